@@ -1,0 +1,26 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout the tests run in."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def facekit_path() -> Path:
+    """The reduced ICT-FaceKit model (.npz) that the synthetic heads are built from."""
+    default = REPOSITORY.parent / "shared" / "data" / "ict_facekit_light.npz"
+    path = Path(os.environ.get("STYLESDF_FACEKIT", default))
+    if not path.exists():
+        pytest.skip(f"needs the ICT-FaceKit model: {path} does not exist; set STYLESDF_FACEKIT")
+    return path
