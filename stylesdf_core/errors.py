@@ -1,0 +1,69 @@
+"""Every exception this project raises on purpose, on one page.
+
+::
+
+    StyleSDFError                something went wrong that a person can act on
+    ├── InputError               the user's value, flag or file is wrong        (exit status 2)
+    │   ├── CheckpointError      a weights file is damaged, hostile or of another model
+    │   ├── ModelNotFoundError   no model of that name or path
+    │   ├── EmptySurfaceError    the field has no surface at the requested level
+    │   └── OutputError          a result cannot be written where it was asked for
+    ├── DownloadError            published weights could not be fetched whole   (exit status 1)
+    ├── GraphicsError            no OpenGL context can be made on this machine  (exit status 1)
+    └── TrainingError            a run stopped itself, and says why             (exit status 1)
+
+A message says in one or two sentences what is wrong, which file or field, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class StyleSDFError(Exception):
+    """Base of all errors raised on purpose; its text is fit to be shown to a user as it is."""
+
+
+class InputError(StyleSDFError):
+    """A value, flag or file given by the user is wrong."""
+
+
+class CheckpointError(InputError):
+    """A weights file is truncated, hostile, or does not hold the model it should."""
+
+
+class ModelNotFoundError(InputError):
+    """No shipped, published or local model answers to the given name."""
+
+
+class EmptySurfaceError(InputError):
+    """The scalar field does not cross the requested level inside the volume.
+
+    Attributes:
+        minimum, maximum: range of the field over the sampled grid, world units.
+        level: the level that was asked for.
+    """
+
+    def __init__(self, minimum: float, maximum: float, level: float) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
+        self.level = level
+        middle = 0.5 * (minimum + maximum)
+        super().__init__(
+            f"No surface at level {level:g}: the SDF lies between {minimum:.4g} and {maximum:.4g}; "
+            f"try level {middle:.3g}."
+        )
+
+
+class OutputError(InputError):
+    """A result cannot be written to the requested place."""
+
+
+class DownloadError(StyleSDFError):
+    """A download failed or arrived damaged; nothing was left under the final name."""
+
+
+class GraphicsError(StyleSDFError):
+    """OpenGL is not available; everything that does not draw meshes goes on working."""
+
+
+class TrainingError(StyleSDFError):
+    """A training run cannot start or go on; the last checkpoint is intact."""

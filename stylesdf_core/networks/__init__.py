@@ -1,0 +1,1 @@
+"""The generator's and discriminators' modules, in plain PyTorch."""

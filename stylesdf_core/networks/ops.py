@@ -1,0 +1,83 @@
+"""StyleGAN2's building blocks (Karras et al. 2020), without compiled extensions."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SQRT2 = math.sqrt(2.0)
+
+
+def leaky_relu(x: Tensor, gain: float = SQRT2) -> Tensor:
+    """Leaky ReLU of slope 0.2, times ``gain`` (√2 keeps the variance)."""
+    y = F.leaky_relu(x, 0.2)
+    return y if gain == 1.0 else y * gain
+
+
+def blur_kernel(gain: float = 1.0) -> Tensor:
+    """The separable [1, 3, 3, 1] low-pass as a (4, 4) kernel that sums to ``gain``."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    kernel = torch.outer(taps, taps)
+    return kernel * (gain / kernel.sum())
+
+
+def upfirdn2d(x: Tensor, kernel: Tensor, up: int = 1, pad: tuple[int, int] = (0, 0)) -> Tensor:
+    """Insert zeros, pad and convolve every channel with one symmetric kernel.
+
+    Args:
+        x: (B, C, H, W).
+        kernel: (K, K); symmetric, so that correlation and convolution coincide.
+        up: zeros are inserted until each axis is ``up`` times as long.
+        pad: pixels before and after, on both axes.
+
+    Returns:
+        (B, C, up·H + pad − K + 1, up·W + pad − K + 1).
+    """
+    channels = x.shape[1]
+    weight = kernel.to(x.dtype)[None, None].expand(channels, 1, *kernel.shape)
+    if up == 1:
+        return F.conv2d(F.pad(x, (pad[0], pad[1], pad[0], pad[1])), weight, groups=channels)
+    # A transposed convolution is the zero insertion and the full convolution in one; its
+    # output starts K − 1 pixels before x and ends K − up after the last inserted zero.
+    y = F.conv_transpose2d(x, weight, stride=up, groups=channels)
+    k = kernel.shape[0]
+    left, right = pad[0] - (k - 1), pad[1] - (k - up)
+    return F.pad(y, (left, right, left, right))
+
+
+class EqualLinear(nn.Module):
+    """Linear layer with equalised learning rate (weights scaled by 1/√fan_in at run time).
+
+    Args:
+        lr_mul: scale of the layer's learning rate; the stored weights are 1/lr_mul larger.
+        activation: follow with leaky ReLU · √2.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias_init: float = 0.0,
+        lr_mul: float = 1.0,
+        activation: bool = False,
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_mul)
+        self.bias = nn.Parameter(torch.full((out_features,), bias_init))
+        self.scale = lr_mul / math.sqrt(in_features)
+        self.lr_mul = lr_mul
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, in_features) -> (…, out_features)."""
+        y = F.linear(x, self.weight * self.scale, self.bias * self.lr_mul)
+        return leaky_relu(y) if self.activation else y
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """Scale every vector along the last axis to unit mean square."""
+    return x * torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + 1e-8)
