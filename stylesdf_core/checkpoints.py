@@ -1,0 +1,325 @@
+"""Reading and writing weights; the only file that knows the published code's key names.
+
+Three forms are read: the published ``.pt`` files (full model or renderer only; their
+hyperparameters follow from the shapes), our own ``.safetensors`` (config in the metadata), and
+nothing else: a pickle that holds more than tensors is refused, never executed.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stylesdf_core.config import FieldKind, GeneratorConfig, from_json, to_json
+from stylesdf_core.errors import CheckpointError, InputError
+from stylesdf_core.files import atomic_output
+from stylesdf_core.networks.decoder import decoder_channels
+from stylesdf_core.networks.generator import Generator
+from stylesdf_core.networks.ops import blur_kernel
+
+FORMAT = "stylesdf-studio-1"
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A generator read from a file.
+
+    Attributes:
+        generator: on the CPU, float32, in evaluation mode.
+        path: the file.
+        metadata: what our own files say about themselves (title, training, …); else empty.
+    """
+
+    generator: Generator
+    path: Path
+    metadata: Mapping[str, str]
+
+
+def load_checkpoint(path: Path | str, *, field: FieldKind | None = None) -> LoadedModel:
+    """Read a model from a published ``.pt`` or our ``.safetensors``.
+
+    Args:
+        field: how to read the scalar of a published file, which does not say; None for SDF.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, hostile, or holds another model; names
+            the file, the first few keys, and the shapes expected and found.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"There is no file {path}; give the path of a .pt or .safetensors.")
+    if path.suffix == ".safetensors":
+        return _load_safetensors(path)
+    if path.suffix in (".pt", ".pth"):
+        return _load_published(path, field or "sdf")
+    raise CheckpointError(f"{path}: weights are .safetensors or .pt files, not {path.suffix!r}.")
+
+
+def save_safetensors(
+    generator: Generator,
+    path: Path | str,
+    *,
+    dtype: torch.dtype = torch.float32,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write our own form: tensors in ``dtype``, the config as JSON in the metadata."""
+    tensors = {
+        key: value.detach().to("cpu", dtype).contiguous()
+        for key, value in generator.state_dict().items()
+    }
+    header = dict(metadata or {})
+    header["format"] = FORMAT
+    header["config"] = json.dumps(to_json(generator.config))
+    with atomic_output(path) as temporary:
+        save_file(tensors, temporary, header)
+
+
+def save_published(generator: Generator, path: Path | str) -> None:
+    """Write ``{"g_ema": …}`` in the published layout, which the published code loads."""
+    state = to_published(generator)
+    with atomic_output(path) as temporary:
+        torch.save({"g_ema": state}, temporary)
+
+
+# --- our own files -----------------------------------------------------------------------------
+
+
+def _load_safetensors(path: Path) -> LoadedModel:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a whole safetensors file: {error}.") from error
+    if metadata.get("format") != FORMAT or "config" not in metadata:
+        raise CheckpointError(
+            f"{path} was not written by this program (no {FORMAT!r} in its metadata); its first "
+            f"keys are {_first(state)}."
+        )
+    try:
+        config = from_json(GeneratorConfig, json.loads(metadata.pop("config")), "config")
+    except (InputError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: its config cannot be read: {error}") from error
+    generator = _build(config, state, path)
+    return LoadedModel(generator, path, metadata)
+
+
+def _build(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> Generator:
+    """A generator of ``config`` with exactly the tensors of ``state``."""
+    with torch.device("meta"):
+        generator = Generator(config)
+    expected = generator.state_dict()
+    _compare(
+        {key: tuple(value.shape) for key, value in expected.items()},
+        {key: tuple(value.shape) for key, value in state.items()},
+        path,
+    )
+    for key, value in state.items():
+        if not torch.isfinite(value).all():
+            raise CheckpointError(f"{path}: {key} holds NaN or infinite values; the file is bad.")
+    generator.load_state_dict(dict(state), assign=True)
+    return generator.eval().requires_grad_(False)
+
+
+def _compare(
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], path: Path
+) -> None:
+    problems = [f"{key} is missing" for key in expected if key not in found]
+    problems += [f"{key} is unknown" for key in found if key not in expected]
+    problems += [
+        f"{key} should be {shape} and is {found[key]}"
+        for key, shape in expected.items()
+        if key in found and found[key] != shape
+    ]
+    if problems:
+        more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
+        raise CheckpointError(
+            f"{path} does not hold this model: {'; '.join(problems[:_SHOWN])}{more}."
+        )
+
+
+def _first(keys: Mapping[str, Any]) -> str:
+    return ", ".join(list(keys)[:_SHOWN]) or "none"
+
+
+# --- the published layout ----------------------------------------------------------------------
+
+
+def _load_published(path: Path, field: FieldKind) -> LoadedModel:
+    data = _read_pickle(path)
+    state = _published_state(data, path)
+    config = _infer_config(state, path, field)
+    expected = published_layout(config)
+    _compare(expected, {key: tuple(value.shape) for key, value in state.items()}, path)
+    ours = from_published(state, config)
+    return LoadedModel(_build(config, ours, path), path, {})
+
+
+def _read_pickle(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Unsupported global" in str(error) or "GLOBAL" in str(error):
+            raise CheckpointError(
+                f"{path} holds code, not only tensors; it was not executed. "
+                "Use a file from a source you trust that holds state dicts only."
+            ) from error
+        raise CheckpointError(f"{path} is not a checkpoint: its contents are damaged.") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"{path} is truncated or not a PyTorch checkpoint; download it again."
+        ) from error
+
+
+def _published_state(data: Any, path: Path) -> dict[str, Tensor]:
+    """The generator's tensors in a published file: its EMA weights, else the live ones."""
+    if isinstance(data, Mapping):
+        for name in ("g_ema", "g"):
+            inner = data.get(name)
+            if isinstance(inner, Mapping):
+                data = inner
+                break
+    if not isinstance(data, Mapping) or not data:
+        raise CheckpointError(f"{path} holds no state dict under 'g_ema' or 'g'.")
+    wrong = [key for key, value in data.items() if not isinstance(value, Tensor)]
+    if wrong or "renderer.sigmoid_beta" not in data:
+        raise CheckpointError(
+            f"{path} is not a StyleSDF generator: 'renderer.sigmoid_beta' is missing; "
+            f"its first keys are {_first(data)}."
+        )
+    return {str(key): value.float() for key, value in data.items()}
+
+
+def _infer_config(state: Mapping[str, Tensor], path: Path, field: FieldKind) -> GeneratorConfig:
+    """Hyperparameters from shapes, since a published file does not state them."""
+
+    def shape(key: str) -> tuple[int, ...]:
+        if key not in state:
+            raise CheckpointError(f"{path}: {key} is missing; first keys: {_first(state)}.")
+        return tuple(state[key].shape)
+
+    layers = [re.fullmatch(r"renderer\.network\.pts_linears\.(\d+)\.weight", k) for k in state]
+    depth = sum(match is not None for match in layers)
+    width = shape("renderer.network.pts_linears.0.weight")[0]
+    z_dim = shape("style.0.weight")[0]
+    size, multiplier, thumb = 64, 1, 64
+    if "decoder.conv1.conv.weight" in state:
+        multiplier = max(1, shape("decoder.conv1.conv.weight")[1] // decoder_channels(0, 1))
+        convs = [re.fullmatch(r"decoder\.noises\.noise_(\d+)", key) for key in state]
+        thumb = shape("decoder.noises.noise_0")[-1]
+        size = thumb << ((sum(match is not None for match in convs) - 1) // 2)
+    try:
+        return GeneratorConfig(
+            z_dim=z_dim,
+            width=width,
+            depth=depth,
+            thumb_size=thumb,
+            output_size=size,
+            channel_multiplier=multiplier,
+            field=field,
+        )
+    except InputError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def published_layout(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:
+    """Every key and shape of a published generator of ``config``."""
+    with torch.device("meta"):
+        generator = Generator(config)
+    return {key: tuple(value.shape) for key, value in to_published(generator).items()}
+
+
+def _names(config: GeneratorConfig) -> dict[str, str]:
+    """Our key -> published key, for all tensors that both sides hold."""
+    names = {"field.sigmoid_beta": "renderer.sigmoid_beta"}
+
+    def add(ours: str, theirs: str, parts: tuple[str, ...] = ("weight", "bias")) -> None:
+        for part in parts:
+            names[f"{ours}.{part}"] = f"{theirs}.{part}"
+
+    def add_film(ours: str, theirs: str) -> None:
+        add(f"{ours}.linear", theirs)
+        add(f"{ours}.gamma", f"{theirs}.gamma")
+        add(f"{ours}.beta", f"{theirs}.beta")
+
+    for index in range(3):
+        add(f"mapping.layers.{index}", f"style.{index}")
+    network = "renderer.network"
+    for index in range(config.depth):
+        add_film(f"field.trunk.{index}", f"{network}.pts_linears.{index}")
+    add_film("field.view_layer", f"{network}.views_linears")
+    add("field.rgb_head", f"{network}.rgb_linear")
+    add("field.scalar_head", f"{network}.sigma_linear")
+    if not config.has_decoder:
+        return names
+    for index in range(5):
+        add(f"decoder.mapping.{index}", f"decoder.style.{index + 1}")  # style.0 is the pixel norm
+    for index in range(2 * config.upsamplings + 1):
+        theirs = "decoder.conv1" if index == 0 else f"decoder.convs.{index - 1}"
+        ours = f"decoder.convs.{index}"
+        names[f"{ours}.conv.weight"] = f"{theirs}.conv.weight"
+        add(f"{ours}.conv.modulation", f"{theirs}.conv.modulation")
+        names[f"{ours}.noise_strength"] = f"{theirs}.noise.weight"
+        names[f"{ours}.bias"] = f"{theirs}.activate.bias"
+        names[f"decoder.noise_{index}"] = f"decoder.noises.noise_{index}"
+        if index % 2 == 1:
+            names[f"{ours}.conv.blur"] = f"{theirs}.conv.blur.kernel"
+    for level in range(config.upsamplings + 1):
+        theirs = "decoder.to_rgb1" if level == 0 else f"decoder.to_rgbs.{level - 1}"
+        ours = f"decoder.to_rgbs.{level}"
+        names[f"{ours}.conv.weight"] = f"{theirs}.conv.weight"
+        add(f"{ours}.conv.modulation", f"{theirs}.conv.modulation")
+        names[f"{ours}.bias"] = f"{theirs}.bias"
+        if level > 0:
+            names[f"{ours}.blur"] = f"{theirs}.upsample.kernel"
+    return names
+
+
+def to_published(generator: Generator) -> dict[str, Tensor]:
+    """The generator's tensors under the published names and in the published shapes."""
+    state = generator.state_dict()
+    result: dict[str, Tensor] = {}
+    for ours, theirs in _names(generator.config).items():
+        value = state[ours].detach()
+        if theirs.endswith("conv.weight"):
+            value = value[None]  # (1, out, in, k, k)
+        elif re.fullmatch(r"decoder\.to_rgb(1|s\.\d+)\.bias", theirs):
+            value = value.view(1, 3, 1, 1)
+        elif theirs.endswith(".activate.bias"):
+            # The published StyledConv carries a second bias that nothing ever reads.
+            dead = theirs.removesuffix(".activate.bias") + ".bias"
+            result[dead] = torch.zeros_like(value).view(1, -1, 1, 1)
+        result[theirs] = value
+    return result
+
+
+def from_published(state: Mapping[str, Tensor], config: GeneratorConfig) -> dict[str, Tensor]:
+    """Published tensors under our names; the dead biases are dropped.
+
+    Raises:
+        CheckpointError: a blur kernel is not the [1, 3, 3, 1] that the decoder uses.
+    """
+    result: dict[str, Tensor] = {}
+    for ours, theirs in _names(config).items():
+        value = state[theirs]
+        if theirs.endswith("conv.weight"):
+            value = value[0]
+        elif ours.endswith("blur"):
+            if not torch.allclose(value, blur_kernel(gain=4.0), atol=1e-5):
+                raise CheckpointError(f"{theirs} is not the [1, 3, 3, 1] kernel of StyleGAN2.")
+        elif re.fullmatch(r"decoder\.to_rgbs\.\d+\.bias", ours):
+            value = value.reshape(3)
+        result[ours] = value
+    return result
