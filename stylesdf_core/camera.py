@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from stylesdf_core.errors import InputError
+
 NEAR = 0.88
 FAR = 1.12
 #: Points are multiplied by this before they enter the network ("z normalisation").
@@ -47,6 +49,17 @@ class OrbitCamera:
     fov: float = 6.0
     pan_x: float = 0.0
     pan_y: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not MIN_FOV <= self.fov <= MAX_FOV:
+            raise InputError(
+                f"fov is the half opening angle and must lie between {MIN_FOV:g} and "
+                f"{MAX_FOV:g} degrees, not {self.fov:g}."
+            )
+        if not abs(self.elevation) <= math.pi / 2:
+            raise InputError(
+                f"elevation must lie between -pi/2 and pi/2 radians, not {self.elevation:g}."
+            )
 
     def orbit(self, d_azimuth: float, d_elevation: float) -> OrbitCamera:
         """Turn by the given angles, radians; stops softly short of the poles."""

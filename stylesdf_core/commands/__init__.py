@@ -1,0 +1,1 @@
+"""User-visible operations: a frozen dataclass is the request, its ``run()`` does the work."""
