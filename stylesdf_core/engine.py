@@ -1,0 +1,441 @@
+"""The fast path: one face's field as plain affine + sine layers, and progressive passes.
+
+FiLM's γ and β depend on the style alone, so they are folded into each layer's affine map once a
+style (sin(γ(Wx + b) + β) = sin((γW)x + (γb + β))); points then run through in tiles that stay in
+cache, and colour is evaluated only where a sample's weight can be seen. The plain modules in
+``networks`` remain the definition of what is right; tests hold this file to them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylesdf_core.camera import FAR, NEAR, VOLUME_SCALE, OrbitCamera
+from stylesdf_core.config import RenderOptions
+from stylesdf_core.latents import apply_edits, seed_to_z
+from stylesdf_core.model import Model, select_device
+from stylesdf_core.networks.film_siren import FilmSiren, SirenField
+from stylesdf_core.picture import Picture
+from stylesdf_core.rays import make_rays
+from stylesdf_core.scene import Identity, Mixing, Scene, View
+from stylesdf_core.volume_rendering import (
+    compositing_weights,
+    sample_depths,
+    sample_distances,
+    sample_points,
+)
+
+FloatArray = npt.NDArray[np.float32]
+PointFunction = Callable[[FloatArray], FloatArray]
+
+COARSE_SIZE = 32
+#: Samples that weigh less than this are not shaded; at most 24 of them cost 24/1000 of a grey step.
+_VISIBLE = 1e-4
+_CPU_TILE = 4096
+_GPU_TILE = 1 << 19
+_SMALLEST_TILE = 256
+#: Density at which half the light is lost within one of 24 samples: the surface of a density field.
+_DENSITY_LEVEL = math.log(2.0) / ((FAR - NEAR) / 24)
+
+
+@dataclass(frozen=True)
+class Styles:
+    """What the networks are given for one scene.
+
+    Attributes:
+        w: (1, z_dim), the renderer's, truncated.
+        decoder: (1, n_latent, 512), truncated and mixed; None for a renderer-only model.
+    """
+
+    w: Tensor
+    decoder: Tensor | None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One progressive pass.
+
+    Attributes:
+        pass_index, pass_count: 0-based pass, and how many there are.
+        resolution: edge of what was computed, pixels.
+        seconds: computing time of this pass.
+        note: what the user should know about it; usually empty.
+    """
+
+    picture: Picture
+    pass_index: int
+    pass_count: int
+    resolution: int
+    seconds: float
+    note: str = ""
+
+    @property
+    def final(self) -> bool:
+        """Whether no better pass follows."""
+        return self.pass_index == self.pass_count - 1
+
+
+class BakedField:
+    """A field with one w folded into its weights.
+
+    Args:
+        w: (1, w_dim).
+    """
+
+    def __init__(self, field: SirenField, w: Tensor) -> None:
+        self.layers = [_fold(_film(layer), w) for layer in field.trunk]
+        first_weight, first_bias = self.layers[0]
+        self.layers[0] = (first_weight * VOLUME_SCALE, first_bias)
+        view_weight, self.view_bias = _fold(field.view_layer, w)
+        self.view_weight = view_weight[:, :-3].contiguous()
+        self.view_direction_weight = view_weight[:, -3:].contiguous()
+        self.scalar_weight, self.scalar_bias = field.scalar_head.weight, field.scalar_head.bias
+        self.rgb_weight, self.rgb_bias = field.rgb_head.weight, field.rgb_head.bias
+
+    def trunk(self, points: Tensor) -> Tensor:
+        """(N, 3) world -> (N, width)."""
+        x = points
+        for weight, bias in self.layers:
+            x = torch.addmm(bias, x, weight.T)
+            x = torch.sin(x) if x.requires_grad else x.sin_()
+        return x
+
+    def scalar_of(self, trunk: Tensor) -> Tensor:
+        """(N, width) -> (N,)."""
+        return (trunk @ self.scalar_weight.T + self.scalar_bias).squeeze(-1)
+
+    def scalar(self, points: Tensor) -> Tensor:
+        """Signed distance or raw density, (N,), at world points (N, 3)."""
+        return self.scalar_of(self.trunk(points))
+
+    def features_of(self, trunk: Tensor, viewdirs: Tensor) -> Tensor:
+        """Features (N, width) from trunk outputs and unit view directions (N, 3)."""
+        direction_term = viewdirs @ self.view_direction_weight.T + self.view_bias
+        return direction_term.addmm_(trunk, self.view_weight.T).sin_()
+
+    def rgb_of(self, features: Tensor) -> Tensor:
+        """Colour in [0, 1], (N, 3), of features (N, width)."""
+        return torch.sigmoid(features @ self.rgb_weight.T + self.rgb_bias)
+
+
+def _film(layer: torch.nn.Module) -> FilmSiren:
+    assert isinstance(layer, FilmSiren)
+    return layer
+
+
+def _fold(layer: FilmSiren, w: Tensor) -> tuple[Tensor, Tensor]:
+    gamma, beta = (value[0] for value in layer.modulation(w))
+    return gamma[:, None] * layer.linear.weight, gamma * layer.linear.bias + beta
+
+
+@dataclass(frozen=True)
+class _Volume:
+    """A volume render of one camera; H = W."""
+
+    rgb: Tensor  # (3, H, W)
+    features: Tensor | None  # (width, H, W)
+    background: Tensor  # (H, W)
+    depth: Tensor  # (H, W)
+
+
+class Engine:
+    """Renders scenes of one model on one device.
+
+    Not thread-safe: give every thread its own, they share the model's weights.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    def __init__(self, model: Model, device: str = "auto") -> None:
+        self.model = model
+        self.device = select_device(device)
+        self.config = model.generator.config
+        generator = model.generator
+        if self.device.type != "cpu":
+            import copy
+
+            generator = copy.deepcopy(generator).to(self.device)
+        self.generator = generator
+        self._mean_w = model.means.renderer.to(self.device)
+        mean_decoder = model.means.decoder
+        self._mean_decoder = None if mean_decoder is None else mean_decoder.to(self.device)
+        self._tile = _CPU_TILE if self.device.type == "cpu" else _GPU_TILE
+        self._note = ""
+        self._styles: tuple[object, Styles] | None = None
+        self._baked: tuple[object, BakedField] | None = None
+
+    # --- styles ---------------------------------------------------------------------------------
+
+    def z(self, identity: Identity) -> FloatArray:
+        """z of an identity with its edits applied, (z_dim,).
+
+        Raises:
+            InputError: the explicit z has the wrong length, or a direction is unknown.
+        """
+        from stylesdf_core.errors import InputError
+
+        if identity.z is not None:
+            if len(identity.z) != self.config.z_dim:
+                raise InputError(
+                    f"The scene's z has {len(identity.z)} numbers; "
+                    f"model {self.model.name} needs {self.config.z_dim}."
+                )
+            z = np.asarray(identity.z, dtype=np.float32)
+        else:
+            z = seed_to_z(identity.seed, self.config.z_dim)
+        return apply_edits(z, identity.edits, self.model.directions)
+
+    @torch.inference_mode()
+    def styles(self, scene: Scene) -> Styles:
+        """w and the decoder's per-layer styles; truncation pulls both to their means.
+
+        The truncated w enters the decoder's mapping, whose output is pulled to its own mean.
+        """
+        key = (scene.identity, scene.mixing, scene.truncation_psi)
+        if self._styles is None or self._styles[0] != key:
+            self._styles = (key, self._make_styles(scene))
+        return self._styles[1]
+
+    def _make_styles(self, scene: Scene) -> Styles:
+        psi = scene.truncation_psi
+        w = self._truncated_w(scene.identity, psi)
+        decoder = self.generator.decoder
+        if decoder is None or self._mean_decoder is None:
+            return Styles(w, None)
+        mean = self._mean_decoder
+        own = mean + psi * (decoder.map(w) - mean)  # (1, 512)
+        layers = own[:, None].repeat(1, self.config.n_latent, 1)
+        if scene.mixing.seed is not None:
+            other_w = self._truncated_w(Identity(scene.mixing.seed), psi)
+            other = mean + psi * (decoder.map(other_w) - mean)
+            strengths = self._strengths(scene.mixing)
+            layers = layers + strengths * (other[:, None] - layers)
+        return Styles(w, layers)
+
+    def _truncated_w(self, identity: Identity, psi: float) -> Tensor:
+        z = torch.from_numpy(self.z(identity))[None].to(self.device)
+        w: Tensor = self.generator.mapping(z)
+        return self._mean_w + psi * (w - self._mean_w)
+
+    def _strengths(self, mixing: Mixing) -> Tensor:
+        strengths = mixing.layer_strengths(self.config.n_latent)
+        return torch.tensor(strengths, device=self.device)[None, :, None]
+
+    def _field(self, scene: Scene) -> BakedField:
+        key = (scene.identity, scene.truncation_psi)
+        if self._baked is None or self._baked[0] != key:
+            with torch.inference_mode():
+                w = self.styles(scene).w
+            with torch.no_grad():  # not inference tensors: normals differentiate through them
+                self._baked = (key, BakedField(self.generator.field, w.clone()))
+        return self._baked[1]
+
+    # --- pictures -------------------------------------------------------------------------------
+
+    def passes(self, scene: Scene, view: View, size: int | None = None) -> Iterator[Frame]:
+        """Render coarse to fine; the last pass equals :meth:`render`.
+
+        Args:
+            view: image, volume, depth or normals.
+            size: edge of volume, depth and normals in pixels; None for the model's thumb size.
+        """
+        thumb = size or self.config.thumb_size
+        sizes = [COARSE_SIZE] if thumb > COARSE_SIZE else []
+        steps: list[tuple[View, int]] = [("volume" if view == "image" else view, s) for s in sizes]
+        if view == "image":
+            steps += [("volume", self.config.thumb_size), ("image", self.config.output_size)]
+        else:
+            steps += [(view, thumb)]
+        volume: _Volume | None = None
+        for index, (kind, edge) in enumerate(steps):
+            start = time.perf_counter()
+            if kind == "image" and volume is not None:
+                picture = self._decode(scene, volume)
+            else:
+                needs_features = view == "image" and edge == self.config.thumb_size
+                volume = self._render_volume(scene, edge, features=needs_features)
+                picture = self._picture(scene, kind, volume)
+            note = self._note
+            if kind == "image" and not self.config.has_decoder:
+                note = "This model has no decoder: the volume render is shown, enlarged."
+            seconds = time.perf_counter() - start
+            yield Frame(picture, index, len(steps), edge, seconds, note)
+
+    def render(self, scene: Scene, view: View, size: int | None = None) -> Picture:
+        """The finished picture at once; arguments as in :meth:`passes`."""
+        if view == "image":
+            volume = self._render_volume(scene, self.config.thumb_size, features=True)
+            return self._decode(scene, volume)
+        volume = self._render_volume(scene, size or self.config.thumb_size, features=False)
+        return self._picture(scene, view, volume)
+
+    def _decode(self, scene: Scene, volume: _Volume) -> Picture:
+        styles = self.styles(scene).decoder
+        with torch.inference_mode():
+            if styles is None:
+                size = (256, 256)
+                image = F.interpolate(volume.rgb[None], size=size, mode="bicubic").clamp(-1, 1)
+            else:
+                assert volume.features is not None
+                image = self.generator.decode(volume.features[None], styles, scene.options)
+        data = image[0].float().cpu().numpy()
+        return Picture("image", data, np.zeros(data.shape[1:], np.float32))
+
+    def _picture(self, scene: Scene, view: View, volume: _Volume) -> Picture:
+        background = volume.background.cpu().numpy()
+        if view == "volume":
+            return Picture(view, volume.rgb.cpu().numpy(), background)
+        if view == "depth":
+            return Picture(view, volume.depth[None].cpu().numpy(), background)
+        return Picture(view, self._surface_normals(scene, volume), background)
+
+    def _surface_normals(self, scene: Scene, volume: _Volume) -> FloatArray:
+        """World normals (3, H, W) at the expected depth of every pixel."""
+        edge = volume.depth.shape[0]
+        origins, directions, _ = self._rays(scene.camera, edge, scene.options)
+        points = origins + directions * volume.depth.view(-1, 1)
+        normals = self._tiled(lambda p: _outward(self._field(scene), p, self.config.field), points)
+        return normals.T.reshape(3, edge, edge).cpu().numpy()
+
+    def _rays(
+        self, camera: OrbitCamera, edge: int, options: RenderOptions
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Origins, directions and view directions, each (edge², 3)."""
+        matrix = torch.from_numpy(camera.cam2world().astype(np.float32))[None].to(self.device)
+        rays = make_rays(
+            matrix, camera.focal(edge), edge, static_viewdirs=options.static_viewdirs
+        )
+        return (
+            rays.origins.reshape(-1, 3),
+            rays.directions.reshape(-1, 3),
+            rays.viewdirs.reshape(-1, 3),
+        )
+
+    def _render_volume(self, scene: Scene, edge: int, *, features: bool) -> _Volume:
+        field = self._field(scene)
+        options = scene.options
+        with torch.inference_mode():
+            origins, directions, viewdirs = self._rays(scene.camera, edge, options)
+            t_vals = sample_depths(options.samples, origins)
+            packed = torch.cat([origins, directions, viewdirs], dim=1)
+            width = self.config.width
+
+            def shade(rays: Tensor) -> Tensor:
+                """(R, 9) rays -> (R, 5 [+ width]): rgb, background, depth, features."""
+                return self._shade(field, rays, t_vals, options, with_features=features)
+
+            result = self._tiled(shade, packed, per_row=options.samples)
+            maps = result.T.reshape(-1, edge, edge)
+        return _Volume(
+            rgb=maps[:3],
+            features=maps[5 : 5 + width] if features else None,
+            background=maps[3],
+            depth=maps[4],
+        )
+
+    def _shade(
+        self,
+        field: BakedField,
+        rays: Tensor,
+        t_vals: Tensor,
+        options: RenderOptions,
+        *,
+        with_features: bool,
+    ) -> Tensor:
+        origins, directions, viewdirs = rays[:, :3], rays[:, 3:6], rays[:, 6:]
+        count, samples = rays.shape[0], t_vals.shape[0]
+        points = sample_points(origins, directions, t_vals).reshape(-1, 3)
+        trunk = field.trunk(points)
+        sigma = self.generator.sigma(field.scalar_of(trunk)).view(count, samples)
+        weights = compositing_weights(
+            sigma,
+            sample_distances(t_vals.expand(count, -1), directions),
+            force_background=options.force_background,
+        )
+        seen = (weights.flatten() > _VISIBLE).nonzero().squeeze(1)
+        ray_of = torch.div(seen, samples, rounding_mode="floor")
+        weight = weights.flatten()[seen, None]
+        shaded = field.features_of(trunk[seen], viewdirs[ray_of])
+        rgb = torch.zeros(count, 3, device=rays.device, dtype=rays.dtype)
+        rgb.index_add_(0, ray_of, weight * field.rgb_of(shaded))
+        front = weights[:, :-1]
+        depth = (front * t_vals[:-1]).sum(dim=1) / front.sum(dim=1).clamp_min(1e-6)
+        columns = [2.0 * rgb - 1.0, weights[:, -1:], depth[:, None]]
+        if with_features:
+            accumulated = torch.zeros(count, shaded.shape[1], device=rays.device, dtype=rays.dtype)
+            columns.append(accumulated.index_add_(0, ray_of, weight * shaded))
+        return torch.cat(columns, dim=1)
+
+    # --- the surface, for meshing ---------------------------------------------------------------
+
+    def sdf(self, scene: Scene) -> PointFunction:
+        """The field's scalar as a function of world points, (N, 3) -> (N,), negative inside.
+
+        A density field is offset so that level 0 is where half the light is lost in one sample.
+        """
+        field = self._field(scene)
+
+        def evaluate(points: Tensor) -> Tensor:
+            scalar = field.scalar(points)
+            if self.config.field == "density":
+                return _DENSITY_LEVEL - self.generator.sigma(scalar)
+            return scalar
+
+        return self._point_function(evaluate)
+
+    def colors(self, scene: Scene) -> PointFunction:
+        """Surface colour in [0, 1], (N, 3) world -> (N, 3), as seen from straight ahead."""
+        field = self._field(scene)
+
+        def evaluate(points: Tensor) -> Tensor:
+            ahead = torch.tensor([[0.0, 0.0, -1.0]], device=points.device).expand_as(points)
+            return field.rgb_of(field.features_of(field.trunk(points), ahead))
+
+        return self._point_function(evaluate)
+
+    def normals(self, scene: Scene) -> PointFunction:
+        """Outward unit normals, (N, 3) world -> (N, 3), from the field's gradient."""
+        field = self._field(scene)
+        return self._point_function(lambda points: _outward(field, points, self.config.field))
+
+    def _point_function(self, evaluate: Callable[[Tensor], Tensor]) -> PointFunction:
+        def call(points: FloatArray) -> FloatArray:
+            tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32)).to(self.device)
+            with torch.no_grad():
+                result = self._tiled(evaluate, tensor)
+            array: FloatArray = result.float().cpu().numpy()
+            return array
+
+        return call
+
+    def _tiled(
+        self, function: Callable[[Tensor], Tensor], rows: Tensor, per_row: int = 1
+    ) -> Tensor:
+        """Apply ``function`` to tiles of rows; halves the tile when memory runs out."""
+        while True:
+            step = max(1, self._tile // per_row)
+            try:
+                return torch.cat([function(tile) for tile in rows.split(step)])
+            except torch.OutOfMemoryError:
+                if self._tile <= _SMALLEST_TILE:
+                    raise
+                self._tile //= 2
+                self._note = f"Memory is short: rendering in tiles of {self._tile} points."
+
+
+def _outward(field: BakedField, points: Tensor, kind: str) -> Tensor:
+    """Unit normals (N, 3): along the gradient of a distance, against that of a density."""
+    with torch.enable_grad():
+        x = points.detach().clone().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(field.scalar(x).sum(), x)
+    return F.normalize(gradient if kind == "sdf" else -gradient, dim=-1, eps=1e-12)

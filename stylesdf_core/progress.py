@@ -1,0 +1,42 @@
+"""Long work as a generator: it yields :class:`Progress` and ends with a result."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an operation has come.
+
+    Attributes:
+        done, total: in the operation's own unit; ``total`` 0 means unknown.
+        message: what is being done, a few words.
+    """
+
+    done: float
+    total: float
+    message: str = ""
+
+    @property
+    def fraction(self) -> float:
+        """0 to 1; 0 where the total is unknown."""
+        return min(1.0, self.done / self.total) if self.total > 0 else 0.0
+
+
+#: Long work: yields progress, returns its result; closing it cancels and cleans up.
+Operation: TypeAlias = Generator[Progress, None, R]
+
+
+def drain(operation: Operation[R]) -> R:
+    """Run an operation to its end and return its result."""
+    try:
+        while True:
+            next(operation)
+    except StopIteration as stop:
+        result: R = stop.value
+        return result
