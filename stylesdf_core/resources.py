@@ -7,11 +7,9 @@ from pathlib import Path
 from stylesdf_core.errors import StyleSDFError
 
 _PACKAGE = Path(__file__).resolve().parent
-_ROOTS = (
-    _PACKAGE
-    / "_shipped",  # a wheel: pyproject.toml's force-include put assets/ and pretrained/ there
-    _PACKAGE.parent,  # a checkout or an editable install
-)
+# A wheel holds assets/ and pretrained/ in _shipped (force-include in pyproject.toml);
+# a checkout, and with it an editable install, has them beside the package.
+_ROOTS = (_PACKAGE / "_shipped", _PACKAGE.parent)
 
 
 def shipped(relative: str) -> Path:
@@ -24,7 +22,8 @@ def shipped(relative: str) -> Path:
         path = root / relative
         if path.exists():
             return path
+    looked_in = " and ".join(str(root) for root in _ROOTS)
     raise StyleSDFError(
-        f"{relative} did not come with this installation (looked in "
-        f"{' and '.join(str(root) for root in _ROOTS)}); install StyleSDF Studio again."
+        f"{relative} did not come with this installation (looked in {looked_in}); "
+        "install StyleSDF Studio again."
     )
