@@ -1,0 +1,205 @@
+"""Models as files: list, fetch and export them; and what this machine offers them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from stylesdf_core import __version__, model_zoo
+from stylesdf_core.errors import InputError
+from stylesdf_core.model_zoo import ModelEntry
+from stylesdf_core.progress import Operation, Progress
+
+_PACKAGES = ("torch", "numpy", "dearpygui", "moderngl", "pyrender", "trimesh")
+_PROBE = """
+import sys, moderngl
+backend = {"backend": "egl"} if sys.platform == "linux" else {}
+context = moderngl.create_context(standalone=True, **backend)
+print(context.info["GL_RENDERER"], context.info["GL_VERSION"], sep=", OpenGL ")
+"""
+_PROBE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class ModelTable:
+    """All models with a name; as text, one a line."""
+
+    entries: tuple[ModelEntry, ...]
+
+    def __str__(self) -> str:
+        width = max((len(entry.name) for entry in self.entries), default=0)
+        return "\n".join(
+            f"{entry.name:{width}}  {entry.kind.value:9}  {entry.size / 1e6:6.1f} MB  "
+            f"{'ready     ' if entry.path else 'to fetch  '}  {entry.description}"
+            for entry in self.entries
+        )
+
+
+@dataclass(frozen=True)
+class ModelsList:
+    """List the models that have a name: those that come along and those that can be fetched."""
+
+    def run(self) -> Operation[ModelTable]:
+        """Look into the program's folder and the cache."""
+        yield from ()
+        return ModelTable(model_zoo.list_models())
+
+
+@dataclass(frozen=True)
+class ModelsFetch:
+    """Download published weights into the user's cache; an interrupted download continues."""
+
+    name: Annotated[str, tyro.conf.Positional]
+    """ffhq1024, afhq512, ffhq-renderer, afhq-renderer or sphere-init."""
+
+    def run(self) -> Operation[Path]:
+        """Yield bytes received; the result is the file.
+
+        Raises:
+            ModelNotFoundError: no published model has that name.
+            DownloadError: the file did not arrive whole.
+        """
+        return (yield from model_zoo.fetch(self.name))
+
+
+@dataclass(frozen=True)
+class ModelsExport:
+    """Write a model to another file format."""
+
+    model: Annotated[str, tyro.conf.Positional]
+    """A name of `models list`, a weights file, or a run folder (its newest averaged weights)."""
+
+    out: Path
+    """FILE.safetensors for this program, or FILE.pt in the layout of the published code."""
+
+    half: bool = False
+    """Store 16-bit floats (.safetensors only): half the size, the same picture to rounding."""
+
+    def run(self) -> Operation[Path]:
+        """Read, convert, write; the result is ``out``.
+
+        Raises:
+            InputError: the suffix is neither .safetensors nor .pt, or ``half`` for a .pt.
+            ModelNotFoundError, CheckpointError, OutputError: see there.
+        """
+        if self.out.suffix not in (".safetensors", ".pt"):
+            raise InputError(f"{self.out}: a model is written as .safetensors or .pt.")
+        if self.half and self.out.suffix == ".pt":
+            raise InputError("The published layout holds 32-bit floats; leave out --half.")
+        import torch
+
+        from stylesdf_core.checkpoints import load_checkpoint, save_published, save_safetensors
+
+        yield Progress(0, 2, "reading")
+        loaded = load_checkpoint(_weights(self.model))
+        yield Progress(1, 2, f"writing {self.out.name}")
+        if self.out.suffix == ".pt":
+            save_published(loaded.generator, self.out)
+        else:
+            dtype = torch.float16 if self.half else torch.float32
+            save_safetensors(loaded.generator, self.out, dtype=dtype, metadata=loaded.metadata)
+        yield Progress(2, 2)
+        return self.out
+
+
+@dataclass(frozen=True)
+class SystemInfo:
+    """What the program runs on; as text, one fact a line.
+
+    Attributes:
+        versions: of the program, Python, the system and the packages that matter.
+        devices: names that ``--device`` accepts here.
+        threads: that torch computes with.
+        opengl: renderer and version of an offscreen context, or why there is none.
+        display: whether a window can be opened.
+        cache: folder of fetched weights.
+        models: names of models that are ready.
+    """
+
+    versions: dict[str, str]
+    devices: tuple[str, ...]
+    threads: int
+    opengl: str
+    display: bool
+    cache: Path
+    models: tuple[str, ...]
+
+    def __str__(self) -> str:
+        facts = {
+            **self.versions,
+            "devices": ", ".join(self.devices),
+            "threads": str(self.threads),
+            "offscreen": self.opengl,
+            "display": "yes" if self.display else "none: headless commands only",
+            "cache": str(self.cache),
+            "models": ", ".join(self.models) or "none",
+        }
+        return "\n".join(f"{name:12} {value}" for name, value in facts.items())
+
+
+@dataclass(frozen=True)
+class Info:
+    """Say what this installation and machine offer: versions, devices, OpenGL, models."""
+
+    def run(self) -> Operation[SystemInfo]:
+        """Look; nothing is changed."""
+        yield Progress(0, 2, "looking for devices")
+        import torch
+
+        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        yield Progress(1, 2, "trying OpenGL")
+        opengl = _probe_opengl()
+        yield Progress(2, 2)
+        return SystemInfo(
+            versions={
+                "stylesdf": __version__,
+                "python": platform.python_version(),
+                "system": platform.platform(),
+                **{name: importlib.metadata.version(name) for name in _PACKAGES},
+            },
+            devices=("cpu", *(name for name, available in there.items() if available)),
+            threads=torch.get_num_threads(),
+            opengl=opengl,
+            display=has_display(),
+            cache=model_zoo.cache_folder(),
+            models=tuple(entry.name for entry in model_zoo.list_models() if entry.path),
+        )
+
+
+def has_display() -> bool:
+    """Whether a window can be expected to open here."""
+    if sys.platform != "linux":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _probe_opengl() -> str:
+    """Try in a process of its own: a broken driver may take its process down with it."""
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-c", _PROBE],
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"none: the driver did not answer within {_PROBE_SECONDS} s"
+    if probe.returncode == 0:
+        return probe.stdout.strip()
+    last = (probe.stderr.strip().splitlines() or [f"exit status {probe.returncode}"])[-1]
+    return f"none: {last}"
+
+
+def _weights(model: str) -> Path:
+    path = model_zoo.resolve(model).path
+    assert path is not None  # what resolve promises
+    return path

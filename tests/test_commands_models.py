@@ -1,0 +1,82 @@
+"""Listing, exporting and describing: what a user reads and what another program loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from stylesdf_core import model_zoo
+from stylesdf_core.checkpoints import load_checkpoint, save_safetensors
+from stylesdf_core.commands import models
+from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList
+from stylesdf_core.config import GeneratorConfig
+from stylesdf_core.errors import InputError, ModelNotFoundError
+from stylesdf_core.networks.generator import Generator
+from stylesdf_core.progress import drain
+
+TINY = GeneratorConfig(width=32, depth=2, thumb_size=16, output_size=16)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "tiny.safetensors"
+    save_safetensors(Generator(TINY), path, metadata={"title": "a tiny model"})
+    return path
+
+
+def test_export_keeps_every_number_and_the_metadata(weights: Path, tmp_path: Path) -> None:
+    original = load_checkpoint(weights)
+    out = tmp_path / "copy.safetensors"
+    assert drain(ModelsExport(str(weights), out).run()) == out
+    copy = load_checkpoint(out)
+    assert copy.metadata["title"] == "a tiny model"
+    for key, value in original.generator.state_dict().items():
+        assert torch.equal(copy.generator.state_dict()[key], value), key
+
+
+def test_half_precision_halves_the_file(weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "half.safetensors"
+    drain(ModelsExport(str(weights), out, half=True).run())
+    assert out.stat().st_size < 0.6 * weights.stat().st_size
+    original, copy = load_checkpoint(weights).generator, load_checkpoint(out).generator
+    for key, value in original.state_dict().items():
+        torch.testing.assert_close(copy.state_dict()[key], value, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("out", "half", "message"),
+    [("model.bin", False, r"as \.safetensors or \.pt"), ("model.pt", True, "leave out --half")],
+)
+def test_export_refuses_what_it_cannot_write(
+    weights: Path, tmp_path: Path, out: str, half: bool, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        drain(ModelsExport(str(weights), tmp_path / out, half).run())
+    assert not (tmp_path / out).exists()
+
+
+def test_fetch_names_what_exists() -> None:
+    with pytest.raises(ModelNotFoundError, match="ffhq1024"):
+        drain(ModelsFetch("ffhq").run())
+
+
+def test_the_list_is_one_line_a_model() -> None:
+    table = drain(ModelsList().run())
+    lines = str(table).splitlines()
+    assert len(lines) == len(model_zoo.list_models())
+    assert any(line.startswith("ffhq1024") and "202.6 MB" in line for line in lines)
+
+
+def test_info_survives_without_opengl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_PROBE", "raise SystemExit('no driver')")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    info = drain(Info().run())
+    assert info.opengl == "none: no driver"
+    assert "cpu" in info.devices
+    text = str(info)
+    assert torch.__version__ in text
+    assert "headless commands only" in text
