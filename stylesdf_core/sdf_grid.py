@@ -1,0 +1,268 @@
+"""A scalar field sampled on a cube of grid points, evaluated only where its surface can be.
+
+The grid is refined from coarse to fine. A cell is looked into only if the surface could pass
+through it, judged by the field's own slope around it (a local Lipschitz estimate); elsewhere the
+coarse values are interpolated, which cannot create a crossing. Last, the surface is followed: as
+long as a cell with a crossing has a corner that was only interpolated, that corner is evaluated.
+So every cell that marching cubes will look at is exact, and all that can be missed is a separate
+component smaller than the coarse cells in a field that is not Lipschitz there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import maximum_filter
+
+from stylesdf_core.camera import VOLUME_RADIUS
+from stylesdf_core.commands.base import Operation, Progress
+from stylesdf_core.errors import InputError
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+Corner = tuple[float, float, float]
+#: Points (N, 3) float32, world units -> values (N,): negative (or smaller) inside.
+ScalarField = Callable[[FloatArray], FloatArray]
+
+#: Lower and upper corner of the cube that holds everything the models render, world units.
+VOLUME_BOUNDS: tuple[Corner, Corner] = ((-VOLUME_RADIUS,) * 3, (VOLUME_RADIUS,) * 3)
+MIN_RESOLUTION, MAX_RESOLUTION = 32, 512
+
+_COARSE_CELLS = 16  # per axis, at least: smaller features are found only through the field's slope
+# If |f(p) − f(q)| ≤ L·|p − q| and f crosses the level in a cell of half diagonal h, the mean of the
+# cell's corners is at most 1.296·L·h from the level (worst at a corner); the rest covers L's error.
+_REACH = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class SdfGrid:
+    """Values of a scalar field on an axis-aligned grid, evaluated near one or more levels.
+
+    Attributes:
+        values: (R, R, R) float32, indexed [x, y, z]; the first and last index of an axis lie on
+            the bounds. Where ``evaluated`` is false they are interpolated.
+        evaluated: (R, R, R) bool, the points where the field itself was asked.
+        lower, upper: corners of the grid, world units.
+    """
+
+    values: FloatArray
+    evaluated: BoolArray
+    lower: Corner
+    upper: Corner
+
+    @property
+    def resolution(self) -> int:
+        """Grid points per axis."""
+        return len(self.values)
+
+    @property
+    def pitch(self) -> npt.NDArray[np.float64]:
+        """Distance of neighbouring grid points along each axis, (3,), world units."""
+        return _pitch(self.lower, self.upper, self.resolution)
+
+    @property
+    def fraction_evaluated(self) -> float:
+        """Share of the grid points at which the field was evaluated, 0 to 1."""
+        return float(self.evaluated.mean())
+
+    def fits(self, resolution: int, bounds: tuple[Corner, Corner]) -> bool:
+        """Whether this grid has the given resolution and bounds."""
+        return self.resolution == resolution and (self.lower, self.upper) == bounds
+
+
+def sample_grid(
+    sdf: ScalarField,
+    *,
+    resolution: int = 128,
+    level: float = 0.0,
+    bounds: tuple[Corner, Corner] = VOLUME_BOUNDS,
+    reuse: SdfGrid | None = None,
+    chunk_points: int = 65536,
+) -> Operation[SdfGrid]:
+    """Sample ``sdf`` so that its surface at ``level`` is exact on the grid; yields Progress 0 to 1.
+
+    Args:
+        sdf: the field; called with at most ``chunk_points`` points at a time.
+        resolution: grid points per axis, both boundary planes included, 32 to 512.
+        level: value of the surface to be meshed.
+        bounds: lower and upper corner, world units.
+        reuse: a grid sampled before from the *same* field. Where it fits, its values are kept, so
+            a change of ``level`` costs only the points not evaluated yet.
+
+    Raises:
+        InputError: resolution or bounds out of range, or the field is not finite.
+    """
+    _check_request(resolution, level, bounds)
+    if reuse is not None and not reuse.fits(resolution, bounds):
+        reuse = None
+    lower, upper = bounds
+    pitch = _pitch(lower, upper, resolution)
+
+    strides = _strides(resolution)
+    effort = np.cumsum([4.0**step for step in range(len(strides))])  # cells at a surface grow ×4
+    indices = _indices(resolution, strides[0])
+    values = np.zeros((len(indices),) * 3, np.float32)
+    evaluated = np.zeros(values.shape, np.bool_)
+    wanted = np.ones(values.shape, np.bool_)
+    for step, stride in enumerate(strides):
+        if step > 0:
+            reachable = _reachable_cells(values, indices, pitch, level)
+            previous, indices = indices, _indices(resolution, stride)
+            kept = np.searchsorted(indices, previous)
+            values = _interpolate(values, previous, indices)
+            was_evaluated, evaluated = evaluated, np.zeros(values.shape, np.bool_)
+            evaluated[np.ix_(kept, kept, kept)] = was_evaluated
+            wanted = _corners_of(_split_cells(reachable, kept))
+        if reuse is not None:
+            _copy_known(reuse, indices, values, evaluated)
+        start, stop = (effort[step - 1] if step else 0.0) / effort[-1], effort[step] / effort[-1]
+        wanted &= ~evaluated
+        while wanted.any():  # the second round on follows the surface out of the cells foreseen
+            for done in _evaluate(sdf, values, wanted, indices, lower, pitch, chunk_points):
+                yield Progress(start + (stop - start) * done, 1.0, "sampling the surface")
+            evaluated |= wanted
+            wanted = _corners_of(_crossed_cells(values < level))
+            wanted &= ~evaluated
+    return SdfGrid(values, evaluated, lower, upper)
+
+
+def _check_request(resolution: int, level: float, bounds: tuple[Corner, Corner]) -> None:
+    if not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION:
+        raise InputError(
+            f"Mesh resolution {resolution} is out of range: use {MIN_RESOLUTION} to "
+            f"{MAX_RESOLUTION} grid points per axis."
+        )
+    if not np.isfinite(level):
+        raise InputError(f"The surface level must be a finite number, not {level}.")
+    lower, upper = bounds
+    if not all(low < high for low, high in zip(lower, upper, strict=True)):
+        raise InputError(f"The mesh volume is empty: lower corner {lower}, upper corner {upper}.")
+
+
+def _pitch(lower: Corner, upper: Corner, resolution: int) -> npt.NDArray[np.float64]:
+    return np.subtract(upper, lower) / (resolution - 1)
+
+
+def _strides(resolution: int) -> list[int]:
+    """Steps from coarse to fine in grid points: a power of two, halved down to 1."""
+    strides = [1]
+    while (resolution - 1) / (2 * strides[0]) > _COARSE_CELLS - 1:
+        strides.insert(0, 2 * strides[0])
+    return strides
+
+
+def _indices(resolution: int, stride: int) -> IntArray:
+    """Grid indices sampled along each axis at ``stride``; the last cell may be narrower."""
+    return np.append(np.arange(0, resolution - 1, stride), resolution - 1)
+
+
+def _interpolate(values: FloatArray, old: IntArray, new: IntArray) -> FloatArray:
+    """Trilinear interpolation of values at grid indices ``old`` (per axis) to ``new``."""
+    right = np.clip(np.searchsorted(old, new, side="right"), 1, len(old) - 1)
+    left = right - 1
+    w = ((new - old[left]) / (old[right] - old[left])).astype(np.float32)
+    result = np.empty((len(new),) * 3, np.float32)
+    for i in range(len(new)):  # plane by plane: temporaries stay small at 512³
+        plane = (1.0 - w[i]) * values[left[i]] + w[i] * values[right[i]]
+        plane = (1.0 - w)[:, None] * plane[left] + w[:, None] * plane[right]
+        result[i] = (1.0 - w) * plane[:, left] + w * plane[:, right]
+    return result
+
+
+def _reachable_cells(
+    values: FloatArray, indices: IntArray, pitch: npt.NDArray[np.float64], level: float
+) -> BoolArray:
+    """Cells (n−1, n−1, n−1) the surface may pass through, by a Lipschitz bound."""
+    gaps = np.diff(indices)
+    slope_squared = np.zeros((len(gaps),) * 3, np.float32)
+    for axis in range(3):
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        spacing = (gaps * pitch[axis]).astype(np.float32).reshape(shape)
+        slope = np.abs(np.diff(values, axis=axis)) / spacing
+        for other in {0, 1, 2} - {axis}:  # the steepest of a cell's four edges along this axis
+            slope = _pairwise(np.maximum, slope, other)
+        slope_squared += slope * slope
+    # The neighbours count too: detail near a cell hints at detail in it. The median keeps cells
+    # on a plateau (a medial axis, a saturated field) from being taken for flat.
+    lipschitz = np.sqrt(maximum_filter(slope_squared, size=3))
+    lipschitz = np.maximum(lipschitz, np.median(lipschitz))
+    centre = values
+    for axis in range(3):
+        centre = _pairwise(np.add, centre, axis)
+    half_diagonal = 0.5 * float(np.linalg.norm(gaps.max() * pitch))
+    near: BoolArray = np.abs(centre / 8.0 - level) <= _REACH * half_diagonal * lipschitz
+    return near | _crossed_cells(values < level)
+
+
+def _crossed_cells(inside: BoolArray) -> BoolArray:
+    """Cells whose eight corners are not all on one side."""
+    some, every = inside, inside
+    for axis in range(3):
+        some = _pairwise(np.logical_or, some, axis)
+        every = _pairwise(np.logical_and, every, axis)
+    return some & ~every
+
+
+def _pairwise(operation: np.ufunc, array: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
+    """``operation`` on each pair of neighbours along ``axis``, which becomes one shorter."""
+    before, after = [slice(None)] * 3, [slice(None)] * 3
+    before[axis], after[axis] = slice(None, -1), slice(1, None)
+    result: npt.NDArray[Any] = operation(array[tuple(before)], array[tuple(after)])
+    return result
+
+
+def _split_cells(cells: BoolArray, kept: IntArray) -> BoolArray:
+    """Copy each coarse cell's flag to the finer cells in it; ``kept``: old corners' new indices."""
+    owner = np.repeat(np.arange(len(kept) - 1), np.diff(kept))
+    return cells[np.ix_(owner, owner, owner)]
+
+
+def _corners_of(cells: BoolArray) -> BoolArray:
+    """Grid points (n, n, n) that are a corner of a flagged cell (n−1, n−1, n−1)."""
+    corners = cells
+    for axis in range(3):
+        width = [(0, 0)] * 3
+        width[axis] = (1, 1)
+        corners = _pairwise(np.logical_or, np.pad(corners, width), axis)
+    return corners
+
+
+def _copy_known(
+    source: SdfGrid, indices: IntArray, values: FloatArray, evaluated: BoolArray
+) -> None:
+    """Take over, in place, what ``source`` has evaluated at these grid indices."""
+    select = np.ix_(indices, indices, indices)
+    known = source.evaluated[select]
+    values[known] = source.values[select][known]
+    evaluated |= known
+
+
+def _evaluate(
+    sdf: ScalarField,
+    values: FloatArray,
+    wanted: BoolArray,
+    indices: IntArray,
+    lower: Corner,
+    pitch: npt.NDArray[np.float64],
+    chunk_points: int,
+) -> Generator[float, None, None]:
+    """Write ``sdf`` into ``values`` where ``wanted``; yields the fraction done after each chunk."""
+    flat = np.flatnonzero(wanted)
+    axes = [lower[axis] + indices * pitch[axis] for axis in range(3)]
+    for first in range(0, len(flat), chunk_points):
+        chunk = flat[first : first + chunk_points]
+        where = np.unravel_index(chunk, values.shape)
+        points = np.stack([axes[axis][where[axis]] for axis in range(3)], axis=-1)
+        result = sdf(points.astype(np.float32))
+        if not np.isfinite(result).all():
+            raise InputError(
+                "The model's SDF is not finite; its weights are damaged or its training diverged."
+            )
+        values.reshape(-1)[chunk] = result
+        yield min(1.0, (first + chunk_points) / len(flat))
