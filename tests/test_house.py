@@ -1,0 +1,54 @@
+"""The house rules that no tool checks: light imports, the public names, scripts and pins."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import stylesdf_core
+
+
+def imported_by(statement: str) -> set[str]:
+    """Top-level modules in memory after ``statement`` ran in a fresh interpreter."""
+    code = f"{statement}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_importing_the_library_is_light() -> None:
+    assert not imported_by("import stylesdf_core") & {"torch", "numpy", "dearpygui", "OpenGL"}
+
+
+def test_the_command_line_explains_itself_without_torch_or_a_window() -> None:
+    statement = "from app.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    assert not imported_by(statement) & {"torch", "dearpygui", "OpenGL", "pyrender", "skimage"}
+
+
+def test_the_version_is_stated_once() -> None:
+    assert importlib.metadata.version("stylesdf-studio") == stylesdf_core.__version__
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the scripts are for bash")
+def test_scripts_parse(repository: Path) -> None:
+    scripts = [*(repository / "scripts").iterdir(), repository / ".ci" / "run"]
+    for script in scripts:
+        subprocess.run(["bash", "-n", str(script)], check=True, timeout=20)
+
+
+def test_every_direct_dependency_is_pinned(repository: Path) -> None:
+    def normal(name: str) -> str:
+        return re.sub(r"[-_.]+", "-", name).lower()
+
+    pins = (repository / "constraints.txt").read_text(encoding="utf-8")
+    pinned = {normal(name) for name in re.findall(r"^([\w.-]+)==", pins, re.MULTILINE)}
+    requirements = importlib.metadata.requires("stylesdf-studio") or []
+    needed = {normal(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in requirements}
+    assert not needed - pinned
