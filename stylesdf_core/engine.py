@@ -8,6 +8,7 @@ cache, and colour is evaluated only where a sample's weight can be seen. The pla
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from stylesdf_core.camera import FAR, NEAR, VOLUME_SCALE, OrbitCamera
 from stylesdf_core.config import RenderOptions
+from stylesdf_core.errors import InputError
 from stylesdf_core.latents import apply_edits, seed_to_z
 from stylesdf_core.model import Model, select_device
 from stylesdf_core.networks.film_siren import FilmSiren, SirenField
@@ -162,8 +164,6 @@ class Engine:
         self.config = model.generator.config
         generator = model.generator
         if self.device.type != "cpu":
-            import copy
-
             generator = copy.deepcopy(generator).to(self.device)
         self.generator = generator
         self._mean_w = model.means.renderer.to(self.device)
@@ -182,8 +182,6 @@ class Engine:
         Raises:
             InputError: the explicit z has the wrong length, or a direction is unknown.
         """
-        from stylesdf_core.errors import InputError
-
         if identity.z is not None:
             if len(identity.z) != self.config.z_dim:
                 raise InputError(
@@ -312,9 +310,7 @@ class Engine:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Origins, directions and view directions, each (edge², 3)."""
         matrix = torch.from_numpy(camera.cam2world().astype(np.float32))[None].to(self.device)
-        rays = make_rays(
-            matrix, camera.focal(edge), edge, static_viewdirs=options.static_viewdirs
-        )
+        rays = make_rays(matrix, camera.focal(edge), edge, static_viewdirs=options.static_viewdirs)
         return (
             rays.origins.reshape(-1, 3),
             rays.directions.reshape(-1, 3),

@@ -29,8 +29,10 @@ def seed_to_z(seed: int, z_dim: int = 256) -> FloatArray:
     return np.random.default_rng(seed).standard_normal(z_dim).astype(np.float32)
 
 
-def load_z(path: Path | str, z_dim: int = 256) -> FloatArray:
+def load_z(path: Path | str) -> FloatArray:
     """z from a ``.npy`` file of shape (z_dim,) or (1, z_dim); returned as (z_dim,) float32.
+
+    Whether z_dim fits a model is found out where the two meet, in the engine.
 
     Raises:
         InputError: no such file, not an array of numbers, wrong shape, or not finite.
@@ -41,9 +43,9 @@ def load_z(path: Path | str, z_dim: int = 256) -> FloatArray:
         raise InputError(f"Cannot read a latent from {path}: {error}.") from error
     if not isinstance(z, np.ndarray) or not np.issubdtype(z.dtype, np.number):
         raise InputError(f"{path} does not hold an array of numbers.")
-    if z.shape not in ((z_dim,), (1, z_dim)):
-        raise InputError(f"{path} has shape {z.shape}; this model needs ({z_dim},).")
-    z = z.reshape(z_dim).astype(np.float32)
+    if z.ndim not in (1, 2) or z.size != z.shape[-1] or z.size == 0:
+        raise InputError(f"{path} has shape {z.shape}; one latent is (256,) or (1, 256).")
+    z = z.reshape(-1).astype(np.float32)
     if not np.isfinite(z).all():
         raise InputError(f"{path} holds NaN or infinite values.")
     return z

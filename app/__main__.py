@@ -1,0 +1,158 @@
+"""`stylesdf-studio`: without arguments the window, with them the headless commands.
+
+Only what the chosen command needs is imported: ``--help`` knows neither torch nor Dear PyGui.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import tyro
+from tqdm import tqdm
+
+from stylesdf_core.commands.base import Operation, Request
+from stylesdf_core.commands.meshes import ExportMesh
+from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
+from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
+from stylesdf_core.errors import InputError, StyleSDFError
+
+PROGRAM = "stylesdf-studio"
+DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
+
+DESCRIPTION = """StyleSDF Studio: explore 3D-aware generated faces.
+
+Without arguments the studio's window opens. The commands below do the same work without a
+display; --quiet before or after any of them leaves only results and errors."""
+
+
+@dataclass(frozen=True)
+class OpenWindow:
+    """Open the window on a session, an exported picture or mesh, weights, or a run folder."""
+
+    file: Annotated[Path, tyro.conf.Positional]
+    """.json, .png, .gif, .glb, .obj, .ply; .safetensors, .pt; or a folder of a training run."""
+
+
+Models: TypeAlias = Annotated[
+    Annotated[ModelsList, tyro.conf.subcommand("list")]
+    | Annotated[ModelsFetch, tyro.conf.subcommand("fetch")]
+    | Annotated[ModelsExport, tyro.conf.subcommand("export")],
+    tyro.conf.subcommand("models", description="List, fetch and convert models."),
+]
+Command: TypeAlias = (
+    Annotated[OpenWindow, tyro.conf.subcommand("open")]
+    | Annotated[RenderImage, tyro.conf.subcommand("render")]
+    | Annotated[ExportMesh, tyro.conf.subcommand("mesh")]
+    | Annotated[RenderTurntable, tyro.conf.subcommand("turntable")]
+    | Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Info, tyro.conf.subcommand("info")]
+    | Models
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status is 0 when all is done, 2 for the user's mistake, else 1."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    quiet = "--quiet" in words
+    words = [word for word in words if word != "--quiet"]
+    try:
+        if not words:
+            return _open_window(None)
+        command = _parse(words)
+        if isinstance(command, OpenWindow):
+            return _open_window(command.file)
+        result = _run(command.run(), quiet)
+        if result is not None and not quiet:
+            print(result)
+    except StyleSDFError as error:
+        _complain(str(error))
+        return USER_MISTAKE if isinstance(error, InputError) else FAILED
+    except KeyboardInterrupt:
+        _complain("Cancelled; nothing half-written was left behind.")
+        return INTERRUPTED
+    return DONE
+
+
+def _complain(sentence: str) -> None:
+    print(f"{PROGRAM}: {sentence}", file=sys.stderr)
+
+
+def _parse(words: list[str]) -> Any:
+    """The request that the words describe.
+
+    Raises:
+        InputError: tyro's complaint, as one sentence.
+        SystemExit: after ``--help``.
+    """
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                Command,
+                args=words,
+                prog=PROGRAM,
+                description=DESCRIPTION,
+                config=(tyro.conf.OmitSubcommandPrefixes,),
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise InputError(_one_sentence(complaint.getvalue())) from None
+
+
+def _one_sentence(box: str) -> str:
+    """The essence of tyro's framed message."""
+    lines: list[str] = []
+    for line in box.splitlines():
+        text = re.sub(r"\x1b\[[0-9;]*m", "", line).strip("│╭╮╰╯ ")
+        if not text or re.match(r"^─ .* ─*$", text):
+            continue
+        if set(text) <= {"─"} or text.startswith(("For full", "Got errors", "Argument helptext")):
+            break
+        lines.append(text)
+    if lines and lines[0].startswith("Missing from"):
+        flags = ", ".join(line.split()[0] for line in lines[1:] if line.startswith("--"))
+        return f"{lines[0].removeprefix('Missing from ').rstrip(':')} needs {flags}; see --help."
+    sentence = " ".join(lines) or "The command cannot be understood"
+    return f"{sentence.rstrip('.')}. See {PROGRAM} --help."
+
+
+def _run(operation: Operation[Any], quiet: bool) -> Any:
+    """Iterate an operation behind a progress bar on stderr; returns its result."""
+    form = "{desc:<32.32} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}"
+    # disable=None hides the bar where stderr is no terminal
+    with (
+        contextlib.closing(operation),
+        tqdm(total=1.0, bar_format=form, disable=True if quiet else None, leave=False) as bar,
+    ):
+        while True:
+            try:
+                progress = next(operation)
+            except StopIteration as stop:
+                return stop.value
+            bar.set_description_str(progress.message, refresh=False)
+            bar.update(progress.fraction - bar.n)
+
+
+def _open_window(file: Path | None) -> int:
+    if not has_display():
+        _complain(
+            "There is no display to open a window on; the commands render, mesh, turntable, demo, "
+            "models, info, heads, train and measure work without one (see --help)."
+        )
+        return FAILED
+    from app.studio import run
+
+    status: int = run(file)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

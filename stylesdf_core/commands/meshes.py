@@ -1,0 +1,73 @@
+"""Meshes: the surface of a face as a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stylesdf_core.commands.scene_flags import SceneFlags
+from stylesdf_core.errors import InputError, OutputError
+from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.scene import Scene
+
+SUFFIXES = (".obj", ".ply", ".glb", ".stl")
+MIN_RESOLUTION, MAX_RESOLUTION = 32, 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportMesh:
+    """Extract the surface of a face and write it as a mesh."""
+
+    out: Path
+    """.obj, .ply, .glb or .stl; all but .stl carry vertex colours and the session."""
+
+    scene: SceneFlags = field(default_factory=Scene)
+
+    resolution: int = 128
+    """Grid points along each edge of the volume, 32 to 512."""
+
+    level: float = 0.0
+    """Signed distance of the surface, world units (the volume's edge is 0.24); 0 is the skin,
+    above is outside."""
+
+    largest_component: bool = True
+    """Keep only the largest connected part."""
+
+    vertex_colors: bool = True
+    """Colour the vertices."""
+
+    device: str = "auto"
+    """Where to compute: auto, cpu, cuda or mps."""
+
+    def run(self) -> Operation[Path]:
+        """Extract, write and re-read; the result is the file.
+
+        Raises:
+            InputError: the scene, resolution or file name cannot be used.
+            EmptySurfaceError: there is no surface at this level.
+        """
+        if not MIN_RESOLUTION <= self.resolution <= MAX_RESOLUTION:
+            raise InputError(
+                f"--resolution must lie between {MIN_RESOLUTION} and {MAX_RESOLUTION}, "
+                f"not {self.resolution}."
+            )
+        if self.out.suffix.lower() not in SUFFIXES:
+            raise OutputError(f"{self.out}: the file name must end in {', '.join(SUFFIXES)}.")
+        yield Progress(0, 1, "loading the model")
+        from stylesdf_core.engine import Engine
+        from stylesdf_core.mesh_io import export_mesh
+        from stylesdf_core.meshing import extract_surface
+        from stylesdf_core.model import load_model
+
+        engine = Engine(load_model(self.scene.model), self.device)
+        mesh = yield from extract_surface(
+            engine.sdf(self.scene),
+            resolution=self.resolution,
+            level=self.level,
+            normals=engine.normals(self.scene),
+            colors=engine.colors(self.scene) if self.vertex_colors else None,
+            largest_only=self.largest_component,
+        )
+        yield Progress(1, 1, f"writing {len(mesh.faces):,} triangles")
+        export_mesh(mesh, self.out, metadata=self.scene.to_json())
+        return self.out

@@ -1,0 +1,235 @@
+"""Pictures, turntables, and the demonstration of everything that can be exported."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import tyro
+from PIL import Image
+
+from stylesdf_core.commands.meshes import ExportMesh
+from stylesdf_core.commands.rendering import SceneRenderer, check_size
+from stylesdf_core.commands.scene_flags import SceneFlags
+from stylesdf_core.embedding import gif_comment, png_info
+from stylesdf_core.errors import InputError, OutputError
+from stylesdf_core.files import atomic_output
+from stylesdf_core.picture import Picture
+from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.scene import Scene, View
+
+Device: TypeAlias = Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda,mps}")]
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderImage:
+    """Render one picture of a face."""
+
+    out: Path
+    """.png (carries its session, so that it can be reopened) or .npy (float32, channels first:
+    RGB in [-1, 1], world normals, or planar depth in world units)."""
+
+    scene: SceneFlags = field(default_factory=Scene)
+
+    view: View = "image"
+    """What to show: the decoded image, the 64² volume render, its depth or normals, or the mesh."""
+
+    size: int | None = None
+    """Edge in pixels, 16 to 2048; without it, the view's own resolution."""
+
+    device: Device = "auto"
+    """Where to compute."""
+
+    def run(self) -> Operation[Path]:
+        """Render and write; the result is the file.
+
+        Raises:
+            InputError: the scene, size or file name cannot be used.
+        """
+        check_size(self.size)
+        _check_suffix(self.out, (".png", ".npy"))
+        yield Progress(0, 2, "loading the model")
+        with SceneRenderer(self.scene.model, self.device) as renderer:
+            yield Progress(1, 2, f"rendering the {self.view}")
+            picture = yield from renderer.draw(self.scene, self.view, self.size)
+        write_picture(picture, self.out, self.scene)
+        yield Progress(2, 2, "done")
+        return self.out
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderTurntable:
+    """Render an animation of the camera going around a face."""
+
+    out: Path
+    """.gif, or .mp4 where imageio-ffmpeg is installed."""
+
+    scene: SceneFlags = field(default_factory=Scene)
+
+    view: View = "image"
+    """What to show in every frame."""
+
+    frames: int = 48
+    """Frames in one loop, 2 to 2000."""
+
+    fps: float = 24.0
+    """Frames per second, 1 to 60; a GIF keeps time in hundredths of a second."""
+
+    arc: float = 1.2
+    """Angle that the camera swings to and fro around the scene's azimuth, radians, above 0;
+    2 pi or more is a full turn."""
+
+    size: int | None = None
+    """Edge in pixels, 16 to 2048; without it, the view's own resolution."""
+
+    device: Device = "auto"
+    """Where to compute."""
+
+    def run(self) -> Operation[Path]:
+        """Render and write; the result is the file.
+
+        Raises:
+            InputError: the scene or a number cannot be used, or MP4 is not available.
+        """
+        check_size(self.size)
+        _check_suffix(self.out, (".gif", ".mp4"))
+        if not 2 <= self.frames <= 2000:
+            raise InputError(f"--frames must lie between 2 and 2000, not {self.frames}.")
+        if not 1.0 <= self.fps <= 60.0:
+            raise InputError(f"--fps must lie between 1 and 60, not {self.fps:g}.")
+        if not 0.0 < self.arc < math.inf:
+            raise InputError(f"--arc must be an angle above 0 radians, not {self.arc:g}.")
+        if self.out.suffix.lower() == ".mp4":
+            _require_ffmpeg()
+        total = self.frames + 1
+        yield Progress(0, total, "loading the model")
+        frames: list[Pixels] = []
+        with SceneRenderer(self.scene.model, self.device) as renderer:
+            for index, azimuth in enumerate(self.azimuths()):
+                scene = replace(self.scene, camera=replace(self.scene.camera, azimuth=azimuth))
+                picture = yield from renderer.draw(scene, self.view, self.size)
+                frames.append(picture.to_uint8())
+                yield Progress(index + 1, total, f"frame {index + 1} of {self.frames}")
+        write = _write_mp4 if self.out.suffix.lower() == ".mp4" else _write_gif
+        write(frames, self.out, self.fps, self.scene.to_json())
+        yield Progress(total, total, "done")
+        return self.out
+
+    def azimuths(self) -> list[float]:
+        """The camera's azimuth in each frame, radians; the loop closes without a jump."""
+        start, turn = self.scene.camera.azimuth, 2.0 * math.pi
+        phases = [index / self.frames for index in range(self.frames)]
+        if self.arc >= turn:
+            return [start + turn * phase for phase in phases]
+        return [start + 0.5 * self.arc * math.sin(turn * phase) for phase in phases]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """Write one of everything into a folder: picture, depth, normals, meshes, turntable."""
+
+    out: Path
+    """Folder, made if missing; files of the same names in it are replaced."""
+
+    scene: SceneFlags = field(default_factory=Scene)
+
+    device: Device = "auto"
+    """Where to compute."""
+
+    def run(self) -> Operation[Path]:
+        """Run the single operations one after the other; the result is the folder.
+
+        Without OpenGL everything is still made, since no file here is drawn by it.
+        """
+        pictures: tuple[tuple[str, View, int | None], ...] = (
+            ("face.png", "image", None),
+            ("depth.png", "depth", 256),
+            ("normals.png", "normals", 256),
+        )
+        three_quarter = replace(self.scene.camera, azimuth=self.scene.camera.azimuth + 0.45)
+        aside = replace(self.scene, camera=three_quarter)
+        device = self.device
+        requests: list[RenderImage | RenderTurntable | ExportMesh] = [
+            RenderImage(out=self.out / name, scene=self.scene, view=view, size=size, device=device)
+            for name, view, size in pictures
+        ]
+        requests += [
+            RenderImage(out=self.out / "face-three-quarter.png", scene=aside, device=device),
+            ExportMesh(out=self.out / "head.glb", scene=self.scene, device=device),
+            ExportMesh(out=self.out / "head.obj", scene=self.scene, device=device),
+            RenderTurntable(out=self.out / "turntable.gif", scene=self.scene, device=device),
+        ]
+        for index, request in enumerate(requests):
+            for part in request.run():
+                yield Progress(index + part.fraction, len(requests), part.message)
+        return self.out
+
+
+def write_picture(picture: Picture, path: Path, scene: Scene) -> None:
+    """Write a picture as PNG (with its session) or ``.npy``, whole or not at all."""
+    with atomic_output(path) as temporary:
+        if path.suffix.lower() == ".npy":
+            np.save(temporary, picture.data.astype(np.float32, copy=False))
+        else:
+            Image.fromarray(picture.to_uint8()).save(temporary, pnginfo=png_info(scene.to_json()))
+
+
+def _check_suffix(path: Path, allowed: tuple[str, ...]) -> None:
+    if path.suffix.lower() not in allowed:
+        raise OutputError(f"{path}: the file name must end in {' or '.join(allowed)}.")
+
+
+def _write_gif(frames: list[Pixels], path: Path, fps: float, scene_json: str) -> None:
+    # One palette for all frames: palettes of their own would make still areas shimmer.
+    sample = np.concatenate(frames[:: max(1, len(frames) // 8)], axis=0)
+    palette = Image.fromarray(sample).quantize(255, method=Image.Quantize.MEDIANCUT)
+    images = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+        for frame in frames
+    ]
+    with atomic_output(path) as temporary:
+        images[0].save(
+            temporary,
+            save_all=True,
+            append_images=images[1:],
+            duration=max(20, round(1000.0 / fps / 10.0) * 10),
+            loop=0,
+            comment=gif_comment(scene_json),
+        )
+
+
+def _require_ffmpeg() -> None:
+    try:
+        import imageio_ffmpeg  # noqa: F401
+    except ImportError:
+        raise InputError(
+            "MP4 needs imageio-ffmpeg: pip install 'stylesdf-studio[video]', or choose a .gif."
+        ) from None
+
+
+def _write_mp4(frames: list[Pixels], path: Path, fps: float, scene_json: str) -> None:
+    import imageio_ffmpeg
+
+    height, width = frames[0].shape[:2]
+    pad = ((0, height % 2), (0, width % 2), (0, 0))  # H.264 wants even edges
+    with atomic_output(path) as temporary:
+        writer = imageio_ffmpeg.write_frames(
+            str(temporary),
+            (width + width % 2, height + height % 2),
+            fps=fps,
+            codec="libx264",
+            quality=8,
+            macro_block_size=1,
+            output_params=["-metadata", f"comment={scene_json}"],
+        )
+        writer.send(None)  # start the encoder
+        try:
+            for frame in frames:
+                writer.send(np.ascontiguousarray(np.pad(frame, pad, mode="edge")))
+        finally:
+            writer.close()

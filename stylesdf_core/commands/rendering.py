@@ -1,0 +1,110 @@
+"""Any view of a scene as a picture, the mesh's included; what pictures and turntables share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.picture import Picture
+from stylesdf_core.progress import Operation
+from stylesdf_core.scene import Scene, View
+
+if TYPE_CHECKING:
+    from stylesdf_core.engine import Engine
+    from stylesdf_core.mesh_preview import MeshPreview
+    from stylesdf_core.meshing import SurfaceMesh
+
+MIN_SIZE, MAX_SIZE = 16, 2048
+
+
+class SceneRenderer:
+    """Draws views of scenes of one model; a context manager, since meshes need OpenGL.
+
+    Args:
+        model: the scenes' ``model``.
+        device: auto, cpu, cuda or mps.
+    """
+
+    def __init__(self, model: str, device: str) -> None:
+        from stylesdf_core.engine import Engine
+        from stylesdf_core.model import load_model
+
+        self.engine: Engine = Engine(load_model(model), device)
+        self._preview: MeshPreview | None = None
+        self._mesh: tuple[Scene, SurfaceMesh] | None = None
+
+    def __enter__(self) -> SceneRenderer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._preview is not None:
+            self._preview.close()
+
+    def draw(self, scene: Scene, view: View, size: int | None) -> Operation[Picture]:
+        """One picture; yields Progress only while a mesh is extracted.
+
+        Args:
+            size: edge in pixels. Volume, depth, normals and mesh are rendered at it; the decoded
+                image, whose resolution is the model's, is resampled. None for the view's own.
+        """
+        if view != "mesh":
+            picture = self.engine.render(scene, view, size if view != "image" else None)
+            return picture if size is None else _resized(picture, size)
+        mesh = yield from self._surface(scene)
+        return self._draw_mesh(mesh, scene, size or self.engine.config.output_size)
+
+    def _surface(self, scene: Scene) -> Operation[SurfaceMesh]:
+        from stylesdf_core.meshing import extract_surface
+
+        still = replace(scene, camera=Scene().camera)  # the surface does not depend on the camera
+        if self._mesh is None or self._mesh[0] != still:
+            engine = self.engine
+            mesh = yield from extract_surface(
+                engine.sdf(scene),
+                normals=engine.normals(scene),
+                colors=engine.colors(scene),
+                largest_only=True,
+            )
+            self._mesh = (still, mesh)
+        return self._mesh[1]
+
+    def _draw_mesh(self, mesh: SurfaceMesh, scene: Scene, size: int) -> Picture:
+        if self._preview is None:
+            from stylesdf_core.mesh_preview import MeshPreview
+
+            self._preview = MeshPreview()
+        drawn = self._preview.render(mesh, scene.camera, size)
+        data = np.ascontiguousarray(np.moveaxis(drawn.pixels, -1, 0) * 2.0 - 1.0)
+        return Picture("mesh", data, 1.0 - drawn.coverage)
+
+
+def check_size(size: int | None) -> None:
+    """Refuse sizes that cannot be meant.
+
+    Raises:
+        InputError: outside 16 to 2048.
+    """
+    if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
+        raise InputError(f"--size must lie between {MIN_SIZE} and {MAX_SIZE} pixels, not {size}.")
+
+
+def _resized(picture: Picture, size: int) -> Picture:
+    if picture.size == size:
+        return picture
+    import torch
+    import torch.nn.functional as F
+
+    data = torch.from_numpy(picture.data)[None]
+    # antialias: a plain bicubic would alias when shrinking
+    data = F.interpolate(data, size=(size, size), mode="bicubic", antialias=True)
+    resized = data[0].clamp(-1.0, 1.0).numpy()
+    return Picture(picture.view, resized, np.zeros((size, size), np.float32))

@@ -1,0 +1,183 @@
+"""Scenes as command-line flags, in both directions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import tyro
+
+from stylesdf_core.camera import OrbitCamera
+from stylesdf_core.config import NoiseMode, RenderOptions
+from stylesdf_core.errors import InputError
+from stylesdf_core.latents import load_z
+from stylesdf_core.scene import Identity, Mixing, Scene, read_scene
+
+_Int: TypeAlias = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
+_Float: TypeAlias = Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint="")]
+_File: TypeAlias = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
+
+
+def scene_from_flags(
+    *,
+    scene: _File = None,
+    model: Annotated[
+        str | None, tyro.conf.arg(metavar="NAME|FILE|RUN_DIR", help_behavior_hint="")
+    ] = None,
+    seed: _Int = None,
+    latent: _File = None,
+    set: Annotated[  # noqa: A002  (the flag is --set)
+        tuple[tuple[str, ...], ...],
+        tyro.conf.UseAppendAction,
+        tyro.conf.arg(metavar="NAME=VALUE", help_behavior_hint=""),
+    ] = (),
+    mix_seed: _Int = None,
+    crossover: _Int = None,
+    mix_strengths: Annotated[
+        tuple[float, ...], tyro.conf.arg(metavar="X …", help_behavior_hint="")
+    ] = (),
+    psi: _Float = None,
+    azimuth: _Float = None,
+    elevation: _Float = None,
+    fov: _Float = None,
+    pan_x: _Float = None,
+    pan_y: _Float = None,
+    samples: _Int = None,
+    noise: Annotated[
+        Literal["fixed", "random", "none"] | None,
+        tyro.conf.arg(metavar="{fixed,random,none}", help_behavior_hint=""),
+    ] = None,
+    noise_seed: _Int = None,
+) -> Scene:
+    """The scene that flags describe; flags override what ``--scene`` holds.
+
+    Args:
+        scene: session to start from: .json, or a PNG, GIF, GLB, OBJ or PLY exported earlier.
+        model: what to render: a name of `models list`, weights, or a run folder (default: heads).
+        seed: identity, 0 to 4294967295 (default: 0).
+        latent: z from a .npy file, shape (256,) or (1, 256), instead of a seed.
+        set: named latent directions in standard deviations, -2.5 to 2.5, such as smile=1.2.
+        mix_seed: second identity, for style mixing (default: no mixing).
+        crossover: first decoder layer that takes the second style (default: 3).
+        mix_strengths: weight of the second style in each layer, 0 to 1, instead of a crossover.
+        psi: truncation: 0 is the mean face, 1 the seed's own (default: 0.7).
+        azimuth: camera, radians; positive moves it to the face's left (default: 0).
+        elevation: camera, radians, -pi/2 to pi/2; positive is above (default: 0).
+        fov: half opening angle, degrees, 1 to 20 (default: 6).
+        pan_x: camera shift to its right, world units (default: 0).
+        pan_y: camera shift upwards, world units (default: 0).
+        samples: points per ray, 4 to 128 (default: 24).
+        noise: the decoder's noise: the model's own maps, seeded random ones, or none
+            (default: fixed).
+        noise_seed: seed of --noise random (default: 0).
+    """
+    start = read_scene(scene) if scene is not None else Scene()
+    if model is not None:
+        start = replace(start, model=model)
+    return replace(
+        start,
+        identity=_identity(start.identity, seed, latent, set),
+        mixing=_mixing(start.mixing, mix_seed, crossover, mix_strengths),
+        truncation_psi=start.truncation_psi if psi is None else psi,
+        camera=replace(
+            start.camera,
+            **_given(azimuth=azimuth, elevation=elevation, fov=fov, pan_x=pan_x, pan_y=pan_y),
+        ),
+        options=_options(start.options, samples, noise, noise_seed),
+    )
+
+
+def _given(**values: float | None) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _identity(
+    identity: Identity, seed: int | None, latent: Path | None, edits: tuple[tuple[str, ...], ...]
+) -> Identity:
+    if seed is not None and latent is not None:
+        raise InputError("Give either --seed or --latent, not both.")
+    if seed is not None:
+        identity = Identity(seed, None, identity.edits)
+    if latent is not None:
+        # The file's length is checked against the model where z is used.
+        z = load_z(latent)
+        identity = Identity(identity.seed, tuple(float(v) for v in z), identity.edits)
+    for edit in (edit for group in edits for edit in group):
+        name, equals, value = edit.partition("=")
+        try:
+            if not equals:
+                raise ValueError
+            identity = identity.edited(name.strip(), float(value))
+        except ValueError:
+            raise InputError(f"--set takes NAME=NUMBER such as smile=1.2, not {edit!r}.") from None
+    return identity
+
+
+def _mixing(
+    mixing: Mixing, seed: int | None, crossover: int | None, strengths: tuple[float, ...]
+) -> Mixing:
+    if seed is None and mixing.seed is None and (crossover is not None or strengths):
+        raise InputError("--crossover and --mix-strengths need a second identity: --mix-seed N.")
+    if crossover is not None and strengths:
+        raise InputError("Give either --crossover or --mix-strengths, not both.")
+    if seed is not None:
+        mixing = replace(mixing, seed=seed)
+    if crossover is not None:
+        mixing = replace(mixing, crossover=crossover, strengths=())
+    if strengths:
+        mixing = replace(mixing, strengths=strengths)
+    return mixing
+
+
+def _options(
+    options: RenderOptions, samples: int | None, noise: NoiseMode | None, noise_seed: int | None
+) -> RenderOptions:
+    return replace(
+        options,
+        samples=options.samples if samples is None else samples,
+        noise=options.noise if noise is None else noise,
+        noise_seed=options.noise_seed if noise_seed is None else noise_seed,
+    )
+
+
+#: A scene as a field of a request: on the command line, the flags above.
+SceneFlags: TypeAlias = Annotated[Scene, tyro.conf.arg(constructor=scene_from_flags, name="")]
+
+
+def flags_from_scene(scene: Scene) -> list[str]:
+    """The flags that describe ``scene``, defaults left out.
+
+    Raises:
+        InputError: the scene holds an explicit z, which does not fit on a command line.
+    """
+    if scene.identity.z is not None:
+        raise InputError(
+            "This identity is no seed; save the session and use --scene FILE.json instead."
+        )
+    default = Scene()
+    flags: list[str] = []
+
+    def add(flag: str, value: object, usual: object) -> None:
+        if value != usual:
+            flags.extend([flag, str(value)])
+
+    add("--model", scene.model, default.model)
+    add("--seed", scene.identity.seed, default.identity.seed)
+    if scene.identity.edits:
+        flags += ["--set", *(f"{name}={value:g}" for name, value in scene.identity.edits)]
+    add("--psi", scene.truncation_psi, default.truncation_psi)
+    if scene.mixing.seed is not None:
+        flags += ["--mix-seed", str(scene.mixing.seed)]
+        if scene.mixing.strengths:
+            flags += ["--mix-strengths", *(f"{value:g}" for value in scene.mixing.strengths)]
+        else:
+            add("--crossover", scene.mixing.crossover, default.mixing.crossover)
+    for name in ("azimuth", "elevation", "fov", "pan_x", "pan_y"):
+        value = getattr(scene.camera, name)
+        if value != getattr(default.camera, name):
+            flags += ["--" + name.replace("_", "-"), f"{value:.6g}"]
+    for name in ("samples", "noise", "noise_seed"):
+        flag = "--" + name.replace("_", "-")
+        add(flag, getattr(scene.options, name), getattr(default.options, name))
+    return flags
