@@ -36,7 +36,7 @@ MIN_SIZE, MAX_SIZE = 16, 4096
 #: After a failure to open OpenGL, requests within this time get the same answer at once.
 RETRY_SECONDS = 10.0
 
-_CLAY = (0.58, 0.545, 0.51)  # linear; a neutral warm grey
+_CLAY = (0.53, 0.49, 0.45)  # linear; a neutral warm grey
 _LINE_TONE = 0.35  # lines are the surface's colour, darker: at any density it stays readable
 _LINE_LIFT = 3e-4  # share of the distance to the camera by which lines lie in front of the surface
 
@@ -44,10 +44,10 @@ _LINE_LIFT = 3e-4  # share of the distance to the camera by which lines lie in f
 # surface facing it becomes (linear, 1 = white); colour.
 _STUDIO_LIGHTS: tuple[tuple[Color, float, Color], ...] = (
     ((-0.55, 0.65, 0.75), 0.95, (1.0, 0.97, 0.92)),  # key, upper left
-    ((0.9, 0.05, 0.6), 0.2, (0.85, 0.92, 1.0)),  # fill
+    ((0.9, 0.05, 0.6), 0.16, (0.9, 0.95, 1.0)),  # fill
     ((0.45, 0.55, -0.85), 0.8, (0.9, 0.95, 1.0)),  # rim, from behind
 )
-_STUDIO_AMBIENT = 0.10
+_STUDIO_AMBIENT = 0.07
 # Vertex colours hold the light they were trained with: a breath of shading, none from the front.
 _COLOR_LIGHTS: tuple[tuple[Color, float, Color], ...] = (((0.0, 0.0, 1.0), 0.23, (1.0, 1.0, 1.0)),)
 _COLOR_AMBIENT = 0.78
@@ -174,46 +174,49 @@ class MeshPreview:
 def _serve(requests: _Mailbox) -> None:
     """The thread: answer requests until None comes; a failure is an answer, never an end."""
     studio: _Studio | None = None
-    failure: GraphicsError | None = None
-    failed_at = 0.0
+    refusal, retry_at = "", 0.0
     while (request := requests.get()) is not None:
         if not request.picture.set_running_or_notify_cancel():
             continue
+        if studio is None and time.monotonic() < retry_at:
+            request.picture.set_exception(GraphicsError(refusal))
+            continue
         try:
-            if studio is None:
-                if failure is not None and time.monotonic() - failed_at < RETRY_SECONDS:
-                    raise failure
-                studio = _Studio()
+            studio = studio or _Studio()
             request.picture.set_result(studio.draw(request))
-            failure = None
         except Exception as error:
-            if error is not failure:
-                failed_at = time.monotonic()
-                failure = _explain(error, opening=studio is None)
-            if studio is not None:  # the context may be lost; the next request makes a new one
+            reason = _reason(error)
+            if studio is None:
+                refusal, retry_at = _refusal(reason), time.monotonic() + RETRY_SECONDS
+                failure = GraphicsError(refusal)
+            else:  # the context may be lost; the next request opens a new one
                 studio.close()
                 studio = None
+                failure = GraphicsError(f"Drawing the mesh failed: {reason}.")
+            failure.__cause__ = error
             request.picture.set_exception(failure)
     if studio is not None:
         studio.close()
 
 
-def _explain(error: Exception, *, opening: bool) -> GraphicsError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if not opening:
-        failure = GraphicsError(f"Drawing the mesh failed: {reason}.")
-    else:
-        remedy = (
-            "install libegl1 and libgl1-mesa-dri (Debian, Ubuntu) or a graphics driver"
-            if sys.platform.startswith("linux")
-            else "install a graphics driver with OpenGL 3.3"
-        )
-        failure = GraphicsError(
-            f"The mesh view needs OpenGL, which could not be opened ({reason}); {remedy}. "
-            "Everything else works."
-        )
-    failure.__cause__ = error
-    return failure
+def _reason(error: Exception) -> str:
+    """The error in a few words; PyOpenGL's own text is a page of pointers."""
+    operation = getattr(error, "baseOperation", None)
+    if operation is not None:
+        return f"{operation.__name__} failed with code {error.err:#x}"  # type: ignore[attr-defined]
+    return ": ".join(str(part) for part in error.args if part) or type(error).__name__
+
+
+def _refusal(reason: str) -> str:
+    remedy = (
+        "install libegl1 and libgl1-mesa-dri (Debian, Ubuntu) or a graphics driver"
+        if sys.platform.startswith("linux")
+        else "install a graphics driver with OpenGL 3.3"
+    )
+    return (
+        f"The mesh view needs OpenGL, which could not be opened ({reason}); {remedy}. "
+        "Everything else works."
+    )
 
 
 class _Studio:
@@ -357,7 +360,7 @@ def _open_egl() -> Any:
             platform = SharedDisplay(MIN_SIZE, MIN_SIZE, device=device)
             platform.init_context()
         except Exception as error:
-            reasons.append(str(error) or "refused")
+            reasons.append(_reason(error))
         else:
             return platform
     raise RuntimeError(f"no EGL device gives a context: {'; '.join(reasons) or 'there is none'}")

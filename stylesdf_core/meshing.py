@@ -90,7 +90,7 @@ def extract_surface(
     normals: VectorField | None = None,
     colors: VectorField | None = None,
     largest_only: bool = False,
-    chunk_points: int = 65536,
+    chunk_points: int = 32768,
 ) -> Operation[SurfaceMesh]:
     """Mesh the level set of ``sdf``; yields Progress between chunks, from 0 to 1.
 
@@ -126,7 +126,7 @@ def mesh_grid(
     normals: VectorField | None = None,
     colors: VectorField | None = None,
     largest_only: bool = False,
-    chunk_points: int = 65536,
+    chunk_points: int = 32768,
 ) -> Operation[SurfaceMesh]:
     """Marching cubes (Lewiner et al. 2003) on a grid sampled for ``level``; yields Progress 0 to 1.
 

@@ -82,7 +82,7 @@ def sample_grid(
     level: float = 0.0,
     bounds: tuple[Corner, Corner] = VOLUME_BOUNDS,
     reuse: SdfGrid | None = None,
-    chunk_points: int = 65536,
+    chunk_points: int = 32768,
 ) -> Operation[SdfGrid]:
     """Sample ``sdf`` so that its surface at ``level`` is exact on the grid; yields Progress 0 to 1.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -182,12 +183,13 @@ def test_no_opengl_is_an_answer_that_says_why_and_is_tried_again(
         raise OSError("no such device")
 
     monkeypatch.setattr(mesh_preview, "_open_platform", refuse)
+    monkeypatch.setattr(mesh_preview, "RETRY_SECONDS", 0.5)
     with MeshPreview() as preview:
         for _ in range(3):
             with pytest.raises(GraphicsError, match="no such device"):
                 preview.render(mesh, OrbitCamera(), 32)
         assert len(attempts) == 1  # a drag does not try sixty times a second
-        monkeypatch.setattr(mesh_preview, "RETRY_SECONDS", 0.0)
+        time.sleep(0.5)
         with pytest.raises(GraphicsError):
             preview.render(mesh, OrbitCamera(), 32)
         assert len(attempts) == 2
@@ -211,7 +213,6 @@ def test_failure_while_drawing_does_not_end_the_thread(
             opened.append("close")
 
     monkeypatch.setattr(mesh_preview, "_Studio", Flaky)
-    monkeypatch.setattr(mesh_preview, "RETRY_SECONDS", 0.0)
     with MeshPreview() as preview:
         with pytest.raises(GraphicsError, match="context lost"):
             preview.render(mesh, OrbitCamera(), 32)
