@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -169,14 +170,14 @@ def _load_published(path: Path, field: FieldKind) -> LoadedModel:
 
 def _read_pickle(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on the pickle's age help nobody here
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported global" in str(error) or "GLOBAL" in str(error):
-            raise CheckpointError(
-                f"{path} holds code, not only tensors; it was not executed. "
-                "Use a file from a source you trust that holds state dicts only."
-            ) from error
-        raise CheckpointError(f"{path} is not a checkpoint: its contents are damaged.") from error
+        raise CheckpointError(
+            f"{path} holds code or is damaged: it is not made of tensors only, and was not "
+            "executed. Use a file that holds state dicts, from a source you trust."
+        ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(
             f"{path} is truncated or not a PyTorch checkpoint; download it again."

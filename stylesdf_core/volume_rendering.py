@@ -59,7 +59,8 @@ def sample_distances(t_vals: Tensor, directions: Tensor) -> Tensor:
     """Length δ of each sample's interval along its ray, (…, N); the last is 1e10."""
     gaps = t_vals[..., 1:] - t_vals[..., :-1]
     gaps = torch.cat([gaps, torch.full_like(gaps[..., :1], 1e10)], dim=-1)
-    return gaps * directions.norm(dim=-1, keepdim=True)
+    length: Tensor = directions.norm(dim=-1, keepdim=True)
+    return gaps * length
 
 
 def sdf_to_sigma(sdf: Tensor, beta: Tensor | float) -> Tensor:

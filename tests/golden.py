@@ -83,9 +83,7 @@ def published_state(
     name: str, replaced: Mapping[str, list[Any]] | None = None
 ) -> dict[str, torch.Tensor]:
     """The reference weights, generated key by key."""
-    return {
-        key: _tensor(key, entry) for key, entry in {**layout(name), **(replaced or {})}.items()
-    }
+    return {key: _tensor(key, entry) for key, entry in {**layout(name), **(replaced or {})}.items()}
 
 
 def _tensor(key: str, entry: list[Any]) -> torch.Tensor:

@@ -1,0 +1,38 @@
+"""Small models with something to see in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stylesdf_core.checkpoints import save_safetensors
+from stylesdf_core.config import GeneratorConfig
+from stylesdf_core.model import Model, mean_latents
+from stylesdf_core.networks.generator import Generator
+
+TINY = GeneratorConfig(width=24, depth=2, thumb_size=16, output_size=64, channel_multiplier=1)
+
+
+def tiny_generator(**changes: Any) -> Generator:
+    """A random generator whose field is a surface somewhere inside the volume."""
+    torch.manual_seed(7)
+    config = GeneratorConfig(**{**TINY.__dict__, **changes})
+    generator = Generator(config)
+    first, head = generator.field.trunk[0].linear, generator.field.scalar_head
+    first.weight.data.mul_(0.1)  # type: ignore[union-attr, operator]
+    head.weight.data.mul_(0.3)
+    generator.field.sigmoid_beta.data.fill_(0.01)
+    return generator.eval().requires_grad_(False)
+
+
+def tiny_model(**changes: Any) -> Model:
+    generator = tiny_generator(**changes)
+    return Model("tiny", Path("tiny.safetensors"), generator, mean_latents(generator), ())
+
+
+def save_tiny(path: Path, **changes: Any) -> Path:
+    """Write a tiny model that has the shipped model's named directions."""
+    save_safetensors(tiny_generator(**changes), path, metadata={"directions": "heads"})
+    return path
