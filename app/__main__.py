@@ -108,15 +108,17 @@ def _parse(words: list[str]) -> Any:
 
 
 def _one_sentence(box: str) -> str:
-    """The essence of tyro's framed message."""
+    """The essence of tyro's message: framed in Unicode, or a title over a rule in ASCII."""
     lines: list[str] = []
+    titled = False
     for line in box.splitlines():
         text = re.sub(r"\x1b\[[0-9;]*m", "", line).strip("│╭╮╰╯ ")
-        if not text or re.match(r"^─ .* ─*$", text):
-            continue
-        if set(text) <= {"─"} or text.startswith(("For full", "Got errors", "Argument helptext")):
-            break
-        lines.append(text)
+        if not titled:
+            titled = text.endswith(("──", "--"))
+        elif text:
+            if set(text) <= {"─", "-"} or text.startswith(("For full", "Got errors")):
+                break
+            lines.append(text)
     if lines and lines[0].startswith("Missing from"):
         flags = ", ".join(line.split()[0] for line in lines[1:] if line.startswith("--"))
         return f"{lines[0].removeprefix('Missing from ').rstrip(':')} needs {flags}; see --help."

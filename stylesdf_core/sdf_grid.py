@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy.ndimage import maximum_filter
 
 from stylesdf_core.camera import VOLUME_RADIUS
-from stylesdf_core.commands.base import Operation, Progress
+from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.errors import InputError
 
 FloatArray = npt.NDArray[np.float32]

@@ -122,10 +122,10 @@ def test_files_of_other_programs(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({"layer.weight": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(CheckpointError, match="first keys are layer.weight"):
+    with pytest.raises(CheckpointError, match=r"first keys are layer\.weight"):
         load_checkpoint(tmp_path / "other.safetensors")
     (tmp_path / "text.txt").write_text("weights")
-    with pytest.raises(CheckpointError, match="not '.txt'"):
+    with pytest.raises(CheckpointError, match=r"not '\.txt'"):
         load_checkpoint(tmp_path / "text.txt")
     with pytest.raises(CheckpointError, match="There is no file"):
         load_checkpoint(tmp_path / "missing.pt")

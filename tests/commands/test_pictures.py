@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.__main__ import main
+from stylesdf_core.camera import OrbitCamera
+from stylesdf_core.commands.base import drain
+from stylesdf_core.commands.command_line import command_line
+from stylesdf_core.commands.meshes import ExportMesh
+from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
+from stylesdf_core.errors import InputError
+from stylesdf_core.scene import Identity, Mixing, Scene, read_scene
+from tests.models import save_tiny
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save_tiny(tmp_path_factory.mktemp("models") / "tiny.safetensors"))
+
+
+def run(*words: str) -> int:
+    return main(words)
+
+
+def test_png_reopens_as_the_same_scene_and_pixels(tmp_path: Path, weights: str) -> None:
+    scene = Scene(weights, Identity(4), Mixing(2, 1), 0.9, OrbitCamera(0.3, 0.1))
+    path = drain(RenderImage(out=tmp_path / "face.png", scene=scene).run())
+    assert read_scene(path) == scene
+    assert run("render", "--scene", str(path), "--out", str(tmp_path / "again.png")) == 0
+    with Image.open(path) as one, Image.open(tmp_path / "again.png") as other:
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+        assert one.size == (64, 64)
+
+
+def test_arrays_are_channels_first_and_float32(tmp_path: Path, weights: str) -> None:
+    shapes = {"image": (3, 64, 64), "volume": (3, 16, 16), "depth": (1, 16, 16)}
+    for view, shape in shapes.items():
+        out = tmp_path / f"{view}.npy"
+        assert run("render", "--model", weights, "--view", view, "--out", str(out)) == 0
+        array = np.load(out)
+        assert (array.shape, array.dtype) == (shape, np.float32)
+    assert 0.88 <= array.min() <= array.max() <= 1.12
+    image = np.load(tmp_path / "volume.npy")
+    assert -1.001 <= image.min() < image.max() <= 1.001
+
+
+def test_flags_and_requests_describe_the_same_scene(tmp_path: Path, weights: str) -> None:
+    scene = Scene(
+        weights,
+        Identity(7),
+        Mixing(3, strengths=(0, 0.25, 1, 1, 0.5, 0)),
+        0.4,
+        OrbitCamera(-0.25, 0.125, 7.5, 0.01, -0.02),
+    )
+    scene = replace(scene, options=replace(scene.options, noise="random", noise_seed=5))
+    request = RenderImage(out=tmp_path / "by window.png", scene=scene, view="normals", size=32)
+    text = command_line(request)
+    drain(request.run())
+    assert main(shlex.split(text)[1:]) == 0
+    assert read_scene(tmp_path / "by window.png") == scene
+
+
+def test_command_lines_leave_defaults_out() -> None:
+    assert command_line(RenderImage(out=Path("a.png"))) == "stylesdf-studio render --out a.png"
+    mesh = ExportMesh(out=Path("a.obj"), scene=Scene(identity=Identity(edits=(("smile", 1.0),))))
+    text = "stylesdf-studio mesh --out a.obj --set smile=1"
+    assert command_line(mesh) == text
+    assert command_line(replace(mesh, largest_component=False)) == text + " --no-largest-component"
+    with pytest.raises(InputError, match="save the session"):
+        command_line(RenderImage(out=Path("a.png"), scene=Scene(identity=Identity(z=(0.0,)))))
+
+
+def test_turntable_gif(tmp_path: Path, weights: str) -> None:
+    request = RenderTurntable(
+        out=tmp_path / "t.gif", scene=Scene(weights), frames=5, fps=10, size=32
+    )
+    drain(request.run())
+    with Image.open(request.out) as gif:
+        assert gif.size == (32, 32)
+        assert gif.n_frames == 5
+        assert gif.info["duration"] == 100
+        assert gif.info["loop"] == 0
+    assert read_scene(request.out) == request.scene
+
+
+def test_turntable_mp4(tmp_path: Path, weights: str) -> None:
+    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="MP4 is an extra")
+    request = RenderTurntable(
+        out=tmp_path / "t.mp4", scene=Scene(weights), frames=6, fps=12, size=33
+    )
+    drain(request.run())
+    count, seconds = ffmpeg.count_frames_and_secs(str(request.out))
+    assert count == 6
+    assert seconds == pytest.approx(0.5, abs=0.1)
+
+
+def test_azimuths_close_the_loop() -> None:
+    swing = RenderTurntable(out=Path("t.gif"), frames=8, arc=1.0).azimuths()
+    assert max(swing) == pytest.approx(0.5)
+    assert min(swing) == pytest.approx(-0.5)
+    turn = RenderTurntable(out=Path("t.gif"), frames=8, arc=6.3).azimuths()
+    np.testing.assert_allclose(np.diff(turn), 2 * np.pi / 8)
+
+
+def test_cancelled_export_leaves_nothing(tmp_path: Path, weights: str) -> None:
+    operation = RenderTurntable(out=tmp_path / "t.gif", scene=Scene(weights), frames=4).run()
+    next(operation), next(operation), next(operation)
+    operation.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_mesh_carries_its_scene(tmp_path: Path, weights: str) -> None:
+    for suffix in ("obj", "glb"):
+        out = tmp_path / f"head.{suffix}"
+        assert run("mesh", "--model", weights, "--resolution", "32", "--out", str(out)) == 0
+        assert read_scene(out) == Scene(weights)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["render"], "needs --out"),
+        (["render", "--out", "a.jpg"], "must end in .png or .npy"),
+        (["render", "--out", "a.png", "--seed", "x"], "--seed"),
+        (["render", "--out", "a.png", "--seed", "1", "--latent", "z.npy"], "either --seed or"),
+        (["render", "--out", "a.png", "--set", "smile"], "NAME=NUMBER"),
+        (["render", "--out", "a.png", "--set", "smirk=1"], "no latent direction 'smirk'"),
+        (["render", "--out", "a.png", "--crossover", "2"], "--mix-seed"),
+        (["render", "--out", "a.png", "--fov", "90"], "half opening angle"),
+        (["render", "--out", "a.png", "--psi", "9"], "between -2 and 2"),
+        (["render", "--out", "a.png", "--size", "9"], "between 16 and 2048"),
+        (["render", "--out", "a.png", "--model", "nobody"], "no model 'nobody'"),
+        (["render", "--out", "a.png", "--device", "abacus"], "no device 'abacus'"),
+        (["mesh", "--out", "a.obj", "--resolution", "8"], "between 32 and 512"),
+        (["mesh", "--out", "a.obj", "--level", "9"], "No surface at level 9"),
+        (["turntable", "--out", "a.gif", "--frames", "1"], "--frames must lie"),
+        (["turntable", "--out", "a.webm"], "must end in .gif or .mp4"),
+        (["sing"], "sing"),
+    ],
+)
+def test_mistakes_get_one_sentence_and_status_2(
+    words: list[str],
+    message: str,
+    weights: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "--model" not in words and words[0] != "sing":
+        words = [*words, "--model", weights]
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet_prints_nothing(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("render", "--quiet", "--model", weights, "--out", str(tmp_path / "a.png")) == 0
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_help_has_units(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run("render", "--help")
+    assert stop.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "radians" in text
+    assert "degrees" in text
