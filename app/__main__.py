@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeAlias
 import tyro
 from tqdm import tqdm
 
-from stylesdf_core.commands.base import Operation, Request
+from stylesdf_core.commands.base import Operation
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable

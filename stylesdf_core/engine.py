@@ -1,9 +1,8 @@
-"""The fast path: one face's field as plain affine + sine layers, and progressive passes.
+"""The fast path: scenes of one model, drawn in progressive passes.
 
-FiLM's γ and β depend on the style alone, so they are folded into each layer's affine map once a
-style (sin(γ(Wx + b) + β) = sin((γW)x + (γb + β))); points then run through in tiles that stay in
-cache, and colour is evaluated only where a sample's weight can be seen. The plain modules in
-``networks`` remain the definition of what is right; tests hold this file to them.
+Styles are folded into the field once (:mod:`stylesdf_core.baked_field`), rays evaluate only what
+can be seen, and points run through in tiles that stay in cache. The plain modules in ``networks``
+remain the definition of what is right; tests hold this file to them.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,28 +19,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylesdf_core.camera import FAR, NEAR, VOLUME_SCALE, OrbitCamera
+from stylesdf_core.baked_field import BakedField, RayMarch, empty_margin
+from stylesdf_core.camera import FAR, NEAR, OrbitCamera
 from stylesdf_core.config import RenderOptions
 from stylesdf_core.errors import InputError
 from stylesdf_core.latents import apply_edits, seed_to_z
 from stylesdf_core.model import Model, select_device
-from stylesdf_core.networks.film_siren import FilmSiren, SirenField
 from stylesdf_core.picture import Picture
 from stylesdf_core.rays import make_rays
 from stylesdf_core.scene import Identity, Mixing, Scene, View
-from stylesdf_core.volume_rendering import (
-    compositing_weights,
-    sample_depths,
-    sample_distances,
-    sample_points,
-)
+from stylesdf_core.volume_rendering import sample_depths
 
 FloatArray = npt.NDArray[np.float32]
 PointFunction = Callable[[FloatArray], FloatArray]
 
 COARSE_SIZE = 32
-#: Samples that weigh less than this are not shaded; at most 24 of them cost 24/1000 of a grey step.
-_VISIBLE = 1e-4
+#: Rows (points, or rays of which one sample at a time is evaluated) that go through at once.
 _CPU_TILE = 4096
 _GPU_TILE = 1 << 19
 _SMALLEST_TILE = 256
@@ -84,59 +77,6 @@ class Frame:
     def final(self) -> bool:
         """Whether no better pass follows."""
         return self.pass_index == self.pass_count - 1
-
-
-class BakedField:
-    """A field with one w folded into its weights.
-
-    Args:
-        w: (1, w_dim).
-    """
-
-    def __init__(self, field: SirenField, w: Tensor) -> None:
-        self.layers = [_fold(_film(layer), w) for layer in field.trunk]
-        first_weight, first_bias = self.layers[0]
-        self.layers[0] = (first_weight * VOLUME_SCALE, first_bias)
-        view_weight, self.view_bias = _fold(field.view_layer, w)
-        self.view_weight = view_weight[:, :-3].contiguous()
-        self.view_direction_weight = view_weight[:, -3:].contiguous()
-        self.scalar_weight, self.scalar_bias = field.scalar_head.weight, field.scalar_head.bias
-        self.rgb_weight, self.rgb_bias = field.rgb_head.weight, field.rgb_head.bias
-
-    def trunk(self, points: Tensor) -> Tensor:
-        """(N, 3) world -> (N, width)."""
-        x = points
-        for weight, bias in self.layers:
-            x = torch.addmm(bias, x, weight.T)
-            x = torch.sin(x) if x.requires_grad else x.sin_()
-        return x
-
-    def scalar_of(self, trunk: Tensor) -> Tensor:
-        """(N, width) -> (N,)."""
-        return (trunk @ self.scalar_weight.T + self.scalar_bias).squeeze(-1)
-
-    def scalar(self, points: Tensor) -> Tensor:
-        """Signed distance or raw density, (N,), at world points (N, 3)."""
-        return self.scalar_of(self.trunk(points))
-
-    def features_of(self, trunk: Tensor, viewdirs: Tensor) -> Tensor:
-        """Features (N, width) from trunk outputs and unit view directions (N, 3)."""
-        direction_term = viewdirs @ self.view_direction_weight.T + self.view_bias
-        return direction_term.addmm_(trunk, self.view_weight.T).sin_()
-
-    def rgb_of(self, features: Tensor) -> Tensor:
-        """Colour in [0, 1], (N, 3), of features (N, width)."""
-        return torch.sigmoid(features @ self.rgb_weight.T + self.rgb_bias)
-
-
-def _film(layer: torch.nn.Module) -> FilmSiren:
-    assert isinstance(layer, FilmSiren)
-    return layer
-
-
-def _fold(layer: FilmSiren, w: Tensor) -> tuple[Tensor, Tensor]:
-    gamma, beta = (value[0] for value in layer.modulation(w))
-    return gamma[:, None] * layer.linear.weight, gamma * layer.linear.bias + beta
 
 
 @dataclass(frozen=True)
@@ -277,6 +217,16 @@ class Engine:
         volume = self._render_volume(scene, size or self.config.thumb_size, features=False)
         return self._picture(scene, view, volume)
 
+    def render_views(self, scene: Scene, views: Sequence[View]) -> dict[View, Picture]:
+        """Several views of one camera from a single volume render, at the model's own sizes."""
+        volume = self._render_volume(scene, self.config.thumb_size, features="image" in views)
+        return {
+            view: self._decode(scene, volume)
+            if view == "image"
+            else self._picture(scene, view, volume)
+            for view in views
+        }
+
     def _decode(self, scene: Scene, volume: _Volume) -> Picture:
         styles = self.styles(scene).decoder
         with torch.inference_mode():
@@ -324,53 +274,26 @@ class Engine:
             origins, directions, viewdirs = self._rays(scene.camera, edge, options)
             t_vals = sample_depths(options.samples, origins)
             packed = torch.cat([origins, directions, viewdirs], dim=1)
-            width = self.config.width
+            march = RayMarch(
+                field, self.generator.sigma, t_vals, self._margin(t_vals), options.force_background
+            )
 
             def shade(rays: Tensor) -> Tensor:
-                """(R, 9) rays -> (R, 5 [+ width]): rgb, background, depth, features."""
-                return self._shade(field, rays, t_vals, options, with_features=features)
+                """(R, 9) rays -> (R, 5 [+ width])."""
+                marched = march(*rays.split(3, dim=1), features=features)
+                columns = marched.background[:, None], marched.depth[:, None]
+                return torch.cat([marched.rgb, *columns, marched.features], dim=1)
 
-            result = self._tiled(shade, packed, per_row=options.samples)
-            maps = result.T.reshape(-1, edge, edge)
+            maps = self._tiled(shade, packed).T.reshape(-1, edge, edge)
         return _Volume(
-            rgb=maps[:3],
-            features=maps[5 : 5 + width] if features else None,
-            background=maps[3],
-            depth=maps[4],
+            rgb=maps[:3], background=maps[3], depth=maps[4], features=maps[5:] if features else None
         )
 
-    def _shade(
-        self,
-        field: BakedField,
-        rays: Tensor,
-        t_vals: Tensor,
-        options: RenderOptions,
-        *,
-        with_features: bool,
-    ) -> Tensor:
-        origins, directions, viewdirs = rays[:, :3], rays[:, 3:6], rays[:, 6:]
-        count, samples = rays.shape[0], t_vals.shape[0]
-        points = sample_points(origins, directions, t_vals).reshape(-1, 3)
-        trunk = field.trunk(points)
-        sigma = self.generator.sigma(field.scalar_of(trunk)).view(count, samples)
-        weights = compositing_weights(
-            sigma,
-            sample_distances(t_vals.expand(count, -1), directions),
-            force_background=options.force_background,
-        )
-        seen = (weights.flatten() > _VISIBLE).nonzero().squeeze(1)
-        ray_of = torch.div(seen, samples, rounding_mode="floor")
-        weight = weights.flatten()[seen, None]
-        shaded = field.features_of(trunk[seen], viewdirs[ray_of])
-        rgb = torch.zeros(count, 3, device=rays.device, dtype=rays.dtype)
-        rgb.index_add_(0, ray_of, weight * field.rgb_of(shaded))
-        front = weights[:, :-1]
-        depth = (front * t_vals[:-1]).sum(dim=1) / front.sum(dim=1).clamp_min(1e-6)
-        columns = [2.0 * rgb - 1.0, weights[:, -1:], depth[:, None]]
-        if with_features:
-            accumulated = torch.zeros(count, shaded.shape[1], device=rays.device, dtype=rays.dtype)
-            columns.append(accumulated.index_add_(0, ray_of, weight * shaded))
-        return torch.cat(columns, dim=1)
+    def _margin(self, t_vals: Tensor) -> float:
+        if self.config.field == "density":
+            return math.inf
+        beta = max(float(self.generator.field.sigmoid_beta), 1e-6)
+        return empty_margin(beta, float(t_vals[1] - t_vals[0]))
 
     # --- the surface, for meshing ---------------------------------------------------------------
 
@@ -414,24 +337,19 @@ class Engine:
 
         return call
 
-    def _tiled(
-        self, function: Callable[[Tensor], Tensor], rows: Tensor, per_row: int = 1
-    ) -> Tensor:
+    def _tiled(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
         """Apply ``function`` to tiles of rows; halves the tile when memory runs out."""
         while True:
-            step = max(1, self._tile // per_row)
             try:
-                return torch.cat([function(tile) for tile in rows.split(step)])
+                return torch.cat([function(tile) for tile in rows.split(self._tile)])
             except torch.OutOfMemoryError:
                 if self._tile <= _SMALLEST_TILE:
                     raise
                 self._tile //= 2
-                self._note = f"Memory is short: rendering in tiles of {self._tile} points."
+                self._note = f"Memory is short: rendering in tiles of {self._tile} rays."
 
 
 def _outward(field: BakedField, points: Tensor, kind: str) -> Tensor:
     """Unit normals (N, 3): along the gradient of a distance, against that of a density."""
-    with torch.enable_grad():
-        x = points.detach().clone().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(field.scalar(x).sum(), x)
+    gradient = field.gradient(points)
     return F.normalize(gradient if kind == "sdf" else -gradient, dim=-1, eps=1e-12)
