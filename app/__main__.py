@@ -18,6 +18,7 @@ import tyro
 from tqdm import tqdm
 
 from stylesdf_core.commands.base import Operation
+from stylesdf_core.commands.measure import Measure
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
@@ -52,6 +53,7 @@ Command: TypeAlias = (
     | Annotated[ExportMesh, tyro.conf.subcommand("mesh")]
     | Annotated[RenderTurntable, tyro.conf.subcommand("turntable")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Measure, tyro.conf.subcommand("measure")]
     | Annotated[Info, tyro.conf.subcommand("info")]
     | Models
 )

@@ -1,0 +1,98 @@
+"""Measure a model of the synthetic heads against the heads it should show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylesdf_core.commands.pictures import Device
+from stylesdf_core.errors import InputError
+from stylesdf_core.progress import Operation, Progress
+
+if TYPE_CHECKING:
+    from stylesdf_core.evaluation.report import QualityReport
+
+_FRONTAL, _ORBITS, _SHOWN = 40, 8, 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """Compare a model of the synthetic heads with the truth on heads it has never seen."""
+
+    facekit: Path
+    """The face model that the truth is built from: a clone of ICT-FaceKit, or an .npz of it."""
+
+    model: str = "heads"
+    """A name of `models list`, a weights file, or a run folder."""
+
+    count: int = 200
+    """Heads whose pictures are compared, 1 to 10000; eyes are looked for in up to 40 of them."""
+
+    meshes: int = 40
+    """Heads whose meshes are compared, 0 to 1000."""
+
+    seed_start: int = 0
+    """Seed of the first head. Training never uses plain seeds."""
+
+    out: Path | None = None
+    """JSON file for all figures and the single scores behind them."""
+
+    card: Path | None = None
+    """Model card (Markdown) whose measured section is to be replaced."""
+
+    grids: Path | None = None
+    """Folder for pictures of the model beside the truth."""
+
+    device: Device = "auto"
+    """Where to compute."""
+
+    def run(self) -> Operation[QualityReport]:
+        """Measure; the result prints as a table with targets.
+
+        Raises:
+            InputError: a number is out of range, the model does not make heads, there is no face
+                model, OpenCV is missing, or the card has no measured section.
+            GraphicsError: no OpenGL context can be made for the truth.
+        """
+        if not 1 <= self.count <= 10_000:
+            raise InputError(f"--count must lie between 1 and 10000, not {self.count}.")
+        if not 0 <= self.meshes <= 1000:
+            raise InputError(f"--meshes must lie between 0 and 1000, not {self.meshes}.")
+        if self.seed_start < 0:
+            raise InputError(f"--seed-start must not be negative, but is {self.seed_start}.")
+        from stylesdf_core.evaluation.report import check_card, update_card
+
+        if self.card is not None:
+            check_card(self.card)
+        yield Progress(0, 1, "loading the model")
+        from stylesdf_core.engine import Engine
+        from stylesdf_core.evaluation.grids import write_grids
+        from stylesdf_core.evaluation.heads_figures import summarise
+        from stylesdf_core.evaluation.heads_quality import Protocol, measure
+        from stylesdf_core.evaluation.heads_truth import HeadTruth
+        from stylesdf_core.files import write_json
+        from stylesdf_core.model import load_model
+
+        engine = Engine(load_model(self.model), self.device)
+        protocol = Protocol(
+            seed_start=self.seed_start,
+            views=self.count,
+            frontal=min(_FRONTAL, self.count),
+            orbits=min(_ORBITS, self.count),
+            meshes=self.meshes,
+            shown=_SHOWN if self.grids is not None else 0,
+        )
+        truth = HeadTruth(self.facekit)
+        try:
+            measurement = yield from measure(engine, truth, protocol)
+        finally:
+            truth.close()
+        report = summarise(engine, protocol, measurement)
+        if self.out is not None:
+            write_json(self.out, report.to_json())
+        if self.grids is not None:
+            write_grids(self.grids, measurement.grids)
+        if self.card is not None:
+            update_card(self.card, report)
+        return report

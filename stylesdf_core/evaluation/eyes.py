@@ -1,0 +1,57 @@
+"""Whether a frontal face has eyes, judged by OpenCV's Haar cascade for eyes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.evaluation.image_metrics import enlarge
+
+FloatArray = npt.NDArray[np.float32]
+
+_SIZE = 256
+#: Share of the picture's height, from the top, in which eyes are looked for.
+_UPPER = 0.6
+_SMALLEST, _LARGEST = (24, 24), (96, 96)
+
+
+class EyeDetector:
+    """``haarcascade_eye`` with fixed settings: scale step 1.05, 5 neighbours, 24 to 96 pixels.
+
+    Raises:
+        InputError: OpenCV before 5, which brings the cascade along, is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import cv2
+            from cv2.data import haarcascades
+
+            self._cascade = cv2.CascadeClassifier(str(Path(haarcascades) / "haarcascade_eye.xml"))
+        except (ImportError, AttributeError):
+            raise InputError(
+                "Looking for eyes needs OpenCV before version 5: "
+                "pip install 'stylesdf-studio[eval]'."
+            ) from None
+
+    def finds_both(self, image: FloatArray) -> bool:
+        """Whether an eye is found on each side of the middle of the upper 60 % of ``image``.
+
+        Args:
+            image: (H, H, 3) in [0, 1], a frontal face in the middle; looked at in 256².
+        """
+        import cv2
+
+        if len(image) != _SIZE:
+            image = enlarge(image, _SIZE)
+        pixels = np.rint(255.0 * np.clip(image, 0.0, 1.0)).astype(np.uint8)
+        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[: round(_UPPER * _SIZE)]
+        found = self._cascade.detectMultiScale(
+            grey, scaleFactor=1.05, minNeighbors=5, minSize=_SMALLEST, maxSize=_LARGEST
+        )
+        middles = [x + 0.5 * width for x, _, width, _ in found]
+        half = 0.5 * _SIZE
+        return any(middle < half for middle in middles) and any(m >= half for m in middles)

@@ -1,0 +1,116 @@
+"""What a head should look like: pictures, silhouettes and surfaces of the synthetic heads."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesdf_core.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
+from stylesdf_core.heads.model import MorphableModel
+from stylesdf_core.heads.renderer import HeadGeometry, HeadRenderer
+from stylesdf_core.latents import seed_to_z
+
+FloatArray = npt.NDArray[np.float32]
+
+_POSE_SEED = 7
+_CHIN = 8  # Multi-PIE landmark
+#: Cameras (azimuth, elevation) that together see a head from all sides.
+_AROUND = ((0.0, 0.0), (1.3, 0.1), (-1.3, 0.1), (math.pi, 0.1), (0.0, 1.2), (0.0, -0.7))
+_AROUND_FOV, _AROUND_SIZE = 8.0, 192  # all of the volume, samples 0.0015 apart
+
+
+@dataclass(frozen=True)
+class Head:
+    """The true head of one seed.
+
+    Attributes:
+        height: from the chin (landmark 8) to the top of the bare skull, world units; about 0.165.
+    """
+
+    geometry: HeadGeometry
+    height: float
+
+
+@dataclass(frozen=True)
+class TrueView:
+    """A head from one camera; S is the picture's edge.
+
+    Attributes:
+        image: (S, S, 3) in [0, 1].
+        coverage: (S, S), 1 where the pixel's centre sees the head, else 0.
+        points: (N, 3) world, what those pixels' centres see.
+    """
+
+    image: FloatArray
+    coverage: FloatArray
+    points: FloatArray
+
+
+@dataclass(frozen=True)
+class TrueSurface:
+    """The visible surface of a head as points (N, 3) and their unit normals (N, 3)."""
+
+    points: FloatArray
+    normals: FloatArray
+
+
+class HeadTruth:
+    """Renders true heads; belongs, as its OpenGL context does, to the thread that made it.
+
+    Args:
+        facekit: a clone of ICT-FaceKit, or an .npz written from one.
+
+    Raises:
+        InputError: there is no such face model.
+        GraphicsError: no OpenGL context can be made.
+    """
+
+    def __init__(self, facekit: Path) -> None:
+        self._renderer = HeadRenderer(MorphableModel.load(facekit))
+
+    def close(self) -> None:
+        """Free the OpenGL context."""
+        self._renderer.close()
+
+    def head(self, seed: int) -> Head:
+        """The head whose latent is that of ``seed``."""
+        renderer = self._renderer
+        geometry = renderer.shape(seed_to_z(seed))
+        anatomy = renderer.anatomy
+        heights = geometry.vertices[: len(anatomy.neutral), 1]  # the hair comes behind
+        return Head(geometry, float(heights.max() - heights[anatomy.landmarks[_CHIN]]))
+
+    def image(self, head: Head, camera: OrbitCamera, size: int) -> FloatArray:
+        """Picture (size, size, 3) in [0, 1]."""
+        pixels = self._renderer.render(head.geometry, camera, size)
+        return pixels.astype(np.float32) / np.float32(255.0)
+
+    def view(self, head: Head, camera: OrbitCamera, size: int) -> TrueView:
+        """Picture, silhouette and visible points at ``size``²."""
+        seen = self._renderer.gbuffer(head.geometry, camera, size)
+        return TrueView(
+            image=self.image(head, camera, size),
+            coverage=seen.mask.astype(np.float32),
+            points=seen.position[seen.mask],
+        )
+
+    def surface(self, head: Head) -> TrueSurface:
+        """All that can be seen of a head from six sides."""
+        points, normals = [], []
+        for azimuth, elevation in _AROUND:
+            camera = OrbitCamera(azimuth, elevation, _AROUND_FOV)
+            seen = self._renderer.gbuffer(head.geometry, camera, _AROUND_SIZE)
+            points.append(seen.position[seen.mask])
+            normals.append(seen.normal[seen.mask])
+        return TrueSurface(np.concatenate(points), np.concatenate(normals))
+
+
+def evaluation_cameras(count: int) -> list[OrbitCamera]:
+    """Poses as in training: normal, σ 0.3 and 0.15 rad, cut at 3σ, always the same."""
+    rng = np.random.default_rng(_POSE_SEED)
+    poses = np.clip(rng.standard_normal((count, 2)), -3.0, 3.0) * [AZIMUTH_STD, ELEVATION_STD]
+    return [OrbitCamera(float(azimuth), float(elevation)) for azimuth, elevation in poses]

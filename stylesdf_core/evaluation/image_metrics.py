@@ -1,0 +1,59 @@
+"""Pictures against pictures. All are (H, W, 3) float32, sRGB in [0, 1]."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+#: What :func:`psnr` gives for equal pictures instead of infinity, so that means stay finite.
+MAX_PSNR = 99.0
+#: ITU-R BT.601.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def psnr(image: FloatArray, truth: FloatArray) -> float:
+    """Peak signal-to-noise ratio, dB: −10·log₁₀ of the mean squared error over all channels."""
+    error = float(np.square(image.astype(np.float64) - truth).mean())
+    if error <= 10.0 ** (-0.1 * MAX_PSNR):
+        return MAX_PSNR
+    return -10.0 * math.log10(error)
+
+
+def sharpness(image: FloatArray) -> float:
+    """Mean absolute Laplacian of the luma: Σ of the 4 neighbours − 4·centre, inner pixels only.
+
+    Luma is BT.601 of the sRGB values. A blurred picture has less than a sharp one, noise more.
+    """
+    y = image @ _LUMA
+    laplacian = y[:-2, 1:-1] + y[2:, 1:-1] + y[1:-1, :-2] + y[1:-1, 2:] - 4.0 * y[1:-1, 1:-1]
+    return float(np.abs(laplacian).mean())
+
+
+def shrink(image: FloatArray, size: int) -> FloatArray:
+    """Box-filter (H, H) or (H, H, C) to ``size``², which must divide H²."""
+    factor, rest = divmod(len(image), size)
+    if rest:
+        raise ValueError(f"{len(image)} pixels cannot be averaged to {size}")
+    blocks = image.reshape(size, factor, size, factor, *image.shape[2:])
+    return np.asarray(blocks.mean(axis=(1, 3)), np.float32)
+
+
+def enlarge(image: FloatArray, size: int) -> FloatArray:
+    """Bicubic interpolation to ``size``², clipped to [0, 1]."""
+    import torch
+    import torch.nn.functional as F
+
+    data = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, 0)))[None]
+    data = F.interpolate(data, size=(size, size), mode="bicubic").clamp(0.0, 1.0)
+    return np.moveaxis(data[0].numpy(), 0, -1)
+
+
+def blur(image: FloatArray, sigma: float) -> FloatArray:
+    """Gaussian blur, ``sigma`` in pixels."""
+    from scipy.ndimage import gaussian_filter
+
+    return np.asarray(gaussian_filter(image, (sigma, sigma, 0.0)), np.float32)

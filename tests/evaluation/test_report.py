@@ -1,0 +1,77 @@
+"""Reports as table, JSON and part of a model card."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.evaluation.grids import grid, write_grids
+from stylesdf_core.evaluation.report import BEGIN, END, Figure, QualityReport, update_card
+
+REPORT = QualityReport(
+    "tiny",
+    "2 heads.",
+    (
+        Figure("psnr", "PSNR", 27.123, "dB", low=26.0),
+        Figure("ratio", "ratio", 1.4, low=0.7, high=1.3, detail="a | b"),
+        Figure("seconds", "time", 0.5, "s"),
+        Figure("lost", "lost", math.inf, high=1.0),
+    ),
+    {"views": [{"seed": 1, "psnr": math.inf}]},
+)
+
+
+def test_figures_know_whether_they_are_reached() -> None:
+    assert [figure.reached for figure in REPORT.figures] == [True, False, None, False]
+    assert Figure("x", "x", math.nan, low=0.0).reached is False
+    texts = [figure.target_text for figure in REPORT.figures]
+    assert texts == ["≥ 26 dB", "0.7 to 1.3", "–", "≤ 1"]
+
+
+def test_the_table_names_values_targets_and_how_many_are_reached() -> None:
+    lines = str(REPORT).splitlines()
+    assert lines[0] == "Model tiny: 2 heads."
+    assert lines[3].split() == ["PSNR", "27.12", "dB", "≥", "26", "dB", "yes"]
+    assert lines[6].split() == ["lost", "not", "measured", "≤", "1", "no"]
+    assert lines[-1] == "1 of 3 targets are reached."
+
+
+def test_json_has_no_infinities() -> None:
+    text = json.dumps(REPORT.to_json(), allow_nan=False)
+    assert json.loads(text)["figures"][0]["value"] == 27.123
+
+
+def test_a_card_keeps_everything_but_its_measured_section(tmp_path: Path) -> None:
+    card = tmp_path / "tiny.md"
+    card.write_text(f"# Tiny\n\n{BEGIN}\nold\n{END}\n\nLimits.\n", encoding="utf-8")
+    update_card(card, REPORT)
+    text = card.read_text(encoding="utf-8")
+    assert text.startswith(f"# Tiny\n\n{BEGIN}\n2 heads.")
+    assert text.endswith(f"{END}\n\nLimits.\n")
+    assert "| ratio | 1.40 | 0.7 to 1.3 | no | a \\| b |" in text
+    assert "old" not in text
+    update_card(card, REPORT)
+    assert card.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("text", ["# No markers\n", f"{END}\n{BEGIN}\n", None])
+def test_a_card_without_its_place_is_refused(tmp_path: Path, text: str | None) -> None:
+    card = tmp_path / "card.md"
+    if text is not None:
+        card.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"card\.md"):
+        update_card(card, REPORT)
+
+
+def test_grids_lay_short_rows_beside_each_other(tmp_path: Path) -> None:
+    black, white = np.zeros((4, 4, 3), np.float32), np.ones((4, 4, 3), np.float32)
+    pixels = grid([[black, white]] * 3, columns=2)
+    assert pixels.shape == (8, 16, 3)
+    assert pixels[0, 4:8].min() == 255
+    write_grids(tmp_path, {"pairs": [[black, white]]})
+    assert (tmp_path / "pairs.png").is_file()
