@@ -1,0 +1,110 @@
+"""What menus and shortcuts do beyond the workbench: dialogs, the window, the camera in steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from app import exports
+from app.dialogs import Dialogs
+from app.workbench import Workbench
+
+_STEP = math.radians(4.0)
+MODEL_SUFFIXES = (".safetensors", ".pt", ".pth")
+SESSION_SUFFIXES = (".json", ".png", ".gif", ".glb", ".obj", ".ply")
+FONT_SCALES = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
+
+
+class Window(Protocol):
+    """What actions may do to the window."""
+
+    def toggle_panels(self) -> None:
+        """Hide or show the side panels."""
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen, or no longer."""
+
+    def set_scale(self, scale: float) -> None:
+        """Build everything anew at another scale."""
+
+    def ask_to_quit(self) -> None:
+        """Close, asking first while jobs run."""
+
+    def show_shortcuts(self) -> None:
+        """List all shortcuts."""
+
+    def export(self, name: str) -> None:
+        """Export under the name in the export panel."""
+
+
+@dataclass(frozen=True)
+class Actions:
+    """Callables for menus and shortcuts."""
+
+    bench: Workbench
+    dialogs: Dialogs
+    window: Window
+
+    def orbit(self, right: int, up: int) -> None:
+        """Turn the camera by steps of 4°."""
+        scene = self.bench.scene
+        camera = scene.camera.orbit(right * _STEP, up * _STEP)
+        self.bench.document.update(replace(scene, camera=camera))
+
+    def undo(self) -> None:
+        """One step back."""
+        self.bench.document.undo()
+
+    def redo(self) -> None:
+        """One step forward again."""
+        self.bench.document.redo()
+
+    def toggle_split(self) -> None:
+        """Picture and mesh side by side, or one of them."""
+        self.bench.set_view(split=not self.bench.settings.view.split)
+
+    def open_session(self) -> None:
+        """Ask for a session or an exported file."""
+        self.dialogs.open_file(
+            "Open a session or an exported file",
+            self._session_folder(),
+            SESSION_SUFFIXES,
+            self.bench.open_session,
+        )
+
+    def save_session(self) -> None:
+        """Save where it came from, else ask."""
+        path = self.bench.document.path
+        if path is not None:
+            self.bench.save_session(path)
+        else:
+            self.save_session_as()
+
+    def save_session_as(self) -> None:
+        """Ask for a file and save."""
+        name = f"{Path(self.bench.scene.model).stem}-{self.bench.scene.identity.seed:06d}"
+        self.dialogs.save_file(
+            "Save session", self._session_folder(), name, ".json", self.bench.save_session
+        )
+
+    def open_model(self) -> None:
+        """Ask for a weights file."""
+        recent = self.bench.settings.recent_models
+        folder = Path(recent[0]).parent if recent else Path.home()
+        self.dialogs.open_file(
+            "Open a model", folder, MODEL_SUFFIXES, lambda path: self.bench.open_model(str(path))
+        )
+
+    def choose_export_folder(self) -> None:
+        """Ask where exports go."""
+        self.dialogs.choose_folder(
+            "Export to",
+            exports.export_folder(self.bench.settings),
+            lambda path: self.bench.set_export(folder=str(path)),
+        )
+
+    def _session_folder(self) -> Path:
+        path = self.bench.document.path
+        return path.parent if path is not None else exports.export_folder(self.bench.settings)

@@ -1,0 +1,58 @@
+"""The one typeface: where it lies, and how wide its text is."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import ImageFont
+
+#: Line height of body text at scale 1, pixels; Dear ImGui counts ascent plus descent.
+BODY = 18
+SMALL = 15
+TITLE = 22
+
+
+@lru_cache(maxsize=4)
+def font_path(weight: str = "Regular") -> Path | None:
+    """Open Sans, which comes with pyrender, found without importing that; None if it is gone.
+
+    Args:
+        weight: Regular or Semibold.
+    """
+    spec = importlib.util.find_spec("pyrender")
+    for folder in (spec.submodule_search_locations or []) if spec is not None else []:
+        path = Path(folder) / "fonts" / f"OpenSans-{weight}.ttf"
+        if path.is_file():
+            return path
+    return None
+
+
+@lru_cache(maxsize=2)
+def _ruler(weight: str) -> tuple[ImageFont.FreeTypeFont, float] | None:
+    path = font_path(weight)
+    if path is None:
+        return None
+    font = ImageFont.truetype(str(path), 100)
+    ascent, descent = font.getmetrics()
+    return font, float(ascent + descent)
+
+
+@lru_cache(maxsize=4096)
+def text_width(text: str, size: float, weight: str = "Regular") -> float:
+    """Width of one line in pixels, for a font of line height ``size``."""
+    ruler = _ruler(weight)
+    if ruler is None:
+        return 0.5 * size * len(text)
+    font, line_height = ruler
+    return font.getlength(text) * size / line_height
+
+
+def fitted(text: str, size: float, width: float) -> str:
+    """``text``, shortened with an ellipsis to at most ``width`` pixels."""
+    if text_width(text, size) <= width:
+        return text
+    while text and text_width(text + "…", size) > width:
+        text = text[:-1]
+    return text.rstrip() + "…"

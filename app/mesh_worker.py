@@ -1,0 +1,188 @@
+"""The thread that keeps the live mesh: coarse while things change, refined when they rest.
+
+What depends on what decides what is kept: the sampled SDF grid on the face alone, the mesh on the
+grid and the level, the picture on the mesh and the camera.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from app.workers import LatestWorker, Work
+from stylesdf_core.scene import Scene
+
+if TYPE_CHECKING:
+    from stylesdf_core.engine import Engine
+    from stylesdf_core.mesh_preview import MeshPreview
+    from stylesdf_core.meshing import MeshReport, SurfaceMesh
+    from stylesdf_core.model import Model
+    from stylesdf_core.progress import Progress
+    from stylesdf_core.sdf_grid import SdfGrid
+
+LIVE_RESOLUTION = 48
+_CHUNK = 16384  # points between two looks at the mailbox
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class MeshRequest:
+    """A picture of the mesh.
+
+    Attributes:
+        resolution: grid points per axis in the end, 32 to 512.
+        level: SDF value of the surface, world units.
+        size: edge of the picture, pixels.
+    """
+
+    scene: Scene
+    device: str
+    resolution: int
+    level: float
+    largest_component: bool
+    vertex_colors: bool
+    wireframe: bool
+    size: int
+    model: Model = field(compare=False)
+
+
+@dataclass(frozen=True, eq=False)
+class ShownMesh:
+    """A picture of the mesh and what the mesh is made of.
+
+    Attributes:
+        pixels: (size, size, 3) float32 in [0, 1].
+        resolution: of the grid this mesh came from.
+        report: of the finished mesh; None while a coarser one is shown.
+    """
+
+    request: MeshRequest
+    pixels: npt.NDArray[np.float32]
+    resolution: int
+    seconds: float
+    report: MeshReport | None
+
+
+def mesh_worker() -> LatestWorker[MeshRequest, ShownMesh]:
+    """A worker that draws the newest request, first from a coarse mesh."""
+    return LatestWorker("mesh", _prepare)
+
+
+def _prepare() -> Work[MeshRequest, ShownMesh]:
+    from stylesdf_core.mesh_preview import MeshPreview
+
+    return _LiveMesh(MeshPreview()).answer
+
+
+class _LiveMesh:
+    """Engine, grids and meshes of one face, by resolution."""
+
+    def __init__(self, preview: MeshPreview) -> None:
+        self._preview = preview
+        self._engine: Engine | None = None
+        self._engine_key: tuple[Model, str] | None = None
+        self._face: tuple[object, ...] = ()
+        self._surface: tuple[object, ...] = ()
+        self._grids: dict[int, SdfGrid] = {}
+        self._meshes: dict[int, SurfaceMesh] = {}
+        self._reports: dict[int, MeshReport] = {}
+
+    def answer(self, request: MeshRequest) -> Iterator[ShownMesh | None]:
+        """Pictures of the request from a coarse mesh, then the asked for resolution."""
+        self._forget_what_changed(request)
+        if request.resolution in self._meshes:
+            stages = [request.resolution]
+        else:
+            stages = sorted({min(LIVE_RESOLUTION, request.resolution), request.resolution})
+        for resolution in stages:
+            start = time.perf_counter()
+            if resolution not in self._meshes:
+                yield from self._build(request, resolution)
+            finished = resolution == request.resolution
+            yield self._draw(request, resolution, start, with_report=finished)
+
+    def _forget_what_changed(self, request: MeshRequest) -> None:
+        key = (request.model, request.device)
+        if self._engine is None or self._engine_key is None or self._engine_key[0] is not key[0]:
+            self._engine = None
+        if self._engine is None or self._engine_key != key:
+            from stylesdf_core.engine import Engine
+
+            self._engine, self._engine_key = Engine(request.model, request.device), key
+            self._face = ()
+        scene = request.scene
+        face = (scene.model, scene.identity, scene.truncation_psi, scene.options.static_viewdirs)
+        if face != self._face:
+            self._face = face
+            self._grids.clear()
+            self._surface = ()
+        surface = (request.level, request.largest_component, request.vertex_colors)
+        if surface != self._surface:
+            self._surface = surface
+            self._meshes.clear()
+            self._reports.clear()
+
+    def _build(self, request: MeshRequest, resolution: int) -> Iterator[None]:
+        from stylesdf_core.meshing import mesh_grid
+        from stylesdf_core.sdf_grid import sample_grid
+
+        assert self._engine is not None
+        engine, scene = self._engine, request.scene
+        grid = yield from _interruptible(
+            sample_grid(
+                engine.sdf(scene),
+                resolution=resolution,
+                level=request.level,
+                reuse=self._grids.get(resolution),
+                chunk_points=_CHUNK,
+            )
+        )
+        self._grids[resolution] = grid
+        self._meshes[resolution] = yield from _interruptible(
+            mesh_grid(
+                grid,
+                level=request.level,
+                colors=engine.colors(scene) if request.vertex_colors else None,
+                largest_only=request.largest_component,
+                chunk_points=_CHUNK,
+            )
+        )
+
+    def _draw(
+        self, request: MeshRequest, resolution: int, start: float, *, with_report: bool
+    ) -> ShownMesh:
+        from stylesdf_core.meshing import report
+
+        mesh = self._meshes[resolution]
+        picture = self._preview.render(
+            mesh,
+            request.scene.camera,
+            request.size,
+            wireframe=request.wireframe,
+            vertex_colors=request.vertex_colors,
+        )
+        if with_report and resolution not in self._reports:
+            self._reports[resolution] = report(mesh)
+        return ShownMesh(
+            request,
+            picture.pixels,
+            resolution,
+            time.perf_counter() - start,
+            self._reports[resolution] if with_report else None,
+        )
+
+
+def _interruptible(operation: Generator[Progress, None, R]) -> Generator[None, None, R]:
+    """An operation whose progress is a place to stop, not an answer."""
+    while True:
+        try:
+            next(operation)
+        except StopIteration as stop:
+            result: R = stop.value
+            return result
+        yield None

@@ -1,0 +1,148 @@
+"""Mouse gestures on drawn widgets: who is hovered, who has been pressed, where it is dragged.
+
+Handlers only see that something happened; positions are read once a frame, so a drag is the
+difference between frames and never the toolkit's cumulative delta.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import dearpygui.dearpygui as dpg
+
+LEFT, RIGHT, MIDDLE = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Press:
+    """A mouse button going down.
+
+    Attributes:
+        button: LEFT, RIGHT or MIDDLE.
+        x, y: pixels, from the target's upper left corner.
+    """
+
+    button: int
+    x: float
+    y: float
+    ctrl: bool
+    double: bool
+
+
+class Target(Protocol):
+    """Something drawn that takes the mouse."""
+
+    item: int | str
+
+    def hover(self, x: float, y: float, *, inside: bool) -> None:
+        """The mouse is over it, at a place, or has left it."""
+
+    def press(self, press: Press) -> bool:
+        """A button went down on it; True to get the drag and the release."""
+
+    def drag(self, x: float, y: float) -> None:
+        """The mouse moved while captured; pixels from the upper left corner."""
+
+    def release(self) -> None:
+        """The captured button went up."""
+
+    def wheel(self, steps: float) -> bool:
+        """The wheel turned over it; True if that meant something."""
+
+
+class Pointer:
+    """Routes the mouse to targets; owns the capture."""
+
+    def __init__(self) -> None:
+        self._targets: list[Target] = []
+        self._captured: tuple[Target, int] | None = None
+        self._hovered: Target | None = None
+        self._last = (0.0, 0.0)
+        with dpg.handler_registry():
+            for button in (LEFT, RIGHT, MIDDLE):
+                dpg.add_mouse_click_handler(button, callback=lambda _, b: self._click(b, False))
+                dpg.add_mouse_release_handler(button, callback=lambda _, b: self._released(b))
+            dpg.add_mouse_double_click_handler(LEFT, callback=lambda _, b: self._click(b, True))
+            dpg.add_mouse_wheel_handler(callback=lambda _, steps: self._wheel(steps))
+
+    @property
+    def dragging(self) -> bool:
+        """Whether a target holds the mouse."""
+        return self._captured is not None
+
+    def add(self, target: Target) -> None:
+        """Let ``target`` take the mouse over its item."""
+        self._targets.append(target)
+
+    def remove(self, target: Target) -> None:
+        """Forget ``target``; call before its item is deleted."""
+        self._targets.remove(target)
+        if self._hovered is target:
+            self._hovered = None
+        if self._captured is not None and self._captured[0] is target:
+            self._captured = None
+
+    def clear(self) -> None:
+        """Forget all targets."""
+        self._targets.clear()
+        self._captured = self._hovered = None
+
+    def update(self) -> None:
+        """Once a frame: pass movement on, notice releases outside the window."""
+        position = _mouse()
+        if self._captured is not None:
+            target, button = self._captured
+            if position != self._last:
+                target.drag(*_local(target, position))
+            if not dpg.is_mouse_button_down(button):
+                self._released(button)
+        self._last = position
+        hovered = self._captured[0] if self._captured is not None else self._under_mouse()
+        if self._hovered is not None and self._hovered is not hovered:
+            self._hovered.hover(0.0, 0.0, inside=False)
+        self._hovered = hovered
+        if hovered is not None:
+            hovered.hover(*_local(hovered, position), inside=True)
+
+    def _under_mouse(self) -> Target | None:
+        for target in self._targets:
+            if dpg.is_item_hovered(target.item):
+                return target
+        return None
+
+    def _click(self, button: int, double: bool) -> None:
+        if self._captured is not None and not double:
+            return
+        if self._captured is not None:  # a double click's second press also counts as a click
+            self._released(self._captured[1])
+        target = self._under_mouse()
+        if target is None:
+            return
+        position = _mouse()
+        ctrl = dpg.is_key_down(dpg.mvKey_LControl) or dpg.is_key_down(dpg.mvKey_RControl)
+        self._last = position
+        if target.press(Press(button, *_local(target, position), ctrl, double)):
+            self._captured = (target, button)
+
+    def _released(self, button: int) -> None:
+        if self._captured is not None and self._captured[1] == button:
+            target, _ = self._captured
+            self._captured = None
+            target.drag(*_local(target, _mouse()))
+            target.release()
+
+    def _wheel(self, steps: float) -> None:
+        target = self._under_mouse()
+        if target is not None:
+            target.wheel(steps)
+
+
+def _mouse() -> tuple[float, float]:
+    x, y = dpg.get_mouse_pos(local=False)
+    return float(x), float(y)
+
+
+def _local(target: Target, position: tuple[float, float]) -> tuple[float, float]:
+    x, y = dpg.get_item_rect_min(target.item)
+    return position[0] - x, position[1] - y
