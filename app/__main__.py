@@ -18,10 +18,12 @@ import tyro
 from tqdm import tqdm
 
 from stylesdf_core.commands.base import Operation
+from stylesdf_core.commands.heads import MakeHeads
 from stylesdf_core.commands.measure import Measure
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
+from stylesdf_core.commands.train import TrainFit, TrainList
 from stylesdf_core.errors import InputError, StyleSDFError
 
 PROGRAM = "stylesdf-studio"
@@ -47,6 +49,11 @@ Models: TypeAlias = Annotated[
     | Annotated[ModelsExport, tyro.conf.subcommand("export")],
     tyro.conf.subcommand("models", description="List, fetch and convert models."),
 ]
+Train: TypeAlias = Annotated[
+    Annotated[TrainFit, tyro.conf.subcommand("fit")]
+    | Annotated[TrainList, tyro.conf.subcommand("list")],
+    tyro.conf.subcommand("train", description="Train a model, resume a run, list runs."),
+]
 Command: TypeAlias = (
     Annotated[OpenWindow, tyro.conf.subcommand("open")]
     | Annotated[RenderImage, tyro.conf.subcommand("render")]
@@ -56,6 +63,9 @@ Command: TypeAlias = (
     | Annotated[Measure, tyro.conf.subcommand("measure")]
     | Annotated[Info, tyro.conf.subcommand("info")]
     | Models
+    | Annotated[MakeHeads, tyro.conf.subcommand("heads")]
+    | Train
+    | Annotated[Measure, tyro.conf.subcommand("measure")]
 )
 
 
