@@ -65,7 +65,6 @@ Command: TypeAlias = (
     | Models
     | Annotated[MakeHeads, tyro.conf.subcommand("heads")]
     | Train
-    | Annotated[Measure, tyro.conf.subcommand("measure")]
 )
 
 
