@@ -1,0 +1,96 @@
+"""Make a data set of synthetic heads."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.progress import Operation, Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeHeads:
+    """Render synthetic heads with known latents, cameras and, if wanted, depth.
+
+    Run the same command again to go on with an unfinished set, or with a larger count to extend
+    a finished one. The same seed gives the same files, whatever the number of jobs.
+    """
+
+    facekit: Path
+    """A clone of github.com/ICT-VGL/ICT-FaceKit, or the .npz written from one."""
+
+    out: Path
+    """Folder of the data set; new, empty, or an unfinished set of the same settings."""
+
+    count: int = 20000
+    """Heads to make, 1 to 1,000,000."""
+
+    size: int = 256
+    """Edge of the pictures in pixels, 16 to 2048."""
+
+    views: int = 1
+    """Pictures of each head, 1 to 100; azimuth ~ N(0, 0.3), elevation ~ N(0, 0.15) rad."""
+
+    seed: int = 0
+    """Seed of all latents and cameras, 0 or more."""
+
+    depth: bool = False
+    """Also write 16-bit depth maps."""
+
+    format: Literal["png", "webp"] = "png"
+    """Picture files: png, or lossless webp (a third smaller)."""
+
+    jobs: int | None = None
+    """Processes to use, 1 to 256; without it, one for each processor core."""
+
+    def run(self) -> Operation[Path]:
+        """Render what is missing; the result is the folder.
+
+        Raises:
+            InputError: a value is out of range, the face model cannot be read, or ``out`` holds
+                something else.
+            GraphicsError: no OpenGL context can be made here.
+        """
+        jobs = os.cpu_count() or 1 if self.jobs is None else self.jobs
+        _check("--count", self.count, 1, 1_000_000)
+        _check("--size", self.size, 16, 2048)
+        _check("--views", self.views, 1, 100)
+        _check("--seed", self.seed, 0, 2**32 - 1)
+        _check("--jobs", jobs, 1, 256)
+        yield Progress(0, self.count, "reading the face model")
+        from stylesdf_core.heads.dataset import DatasetSettings, HeadsDataset, fingerprint
+        from stylesdf_core.heads.model import MorphableModel
+        from stylesdf_core.heads.workers import write_heads
+
+        model = MorphableModel.load(self.facekit)
+        settings = DatasetSettings(
+            seed=self.seed,
+            size=self.size,
+            views=self.views,
+            depth=self.depth,
+            format=self.format,
+            model=fingerprint(model),
+        )
+        dataset = HeadsDataset(self.out, settings)
+        missing = [index for index in range(self.count) if not dataset.is_complete(index)]
+        kept = self.count - len(missing)
+        message = f"heads rendered, {kept} were there" if kept else "heads rendered"
+        recorded = 0
+        with closing(write_heads(dataset, model, self.facekit, missing, jobs)) as written:
+            for done, index in enumerate(written, start=1):
+                for head in range(recorded, index + 1):
+                    dataset.record(head)
+                recorded = index + 1
+                yield Progress(kept + done, self.count, message)
+        for head in range(recorded, self.count):
+            dataset.record(head)
+        return self.out
+
+
+def _check(flag: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise InputError(f"{flag} {value} is out of range; give {low} to {high}.")

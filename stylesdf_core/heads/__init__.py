@@ -1,0 +1,1 @@
+"""Synthetic heads: a morphable model, its appearance, and their renderer."""

@@ -1,0 +1,263 @@
+"""Draws heads with OpenGL (on Linux through EGL, no window): images and per-pixel ground truth."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import moderngl
+import numpy as np
+import numpy.typing as npt
+
+from stylesdf_core.camera import FAR, NEAR, VOLUME_RADIUS, OrbitCamera
+from stylesdf_core.errors import GraphicsError
+from stylesdf_core.heads import shaders
+from stylesdf_core.heads.anatomy import HAIR, Anatomy
+from stylesdf_core.heads.model import MorphableModel
+from stylesdf_core.heads.posing import (
+    FRAME_ORIGIN,
+    FRAME_SCALE,
+    Float32,
+    HeadGeometry,
+    HeadPoser,
+    Triangles,
+    to_world,
+)
+from stylesdf_core.heads.visibility import HARMONIC_0, bake_visibility
+
+__all__ = [
+    "BACKGROUND",
+    "FRAME_ORIGIN",
+    "FRAME_SCALE",
+    "LOOKS",
+    "GBuffer",
+    "HeadGeometry",
+    "HeadRenderer",
+    "projection",
+]
+
+#: The colour behind every head, sRGB in [0, 1].
+BACKGROUND = (0.80, 0.82, 0.85)
+#: Version of the heads' looks; a change makes old data sets and models another population.
+LOOKS = 1
+_GL_CLIP_DISTANCE0 = 0x3000
+_CLIP_PLANES = 5
+#: Tangents of yaw and pitch: both eyes converge on a viewer at arm's length.
+_GAZE = np.array([[-0.02, 0.0], [0.02, 0.0]], np.float32)
+
+
+@dataclass(frozen=True)
+class GBuffer:
+    """What each pixel of one view sees; rows run downwards.
+
+    Attributes:
+        rgb: (H, W, 3) float32, sRGB in [0, 1], background included.
+        depth: (H, W) planar t, world units; inf on the background.
+        position, normal: (H, W, 3), world; zero on the background.
+        mask: (H, W), False on the background.
+        back_facing: (H, W), True where the mesh is seen from inside (through the cut neck).
+        material: (H, W), one of ``anatomy.FACE`` … ``anatomy.HAIR``; 255 on the background.
+    """
+
+    rgb: Float32
+    depth: Float32
+    position: Float32
+    normal: Float32
+    mask: npt.NDArray[np.bool_]
+    back_facing: npt.NDArray[np.bool_]
+    material: npt.NDArray[np.uint8]
+
+
+class HeadRenderer:
+    """Owns one OpenGL context; use it in the thread that made it, one per process.
+
+    Raises:
+        GraphicsError: no OpenGL context can be made on this machine.
+        InputError: ``model`` is not ICT-FaceKit light.
+    """
+
+    def __init__(self, model: MorphableModel) -> None:
+        self._thread = threading.get_ident()
+        self._poser = HeadPoser(model)
+        self._context = _make_context()
+        context = self._context
+        defines = "#version 330\n#define GBUFFER"
+        self._program = context.program(shaders.VERTEX, shaders.FRAGMENT)
+        self._gbuffer_program = context.program(
+            shaders.VERTEX, shaders.FRAGMENT.replace("#version 330", defines)
+        )
+        moving = context.buffer(reserve=len(self._poser.rest) * 8 * 4, dynamic=True)
+        static = context.buffer(self._static_attributes().tobytes())
+        indices = context.buffer(self._poser.triangles.tobytes())
+        static_names = ("rest", "material", "field_a", "field_b", "field_c", "sky_a", "sky_b")
+        content = [
+            (moving, "3f 3f 2f", "position", "normal", "hair"),
+            (static, "3f 1f 4f 4f 4f 3f 3f 3f", *static_names, "sky_c"),
+        ]
+        self._moving = moving
+        self._array = context.vertex_array(self._program, content, indices)
+        self._gbuffer_array = context.vertex_array(self._gbuffer_program, content, indices)
+        self._images: dict[int, moderngl.Framebuffer] = {}
+        self._gbuffers: dict[int, moderngl.Framebuffer] = {}
+        self._uploaded: HeadGeometry | None = None
+        for program in (self._program, self._gbuffer_program):
+            _uniform(program, "volume_radius").value = VOLUME_RADIUS
+            _uniform(program, "gaze").write(_GAZE.tobytes())
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """The neutral mesh's fields."""
+        return self._poser.anatomy
+
+    @property
+    def triangles(self) -> Triangles:
+        """(T, 3) int32 into a geometry's vertices, counter-clockwise from outside."""
+        return self._poser.triangles
+
+    def close(self) -> None:
+        """Free the OpenGL context."""
+        self._context.release()
+
+    def shape(self, z: Float32) -> HeadGeometry:
+        """Pose the head of latent ``z`` (256,)."""
+        return self._poser.pose(z)
+
+    def render(
+        self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, supersample: int = 2
+    ) -> npt.NDArray[np.uint8]:
+        """Image (size, size, 3) in sRGB; each pixel is the mean of ``supersample``² samples."""
+        self._upload(geometry)
+        full = size * supersample
+        if full not in self._images:
+            self._images[full] = self._context.framebuffer(
+                [self._context.renderbuffer((full, full), 4)],
+                self._context.depth_renderbuffer((full, full)),
+            )
+        target = self._images[full]
+        target.use()
+        target.clear(*BACKGROUND, 1.0)
+        self._set_camera(self._program, camera)
+        self._array.render()
+        data = np.frombuffer(target.read(components=3, alignment=1), np.uint8)
+        pixels = data.reshape(full, full, 3)[::-1]
+        blocks = pixels.reshape(size, supersample, size, supersample, 3)
+        count = supersample**2
+        sums = blocks.sum(axis=(1, 3), dtype=np.uint16)
+        return np.asarray((sums + count // 2) // count, np.uint8)
+
+    def gbuffer(
+        self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, cull: bool = False
+    ) -> GBuffer:
+        """Colour, depth, position, normal and material at the pixels' centres.
+
+        ``cull`` skips triangles seen from inside: a third faster, right for cameras that cannot
+        look into the cut neck.
+        """
+        self._upload(geometry)
+        if size not in self._gbuffers:
+            self._gbuffers[size] = self._context.framebuffer(
+                [self._context.texture((size, size), 4, dtype="f4") for _ in range(3)],
+                self._context.depth_renderbuffer((size, size)),
+            )
+        target = self._gbuffers[size]
+        target.use()
+        target.clear(*BACKGROUND, 0.0)
+        program = self._gbuffer_program
+        self._set_camera(program, camera)
+        matrix = camera.cam2world()
+        _uniform(program, "camera_position").value = tuple(matrix[:, 3])
+        _uniform(program, "camera_forward").value = tuple(-matrix[:, 2])
+        if cull:
+            self._context.enable(moderngl.CULL_FACE)
+        self._gbuffer_array.render()
+        self._context.disable(moderngl.CULL_FACE)
+        color, place, facing = (
+            np.frombuffer(target.read(components=4, attachment=i, dtype="f4"), np.float32)
+            .reshape(size, size, 4)[::-1]
+            for i in range(3)
+        )  # fmt: skip
+        mask = color[..., 3] > 0.5
+        hit = mask[..., None]
+        zero = np.float32(0.0)
+        return GBuffer(
+            rgb=np.where(hit, color[..., :3], np.array(BACKGROUND, np.float32)),
+            depth=np.where(mask, place[..., 3], np.float32(np.inf)),
+            position=np.where(hit, place[..., :3], zero),
+            normal=np.where(hit, facing[..., :3], zero),
+            mask=mask,
+            back_facing=mask & (color[..., 3] < 0.8),
+            material=np.where(mask, facing[..., 3] - 0.5, 255.0).astype(np.uint8),
+        )
+
+    def _static_attributes(self) -> Float32:
+        a = self._poser.anatomy
+        count = len(a.neutral)
+        table = np.zeros((len(self._poser.rest), 25), np.float32)
+        table[:, :3] = self._poser.rest
+        table[:count, 3] = a.material
+        table[count:, 3] = HAIR
+        table[:count, 4:16] = np.stack(
+            [a.lip, a.mouth, a.brow, a.brow_t, a.upper_lid, a.lid, a.beard, a.ear,
+             a.cheek, a.nose, a.socket, np.sign(a.neutral[:, 0])],
+            axis=1,
+        )  # fmt: skip
+        for vertices, centre in zip(a.eyes, a.eye_centers, strict=True):
+            direction = a.neutral[vertices] - centre
+            table[vertices, 4:7] = direction / np.linalg.norm(direction, axis=1, keepdims=True)
+        table[:count, 16:25] = bake_visibility(self._context, to_world(a.neutral), a.triangles)
+        table[count:, 16] = 1.0 / HARMONIC_0  # hair sees everything
+        return table
+
+    def _upload(self, geometry: HeadGeometry) -> None:
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("a HeadRenderer belongs to the thread that made it")
+        if geometry is self._uploaded:
+            return
+        self._uploaded = geometry
+        table = np.concatenate([geometry.vertices, geometry.normals, geometry.hair], axis=1)
+        self._moving.write(table.astype(np.float32).tobytes())
+        for program in (self._program, self._gbuffer_program):
+            for name, value in geometry.appearance.uniforms.items():
+                _uniform(program, name).value = value
+            _uniform(program, "upper_lid").write(geometry.lids[:, 0].tobytes())
+            _uniform(program, "lower_lid").write(geometry.lids[:, 1].tobytes())
+
+    def _set_camera(self, program: moderngl.Program, camera: OrbitCamera) -> None:
+        self._context.enable(moderngl.DEPTH_TEST)
+        for plane in range(_CLIP_PLANES):
+            self._context.enable_direct(_GL_CLIP_DISTANCE0 + plane)
+        matrix = projection(camera).T.astype(np.float32)
+        _uniform(program, "projection").write(matrix.tobytes())
+
+
+def projection(camera: OrbitCamera) -> npt.NDArray[np.float64]:
+    """World-to-clip matrix (4, 4) of a square picture; frames as in ``stylesdf_core.camera``."""
+    matrix = camera.cam2world()
+    world2cam = np.eye(4)
+    world2cam[:3, :3] = matrix[:, :3].T
+    world2cam[:3, 3] = -matrix[:, :3].T @ matrix[:, 3]
+    clip = np.zeros((4, 4))
+    clip[0, 0] = clip[1, 1] = camera.focal(2)  # 1 / tan(fov)
+    clip[2, 2] = -(FAR + NEAR) / (FAR - NEAR)
+    clip[2, 3] = -2.0 * FAR * NEAR / (FAR - NEAR)
+    clip[3, 2] = -1.0
+    return np.asarray(clip @ world2cam)
+
+
+def _make_context() -> moderngl.Context:
+    settings: dict[str, Any] = {"backend": "egl"} if sys.platform.startswith("linux") else {}
+    try:
+        return moderngl.create_context(require=330, standalone=True, **settings)
+    except Exception as error:  # glcontext raises bare Exceptions
+        raise GraphicsError(
+            f"No OpenGL context can be made for rendering heads ({error}); install Mesa's EGL "
+            "(on Debian and Ubuntu: apt install libegl1 libgl1-mesa-dri)."
+        ) from error
+
+
+def _uniform(program: moderngl.Program, name: str) -> moderngl.Uniform:
+    uniform = program[name]
+    assert isinstance(uniform, moderngl.Uniform)
+    return uniform

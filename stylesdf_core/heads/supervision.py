@@ -1,0 +1,310 @@
+"""What a field is fitted to: coloured surface samples and signed distances of one head.
+
+Everything comes from per-pixel G-buffers of a few views around the head, so colours are as crisp
+as in the images and only what some camera can see counts as surface.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import minimum_filter
+from scipy.spatial import cKDTree
+
+from stylesdf_core.camera import VOLUME_RADIUS, OrbitCamera
+from stylesdf_core.errors import InputError
+from stylesdf_core.files import atomic_output, write_json
+from stylesdf_core.heads.anatomy import SCLERA
+from stylesdf_core.heads.latent import LATENT_DIM, dataset_latent
+from stylesdf_core.heads.model import MorphableModel
+from stylesdf_core.heads.renderer import FRAME_SCALE, HeadRenderer
+from stylesdf_core.progress import Operation, Progress
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+#: Views (azimuth, elevation, half fov, size): the first one sees what matters most.
+_VIEWS = (
+    (0.0, 0.0, 3.8, 128),
+    (0.6, 0.05, 7.2, 96),
+    (-0.6, 0.05, 7.2, 96),
+    (1.6, 0.05, 7.2, 80),
+    (-1.6, 0.05, 7.2, 80),
+    (math.pi, 0.75, 7.2, 80),
+    (0.0, -0.6, 7.2, 80),
+)
+_DEPTH_MARGIN = 5e-4
+_NEAR_FEATURE = 1.0 * FRAME_SCALE
+
+
+@dataclass(frozen=True)
+class DepthView:
+    """One camera and how far it certainly sees.
+
+    Attributes:
+        camera: where it stands.
+        clear: (H, W) planar depth before which a pixel and its neighbours see nothing; 0 where
+            the mesh is seen from inside.
+    """
+
+    camera: OrbitCamera
+    clear: Float32
+
+    def sees(self, points: Float32) -> npt.NDArray[np.bool_]:
+        """Which of ``points`` (N, 3) certainly lie in free space."""
+        size = len(self.clear)
+        matrix = self.camera.cam2world()
+        local = (points - matrix[:, 3]) @ matrix[:, :3]
+        t = -local[:, 2]
+        scale = self.camera.focal(size) / t
+        column = np.floor(0.5 * size + local[:, 0] * scale).astype(np.int64)
+        row = np.floor(0.5 * size - local[:, 1] * scale).astype(np.int64)
+        within = (column >= 0) & (column < size) & (row >= 0) & (row < size)
+        limit = self.clear[row.clip(0, size - 1), column.clip(0, size - 1)]
+        return np.asarray(within & (t < limit - _DEPTH_MARGIN))
+
+
+@dataclass(frozen=True)
+class SurfaceSamples:
+    """Points of one head's visible surface.
+
+    Attributes:
+        points, normals: (N, 3) float32, world; normals are unit and point outwards.
+        rgb: (N, 3) float32, sRGB in [0, 1].
+        weights: (N,) float32, relative probability with which to draw each sample, already
+            divided by the samples' density: 12 on the eyeballs, 2 on the narrow face, three times
+            that within 1 cm of eyes, brows and lips, else 1.
+        material: (N,) uint8, one of ``anatomy.FACE`` … ``anatomy.HAIR``.
+        views: the depth maps the samples come from.
+    """
+
+    points: Float32
+    normals: Float32
+    rgb: Float32
+    weights: Float32
+    material: npt.NDArray[np.uint8]
+    views: tuple[DepthView, ...]
+
+
+def surface_samples(renderer: HeadRenderer, z: Float32, rng: np.random.Generator) -> SurfaceSamples:
+    """All pixels of seven views of head ``z`` (256,); ``rng`` jitters the cameras."""
+    geometry = renderer.shape(z)
+    parts, areas, views = [], [], []
+    for azimuth, elevation, fov, size in _VIEWS:
+        camera = OrbitCamera(
+            azimuth=azimuth + float(rng.uniform(-0.12, 0.12)),
+            elevation=elevation + float(rng.uniform(-0.08, 0.08)),
+            fov=fov,
+        )
+        view = renderer.gbuffer(geometry, camera, size, cull=elevation >= 0.0)
+        clear = np.where(view.back_facing, np.float32(0.0), view.depth)
+        views.append(DepthView(camera, minimum_filter(clear, size=3)))
+        mask = (
+            view.mask
+            & ~view.back_facing
+            & (np.abs(view.position) < VOLUME_RADIUS - 2e-4).all(axis=2)
+        )
+        position, normal = view.position[mask], view.normal[mask]
+        origin = camera.cam2world()[:, 3].astype(np.float32)
+        to_camera = origin - position
+        to_camera /= np.linalg.norm(to_camera, axis=1, keepdims=True)
+        facing = np.einsum("ij,ij->i", normal, to_camera)
+        # Grazing pixels are stretched over the surface and prone to wrong colours.
+        keep = facing > 0.2
+        pixel = 2.0 * math.tan(math.radians(fov)) / size
+        areas.append(pixel**2 / facing[keep])
+        parts.append(
+            (position[keep], normal[keep], view.rgb[mask][keep], view.material[mask][keep])
+        )
+    points, normals, rgb, material = (np.concatenate([part[i] for part in parts]) for i in range(4))
+    area = np.concatenate(areas)
+    landmarks = geometry.vertices[renderer.anatomy.landmarks]
+    return SurfaceSamples(
+        points=points,
+        normals=normals,
+        rgb=rgb,
+        weights=(_importance(points, material, landmarks) * area / area.mean()).astype(np.float32),
+        material=material,
+        views=tuple(views),
+    )
+
+
+def _importance(points: Float32, material: npt.NDArray[np.uint8], landmarks: Float32) -> Float32:
+    features = np.concatenate([landmarks[17:27], landmarks[36:68]])
+    middles = 0.5 * (features[:-1] + features[1:])
+    lips = landmarks[48:60].mean(axis=0)
+    near = cKDTree(np.concatenate([features, middles, lips[None]])).query(
+        points, distance_upper_bound=_NEAR_FEATURE
+    )[0]
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    narrow = (
+        (np.abs(points[:, 0]) < 0.75 * high[0])
+        & (points[:, 1] > low[1])
+        & (points[:, 1] < high[1] + 0.01)
+        & (points[:, 2] > low[2])
+    )
+    weight = np.where(narrow, 2.0, 1.0)
+    weight = np.where(np.isfinite(near), 3.0 * weight, weight)
+    return np.where(material == SCLERA, 12.0, weight).astype(np.float32)
+
+
+class FreeSpace:
+    """Signed distance to the visible surface of one head, world units, negative inside."""
+
+    def __init__(self, samples: SurfaceSamples) -> None:
+        self._normals = samples.normals
+        self._points = samples.points
+        self._views = samples.views
+        self._tree = cKDTree(samples.points, balanced_tree=False, compact_nodes=False)
+
+    def __call__(self, points: Float32) -> Float32:
+        """Distances (N,) of ``points`` (N, 3); the body goes on below the volume's floor."""
+        distance, index = (np.asarray(found) for found in self._tree.query(points, k=3))
+        offset = points[:, None, :] - self._points[index]
+        height = np.einsum("nki,nki->nk", offset, self._normals[index])
+        near = distance[:, 0]
+        plane = np.minimum(np.abs(height[:, 0]), near)
+        # Close to the surface the plane through the nearest sample beats the sample's distance.
+        magnitude = np.where(near < 0.003, plane, near)
+        # Close to it, too, normals tell the sides apart; further off, what the cameras see does.
+        seen = np.logical_or.reduce([view.sees(points) for view in self._views])
+        outside = seen | ((height > 0.0).all(axis=1) & (near < 0.006))
+        return (np.where(outside, 1.0, -1.0) * magnitude).astype(np.float32)
+
+
+def free_space(samples: SurfaceSamples) -> FreeSpace:
+    """The signed distance function of the head that ``samples`` were taken from."""
+    return FreeSpace(samples)
+
+
+@dataclass(frozen=True)
+class CacheItem:
+    """One head's share of the cache; see :func:`build_cache` for shapes."""
+
+    z: Float32
+    points: Float32
+    normals: Float32
+    rgb: Float32
+    material: npt.NDArray[np.uint8]
+    free_points: Float32
+    free_distance: Float32
+
+
+def cache_item(
+    renderer: HeadRenderer, z: Float32, rng: np.random.Generator, surface: int, free: int
+) -> CacheItem:
+    """Draw ``surface`` weighted surface samples and ``free`` uniform points of the volume."""
+    samples = surface_samples(renderer, z, rng)
+    chosen = _weighted(samples.weights, surface, rng)
+    points = rng.uniform(-VOLUME_RADIUS, VOLUME_RADIUS, (free, 3)).astype(np.float32)
+    return CacheItem(
+        z=z,
+        points=samples.points[chosen],
+        normals=samples.normals[chosen],
+        rgb=samples.rgb[chosen],
+        material=samples.material[chosen],
+        free_points=points,
+        free_distance=FreeSpace(samples)(points),
+    )
+
+
+def _weighted(weights: Float32, count: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Systematic resampling: as even as ``weights`` allow, in random order."""
+    edges = np.cumsum(weights, dtype=np.float64)
+    at = (np.arange(count) + rng.random(count)) * (edges[-1] / count)
+    return rng.permutation(np.minimum(np.searchsorted(edges, at), len(weights) - 1))
+
+
+SHARD_SIZE = 100
+#: Points are stored as int16 of this step: 4e-6, a thirtieth of a millimetre on the head.
+POINT_STEP = VOLUME_RADIUS / 32767.0
+
+
+def build_cache(
+    facekit: Path,
+    out: Path,
+    *,
+    count: int,
+    seed: int = 0,
+    surface: int = 2048,
+    free: int = 2048,
+    first_shard: int = 0,
+    shard_stride: int = 1,
+) -> Operation[Path]:
+    """Write the supervision of ``count`` heads as shards ``shard-00000.npz`` …; resumable.
+
+    Head i has latent ``dataset_latent(seed, i)``. A shard of 100 heads holds ``z`` (100, 256)
+    float32, ``points`` (100, surface, 3) int16 in steps of POINT_STEP, ``normals`` int8 / 127,
+    ``rgb`` uint8 / 255, ``material`` uint8, ``free_points`` int16 and ``free_distance`` float16.
+    Several processes may fill one cache: each takes every ``shard_stride``-th shard from
+    ``first_shard`` on. Shards that are there already are kept.
+
+    Raises:
+        InputError: ``out`` holds a cache of other settings.
+    """
+    settings = {"seed": seed, "surface": surface, "free": free, "shard_size": SHARD_SIZE}
+    out.mkdir(parents=True, exist_ok=True)
+    description = out / "cache.json"
+    if description.exists():
+        if json.loads(description.read_text(encoding="utf-8")) != settings:
+            raise InputError(f"{out} holds a cache of other settings; choose another folder.")
+    else:
+        write_json(description, settings)
+    shards = range(first_shard, -(-count // SHARD_SIZE), shard_stride)
+    missing = [shard for shard in shards if not shard_path(out, shard).exists()]
+    total = len(missing) * SHARD_SIZE
+    if missing:
+        renderer = HeadRenderer(MorphableModel.load(facekit))
+        for number, shard in enumerate(missing):
+            items = []
+            for index in range(shard * SHARD_SIZE, (shard + 1) * SHARD_SIZE):
+                rng = np.random.default_rng([seed, index, 1])
+                items.append(cache_item(renderer, dataset_latent(seed, index), rng, surface, free))
+                yield Progress(number * SHARD_SIZE + len(items), total, "heads cached")
+            _write_shard(shard_path(out, shard), items)
+        renderer.close()
+    return out
+
+
+def shard_path(folder: Path, shard: int) -> Path:
+    """File of shard number ``shard``."""
+    return folder / f"shard-{shard:05d}.npz"
+
+
+def _write_shard(path: Path, items: list[CacheItem]) -> None:
+    def stacked(name: str) -> npt.NDArray[np.generic]:
+        return np.stack([getattr(item, name) for item in items])
+
+    def positions(name: str) -> npt.NDArray[np.int16]:
+        return np.rint(stacked(name).astype(np.float64) / POINT_STEP).astype(np.int16)
+
+    with atomic_output(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(
+            stream,
+            z=stacked("z").reshape(-1, LATENT_DIM),
+            points=positions("points"),
+            normals=np.rint(stacked("normals").astype(np.float64) * 127.0).astype(np.int8),
+            rgb=np.rint(stacked("rgb").astype(np.float64) * 255.0).astype(np.uint8),
+            material=stacked("material"),
+            free_points=positions("free_points"),
+            free_distance=stacked("free_distance").astype(np.float16),
+        )
+
+
+def read_shard(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+    """Arrays of one shard in float32 world units, unit normals and [0, 1] colours."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return {
+            "z": arrays["z"],
+            "points": arrays["points"].astype(np.float32) * np.float32(POINT_STEP),
+            "normals": arrays["normals"].astype(np.float32) / np.float32(127.0),
+            "rgb": arrays["rgb"].astype(np.float32) / np.float32(255.0),
+            "material": arrays["material"],
+            "free_points": arrays["free_points"].astype(np.float32) * np.float32(POINT_STEP),
+            "free_distance": arrays["free_distance"].astype(np.float32),
+        }
