@@ -152,7 +152,8 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         if len(args) != len(value):
             raise InputError(f"{where}: expected {len(args)} values, found {len(value)}.")
         return tuple(
-            _convert(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value, strict=True))
+            _convert(a, v, f"{where}[{i}]")
+            for i, (a, v) in enumerate(zip(args, value, strict=True))
         )
     if dataclasses.is_dataclass(kind):
         return from_json(kind, value, where)  # type: ignore[arg-type]

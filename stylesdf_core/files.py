@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,11 +64,15 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
-def free_path(path: Path | str) -> Path:
-    """``path`` if nothing is there, else the first free ``name-2.ext``, ``name-3.ext`` …"""
+def free_path(path: Path | str, taken: Collection[Path] = ()) -> Path:
+    """``path`` if nothing is there, else the first free ``name-2.ext``, ``name-3.ext`` …
+
+    Args:
+        taken: paths that are not free either, such as files about to be written.
+    """
     path = Path(path)
     candidate, number = path, 2
-    while candidate.exists():
+    while candidate.exists() or candidate in taken:
         candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
         number += 1
     return candidate

@@ -127,7 +127,9 @@ class Decoder(nn.Module):
     def noise_sizes(config: GeneratorConfig) -> list[int]:
         """Edge of each convolution's noise map: 64, 128, 128, 256, 256 …"""
         size = config.thumb_size
-        return [size] + [size << level for level in range(1, config.upsamplings + 1) for _ in (0, 1)]
+        return [size] + [
+            size << level for level in range(1, config.upsamplings + 1) for _ in (0, 1)
+        ]
 
     def fixed_noise(self) -> list[Tensor]:
         """The noise maps stored with the weights, one a convolution, (1, 1, H, W)."""

@@ -62,7 +62,9 @@ class FilmSiren(nn.Module):
         self.beta = nn.Linear(w_dim, out_features)
         bound = 1.0 / 3.0 if first else math.sqrt(6.0 / in_features) / 25.0
         nn.init.uniform_(self.linear.weight, -bound, bound)
-        nn.init.uniform_(self.linear.bias, -math.sqrt(1.0 / in_features), math.sqrt(1.0 / in_features))
+        nn.init.uniform_(
+            self.linear.bias, -math.sqrt(1.0 / in_features), math.sqrt(1.0 / in_features)
+        )
         for style in (self.gamma, self.beta):
             nn.init.kaiming_normal_(style.weight, a=0.2, nonlinearity="leaky_relu")
             style.weight.data.mul_(0.25)
