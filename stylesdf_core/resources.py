@@ -7,7 +7,7 @@ from pathlib import Path
 from stylesdf_core.errors import StyleSDFError
 
 _PACKAGE = Path(__file__).resolve().parent
-# A wheel holds assets/ and pretrained/ in _shipped (force-include in pyproject.toml);
+# A wheel holds assets/ and pretrained/ in _shipped (see pyproject.toml);
 # a checkout, and with it an editable install, has them beside the package.
 _ROOTS = (_PACKAGE / "_shipped", _PACKAGE.parent)
 

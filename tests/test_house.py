@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import re
 import shutil
@@ -21,6 +22,66 @@ def imported_by(statement: str) -> set[str]:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
     )
     return set(done.stdout.splitlines()[-1].split())
+
+
+PUBLIC = [
+    "Demo",
+    "Engine",
+    "ExportMesh",
+    "Generator",
+    "GeneratorConfig",
+    "Identity",
+    "Info",
+    "InputError",
+    "MakeHeads",
+    "Measure",
+    "Mixing",
+    "ModelsExport",
+    "ModelsFetch",
+    "ModelsList",
+    "OrbitCamera",
+    "Progress",
+    "RenderImage",
+    "RenderOptions",
+    "RenderTurntable",
+    "Scene",
+    "StyleSDFError",
+    "TrainFit",
+    "drain",
+    "extract_surface",
+    "lerp",
+    "list_models",
+    "load_model",
+    "read_scene",
+    "seed_to_z",
+    "slerp",
+]
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(stylesdf_core.__all__) == sorted(PUBLIC)
+    for name in PUBLIC:
+        value = getattr(stylesdf_core, name)
+        assert value.__doc__, name
+        assert name in dir(stylesdf_core)
+    with pytest.raises(AttributeError, match="no attribute 'Train'"):
+        _ = stylesdf_core.Train
+
+
+def test_type_checkers_see_the_same_public_names() -> None:
+    source = Path(stylesdf_core.__file__).read_text(encoding="utf-8")
+    checked = {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("stylesdf_core.")
+        for alias in node.names
+    }
+    lazy = {
+        f"stylesdf_core.{home}.{name}"
+        for home, names in stylesdf_core._HOMES.items()
+        for name in names
+    }
+    assert checked == lazy
 
 
 def test_importing_the_library_is_light() -> None:

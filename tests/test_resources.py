@@ -11,7 +11,7 @@ from stylesdf_core.errors import StyleSDFError
 
 
 def test_a_checkout_has_them_beside_the_package(repository: Path) -> None:
-    assert resources.shipped("pretrained") == repository / "pretrained"
+    assert resources.shipped("assets/directions") == repository / "assets" / "directions"
 
 
 def test_a_wheels_copy_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
