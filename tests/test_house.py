@@ -5,14 +5,19 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import stylesdf_core
+from app.__main__ import _parse as parse
+from stylesdf_core.embedding import png_info
+from stylesdf_core.scene import Scene
 
 
 def imported_by(statement: str) -> set[str]:
@@ -113,3 +118,22 @@ def test_every_direct_dependency_is_pinned(repository: Path) -> None:
     requirements = importlib.metadata.requires("stylesdf-studio") or []
     needed = {normal(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in requirements}
     assert not needed - pinned
+
+
+def test_the_commands_of_the_readme_are_understood(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (4, 4)).save("face.png", pnginfo=png_info(Scene().to_json()))
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^stylesdf-studio (.+)$", text, re.MULTILINE)
+    assert len(commands) > 10
+    for command in commands:
+        parse(shlex.split(command, comments=True))
+
+
+def test_the_files_of_the_readme_exist(repository: Path) -> None:
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    assert links
+    assert not [link for link in links if not (repository / link).exists()]
