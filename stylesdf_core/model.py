@@ -81,7 +81,6 @@ def load_model(reference: str) -> Model:
         ModelNotFoundError, CheckpointError: see there; a failure is not remembered.
     """
     entry = model_zoo.resolve(reference)
-    assert entry.path is not None  # what resolve promises
     key = (entry.path.resolve(), entry.path.stat().st_mtime_ns)
     with _lock:
         if key in _cache:

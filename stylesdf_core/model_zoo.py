@@ -115,16 +115,18 @@ class ModelEntry:
     Attributes:
         name: the shipped or published name; for the user's own, the path as text.
         kind: where it comes from.
-        path: the weights, or None while a published model has not been fetched.
+        path: the weights; of a published model, where they lie once it has been fetched.
         description: one line.
         size: bytes.
+        is_ready: whether the weights are there.
     """
 
     name: str
     kind: ModelKind
-    path: Path | None
+    path: Path
     description: str
     size: int
+    is_ready: bool = True
 
 
 def cache_folder() -> Path:
@@ -147,9 +149,10 @@ def list_models() -> tuple[ModelEntry, ...]:
         ModelEntry(
             model.name,
             ModelKind.PUBLISHED,
-            model.path if model.is_fetched else None,
+            model.path,
             model.description,
             model.size,
+            model.is_fetched,
         )
         for model in PUBLISHED
     )
@@ -168,7 +171,7 @@ def resolve(name_or_path: str | Path) -> ModelEntry:
     named = {entry.name: entry for entry in list_models()}
     if name in named:
         entry = named[name]
-        if entry.path is None:
+        if not entry.is_ready:
             raise ModelNotFoundError(
                 f"{name} has not been downloaded yet ({entry.size / 1e6:.0f} MB): "
                 f"run `stylesdf-studio models fetch {name}` first."

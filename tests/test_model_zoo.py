@@ -28,7 +28,7 @@ def test_the_shipped_model_resolves_by_name(repository: Path) -> None:
 def test_published_models_are_listed_before_they_are_fetched() -> None:
     listed = {entry.name: entry for entry in model_zoo.list_models()}
     assert {"ffhq1024", "afhq512", "ffhq-renderer", "afhq-renderer", "sphere-init"} <= set(listed)
-    assert listed["ffhq1024"].path is None
+    assert not listed["ffhq1024"].is_ready
     with pytest.raises(ModelNotFoundError, match="stylesdf-studio models fetch ffhq1024"):
         model_zoo.resolve("ffhq1024")
 

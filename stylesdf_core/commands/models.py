@@ -38,7 +38,7 @@ class ModelTable:
         width = max((len(entry.name) for entry in self.entries), default=0)
         return "\n".join(
             f"{entry.name:{width}}  {entry.kind.value:9}  {entry.size / 1e6:6.1f} MB  "
-            f"{'ready     ' if entry.path else 'to fetch  '}  {entry.description}"
+            f"{'ready     ' if entry.is_ready else 'to fetch  '}  {entry.description}"
             for entry in self.entries
         )
 
@@ -99,7 +99,7 @@ class ModelsExport:
         from stylesdf_core.checkpoints import load_checkpoint, save_published, save_safetensors
 
         yield Progress(0, 2, "reading")
-        loaded = load_checkpoint(_weights(self.model))
+        loaded = load_checkpoint(model_zoo.resolve(self.model).path)
         yield Progress(1, 2, f"writing {self.out.name}")
         if self.out.suffix == ".pt":
             save_published(loaded.generator, self.out)
@@ -170,7 +170,7 @@ class Info:
             opengl=opengl,
             display=has_display(),
             cache=model_zoo.cache_folder(),
-            models=tuple(entry.name for entry in model_zoo.list_models() if entry.path),
+            models=tuple(entry.name for entry in model_zoo.list_models() if entry.is_ready),
         )
 
 
@@ -197,9 +197,3 @@ def _probe_opengl() -> str:
         return probe.stdout.strip()
     last = (probe.stderr.strip().splitlines() or [f"exit status {probe.returncode}"])[-1]
     return f"none: {last}"
-
-
-def _weights(model: str) -> Path:
-    path = model_zoo.resolve(model).path
-    assert path is not None  # what resolve promises
-    return path
