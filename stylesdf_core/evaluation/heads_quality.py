@@ -32,7 +32,7 @@ from stylesdf_core.evaluation.heads_truth import HeadTruth, evaluation_cameras
 from stylesdf_core.evaluation.image_metrics import blur, enlarge
 from stylesdf_core.meshing import extract_surface
 from stylesdf_core.progress import Operation, Progress, drain
-from stylesdf_core.scene import Identity, Scene
+from stylesdf_core.scene import Identity, Scene, View
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -95,7 +95,7 @@ class Measurement:
 
 
 def measure(engine: Engine, truth: HeadTruth, protocol: Protocol) -> Operation[Measurement]:
-    """Look at all heads; yields Progress in heads, meshes counting threefold.
+    """Look at all heads; yields Progress in pictures, roughly.
 
     Raises:
         InputError: the model's picture sizes do not fit, or OpenCV is missing.
@@ -105,7 +105,7 @@ def measure(engine: Engine, truth: HeadTruth, protocol: Protocol) -> Operation[M
     result = Measurement()
     parts: list[tuple[float, Generator[None, None, None]]] = [
         (1.0, _views(engine, truth, protocol, size, result)),
-        (4.0, _orbits(engine, truth, protocol, size, result)),
+        (6.0, _orbits(engine, truth, protocol, size, result)),
         (3.0, _meshes(engine, truth, protocol, result)),
     ]
     counts = [protocol.views, protocol.orbits, protocol.meshes]
@@ -150,17 +150,17 @@ def _views(
     cameras = evaluation_cameras(protocol.views)
     for seed, camera in zip(protocol.seeds(protocol.views), cameras, strict=True):
         head = truth.head(seed)
-        true_view = truth.view(head, camera, size)
+        true_image, shape = truth.image(head, camera, size), truth.shape(head, camera, size)
         start = time.perf_counter()
         pictures = engine.render_views(_scene(seed, camera), ("image", "volume", "depth"))
         seconds = time.perf_counter() - start
         image, volume, depth = (pictures[view] for view in ("image", "volume", "depth"))
         result.views.append(
-            score_view(seed, image, volume, depth, true_view, camera, head.height, seconds)
+            score_view(seed, image, volume, depth, true_image, shape, camera, head.height, seconds)
         )
         if len(result.views) <= protocol.shown:
             enlarged = enlarge(pixels(volume), size)
-            result.show("unseen", [true_view.image, pixels(image), enlarged])
+            result.show("unseen", [true_image, pixels(image), enlarged])
         yield
 
 
@@ -190,13 +190,13 @@ def _orbits(
     cameras = [OrbitCamera(azimuth) for azimuth in ORBIT_AZIMUTHS]
     for seed in protocol.seeds(protocol.orbits):
         head = truth.head(seed)
-        truths = [truth.view(head, camera, size) for camera in cameras]
-        frames = [
-            engine.render_views(_scene(seed, camera), ("image", "depth")) for camera in cameras
-        ]
+        truths = [truth.shape(head, camera, size) for camera in cameras]
+        shown = len(result.orbits) < protocol.shown
+        views: tuple[View, ...] = ("depth", "image") if shown else ("depth",)
+        frames = [engine.render_views(_scene(seed, camera), views) for camera in cameras]
         depths = [frame["depth"] for frame in frames]
         result.orbits.append(score_orbit(seed, depths, truths, cameras, head.height))
-        if len(result.orbits) <= protocol.shown:
+        if shown:
             result.show("orbit", [pixels(frame["image"]) for frame in frames])
         yield
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.camera import VOLUME_RADIUS, OrbitCamera
-from stylesdf_core.evaluation.heads_truth import TrueSurface, TrueView
+from stylesdf_core.evaluation.heads_truth import TrueShape, TrueSurface
 from stylesdf_core.evaluation.image_metrics import enlarge, psnr, sharpness, shrink
 from stylesdf_core.evaluation.shape_metrics import (
     ScalarField,
@@ -135,24 +135,25 @@ def score_view(
     image: Picture,
     volume: Picture,
     depth: Picture,
-    truth: TrueView,
+    truth: FloatArray,
+    shape: TrueShape,
     camera: OrbitCamera,
     head_height: float,
     seconds: float,
 ) -> ViewScore:
-    """Compare the three views of one volume render with the truth at the image's size."""
+    """Compare the three views of one volume render with the true picture and shape at its size."""
     decoded, thumb = pixels(image), pixels(volume)
     points = surface_points(depth, camera)
-    true_mask = shrink(truth.coverage, volume.size) >= 0.5
+    true_mask = shrink(shape.coverage, volume.size) >= 0.5
     return ViewScore(
         seed=seed,
-        psnr_thumb=psnr(thumb, shrink(truth.image, volume.size)),
-        psnr_image=psnr(decoded, truth.image),
-        psnr_enlarged=psnr(enlarge(thumb, image.size), truth.image),
+        psnr_thumb=psnr(thumb, shrink(truth, volume.size)),
+        psnr_image=psnr(decoded, truth),
+        psnr_enlarged=psnr(enlarge(thumb, image.size), truth),
         sharpness=sharpness(decoded),
-        true_sharpness=sharpness(truth.image),
+        true_sharpness=sharpness(truth),
         iou=intersection_over_union(volume.background <= 0.5, true_mask),
-        depth_error=_median_distance(points, truth.points) / head_height,
+        depth_error=_median_distance(points, shape.points) / head_height,
         seconds=seconds,
     )
 
@@ -160,7 +161,7 @@ def score_view(
 def score_orbit(
     seed: int,
     depths: list[Picture],
-    truths: list[TrueView],
+    truths: list[TrueShape],
     cameras: list[OrbitCamera],
     head_height: float,
 ) -> OrbitScore:

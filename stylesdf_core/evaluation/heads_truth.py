@@ -36,16 +36,14 @@ class Head:
 
 
 @dataclass(frozen=True)
-class TrueView:
-    """A head from one camera; S is the picture's edge.
+class TrueShape:
+    """What one camera sees of a head's shape; S is the picture's edge.
 
     Attributes:
-        image: (S, S, 3) in [0, 1].
         coverage: (S, S), 1 where the pixel's centre sees the head, else 0.
         points: (N, 3) world, what those pixels' centres see.
     """
 
-    image: FloatArray
     coverage: FloatArray
     points: FloatArray
 
@@ -89,14 +87,10 @@ class HeadTruth:
         pixels = self._renderer.render(head.geometry, camera, size)
         return pixels.astype(np.float32) / np.float32(255.0)
 
-    def view(self, head: Head, camera: OrbitCamera, size: int) -> TrueView:
-        """Picture, silhouette and visible points at ``size``²."""
+    def shape(self, head: Head, camera: OrbitCamera, size: int) -> TrueShape:
+        """Silhouette and visible points at ``size``²."""
         seen = self._renderer.gbuffer(head.geometry, camera, size)
-        return TrueView(
-            image=self.image(head, camera, size),
-            coverage=seen.mask.astype(np.float32),
-            points=seen.position[seen.mask],
-        )
+        return TrueShape(seen.mask.astype(np.float32), seen.position[seen.mask])
 
     def surface(self, head: Head) -> TrueSurface:
         """All that can be seen of a head from six sides."""

@@ -7,7 +7,7 @@ import pytest
 
 from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.evaluation.heads_scores import score_orbit, score_view
-from stylesdf_core.evaluation.heads_truth import TrueView, evaluation_cameras
+from stylesdf_core.evaluation.heads_truth import TrueShape, evaluation_cameras
 from stylesdf_core.evaluation.image_metrics import FloatArray, shrink
 from stylesdf_core.evaluation.shape_metrics import back_project
 from stylesdf_core.picture import Picture
@@ -28,9 +28,9 @@ def ball(camera: OrbitCamera, size: int) -> tuple[FloatArray, FloatArray, FloatA
     return np.repeat(image, 3, axis=2).astype(np.float32), hit.astype(np.float32), depth
 
 
-def true_view(camera: OrbitCamera) -> TrueView:
-    image, coverage, depth = ball(camera, EDGE)
-    return TrueView(image, coverage, back_project(depth, camera)[coverage > 0.5])
+def true_shape(camera: OrbitCamera) -> TrueShape:
+    _, coverage, depth = ball(camera, EDGE)
+    return TrueShape(coverage, back_project(depth, camera)[coverage > 0.5])
 
 
 def picture(view: str, image: FloatArray, background: FloatArray) -> Picture:
@@ -51,7 +51,9 @@ def perfect(camera: OrbitCamera) -> tuple[Picture, Picture, Picture]:
 
 def test_the_truth_itself_scores_perfectly() -> None:
     camera = OrbitCamera(0.2, 0.1)
-    score = score_view(1, *perfect(camera), true_view(camera), camera, 0.16, 0.5)
+    score = score_view(
+        1, *perfect(camera), ball(camera, EDGE)[0], true_shape(camera), camera, 0.16, 0.5
+    )
     assert score.psnr_thumb > 90.0
     assert score.psnr_image > 90.0
     assert score.psnr_enlarged < 40.0
@@ -64,13 +66,15 @@ def test_a_ball_too_near_shows_as_depth_error() -> None:
     camera = OrbitCamera()
     image, volume, depth = perfect(camera)
     nearer = Picture("depth", depth.data - np.float32(0.016), depth.background)
-    score = score_view(1, image, volume, nearer, true_view(camera), camera, 0.16, 0.5)
+    score = score_view(
+        1, image, volume, nearer, ball(camera, EDGE)[0], true_shape(camera), camera, 0.16, 0.5
+    )
     assert 0.05 < score.depth_error <= 0.1
 
 
 def test_orbit_of_a_ball_and_of_a_ball_with_a_floater() -> None:
     cameras = [OrbitCamera(azimuth) for azimuth in (-0.5, 0.0, 0.5)]
-    truths = [true_view(camera) for camera in cameras]
+    truths = [true_shape(camera) for camera in cameras]
     depths = [perfect(camera)[2] for camera in cameras]
     score = score_orbit(1, depths, truths, cameras, 0.16)
     assert (score.floating, score.true_floating, score.stray) == (0, 0, 0.0)
@@ -90,7 +94,7 @@ def test_nothing_rendered_is_no_crash() -> None:
     empty = Picture(
         "depth", np.ones((1, THUMB, THUMB), np.float32), np.ones((THUMB, THUMB), np.float32)
     )
-    score = score_orbit(1, [empty] * 3, [true_view(camera) for camera in cameras], cameras, 0.16)
+    score = score_orbit(1, [empty] * 3, [true_shape(camera) for camera in cameras], cameras, 0.16)
     assert score.iou == 0.0
     assert score.stray == 1.0
 
