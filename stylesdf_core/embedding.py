@@ -1,4 +1,4 @@
-"""The session inside exported pictures and meshes: a PNG text chunk, a GIF comment, a mesh note."""
+"""The session inside exported pictures: a PNG text chunk, a GIF comment."""
 
 from __future__ import annotations
 
@@ -23,16 +23,12 @@ def gif_comment(scene_json: str) -> bytes:
     return f"{KEY}:{scene_json}".encode("ascii")
 
 
-def read_embedded(path: Path) -> str | None:
-    """The session's JSON inside an exported file, or None where there is none.
+def read_picture_metadata(path: Path) -> str | None:
+    """The session's JSON inside an exported picture, or None where there is none.
 
     Raises:
-        InputError: the file cannot be read as what its name says.
+        InputError: the file is not a picture.
     """
-    if path.suffix.lower() in (".glb", ".obj", ".ply"):
-        from stylesdf_core.mesh_io import read_metadata
-
-        return read_metadata(path)
     try:
         with Image.open(path) as image:
             text = image.info.get(KEY)

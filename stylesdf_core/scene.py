@@ -140,8 +140,6 @@ def read_scene(path: Path | str) -> Scene:
     Raises:
         InputError: no such file, or no session in it.
     """
-    from stylesdf_core.embedding import read_embedded
-
     path = Path(path)
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
@@ -151,8 +149,18 @@ def read_scene(path: Path | str) -> Scene:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"Cannot read {path}: {error}.") from error
     else:
-        found = read_embedded(path)
+        found = _embedded(path)
         if found is None:
             raise InputError(f"{path} carries no session; it was not exported by this program.")
         text = found
     return Scene.from_json(text, path.name)
+
+
+def _embedded(path: Path) -> str | None:
+    if path.suffix.lower() in (".glb", ".obj", ".ply"):
+        from stylesdf_core.mesh_io import read_metadata
+
+        return read_metadata(path)
+    from stylesdf_core.embedding import read_picture_metadata
+
+    return read_picture_metadata(path)
