@@ -25,6 +25,8 @@ from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, Model
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.train import TrainFit, TrainList
 from stylesdf_core.errors import InputError, StyleSDFError
+from stylesdf_core.model_zoo import WEIGHT_SUFFIXES
+from stylesdf_core.scene import read_scene
 
 PROGRAM = "stylesdf-studio"
 DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -163,8 +165,13 @@ def _open_window(file: Path | None) -> int:
         return FAILED
     from app.studio import run
 
-    status: int = run(file)
-    return status
+    if file is None:
+        return run(None, None)
+    if not file.exists():
+        raise InputError(f"There is no file or folder {file}.")
+    if file.is_dir() or file.suffix.lower() in WEIGHT_SUFFIXES:
+        return run(str(file), None)
+    return run(None, read_scene(file))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import trimesh
 
 from stylesdf_core import mesh_io
 from stylesdf_core.commands.base import drain
-from stylesdf_core.embedding import read_embedded
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.mesh_io import SUFFIXES, export_mesh, read_metadata
 from stylesdf_core.meshing import SurfaceMesh, extract_surface
@@ -76,7 +75,6 @@ def test_session_comes_back(mesh: SurfaceMesh, tmp_path: Path, suffix: str) -> N
     text = read_metadata(path)
     assert text is not None
     assert json.loads(text) == json.loads(SESSION)
-    assert read_embedded(path) == text
     export_mesh(mesh, path)
     assert read_metadata(path) is None
 
