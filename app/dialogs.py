@@ -91,7 +91,7 @@ class Dialogs:
                 dpg.add_file_extension(f"Supported files{{{','.join(suffixes)}}}")
             for suffix in suffixes:
                 dpg.add_file_extension(suffix, color=theme.TEXT)
-        self._centre(width, height)
+        dpg.bind_item_theme(self._open, self._ui.theme.dialog)
 
     def confirm(self, title: str, text: str, yes: str, act: Callable[[], None]) -> None:
         """Ask before something that cannot be undone."""
@@ -100,6 +100,7 @@ class Dialogs:
         with dpg.window(
             label=title, modal=True, no_resize=True, no_collapse=True, width=width, height=height
         ) as self._open:
+            dpg.bind_item_theme(self._open, self._ui.theme.dialog)
             dpg.add_text(text, wrap=width - self._ui.px(32))
             dpg.add_spacer(height=self._ui.px(8))
 
@@ -113,23 +114,24 @@ class Dialogs:
         self._centre(width, height)
 
     def table(self, title: str, rows: Sequence[tuple[str, str]], width: int) -> None:
-        """List pairs of short texts."""
+        """List pairs of short texts in two columns."""
         self.close()
-        line = self._ui.px(23)
-        wide, high = self._size(width, 0)[0], line * len(rows) + self._ui.px(76)
+        half = (len(rows) + 1) // 2
+        line = self._ui.px(25)
+        wide, high = self._size(width, 0)[0], line * half + self._ui.px(72)
         high = min(high, dpg.get_viewport_client_height() - self._ui.px(40))
-        with (
-            dpg.window(
-                label=title, no_resize=True, no_collapse=True, width=wide, height=high
-            ) as self._open,
-            dpg.table(header_row=False, policy=dpg.mvTable_SizingFixedFit),
-        ):
-            dpg.add_table_column(width_fixed=True, init_width_or_weight=self._ui.px(150))
-            dpg.add_table_column(width_stretch=True)
-            for left, right in rows:
-                with dpg.table_row():
-                    dpg.add_text(left)
-                    dpg.add_text(right, color=theme.MUTED)
+        with dpg.window(
+            label=title, no_resize=True, no_collapse=True, width=wide, height=high
+        ) as self._open:
+            dpg.bind_item_theme(self._open, self._ui.theme.dialog)
+            with dpg.table(header_row=False, policy=dpg.mvTable_SizingStretchProp):
+                for weight in (2.0, 3.0, 2.0, 3.0):
+                    dpg.add_table_column(width_stretch=True, init_width_or_weight=weight)
+                for index in range(half):
+                    with dpg.table_row():
+                        for left, right in rows[index::half]:
+                            dpg.add_text(left)
+                            dpg.add_text(right, color=theme.MUTED)
         self._centre(wide, high)
 
     def close(self) -> None:

@@ -97,8 +97,8 @@ def export_request(
     if kind.family == "mesh":
         mesh = settings.mesh
         return ExportMesh(
-            out,
-            scene,
+            out=out,
+            scene=scene,
             resolution=mesh.resolution,
             level=mesh.level,
             largest_component=mesh.largest_component,
@@ -108,8 +108,8 @@ def export_request(
     if kind.family == "turntable":
         turntable = settings.export
         return RenderTurntable(
-            out,
-            scene,
+            out=out,
+            scene=scene,
             frames=turntable.frames,
             fps=turntable.fps,
             size=turntable.size or None,
@@ -117,4 +117,6 @@ def export_request(
             device=settings.device,
         )
     size = MAP_SIZE if kind.view is not None else None
-    return RenderImage(out, scene, view=kind.view or view, size=size, device=settings.device)
+    return RenderImage(
+        out=out, scene=scene, view=kind.view or view, size=size, device=settings.device
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from stylesdf_core.config import NoiseMode
 from stylesdf_core.scene import VIEWS, Scene
 
 _SAMPLES = (12, 24, 48, 96)
-_STATE_WIDTH = 110
+_STATE_WIDTH = 96
 
 
 class Menus:
@@ -50,11 +51,12 @@ class Menus:
             self._build_edit()
             self._build_view()
             self._build_render()
-            with dpg.menu(label="Help"):
+            with self._menu("Help"):
                 self._item("Shortcuts", self._actions.window.show_shortcuts, "list of shortcuts")
             self._spacer = dpg.add_spacer(width=1)
             self._model_menu = dpg.add_menu(label="model")
-            self._state = dpg.add_drawlist(self._ui.px(_STATE_WIDTH), self._ui.px(fonts.BODY))
+            dpg.bind_item_theme(self._model_menu, self._ui.theme.popup)
+            self._state = dpg.add_drawlist(self._ui.px(_STATE_WIDTH), self._ui.px(fonts.BODY + 4))
 
     def sync(self, scene: Scene) -> None:
         """Update checks, the model's name and the state light."""
@@ -69,6 +71,12 @@ class Menus:
         self._align()
 
     # --- building -------------------------------------------------------------------------------
+
+    @contextmanager
+    def _menu(self, label: str) -> Iterator[None]:
+        with dpg.menu(label=label) as menu:
+            yield
+        dpg.bind_item_theme(menu, self._ui.theme.popup)
 
     def _item(self, label: str, act: Callable[[], None], what: str = "") -> int | str:
         keys = self._keys.get(what, "")
@@ -86,12 +94,12 @@ class Menus:
 
     def _build_file(self) -> None:
         actions = self._actions
-        with dpg.menu(label="File"):
+        with self._menu("File"):
             self._item("Open session or exported file …", actions.open_session, "open a session")
             self._item("Save session", actions.save_session, "save the session")
             self._item("Save session as …", actions.save_session_as)
             dpg.add_separator()
-            with dpg.menu(label="Export"):
+            with self._menu("Export"):
                 for kind in EXPORTS:
                     what = "export a PNG" if kind.name == "PNG" else ""
                     label = f"{kind.name}  ({kind.family})"
@@ -101,7 +109,7 @@ class Menus:
 
     def _build_edit(self) -> None:
         bench = self._bench
-        with dpg.menu(label="Edit"):
+        with self._menu("Edit"):
             undo = self._item("Undo", self._actions.undo, "undo")
             redo = self._item("Redo", self._actions.redo, "redo")
             self._enabled.append((undo, lambda: bench.document.can_undo))
@@ -118,7 +126,7 @@ class Menus:
 
     def _build_view(self) -> None:
         bench, window = self._bench, self._actions.window
-        with dpg.menu(label="View"):
+        with self._menu("View"):
             for view in VIEWS:
                 self._check(
                     view.capitalize(),
@@ -144,7 +152,7 @@ class Menus:
                 "hide or show the panels",
             )
             self._item("Full screen", window.toggle_full_screen, "full screen")
-            with dpg.menu(label="Scale"):
+            with self._menu("Scale"):
                 for scale in FONT_SCALES:
                     self._check(
                         f"{scale:.0%}",
@@ -154,22 +162,22 @@ class Menus:
 
     def _build_render(self) -> None:
         bench = self._bench
-        with dpg.menu(label="Render"):
-            with dpg.menu(label="Device"):
+        with self._menu("Render"):
+            with self._menu("Device"):
                 for device in DEVICES:
                     self._devices[device] = self._check(
                         device,
                         partial(bench.set_device, device),
                         lambda device=device: bench.settings.device == device,  # type: ignore[misc]
                     )
-            with dpg.menu(label="Decoder noise"):
+            with self._menu("Decoder noise"):
                 for noise in get_args(NoiseMode):
                     self._check(
                         noise,
                         partial(self._option, noise=noise),
                         lambda noise=noise: bench.scene.options.noise == noise,  # type: ignore[misc]
                     )
-            with dpg.menu(label="Samples a ray"):
+            with self._menu("Samples a ray"):
                 for samples in _SAMPLES:
                     self._check(
                         str(samples),
@@ -215,7 +223,7 @@ class Menus:
             if listed:
                 self._ui.small_text(heading, theme.MUTED)
             for entry in listed:
-                if entry.path is not None:
+                if entry.is_ready:
                     act, note = partial(bench.open_model, entry.name), ""
                 else:
                     act = partial(bench.fetch_model, entry.name)
@@ -243,7 +251,7 @@ class Menus:
 
     def _sync_state(self) -> None:
         bench = self._bench
-        if bench.load_problem is not None or bench.picture_problem or bench.mesh_problem:
+        if bench.has_problem:
             text, color = "problem", theme.ERROR
         elif bench.loading is not None:
             text, color = "loading", theme.WARNING
@@ -259,9 +267,10 @@ class Menus:
         dpg.delete_item(self._state, children_only=True)
         px = self._ui.px
         size = px(fonts.BODY)
-        centre = (px(10), size / 2 + px(1))
+        drop = px(3)  # menus put their text lower than drawings
+        centre = (px(10), size / 2 + px(1) + drop)
         dpg.draw_circle(centre, px(4), color=theme.CLEAR, fill=color, parent=self._state)
-        dpg.draw_text((px(22), 0), text, size=size, color=theme.MUTED, parent=self._state)
+        dpg.draw_text((px(22), drop), text, size=size, color=theme.MUTED, parent=self._state)
 
     def _align(self) -> None:
         """Push the model's menu to the right edge, whatever the menus before it measure."""

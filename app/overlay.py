@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import dearpygui.dearpygui as dpg
@@ -17,7 +18,7 @@ from app.viewport import Pane
 from app.workbench import Toast, Workbench
 
 _WIDTH = 380
-_TOAST_WIDTH = 340
+_TOAST_WIDTH = 300
 
 
 def show_file(path: Path) -> None:
@@ -123,9 +124,9 @@ class Card:
 class Overlay:
     """Chooses which card each pane needs, and stacks the toasts."""
 
-    def __init__(self, ui: Ui, bench: Workbench, no_model: tuple[Remedy, ...]) -> None:
+    def __init__(self, ui: Ui, bench: Workbench, open_model: Remedy) -> None:
         self._ui, self._bench = ui, bench
-        self._no_model = no_model
+        self._open_model = open_model
         self._cards = (Card(ui), Card(ui))
         self._toasts: dict[Toast, int | str] = {}
 
@@ -148,7 +149,9 @@ class Overlay:
     def _main_state(self) -> tuple[Problem, bool] | Problem | None:
         bench = self._bench
         if bench.load_problem is not None:
-            return bench.load_problem
+            problem = bench.load_problem
+            first, *others = problem.remedies
+            return replace(problem, remedies=(first, self._open_model, *others))
         if bench.loading is not None:
             if bench.picture is not None and bench.model is not None:
                 slow = time.monotonic() - bench.loading.since > 0.5
@@ -158,7 +161,7 @@ class Overlay:
             return Problem(f"Loading {name}", bench.loading.message), True
         if bench.model is None:
             text = "Open a weights file, or download the weights published with StyleSDF."
-            return Problem("No model", text, self._no_model)
+            return Problem("No model", text, (self._open_model,))
         return bench.picture_problem if bench.shows_picture else None
 
     def _with_details(self, problem: Problem) -> tuple[Remedy, ...]:
@@ -197,6 +200,7 @@ class Overlay:
         ) as window:
             color = theme.ERROR if toast.is_error else theme.TEXT
             dpg.add_text(toast.text, wrap=ui.px(_TOAST_WIDTH), color=color)
+            dpg.add_spacer(width=ui.px(_TOAST_WIDTH))
             with dpg.group(horizontal=True):
                 if toast.path is not None:
                     ui.button("Show file", lambda: self._show_file(toast))

@@ -31,7 +31,7 @@ class WindowSettings:
     width: int = 1440
     height: int = 900
     font_scale: float = 1.0
-    left_width: int = 300
+    left_width: int = 316
     right_width: int = 280
     panels_shown: bool = True
 

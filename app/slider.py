@@ -16,10 +16,9 @@ from app.pointer import LEFT, RIGHT, Press
 from app.ui import Ui
 
 HEIGHT = 24
-_LABEL = 86
-_VALUE = 48
-_LOCK = 20
-_STEP = 16
+_VALUE = 44
+_LOCK = 18
+_STEP = 14
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,8 @@ class SliderSpec:
         digits: after the point; 0 for whole numbers.
         origin: where the filled part of the track begins.
         trained: values outside tint the track; None if all are fine.
-        lockable: draws a lock.
+        lockable: draws a lock at the label's end, when hovered or locked.
+        label_width: of the label's column, at scale 1.
     """
 
     label: str
@@ -46,6 +46,7 @@ class SliderSpec:
     origin: float = 0.0
     trained: tuple[float, float] | None = None
     lockable: bool = False
+    label_width: int = 92
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,8 @@ class SliderRow:
 
     def _text(self) -> str:
         sign = "+" if self.spec.signed else ""
-        return f"{self._value:{sign}.{self.spec.digits}f}".replace("-", "−")
+        value = round(self._value, self.spec.digits) + 0.0  # no negative zero
+        return f"{value:{sign}.{self.spec.digits}f}".replace("-", "−")
 
     def _value_left(self) -> int:
         return self._width - self._ui.px(_VALUE)
@@ -160,15 +162,18 @@ class SliderRow:
     def _track(self) -> tuple[float, float]:
         """Left and right end of the groove."""
         px = self._ui.px
-        left = px(_LABEL) + (px(_LOCK) if self.spec.lockable else 0) + px(_STEP)
-        return left + px(4), self._width - px(_VALUE) - px(_STEP) - px(4)
+        return (
+            px(self.spec.label_width) + px(_STEP) + px(4),
+            self._width - px(_VALUE) - px(_STEP) - px(4),
+        )
 
     def _part(self, x: float) -> str:
         px = self._ui.px
         left, right = self._track()
-        if self.spec.lockable and x < px(_LOCK):
+        label_end = px(self.spec.label_width)
+        if self.spec.lockable and label_end - px(_LOCK) <= x < label_end:
             return "lock"
-        if x < left - px(_STEP) - px(2):
+        if x < label_end:
             return "label"
         if x < left - px(5):
             return "less"
@@ -186,18 +191,17 @@ class SliderRow:
         px, spec = self._ui.px, self.spec
         size = px(fonts.BODY)
         top = (px(HEIGHT) - size) / 2
-        left = 0
-        if spec.lockable:
+        room = px(spec.label_width)
+        if spec.lockable and (self._locked or self._hovered):
             icon = icons.lock_closed if self._locked else icons.lock_open
-            if self._locked or self._hovered:
-                color = theme.TEXT if self._locked else theme.FAINT
-                color = theme.TEXT if self._hovered == "lock" else color
-                icon(self.item, 0, (px(HEIGHT) - px(16)) / 2, px(16), color)
-            left = px(_LOCK)
-        label = fonts.fitted(spec.label, size, px(_LABEL) - px(4))
+            lit = self._locked or self._hovered == "lock"
+            room -= px(_LOCK)
+            y = (px(HEIGHT) - px(_LOCK)) / 2
+            icon(self.item, room, y, px(_LOCK), theme.TEXT if lit else theme.FAINT)
+        label = fonts.fitted(spec.label, size, room)
         bright = self._edited or self._dragging
         color = theme.TEXT if bright else theme.MUTED
-        dpg.draw_text((left, top), label, size=size, color=color, parent=self.item)
+        dpg.draw_text((0, top), label, size=size, color=color, parent=self.item)
         x = self._width - fonts.text_width(text, size) - 1
         hot = theme.TEXT if bright or self._hovered == "value" else theme.MUTED
         dpg.draw_text((x, top), text, size=size, color=hot, parent=self.item)
@@ -250,7 +254,7 @@ class SliderRow:
     def _draw_steps(self, left: float, right: float, middle: float) -> None:
         px = self._ui.px
         half = px(4)
-        for part, x in (("less", left - px(13)), ("more", right + px(13))):
+        for part, x in (("less", left - px(12)), ("more", right + px(12))):
             color = theme.TEXT if self._hovered == part else theme.FAINT
             ends = (x - half, middle), (x + half, middle)
             dpg.draw_line(*ends, color=color, thickness=self._ui.scale, parent=self.item)

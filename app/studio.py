@@ -23,6 +23,8 @@ from app.overlay import Overlay
 from app.panels.camera import CameraPanel
 from app.panels.export import ExportPanel
 from app.panels.identity import IdentityPanel
+from app.panels.jobs import HEIGHT as JOBS_HEIGHT
+from app.panels.jobs import JobsPanel
 from app.panels.mesh import MeshPanel
 from app.panels.mixing import MixingPanel
 from app.panels.status import HEIGHT as STATUS_HEIGHT
@@ -206,18 +208,23 @@ class Studio:
         self._camera = CameraPanel(ui, bench)
         self._mesh = MeshPanel(ui, bench)
         self._export = ExportPanel(ui, bench, actions.choose_export_folder)
+        self._jobs = JobsPanel(ui, bench)
         self._status = StatusPanel(ui, bench)
         self._toolbar = Toolbar(ui, bench)
+        self._panels = (
+            self._identity, self._mixing, self._camera, self._mesh, self._export, self._toolbar,
+        )  # fmt: skip
         self._menus = Menus(ui, bench, actions, self._shortcuts)
         self.viewport = Viewport(ui, bench, self._picture_texture, self._mesh_texture)
         window = bench.settings.window
-        with dpg.window(no_scrollbar=True, no_scroll_with_mouse=True) as self._window:
+        with dpg.window() as self._window:
             self._menus.build()
             self._left = self._column(ui.theme.panel)
             self._left_splitter = Splitter(ui, self._drag_left)
             self._centre = self._column(ui.theme.flat)
             self._right_splitter = Splitter(ui, self._drag_right)
             self._right = self._column(ui.theme.panel, scrolls=True)
+            self._right_bottom = self._column(ui.theme.panel)
             self._bottom = self._column(ui.theme.bar)
         dpg.bind_item_theme(self._window, ui.theme.flat)
         with _inside(self._left):
@@ -229,11 +236,15 @@ class Studio:
         with _inside(self._right):
             for panel in (self._camera, self._mesh, self._export):
                 panel.build(self._inner(window.right_width))
-                dpg.add_spacer(height=ui.px(6))
+                dpg.add_spacer(height=ui.px(4))
+        with _inside(self._right_bottom):
+            self._jobs.build(self._inner(window.right_width))
         with _inside(self._bottom):
             self._status.build(ui.px(600))
-        self._overlay = Overlay(ui, bench, (Remedy("Open a weights file …", actions.open_model),))
+        self._overlay = Overlay(ui, bench, Remedy("Open another file …", actions.open_model))
         dpg.set_primary_window(self._window, True)
+        # Becoming primary forgets these; all children are placed by hand, so nothing may scroll.
+        dpg.configure_item(self._window, no_scrollbar=True, no_scroll_with_mouse=True)
         self._size = (0, 0)
         self._synced = ()
 
@@ -282,7 +293,7 @@ class Studio:
         right = px(window.right_width) if shown else 0
         gap = px(_SPLITTER)
         tall = bottom - top
-        for item in (self._left, self._right):
+        for item in (self._left, self._right, self._right_bottom):
             dpg.configure_item(item, show=shown)
         for splitter in (self._left_splitter, self._right_splitter):
             splitter.show(shown)
@@ -292,7 +303,9 @@ class Studio:
         centre_width = max(px(120), width - right - (gap if shown else 0) - centre_left)
         _place(self._centre, centre_left, top, centre_width, tall)
         self._right_splitter.place(width - right - gap, top, gap, tall)
-        _place(self._right, width - right, top, right, tall)
+        jobs = px(JOBS_HEIGHT)
+        _place(self._right, width - right, top, right, tall - jobs)
+        _place(self._right_bottom, width - right, bottom - jobs, right, jobs)
         _place(self._bottom, 0, bottom, width, px(STATUS_HEIGHT))
         viewport_height = tall - px(TOOLBAR_HEIGHT)
         self._viewport_rect = ((centre_left, top), (centre_width, viewport_height))
@@ -303,8 +316,8 @@ class Studio:
             inner = self._inner(window.left_width)
             self._identity.resize(inner, tall - px(self._identity_rest))
             self._mixing.resize(inner)
-            for panel in (self._camera, self._mesh, self._export):
-                panel.resize(self._inner(window.right_width) - px(6))
+            for panel in (self._camera, self._mesh, self._export, self._jobs):
+                panel.resize(self._inner(window.right_width))
 
     @property
     def _identity_rest(self) -> int:
@@ -335,7 +348,7 @@ class Studio:
         scene = bench.scene
         self.viewport.sync(scene)
         self._status.sync(scene)
-        self._export.sync(scene)
+        self._jobs.sync(scene)
         key: tuple[object, ...] = (
             scene, bench.settings, id(bench.model), bench.mesh, bench.mesh_problem,
             bench.document.can_undo, bench.document.can_redo, bench.document.dirty,
@@ -345,7 +358,7 @@ class Studio:
                 self._laid_out_layers = bench.n_latent
                 self._size = (0, 0)
             self._synced = key
-            for panel in (self._identity, self._mixing, self._camera, self._mesh, self._toolbar):
+            for panel in self._panels:
                 panel.sync(scene)
             self._sync_title()
         self._menus.sync(scene)
@@ -401,7 +414,7 @@ class Studio:
             ("wheel", "field of view"),
             ("double click", "reset the camera"),
         ]
-        self._dialogs.table("Shortcuts", [*mouse, *rows], 420)
+        self._dialogs.table("Shortcuts", [*mouse, *rows], 640)
 
     def export(self, name: str) -> None:
         """Export under the name in the export panel."""

@@ -66,9 +66,10 @@ class Theme:
         self.panel = self._container(padding=12, background=PANEL)
         self.bar = self._container(padding=0, background=PANEL)
         self.card = self._container(padding=16, background=PANEL, border=True)
+        # Menus and tooltips are windows too, and inherit the padding of the one they stand in.
+        self.popup = self._container(padding=8)
+        self.dialog = self._container(padding=16, background=PANEL, border=True)
         self.toast = self._container(padding=12, background=RAISED, border=True)
-        self.splitter = self._button(BACKGROUND, ACCENT_DIM, TEXT)
-        self.dot_button = self._button(CLEAR, HOVERED, TEXT)
 
     def px(self, length: float) -> int:
         """A length at scale 1 in pixels of the screen."""
@@ -130,7 +131,7 @@ class Theme:
             self._style(dpg.mvStyleVar_FramePadding, 8, 3)
             self._style(dpg.mvStyleVar_FrameRounding, 4)
             self._style(dpg.mvStyleVar_GrabRounding, 4)
-            self._style(dpg.mvStyleVar_ItemSpacing, 8, 4)
+            self._style(dpg.mvStyleVar_ItemSpacing, 8, 3)
             self._style(dpg.mvStyleVar_ItemInnerSpacing, 8, 4)
             self._style(dpg.mvStyleVar_ScrollbarSize, 10)
             self._style(dpg.mvStyleVar_ScrollbarRounding, 4)

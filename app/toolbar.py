@@ -19,7 +19,7 @@ _TOOLTIPS = {
     "normals": "Surface normals from the SDF's gradient  4",
     "mesh": "The extracted surface  5",
 }
-_MODE, _PRESET, _GAP = 74, 62, 2
+_MODE, _PRESET, _GAP = 70, 56, 2
 
 
 class Toolbar:

@@ -44,8 +44,9 @@ class Ui:
 
     def tooltip(self, item: int | str, text: str) -> None:
         """Explain ``item`` after a short rest of the mouse."""
-        with dpg.tooltip(item, delay=0.5, hide_on_activity=True):
+        with dpg.tooltip(item, delay=0.5, hide_on_activity=True) as tip:
             dpg.add_text(text, wrap=self.px(300))
+        dpg.bind_item_theme(tip, self.theme.popup)
 
     def heading(self, text: str) -> None:
         """A small label over a section."""

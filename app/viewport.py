@@ -139,13 +139,13 @@ class Viewport:
     def _draw_overlay(self, scene: Scene) -> None:
         bench = self._bench
         now = time.monotonic()
-        if not bench.busy:
+        if not bench.busy or bench.model is None:
             self._busy_since = now
         works = now - self._busy_since > _SHOW_WORK_AFTER
         share = 0.0
         if works and bench.picture is not None:
             share = (bench.picture.index + 1) / bench.picture.passes
-        guide = bench.settings.view.pose_guide
+        guide = bench.settings.view.pose_guide and bench.model is not None
         hint = not bench.settings.view.hint_seen and bench.picture is not None
         pulse = int(now * 30) if works else 0
         panes = (self.picture_pane, self.mesh_pane)

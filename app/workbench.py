@@ -144,6 +144,16 @@ class Workbench:
         """Whether anything is being computed for the screen."""
         return self.loading is not None or self._pictures.busy or self._meshes.busy
 
+    @property
+    def has_problem(self) -> bool:
+        """Whether something shown has gone wrong."""
+        shown = (
+            self.load_problem,
+            self.picture_problem if self.shows_picture else None,
+            self.mesh_problem if self.shows_mesh else None,
+        )
+        return any(problem is not None for problem in shown)
+
     # --- once a frame -------------------------------------------------------------------------
 
     def tick(self) -> None:
@@ -208,15 +218,17 @@ class Workbench:
 
     def _load_failed(self, loading: Loading, error: BaseException) -> None:
         self._failed_reference = loading.reference
-        remedies = [Remedy("Try again", lambda: self._load(loading.reference, loading.scene))]
+        again = Remedy("Try again", lambda: self._load(loading.reference, loading.scene))
+        remedies = (again,)
         if self._loaded_reference:
-            remedies.append(Remedy(f"Stay with {self.model_name}", self._stay_with_loaded))
+            remedies = (Remedy(f"Stay with {self.model_name}", self._stay_with_loaded), again)
         elif loading.reference != SHIPPED_MODEL:
-            remedies.append(Remedy("Open the shipped face", lambda: self.open_model(SHIPPED_MODEL)))
+            shipped = Remedy("Open the shipped face", lambda: self.open_model(SHIPPED_MODEL))
+            remedies = (shipped, again)
         self.load_problem = Problem(
             f"{Path(loading.reference).name} cannot be opened",
             str(error) if isinstance(error, StyleSDFError) else describe(error)[1],
-            tuple(remedies),
+            remedies,
             details(error),
         )
 

@@ -1,4 +1,4 @@
-"""Where from: azimuth, elevation, field of view, pan."""
+"""Where from: azimuth, elevation, field of view."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from stylesdf_core.camera import (
     ELEVATION_STD,
     MAX_ELEVATION,
     MAX_FOV,
-    MAX_PAN,
     MIN_FOV,
     OrbitCamera,
 )
@@ -52,29 +51,11 @@ _SPECS: dict[str, SliderSpec] = {
         digits=1,
         origin=6.0,
     ),
-    "pan_x": SliderSpec(
-        "pan x",
-        f"Camera shifted to the right, world units, ±{MAX_PAN:g}.  Right drag",
-        -MAX_PAN,
-        MAX_PAN,
-        0.005,
-        digits=3,
-        signed=True,
-    ),
-    "pan_y": SliderSpec(
-        "pan y",
-        f"Camera shifted up, world units, ±{MAX_PAN:g}.  Right drag",
-        -MAX_PAN,
-        MAX_PAN,
-        0.005,
-        digits=3,
-        signed=True,
-    ),
 }
 
 
 class CameraPanel:
-    """The camera in numbers."""
+    """The camera in numbers; the pan, which only the mouse sets, is left out."""
 
     def __init__(self, ui: Ui, bench: Workbench) -> None:
         self._ui, self._bench = ui, bench

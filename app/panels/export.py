@@ -1,4 +1,4 @@
-"""Files: what can be exported, where to, and how the jobs are doing."""
+"""Files: what can be exported, and where to."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from functools import partial
 
 import dearpygui.dearpygui as dpg
 
-from app import fonts, icons, theme
+from app import icons
 from app.exports import EXPORTS, Family, default_stem, export_folder, export_kind
 from app.settings import ExportSettings
 from app.slider import SliderActions, SliderRow, SliderSpec
 from app.ui import IconButton, Ui
 from app.workbench import Workbench
-from app.workers import Job, JobState
 from stylesdf_core.scene import Scene
-
-_JOBS_SHOWN = 4
-_ROW = 40
 
 
 class ExportPanel:
-    """Export buttons, turntable settings and the list of jobs.
+    """Export buttons and turntable settings.
 
     Args:
         choose_folder: opens the folder dialog.
@@ -33,7 +29,6 @@ class ExportPanel:
         self._name: int | str = 0
         self._rows: dict[str, SliderRow] = {}
         self._copy: int | str = 0
-        self._jobs: list[JobRow] = []
         self._width = 0
         self._custom_name = ""
 
@@ -66,8 +61,6 @@ class ExportPanel:
             "Copy the terminal command that does the last export again; "
             "right click an export button for its command",
         )
-        dpg.add_spacer(height=ui.px(2))
-        self._jobs = [JobRow(ui, self._bench, width) for _ in range(_JOBS_SHOWN)]
 
     def resize(self, width: int) -> None:
         """Fit a column."""
@@ -76,11 +69,9 @@ class ExportPanel:
         dpg.configure_item(self._name, width=width)
         for row in self._rows.values():
             row.resize(width)
-        for job in self._jobs:
-            job.resize(width)
 
     def sync(self, scene: Scene) -> None:
-        """Show settings and jobs."""
+        """Show the settings."""
         settings = self._bench.settings
         if not dpg.is_item_active(self._folder):
             dpg.set_value(self._folder, str(export_folder(settings)))
@@ -89,9 +80,6 @@ class ExportPanel:
         for name, row in self._rows.items():
             value = float(getattr(settings.export, name))
             row.show(value, edited=value != getattr(ExportSettings(), name))
-        jobs = self._bench.jobs.jobs[-_JOBS_SHOWN:]
-        for index, row in enumerate(self._jobs):
-            row.show(jobs[index] if index < len(jobs) else None)
 
     def export(self, name: str) -> None:
         """Start an export under the name in the field."""
@@ -160,66 +148,3 @@ _TURNTABLE: dict[str, SliderSpec] = {
         digits=0,
     ),
 }
-
-
-class JobRow:
-    """One job: name, progress, and a button that cancels it. Keeps its place when empty."""
-
-    def __init__(self, ui: Ui, bench: Workbench, width: int) -> None:
-        self._ui, self._bench, self._width = ui, bench, width
-        self._job: Job | None = None
-        self._drawn: tuple[object, ...] = ()
-        with dpg.group(horizontal=True, horizontal_spacing=0):
-            self._canvas = dpg.add_drawlist(width - ui.px(24), ui.px(_ROW - 8))
-            self._cancel = IconButton(ui, icons.cross, self._cancel_job, "Cancel")
-        dpg.hide_item(self._cancel.item)
-
-    def show(self, job: Job | None) -> None:
-        """Draw a job, or nothing."""
-        self._job = job
-        key: tuple[object, ...] = (None, self._width)
-        if job is not None:
-            key = (job.label, job.state, round(job.fraction, 3), job.message, self._width)
-        if key == self._drawn:
-            return
-        self._drawn = key
-        dpg.delete_item(self._canvas, children_only=True)
-        dpg.configure_item(self._cancel.item, show=job is not None and job.active)
-        if job is not None:
-            self._draw(job)
-
-    def resize(self, width: int) -> None:
-        """Fit a column."""
-        self._width = width
-        dpg.configure_item(self._canvas, width=width - self._ui.px(24))
-
-    def _draw(self, job: Job) -> None:
-        px = self._ui.px
-        width, size = self._width - px(28), px(fonts.SMALL)
-        left = job.seconds_left
-        status = job.state.value
-        if job.state is JobState.RUNNING:
-            status = f"{job.fraction:.0%}" + (f" · {left:.0f} s left" if left is not None else "")
-        status_width = fonts.text_width(status, size)
-        label = fonts.fitted(job.label, size, width - status_width - px(12))
-        color = theme.TEXT if job.active else theme.MUTED
-        dpg.draw_text((0, 0), label, size=size, color=color, parent=self._canvas)
-        color = theme.ERROR if job.state is JobState.FAILED else theme.MUTED
-        at = (width - status_width, 0)
-        dpg.draw_text(at, status, size=size, color=color, parent=self._canvas)
-        if not job.active:
-            return
-        y, thick = px(22), px(4)
-        for share, fill in ((1.0, theme.HOVERED), (job.fraction, theme.ACCENT)):
-            dpg.draw_rectangle(
-                (0, y),
-                (max(share * width, 1.0), y + thick),
-                color=theme.CLEAR,
-                fill=fill,
-                rounding=thick / 2,
-                parent=self._canvas,
-            )
-
-    def _cancel_job(self) -> None:
-        if self._job is not None:
-            self._bench.jobs.cancel(self._job)

@@ -15,6 +15,7 @@ from stylesdf_core.scene import Scene
 
 #: How far beyond the trained range a direction's slider goes, as a share of that range.
 _BEYOND = 0.2
+_LABELS = 118  # width of the label column, pixels at scale 1
 
 
 class IdentityPanel:
@@ -59,6 +60,7 @@ class IdentityPanel:
                 1.5,
                 0.01,
                 trained=(0.0, 1.0),
+                label_width=_LABELS,
             ),
             SliderActions(
                 lambda value: bench.document.update(replace(bench.scene, truncation_psi=value)),
@@ -118,7 +120,7 @@ class IdentityPanel:
         dpg.push_container_stack(self._scroll)
         groups = list(dict.fromkeys(direction.group for direction in directions))
         for group in groups:
-            self._ui.small_text(group, theme.FAINT)
+            self._ui.small_text(group, theme.MUTED)
             for direction in directions:
                 if direction.group == group:
                     self._rows[direction.name] = self._row(direction)
@@ -146,6 +148,7 @@ class IdentityPanel:
                 signed=True,
                 trained=(direction.minimum, direction.maximum),
                 lockable=True,
+                label_width=_LABELS,
             ),
             SliderActions(
                 lambda value: bench.document.update(edits.with_direction(bench.scene, name, value)),

@@ -16,11 +16,14 @@ from stylesdf_core.scene import Scene
 if TYPE_CHECKING:
     from stylesdf_core.meshing import MeshReport
 
-_CHECKS = {
-    "largest_component": ("largest part only", "Keep only the largest connected part"),
-    "vertex_colors": ("vertex colours", "Colour the vertices from the model, else plain clay"),
-    "wireframe": ("wireframe", "Draw the triangles' edges over the surface"),
-}
+#: Rows of check boxes: field of MeshSettings -> label, tooltip.
+_CHECKS = (
+    {"largest_component": ("largest part only", "Keep only the largest connected part")},
+    {
+        "vertex_colors": ("vertex colours", "Colour the vertices from the model, else plain clay"),
+        "wireframe": ("wireframe", "Draw the triangles' edges over the surface"),
+    },
+)
 
 
 class MeshPanel:
@@ -60,14 +63,18 @@ class MeshPanel:
         }
         for name, spec in specs.items():
             self._rows[name] = SliderRow(ui, spec, self._actions(name), width)
-        for name, (label, tooltip) in _CHECKS.items():
-            self._checks[name] = dpg.add_checkbox(
-                label=label,
-                user_data=name,
-                callback=lambda _, on, field: bench.set_mesh(**{field: bool(on)}),
-            )
-            ui.tooltip(self._checks[name], tooltip)
-        self._report = [ui.small_text() for _ in range(3)]
+        for row in _CHECKS:
+            with dpg.group(horizontal=True):
+                for index, (name, (label, tooltip)) in enumerate(row.items()):
+                    if index:
+                        dpg.add_spacer(width=ui.px(4))
+                    self._checks[name] = dpg.add_checkbox(
+                        label=label,
+                        user_data=name,
+                        callback=lambda _, on, field: bench.set_mesh(**{field: bool(on)}),
+                    )
+                    ui.tooltip(self._checks[name], tooltip)
+        self._report = [ui.small_text() for _ in range(2)]
 
     def resize(self, width: int) -> None:
         """Fit a column."""
@@ -90,10 +97,10 @@ class MeshPanel:
         mesh = self._bench.mesh
         if not self._bench.shows_mesh or self._bench.mesh_problem is not None:
             hint = "" if self._bench.shows_mesh else "Press 5 or Space to see the mesh"
-            return [(hint, theme.FAINT), ("", theme.FAINT), ("", theme.FAINT)]
+            return [(hint, theme.FAINT), ("", theme.FAINT)]
         if mesh is None or mesh.report is None:
             at = "" if mesh is None else f" at {mesh.resolution}³"
-            return [(f"refining{at} …", theme.MUTED), ("", theme.MUTED), ("", theme.MUTED)]
+            return [(f"refining{at} …", theme.MUTED), ("", theme.MUTED)]
         return report_lines(mesh.report)
 
     def _actions(self, name: str) -> SliderActions:
@@ -106,12 +113,14 @@ class MeshPanel:
 
 
 def report_lines(report: MeshReport) -> list[tuple[str, theme.Color]]:
-    """The mesh report in three short lines."""
+    """The mesh report in two short lines."""
     parts = "1 part" if report.components == 1 else f"{report.components} parts"
-    size = " × ".join(f"{high - low:.3f}" for low, high in zip(*report.bounds, strict=True))
-    closed = ("watertight", theme.MUTED) if report.watertight else ("not watertight", theme.WARNING)
+    size = " × ".join(f"{high - low:.2f}" for low, high in zip(*report.bounds, strict=True))
+    closed = "watertight" if report.watertight else "not watertight"
     return [
         (f"{report.triangles:,} triangles · {report.vertices:,} vertices", theme.MUTED),
-        (f"{parts} · {closed[0]}", closed[1]),
-        (f"{size} world units", theme.MUTED),
+        (
+            f"{parts} · {closed} · {size}",
+            theme.MUTED if report.watertight else theme.WARNING,
+        ),
     ]

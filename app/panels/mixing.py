@@ -112,6 +112,7 @@ class MixingPanel:
                 n_latent,
                 1,
                 digits=0,
+                label_width=118,
             ),
             SliderActions(
                 lambda value: bench.document.update(edits.with_crossover(bench.scene, int(value))),
@@ -212,9 +213,10 @@ class LayerBars:
         gap = min(self._ui.px(4), pitch * 0.3)
         for layer, strength in enumerate(self._strengths):
             left, right = layer * pitch + gap / 2, (layer + 1) * pitch - gap / 2
-            groove = theme.HOVERED if layer == self._hovered else theme.LINE
+            lit = self._active and layer == self._hovered
+            groove = theme.HOVERED if lit else theme.RAISED
             self._bar(left, right, 0.0, height, groove)
-            color = theme.ACCENT if self._active else theme.FAINT
+            color = theme.ACCENT_DIM if self._active else theme.HOVERED
             if strength > 0.0:
                 self._bar(left, right, height * (1.0 - strength), height, color)
 
