@@ -65,7 +65,7 @@ class Menus:
         for item, is_enabled in self._enabled:
             dpg.configure_item(item, enabled=is_enabled())
         for name, item in self._devices.items():
-            dpg.configure_item(item, show=name in self._bench.devices)
+            dpg.configure_item(item, show=name in self._bench.models.devices)
         self._sync_models()
         self._sync_state()
         self._align()
@@ -185,7 +185,7 @@ class Menus:
                         lambda samples=samples: bench.scene.options.samples == samples,  # type: ignore[misc]
                     )
             dpg.add_separator()
-            self._item("Render again", bench.render_again)
+            self._item("Render again", bench.screen.forget)
 
     def _preset(self, name: str) -> None:
         self._bench.document.apply(edits.with_preset(self._bench.scene, name))
@@ -200,11 +200,11 @@ class Menus:
     def _sync_models(self) -> None:
         bench = self._bench
         active = len(bench.jobs.active)
-        key = (bench.model_name, bench.settings.recent_models, active, bench.scene.model)
+        key = (bench.models.name, bench.settings.recent_models, active, bench.scene.model)
         if key == self._listed:
             return
         self._listed = key
-        dpg.configure_item(self._model_menu, label=bench.model_name or "no model")
+        dpg.configure_item(self._model_menu, label=bench.models.name or "no model")
         dpg.delete_item(self._model_menu, children_only=True)
         dpg.push_container_stack(self._model_menu)
         self._fill_models()
@@ -253,7 +253,7 @@ class Menus:
         bench = self._bench
         if bench.has_problem:
             text, color = "problem", theme.ERROR
-        elif bench.loading is not None:
+        elif bench.models.loading is not None:
             text, color = "loading", theme.WARNING
         elif bench.jobs.active:
             text, color = "exporting", theme.ACCENT

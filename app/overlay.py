@@ -152,13 +152,13 @@ class Overlay:
             problem = bench.load_problem
             first, *others = problem.remedies
             return replace(problem, remedies=(first, self._open_model, *others))
-        if bench.loading is not None:
-            if bench.picture is not None and bench.model is not None:
-                slow = time.monotonic() - bench.loading.since > 0.5
+        if bench.models.loading is not None:
+            if bench.screen.picture is not None and bench.model is not None:
+                slow = time.monotonic() - bench.models.loading.since > 0.5
                 if not slow:
                     return None
-            name = Path(bench.loading.reference).name
-            return Problem(f"Loading {name}", bench.loading.message), True
+            name = Path(bench.models.loading.reference).name
+            return Problem(f"Loading {name}", bench.models.loading.message), True
         if bench.model is None:
             text = "Open a weights file, or download the weights published with StyleSDF."
             return Problem("No model", text, (self._open_model,))

@@ -128,7 +128,8 @@ class SettingsStore:
             data = json.loads(self.settings_path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return Settings()
-        return _tolerant(Settings, data)
+        settings: Settings = _tolerant(Settings, data)
+        return settings
 
     def save(self, settings: Settings) -> None:
         """Write the settings atomically.

@@ -18,24 +18,22 @@ import dearpygui.dearpygui as dpg
 
 from app.actions import Actions
 from app.dialogs import Dialogs
+from app.layout import Columns, Places
 from app.menus import Menus
 from app.overlay import Overlay
+from app.pacer import Pacer
 from app.panels.camera import CameraPanel
 from app.panels.export import ExportPanel
 from app.panels.identity import IdentityPanel
-from app.panels.jobs import HEIGHT as JOBS_HEIGHT
 from app.panels.jobs import JobsPanel
 from app.panels.mesh import MeshPanel
 from app.panels.mixing import MixingPanel
-from app.panels.status import HEIGHT as STATUS_HEIGHT
 from app.panels.status import StatusPanel
 from app.pointer import Pointer
 from app.problems import Remedy
-from app.settings import Settings, SettingsStore
+from app.settings import SettingsStore
 from app.shortcuts import Keyboard, Shortcut, shortcuts
-from app.splitter import Splitter
 from app.texture import PictureTexture
-from app.toolbar import HEIGHT as TOOLBAR_HEIGHT
 from app.toolbar import Toolbar
 from app.ui import Ui
 from app.viewport import Viewport
@@ -45,12 +43,7 @@ from stylesdf_core.resources import shipped
 from stylesdf_core.scene import Scene
 
 TITLE = "StyleSDF Studio"
-_FPS = 60.0
-_IDLE_FPS = 20.0
-_IDLE_AFTER = 1.0  # seconds without anything moving
 _COMMIT_AFTER = 0.5  # seconds after the last wheel notch or arrow key
-_MIN_SIDE, _MAX_SIDE = 240, 480
-_SPLITTER = 6
 
 
 def run(model: str | None, scene: Scene | None) -> int:
@@ -88,11 +81,12 @@ class Studio:
         self._opened = False
         self._quitting = False
         self._synced: tuple[object, ...] = ()
-        self._size = (0, 0)
+        self._places: Places | None = None
         self._moved_at = time.monotonic()
-        self._frame_at = 0.0
         self._scene = self.bench.scene
+        self._mouse = (0.0, 0.0)
         self._new_scale: float | None = None
+        self._pacer = Pacer()
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -136,7 +130,7 @@ class Studio:
             return False
         self._guarded(self._before_frame)
         dpg.render_dearpygui_frame()
-        self._pace()
+        self._pacer.wait(active=self._is_active())
         return True
 
     def close(self) -> None:
@@ -171,26 +165,18 @@ class Studio:
             self.bench.toast(f"{type(error).__name__}: {error}", is_error=True)
 
     def _commit_when_quiet(self) -> None:
+        """Wheel notches and arrow keys have no release that could end their gesture."""
         now = time.monotonic()
         if self.bench.scene is not self._scene:
             self._scene, self._moved_at = self.bench.scene, now
         if not self._pointer.dragging and now - self._moved_at > _COMMIT_AFTER:
             self.bench.document.commit()
-        if self.bench.busy or self._pointer.dragging or self.bench.jobs.active:
-            self._moved_at = max(self._moved_at, now - _COMMIT_AFTER)
 
-    def _pace(self) -> None:
-        """Sleep to 60 frames a second, less when nothing moves: the CPU has better to do."""
-        idle = time.monotonic() - self._moved_at > _IDLE_AFTER
+    def _is_active(self) -> bool:
+        """Whether anything on the screen may be moving."""
         mouse = tuple(dpg.get_mouse_pos(local=False))
-        if mouse != getattr(self, "_mouse", None):
-            self._mouse = mouse
-            self._moved_at = max(self._moved_at, time.monotonic() - _COMMIT_AFTER)
-        interval = 1.0 / (_IDLE_FPS if idle else _FPS)
-        wait = self._frame_at + interval - time.monotonic()
-        if wait > 0.0:
-            time.sleep(wait)
-        self._frame_at = time.monotonic()
+        moved, self._mouse = mouse != self._mouse, mouse
+        return moved or self._pointer.dragging or self.bench.busy or bool(self.bench.jobs.active)
 
     # --- building -------------------------------------------------------------------------------
 
@@ -219,33 +205,27 @@ class Studio:
         window = bench.settings.window
         with dpg.window() as self._window:
             self._menus.build()
-            self._left = self._column(ui.theme.panel)
-            self._left_splitter = Splitter(ui, self._drag_left)
-            self._centre = self._column(ui.theme.flat)
-            self._right_splitter = Splitter(ui, self._drag_right)
-            self._right = self._column(ui.theme.panel, scrolls=True)
-            self._right_bottom = self._column(ui.theme.panel)
-            self._bottom = self._column(ui.theme.bar)
+            self._columns = Columns(ui, self._resize_columns)
         dpg.bind_item_theme(self._window, ui.theme.flat)
-        with _inside(self._left):
-            self._identity.build(self._inner(window.left_width))
-            self._mixing.build(self._inner(window.left_width))
-        with _inside(self._centre):
+        with self._columns.inside("left"):
+            self._identity.build(ui.px(window.left_width))
+            self._mixing.build(ui.px(window.left_width))
+        with self._columns.inside("centre"):
             self.viewport.build()
             self._toolbar.build()
-        with _inside(self._right):
+        with self._columns.inside("right"):
             for panel in (self._camera, self._mesh, self._export):
-                panel.build(self._inner(window.right_width))
+                panel.build(ui.px(window.right_width))
                 dpg.add_spacer(height=ui.px(4))
-        with _inside(self._right_bottom):
-            self._jobs.build(self._inner(window.right_width))
-        with _inside(self._bottom):
+        with self._columns.inside("jobs"):
+            self._jobs.build(ui.px(window.right_width))
+        with self._columns.inside("status"):
             self._status.build(ui.px(600))
         self._overlay = Overlay(ui, bench, Remedy("Open another file …", actions.open_model))
         dpg.set_primary_window(self._window, True)
         # Becoming primary forgets these; all children are placed by hand, so nothing may scroll.
         dpg.configure_item(self._window, no_scrollbar=True, no_scroll_with_mouse=True)
-        self._size = (0, 0)
+        self._places = None
         self._synced = ()
 
     def _rebuild(self) -> None:
@@ -261,78 +241,24 @@ class Studio:
                 dpg.delete_item(window)
         self._build()
 
-    def _column(self, look: int | str, *, scrolls: bool = False) -> int | str:
-        item: int | str = dpg.add_child_window(
-            border=False,
-            no_scrollbar=not scrolls,
-            no_scroll_with_mouse=not scrolls,
-            always_use_window_padding=True,
-        )
-        dpg.bind_item_theme(item, look)
-        return item
-
-    def _inner(self, width: int) -> int:
-        """What a side panel of ``width`` (at scale 1) has inside, pixels."""
-        return self._ui.px(width) - 2 * self._ui.px(12)
-
     # --- layout ---------------------------------------------------------------------------------
 
     def _layout(self) -> None:
-        """Place the columns; only when something has changed."""
-        width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
-        window = self.bench.settings.window
-        key = (width, height, window.left_width, window.right_width, window.panels_shown)
-        if key == self._size or width <= 0 or height <= 0:
+        """Place the columns where something has changed, and fit the panels into them."""
+        places = self._columns.place(self.bench.settings.window, has_layers=self.bench.n_latent > 0)
+        if places is None:
             return
-        self._size = key
-        px = self._ui.px
-        top = px(26)
-        bottom = height - px(STATUS_HEIGHT)
-        shown = window.panels_shown
-        left = px(window.left_width) if shown else 0
-        right = px(window.right_width) if shown else 0
-        gap = px(_SPLITTER)
-        tall = bottom - top
-        for item in (self._left, self._right, self._right_bottom):
-            dpg.configure_item(item, show=shown)
-        for splitter in (self._left_splitter, self._right_splitter):
-            splitter.show(shown)
-        _place(self._left, 0, top, left, tall)
-        self._left_splitter.place(left, top, gap, tall)
-        centre_left = left + gap if shown else 0
-        centre_width = max(px(120), width - right - (gap if shown else 0) - centre_left)
-        _place(self._centre, centre_left, top, centre_width, tall)
-        self._right_splitter.place(width - right - gap, top, gap, tall)
-        jobs = px(JOBS_HEIGHT)
-        _place(self._right, width - right, top, right, tall - jobs)
-        _place(self._right_bottom, width - right, bottom - jobs, right, jobs)
-        _place(self._bottom, 0, bottom, width, px(STATUS_HEIGHT))
-        viewport_height = tall - px(TOOLBAR_HEIGHT)
-        self._viewport_rect = ((centre_left, top), (centre_width, viewport_height))
-        self.viewport.resize(centre_width, viewport_height)
-        self._toolbar.resize(centre_width)
-        self._status.resize(width)
-        if shown:
-            inner = self._inner(window.left_width)
-            self._identity.resize(inner, tall - px(self._identity_rest))
-            self._mixing.resize(inner)
-            for panel in (self._camera, self._mesh, self._export, self._jobs):
-                panel.resize(self._inner(window.right_width))
+        self._places = places
+        self.viewport.resize(*places.size)
+        self._toolbar.resize(places.size[0])
+        self._status.resize(dpg.get_viewport_client_width())
+        self._identity.resize(places.left, places.directions)
+        self._mixing.resize(places.left)
+        for panel in (self._camera, self._mesh, self._export, self._jobs):
+            panel.resize(places.right)
 
-    @property
-    def _identity_rest(self) -> int:
-        """Height at scale 1 of all in the left column but the directions."""
-        return 12 + 28 + 28 + 30 + 12 + 28 + 28 + (84 if self.bench.n_latent else 4)
-
-    def _drag_left(self, dx: float) -> None:
-        window = self.bench.settings.window
-        wanted = window.left_width + round(dx / self._ui.scale)
-        self._set_window(left_width=min(_MAX_SIDE, max(_MIN_SIDE, wanted)))
-
-    def _drag_right(self, dx: float) -> None:
-        window = self.bench.settings.window
-        wanted = window.right_width - round(dx / self._ui.scale)
-        self._set_window(right_width=min(_MAX_SIDE, max(_MIN_SIDE, wanted)))
+    def _resize_columns(self, left: int, right: int) -> None:
+        self._set_window(left_width=left, right_width=right)
 
     def _set_window(self, **changes: object) -> None:
         settings = self.bench.settings
@@ -350,22 +276,18 @@ class Studio:
         self._status.sync(scene)
         self._jobs.sync(scene)
         key: tuple[object, ...] = (
-            scene, bench.settings, id(bench.model), bench.mesh, bench.mesh_problem,
+            scene, bench.settings, id(bench.model), bench.screen.mesh, bench.screen.mesh_error,
             bench.document.can_undo, bench.document.can_redo, bench.document.dirty,
         )  # fmt: skip
         if key != self._synced:
-            if bench.n_latent != getattr(self, "_laid_out_layers", None):
-                self._laid_out_layers = bench.n_latent
-                self._size = (0, 0)
             self._synced = key
             for panel in self._panels:
                 panel.sync(scene)
             self._sync_title()
         self._menus.sync(scene)
-        if self._size != (0, 0):
-            origin, size = self._viewport_rect
+        if self._places is not None:
             panes = [self.viewport.picture_pane, self.viewport.mesh_pane]
-            self._overlay.sync(origin, size, panes)
+            self._overlay.sync(self._places.origin, self._places.size, panes)
 
     def _sync_title(self) -> None:
         document = self.bench.document
@@ -419,27 +341,6 @@ class Studio:
     def export(self, name: str) -> None:
         """Export under the name in the export panel."""
         self._export.export(name)
-
-    def remember(self, settings: Settings) -> None:
-        """Replace the settings; for scripts that drive the window."""
-        self.bench.settings = settings
-
-
-class _inside:  # noqa: N801
-    """Create items in a container made earlier."""
-
-    def __init__(self, container: int | str) -> None:
-        self._container = container
-
-    def __enter__(self) -> None:
-        dpg.push_container_stack(self._container)
-
-    def __exit__(self, *_: object) -> None:
-        dpg.pop_container_stack()
-
-
-def _place(item: int | str, x: int, y: int, width: int, height: int) -> None:
-    dpg.configure_item(item, pos=(x, y), width=max(1, width), height=max(1, height))
 
 
 def _icon() -> str:

@@ -119,6 +119,7 @@ class Theme:
             dpg.mvThemeCol_TableBorderLight: LINE,
             dpg.mvThemeCol_TableBorderStrong: LINE,
         }
+        theme: int | str
         with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):
             for name, color in colors.items():
                 dpg.add_theme_color(name, color)
@@ -139,6 +140,7 @@ class Theme:
         return theme
 
     def _button(self, color: Color, hovered: Color, text: Color) -> int | str:
+        theme: int | str
         with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):
             dpg.add_theme_color(dpg.mvThemeCol_Button, color)
             dpg.add_theme_color(dpg.mvThemeCol_ButtonHovered, hovered)
@@ -149,6 +151,7 @@ class Theme:
     def _container(
         self, padding: float, background: Color | None = None, *, border: bool = False
     ) -> int | str:
+        theme: int | str
         with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):
             if background is not None:
                 dpg.add_theme_color(dpg.mvThemeCol_ChildBg, background)

@@ -85,12 +85,12 @@ class Viewport:
     def sync(self, scene: Scene) -> None:
         """Show the newest pictures."""
         bench = self._bench
-        if bench.picture is not None and bench.picture is not self._shown_picture:
-            self._shown_picture = bench.picture
-            self._picture_texture.show(bench.picture.pixels)
-        if bench.mesh is not None and bench.mesh is not self._shown_mesh:
-            self._shown_mesh = bench.mesh
-            self._mesh_texture.show(bench.mesh.pixels)
+        if bench.screen.picture is not None and bench.screen.picture is not self._shown_picture:
+            self._shown_picture = bench.screen.picture
+            self._picture_texture.show(bench.screen.picture.pixels)
+        if bench.screen.mesh is not None and bench.screen.mesh is not self._shown_mesh:
+            self._shown_mesh = bench.screen.mesh
+            self._mesh_texture.show(bench.screen.mesh.pixels)
         self._draw_panes()
         self._draw_overlay(scene)
 
@@ -111,7 +111,7 @@ class Viewport:
         self.mesh_pane = by_texture.get(id(self._mesh_texture))
         if self.mesh_pane is not None:
             # In steps, so that a window being resized does not ask for a mesh picture each frame.
-            bench.mesh_size = min(1024, max(256, 64 * math.ceil(self.mesh_pane.edge / 64)))
+            bench.screen.mesh_size = min(1024, max(256, 64 * math.ceil(self.mesh_pane.edge / 64)))
         key = tuple((t.tag, t.uv_max, p) for t, p in zip(textures, panes, strict=True))
         if key == self._drawn:
             return
@@ -143,10 +143,10 @@ class Viewport:
             self._busy_since = now
         works = now - self._busy_since > _SHOW_WORK_AFTER
         share = 0.0
-        if works and bench.picture is not None:
-            share = (bench.picture.index + 1) / bench.picture.passes
+        if works and bench.screen.picture is not None:
+            share = (bench.screen.picture.index + 1) / bench.screen.picture.passes
         guide = bench.settings.view.pose_guide and bench.model is not None
-        hint = not bench.settings.view.hint_seen and bench.picture is not None
+        hint = not bench.settings.view.hint_seen and bench.screen.picture is not None
         pulse = int(now * 30) if works else 0
         panes = (self.picture_pane, self.mesh_pane)
         key = (panes, works, share, pulse, guide and scene.camera, hint, self._width, self._height)

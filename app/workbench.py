@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import edits, exports
+from app import edits, exports, screen
 from app.document import Document
-from app.mesh_worker import MeshRequest, ShownMesh, mesh_worker
-from app.model_loader import model_loader
-from app.picture_worker import MAX_PICTURE, PictureRequest, ShownPicture, picture_worker
+from app.model_loader import Loading, ModelSlot
 from app.problems import Problem, Remedy, describe, details, suggested_level
+from app.screen import Screen
 from app.settings import Settings, SettingsStore
 from app.workers import Job, JobQueue, JobState
 from stylesdf_core.errors import EmptySurfaceError, GraphicsError, StyleSDFError
@@ -48,20 +46,6 @@ class Toast:
     until: float = field(default_factory=lambda: time.monotonic() + _TOAST_SECONDS)
 
 
-@dataclass(frozen=True)
-class Loading:
-    """A model on its way.
-
-    Attributes:
-        scene: what to show once it is there; None if the document waits for it already.
-    """
-
-    reference: str
-    message: str
-    scene: Scene | None
-    since: float = field(default_factory=time.monotonic, compare=False)
-
-
 class Workbench:
     """The studio's state and actions.
 
@@ -79,26 +63,10 @@ class Workbench:
         self._changed_at = time.monotonic()
         self._last = (self.document.scene, self.settings)
 
-        self.model: Model | None = None
-        self.devices: tuple[str, ...] = ("auto", "cpu")
-        self.loading: Loading | None = None
-        self._loaded_reference = ""
-        self._failed_reference = ""
-        self.load_problem: Problem | None = None
-        self.picture: ShownPicture | None = None
-        self.picture_problem: Problem | None = None
-        self.mesh: ShownMesh | None = None
-        self.mesh_problem: Problem | None = None
-        self.toasts: list[Toast] = []
-
-        #: Edge of the mesh pane in pixels; set by the viewport.
-        self.mesh_size = 512
-        self._loader = model_loader()
-        self._pictures = picture_worker()
-        self._meshes = mesh_worker()
-        self._picture_request: PictureRequest | None = None
-        self._mesh_request: MeshRequest | None = None
+        self.models = ModelSlot()
+        self.screen = Screen()
         self.jobs = JobQueue()
+        self.toasts: list[Toast] = []
         self.last_export = "PNG"
 
     # --- what is shown ------------------------------------------------------------------------
@@ -109,7 +77,12 @@ class Workbench:
         return self.document.scene
 
     @property
-    def directions(self) -> Sequence[LatentDirection]:
+    def model(self) -> Model | None:
+        """The loaded model."""
+        return self.models.model
+
+    @property
+    def directions(self) -> tuple[LatentDirection, ...]:
         """Named directions of the loaded model."""
         return self.model.directions if self.model is not None else ()
 
@@ -124,47 +97,87 @@ class Workbench:
         return self.model.generator.config.z_dim if self.model is not None else 256
 
     @property
-    def picture_view(self) -> View:
-        """What the picture pane shows, also while the mesh has the whole viewport."""
-        view = self.settings.view.view
-        return "image" if view == "mesh" else view
-
-    @property
     def shows_picture(self) -> bool:
         """Whether there is a picture pane."""
-        return self.settings.view.view != "mesh" or self.settings.view.split
+        return screen.shows_picture(self.settings)
 
     @property
     def shows_mesh(self) -> bool:
         """Whether there is a mesh pane."""
-        return self.settings.view.view == "mesh" or self.settings.view.split
+        return screen.shows_mesh(self.settings)
 
     @property
     def busy(self) -> bool:
         """Whether anything is being computed for the screen."""
-        return self.loading is not None or self._pictures.busy or self._meshes.busy
+        return self.models.loading is not None or self.screen.busy
+
+    # --- what went wrong ------------------------------------------------------------------------
 
     @property
     def has_problem(self) -> bool:
         """Whether something shown has gone wrong."""
-        shown = (
-            self.load_problem,
-            self.picture_problem if self.shows_picture else None,
-            self.mesh_problem if self.shows_mesh else None,
-        )
-        return any(problem is not None for problem in shown)
+        problems = (self.load_problem, self.picture_problem, self.mesh_problem)
+        return any(problem is not None for problem in problems)
 
-    # --- once a frame -------------------------------------------------------------------------
+    @property
+    def load_problem(self) -> Problem | None:
+        """Why the last model could not be opened."""
+        problem, failed = self.models.problem, self.models.failed
+        if problem is None or failed is None:
+            return None
+        again = Remedy("Try again", lambda: self.models.load(failed.reference, failed.scene))
+        if self.models.reference:
+            stay = Remedy(f"Stay with {self.models.name}", self._stay_with_loaded)
+            return replace(problem, remedies=(stay, again))
+        if failed.reference != SHIPPED_MODEL:
+            shipped = Remedy("Open the shipped face", lambda: self.open_model(SHIPPED_MODEL))
+            return replace(problem, remedies=(shipped, again))
+        return replace(problem, remedies=(again,))
+
+    @property
+    def picture_problem(self) -> Problem | None:
+        """Why the picture pane is not up to date."""
+        error = self.screen.picture_error
+        return self._drawing_problem(error) if error is not None and self.shows_picture else None
+
+    @property
+    def mesh_problem(self) -> Problem | None:
+        """Why the mesh pane is not up to date."""
+        error = self.screen.mesh_error
+        return self._drawing_problem(error) if error is not None and self.shows_mesh else None
+
+    def _drawing_problem(self, error: BaseException) -> Problem:
+        title, text = describe(error)
+        remedies: tuple[Remedy, ...]
+        if isinstance(error, EmptySurfaceError):
+            level = suggested_level(error)
+            remedies = (Remedy(f"Set level {level:g}", lambda: self.set_mesh(level=level)),)
+        elif isinstance(error, GraphicsError):
+            remedies = (Remedy("Show the image", lambda: self.set_view("image", split=False)),)
+        else:
+            remedies = (Remedy("Try again", self.screen.forget),)
+            if self.document.can_undo:
+                remedies += (Remedy("Undo", self.document.undo),)
+        return Problem(title, text, remedies, details(error))
+
+    def _stay_with_loaded(self) -> None:
+        self.models.dismiss()
+        if self.scene.model != self.models.reference:
+            self.document.apply(replace(self.scene, model=self.models.reference))
+
+    # --- once a frame ---------------------------------------------------------------------------
 
     def tick(self) -> None:
         """Take results in, give requests out, autosave."""
-        self._poll_loader()
-        self._poll_picture()
-        self._poll_mesh()
+        loaded = self.models.poll()
+        if loaded is not None:
+            self._model_loaded(loaded)
+        self.screen.poll()
         self._poll_jobs()
-        self._request_model()
-        self._request_picture()
-        self._request_mesh()
+        if self.models.wants(self.scene.model):
+            self.models.load(self.scene.model, None)
+        if self.model is not None and self.scene.model == self.models.reference:
+            self.screen.request(self.model, self.scene, self.settings)
         now = time.monotonic()
         self.toasts = [toast for toast in self.toasts if toast.until > now]
         if (self.scene, self.settings) != self._last:
@@ -172,142 +185,20 @@ class Workbench:
         if now - self._changed_at > _AUTOSAVE_AFTER:
             self.autosave()
 
-    def _request_model(self) -> None:
-        reference = self.scene.model
-        if self.loading is None and reference not in (
-            self._loaded_reference,
-            self._failed_reference,
-        ):
-            self._load(reference, None)
-
-    def _load(self, reference: str, scene: Scene | None) -> None:
-        self.load_problem = None
-        self._failed_reference = ""
-        self.loading = Loading(reference, "waiting", scene)
-        self._loader.submit(reference)
-
-    def _poll_loader(self) -> None:
-        outcome = self._loader.poll()
-        if outcome is None or self.loading is None or outcome.request != self.loading.reference:
-            return
-        if outcome.error is not None:
-            self._load_failed(self.loading, outcome.error)
-            self.loading = None
-            return
-        step = outcome.value
-        if step is None:
-            return
-        if step.model is None:
-            self.loading = replace(self.loading, message=step.message)
-            return
-        loading, self.loading = self.loading, None
-        self.model, self.devices = step.model, step.devices
-        self._loaded_reference = loading.reference
-        self.picture_problem = self.mesh_problem = None
-        if self.settings.device not in self.devices:
+    def _model_loaded(self, loaded: Loading) -> None:
+        assert self.model is not None
+        self.screen.forget()
+        if self.settings.device not in self.models.devices:
             self.settings = replace(self.settings, device="auto")
         config = self.model.generator.config
-        if loading.scene is not None:
-            scene = replace(loading.scene, model=loading.reference)
+        if loaded.scene is not None:
+            scene = replace(loaded.scene, model=loaded.reference)
             self.document.apply(edits.adapted(scene, config, self.directions))
-        elif self.scene.model == loading.reference:
+        elif self.scene.model == loaded.reference:
             self.document.update(edits.adapted(self.scene, config, self.directions))
             self.document.commit()
-        if Path(loading.reference).exists():
-            self.settings = self.settings.with_recent_model(loading.reference)
-
-    def _load_failed(self, loading: Loading, error: BaseException) -> None:
-        self._failed_reference = loading.reference
-        again = Remedy("Try again", lambda: self._load(loading.reference, loading.scene))
-        remedies = (again,)
-        if self._loaded_reference:
-            remedies = (Remedy(f"Stay with {self.model_name}", self._stay_with_loaded), again)
-        elif loading.reference != SHIPPED_MODEL:
-            shipped = Remedy("Open the shipped face", lambda: self.open_model(SHIPPED_MODEL))
-            remedies = (shipped, again)
-        self.load_problem = Problem(
-            f"{Path(loading.reference).name} cannot be opened",
-            str(error) if isinstance(error, StyleSDFError) else describe(error)[1],
-            remedies,
-            details(error),
-        )
-
-    def _stay_with_loaded(self) -> None:
-        self.load_problem = None
-        if self.scene.model != self._loaded_reference:
-            self.document.apply(replace(self.scene, model=self._loaded_reference))
-
-    @property
-    def model_name(self) -> str:
-        """Short name of the loaded model; empty while there is none."""
-        return self.model.name if self.model is not None else ""
-
-    def _request_picture(self) -> None:
-        if self.model is None or self.scene.model != self._loaded_reference:
-            return
-        if not self.shows_picture:
-            return
-        request = PictureRequest(self.scene, self.picture_view, self.settings.device, self.model)
-        if request != self._picture_request:
-            self._picture_request = request
-            self._pictures.submit(request)
-
-    def _poll_picture(self) -> None:
-        outcome = self._pictures.poll()
-        if outcome is None:
-            return
-        if outcome.error is not None:
-            self.picture_problem = self._drawing_problem(outcome.error)
-        elif outcome.value is not None:
-            self.picture, self.picture_problem = outcome.value, None
-
-    def _request_mesh(self) -> None:
-        if self.model is None or self.scene.model != self._loaded_reference:
-            return
-        if not self.shows_mesh:
-            return
-        mesh = self.settings.mesh
-        request = MeshRequest(
-            self.scene,
-            self.settings.device,
-            mesh.resolution,
-            mesh.level,
-            mesh.largest_component,
-            mesh.vertex_colors,
-            mesh.wireframe,
-            self.mesh_size,
-            self.model,
-        )
-        if request != self._mesh_request:
-            self._mesh_request = request
-            self._meshes.submit(request)
-
-    def _poll_mesh(self) -> None:
-        outcome = self._meshes.poll()
-        if outcome is None:
-            return
-        if outcome.error is not None:
-            self.mesh_problem = self._drawing_problem(outcome.error)
-        elif outcome.value is not None:
-            self.mesh, self.mesh_problem = outcome.value, None
-
-    def _drawing_problem(self, error: BaseException) -> Problem:
-        title, text = describe(error)
-        if isinstance(error, EmptySurfaceError):
-            level = suggested_level(error)
-            remedies = [Remedy(f"Set level {level:g}", lambda: self.set_mesh(level=level))]
-        elif isinstance(error, GraphicsError):
-            remedies = [Remedy("Show the image", lambda: self.set_view("image", split=False))]
-        else:
-            remedies = [Remedy("Try again", self.render_again)]
-            if self.document.can_undo:
-                remedies.append(Remedy("Undo", self.document.undo))
-        return Problem(title, text, tuple(remedies), details(error))
-
-    def render_again(self) -> None:
-        """Forget what was asked for, so that it is asked for again."""
-        self.picture_problem = self.mesh_problem = None
-        self._picture_request = self._mesh_request = None
+        if Path(loaded.reference).exists():
+            self.settings = self.settings.with_recent_model(loaded.reference)
 
     # --- identity and view ----------------------------------------------------------------------
 
@@ -365,7 +256,7 @@ class Workbench:
 
     def open_model(self, reference: str) -> None:
         """Load a model in the background; the scene changes once it is there."""
-        self._load(reference, self.scene)
+        self.models.load(reference, self.scene)
 
     def fetch_model(self, name: str) -> None:
         """Download a published model as a job and open it."""
@@ -382,8 +273,7 @@ class Workbench:
         except StyleSDFError as error:
             self.toast(str(error), is_error=True)
             return
-        self.load_problem = None
-        self._failed_reference = ""
+        self.models.dismiss()
         self.document.opened(scene, path if path.suffix.lower() == ".json" else None)
         self.toast(f"Opened {path.name}")
 
@@ -459,9 +349,6 @@ class Workbench:
         """Save, stop all threads."""
         self.document.commit()
         self.autosave()
-        for worker in (self._loader, self._pictures, self._meshes):
-            worker.close()
+        self.models.close()
+        self.screen.close()
         self.jobs.close()
-
-
-__all__ = ["MAX_PICTURE", "Loading", "Toast", "Workbench"]

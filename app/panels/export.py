@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import get_args
 
 import dearpygui.dearpygui as dpg
 
@@ -14,6 +15,8 @@ from app.slider import SliderActions, SliderRow, SliderSpec
 from app.ui import IconButton, Ui
 from app.workbench import Workbench
 from stylesdf_core.scene import Scene
+
+_GAP = 4
 
 
 class ExportPanel:
@@ -31,6 +34,7 @@ class ExportPanel:
         self._copy: int | str = 0
         self._width = 0
         self._custom_name = ""
+        self._buttons: list[list[int | str]] = []  # one list a family
 
     def build(self, width: int) -> None:
         """Create the widgets in the current container."""
@@ -50,9 +54,8 @@ class ExportPanel:
             "Nothing is overwritten: a number is added where needed",
             width=width,
         )
-        self._buttons("picture", width)
-        self._buttons("mesh", width)
-        self._buttons("turntable", width)
+        for family in get_args(Family):
+            self._build_buttons(family)
         for name, spec in _TURNTABLE.items():
             self._rows[name] = SliderRow(ui, spec, self._actions(name), width)
         self._copy = ui.button(
@@ -69,6 +72,10 @@ class ExportPanel:
         dpg.configure_item(self._name, width=width)
         for row in self._rows.values():
             row.resize(width)
+        for buttons in self._buttons:
+            each = (width - self._ui.px(_GAP) * (len(buttons) - 1)) // len(buttons)
+            for button in buttons:
+                dpg.configure_item(button, width=each)
 
     def sync(self, scene: Scene) -> None:
         """Show the settings."""
@@ -96,18 +103,17 @@ class ExportPanel:
         view = export_kind(name).view
         return f"{self._custom_name}-{view}" if self._custom_name and view else self._custom_name
 
-    def _buttons(self, family: Family, width: int) -> None:
+    def _build_buttons(self, family: Family) -> None:
         kinds = [kind for kind in EXPORTS if kind.family == family]
-        gap = self._ui.px(4)
-        each = (width - gap * (len(kinds) - 1)) // len(kinds)
-        with dpg.group(horizontal=True, horizontal_spacing=gap):
+        self._buttons.append([])
+        with dpg.group(horizontal=True, horizontal_spacing=self._ui.px(_GAP)):
             for kind in kinds:
                 button = self._ui.button(
                     kind.name,
                     partial(self.export, kind.name),
                     f"{kind.description}.  Right click: copy the command",
-                    width=each,
                 )
+                self._buttons[-1].append(button)
                 with dpg.item_handler_registry() as handlers:
                     dpg.add_item_clicked_handler(
                         1,

@@ -84,11 +84,6 @@ class IdentityPanel:
         for row in self._rows.values():
             row.resize(self._row_width())
 
-    @property
-    def top(self) -> int:
-        """Where the directions' area begins, pixels in the column."""
-        return int(dpg.get_item_pos(self._scroll)[1])
-
     def sync(self, scene: Scene) -> None:
         """Show the scene."""
         if self._directions != tuple(self._bench.directions):

@@ -94,7 +94,7 @@ class MeshPanel:
             dpg.configure_item(item, color=color)
 
     def _lines(self) -> list[tuple[str, theme.Color]]:
-        mesh = self._bench.mesh
+        mesh = self._bench.screen.mesh
         if not self._bench.shows_mesh or self._bench.mesh_problem is not None:
             hint = "" if self._bench.shows_mesh else "Press 5 or Space to see the mesh"
             return [(hint, theme.FAINT), ("", theme.FAINT)]

@@ -67,8 +67,8 @@ class StatusPanel:
         now = time.monotonic()
         if now - self._memory_at > 1.0:
             self._memory, self._memory_at = self._process.memory_info().rss / 2**20, now
-        shown = bench.picture if bench.shows_picture else None
-        newest = shown if shown is not None else bench.mesh if bench.shows_mesh else None
+        shown = bench.screen.picture if bench.shows_picture else None
+        newest = shown if shown is not None else bench.screen.mesh if bench.shows_mesh else None
         if newest is not self._last_picture:
             self._last_picture = newest
             self._frames.append(now)
@@ -85,15 +85,15 @@ class StatusPanel:
                 shown.device,
                 memory,
             )
-        if newest is not None and bench.mesh is not None:
-            mesh = bench.mesh
+        if newest is not None and bench.screen.mesh is not None:
+            mesh = bench.screen.mesh
             milliseconds = f"{mesh.seconds * 1000:,.0f} ms"
             final = "final" if mesh.report is not None else "draft"
             return f"{mesh.resolution}³ mesh", final, milliseconds, fps, "", memory
         return "", "", "", "", "", memory
 
     def _note(self) -> str:
-        picture = self._bench.picture
+        picture = self._bench.screen.picture
         return picture.note if picture is not None and self._bench.shows_picture else ""
 
     def _right(self, scene: Scene) -> str:

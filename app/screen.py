@@ -1,0 +1,99 @@
+"""What the viewport shows: two workers, their newest results, and what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.mesh_worker import MeshRequest, ShownMesh, mesh_worker
+from app.picture_worker import PictureRequest, ShownPicture, picture_worker
+from app.settings import Settings
+from stylesdf_core.scene import Scene, View
+
+if TYPE_CHECKING:
+    from stylesdf_core.model import Model
+
+
+def picture_view(settings: Settings) -> View:
+    """What the picture pane shows, also while the mesh has the whole viewport."""
+    return "image" if settings.view.view == "mesh" else settings.view.view
+
+
+def shows_picture(settings: Settings) -> bool:
+    """Whether there is a picture pane."""
+    return settings.view.view != "mesh" or settings.view.split
+
+
+def shows_mesh(settings: Settings) -> bool:
+    """Whether there is a mesh pane."""
+    return settings.view.view == "mesh" or settings.view.split
+
+
+class Screen:
+    """Asks the workers for what has to be shown and keeps what they answer.
+
+    Attributes:
+        picture, mesh: the newest results; they stay while better ones are coming.
+        picture_error, mesh_error: of the newest request; None once it succeeds.
+        mesh_size: edge of the mesh pane in pixels, for the viewport to set.
+    """
+
+    def __init__(self) -> None:
+        self.picture: ShownPicture | None = None
+        self.mesh: ShownMesh | None = None
+        self.picture_error: BaseException | None = None
+        self.mesh_error: BaseException | None = None
+        self.mesh_size = 512
+        self._pictures = picture_worker()
+        self._meshes = mesh_worker()
+        self._picture_request: PictureRequest | None = None
+        self._mesh_request: MeshRequest | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being computed."""
+        return self._pictures.busy or self._meshes.busy
+
+    def poll(self) -> None:
+        """Take results in."""
+        picture = self._pictures.poll()
+        if picture is not None:
+            self.picture_error = picture.error
+            self.picture = picture.value or self.picture
+        mesh = self._meshes.poll()
+        if mesh is not None:
+            self.mesh_error = mesh.error
+            self.mesh = mesh.value or self.mesh
+
+    def request(self, model: Model, scene: Scene, settings: Settings) -> None:
+        """Ask for what is shown, where it differs from what was asked for last."""
+        if shows_picture(settings):
+            picture = PictureRequest(scene, picture_view(settings), settings.device, model)
+            if picture != self._picture_request:
+                self._picture_request = picture
+                self._pictures.submit(picture)
+        if shows_mesh(settings):
+            chosen = settings.mesh
+            mesh = MeshRequest(
+                scene,
+                settings.device,
+                chosen.resolution,
+                chosen.level,
+                chosen.largest_component,
+                chosen.vertex_colors,
+                chosen.wireframe,
+                self.mesh_size,
+                model,
+            )
+            if mesh != self._mesh_request:
+                self._mesh_request = mesh
+                self._meshes.submit(mesh)
+
+    def forget(self) -> None:
+        """Ask again for everything."""
+        self._picture_request = self._mesh_request = None
+        self.picture_error = self.mesh_error = None
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pictures.close()
+        self._meshes.close()
