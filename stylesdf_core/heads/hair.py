@@ -168,11 +168,11 @@ def _without_ears(radius: Float64, phi: Float64, height: Float64) -> Float64:
     """Level what is left of the ears' bumps: an opening keeps only what is wider than an ear."""
     grid = radius.reshape(-1, COLUMNS)
     opened = grey_opening(grid, size=(17, 21), mode="wrap")
-    opened = gaussian_filter(opened, 2.0, mode=("nearest", "wrap")).ravel()
+    level = gaussian_filter(opened, 2.0, mode=("nearest", "wrap")).ravel()
     angle = np.degrees(np.abs(phi))
     side = smoothstep(55.0, 68.0, angle) * (1.0 - smoothstep(125.0, 140.0, angle))
     side = side * smoothstep(-6.0, -3.5, height) * (1.0 - smoothstep(8.5, 10.5, height))
-    return np.asarray(radius + side * (opened - radius))
+    return np.asarray(radius + side * (level - radius))
 
 
 def _axis_z(height: Float64) -> Float64:

@@ -23,6 +23,7 @@ IDENTITY_MODES = 40
 #: Scale and bound of identity coefficients: beyond them heads stop being believable.
 IDENTITY_SCALE = 0.9
 IDENTITY_LIMIT = 2.5
+_INDEX_ZERO = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,10 @@ def write_directions(path: Path | str) -> None:
 
 
 def dataset_latent(seed: int, index: int) -> Float32:
-    """Latent (256,) of item ``index`` of the data set ``seed``.
+    """Latent (256,) of item ``index`` of the data set ``seed``, both from 0 to 2³² − 1.
 
     Two-number seeds: no item of any data set is the head of a plain studio seed.
     """
-    return np.random.default_rng([seed, index]).standard_normal(LATENT_DIM).astype(np.float32)
+    # NumPy ignores a seed's trailing zeros, so that [seed, 0] would be the plain seed.
+    numbers = [seed, index or _INDEX_ZERO]
+    return np.random.default_rng(numbers).standard_normal(LATENT_DIM).astype(np.float32)

@@ -94,7 +94,7 @@ class MorphableModel:
 
 def _load_npz(path: Path) -> MorphableModel:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             missing = [key for key in _KEYS if key not in arrays]
             if missing:
                 raise InputError(f"{path} is not a face model: it has no {', '.join(missing)}.")

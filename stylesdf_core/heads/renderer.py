@@ -128,20 +128,21 @@ class HeadRenderer:
         self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, supersample: int = 2
     ) -> npt.NDArray[np.uint8]:
         """Image (size, size, 3) in sRGB; each pixel is the mean of ``supersample``² samples."""
-        self._upload(geometry)
         full = size * supersample
-        if full not in self._images:
-            self._images[full] = self._context.framebuffer(
-                [self._context.renderbuffer((full, full), 4)],
-                self._context.depth_renderbuffer((full, full)),
-            )
-        target = self._images[full]
-        target.use()
-        target.clear(*BACKGROUND, 1.0)
-        self._set_camera(self._program, camera)
-        self._array.render()
-        data = np.frombuffer(target.read(components=3, alignment=1), np.uint8)
-        pixels = data.reshape(full, full, 3)[::-1]
+        with self._current():
+            if full not in self._images:
+                self._images[full] = self._context.framebuffer(
+                    [self._context.renderbuffer((full, full), 4)],
+                    self._context.depth_renderbuffer((full, full)),
+                )
+            target = self._images[full]
+            target.use()
+            target.clear(*BACKGROUND, 1.0)
+            self._upload(geometry)
+            self._set_camera(self._program, camera)
+            self._array.render()
+            data = target.read(components=3, alignment=1)
+        pixels = np.frombuffer(data, np.uint8).reshape(full, full, 3)[::-1]
         blocks = pixels.reshape(size, supersample, size, supersample, 3)
         count = supersample**2
         sums = blocks.sum(axis=(1, 3), dtype=np.uint16)
@@ -155,29 +156,8 @@ class HeadRenderer:
         ``cull`` skips triangles seen from inside: a third faster, right for cameras that cannot
         look into the cut neck.
         """
-        self._upload(geometry)
-        if size not in self._gbuffers:
-            self._gbuffers[size] = self._context.framebuffer(
-                [self._context.texture((size, size), 4, dtype="f4") for _ in range(3)],
-                self._context.depth_renderbuffer((size, size)),
-            )
-        target = self._gbuffers[size]
-        target.use()
-        target.clear(*BACKGROUND, 0.0)
-        program = self._gbuffer_program
-        self._set_camera(program, camera)
-        matrix = camera.cam2world()
-        _uniform(program, "camera_position").value = tuple(matrix[:, 3])
-        _uniform(program, "camera_forward").value = tuple(-matrix[:, 2])
-        if cull:
-            self._context.enable(moderngl.CULL_FACE)
-        self._gbuffer_array.render()
-        self._context.disable(moderngl.CULL_FACE)
-        color, place, facing = (
-            np.frombuffer(target.read(components=4, attachment=i, dtype="f4"), np.float32)
-            .reshape(size, size, 4)[::-1]
-            for i in range(3)
-        )  # fmt: skip
+        with self._current():
+            color, place, facing = self._draw_gbuffer(geometry, camera, size, cull)
         mask = color[..., 3] > 0.5
         hit = mask[..., None]
         zero = np.float32(0.0)
@@ -190,6 +170,36 @@ class HeadRenderer:
             back_facing=mask & (color[..., 3] < 0.8),
             material=np.where(mask, facing[..., 3] - 0.5, 255.0).astype(np.uint8),
         )
+
+    def _draw_gbuffer(
+        self, geometry: HeadGeometry, camera: OrbitCamera, size: int, cull: bool
+    ) -> list[Float32]:
+        if size not in self._gbuffers:
+            self._gbuffers[size] = self._context.framebuffer(
+                [self._context.texture((size, size), 4, dtype="f4") for _ in range(3)],
+                self._context.depth_renderbuffer((size, size)),
+            )
+        target = self._gbuffers[size]
+        target.use()
+        target.clear(*BACKGROUND, 0.0)
+        self._upload(geometry)
+        program = self._gbuffer_program
+        self._set_camera(program, camera)
+        matrix = camera.cam2world()
+        _uniform(program, "camera_position").value = tuple(matrix[:, 3])
+        _uniform(program, "camera_forward").value = tuple(-matrix[:, 2])
+        if cull:
+            self._context.enable(moderngl.CULL_FACE)
+        self._gbuffer_array.render()
+        self._context.disable(moderngl.CULL_FACE)
+        layers = [target.read(components=4, attachment=i, dtype="f4") for i in range(3)]
+        return [np.frombuffer(x, np.float32).reshape(size, size, 4)[::-1] for x in layers]
+
+    def _current(self) -> moderngl.Context:
+        """Our context, to be entered: this thread may own others."""
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("a HeadRenderer belongs to the thread that made it")
+        return self._context
 
     def _static_attributes(self) -> Float32:
         a = self._poser.anatomy
@@ -211,8 +221,6 @@ class HeadRenderer:
         return table
 
     def _upload(self, geometry: HeadGeometry) -> None:
-        if threading.get_ident() != self._thread:
-            raise RuntimeError("a HeadRenderer belongs to the thread that made it")
         if geometry is self._uploaded:
             return
         self._uploaded = geometry

@@ -41,6 +41,11 @@ _VIEWS = (
 _DEPTH_MARGIN = 5e-4
 _NEAR_FEATURE = 1.0 * FRAME_SCALE
 
+#: Heads in one file of the cache.
+SHARD_SIZE = 100
+#: Positions are stored as int16 in this step, world units: 5 µm on the head.
+POINT_STEP = VOLUME_RADIUS / 32767.0
+
 
 @dataclass(frozen=True)
 class DepthView:
@@ -177,11 +182,6 @@ class FreeSpace:
         return (np.where(outside, 1.0, -1.0) * magnitude).astype(np.float32)
 
 
-def free_space(samples: SurfaceSamples) -> FreeSpace:
-    """The signed distance function of the head that ``samples`` were taken from."""
-    return FreeSpace(samples)
-
-
 @dataclass(frozen=True)
 class CacheItem:
     """One head's share of the cache; see :func:`build_cache` for shapes."""
@@ -220,11 +220,6 @@ def _weighted(weights: Float32, count: int, rng: np.random.Generator) -> npt.NDA
     return rng.permutation(np.minimum(np.searchsorted(edges, at), len(weights) - 1))
 
 
-SHARD_SIZE = 100
-#: Points are stored as int16 of this step: 4e-6, a thirtieth of a millimetre on the head.
-POINT_STEP = VOLUME_RADIUS / 32767.0
-
-
 def build_cache(
     facekit: Path,
     out: Path,
@@ -233,21 +228,23 @@ def build_cache(
     seed: int = 0,
     surface: int = 2048,
     free: int = 2048,
+    shard_size: int = SHARD_SIZE,
     first_shard: int = 0,
     shard_stride: int = 1,
 ) -> Operation[Path]:
     """Write the supervision of ``count`` heads as shards ``shard-00000.npz`` …; resumable.
 
-    Head i has latent ``dataset_latent(seed, i)``. A shard of 100 heads holds ``z`` (100, 256)
-    float32, ``points`` (100, surface, 3) int16 in steps of POINT_STEP, ``normals`` int8 / 127,
-    ``rgb`` uint8 / 255, ``material`` uint8, ``free_points`` int16 and ``free_distance`` float16.
+    Head i has latent ``dataset_latent(seed, i)``. A shard of S = ``shard_size`` heads holds ``z``
+    (S, 256) float32, ``points`` (S, surface, 3) int16 in steps of POINT_STEP, ``normals``
+    int8 / 127, ``rgb`` uint8 / 255, ``material`` (S, surface) uint8, ``free_points``
+    (S, free, 3) int16 and ``free_distance`` (S, free) float16.
     Several processes may fill one cache: each takes every ``shard_stride``-th shard from
     ``first_shard`` on. Shards that are there already are kept.
 
     Raises:
         InputError: ``out`` holds a cache of other settings.
     """
-    settings = {"seed": seed, "surface": surface, "free": free, "shard_size": SHARD_SIZE}
+    settings = {"seed": seed, "surface": surface, "free": free, "shard_size": shard_size}
     out.mkdir(parents=True, exist_ok=True)
     description = out / "cache.json"
     if description.exists():
@@ -255,17 +252,17 @@ def build_cache(
             raise InputError(f"{out} holds a cache of other settings; choose another folder.")
     else:
         write_json(description, settings)
-    shards = range(first_shard, -(-count // SHARD_SIZE), shard_stride)
+    shards = range(first_shard, -(-count // shard_size), shard_stride)
     missing = [shard for shard in shards if not shard_path(out, shard).exists()]
-    total = len(missing) * SHARD_SIZE
+    total = len(missing) * shard_size
     if missing:
         renderer = HeadRenderer(MorphableModel.load(facekit))
         for number, shard in enumerate(missing):
             items = []
-            for index in range(shard * SHARD_SIZE, (shard + 1) * SHARD_SIZE):
+            for index in range(shard * shard_size, (shard + 1) * shard_size):
                 rng = np.random.default_rng([seed, index, 1])
                 items.append(cache_item(renderer, dataset_latent(seed, index), rng, surface, free))
-                yield Progress(number * SHARD_SIZE + len(items), total, "heads cached")
+                yield Progress(number * shard_size + len(items), total, "heads cached")
             _write_shard(shard_path(out, shard), items)
         renderer.close()
     return out

@@ -1,0 +1,118 @@
+"""The heads command: whole files, the same bytes however it was run, and resuming."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylesdf_core.camera import FAR, NEAR, OrbitCamera
+from stylesdf_core.commands.heads import MakeHeads
+from stylesdf_core.errors import GraphicsError, InputError, OutputError
+from stylesdf_core.heads.dataset import DEPTH_BACKGROUND, dataset_camera
+from stylesdf_core.heads.latent import dataset_latent
+from stylesdf_core.heads.model import MorphableModel
+from stylesdf_core.heads.renderer import HeadRenderer
+from stylesdf_core.progress import drain
+
+SIZE = 32
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+@pytest.fixture(scope="module")
+def request_(facekit_path: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeHeads:
+    out = tmp_path_factory.mktemp("heads") / "set"
+    made = MakeHeads(
+        facekit=facekit_path, out=out, count=3, size=SIZE, views=2, seed=5, depth=True, jobs=1
+    )
+    try:
+        drain(made.run())
+    except GraphicsError as error:
+        pytest.skip(str(error))
+    return made
+
+
+def test_writes_what_its_table_says(request_: MakeHeads) -> None:
+    lines = (request_.out / "metadata.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [(row["index"], row["view"]) for row in rows] == [(i // 2, i % 2) for i in range(6)]
+    renderer = HeadRenderer(MorphableModel.load(request_.facekit))
+    for row in rows[2:4]:
+        z = np.array(row["z"], np.float32)
+        assert np.array_equal(z, dataset_latent(5, 1))
+        camera = OrbitCamera(row["azimuth"], row["elevation"], row["fov"])
+        assert camera == dataset_camera(5, 1, row["view"])
+        image = np.asarray(Image.open(request_.out / row["file"]))
+        assert np.array_equal(image, renderer.render(renderer.shape(z), camera, SIZE))
+        depth = np.asarray(Image.open(request_.out / row["depth"])).astype(np.float64)
+        truth = renderer.gbuffer(renderer.shape(z), camera, SIZE).depth
+        assert np.array_equal(depth == DEPTH_BACKGROUND, np.isinf(truth))
+        t = NEAR + depth / 65534 * (FAR - NEAR)
+        assert np.abs(t - truth)[np.isfinite(truth)].max() < 3e-6
+    renderer.close()
+
+
+def test_processes_give_the_same_bytes(request_: MakeHeads, tmp_path: Path) -> None:
+    drain(replace(request_, out=tmp_path / "set", jobs=2).run())
+    assert _files(tmp_path / "set") == _files(request_.out)
+
+
+def test_goes_on_after_a_kill_and_grows(request_: MakeHeads, tmp_path: Path) -> None:
+    cut = replace(request_, out=tmp_path / "set", count=2)
+    operation = cut.run()
+    while next(operation).done < 1:
+        pass
+    operation.close()
+    assert len(_files(cut.out)) == 4 + 2  # two pictures, two depth maps, two tables
+    table = cut.out / "metadata.jsonl"
+    table.write_bytes(table.read_bytes()[:-100])  # as if killed while writing a line
+    kept = cut.out / "images" / "000" / "000000-0.png"
+    written = kept.stat().st_mtime_ns
+    longer = replace(cut, count=3)
+    progress = list(longer.run())
+    assert kept.stat().st_mtime_ns == written
+    assert progress[-1].done == 3
+    assert _files(cut.out) == _files(request_.out)
+    assert [p.message for p in longer.run()] == ["reading the face model"]
+
+
+def test_lossless_webp(request_: MakeHeads, tmp_path: Path) -> None:
+    drain(replace(request_, out=tmp_path / "set", count=1, depth=False, format="webp").run())
+    webp = Image.open(tmp_path / "set" / "images" / "000" / "000000-0.webp")
+    png = Image.open(request_.out / "images" / "000" / "000000-0.png")
+    assert np.array_equal(np.asarray(webp), np.asarray(png))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"size": 64}, "holds a data set with size 32"),
+        ({"seed": 6, "views": 1}, "seed 5, views 2"),
+        ({"count": 0}, "--count 0 is out of range"),
+        ({"size": 8}, "--size 8"),
+        ({"views": 0}, "--views 0"),
+        ({"seed": -1}, "--seed -1"),
+        ({"jobs": 0}, "--jobs 0"),
+        ({"facekit": Path("nowhere.npz")}, "No face model at nowhere"),
+    ],
+)
+def test_refuses(request_: MakeHeads, change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        drain(replace(request_, **change).run())
+
+
+def test_leaves_other_folders_alone(request_: MakeHeads, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear reader")
+    with pytest.raises(InputError, match="not empty"):
+        drain(replace(request_, out=tmp_path).run())
+    with pytest.raises(OutputError, match="Cannot use"):
+        drain(replace(request_, out=tmp_path / "letter.txt" / "set").run())
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]

@@ -1,0 +1,158 @@
+"""Pictures and G-buffers agree with the camera, with each other, and with their latents."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import moderngl
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from stylesdf_core.camera import VOLUME_RADIUS, OrbitCamera
+from stylesdf_core.errors import GraphicsError
+from stylesdf_core.heads import renderer as renderer_module
+from stylesdf_core.heads.anatomy import FACE, HAIR, SCLERA
+from stylesdf_core.heads.latent import ATTRIBUTES, LATENT_DIM, dataset_latent, dimension
+from stylesdf_core.heads.renderer import BACKGROUND, HeadRenderer
+
+CAMERA = OrbitCamera(azimuth=0.4, elevation=-0.2, fov=5.0, pan_x=0.01, pan_y=-0.02)
+SIZE = 96
+
+
+def _z(**attributes: float) -> np.ndarray:
+    z = np.zeros(LATENT_DIM, np.float32)
+    for name, value in attributes.items():
+        z[dimension(name)] = value
+    return z
+
+
+def _luminance(renderer: HeadRenderer, z: np.ndarray, material: int) -> float:
+    view = renderer.gbuffer(renderer.shape(z), OrbitCamera(), SIZE)
+    return float(view.rgb[view.material == material].mean())
+
+
+def test_pixels_lie_on_the_camera_s_rays(renderer: HeadRenderer) -> None:
+    view = renderer.gbuffer(renderer.shape(dataset_latent(0, 0)), CAMERA, SIZE)
+    matrix = CAMERA.cam2world()
+    centres = np.arange(SIZE) + 0.5 - SIZE / 2
+    x, y = np.meshgrid(centres, -centres)
+    directions = np.stack([x, y, np.full_like(x, -CAMERA.focal(SIZE))], axis=-1)
+    directions = directions / CAMERA.focal(SIZE) @ matrix[:, :3].T
+    expected = matrix[:, 3] + view.depth[..., None] * directions
+    assert 0.2 < view.mask.mean() < 0.9
+    assert np.abs(expected - view.position)[view.mask].max() < 2e-5
+
+
+def test_vertices_project_where_the_camera_says(renderer: HeadRenderer) -> None:
+    geometry = renderer.shape(_z())
+    view = renderer.gbuffer(geometry, CAMERA, 256)
+    matrix = CAMERA.cam2world()
+    tip = geometry.vertices[renderer.anatomy.landmarks[[30, 8, 27]]]  # nose, chin, nose bridge
+    local = (tip - matrix[:, 3]) @ matrix[:, :3]
+    column = 128 - local[:, 0] / local[:, 2] * CAMERA.focal(256)
+    row = 128 + local[:, 1] / local[:, 2] * CAMERA.focal(256)
+    seen = view.position[row.astype(int), column.astype(int)]
+    assert np.linalg.norm(seen - tip, axis=1).max() < 1.5 * 0.21 / 256
+
+
+def test_surface_is_the_mesh(renderer: HeadRenderer) -> None:
+    geometry = renderer.shape(dataset_latent(0, 1))
+    view = renderer.gbuffer(geometry, OrbitCamera(), SIZE)
+    distance, _ = cKDTree(geometry.vertices).query(view.position[view.mask])
+    assert np.max(distance) < 0.006
+    assert np.allclose(np.linalg.norm(geometry.normals, axis=1), 1.0, atol=1e-5)
+    assert np.allclose(np.linalg.norm(view.normal[view.mask], axis=1), 1.0, atol=1e-4)
+    assert (view.normal[view.mask] @ [0.0, 0.0, 1.0]).mean() > 0.5
+    assert (np.abs(view.position) < VOLUME_RADIUS + 1e-5).all()
+    for material in (FACE, SCLERA, HAIR):
+        assert (view.material == material).any()
+
+
+def test_triangles_face_outwards(renderer: HeadRenderer) -> None:
+    geometry = renderer.shape(_z())
+    plain = renderer.gbuffer(geometry, OrbitCamera(azimuth=0.5), SIZE)
+    culled = renderer.gbuffer(geometry, OrbitCamera(azimuth=0.5), SIZE, cull=True)
+    assert not plain.back_facing.any()
+    assert np.array_equal(plain.rgb, culled.rgb)
+    from_below = renderer.gbuffer(geometry, OrbitCamera(elevation=-0.9, fov=8.0), SIZE)
+    assert from_below.back_facing.any()
+
+
+def test_background_and_picture_agree_with_the_gbuffer(renderer: HeadRenderer) -> None:
+    geometry = renderer.shape(dataset_latent(0, 2))
+    view = renderer.gbuffer(geometry, CAMERA, SIZE)
+    picture = renderer.render(geometry, CAMERA, SIZE, supersample=1)
+    assert picture.shape == (SIZE, SIZE, 3)
+    assert np.abs(picture / 255.0 - view.rgb).max() < 0.01
+    assert np.allclose(view.rgb[~view.mask], BACKGROUND)
+    assert np.isinf(view.depth[~view.mask]).all()
+    smooth = renderer.render(geometry, CAMERA, SIZE, supersample=2).astype(int)
+    assert np.median(np.abs(smooth - picture)) <= 2
+
+
+def test_same_latent_same_pixels(renderer: HeadRenderer) -> None:
+    first = renderer.render(renderer.shape(dataset_latent(0, 3)), CAMERA, 64)
+    renderer.render(renderer.shape(dataset_latent(0, 4)), CAMERA, 64)
+    again = renderer.render(renderer.shape(dataset_latent(0, 3)), CAMERA, 64)
+    assert np.array_equal(first, again)
+
+
+def test_colour_does_not_depend_on_the_view(renderer: HeadRenderer) -> None:
+    geometry = renderer.shape(dataset_latent(0, 7))
+    front = renderer.gbuffer(geometry, OrbitCamera(azimuth=0.0), 192)
+    side = renderer.gbuffer(geometry, OrbitCamera(azimuth=0.35), 192)
+    near, index = cKDTree(front.position[front.mask]).query(side.position[side.mask])
+    close = np.asarray(near) < 3e-4
+    assert close.sum() > 500
+    difference = np.abs(front.rgb[front.mask][index] - side.rgb[side.mask])[close]
+    assert np.median(difference) < 0.01
+    assert np.quantile(difference, 0.95) < 0.06
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES, ids=lambda attribute: attribute.name)
+def test_every_attribute_is_visible(renderer: HeadRenderer, attribute) -> None:
+    camera = OrbitCamera(azimuth=2.4 if attribute.name == "nape" else 0.5)
+    low, high = (
+        renderer.render(renderer.shape(_z(**{attribute.name: value})), camera, 64).astype(int)
+        for value in (attribute.minimum, attribute.maximum)
+    )
+    assert (np.abs(low - high).max(axis=2) > 8).sum() >= 8
+
+
+def test_ignored_numbers_change_nothing(renderer: HeadRenderer) -> None:
+    z = dataset_latent(0, 5)
+    other = z.copy()
+    other[40 + len(ATTRIBUTES) :] += 1.0
+    assert np.array_equal(renderer.shape(z).vertices, renderer.shape(other).vertices)
+
+
+def test_tones_follow_their_attributes(renderer: HeadRenderer) -> None:
+    skin = [_luminance(renderer, _z(skin=v), FACE) for v in (-2.0, 0.0, 2.0)]
+    hair = [_luminance(renderer, _z(hair_lightness=v), HAIR) for v in (-2.0, 0.0, 2.0)]
+    assert skin[0] > skin[1] > skin[2]
+    assert hair[0] < hair[1] < hair[2]
+
+
+def test_light_comes_from_its_side(renderer: HeadRenderer) -> None:
+    half = SIZE // 2
+    for value, sign in ((-2.5, 1.0), (2.5, -1.0)):
+        geometry = renderer.shape(_z(light_azimuth=value))
+        view = renderer.gbuffer(geometry, OrbitCamera(), SIZE)
+        face = np.where(view.material == FACE, view.rgb.mean(axis=2), np.nan)
+        assert sign * (np.nanmean(face[:, :half]) - np.nanmean(face[:, half:])) > 0.02
+
+
+def test_belongs_to_its_thread(renderer: HeadRenderer) -> None:
+    geometry = renderer.shape(dataset_latent(0, 8))
+    with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="thread that made it"):
+        pool.submit(renderer.render, geometry, OrbitCamera(), 32).result()
+
+
+def test_no_context_is_a_graphics_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> moderngl.Context:
+        raise RuntimeError("eglInitialize failed")
+
+    monkeypatch.setattr(renderer_module.moderngl, "create_context", fail)
+    with pytest.raises(GraphicsError, match=r"eglInitialize failed.*install Mesa"):
+        renderer_module._make_context()
