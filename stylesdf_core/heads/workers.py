@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -85,7 +87,18 @@ _workers: list[_Worker] = []
 def _start(dataset: HeadsDataset, facekit: Path) -> None:
     # One thread each: the processes already share out the cores.
     os.environ.update(_SINGLE_THREADED)
+    # Ctrl+C reaches the whole group; the parent sees to an orderly end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _workers.append(_Worker(dataset, facekit))
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot end its workers, which would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _write(index: int) -> int:
