@@ -18,8 +18,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.measure import marching_cubes
 
-from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.errors import EmptySurfaceError
+from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.sdf_grid import (
     VOLUME_BOUNDS,
     BoolArray,

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from scipy.ndimage import maximum_filter
 
 from stylesdf_core.camera import VOLUME_RADIUS
-from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.errors import InputError
+from stylesdf_core.progress import Operation, Progress
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]

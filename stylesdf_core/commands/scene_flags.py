@@ -8,7 +8,6 @@ from typing import Annotated, Literal, TypeAlias
 
 import tyro
 
-from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.config import NoiseMode, RenderOptions
 from stylesdf_core.errors import InputError
 from stylesdf_core.latents import load_z
