@@ -10,19 +10,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stylesdf_core.camera import VOLUME_RADIUS, VOLUME_SCALE
+from stylesdf_core.camera import VOLUME_SCALE
+from stylesdf_core.distance_grid import DistanceGrid
 from stylesdf_core.networks.film_siren import FilmSiren, SirenField
+from stylesdf_core.volume_rendering import sample_points
 
 #: Samples that weigh less are not shaded; all of a ray's together stay below a grey step of 8 bits.
 VISIBLE = 1e-4
-# Where a field's slope is probed, and how much steeper it may be in between.
-_PROBES = np.random.default_rng(0).uniform(-VOLUME_RADIUS, VOLUME_RADIUS, (2048, 3))
-_PROBES = _PROBES.astype(np.float32)
-_SLOPE_MARGIN = 1.25
 
 
 class BakedField:
@@ -41,7 +38,6 @@ class BakedField:
         self.view_direction_weight = view_weight[:, -3:].contiguous()
         self.scalar_weight, self.scalar_bias = field.scalar_head.weight, field.scalar_head.bias
         self.rgb_weight, self.rgb_bias = field.rgb_head.weight, field.rgb_head.bias
-        self.slope = self._steepest()
 
     @property
     def width(self) -> int:
@@ -80,11 +76,6 @@ class BakedField:
         """Colour in [0, 1], (N, 3), of features (N, width)."""
         return torch.sigmoid(features @ self.rgb_weight.T + self.rgb_bias)
 
-    def _steepest(self) -> float:
-        """A bound on the gradient's length over the volume, from probes, with a margin."""
-        points = torch.from_numpy(_PROBES).to(self.scalar_weight.device)
-        return _SLOPE_MARGIN * float(self.gradient(points).norm(dim=-1).max())
-
 
 def _fold(layer: nn.Module, w: Tensor) -> tuple[Tensor, Tensor]:
     assert isinstance(layer, FilmSiren)
@@ -113,22 +104,22 @@ class MarchedRays:
 class RayMarch:
     """Front-to-back compositing that evaluates only the samples that can matter.
 
-    The samples are those of the plain path. A ray skips what its last signed distance proves
-    empty — at distance d, nothing within (d − margin)/slope can be seen — and stops once it is
-    opaque. Of 24 samples, four to six are typically left.
+    The samples are those of the plain path. A ray skips those where the distance grid rules out
+    visible density, and stops once it is opaque; of 24 samples, some six are left.
 
     Attributes:
         field: what is rendered.
         sigma: density of the field's scalar.
         t_vals: (N,) sample depths.
-        margin: signed distance beyond which a sample counts as empty, world units; inf for a
-            field that bounds nothing, such as a density.
+        grid: bounds of the signed distance; None for a density field, which has none.
+        margin: signed distance beyond which a sample counts as empty, world units.
         force_background: the last sample takes all weight that is left.
     """
 
     field: BakedField
     sigma: Callable[[Tensor], Tensor]
     t_vals: Tensor
+    grid: DistanceGrid | None
     margin: float
     force_background: bool
 
@@ -159,8 +150,10 @@ class RayMarch:
             if features:
                 feature_sum[rays] += share * shaded
 
+        upcoming = self._upcoming_samples(origins, directions)  # (R, N)
         rays = torch.arange(count, device=origins.device)
-        sample = torch.zeros_like(rays)
+        sample = upcoming[:, 0]
+        rays, sample = _keep(sample < last, rays, sample)
         while rays.numel():
             t = self.t_vals[sample]
             trunk = trunk_at(rays, t)
@@ -171,9 +164,8 @@ class RayMarch:
             covered[rays] += weight
             depth_sum[rays] += weight * t
             transmittance[rays] *= 1.0 - alpha + 1e-10
-            sample = sample + 1 + self._empty_samples(scalar, spacing[rays], last)
-            alive = (sample < last) & (transmittance[rays] > VISIBLE)
-            rays, sample = rays[alive], sample[alive]
+            sample = upcoming[rays, sample + 1]
+            rays, sample = _keep((sample < last) & (transmittance[rays] > VISIBLE), rays, sample)
 
         rays = (transmittance > VISIBLE).nonzero().squeeze(1)
         trunk = trunk_at(rays, self.t_vals[last].expand(len(rays)))
@@ -188,12 +180,19 @@ class RayMarch:
             2.0 * rgb - 1.0, background, depth_sum / covered.clamp_min(1e-6), feature_sum
         )
 
-    def _empty_samples(self, scalar: Tensor, spacing: Tensor, last: int) -> Tensor | int:
-        """How many of the following samples each ray may skip."""
-        if not math.isfinite(self.margin):
-            return 0
-        reach = (scalar - self.margin) / (self.field.slope * spacing)
-        return reach.clamp(0, last).long()
+    def _upcoming_samples(self, origins: Tensor, directions: Tensor) -> Tensor:
+        """First sample from each on that may be visible, (R, N); N − 1, the last, always may."""
+        last = self.t_vals.shape[0] - 1
+        own = torch.arange(last + 1, device=origins.device).expand(origins.shape[0], -1)
+        if self.grid is None:
+            return own
+        bound = self.grid.lower_bound(sample_points(origins, directions, self.t_vals))
+        own = torch.where(bound < self.margin, own, last)
+        return own.flip(1).cummin(dim=1).values.flip(1)
+
+
+def _keep(mask: Tensor, rays: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
+    return rays[mask], sample[mask]
 
 
 def empty_margin(beta: float, spacing: float) -> float:

@@ -22,6 +22,7 @@ from torch import Tensor
 from stylesdf_core.baked_field import BakedField, RayMarch, empty_margin
 from stylesdf_core.camera import FAR, NEAR, OrbitCamera
 from stylesdf_core.config import RenderOptions
+from stylesdf_core.distance_grid import DistanceGrid
 from stylesdf_core.errors import InputError
 from stylesdf_core.latents import apply_edits, seed_to_z
 from stylesdf_core.model import Model, select_device
@@ -113,6 +114,7 @@ class Engine:
         self._note = ""
         self._styles: tuple[object, Styles] | None = None
         self._baked: tuple[object, BakedField] | None = None
+        self._grid: tuple[BakedField, DistanceGrid] | None = None
 
     # --- styles ---------------------------------------------------------------------------------
 
@@ -275,7 +277,12 @@ class Engine:
             t_vals = sample_depths(options.samples, origins)
             packed = torch.cat([origins, directions, viewdirs], dim=1)
             march = RayMarch(
-                field, self.generator.sigma, t_vals, self._margin(t_vals), options.force_background
+                field,
+                self.generator.sigma,
+                t_vals,
+                self._distances(scene),
+                self._margin(t_vals),
+                options.force_background,
             )
 
             def shade(rays: Tensor) -> Tensor:
@@ -289,9 +296,16 @@ class Engine:
             rgb=maps[:3], background=maps[3], depth=maps[4], features=maps[5:] if features else None
         )
 
-    def _margin(self, t_vals: Tensor) -> float:
+    def _distances(self, scene: Scene) -> DistanceGrid | None:
         if self.config.field == "density":
-            return math.inf
+            return None
+        field = self._field(scene)
+        if self._grid is None or self._grid[0] is not field:
+            grid = DistanceGrid.sample(lambda p: self._tiled(field.scalar, p), self.device)
+            self._grid = (field, grid)
+        return self._grid[1]
+
+    def _margin(self, t_vals: Tensor) -> float:
         beta = max(float(self.generator.field.sigmoid_beta), 1e-6)
         return empty_margin(beta, float(t_vals[1] - t_vals[0]))
 
