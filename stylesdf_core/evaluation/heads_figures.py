@@ -25,9 +25,7 @@ def summarise(engine: Engine, protocol: Protocol, measurement: Measurement) -> Q
         figures += _mesh_figures(measurement.meshes)
     if measurement.orbits:
         figures += _orbit_figures(measurement.orbits)
-    figures.append(
-        Figure("megabytes", "weights file", engine.model.path.stat().st_size / 1e6, "MB", high=15.0)
-    )
+    figures.append(Figure("megabytes", "weights file", measurement.megabytes, "MB", high=15.0))
     scores = {
         kind: [dataclasses.asdict(score) for score in getattr(measurement, kind)]
         for kind in ("views", "eyes", "orbits", "meshes")

@@ -81,8 +81,13 @@ class Protocol:
 
 @dataclass
 class Measurement:
-    """All scores, and rows of pictures, (H, W, 3) in [0, 1] each, by the grid they are for."""
+    """All scores, and rows of pictures, (H, W, 3) in [0, 1] each, by the grid they are for.
 
+    Attributes:
+        megabytes: size of the weights file; taken first, since a run may delete it meanwhile.
+    """
+
+    megabytes: float
     views: list[ViewScore] = field(default_factory=list)
     eyes: list[EyeScore] = field(default_factory=list)
     orbits: list[OrbitScore] = field(default_factory=list)
@@ -102,7 +107,7 @@ def measure(engine: Engine, truth: HeadTruth, protocol: Protocol) -> Operation[M
     """
     size = image_size(engine)
     detector = EyeDetector() if protocol.frontal else None
-    result = Measurement()
+    result = Measurement(engine.model.path.stat().st_size / 1e6)
     parts: list[tuple[float, Generator[None, None, None]]] = [
         (1.0, _views(engine, truth, protocol, size, result)),
         (6.0, _orbits(engine, truth, protocol, size, result)),
