@@ -87,6 +87,8 @@ class Studio:
         self._mouse = (0.0, 0.0)
         self._new_scale: float | None = None
         self._pacer = Pacer()
+        #: Errors nobody foresaw, for tests; each has been shown as a message.
+        self.failures: list[Exception] = []
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -161,6 +163,7 @@ class Studio:
         except StyleSDFError as error:
             self.bench.toast(str(error), is_error=True)
         except Exception as error:
+            self.failures.append(error)
             traceback.print_exc()
             self.bench.toast(f"{type(error).__name__}: {error}", is_error=True)
 
@@ -189,7 +192,7 @@ class Studio:
         self._keyboard = Keyboard(
             self._shortcuts, lambda: ui.typing or self._dialogs.is_open or ui.number_entry.is_open
         )
-        self._identity = IdentityPanel(ui, bench)
+        self.identity = IdentityPanel(ui, bench)
         self._mixing = MixingPanel(ui, bench)
         self._camera = CameraPanel(ui, bench)
         self._mesh = MeshPanel(ui, bench)
@@ -198,7 +201,7 @@ class Studio:
         self._status = StatusPanel(ui, bench)
         self._toolbar = Toolbar(ui, bench)
         self._panels = (
-            self._identity, self._mixing, self._camera, self._mesh, self._export, self._toolbar,
+            self.identity, self._mixing, self._camera, self._mesh, self._export, self._toolbar,
         )  # fmt: skip
         self._menus = Menus(ui, bench, actions, self._shortcuts)
         self.viewport = Viewport(ui, bench, self._picture_texture, self._mesh_texture)
@@ -208,7 +211,7 @@ class Studio:
             self._columns = Columns(ui, self._resize_columns)
         dpg.bind_item_theme(self._window, ui.theme.flat)
         with self._columns.inside("left"):
-            self._identity.build(ui.px(window.left_width))
+            self.identity.build(ui.px(window.left_width))
             self._mixing.build(ui.px(window.left_width))
         with self._columns.inside("centre"):
             self.viewport.build()
@@ -252,7 +255,7 @@ class Studio:
         self.viewport.resize(*places.size)
         self._toolbar.resize(places.size[0])
         self._status.resize(dpg.get_viewport_client_width())
-        self._identity.resize(places.left, places.directions)
+        self.identity.resize(places.left, places.directions)
         self._mixing.resize(places.left)
         for panel in (self._camera, self._mesh, self._export, self._jobs):
             panel.resize(places.right)
@@ -326,6 +329,10 @@ class Studio:
     def quit(self) -> None:
         """Close before the next frame."""
         self._quitting = True
+
+    def close_dialogs(self) -> None:
+        """Take away whatever dialog is open."""
+        self._dialogs.close()
 
     def show_shortcuts(self) -> None:
         """List all shortcuts."""

@@ -1,4 +1,4 @@
-"""Pictures on their way to the screen: one preallocated texture each, cropped by its uv."""
+"""Pictures on their way to the screen: textures that live as long as the window."""
 
 from __future__ import annotations
 
@@ -6,39 +6,49 @@ import dearpygui.dearpygui as dpg
 import numpy as np
 import numpy.typing as npt
 
-from app.picture_worker import MAX_PICTURE
-
-_EDGE = MAX_PICTURE + 1  # room for the border that keeps filtering from reaching stale texels
+#: Edges of the textures there are, pixels. Dear PyGui 2.3 uploads every raw texture in every
+#: frame, so each is made only when a picture first needs it.
+EDGES = (512, 768, 1024)
 
 
 class PictureTexture:
-    """A float RGBA texture that pictures up to 1024² are copied into.
+    """Raw float RGBA textures that a pane's pictures are copied into, up to 1024².
 
-    It lives as long as the window: deleting a live texture crashes Dear PyGui, and raw textures
-    with three channels come out wrong on macOS.
+    None is ever deleted: deleting a live texture crashes Dear PyGui. Raw textures with three
+    channels come out wrong on macOS.
     """
 
     def __init__(self) -> None:
-        self._pixels = np.zeros((_EDGE, _EDGE, 4), np.float32)
-        self._pixels[..., 3] = 1.0
-        with dpg.texture_registry():
-            self.tag: int | str = dpg.add_raw_texture(
-                _EDGE, _EDGE, self._pixels, format=dpg.mvFormat_Float_rgba
-            )
+        self._made: dict[int, tuple[int | str, npt.NDArray[np.float32]]] = {}
+        #: The texture that holds the newest picture; 0 while nothing has been shown.
+        self.tag: int | str = 0
         #: Lower right corner of the picture in texture coordinates.
         self.uv_max = (0.0, 0.0)
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing has been shown yet."""
-        return self.uv_max == (0.0, 0.0)
 
     def show(self, pixels: npt.NDArray[np.float32]) -> None:
         """Copy a picture, (H, W, 3) in [0, 1], H and W at most 1024."""
         height, width = pixels.shape[:2]
-        self._pixels[:height, :width, :3] = pixels
-        self._pixels[height, :width, :3] = pixels[-1]
-        self._pixels[:height, width, :3] = pixels[:, -1]
-        self._pixels[height, width, :3] = pixels[-1, -1]
-        self.uv_max = (width / _EDGE, height / _EDGE)
-        dpg.set_value(self.tag, self._pixels)
+        edge = next(edge for edge in EDGES if edge >= max(height, width))
+        if edge not in self._made:
+            self._made[edge] = _make(edge + 1)
+        self.tag, texels = self._made[edge]
+        texels[:height, :width, :3] = pixels
+        # A border of the same colours keeps filtering from reaching stale texels.
+        texels[height, :width, :3] = pixels[-1]
+        texels[:height, width, :3] = pixels[:, -1]
+        texels[height, width, :3] = pixels[-1, -1]
+        self.uv_max = (width / (edge + 1), height / (edge + 1))
+        dpg.set_value(self.tag, texels)
+
+
+def suitable_edge(shown: float) -> int:
+    """Edge of a picture to be rendered for a pane ``shown`` pixels wide."""
+    return next((edge for edge in EDGES if edge >= 0.8 * shown), EDGES[-1])
+
+
+def _make(edge: int) -> tuple[int | str, npt.NDArray[np.float32]]:
+    texels = np.zeros((edge, edge, 4), np.float32)
+    texels[..., 3] = 1.0
+    with dpg.texture_registry():
+        tag = dpg.add_raw_texture(edge, edge, texels, format=dpg.mvFormat_Float_rgba)
+    return tag, texels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,7 @@ import dearpygui.dearpygui as dpg
 
 from app import edits, fonts, theme
 from app.pointer import LEFT, Press
-from app.texture import PictureTexture
+from app.texture import PictureTexture, suitable_edge
 from app.ui import Ui
 from app.workbench import Workbench
 from stylesdf_core.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
@@ -110,8 +109,7 @@ class Viewport:
         self.picture_pane = by_texture.get(id(self._picture_texture))
         self.mesh_pane = by_texture.get(id(self._mesh_texture))
         if self.mesh_pane is not None:
-            # In steps, so that a window being resized does not ask for a mesh picture each frame.
-            bench.screen.mesh_size = min(1024, max(256, 64 * math.ceil(self.mesh_pane.edge / 64)))
+            bench.screen.mesh_size = suitable_edge(self.mesh_pane.edge)
         key = tuple((t.tag, t.uv_max, p) for t, p in zip(textures, panes, strict=True))
         if key == self._drawn:
             return
@@ -119,7 +117,7 @@ class Viewport:
         dpg.delete_item(self._panes_layer, children_only=True)
         for texture, pane in zip(textures, panes, strict=True):
             corner = (pane.x + pane.edge, pane.y + pane.edge)
-            if texture.empty:
+            if not texture.tag:
                 dpg.draw_rectangle(
                     (pane.x, pane.y),
                     corner,

@@ -24,10 +24,10 @@ class IdentityPanel:
     def __init__(self, ui: Ui, bench: Workbench) -> None:
         self._ui, self._bench = ui, bench
         self._width = 0
-        self._seed: int | str = 0
+        self.seed_field: int | str = 0
         self._psi: SliderRow | None = None
         self._scroll: int | str = 0
-        self._rows: dict[str, SliderRow] = {}
+        self.rows: dict[str, SliderRow] = {}
         self._directions: tuple[LatentDirection, ...] | None = None
         self._reset: IconButton | None = None
 
@@ -37,7 +37,7 @@ class IdentityPanel:
         self._width = width
         ui.heading("Identity")
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
-            self._seed = ui.text_field(
+            self.seed_field = ui.text_field(
                 "",
                 self._typed_seed,
                 f"Seed of the face, 0 to {MAX_SEED}.  Keys: [ previous, ] next, R random",
@@ -81,7 +81,7 @@ class IdentityPanel:
         if self._psi is not None:
             self._psi.resize(width)
         dpg.configure_item(self._scroll, height=max(height, self._ui.px(48)))
-        for row in self._rows.values():
+        for row in self.rows.values():
             row.resize(self._row_width())
 
     def sync(self, scene: Scene) -> None:
@@ -89,14 +89,14 @@ class IdentityPanel:
         if self._directions != tuple(self._bench.directions):
             self._directions = tuple(self._bench.directions)
             self._build_directions(self._directions)
-        if not dpg.is_item_active(self._seed):
+        if not dpg.is_item_active(self.seed_field):
             seed = "custom z" if scene.identity.z is not None else f"{scene.identity.seed:06d}"
-            dpg.set_value(self._seed, seed)
+            dpg.set_value(self.seed_field, seed)
         if self._psi is not None:
             self._psi.show(scene.truncation_psi)
         edited = {name for name, _ in scene.identity.edits}
         for direction in self._directions:
-            self._rows[direction.name].show(
+            self.rows[direction.name].show(
                 edits.direction_value(scene.identity, direction, self._bench.z_dim),
                 edited=direction.name in edited,
                 locked=direction.name in self._bench.settings.locked,
@@ -108,9 +108,9 @@ class IdentityPanel:
         return self._width - self._ui.px(12)  # the scroll bar's
 
     def _build_directions(self, directions: tuple[LatentDirection, ...]) -> None:
-        for row in self._rows.values():
+        for row in self.rows.values():
             self._ui.pointer.remove(row)
-        self._rows.clear()
+        self.rows.clear()
         dpg.delete_item(self._scroll, children_only=True)
         dpg.push_container_stack(self._scroll)
         groups = list(dict.fromkeys(direction.group for direction in directions))
@@ -118,7 +118,7 @@ class IdentityPanel:
             self._ui.small_text(group, theme.MUTED)
             for direction in directions:
                 if direction.group == group:
-                    self._rows[direction.name] = self._row(direction)
+                    self.rows[direction.name] = self._row(direction)
         if not directions and self._bench.model is not None:
             self._ui.small_text(
                 "This model names no directions. Seeds, truncation and style mixing still work.",

@@ -44,8 +44,8 @@ def test_panes_are_equal_squares_inside() -> None:
             panes = pane_layout(width, height, count=count, gap=8)
             assert len({pane.edge for pane in panes}) == 1
             if min(width, height) > 40:
-                assert all(0 <= pane.x and pane.x + pane.edge <= width + 1e-6 for pane in panes)
-                assert all(0 <= pane.y and pane.y + pane.edge <= height + 1e-6 for pane in panes)
+                assert all(pane.x >= 0 and pane.x + pane.edge <= width + 1e-6 for pane in panes)
+                assert all(pane.y >= 0 and pane.y + pane.edge <= height + 1e-6 for pane in panes)
     left, right = pane_layout(1408, 700, count=2, gap=8)
     assert (left.x, right.x, left.edge) == (0, 708, 700)
 

@@ -1,0 +1,325 @@
+"""Drives the real window with a real mouse and keyboard (xdotool); run by test_window.py.
+
+    python -m tests.app.driver MODEL FOLDER
+
+It prints one line a step and leaves with status 0 only if everything held.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import dearpygui.dearpygui as dpg
+import numpy as np
+from PIL import Image
+
+from app.exports import EXPORTS
+from app.settings import (
+    ExportSettings,
+    MeshSettings,
+    Settings,
+    SettingsStore,
+    ViewSettings,
+    WindowSettings,
+)
+from app.studio import Studio
+from app.workers import JobState
+from stylesdf_core.scene import Scene, read_scene
+
+WIDTH, HEIGHT = 1280, 800
+RANDOM_EVENTS = 500
+#: No Ctrl+Q, which quits, and no F11, which needs a window manager.
+RANDOM_KEYS = (
+    *("Left", "Right", "Up", "Down", "f", "bracketleft", "bracketright", "r", "space", "e", "a"),
+    *("1", "2", "3", "4", "5", "7", "minus", "period", "BackSpace", "Return", "Escape", "Tab"),
+    *("F1", "F10", "ctrl+s", "ctrl+o", "ctrl+z", "ctrl+shift+z", "ctrl+shift+s"),
+)
+
+
+class Driver:
+    """The studio with a hand on the mouse."""
+
+    def __init__(self, model: Path, folder: Path) -> None:
+        self.folder = folder
+        store = SettingsStore(folder / "config")
+        store.save(
+            Settings(
+                window=WindowSettings(width=WIDTH, height=HEIGHT),
+                view=ViewSettings(),
+                mesh=MeshSettings(resolution=32),
+                export=ExportSettings(folder=str(folder / "out"), frames=4, fps=8, size=64),
+                device="cpu",
+            )
+        )
+        self.studio = Studio(store, Scene(model=str(model)))
+        self.bench = self.studio.bench
+        self.studio.open()
+        self.frames(3)
+        dpg.set_viewport_pos([0, 0])
+        self.frames(3)
+
+    def frames(self, count: int) -> None:
+        """Let the main loop turn."""
+        for _ in range(count):
+            assert self.studio.step(), "the window has closed"
+
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+        """Let the main loop turn until something holds."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"waited too long: {what}"
+            self.frames(1)
+
+    def settle(self) -> None:
+        """Wait until everything asked for is on the screen."""
+        self.frames(3)
+        self.wait(lambda: not self.bench.busy, "rendering")
+        self.frames(2)
+
+    def hands(self, *commands: str) -> None:
+        """Run xdotool commands while the window goes on living."""
+        with subprocess.Popen(["xdotool", *" ".join(commands).split()]) as process:
+            while process.poll() is None:
+                self.frames(1)
+        assert process.returncode == 0, commands
+        self.frames(4)
+
+    def click(self, item: int | str, button: int = 1, at: tuple[float, float] = (0.5, 0.5)) -> None:
+        """Click somewhere in an item."""
+        x, y = dpg.get_item_rect_min(item)
+        width, height = dpg.get_item_rect_size(item)
+        px, py = int(x + width * at[0]), int(y + height * at[1])
+        self.hands(f"mousemove {px} {py} sleep 0.05 click {button}")
+
+    def button(self, label: str) -> int | str:
+        """The visible button that says ``label``."""
+        for item in dpg.get_all_items():
+            if (
+                dpg.get_item_type(item) == "mvAppItemType::mvButton"
+                and dpg.get_item_label(item) == label
+                and dpg.is_item_visible(item)
+            ):
+                return int(item)
+        raise AssertionError(f"there is no button {label!r} on the screen")
+
+    def viewport(self, u: float, v: float) -> str:
+        """A point of the viewport as xdotool's mousemove."""
+        x, y = dpg.get_item_rect_min(self.studio.viewport.item)
+        width, height = dpg.get_item_rect_size(self.studio.viewport.item)
+        return f"mousemove {int(x + u * width)} {int(y + v * height)}"
+
+    # --- the steps ------------------------------------------------------------------------------
+
+    def first_picture(self) -> None:
+        """The face appears without being asked for, and the screen really shows it."""
+        self.wait(lambda: self.bench.screen.picture is not None, "the first picture")
+        self.settle()
+        assert not self.bench.has_problem
+        shot = self.folder / "window.png"
+        subprocess.run(["xdotool", "mousemove", "640", "790"], check=True)
+        self.frames(5)
+        dpg.output_frame_buffer(str(shot))
+        self.wait(lambda: shot.exists() and shot.stat().st_size > 0, "the screenshot")
+        self.frames(5)
+        screen = np.asarray(Image.open(shot).convert("RGB"), dtype=np.float32) / 255.0
+        x, y = dpg.get_item_rect_min(self.studio.viewport.item)
+        pane, picture = self.studio.viewport.picture_pane, self.bench.screen.picture
+        assert pane is not None
+        assert picture is not None
+        size = picture.pixels.shape[0]
+        for u, v in ((0.3, 0.3), (0.5, 0.5), (0.7, 0.4)):
+            shown = screen[int(y + pane.y + v * pane.edge), int(x + pane.x + u * pane.edge)]
+            expected = picture.pixels[int(v * size), int(u * size)]
+            assert np.abs(shown - expected).max() < 0.06, (shown, expected)
+
+    def gestures(self) -> None:
+        """Mouse and arrow keys move the camera; each gesture is one undo step."""
+        bench, document = self.bench, self.bench.document
+        start = bench.scene.camera
+        steps = " ".join(f"mousemove_relative -- -8 {3 * (i % 2)} sleep 0.01" for i in range(12))
+        self.hands(self.viewport(0.6, 0.5), "mousedown 1", steps, "mouseup 1")
+        camera = bench.scene.camera
+        edge = self.studio.viewport.picture_pane.edge  # type: ignore[union-attr]
+        expected = 96 / (camera.focal(1) * edge * 0.1 / 0.9)
+        assert math.isclose(camera.azimuth, expected, rel_tol=0.1), (camera.azimuth, expected)
+        document.undo()
+        assert bench.scene.camera == start
+        document.redo()
+        self.hands(self.viewport(0.5, 0.5), "mousedown 3", "mousemove_relative 30 20", "mouseup 3")
+        assert bench.scene.camera.pan_x < 0 < bench.scene.camera.pan_y
+        fov = bench.scene.camera.fov
+        self.hands(self.viewport(0.5, 0.5), "click 4 click 4")
+        assert bench.scene.camera.fov < fov
+        for _ in range(10):  # on a busy machine two clicks may fall too far apart
+            self.hands("click --repeat 2 --delay 20 1")
+            if bench.scene.camera == Scene().camera:
+                break
+        else:
+            bench.reset_camera()
+            say("  the machine is too busy for a double click")
+        self.hands("key Right key Up")
+        assert bench.scene.camera.azimuth > 0 < bench.scene.camera.elevation
+        self.hands("key f")
+        assert bench.scene.camera == Scene().camera
+        self.settle()
+        assert bench.settings.view.hint_seen
+
+    def identity(self) -> None:
+        """Seeds by key and by typing, a slider by drag, right click and lock."""
+        bench = self.bench
+        self.hands("key bracketright key bracketright key bracketleft")
+        assert bench.scene.identity.seed == 1
+        self.click(self.studio.identity.seed_field)
+        self.hands("key ctrl+a type 742")
+        self.hands("key Return")
+        assert bench.scene.identity.seed == 742
+        row = self.studio.identity.rows["head_size"]
+        self.click(row.item, at=(0.6, 0.5))
+        assert dict(bench.scene.identity.edits)["head_size"] != 0.0
+        self.click(row.item, 3)
+        assert bench.scene.identity.edits == ()
+        self.click(row.item, at=(0.36, 0.5))
+        assert bench.settings.locked == ("head_size",), bench.settings.locked
+        self.hands("key ctrl+z")
+        self.settle()
+        assert dict(bench.scene.identity.edits).keys() == {"head_size"}
+        self.click(row.item, at=(0.97, 0.5))
+        self.hands("type 1.5")
+        self.hands("key Return")
+        assert dict(bench.scene.identity.edits)["head_size"] == 1.5
+        self.hands("key r")
+        assert dict(bench.scene.identity.edits)["head_size"] == 1.5
+        self.settle()
+
+    def views(self) -> None:
+        """Every view mode, split, panels hidden, scaled."""
+        bench = self.bench
+        for key, view in enumerate(("image", "volume", "depth", "normals"), start=1):
+            self.hands(f"key {key}")
+            self.settle()
+            assert bench.screen.picture is not None
+            assert bench.screen.picture.kind == view
+        self.hands("key 1 key space")
+        assert bench.settings.view.split
+        self.settle()
+        self.hands("key F10")
+        assert not bench.settings.window.panels_shown
+        self.hands("key F10 key space key F1")
+        self.hands("key Escape")
+        self.studio.show_shortcuts()
+        self.studio.set_scale(1.5)
+        self.frames(10)
+        self.studio.set_scale(1.0)
+        self.frames(10)
+        bench.set_mesh(level=5.0)
+        bench.set_view("mesh")
+        self.settle()
+        assert bench.mesh_problem is not None
+        bench.set_mesh(level=0.0)
+        bench.set_view("image")
+        self.settle()
+        assert not bench.has_problem
+
+    def exports(self) -> None:
+        """Every export button writes a whole file that knows where it came from."""
+        bench = self.bench
+        for kind in EXPORTS:
+            self.click(self.button(kind.name))
+        self.wait(lambda: not bench.jobs.active, "the exports")
+        jobs = bench.jobs.jobs
+        assert len(jobs) == len(EXPORTS), [job.label for job in jobs]
+        for job in jobs:
+            assert job.state is JobState.DONE, (job.label, job.error)
+            assert job.out is not None
+            assert job.out.stat().st_size > 0
+            if job.out.suffix in (".png", ".gif", ".glb", ".obj", ".ply"):
+                assert read_scene(job.out) == bench.scene, job.out
+        self.click(self.button("GLB"), 3)
+        assert dpg.get_clipboard_text().startswith("stylesdf-studio mesh")
+        self.hands("key r")
+        bench.open_session(
+            next(j.out for j in jobs if j.out is not None and j.label.endswith("png"))
+        )
+        self.settle()
+
+    def broken_checkpoint(self) -> None:
+        """A bad file is a card with a way out; the picture stays."""
+        bench = self.bench
+        broken = self.folder / "broken.pt"
+        broken.write_bytes(b"PK\x03\x04 not a checkpoint")
+        scene = bench.scene
+        bench.open_model(str(broken))
+        self.wait(lambda: bench.models.loading is None, "the failure")
+        self.frames(5)
+        assert bench.load_problem is not None
+        self.click(self.button("Stay with tiny"))
+        assert bench.load_problem is None
+        assert bench.scene == scene
+
+    def storm(self) -> None:
+        """Random events everywhere; the window must go on living."""
+        source = random.Random(0)
+        for start in range(0, RANDOM_EVENTS, 25):
+            events = [self._random_event(source) for _ in range(min(25, RANDOM_EVENTS - start))]
+            self.hands(*events)
+            for job in self.bench.jobs.active:
+                self.bench.jobs.cancel(job)
+        self.hands("mouseup 1 mouseup 2 mouseup 3")
+        self.studio.close_dialogs()
+        self.bench.models.dismiss()
+        self.bench.set_view("image", split=False)
+        self.bench.set_seed(123456)
+        self.settle()
+        assert self.bench.screen.picture is not None
+        assert self.bench.screen.picture.request.scene.identity.seed == 123456
+        assert not self.studio.failures, self.studio.failures
+
+    def _random_event(self, source: random.Random) -> str:
+        x, y = source.randrange(WIDTH), source.randrange(HEIGHT)
+        choice = source.random()
+        if choice < 0.35:
+            return f"mousemove {x} {y} click {source.choice((1, 1, 1, 2, 3))}"
+        if choice < 0.55:
+            to = f"mousemove {source.randrange(WIDTH)} {source.randrange(HEIGHT)}"
+            button = source.choice((1, 3))
+            return f"mousemove {x} {y} mousedown {button} {to} mouseup {button}"
+        if choice < 0.65:
+            return f"mousemove {x} {y} click {source.choice((4, 5))}"
+        return f"key {source.choice(RANDOM_KEYS)}"
+
+
+def say(line: str) -> None:
+    """One line to whoever reads along."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """All steps, in order."""
+    driver = Driver(Path(sys.argv[1]), Path(sys.argv[2]))
+    steps: tuple[Callable[[], None], ...] = (
+        driver.first_picture,
+        driver.gestures,
+        driver.identity,
+        driver.views,
+        driver.exports,
+        driver.broken_checkpoint,
+        driver.storm,
+    )
+    for step in steps:
+        start = time.monotonic()
+        step()
+        say(f"{step.__name__}: {time.monotonic() - start:.1f} s")
+    driver.studio.close()
+    assert SettingsStore(driver.folder / "config").load_autosave() == driver.bench.scene
+    say("alive to the end")
+
+
+if __name__ == "__main__":
+    main()

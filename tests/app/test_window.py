@@ -1,0 +1,43 @@
+"""The real window under a real mouse: Xvfb or whatever display there is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.models import save_tiny
+
+pytestmark = pytest.mark.window
+
+
+def display_command() -> list[str]:
+    """What to put before a command that opens a window; skips where there is no display."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("driving the window needs xdotool, hence X11")
+    if shutil.which("xdotool") is None:
+        pytest.skip("driving the window needs xdotool: apt install xdotool")
+    if shutil.which("xvfb-run") is not None:  # of its own, so that nobody else's mouse is in it
+        return ["xvfb-run", "--auto-servernum", "--server-args", "-screen 0 1280x800x24"]
+    if os.environ.get("DISPLAY"):
+        return []
+    pytest.skip("there is no display and no xvfb-run: apt install xvfb")
+
+
+def test_the_window_lives_through_everything(tmp_path: Path, repository: Path) -> None:
+    model = save_tiny(tmp_path / "tiny.safetensors")
+    result = subprocess.run(
+        [*display_command(), sys.executable, "-m", "tests.app.driver", model, tmp_path],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    report = f"{result.stdout}\n{result.stderr}"
+    assert result.returncode == 0, report
+    assert "alive to the end" in result.stdout, report
