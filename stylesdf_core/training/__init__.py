@@ -1,0 +1,1 @@
+"""Training: stages that run in a folder, resume exactly, and stop when asked."""

@@ -1,0 +1,81 @@
+"""The field in mixed precision, for training: same mathematics, about two and a half times faster.
+
+Coordinates, FiLM modulation and sines stay in float32, since a phase of tens of radians has no
+room for bfloat16's eight bits; only the large matrix products between hidden layers are bfloat16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylesdf_core.camera import VOLUME_SCALE
+from stylesdf_core.networks.film_siren import FieldOutput, FilmSiren, SirenField
+
+_Outputs = tuple[Tensor, Tensor, Tensor]
+
+
+class FastField:
+    """Evaluates a :class:`SirenField` with its matrix products in ``dtype``.
+
+    Args:
+        field: its parameters are read at every call, gradients reach them.
+        dtype: of the hidden products, float32 or bfloat16.
+        compiled: fuse the pointwise operations with torch.compile (needs a C++ compiler).
+    """
+
+    def __init__(self, field: SirenField, dtype: torch.dtype, *, compiled: bool) -> None:
+        self.field = field
+        self.dtype = dtype
+        self._all: Callable[..., _Outputs] = _evaluate
+        self._scalar: Callable[..., Tensor] = _scalar
+        if compiled:
+            self._all = torch.compile(_evaluate, dynamic=False)
+            self._scalar = torch.compile(_scalar, dynamic=False)
+
+    def __call__(self, points: Tensor, viewdirs: Tensor, w: Tensor) -> FieldOutput:
+        """As :meth:`SirenField.forward`: points and viewdirs (B, N, 3), w (B, w_dim)."""
+        return FieldOutput(*self._all(self.field, points, viewdirs, w, self.dtype))
+
+    def scalar(self, points: Tensor, w: Tensor) -> Tensor:
+        """The scalar alone, (B, N, 1)."""
+        return self._scalar(self.field, points, w, self.dtype)
+
+
+def _product(x: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
+    return F.linear(x.to(dtype), weight.to(dtype)).float()
+
+
+def _film(layer: FilmSiren, products: Tensor, w: Tensor) -> Tensor:
+    gamma, beta = layer.modulation(w)
+    return torch.sin(gamma[:, None] * (products + layer.linear.bias) + beta[:, None])
+
+
+def _trunk(field: SirenField, points: Tensor, w: Tensor, dtype: torch.dtype) -> Tensor:
+    x = points * VOLUME_SCALE
+    for index, module in enumerate(field.trunk):
+        layer = cast(FilmSiren, module)
+        hidden = torch.float32 if index == 0 else dtype
+        x = _film(layer, _product(x, layer.linear.weight, hidden), w)
+    return x
+
+
+def _scalar(field: SirenField, points: Tensor, w: Tensor, dtype: torch.dtype) -> Tensor:
+    scalar: Tensor = field.scalar_head(_trunk(field, points, w, dtype))
+    return scalar
+
+
+def _evaluate(
+    field: SirenField, points: Tensor, viewdirs: Tensor, w: Tensor, dtype: torch.dtype
+) -> _Outputs:
+    x = _trunk(field, points, w, dtype)
+    layer = field.view_layer
+    weight = layer.linear.weight
+    # Two products instead of one over the concatenation, which would copy x.
+    products = _product(x, weight[:, :-3], dtype) + F.linear(viewdirs, weight[:, -3:])
+    features = _film(layer, products, w)
+    return field.scalar_head(x), field.rgb_head(features), features

@@ -1,0 +1,78 @@
+"""The supervised fit, assembled: points, then renders, then the decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from stylesdf_core.checkpoints import load_checkpoint
+from stylesdf_core.config import from_json
+from stylesdf_core.errors import InputError
+from stylesdf_core.heads.latent import LATENT_DIM
+from stylesdf_core.networks.generator import Generator
+from stylesdf_core.progress import Operation
+from stylesdf_core.training.fit_config import FitConfig
+from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank
+from stylesdf_core.training.fit_decoder import DecoderPhase
+from stylesdf_core.training.fit_init import initial_generator
+from stylesdf_core.training.fit_points import PointsPhase
+from stylesdf_core.training.fit_render import RenderPhase
+from stylesdf_core.training.loop import Cadence, Models, PhasePlan, TrainingResult, train
+from stylesdf_core.training.run_dir import RunDir
+
+#: The models' latents are the heads', and so are their named directions (assets/directions).
+METADATA = {"title": "Synthetic heads", "directions": "heads"}
+
+
+def run_fit(run: RunDir) -> Operation[TrainingResult]:
+    """Train in the folder by its config.json, from its newest checkpoint on.
+
+    Raises:
+        InputError: the config, the data folder or the initial weights are wrong.
+        TrainingError: another process trains there, or a loss is no longer finite.
+    """
+    config = from_json(FitConfig, run.read_config(), str(run.path / "config.json"))
+    with run.owned():
+        torch.set_num_threads(config.threads)
+        bank = HeadBank(Path(config.data))
+        models = Models.of(_first_generator(config))
+        plans = [
+            PhasePlan("points", config.points.steps, _Begin(PointsPhase, bank, config)),
+            PhasePlan("render", config.render.steps, _Begin(RenderPhase, bank, config)),
+            PhasePlan("decoder", config.decoder.steps, _Begin(DecoderPhase, bank, config)),
+        ]
+        cadence = Cadence(
+            record=config.record_every,
+            evaluate=config.evaluate_every,
+            checkpoint=config.checkpoint_every,
+            keep=config.keep,
+            ema=config.ema,
+        )
+        return (yield from train(run, models, plans, cadence, METADATA))
+
+
+@dataclass(frozen=True)
+class _Begin:
+    """Makes a phase once its turn has come."""
+
+    phase: type[PointsPhase] | type[RenderPhase] | type[DecoderPhase]
+    bank: HeadBank
+    config: FitConfig
+
+    def __call__(self, models: Models) -> PointsPhase | RenderPhase | DecoderPhase:
+        return self.phase(models, self.bank, self.config)
+
+
+def _first_generator(config: FitConfig) -> Generator:
+    architecture = config.generator(LATENT_DIM)
+    if config.init is None:
+        return initial_generator(architecture, USED_LATENTS, config.seed)
+    generator = load_checkpoint(config.init).generator
+    if generator.config != architecture:
+        raise InputError(
+            f"{config.init} holds another architecture ({generator.config}) than the run's config "
+            f"asks for ({architecture})."
+        )
+    return generator.requires_grad_(True)

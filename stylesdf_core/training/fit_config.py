@@ -1,0 +1,127 @@
+"""Settings of the supervised fit; they are a run folder's config.json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stylesdf_core.config import GeneratorConfig
+from stylesdf_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class PointsConfig:
+    """First phase: the mesh itself supervises the field, nothing is rendered.
+
+    Attributes:
+        steps: optimizer steps; 0 leaves the phase out.
+        heads: latents a step.
+        near: points a head and step near its surface.
+        space: points a head and step in the rest of the volume.
+        learning_rate: Adam's, at its height; mapping and modulation take a quarter of it.
+    """
+
+    steps: int = 45_000
+    heads: int = 32
+    near: int = 224
+    space: int = 96
+    learning_rate: float = 4e-4
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """Second phase: volume renders against rendered truth calibrate β and the sampled field.
+
+    Attributes:
+        steps, learning_rate: as in :class:`PointsConfig`.
+        heads: latents a step, one view each.
+        rays: rays a view and step.
+    """
+
+    steps: int = 6_000
+    heads: int = 16
+    rays: int = 128
+    learning_rate: float = 1e-4
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """Third phase: renderer frozen, the decoder learns the full-size image.
+
+    Attributes:
+        steps: optimizer steps; 0 leaves the phase out.
+        heads: latents a step, one view each.
+        crop: edge of the training crops, pixels of the feature map.
+        learning_rate: Adam's, of decoder and discriminator.
+        adversarial: weight of the non-saturating term; 0 for none.
+        r1: R1 weight γ (γ/2·‖∇D‖², every ``r1_every`` steps).
+    """
+
+    steps: int = 4_000
+    heads: int = 8
+    crop: int = 32
+    learning_rate: float = 2e-3
+    adversarial: float = 0.02
+    r1: float = 1.0
+    r1_every: int = 8
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """A supervised fit to synthetic heads.
+
+    Attributes:
+        data: folder of the heads' supervision (see :mod:`stylesdf_core.heads.supervision`).
+        width, depth: of the field.
+        thumb_size, output_size, channel_multiplier: see :class:`GeneratorConfig`.
+        init: weights to continue from (.safetensors); None for fresh ones.
+        points, render, decoder: the three phases, in this order.
+        precision: of matrix products and convolutions during training.
+        compiled: fuse the field's pointwise operations (torch.compile; needs a C++ compiler).
+        ema: decay of the averaged weights, a step.
+        seed: of weights and batches.
+        threads: CPU threads.
+        checkpoint_every, evaluate_every, record_every: steps.
+        keep: checkpoints kept.
+    """
+
+    data: str
+    stage: Literal["fit"] = "fit"
+    width: int = 128
+    depth: int = 6
+    thumb_size: int = 64
+    output_size: int = 256
+    channel_multiplier: int = 1
+    init: str | None = None
+    points: PointsConfig = field(default_factory=PointsConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    compiled: bool = False
+    ema: float = 0.999
+    seed: int = 0
+    threads: int = 2
+    checkpoint_every: int = 2_000
+    evaluate_every: int = 2_000
+    record_every: int = 50
+    keep: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "checkpoint_every", "evaluate_every", "record_every", "keep"):
+            if getattr(self, name) < 1:
+                raise InputError(f"Fit config: {name} must be at least 1.")
+        if not 0.0 <= self.ema < 1.0:
+            raise InputError(f"Fit config: ema must lie in [0, 1), not {self.ema}.")
+        if not 4 <= self.decoder.crop <= self.thumb_size:
+            raise InputError("Fit config: decoder.crop must lie between 4 and thumb_size.")
+
+    def generator(self, z_dim: int) -> GeneratorConfig:
+        """The architecture to train."""
+        return GeneratorConfig(
+            z_dim=z_dim,
+            width=self.width,
+            depth=self.depth,
+            thumb_size=self.thumb_size,
+            output_size=self.output_size,
+            channel_multiplier=self.channel_multiplier,
+        )

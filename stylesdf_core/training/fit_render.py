@@ -1,0 +1,146 @@
+"""Second phase of the fit: volume renders against rendered truth.
+
+Twenty-four samples are 0.01 apart, five times β: what a ray shows depends on where its samples
+fall. This phase lets field and β settle so that the *sampled* render is right, while the points'
+losses go on holding distances.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stylesdf_core.camera import focal_length
+from stylesdf_core.networks.generator import Generator
+from stylesdf_core.rays import cam2world, make_rays
+from stylesdf_core.training.fast_field import FastField
+from stylesdf_core.training.fit_config import FitConfig
+from stylesdf_core.training.fit_data import HeadBank
+from stylesdf_core.training.fit_points import (
+    WARMUP,
+    fast_field,
+    field_optimizer,
+    point_losses,
+    total,
+    update,
+)
+from stylesdf_core.training.fit_samples import FOV, evaluate_volume
+from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
+from stylesdf_core.volume_rendering import (
+    compositing_weights,
+    sample_depths,
+    sample_distances,
+    sample_points,
+)
+
+#: Samples a ray that receive gradients: the heaviest ones; the background sample comes on top.
+HEAVY_SAMPLES = 6
+#: A hundredth of the samples' spacing, world units: sharper than any outline needs.
+SMALLEST_BETA = 1e-4
+#: Points a head of the first phase's losses that go on holding the distances.
+NEAR_POINTS, SPACE_POINTS = 128, 96
+
+
+@dataclass(frozen=True)
+class RayRender:
+    """What rays accumulate.
+
+    Attributes:
+        rgb: (B, R, 3) in [0, 1].
+        coverage: (B, R, 1), one minus the background's weight.
+    """
+
+    rgb: Tensor
+    coverage: Tensor
+
+
+class RenderPhase(Phase):
+    """Volume-rendered rays and supervised points together; β is trained."""
+
+    def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
+        self.models = models
+        self.bank = bank
+        self.config = config
+        models.live.requires_grad_(False)
+        models.live.mapping.requires_grad_(True)
+        models.live.field.requires_grad_(True)
+        self.field = fast_field(models.live, config)
+        height = config.render.learning_rate
+        self.optimizers = {"field": field_optimizer(models.live, height)}
+        self.networks = {}
+
+    def step(self, index: int) -> dict[str, Tensor]:
+        """One Adam step on random rays of random views; see :class:`Phase`."""
+        settings, generator = self.config.render, self.models.live
+        random = torch.Generator().manual_seed(self.config.seed * 1_000_003 + 500_000_000 + index)
+        views = self.bank.views(random, settings.heads)
+        size = self.config.thumb_size
+        pixels = torch.randint(size * size, (settings.heads, settings.rays), generator=random)
+        focal = focal_length(FOV, size)
+        rays = make_rays(cam2world(views.azimuth, views.elevation), focal, size)
+        picked = [_pick(x, pixels) for x in (rays.origins, rays.directions, rays.viewdirs)]
+        w = generator.mapping(views.z)
+        render = render_rays(self.field, generator, w, *picked)
+        truth = _pick((views.thumbs(size).movedim(1, -1) + 1.0) / 2.0, pixels)
+        covered = _pick(views.coverage(size).movedim(1, -1), pixels)
+        batch = self.bank.points(random, settings.heads, NEAR_POINTS, SPACE_POINTS)
+        losses = point_losses(self.field, generator, batch, random)
+        losses["render"] = 2.0 * (render.rgb - truth).abs().mean()
+        losses["coverage"] = (render.coverage - covered).abs().mean()
+        optimizer = self.optimizers["field"]
+        set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
+        update(optimizer, total(losses), generator)
+        with torch.no_grad():
+            generator.field.sigmoid_beta.clamp_(min=SMALLEST_BETA)
+        return {**losses, "beta": generator.field.sigmoid_beta.detach()[0]}
+
+    def evaluate(self, samples: Path) -> dict[str, float]:
+        """As in the points phase."""
+        return evaluate_volume(self.models.ema, self.bank, samples)
+
+
+def _pick(image: Tensor, pixels: Tensor) -> Tensor:
+    """Values (B, R, C) of images (B, H, W, C) at flat pixel indices (B, R)."""
+    flat = image.flatten(1, 2)
+    return torch.gather(flat, 1, pixels[..., None].expand(-1, -1, flat.shape[-1]))
+
+
+def render_rays(
+    field: FastField,
+    generator: Generator,
+    w: Tensor,
+    origins: Tensor,
+    directions: Tensor,
+    viewdirs: Tensor,
+) -> RayRender:
+    """Volume-render rays (B, R, 3) with gradients through the samples that matter.
+
+    All samples are looked at without gradients first; the ``HEAVY_SAMPLES`` heaviest of each ray
+    and its background sample are then evaluated again with them. The others' densities still
+    dim what lies behind them, as constants.
+    """
+    samples = generator.config.samples
+    batch, count = origins.shape[:2]
+    t_vals = sample_depths(samples, origins)
+    points = sample_points(origins, directions, t_vals)  # (B, R, N, 3)
+    distances = sample_distances(t_vals, directions)
+    with torch.no_grad():
+        scalar = field.scalar(points.flatten(1, 2), w).view(batch, count, samples)
+        weights = compositing_weights(generator.sigma(scalar), distances, force_background=True)
+        heavy = weights[..., :-1].topk(min(HEAVY_SAMPLES, samples - 1), dim=-1).indices
+        last = torch.full_like(heavy[..., :1], samples - 1)
+        chosen = torch.cat([heavy, last], dim=-1)  # (B, R, K)
+    k = chosen.shape[-1]
+    near = torch.gather(points, 2, chosen[..., None].expand(-1, -1, -1, 3))
+    beside = viewdirs[:, :, None].expand_as(near)
+    output = field(near.flatten(1, 2), beside.flatten(1, 2), w)
+    scalar = scalar.scatter(2, chosen, output.scalar.view(batch, count, k))
+    weights = compositing_weights(generator.sigma(scalar), distances, force_background=True)
+    shares = torch.gather(weights, 2, chosen)
+    rgb = torch.sigmoid(output.rgb).view(batch, count, k, 3)
+    # The few percent of samples left out show the colour of those that were not.
+    shares = shares / shares.sum(dim=-1, keepdim=True).clamp_min(1e-6)
+    return RayRender((shares[..., None] * rgb).sum(dim=-2), 1.0 - weights[..., -1:])

@@ -1,0 +1,219 @@
+"""The folder that owns a training run: everything there is to know about it lies in there.
+
+::
+
+    config.json                  what is trained; a run never changes it
+    stats.jsonl                  one JSON object a line, each with its ``step``
+    checkpoints/step-XXXXXXXX.pt whole training state (plain tensors, read with weights_only)
+    checkpoints/ema-XXXXXXXX.safetensors   the averaged generator, loadable as a model
+    checkpoints/latest.json      names the newest of both
+    samples/XXXXXXXX.png         grids: truth above, render below
+    stop                         when this file appears the run saves and ends
+    process.json                 who is training here now
+
+A run killed at any instant loses only the steps since its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from stylesdf_core.checkpoints import save_safetensors
+from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.files import atomic_output, write_json, write_text
+from stylesdf_core.networks.generator import Generator
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """One run's folder; cheap to make, touches the disk only in its methods."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where training state and averaged generators lie."""
+        return self.path / "checkpoints"
+
+    @property
+    def stop_file(self) -> Path:
+        """Its appearance asks the run to save and end."""
+        return self.path / "stop"
+
+    @property
+    def stats_file(self) -> Path:
+        """One JSON object a line."""
+        return self.path / "stats.jsonl"
+
+    # --- config --------------------------------------------------------------------------------
+
+    def read_config(self) -> Any:
+        """The JSON value of config.json.
+
+        Raises:
+            InputError: it is missing or not JSON.
+        """
+        file = self.path / "config.json"
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"{self.path} is no run folder: it holds no config.json.") from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file} cannot be read as JSON: {error}.") from error
+
+    def write_config(self, config: Any) -> None:
+        """Make the folder with ``config`` (a JSON value), or check that it has the same.
+
+        Raises:
+            InputError: the folder already belongs to a run with another config.
+        """
+        file = self.path / "config.json"
+        if not file.exists():
+            write_json(file, config)
+            return
+        old = self.read_config()
+        changed = sorted(
+            key for key in {*old, *config} if old.get(key, None) != config.get(key, None)
+        )
+        if changed:
+            raise InputError(
+                f"{self.path} already holds a run with another {', '.join(changed)}; "
+                "resume it with its own settings or choose a new folder."
+            )
+
+    # --- statistics and samples ----------------------------------------------------------------
+
+    def append_stats(self, record: Mapping[str, float | int | str]) -> None:
+        """Append one line; ``record`` holds ``step``."""
+        with open(self.stats_file, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(dict(record)) + "\n")
+
+    def read_stats(self) -> list[dict[str, Any]]:
+        """All whole lines, oldest first; a line cut short by a kill is left out."""
+        if not self.stats_file.exists():
+            return []
+        records = []
+        for line in self.stats_file.read_text(encoding="utf-8").splitlines():
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                continue
+        return records
+
+    def trim_stats(self, step: int) -> None:
+        """Drop what was recorded after ``step``: those steps are about to run again."""
+        kept = [record for record in self.read_stats() if record["step"] <= step]
+        write_text(self.stats_file, "".join(json.dumps(record) + "\n" for record in kept))
+
+    def sample_path(self, step: int) -> Path:
+        """Where the sample grid of ``step`` goes."""
+        folder = self.path / "samples"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{step:08d}.png"
+
+    # --- checkpoints ---------------------------------------------------------------------------
+
+    def save_checkpoint(
+        self,
+        step: int,
+        state: Mapping[str, Any],
+        ema: Generator,
+        *,
+        keep: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write the state, the averaged generator and, last, latest.json; drop older than ``keep``.
+
+        Args:
+            state: nested containers of tensors, numbers and strings.
+            metadata: what the averaged generator's file says of itself besides the step.
+        """
+        names = {"state": f"step-{step:08d}.pt", "ema": f"ema-{step:08d}.safetensors"}
+        with atomic_output(self.checkpoints / names["state"]) as temporary:
+            torch.save(dict(state), temporary)
+        save_safetensors(
+            ema,
+            self.checkpoints / names["ema"],
+            metadata={**(metadata or {}), "step": str(step)},
+        )
+        write_json(self.checkpoints / "latest.json", {"step": step, **names})
+        for pattern in ("step-*.pt", "ema-*.safetensors"):
+            for old in sorted(self.checkpoints.glob(pattern))[:-keep]:
+                old.unlink(missing_ok=True)
+
+    def latest(self, kind: str = "state") -> Path | None:
+        """The newest checkpoint ("state") or averaged generator ("ema"); None before the first."""
+        file = self.checkpoints / "latest.json"
+        if not file.exists():
+            return None
+        return self.checkpoints / str(json.loads(file.read_text(encoding="utf-8"))[kind])
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """The newest training state, on the CPU; None before the first.
+
+        Raises:
+            TrainingError: the file is missing or damaged.
+        """
+        file = self.latest()
+        if file is None:
+            return None
+        try:
+            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises half a dozen types for a damaged file
+            raise TrainingError(
+                f"{file} cannot be read ({error}); name an older checkpoint in latest.json."
+            ) from error
+        return state
+
+    # --- process -------------------------------------------------------------------------------
+
+    def stop_requested(self) -> bool:
+        """Whether the file ``stop`` is there."""
+        return self.stop_file.exists()
+
+    def request_stop(self) -> None:
+        """Ask the process that trains here to save and end."""
+        self.stop_file.touch()
+
+    def running_process(self) -> int | None:
+        """Process id of the live process that trains here; None if there is none."""
+        try:
+            owner = json.loads((self.path / "process.json").read_text(encoding="utf-8"))
+            process = psutil.Process(owner["pid"])
+            # A process id may have been given to another program since.
+            same = abs(process.create_time() - owner["started"]) < 1.0
+            return process.pid if same and process.is_running() else None
+        except (OSError, ValueError, KeyError, psutil.Error):
+            return None
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Hold the folder for this process; an old stop request is forgotten.
+
+        Raises:
+            TrainingError: another process trains here.
+        """
+        owner = self.running_process()
+        if owner is not None:
+            raise TrainingError(
+                f"{self.path} is being trained by process {owner}; create the file "
+                f"{self.stop_file} to stop it, or choose another folder."
+            )
+        self.stop_file.unlink(missing_ok=True)
+        file = self.path / "process.json"
+        me = psutil.Process(os.getpid())
+        write_json(file, {"pid": me.pid, "started": me.create_time()})
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+            self.stop_file.unlink(missing_ok=True)

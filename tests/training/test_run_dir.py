@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from stylesdf_core.checkpoints import load_checkpoint
+from stylesdf_core.config import GeneratorConfig
+from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.networks.generator import Generator
+from stylesdf_core.training.run_dir import RunDir
+
+SMALL = GeneratorConfig(z_dim=8, width=8, depth=1, thumb_size=16, output_size=16)
+
+
+def test_config_of_a_run_never_changes(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.write_config({"width": 8})
+    run.write_config({"width": 8})
+    with pytest.raises(InputError, match="another width"):
+        run.write_config({"width": 16})
+
+
+def test_a_folder_without_config_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no config\.json"):
+        RunDir(tmp_path).read_config()
+
+
+def test_stats_survive_a_line_cut_short_and_are_trimmed(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    for step in (1, 2, 3):
+        run.append_stats({"step": step, "loss": 1.0 / step})
+    with open(run.stats_file, "a", encoding="utf-8") as stream:
+        stream.write('{"step": 4, "lo')
+    assert [record["step"] for record in run.read_stats()] == [1, 2, 3]
+    run.trim_stats(2)
+    assert [record["step"] for record in run.read_stats()] == [1, 2]
+
+
+def test_the_last_checkpoints_are_kept_and_loadable(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    assert run.load_checkpoint() is None
+    assert run.latest("ema") is None
+    generator = Generator(SMALL)
+    for step in (10, 20, 30):
+        run.save_checkpoint(step, {"step": step, "x": torch.ones(2)}, generator, keep=2)
+    assert sorted(file.name for file in run.checkpoints.iterdir()) == [
+        "ema-00000020.safetensors",
+        "ema-00000030.safetensors",
+        "latest.json",
+        "step-00000020.pt",
+        "step-00000030.pt",
+    ]
+    state = run.load_checkpoint()
+    assert state is not None
+    assert state["step"] == 30
+    weights = run.latest("ema")
+    assert weights is not None
+    assert load_checkpoint(weights).generator.config == SMALL
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.save_checkpoint(1, {"step": 1}, Generator(SMALL), keep=1)
+    file = run.latest()
+    assert file is not None
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(TrainingError, match=r"step-00000001\.pt"):
+        run.load_checkpoint()
+
+
+def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.request_stop()
+    with run.owned():
+        assert not run.stop_requested(), "an old request is forgotten"
+        assert run.running_process() == os.getpid()
+        with pytest.raises(TrainingError, match="is being trained"), run.owned():
+            pass
+    assert run.running_process() is None
+
+
+def test_a_process_that_died_leaves_the_folder_free(tmp_path: Path) -> None:
+    started = psutil.Process().create_time() - 1000.0
+    (tmp_path / "process.json").write_text(json.dumps({"pid": os.getpid(), "started": started}))
+    assert RunDir(tmp_path).running_process() is None
