@@ -17,7 +17,6 @@ from typing import Annotated, Any, TypeAlias
 import tyro
 from tqdm import tqdm
 
-from stylesdf_core.commands.base import Operation
 from stylesdf_core.commands.heads import MakeHeads
 from stylesdf_core.commands.measure import Measure
 from stylesdf_core.commands.meshes import ExportMesh
@@ -26,6 +25,7 @@ from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.train import TrainFit, TrainList
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.model_zoo import WEIGHT_SUFFIXES
+from stylesdf_core.progress import Operation
 from stylesdf_core.scene import read_scene
 
 PROGRAM = "stylesdf-studio"

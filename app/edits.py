@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 from stylesdf_core.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
-from stylesdf_core.config import GeneratorConfig
-from stylesdf_core.latents import MAX_SEED, FloatArray, LatentDirection, seed_to_z
+from stylesdf_core.config import MAX_SEED, GeneratorConfig
+from stylesdf_core.latents import FloatArray, LatentDirection, seed_to_z
 from stylesdf_core.scene import Identity, Mixing, Scene
 
 #: Random seeds are drawn below this; six digits can be read, remembered and typed.

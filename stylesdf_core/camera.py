@@ -41,7 +41,7 @@ class OrbitCamera:
         azimuth: radians; any value (wraps at ±π when orbiting).
         elevation: radians, within ±85°.
         fov: half opening angle, degrees, 1 to 20; the models are trained at 6.
-        pan_x, pan_y: shift of the camera in its own image plane, world units.
+        pan_x, pan_y: shift of the camera in its own image plane, world units, within ±0.12.
     """
 
     azimuth: float = 0.0
@@ -55,6 +55,12 @@ class OrbitCamera:
             raise InputError(
                 f"fov is the half opening angle and must lie between {MIN_FOV:g} and "
                 f"{MAX_FOV:g} degrees, not {self.fov:g}."
+            )
+        if not math.isfinite(self.azimuth):
+            raise InputError(f"azimuth must be a finite angle in radians, not {self.azimuth}.")
+        if not max(abs(self.pan_x), abs(self.pan_y)) <= MAX_PAN:
+            raise InputError(
+                f"pan_x and pan_y must lie between -{MAX_PAN:g} and {MAX_PAN:g} world units."
             )
         if not abs(self.elevation) <= math.pi / 2:
             raise InputError(

@@ -11,7 +11,6 @@ import json
 import pickle
 import re
 import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +151,7 @@ def _compare(
 
 
 def _first(keys: Mapping[str, Any]) -> str:
-    return ", ".join(list(keys)[:_SHOWN]) or "none"
+    return ", ".join(str(key) for key in list(keys)[:_SHOWN]) or "none"
 
 
 # --- the published layout ----------------------------------------------------------------------
@@ -178,7 +177,7 @@ def _read_pickle(path: Path) -> Any:
             f"{path} holds code or is damaged: it is not made of tensors only, and was not "
             "executed. Use a file that holds state dicts, from a source you trust."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # torch raises a dozen types for damaged files
         raise CheckpointError(
             f"{path} is truncated or not a PyTorch checkpoint; download it again."
         ) from error
@@ -206,20 +205,23 @@ def _published_state(data: Any, path: Path) -> dict[str, Tensor]:
 def _infer_config(state: Mapping[str, Tensor], path: Path, field: FieldKind) -> GeneratorConfig:
     """Hyperparameters from shapes, since a published file does not state them."""
 
-    def shape(key: str) -> tuple[int, ...]:
+    def shape(key: str, rank: int) -> tuple[int, ...]:
         if key not in state:
             raise CheckpointError(f"{path}: {key} is missing; first keys: {_first(state)}.")
-        return tuple(state[key].shape)
+        found = tuple(state[key].shape)
+        if len(found) != rank or 0 in found:
+            raise CheckpointError(f"{path}: {key} should have {rank} axes and is {found}.")
+        return found
 
     layers = [re.fullmatch(r"renderer\.network\.pts_linears\.(\d+)\.weight", k) for k in state]
     depth = sum(match is not None for match in layers)
-    width = shape("renderer.network.pts_linears.0.weight")[0]
-    z_dim = shape("style.0.weight")[0]
+    width = shape("renderer.network.pts_linears.0.weight", 2)[0]
+    z_dim = shape("style.0.weight", 2)[0]
     size, multiplier, thumb = 64, 1, 64
     if "decoder.conv1.conv.weight" in state:
-        multiplier = max(1, shape("decoder.conv1.conv.weight")[1] // decoder_channels(0, 1))
+        multiplier = max(1, shape("decoder.conv1.conv.weight", 5)[1] // decoder_channels(0, 1))
         convs = [re.fullmatch(r"decoder\.noises\.noise_(\d+)", key) for key in state]
-        thumb = shape("decoder.noises.noise_0")[-1]
+        thumb = shape("decoder.noises.noise_0", 4)[-1]
         size = thumb << ((sum(match is not None for match in convs) - 1) // 2)
     try:
         return GeneratorConfig(

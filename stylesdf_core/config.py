@@ -16,6 +16,18 @@ T = TypeVar("T")
 
 #: Width of the decoder's own w; fixed by the published layout.
 DECODER_W_DIM = 512
+#: Seeds are 32-bit numbers, as NumPy and torch both take them.
+MAX_SEED = 2**32 - 1
+# What a damaged or hostile file may ask for at most.
+_LARGEST = {
+    "z_dim": 4096,
+    "width": 4096,
+    "depth": 64,
+    "thumb_size": 512,
+    "output_size": 4096,
+    "channel_multiplier": 16,
+    "samples": 1024,
+}
 
 
 @dataclass(frozen=True)
@@ -44,9 +56,12 @@ class GeneratorConfig:
     samples: int = 24
 
     def __post_init__(self) -> None:
-        for name in ("z_dim", "width", "depth", "thumb_size", "channel_multiplier", "samples"):
-            if getattr(self, name) < 1:
-                raise InputError(f"Generator config: {name} must be at least 1.")
+        for name, most in _LARGEST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise InputError(
+                    f"Generator config: {name} must lie between 1 and {most}, "
+                    f"not {getattr(self, name)}."
+                )
         ratio = self.output_size / self.thumb_size
         if ratio < 1 or not math.log2(ratio).is_integer():
             raise InputError(
@@ -93,6 +108,17 @@ class RenderOptions:
             raise InputError(f"samples must lie between 4 and 128, not {self.samples}.")
         if self.noise not in get_args(NoiseMode):
             raise InputError(f"noise must be fixed, random or none, not {self.noise!r}.")
+        check_seed(self.noise_seed, "noise_seed")
+
+
+def check_seed(seed: int, name: str = "seed") -> None:
+    """Refuse seeds that are not 32-bit.
+
+    Raises:
+        InputError: names the seed.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError(f"{name} {seed} is out of range; seeds run from 0 to {MAX_SEED}.")
 
 
 def to_json(value: Any) -> Any:

@@ -38,5 +38,5 @@ def read_picture_metadata(path: Path) -> str | None:
     if isinstance(text, str):
         return text
     if isinstance(comment, bytes) and comment.startswith(f"{KEY}:".encode()):
-        return comment.split(b":", 1)[1].decode("ascii")
+        return comment.split(b":", 1)[1].decode("ascii", errors="replace")
     return None

@@ -24,11 +24,11 @@ from stylesdf_core.camera import FAR, NEAR, OrbitCamera
 from stylesdf_core.config import RenderOptions
 from stylesdf_core.distance_grid import DistanceGrid
 from stylesdf_core.errors import InputError
-from stylesdf_core.latents import apply_edits, seed_to_z
+from stylesdf_core.latents import apply_edits, seed_to_z, slerp
 from stylesdf_core.model import Model, select_device
 from stylesdf_core.picture import Picture
 from stylesdf_core.rays import make_rays
-from stylesdf_core.scene import Identity, Mixing, Scene, View
+from stylesdf_core.scene import Identity, Mixing, Morph, Scene, View
 from stylesdf_core.volume_rendering import sample_depths
 
 FloatArray = npt.NDArray[np.float32]
@@ -104,6 +104,9 @@ class Engine:
         self.device = select_device(device)
         self.config = model.generator.config
         generator = model.generator
+        if self.device.type == "cuda":
+            # Convolutions default to TF32, whose pixels differ from a CPU's by more than rounding.
+            torch.backends.cudnn.allow_tf32 = False
         if self.device.type != "cpu":
             generator = copy.deepcopy(generator).to(self.device)
         self.generator = generator
@@ -141,14 +144,14 @@ class Engine:
 
         The truncated w enters the decoder's mapping, whose output is pulled to its own mean.
         """
-        key = (scene.identity, scene.mixing, scene.truncation_psi)
+        key = (scene.identity, scene.morph, scene.mixing, scene.truncation_psi)
         if self._styles is None or self._styles[0] != key:
             self._styles = (key, self._make_styles(scene))
         return self._styles[1]
 
     def _make_styles(self, scene: Scene) -> Styles:
         psi = scene.truncation_psi
-        w = self._truncated_w(scene.identity, psi)
+        w = self._truncated(self._w(scene.identity, scene.morph), psi)
         decoder = self.generator.decoder
         if decoder is None or self._mean_decoder is None:
             return Styles(w, None)
@@ -156,15 +159,27 @@ class Engine:
         own = mean + psi * (decoder.map(w) - mean)  # (1, 512)
         layers = own[:, None].repeat(1, self.config.n_latent, 1)
         if scene.mixing.seed is not None:
-            other_w = self._truncated_w(Identity(scene.mixing.seed), psi)
+            other_w = self._truncated(self._w(Identity(scene.mixing.seed), Morph()), psi)
             other = mean + psi * (decoder.map(other_w) - mean)
             strengths = self._strengths(scene.mixing)
             layers = layers + strengths * (other[:, None] - layers)
         return Styles(w, layers)
 
-    def _truncated_w(self, identity: Identity, psi: float) -> Tensor:
-        z = torch.from_numpy(self.z(identity))[None].to(self.device)
-        w: Tensor = self.generator.mapping(z)
+    def _w(self, identity: Identity, morph: Morph) -> Tensor:
+        """The renderer's w, (1, z_dim), untruncated; edits hold on both ends of a morph."""
+        if morph.seed is None:
+            return self._map(self.z(identity))
+        other = Identity(morph.seed, None, identity.edits)
+        if morph.space == "z":
+            middle = slerp(self.z(identity), self.z(other), morph.amount)
+            return self._map(apply_edits(middle, identity.edits, self.model.directions))
+        return torch.lerp(self._map(self.z(identity)), self._map(self.z(other)), morph.amount)
+
+    def _map(self, z: FloatArray) -> Tensor:
+        w: Tensor = self.generator.mapping(torch.from_numpy(z)[None].to(self.device))
+        return w
+
+    def _truncated(self, w: Tensor, psi: float) -> Tensor:
         return self._mean_w + psi * (w - self._mean_w)
 
     def _strengths(self, mixing: Mixing) -> Tensor:
@@ -172,7 +187,7 @@ class Engine:
         return torch.tensor(strengths, device=self.device)[None, :, None]
 
     def _field(self, scene: Scene) -> BakedField:
-        key = (scene.identity, scene.truncation_psi)
+        key = (scene.identity, scene.morph, scene.truncation_psi)
         if self._baked is None or self._baked[0] != key:
             with torch.inference_mode():
                 w = self.styles(scene).w
@@ -297,7 +312,8 @@ class Engine:
         )
 
     def _distances(self, scene: Scene) -> DistanceGrid | None:
-        if self.config.field == "density":
+        # torch for MPS learnt to sample 3-D grids only lately
+        if self.config.field == "density" or self.device.type == "mps":
             return None
         field = self._field(scene)
         if self._grid is None or self._grid[0] is not field:

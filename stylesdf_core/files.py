@@ -12,6 +12,11 @@ from typing import Any
 
 from stylesdf_core.errors import OutputError
 
+# The umask can only be read by setting it, which is safe while no other thread makes files.
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
+_FILE_MODE = 0o666 & ~_UMASK
+
 
 @contextmanager
 def atomic_output(path: Path | str) -> Iterator[Path]:
@@ -39,18 +44,12 @@ def atomic_output(path: Path | str) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, _FILE_MODE)
         os.replace(temporary, path)
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
 
 
 def write_text(path: Path | str, text: str) -> None:

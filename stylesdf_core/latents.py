@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stylesdf_core.config import from_json
+from stylesdf_core.config import check_seed, from_json
 from stylesdf_core.errors import InputError
 
 FloatArray = npt.NDArray[np.float32]
-MAX_SEED = 2**32 - 1
 
 
 def seed_to_z(seed: int, z_dim: int = 256) -> FloatArray:
@@ -24,8 +23,7 @@ def seed_to_z(seed: int, z_dim: int = 256) -> FloatArray:
     Raises:
         InputError: the seed is negative or above 2³² − 1.
     """
-    if not 0 <= seed <= MAX_SEED:
-        raise InputError(f"Seed {seed} is out of range; seeds run from 0 to {MAX_SEED}.")
+    check_seed(seed)
     return np.random.default_rng(seed).standard_normal(z_dim).astype(np.float32)
 
 

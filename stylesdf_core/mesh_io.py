@@ -72,10 +72,11 @@ def read_metadata(path: Path | str) -> str | None:
                 magic, _, _, length, _ = struct.unpack("<4sIIII", stream.read(20))
                 if magic != b"glTF":
                     raise InputError(f"{path} is not a GLB file.")
-                extras = json.loads(stream.read(length)).get("asset", {}).get("extras", {})
-                return json.dumps(extras[KEY]) if KEY in extras else None
+                document = json.loads(stream.read(length))
+                extras = document.get("asset", {}).get("extras")
+                return json.dumps(extras[KEY]) if extras and KEY in extras else None
             return _read_comments(stream)
-    except (OSError, struct.error, ValueError) as error:
+    except (OSError, struct.error, ValueError, AttributeError, TypeError) as error:
         raise InputError(f"Cannot read the session in {path}: {error}.") from error
 
 

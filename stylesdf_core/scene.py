@@ -7,12 +7,13 @@ are all this one dataclass; as JSON it carries a format number.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from stylesdf_core.camera import OrbitCamera
-from stylesdf_core.config import RenderOptions, from_json, to_json
+from stylesdf_core.config import RenderOptions, check_seed, from_json, to_json
 from stylesdf_core.errors import InputError
 
 View = Literal["image", "volume", "depth", "normals", "mesh"]
@@ -36,6 +37,10 @@ class Identity:
     edits: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
+        for name, value in self.edits:
+            if not math.isfinite(value):
+                raise InputError(f"{name} must be a finite number, not {value}.")
         object.__setattr__(self, "edits", tuple(sorted(dict(self.edits).items())))
 
     def edited(self, name: str, value: float | None) -> Identity:
@@ -62,6 +67,12 @@ class Mixing:
     crossover: int = 3
     strengths: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.seed is not None:
+            check_seed(self.seed, "the second identity's seed")
+        if not all(0.0 <= strength <= 1.0 for strength in self.strengths):
+            raise InputError("Style mixing strengths must lie between 0 and 1.")
+
     def layer_strengths(self, n_latent: int) -> tuple[float, ...]:
         """The second style's weight in each of ``n_latent`` layers.
 
@@ -86,6 +97,27 @@ class Mixing:
 
 
 @dataclass(frozen=True)
+class Morph:
+    """Interpolation of the identity, shape included, towards another seed.
+
+    Attributes:
+        seed: of the other identity; None for no interpolation.
+        amount: 0 is the identity itself, 1 the other.
+        space: ``w`` interpolates linearly there, ``z`` along the great circle.
+    """
+
+    seed: int | None = None
+    amount: float = 0.5
+    space: Literal["z", "w"] = "w"
+
+    def __post_init__(self) -> None:
+        if self.seed is not None:
+            check_seed(self.seed, "the morph's seed")
+        if not 0.0 <= self.amount <= 1.0:
+            raise InputError(f"The amount of a morph must lie between 0 and 1, not {self.amount}.")
+
+
+@dataclass(frozen=True)
 class Scene:
     """What a picture depends on.
 
@@ -96,6 +128,7 @@ class Scene:
 
     model: str = SHIPPED_MODEL
     identity: Identity = field(default_factory=Identity)
+    morph: Morph = field(default_factory=Morph)
     mixing: Mixing = field(default_factory=Mixing)
     truncation_psi: float = 0.7
     camera: OrbitCamera = field(default_factory=OrbitCamera)

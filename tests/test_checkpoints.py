@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -137,3 +140,26 @@ def test_nan_weights_are_refused(tmp_path: Path) -> None:
     save_safetensors(generator, tmp_path / "nan.safetensors")
     with pytest.raises(CheckpointError, match=r"field\.rgb_head\.bias holds NaN"):
         load_checkpoint(tmp_path / "nan.safetensors")
+
+
+def test_garbage_gets_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "garbage.pt"
+    source = np.random.default_rng(0)
+    whole = io.BytesIO()
+    torch.save({"g_ema": to_published(tiny_generator(thumb_size=64, output_size=64))}, whole)
+    for trial in range(60):
+        data = bytearray(whole.getvalue() if trial % 2 else source.bytes(200))
+        for _ in range(20):
+            data[int(source.integers(min(len(data), 4000)))] = int(source.integers(256))
+        path.write_bytes(bytes(data))
+        with contextlib.suppress(CheckpointError):  # a flipped weight bit may still load
+            load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "state", [{1: torch.zeros(2)}, {"renderer.sigmoid_beta": torch.zeros(())}, [1, 2], None]
+)
+def test_odd_contents_get_one_clear_error(tmp_path: Path, state: object) -> None:
+    torch.save({"g_ema": state}, tmp_path / "odd.pt")
+    with pytest.raises(CheckpointError, match=r"odd\.pt"):
+        load_checkpoint(tmp_path / "odd.pt")

@@ -12,9 +12,10 @@ from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.config import RenderOptions
 from stylesdf_core.engine import Engine
 from stylesdf_core.errors import InputError
+from stylesdf_core.latents import LatentDirection
 from stylesdf_core.networks.generator import VolumeRender
 from stylesdf_core.rays import make_rays
-from stylesdf_core.scene import VIEWS, Identity, Mixing, Scene, View
+from stylesdf_core.scene import VIEWS, Identity, Mixing, Morph, Scene, View
 from tests.models import tiny_model
 
 SCENES = [
@@ -70,7 +71,7 @@ def test_caches_never_go_stale() -> None:
     source = np.random.default_rng(0)
     scene = Scene()
     for _ in range(30):
-        change = int(source.integers(6))
+        change = int(source.integers(7))
         value = float(source.uniform(0, 1))
         if change == 0:
             scene = replace(scene, identity=Identity(int(source.integers(4))))
@@ -82,6 +83,8 @@ def test_caches_never_go_stale() -> None:
             scene = replace(scene, camera=OrbitCamera(value, 0.3 * value))
         elif change == 4:
             scene = replace(scene, options=RenderOptions(noise="random", noise_seed=int(9 * value)))
+        elif change == 5:
+            scene = replace(scene, morph=Morph(int(source.integers(4)), round(value, 1)))
         else:
             scene = replace(scene, options=RenderOptions(samples=8 + int(8 * value)))
         fresh = Engine(model, "cpu")
@@ -100,6 +103,21 @@ def test_psi_one_is_the_seed_itself_and_zero_the_mean() -> None:
     full = engine.styles(Scene(identity=Identity(1), truncation_psi=1.0)).w
     z = torch.from_numpy(engine.z(Identity(1)))[None]
     torch.testing.assert_close(full, engine.generator.mapping(z), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("space", ["z", "w"])
+def test_morph_ends_at_both_identities_with_edits_kept(space: str) -> None:
+    model = replace(tiny_model(), directions=(LatentDirection("smile", "Smile", "face", 3),))
+    engine = Engine(model, "cpu")
+    one, other = (Identity(seed, edits=(("smile", 2.0),)) for seed in (1, 2))
+
+    def w(amount: float) -> torch.Tensor:
+        morph = Morph(2, amount, space)  # type: ignore[arg-type]
+        return engine.styles(Scene(identity=one, morph=morph)).w
+
+    torch.testing.assert_close(w(0.0), engine.styles(Scene(identity=one)).w)
+    torch.testing.assert_close(w(1.0), engine.styles(Scene(identity=other)).w, atol=1e-4, rtol=1e-3)
+    assert not torch.allclose(w(0.5), w(0.0), atol=1e-3)
 
 
 def test_mixing_changes_colours_but_not_the_surface() -> None:

@@ -12,10 +12,10 @@ import pytest
 import trimesh
 
 from stylesdf_core import mesh_io
-from stylesdf_core.commands.base import drain
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.mesh_io import SUFFIXES, export_mesh, read_metadata
 from stylesdf_core.meshing import SurfaceMesh, extract_surface
+from stylesdf_core.progress import drain
 
 SESSION = json.dumps({"model": "Köpfe", "z": list(range(100)), "text": "a  b\nc " * 40}, indent=1)
 ORANGE = np.float32([0.9, 0.5, 0.1])

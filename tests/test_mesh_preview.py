@@ -13,10 +13,10 @@ import pytest
 
 from stylesdf_core import mesh_preview
 from stylesdf_core.camera import OrbitCamera
-from stylesdf_core.commands.base import drain
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.mesh_preview import STUDIO_BACKGROUND, MeshPreview
 from stylesdf_core.meshing import SurfaceMesh, extract_surface
+from stylesdf_core.progress import drain
 
 RADIUS = 0.08
 CENTRE = np.array([0.01, -0.015, 0.02])

@@ -8,7 +8,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stylesdf_core.commands.base import Progress, drain
 from stylesdf_core.errors import EmptySurfaceError, InputError
 from stylesdf_core.meshing import (
     SurfaceMesh,
@@ -17,6 +16,7 @@ from stylesdf_core.meshing import (
     mesh_grid,
     report,
 )
+from stylesdf_core.progress import Progress, drain
 from stylesdf_core.sdf_grid import VOLUME_BOUNDS, FloatArray, ScalarField, SdfGrid, sample_grid
 
 RADIUS = 0.08

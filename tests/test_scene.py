@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from stylesdf_core.latents import (
     seed_to_z,
     slerp,
 )
-from stylesdf_core.scene import Identity, Mixing, Scene, read_scene
+from stylesdf_core.scene import Identity, Mixing, Morph, Scene, read_scene
 
 RICH = Scene(
     model="ffhq1024",
     identity=Identity(3, tuple(np.linspace(-1, 1, 4)), (("smile", 1.5), ("jaw", -0.5))),
+    morph=Morph(seed=11, amount=0.25, space="z"),
     mixing=Mixing(seed=8, crossover=2, strengths=(0.0, 1.0)),
     truncation_psi=0.5,
     camera=OrbitCamera(0.1, -0.2, 7.0, 0.01, 0.02),
@@ -62,6 +64,24 @@ def test_bad_sessions_name_their_field(text: str, message: str) -> None:
         Scene.from_json(text, "my.json")
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Identity(seed=-1),
+        lambda: Identity(edits=(("smile", float("nan")),)),
+        lambda: Mixing(seed=2**32),
+        lambda: Mixing(seed=1, strengths=(1.5,)),
+        lambda: Morph(seed=1, amount=-0.1),
+        lambda: OrbitCamera(azimuth=float("inf")),
+        lambda: OrbitCamera(pan_x=1e9),
+        lambda: RenderOptions(noise_seed=-3),
+    ],
+)
+def test_values_that_no_session_could_hold_are_refused(build: Callable[[], object]) -> None:
+    with pytest.raises(InputError):
+        build()
+
+
 def test_edits_are_kept_sorted_and_replaced() -> None:
     identity = Identity().edited("smile", 1.0).edited("jaw", 0.5).edited("smile", 2.0)
     assert identity.edits == (("jaw", 0.5), ("smile", 2.0))
@@ -92,7 +112,7 @@ def test_seeds_are_standard_normal_and_stable() -> None:
     np.testing.assert_array_equal(
         z, np.random.default_rng(742).standard_normal(256).astype(np.float32)
     )
-    with pytest.raises(InputError, match="Seed -1 is out of range"):
+    with pytest.raises(InputError, match="seed -1 is out of range"):
         seed_to_z(-1)
 
 

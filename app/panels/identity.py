@@ -10,7 +10,8 @@ from app import edits, icons, theme
 from app.slider import SliderActions, SliderRow, SliderSpec
 from app.ui import IconButton, Ui
 from app.workbench import Workbench
-from stylesdf_core.latents import MAX_SEED, LatentDirection
+from stylesdf_core.config import MAX_SEED
+from stylesdf_core.latents import LatentDirection
 from stylesdf_core.scene import Scene
 
 #: How far beyond the trained range a direction's slider goes, as a share of that range.

@@ -9,7 +9,7 @@ from app.pointer import LEFT, RIGHT, Press
 from app.slider import SliderActions, SliderRow, SliderSpec
 from app.ui import IconButton, Ui
 from app.workbench import Workbench
-from stylesdf_core.latents import MAX_SEED
+from stylesdf_core.config import MAX_SEED
 from stylesdf_core.scene import Mixing, Scene
 
 _BARS_HEIGHT = 44

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from typing import TypeAlias
 
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
+from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.commands.scene_flags import flags_from_scene
 from stylesdf_core.scene import Scene
 
@@ -19,7 +21,10 @@ _NAMES: dict[type, str] = {
 }
 
 
-def command_line(request: RenderImage | RenderTurntable | ExportMesh | Demo) -> str:
+Request: TypeAlias = RenderImage | RenderTurntable | ExportMesh | Demo
+
+
+def command_line(request: Request) -> str:
     """The shell command, defaults left out.
 
     Raises:
@@ -28,12 +33,24 @@ def command_line(request: RenderImage | RenderTurntable | ExportMesh | Demo) -> 
     words = [PROGRAM, _NAMES[type(request)]]
     for field in dataclasses.fields(request):
         value = getattr(request, field.name)
-        flag = "--" + field.name.replace("_", "-")
         if isinstance(value, Scene):
             words += flags_from_scene(value)
-        elif isinstance(value, bool):
-            if value != field.default:
-                words.append(flag if value else f"--no-{flag[2:]}")
-        elif value != field.default:
-            words += [flag, str(value)]
+        elif isinstance(value, MeshSettings):
+            words += _changed_flags(value)
+    words += _changed_flags(request)
     return shlex.join(words)
+
+
+def _changed_flags(settings: Request | MeshSettings) -> list[str]:
+    """Flags of the plain fields that differ from their defaults."""
+    words: list[str] = []
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value) or value == field.default:
+            continue
+        flag = "--" + field.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
+        else:
+            words += [flag, str(value)]
+    return words

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stylesdf_core.commands.scene_flags import SceneFlags
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene import Scene
+from stylesdf_core.sdf_grid import MAX_RESOLUTION, MIN_RESOLUTION
+
+if TYPE_CHECKING:
+    from stylesdf_core.meshing import MeshReport
 
 SUFFIXES = (".obj", ".ply", ".glb", ".stl")
-MIN_RESOLUTION, MAX_RESOLUTION = 32, 512
+
+
+@dataclass(frozen=True)
+class ExportedMesh:
+    """A mesh file and what is in it; as text, its path and one line of figures."""
+
+    path: Path
+    report: MeshReport
+
+    def __str__(self) -> str:
+        report = self.report
+        size = " × ".join(f"{b - a:.3f}" for a, b in zip(*report.bounds, strict=True))
+        return (
+            f"{self.path}\n{report.triangles:,} triangles, {report.vertices:,} vertices, "
+            f"{report.components} component{'' if report.components == 1 else 's'}, "
+            f"{'watertight' if report.watertight else 'not watertight'}, {size} world units"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +60,8 @@ class ExportMesh:
     device: str = "auto"
     """Where to compute: auto, cpu, cuda or mps."""
 
-    def run(self) -> Operation[Path]:
-        """Extract, write and re-read; the result is the file.
+    def run(self) -> Operation[ExportedMesh]:
+        """Extract, write and re-read; the result is the file and a report on it.
 
         Raises:
             InputError: the scene, resolution or file name cannot be used.
@@ -56,7 +77,7 @@ class ExportMesh:
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine import Engine
         from stylesdf_core.mesh_io import export_mesh
-        from stylesdf_core.meshing import extract_surface
+        from stylesdf_core.meshing import extract_surface, report
         from stylesdf_core.model import load_model
 
         engine = Engine(load_model(self.scene.model), self.device)
@@ -70,4 +91,4 @@ class ExportMesh:
         )
         yield Progress(1, 1, f"writing {len(mesh.faces):,} triangles")
         export_mesh(mesh, self.out, metadata=self.scene.to_json())
-        return self.out
+        return ExportedMesh(self.out, report(mesh))

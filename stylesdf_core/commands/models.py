@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -80,6 +80,10 @@ class ModelsExport:
     out: Path
     """FILE.safetensors for this program, or FILE.pt in the layout of the published code."""
 
+    field: Literal["sdf", "density"] = "sdf"
+    """How to read the scalar of a published .pt, which does not say: a signed distance, or the
+    density of a model trained without the SDF losses."""
+
     half: bool = False
     """Store 16-bit floats (.safetensors only): half the size, the same picture to rounding."""
 
@@ -99,14 +103,13 @@ class ModelsExport:
         from stylesdf_core.checkpoints import load_checkpoint, save_published, save_safetensors
 
         yield Progress(0, 2, "reading")
-        loaded = load_checkpoint(model_zoo.resolve(self.model).path)
+        loaded = load_checkpoint(model_zoo.resolve(self.model).path, field=self.field)
         yield Progress(1, 2, f"writing {self.out.name}")
         if self.out.suffix == ".pt":
             save_published(loaded.generator, self.out)
         else:
             dtype = torch.float16 if self.half else torch.float32
             save_safetensors(loaded.generator, self.out, dtype=dtype, metadata=loaded.metadata)
-        yield Progress(2, 2)
         return self.out
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import tyro
 from PIL import Image
 
+from stylesdf_core.commands.animation import write_gif, write_mp4
 from stylesdf_core.commands.meshes import ExportMesh
-from stylesdf_core.commands.rendering import SceneRenderer, check_size
+from stylesdf_core.commands.rendering import MeshSettings, SceneRenderer, check_size
 from stylesdf_core.commands.scene_flags import SceneFlags
-from stylesdf_core.embedding import gif_comment, png_info
+from stylesdf_core.embedding import png_info
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.files import atomic_output
 from stylesdf_core.picture import Picture
@@ -23,7 +23,7 @@ from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene import Scene, View
 
 Device: TypeAlias = Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda,mps}")]
-Pixels = npt.NDArray[np.uint8]
+MeshFlags: TypeAlias = Annotated[MeshSettings, tyro.conf.arg(name="")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,8 @@ class RenderImage:
     device: Device = "auto"
     """Where to compute."""
 
+    mesh: MeshFlags = field(default_factory=MeshSettings)
+
     def run(self) -> Operation[Path]:
         """Render and write; the result is the file.
 
@@ -54,11 +56,10 @@ class RenderImage:
         check_size(self.size)
         _check_suffix(self.out, (".png", ".npy"))
         yield Progress(0, 2, "loading the model")
-        with SceneRenderer(self.scene.model, self.device) as renderer:
+        with SceneRenderer(self.scene.model, self.device, self.mesh) as renderer:
             yield Progress(1, 2, f"rendering the {self.view}")
             picture = yield from renderer.draw(self.scene, self.view, self.size)
         write_picture(picture, self.out, self.scene)
-        yield Progress(2, 2, "done")
         return self.out
 
 
@@ -90,6 +91,8 @@ class RenderTurntable:
     device: Device = "auto"
     """Where to compute."""
 
+    mesh: MeshFlags = field(default_factory=MeshSettings)
+
     def run(self) -> Operation[Path]:
         """Render and write; the result is the file.
 
@@ -104,20 +107,17 @@ class RenderTurntable:
             raise InputError(f"--fps must lie between 1 and 60, not {self.fps:g}.")
         if not 0.0 < self.arc < math.inf:
             raise InputError(f"--arc must be an angle above 0 radians, not {self.arc:g}.")
-        if self.out.suffix.lower() == ".mp4":
-            _require_ffmpeg()
-        total = self.frames + 1
-        yield Progress(0, total, "loading the model")
-        frames: list[Pixels] = []
-        with SceneRenderer(self.scene.model, self.device) as renderer:
+        yield Progress(0, self.frames, "loading the model")
+        write = write_mp4 if self.out.suffix.lower() == ".mp4" else write_gif
+        with (
+            write(self.out, self.fps, self.scene.to_json()) as writer,
+            SceneRenderer(self.scene.model, self.device, self.mesh) as renderer,
+        ):
             for index, azimuth in enumerate(self.azimuths()):
                 scene = replace(self.scene, camera=replace(self.scene.camera, azimuth=azimuth))
                 picture = yield from renderer.draw(scene, self.view, self.size)
-                frames.append(picture.to_uint8())
-                yield Progress(index + 1, total, f"frame {index + 1} of {self.frames}")
-        write = _write_mp4 if self.out.suffix.lower() == ".mp4" else _write_gif
-        write(frames, self.out, self.fps, self.scene.to_json())
-        yield Progress(total, total, "done")
+                writer.add(picture.to_uint8())
+                yield Progress(index + 1, self.frames, f"frame {index + 1} of {self.frames}")
         return self.out
 
     def azimuths(self) -> list[float]:
@@ -182,54 +182,3 @@ def write_picture(picture: Picture, path: Path, scene: Scene) -> None:
 def _check_suffix(path: Path, allowed: tuple[str, ...]) -> None:
     if path.suffix.lower() not in allowed:
         raise OutputError(f"{path}: the file name must end in {' or '.join(allowed)}.")
-
-
-def _write_gif(frames: list[Pixels], path: Path, fps: float, scene_json: str) -> None:
-    # One palette for all frames: palettes of their own would make still areas shimmer.
-    sample = np.concatenate(frames[:: max(1, len(frames) // 8)], axis=0)
-    palette = Image.fromarray(sample).quantize(255, method=Image.Quantize.MEDIANCUT)
-    images = [
-        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-        for frame in frames
-    ]
-    with atomic_output(path) as temporary:
-        images[0].save(
-            temporary,
-            save_all=True,
-            append_images=images[1:],
-            duration=max(20, round(1000.0 / fps / 10.0) * 10),
-            loop=0,
-            comment=gif_comment(scene_json),
-        )
-
-
-def _require_ffmpeg() -> None:
-    try:
-        import imageio_ffmpeg  # noqa: F401
-    except ImportError:
-        raise InputError(
-            "MP4 needs imageio-ffmpeg: pip install 'stylesdf-studio[video]', or choose a .gif."
-        ) from None
-
-
-def _write_mp4(frames: list[Pixels], path: Path, fps: float, scene_json: str) -> None:
-    import imageio_ffmpeg
-
-    height, width = frames[0].shape[:2]
-    pad = ((0, height % 2), (0, width % 2), (0, 0))  # H.264 wants even edges
-    with atomic_output(path) as temporary:
-        writer = imageio_ffmpeg.write_frames(
-            str(temporary),
-            (width + width % 2, height + height % 2),
-            fps=fps,
-            codec="libx264",
-            quality=8,
-            macro_block_size=1,
-            output_params=["-metadata", f"comment={scene_json}"],
-        )
-        writer.send(None)  # start the encoder
-        try:
-            for frame in frames:
-                writer.send(np.ascontiguousarray(np.pad(frame, pad, mode="edge")))
-        finally:
-            writer.close()

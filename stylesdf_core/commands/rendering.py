@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.picture import Picture
 from stylesdf_core.progress import Operation
 from stylesdf_core.scene import Scene, View
+from stylesdf_core.sdf_grid import MAX_RESOLUTION, MIN_RESOLUTION
 
 if TYPE_CHECKING:
     from stylesdf_core.engine import Engine
@@ -21,19 +22,48 @@ if TYPE_CHECKING:
 MIN_SIZE, MAX_SIZE = 16, 2048
 
 
+@dataclass(frozen=True)
+class MeshSettings:
+    """How the surface is extracted and shown where a picture shows the mesh."""
+
+    resolution: int = 128
+    """Of the mesh view: grid points along each edge of the volume, 32 to 512."""
+
+    level: float = 0.0
+    """Of the mesh view: signed distance of the surface, world units."""
+
+    largest_component: bool = True
+    """Of the mesh view: keep only the largest connected part."""
+
+    vertex_colors: bool = True
+    """Of the mesh view: coloured, or plain clay."""
+
+    wireframe: bool = False
+    """Of the mesh view: draw the triangles' edges."""
+
+    def __post_init__(self) -> None:
+        if not MIN_RESOLUTION <= self.resolution <= MAX_RESOLUTION:
+            raise InputError(
+                f"resolution must lie between {MIN_RESOLUTION} and {MAX_RESOLUTION}, "
+                f"not {self.resolution}."
+            )
+
+
 class SceneRenderer:
     """Draws views of scenes of one model; a context manager, since meshes need OpenGL.
 
     Args:
         model: the scenes' ``model``.
         device: auto, cpu, cuda or mps.
+        mesh: how the mesh view looks.
     """
 
-    def __init__(self, model: str, device: str) -> None:
+    def __init__(self, model: str, device: str, mesh: MeshSettings) -> None:
         from stylesdf_core.engine import Engine
         from stylesdf_core.model import load_model
 
         self.engine: Engine = Engine(load_model(model), device)
+        self.mesh_settings = mesh
         self._preview: MeshPreview | None = None
         self._mesh: tuple[Scene, SurfaceMesh] | None = None
 
@@ -67,12 +97,14 @@ class SceneRenderer:
 
         still = replace(scene, camera=Scene().camera)  # the surface does not depend on the camera
         if self._mesh is None or self._mesh[0] != still:
-            engine = self.engine
+            engine, settings = self.engine, self.mesh_settings
             mesh = yield from extract_surface(
                 engine.sdf(scene),
+                resolution=settings.resolution,
+                level=settings.level,
                 normals=engine.normals(scene),
-                colors=engine.colors(scene),
-                largest_only=True,
+                colors=engine.colors(scene) if settings.vertex_colors else None,
+                largest_only=settings.largest_component,
             )
             self._mesh = (still, mesh)
         return self._mesh[1]
@@ -82,7 +114,13 @@ class SceneRenderer:
             from stylesdf_core.mesh_preview import MeshPreview
 
             self._preview = MeshPreview()
-        drawn = self._preview.render(mesh, scene.camera, size)
+        drawn = self._preview.render(
+            mesh,
+            scene.camera,
+            size,
+            wireframe=self.mesh_settings.wireframe,
+            vertex_colors=self.mesh_settings.vertex_colors,
+        )
         data = np.ascontiguousarray(np.moveaxis(drawn.pixels, -1, 0) * 2.0 - 1.0)
         return Picture("mesh", data, 1.0 - drawn.coverage)
 

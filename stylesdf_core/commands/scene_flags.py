@@ -11,7 +11,7 @@ import tyro
 from stylesdf_core.config import NoiseMode, RenderOptions
 from stylesdf_core.errors import InputError
 from stylesdf_core.latents import load_z
-from stylesdf_core.scene import Identity, Mixing, Scene, read_scene
+from stylesdf_core.scene import Identity, Mixing, Morph, Scene, read_scene
 
 _Int: TypeAlias = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 _Float: TypeAlias = Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint="")]
@@ -31,6 +31,11 @@ def scene_from_flags(
         tyro.conf.UseAppendAction,
         tyro.conf.arg(metavar="NAME=VALUE", help_behavior_hint=""),
     ] = (),
+    morph_seed: _Int = None,
+    morph: _Float = None,
+    morph_space: Annotated[
+        Literal["z", "w"] | None, tyro.conf.arg(metavar="{w,z}", help_behavior_hint="")
+    ] = None,
     mix_seed: _Int = None,
     crossover: _Int = None,
     mix_strengths: Annotated[
@@ -57,6 +62,9 @@ def scene_from_flags(
         seed: identity, 0 to 4294967295 (default: 0).
         latent: z from a .npy file, shape (256,) or (1, 256), instead of a seed.
         set: named latent directions in standard deviations, -2.5 to 2.5, such as smile=1.2.
+        morph_seed: another identity to interpolate towards, shape included (default: none).
+        morph: how far, 0 to 1 (default: 0.5).
+        morph_space: interpolate linearly in w, or along the great circle in z (default: w).
         mix_seed: second identity, for style mixing (default: no mixing).
         crossover: first decoder layer that takes the second style (default: 3).
         mix_strengths: weight of the second style in each layer, 0 to 1, instead of a crossover.
@@ -77,6 +85,7 @@ def scene_from_flags(
     return replace(
         start,
         identity=_identity(start.identity, seed, latent, set),
+        morph=_morph(start.morph, morph_seed, morph, morph_space),
         mixing=_mixing(start.mixing, mix_seed, crossover, mix_strengths),
         truncation_psi=start.truncation_psi if psi is None else psi,
         camera=replace(
@@ -111,6 +120,18 @@ def _identity(
         except ValueError:
             raise InputError(f"--set takes NAME=NUMBER such as smile=1.2, not {edit!r}.") from None
     return identity
+
+
+def _morph(
+    morph: Morph, seed: int | None, amount: float | None, space: Literal["z", "w"] | None
+) -> Morph:
+    if seed is None and morph.seed is None and (amount is not None or space is not None):
+        raise InputError("--morph and --morph-space need another identity: --morph-seed N.")
+    return Morph(
+        morph.seed if seed is None else seed,
+        morph.amount if amount is None else amount,
+        morph.space if space is None else space,
+    )
 
 
 def _mixing(
@@ -159,24 +180,32 @@ def flags_from_scene(scene: Scene) -> list[str]:
 
     def add(flag: str, value: object, usual: object) -> None:
         if value != usual:
-            flags.extend([flag, str(value)])
+            flags.extend([flag, _number(value) if isinstance(value, float) else str(value)])
 
     add("--model", scene.model, default.model)
     add("--seed", scene.identity.seed, default.identity.seed)
     if scene.identity.edits:
-        flags += ["--set", *(f"{name}={value:g}" for name, value in scene.identity.edits)]
+        flags += ["--set", *(f"{name}={_number(value)}" for name, value in scene.identity.edits)]
+    if scene.morph.seed is not None:
+        flags += ["--morph-seed", str(scene.morph.seed)]
+        add("--morph", scene.morph.amount, default.morph.amount)
+        add("--morph-space", scene.morph.space, default.morph.space)
     add("--psi", scene.truncation_psi, default.truncation_psi)
     if scene.mixing.seed is not None:
         flags += ["--mix-seed", str(scene.mixing.seed)]
         if scene.mixing.strengths:
-            flags += ["--mix-strengths", *(f"{value:g}" for value in scene.mixing.strengths)]
+            flags += ["--mix-strengths", *map(_number, scene.mixing.strengths)]
         else:
             add("--crossover", scene.mixing.crossover, default.mixing.crossover)
     for name in ("azimuth", "elevation", "fov", "pan_x", "pan_y"):
-        value = getattr(scene.camera, name)
-        if value != getattr(default.camera, name):
-            flags += ["--" + name.replace("_", "-"), f"{value:.6g}"]
+        flag = "--" + name.replace("_", "-")
+        add(flag, getattr(scene.camera, name), getattr(default.camera, name))
     for name in ("samples", "noise", "noise_seed"):
         flag = "--" + name.replace("_", "-")
         add(flag, getattr(scene.options, name), getattr(default.options, name))
     return flags
+
+
+def _number(value: float) -> str:
+    """Short, and exact to float32."""
+    return f"{value:.9g}"

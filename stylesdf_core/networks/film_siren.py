@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylesdf_core.camera import VOLUME_SCALE
@@ -125,14 +124,3 @@ class SirenField(nn.Module):
         x = self.trunk_features(points, w)
         features = self.view_layer(torch.cat([x, viewdirs], dim=-1), w)
         return FieldOutput(self.scalar_head(x), self.rgb_head(features), features)
-
-
-def scalar_gradient(scalar: Tensor, points: Tensor, *, create_graph: bool = True) -> Tensor:
-    """∇ₓ d, (B, N, 3), of ``scalar`` computed from ``points`` that require grad (world units)."""
-    (gradient,) = torch.autograd.grad(scalar.sum(), points, create_graph=create_graph)
-    return gradient
-
-
-def normals_from_gradient(gradient: Tensor) -> Tensor:
-    """Unit surface normals n = ∇d / ‖∇d‖, outward where d is a signed distance."""
-    return F.normalize(gradient, dim=-1, eps=1e-12)

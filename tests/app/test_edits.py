@@ -9,8 +9,8 @@ import pytest
 
 from app import edits
 from stylesdf_core.camera import OrbitCamera
-from stylesdf_core.config import GeneratorConfig
-from stylesdf_core.latents import MAX_SEED, LatentDirection, seed_to_z
+from stylesdf_core.config import MAX_SEED, GeneratorConfig
+from stylesdf_core.latents import LatentDirection, seed_to_z
 from stylesdf_core.scene import Identity, Mixing, Scene
 
 SMILE = LatentDirection("smile", "Smile", "face", 40)

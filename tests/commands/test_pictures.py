@@ -10,12 +10,13 @@ from PIL import Image
 
 from app.__main__ import main
 from stylesdf_core.camera import OrbitCamera
-from stylesdf_core.commands.base import drain
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
+from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.errors import InputError
-from stylesdf_core.scene import Identity, Mixing, Scene, read_scene
+from stylesdf_core.progress import drain
+from stylesdf_core.scene import Identity, Mixing, Morph, Scene, read_scene
 from tests.models import save_tiny
 
 
@@ -29,7 +30,7 @@ def run(*words: str) -> int:
 
 
 def test_png_reopens_as_the_same_scene_and_pixels(tmp_path: Path, weights: str) -> None:
-    scene = Scene(weights, Identity(4), Mixing(2, 1), 0.9, OrbitCamera(0.3, 0.1))
+    scene = Scene(weights, Identity(4), Morph(), Mixing(2, 1), 0.9, OrbitCamera(0.3, 0.1))
     path = drain(RenderImage(out=tmp_path / "face.png", scene=scene).run())
     assert read_scene(path) == scene
     assert run("render", "--scene", str(path), "--out", str(tmp_path / "again.png")) == 0
@@ -54,24 +55,30 @@ def test_flags_and_requests_describe_the_same_scene(tmp_path: Path, weights: str
     scene = Scene(
         weights,
         Identity(7),
+        Morph(12, 0.3),
         Mixing(3, strengths=(0, 0.25, 1, 1, 0.5, 0)),
         0.4,
-        OrbitCamera(-0.25, 0.125, 7.5, 0.01, -0.02),
+        OrbitCamera(-0.25, 1 / 3, 7.5, 0.01, -0.02),
     )
     scene = replace(scene, options=replace(scene.options, noise="random", noise_seed=5))
     request = RenderImage(out=tmp_path / "by window.png", scene=scene, view="normals", size=32)
     text = command_line(request)
     drain(request.run())
     assert main(shlex.split(text)[1:]) == 0
-    assert read_scene(tmp_path / "by window.png") == scene
+    again = read_scene(tmp_path / "by window.png")
+    assert again.camera.elevation == pytest.approx(scene.camera.elevation, abs=1e-8)
+    assert replace(again, camera=scene.camera) == scene
 
 
 def test_command_lines_leave_defaults_out() -> None:
     assert command_line(RenderImage(out=Path("a.png"))) == "stylesdf-studio render --out a.png"
     mesh = ExportMesh(out=Path("a.obj"), scene=Scene(identity=Identity(edits=(("smile", 1.0),))))
-    text = "stylesdf-studio mesh --out a.obj --set smile=1"
+    text = "stylesdf-studio mesh --set smile=1 --out a.obj"
     assert command_line(mesh) == text
     assert command_line(replace(mesh, largest_component=False)) == text + " --no-largest-component"
+    picture = RenderImage(out=Path("a.png"), view="mesh", mesh=MeshSettings(64, wireframe=True))
+    text = "stylesdf-studio render --resolution 64 --wireframe --out a.png --view mesh"
+    assert command_line(picture) == text
     with pytest.raises(InputError, match="save the session"):
         command_line(RenderImage(out=Path("a.png"), scene=Scene(identity=Identity(z=(0.0,)))))
 
@@ -115,6 +122,17 @@ def test_cancelled_export_leaves_nothing(tmp_path: Path, weights: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_cancelling_never_hides_a_finished_file(tmp_path: Path, weights: str) -> None:
+    for request in (
+        RenderImage(out=tmp_path / "a.png", scene=Scene(weights)),
+        RenderTurntable(out=tmp_path / "t.gif", scene=Scene(weights), frames=2),
+        ExportMesh(out=tmp_path / "m.ply", scene=Scene(weights), resolution=32),
+    ):
+        for _ in request.run():
+            assert not request.out.exists()
+        assert request.out.exists()
+
+
 def test_mesh_carries_its_scene(tmp_path: Path, weights: str) -> None:
     for suffix in ("obj", "glb"):
         out = tmp_path / f"head.{suffix}"
@@ -133,6 +151,9 @@ def test_mesh_carries_its_scene(tmp_path: Path, weights: str) -> None:
         (["render", "--out", "a.png", "--set", "smirk=1"], "no latent direction 'smirk'"),
         (["render", "--out", "a.png", "--crossover", "2"], "--mix-seed"),
         (["render", "--out", "a.png", "--fov", "90"], "half opening angle"),
+        (["render", "--out", "a.png", "--azimuth", "inf"], "finite angle"),
+        (["render", "--out", "a.png", "--set", "smile=nan"], "smile must be a finite number"),
+        (["render", "--out", "a.png", "--morph", "0.5"], "--morph-seed"),
         (["render", "--out", "a.png", "--psi", "9"], "between -2 and 2"),
         (["render", "--out", "a.png", "--size", "9"], "between 16 and 2048"),
         (["render", "--out", "a.png", "--model", "nobody"], "no model 'nobody'"),
