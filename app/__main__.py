@@ -23,7 +23,7 @@ from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.train import TrainFit, TrainList
-from stylesdf_core.errors import InputError, StyleSDFError
+from stylesdf_core.errors import GraphicsError, InputError, StyleSDFError
 from stylesdf_core.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.progress import Operation
 from stylesdf_core.scene import read_scene
@@ -163,7 +163,10 @@ def _open_window(file: Path | None) -> int:
             "models, info, heads, train and measure work without one (see --help)."
         )
         return FAILED
-    from app.studio import run
+    try:
+        from app.studio import run
+    except ImportError as error:  # Dear PyGui without the system's OpenGL or X libraries
+        raise GraphicsError(f"The window cannot be opened here: {error}.") from error
 
     if file is None:
         return run(None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import os
 import platform
@@ -166,7 +167,7 @@ class Info:
                 "stylesdf": __version__,
                 "python": platform.python_version(),
                 "system": platform.platform(),
-                **{name: importlib.metadata.version(name) for name in _PACKAGES},
+                **{name: _version(name) for name in _PACKAGES},
             },
             devices=("cpu", *(name for name, available in there.items() if available)),
             threads=torch.get_num_threads(),
@@ -177,11 +178,33 @@ class Info:
         )
 
 
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
 def has_display() -> bool:
-    """Whether a window can be expected to open here."""
+    """Whether a window can be opened here; on Linux, by connecting to the X server.
+
+    Dear PyGui speaks X11 there: a Wayland session serves it through Xwayland, which sets DISPLAY.
+    A DISPLAY that nobody answers would take the whole process down.
+    """
     if sys.platform != "linux":
         return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    if not os.environ.get("DISPLAY"):
+        return False
+    try:
+        x11 = ctypes.CDLL("libX11.so.6")
+    except OSError:
+        return False
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    display = x11.XOpenDisplay(None)
+    if not display:
+        return False
+    x11.XCloseDisplay(ctypes.c_void_p(display))
+    return True
 
 
 def _probe_opengl() -> str:
