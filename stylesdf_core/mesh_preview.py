@@ -330,6 +330,9 @@ def _open_platform() -> Any:
         return _open_egl()
     if kind == "osmesa":
         from pyrender.platforms.osmesa import OSMesaPlatform as Platform
+    elif sys.platform == "darwin":
+        # pyglet would make a window, which AppKit allows on the main thread only and else aborts.
+        raise OSError("macOS opens OpenGL on the main thread only; meshes can still be exported")
     else:
         from pyrender.platforms.pyglet_platform import PygletPlatform as Platform
     platform = Platform(MIN_SIZE, MIN_SIZE)

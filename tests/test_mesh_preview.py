@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -183,13 +182,14 @@ def test_no_opengl_is_an_answer_that_says_why_and_is_tried_again(
         raise OSError("no such device")
 
     monkeypatch.setattr(mesh_preview, "_open_platform", refuse)
-    monkeypatch.setattr(mesh_preview, "RETRY_SECONDS", 0.5)
+    now = [100.0]
+    monkeypatch.setattr(mesh_preview.time, "monotonic", lambda: now[0])
     with MeshPreview() as preview:
         for _ in range(3):
             with pytest.raises(GraphicsError, match="no such device"):
                 preview.render(mesh, OrbitCamera(), 32)
         assert len(attempts) == 1  # a drag does not try sixty times a second
-        time.sleep(0.5)
+        now[0] += mesh_preview.RETRY_SECONDS
         with pytest.raises(GraphicsError):
             preview.render(mesh, OrbitCamera(), 32)
         assert len(attempts) == 2
