@@ -38,10 +38,12 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
         torch.set_num_threads(config.threads)
         bank = HeadBank(Path(config.data))
         models = Models.of(_first_generator(config))
+        has_decoder = config.output_size > config.thumb_size
+        decoder_steps = config.decoder.steps if has_decoder else 0
         plans = [
             PhasePlan("points", config.points.steps, _Begin(PointsPhase, bank, config)),
             PhasePlan("render", config.render.steps, _Begin(RenderPhase, bank, config)),
-            PhasePlan("decoder", config.decoder.steps, _Begin(DecoderPhase, bank, config)),
+            PhasePlan("decoder", decoder_steps, _Begin(DecoderPhase, bank, config)),
         ]
         cadence = Cadence(
             record=config.record_every,

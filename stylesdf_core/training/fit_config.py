@@ -110,6 +110,9 @@ class FitConfig:
         for name in ("threads", "checkpoint_every", "evaluate_every", "record_every", "keep"):
             if getattr(self, name) < 1:
                 raise InputError(f"Fit config: {name} must be at least 1.")
+        if self.points.steps + self.render.steps + self.decoder.steps < 1:
+            raise InputError("Fit config: all three phases have 0 steps; there is nothing to do.")
+        self.generator(z_dim=1)  # refuses impossible sizes before any work is done
         if not 0.0 <= self.ema < 1.0:
             raise InputError(f"Fit config: ema must lie in [0, 1), not {self.ema}.")
         if not 4 <= self.decoder.crop <= self.thumb_size:

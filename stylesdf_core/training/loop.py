@@ -1,7 +1,7 @@
 """The training loop: runs phases one after the other, records, saves, resumes and stops.
 
-Batches are functions of (seed, step), so the step is all the randomness there is to restore;
-stop-and-resume equals an uninterrupted run.
+Batches are functions of (seed, step) and of the data at hand, so the step is all the randomness
+there is to restore: over complete data, stop-and-resume equals an uninterrupted run.
 """
 
 from __future__ import annotations
