@@ -10,7 +10,7 @@ from functools import lru_cache
 from stylesdf_core.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
 from stylesdf_core.config import MAX_SEED, GeneratorConfig
 from stylesdf_core.latents import FloatArray, LatentDirection, seed_to_z
-from stylesdf_core.scene import Identity, Mixing, Scene
+from stylesdf_core.scene import Identity, Mixing, Morph, Scene
 
 #: Random seeds are drawn below this; six digits can be read, remembered and typed.
 RANDOM_SEEDS = 1_000_000
@@ -63,11 +63,22 @@ def without_edits(scene: Scene) -> Scene:
     return replace(scene, identity=replace(scene.identity, edits=()))
 
 
-def with_mix_seed(scene: Scene, seed: int | None) -> Scene:
-    """Mix with another seed, or not at all for None."""
+def with_second_seed(scene: Scene, seed: int | None) -> Scene:
+    """Mix with, and morph towards, another seed; neither for None."""
     if seed is not None:
         seed = min(max(seed, 0), MAX_SEED)
-    return replace(scene, mixing=replace(scene.mixing, seed=seed))
+    morph = scene.morph
+    if morph.seed is not None:
+        morph = Morph() if seed is None else replace(morph, seed=seed)
+    return replace(scene, mixing=replace(scene.mixing, seed=seed), morph=morph)
+
+
+def with_morph(scene: Scene, amount: float) -> Scene:
+    """Shape and look moved towards the second seed, 0 to 1; without one nothing happens."""
+    if scene.mixing.seed is None or amount <= 0.0:
+        return replace(scene, morph=Morph())
+    morph = replace(scene.morph, seed=scene.mixing.seed, amount=min(amount, 1.0))
+    return replace(scene, morph=morph)
 
 
 def with_crossover(scene: Scene, crossover: int) -> Scene:
@@ -90,6 +101,9 @@ def swapped(scene: Scene) -> Scene:
         scene,
         identity=Identity(scene.mixing.seed, None, scene.identity.edits),
         mixing=replace(scene.mixing, seed=scene.identity.seed),
+        morph=scene.morph
+        if scene.morph.seed is None
+        else replace(scene.morph, seed=scene.identity.seed),
     )
 
 

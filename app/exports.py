@@ -115,8 +115,13 @@ def export_request(
             size=turntable.size or None,
             view=view,
             device=settings.device,
+            mesh=settings.mesh,
         )
-    size = MAP_SIZE if kind.view is not None else None
     return RenderImage(
-        out=out, scene=scene, view=kind.view or view, size=size, device=settings.device
+        out=out,
+        scene=scene,
+        view=kind.view or view,
+        size=MAP_SIZE if kind.view is not None else None,
+        device=settings.device,
+        mesh=settings.mesh,
     )

@@ -20,7 +20,7 @@ _PADDING = 12
 _SPLITTER = 6
 _MIN_SIDE, _MAX_SIDE = 240, 480
 #: What the left column holds besides the directions: identity's head, and style mixing.
-_IDENTITY_HEAD, _MIXING, _LAYERS = 110, 56, 80
+_IDENTITY_HEAD, _MIXING, _LAYERS = 110, 83, 76
 
 
 @dataclass(frozen=True)

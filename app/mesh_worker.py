@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -86,7 +86,7 @@ class _LiveMesh:
         self._preview = preview
         self._engine: Engine | None = None
         self._engine_key: tuple[Model, str] | None = None
-        self._face: tuple[object, ...] = ()
+        self._face: Scene | None = None
         self._surface: tuple[object, ...] = ()
         self._grids: dict[int, SdfGrid] = {}
         self._meshes: dict[int, SurfaceMesh] = {}
@@ -114,9 +114,9 @@ class _LiveMesh:
             from stylesdf_core.engine import Engine
 
             self._engine, self._engine_key = Engine(request.model, request.device), key
-            self._face = ()
-        scene = request.scene
-        face = (scene.model, scene.identity, scene.truncation_psi, scene.options.static_viewdirs)
+            self._face = None
+        neutral = Scene()
+        face = replace(request.scene, camera=neutral.camera, mixing=neutral.mixing)
         if face != self._face:
             self._face = face
             self._grids.clear()

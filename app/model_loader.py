@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from app.problems import Problem, describe, details
 from app.workers import LatestWorker, Work
 from stylesdf_core.errors import StyleSDFError
-from stylesdf_core.scene import Scene
 
 if TYPE_CHECKING:
     from stylesdf_core.model import Model
@@ -40,13 +39,13 @@ class Loading:
     """A model on its way.
 
     Attributes:
-        scene: what to show once it is there; None if the document waits for it already.
+        adopt: the scene shall take it once it is there; else the scene names it already.
         since: time.monotonic() of the beginning.
     """
 
     reference: str
     message: str
-    scene: Scene | None
+    adopt: bool
     since: float = field(default_factory=time.monotonic, compare=False)
 
 
@@ -79,10 +78,10 @@ class ModelSlot:
         failed = self.failed is not None and self.failed.reference == reference
         return self.loading is None and reference != self.reference and not failed
 
-    def load(self, reference: str, scene: Scene | None) -> None:
+    def load(self, reference: str, *, adopt: bool) -> None:
         """Begin to load; a load under way is forgotten."""
         self.problem = self.failed = None
-        self.loading = Loading(reference, "waiting", scene)
+        self.loading = Loading(reference, "waiting", adopt)
         self._worker.submit(reference)
 
     def poll(self) -> Loading | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.config import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_json, write_text
@@ -53,17 +54,6 @@ class ViewSettings:
 
 
 @dataclass(frozen=True)
-class MeshSettings:
-    """How meshes are made and drawn; as in :class:`stylesdf_core.commands.meshes.ExportMesh`."""
-
-    resolution: int = 128
-    level: float = 0.0
-    largest_component: bool = True
-    wireframe: bool = False
-    vertex_colors: bool = True
-
-
-@dataclass(frozen=True)
 class ExportSettings:
     """Where exports go and how turntables are made.
 
@@ -88,10 +78,10 @@ class Settings:
         locked: names of latent directions that keep their value when the seed changes.
     """
 
-    window: WindowSettings = WindowSettings()
-    view: ViewSettings = ViewSettings()
-    mesh: MeshSettings = MeshSettings()
-    export: ExportSettings = ExportSettings()
+    window: WindowSettings = field(default_factory=WindowSettings)
+    view: ViewSettings = field(default_factory=ViewSettings)
+    mesh: MeshSettings = field(default_factory=MeshSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
     device: str = "auto"
     recent_models: tuple[str, ...] = ()
     locked: tuple[str, ...] = ()
@@ -160,19 +150,19 @@ def _tolerant(cls: type[Any], data: Any) -> Any:
     value = cls()
     if not isinstance(data, Mapping):
         return value
-    for field in dataclasses.fields(cls):
-        if field.name not in data:
+    for item in dataclasses.fields(cls):
+        if item.name not in data:
             continue
-        default = getattr(value, field.name)
+        default = getattr(value, item.name)
         if dataclasses.is_dataclass(default):
             value = dataclasses.replace(
-                value, **{field.name: _tolerant(type(default), data[field.name])}
+                value, **{item.name: _tolerant(type(default), data[item.name])}
             )
             continue
         try:
             value = dataclasses.replace(
                 value,
-                **{field.name: getattr(from_json(cls, {field.name: data[field.name]}), field.name)},
+                **{item.name: getattr(from_json(cls, {item.name: data[item.name]}), item.name)},
             )
         except (InputError, ValueError, TypeError):
             continue

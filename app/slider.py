@@ -108,7 +108,7 @@ class SliderRow:
         part = self._part(press.x)
         if press.button == RIGHT:
             self._actions.reset()
-        elif press.button != LEFT:
+        elif press.button != LEFT or part == "label":
             return False
         elif part == "lock" and self._actions.lock is not None:
             self._actions.lock()

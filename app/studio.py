@@ -6,8 +6,6 @@ hand between frames, and workers only ever hand over values.
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 import traceback
 from dataclasses import replace
@@ -38,6 +36,7 @@ from app.toolbar import Toolbar
 from app.ui import Ui
 from app.viewport import Viewport
 from app.workbench import Workbench
+from stylesdf_core.commands.models import has_display
 from stylesdf_core.errors import GraphicsError, StyleSDFError
 from stylesdf_core.resources import shipped
 from stylesdf_core.scene import Scene
@@ -98,9 +97,7 @@ class Studio:
         Raises:
             GraphicsError: there is no display.
         """
-        if sys.platform.startswith("linux") and not (
-            os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        ):
+        if not has_display():
             raise GraphicsError("There is no display to open a window on.")
         window = self.bench.settings.window
         icon = _icon()

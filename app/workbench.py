@@ -125,7 +125,7 @@ class Workbench:
         problem, failed = self.models.problem, self.models.failed
         if problem is None or failed is None:
             return None
-        again = Remedy("Try again", lambda: self.models.load(failed.reference, failed.scene))
+        again = Remedy("Try again", lambda: self.models.load(failed.reference, adopt=failed.adopt))
         if self.models.reference:
             stay = Remedy(f"Stay with {self.models.name}", self._stay_with_loaded)
             return replace(problem, remedies=(stay, again))
@@ -175,7 +175,7 @@ class Workbench:
         self.screen.poll()
         self._poll_jobs()
         if self.models.wants(self.scene.model):
-            self.models.load(self.scene.model, None)
+            self.models.load(self.scene.model, adopt=False)
         if self.model is not None and self.scene.model == self.models.reference:
             self.screen.request(self.model, self.scene, self.settings)
         now = time.monotonic()
@@ -191,8 +191,8 @@ class Workbench:
         if self.settings.device not in self.models.devices:
             self.settings = replace(self.settings, device="auto")
         config = self.model.generator.config
-        if loaded.scene is not None:
-            scene = replace(loaded.scene, model=loaded.reference)
+        if loaded.adopt:
+            scene = replace(self.scene, model=loaded.reference)
             self.document.apply(edits.adapted(scene, config, self.directions))
         elif self.scene.model == loaded.reference:
             self.document.update(edits.adapted(self.scene, config, self.directions))
@@ -219,7 +219,7 @@ class Workbench:
     def random_mix_seed(self) -> None:
         """A second face nobody has chosen."""
         seed = random.randrange(edits.RANDOM_SEEDS)
-        self.document.apply(edits.with_mix_seed(self.scene, seed))
+        self.document.apply(edits.with_second_seed(self.scene, seed))
 
     def toggle_lock(self, name: str) -> None:
         """Keep a direction's value when the seed changes, or no longer."""
@@ -256,7 +256,7 @@ class Workbench:
 
     def open_model(self, reference: str) -> None:
         """Load a model in the background; the scene changes once it is there."""
-        self.models.load(reference, self.scene)
+        self.models.load(reference, adopt=True)
 
     def fetch_model(self, name: str) -> None:
         """Download a published model as a job and open it."""

@@ -105,7 +105,9 @@ class LatestWorker(Generic[Q, A]):
             except Exception as error:
                 self._publish(Outcome(request[0], None, error, final=True))
             except BaseException as error:  # the thread dies; the next submit starts another
-                self._publish(Outcome(request[0], None, error, final=True))
+                with self._changed:
+                    self._thread = None
+                    self._publish(Outcome(request[0], None, error, final=True))
                 return
 
     def _take(self) -> list[Q] | None:
@@ -271,6 +273,7 @@ class JobQueue:
             except BaseException as error:  # the thread dies; the next submit starts another
                 job.error = error
                 with self._changed:
+                    self._thread = None
                     self._finish(job, JobState.FAILED)
                 return
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import dearpygui.dearpygui as dpg
 
 from app import theme
-from app.settings import MeshSettings
 from app.slider import SliderActions, SliderRow, SliderSpec
 from app.ui import Ui
 from app.workbench import Workbench
+from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene import Scene
 
 if TYPE_CHECKING:

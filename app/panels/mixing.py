@@ -1,4 +1,4 @@
-"""Style mixing: a second face that takes over colours and textures, layer by layer."""
+"""The second face: a morph towards it, and its style mixed in, layer by layer."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from app.workbench import Workbench
 from stylesdf_core.config import MAX_SEED
 from stylesdf_core.scene import Mixing, Scene
 
-_BARS_HEIGHT = 44
+_BARS_HEIGHT = 40
+_LABELS = 118  # width of the label column, pixels at scale 1
 
 
 class MixingPanel:
-    """Second seed, crossover, and one bar a decoder layer."""
+    """Second seed, morph, crossover, and one bar a decoder layer."""
 
     def __init__(self, ui: Ui, bench: Workbench) -> None:
         self._ui, self._bench = ui, bench
         self._seed: int | str = 0
         self._swap: IconButton | None = None
         self._off: IconButton | None = None
+        self._morph: SliderRow | None = None
         self._crossover: SliderRow | None = None
         self._bars: LayerBars | None = None
         self._n_latent = -1
@@ -39,7 +41,7 @@ class MixingPanel:
                 "",
                 self._typed_seed,
                 "Seed of the second face: its style replaces the first one's in the decoder's "
-                f"later layers. The shape stays. 0 to {MAX_SEED}; empty for none",
+                f"later layers; only the morph changes the shape. 0 to {MAX_SEED}; empty for none",
                 width=ui.px(110),
                 digits_only=True,
             )
@@ -55,16 +57,34 @@ class MixingPanel:
             self._off = IconButton(
                 ui,
                 icons.cross,
-                lambda: bench.document.apply(edits.with_mix_seed(bench.scene, None)),
+                lambda: bench.document.apply(edits.with_second_seed(bench.scene, None)),
                 "No style mixing",
             )
+        self._morph = SliderRow(
+            ui,
+            SliderSpec(
+                "morph",
+                "Shape and look moved towards the second face, in w: 0 is the first, 1 the second",
+                0.0,
+                1.0,
+                0.05,
+                label_width=_LABELS,
+            ),
+            SliderActions(
+                lambda value: bench.document.update(edits.with_morph(bench.scene, value)),
+                bench.document.commit,
+                lambda: bench.document.apply(edits.with_morph(bench.scene, 0.0)),
+            ),
+            width,
+        )
         self._holder = dpg.add_group()
 
     def resize(self, width: int) -> None:
         """Fit a column."""
         self._width = width
-        if self._crossover is not None:
-            self._crossover.resize(width)
+        for row in (self._morph, self._crossover):
+            if row is not None:
+                row.resize(width)
         if self._bars is not None:
             self._bars.resize(width)
 
@@ -81,6 +101,9 @@ class MixingPanel:
         if self._swap is not None and self._off is not None:
             self._swap.show(enabled=active and scene.identity.z is None)
             self._off.show(enabled=active)
+        if self._morph is not None:
+            amount = scene.morph.amount if scene.morph.seed is not None else 0.0
+            self._morph.show(amount, edited=amount > 0.0)
         if self._crossover is not None and self._bars is not None:
             self._crossover.show(mixing.crossover, edited=active and not mixing.strengths)
             shown = mixing if active else Mixing(0, mixing.crossover, mixing.strengths)
@@ -112,7 +135,7 @@ class MixingPanel:
                 n_latent,
                 1,
                 digits=0,
-                label_width=118,
+                label_width=_LABELS,
             ),
             SliderActions(
                 lambda value: bench.document.update(edits.with_crossover(bench.scene, int(value))),
@@ -129,12 +152,12 @@ class MixingPanel:
     def _typed_seed(self, text: str) -> None:
         digits = "".join(c for c in text if c.isdigit())
         seed = min(int(digits), MAX_SEED) if digits else None
-        self._bench.document.apply(edits.with_mix_seed(self._bench.scene, seed))
+        self._bench.document.apply(edits.with_second_seed(self._bench.scene, seed))
 
     def _step(self, step: int) -> None:
         seed = self._bench.scene.mixing.seed
         self._bench.document.apply(
-            edits.with_mix_seed(self._bench.scene, 0 if seed is None else seed + step)
+            edits.with_second_seed(self._bench.scene, 0 if seed is None else seed + step)
         )
 
 

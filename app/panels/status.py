@@ -99,5 +99,6 @@ class StatusPanel:
     def _right(self, scene: Scene) -> str:
         who = "custom z" if scene.identity.z is not None else f"seed {scene.identity.seed}"
         mixed = f" × {scene.mixing.seed}" if scene.mixing.seed is not None else ""
+        morphed = f" · morph {scene.morph.amount:.2f}" if scene.morph.seed is not None else ""
         edited = f" · {len(scene.identity.edits)} edits" if scene.identity.edits else ""
-        return f"{who}{mixed}{edited} · ψ {scene.truncation_psi:.2f}"
+        return f"{who}{mixed}{morphed}{edited} · ψ {scene.truncation_psi:.2f}"

@@ -22,7 +22,6 @@ from PIL import Image
 from app.exports import EXPORTS
 from app.settings import (
     ExportSettings,
-    MeshSettings,
     Settings,
     SettingsStore,
     ViewSettings,
@@ -30,6 +29,7 @@ from app.settings import (
 )
 from app.studio import Studio
 from app.workers import JobState
+from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene import Scene, read_scene
 
 WIDTH, HEIGHT = 1280, 800

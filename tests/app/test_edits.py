@@ -11,7 +11,7 @@ from app import edits
 from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.config import MAX_SEED, GeneratorConfig
 from stylesdf_core.latents import LatentDirection, seed_to_z
-from stylesdf_core.scene import Identity, Mixing, Scene
+from stylesdf_core.scene import Identity, Mixing, Morph, Scene
 
 SMILE = LatentDirection("smile", "Smile", "face", 40)
 SKIN = LatentDirection("skin", "Skin", "skin", 41)
@@ -39,7 +39,7 @@ def test_locked_directions_keep_their_value_when_the_seed_changes() -> None:
 def test_seeds_stay_in_range() -> None:
     assert edits.with_seed(Scene(), -1, (), (), 256).identity.seed == 0
     assert edits.with_seed(Scene(), MAX_SEED + 1, (), (), 256).identity.seed == MAX_SEED
-    assert edits.with_mix_seed(Scene(), -5).mixing.seed == 0
+    assert edits.with_second_seed(Scene(), -5).mixing.seed == 0
 
 
 def test_a_strength_starts_from_what_the_crossover_gave() -> None:
@@ -57,6 +57,17 @@ def test_swapping_twice_is_nothing() -> None:
     assert swapped.identity.edits == scene.identity.edits
     assert edits.swapped(swapped) == scene
     assert edits.swapped(Scene()) == Scene()
+
+
+def test_a_morph_goes_to_the_second_face() -> None:
+    assert edits.with_morph(Scene(), 0.5).morph == Morph()
+    scene = edits.with_morph(Scene(mixing=Mixing(seed=2)), 0.5)
+    assert scene.morph == Morph(seed=2, amount=0.5)
+    assert edits.with_second_seed(scene, 9).morph == Morph(seed=9, amount=0.5)
+    assert edits.swapped(scene).morph.seed == 0
+    assert edits.swapped(edits.swapped(scene)) == scene
+    assert edits.with_second_seed(scene, None) == Scene()
+    assert edits.with_morph(scene, 0.0).morph == Morph()
 
 
 def test_presets_keep_field_of_view_and_pan() -> None:

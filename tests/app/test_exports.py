@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from app.exports import EXPORTS, default_stem, export_folder, export_kind, export_request
-from app.settings import ExportSettings, MeshSettings, Settings
+from app.settings import ExportSettings, Settings
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
+from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene import Identity, Scene
 
 SCENE = Scene(identity=Identity(742))

@@ -10,12 +10,12 @@ import pytest
 
 from app.settings import (
     ExportSettings,
-    MeshSettings,
     Settings,
     SettingsStore,
     ViewSettings,
     WindowSettings,
 )
+from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene import Identity, Scene
 
 OTHER = Settings(

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from app import edits
-from app.settings import MeshSettings, Settings, SettingsStore
+from app.settings import Settings, SettingsStore
 from app.workbench import Workbench
+from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.mesh_preview import MeshPreview
 from stylesdf_core.scene import Identity, Scene, read_scene

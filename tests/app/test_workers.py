@@ -127,11 +127,12 @@ def test_a_dead_thread_is_replaced() -> None:
 
 
 def test_close_ends_work_at_its_next_yield() -> None:
-    closed = threading.Event()
+    begun, closed = threading.Event(), threading.Event()
 
     def work(request: int) -> Iterator[int | None]:
         try:
             while True:
+                begun.set()
                 time.sleep(0.001)
                 yield None
         finally:
@@ -139,8 +140,8 @@ def test_close_ends_work_at_its_next_yield() -> None:
 
     worker = worker_of(work)
     worker.submit(0)
-    time.sleep(0.02)
-    worker.close()
+    assert begun.wait(30)
+    worker.close(30)
     assert closed.is_set()
     worker.submit(1)  # ignored
     assert not any(thread.name == "test" for thread in threading.enumerate())
