@@ -216,7 +216,6 @@ class Studio:
         with self._columns.inside("right"):
             for panel in (self._camera, self._mesh, self._export):
                 panel.build(ui.px(window.right_width))
-                dpg.add_spacer(height=ui.px(4))
         with self._columns.inside("jobs"):
             self._jobs.build(ui.px(window.right_width))
         with self._columns.inside("status"):

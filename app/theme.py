@@ -156,6 +156,7 @@ class Theme:
             if background is not None:
                 dpg.add_theme_color(dpg.mvThemeCol_ChildBg, background)
                 dpg.add_theme_color(dpg.mvThemeCol_WindowBg, background)
+                dpg.add_theme_color(dpg.mvThemeCol_PopupBg, background)  # modal windows
             self._style(dpg.mvStyleVar_WindowPadding, padding, padding)
             if border:
                 self._style(dpg.mvStyleVar_WindowBorderSize, 1)

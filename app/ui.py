@@ -50,7 +50,7 @@ class Ui:
 
     def heading(self, text: str) -> None:
         """A small label over a section."""
-        dpg.add_spacer(height=self.px(2))
+        dpg.add_spacer(height=self.px(4))
         label = dpg.add_text(text.upper(), color=theme.MUTED)
         if self.theme.semibold:
             dpg.bind_item_font(label, self.theme.semibold)

@@ -11,7 +11,7 @@ from app.workers import Job, JobState
 from stylesdf_core.scene import Scene
 
 ROWS = 2
-_ROW = 38
+_ROW = 35
 #: Of the whole panel, at scale 1.
 HEIGHT = 24 + 26 + ROWS * _ROW
 

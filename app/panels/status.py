@@ -100,5 +100,6 @@ class StatusPanel:
         who = "custom z" if scene.identity.z is not None else f"seed {scene.identity.seed}"
         mixed = f" × {scene.mixing.seed}" if scene.mixing.seed is not None else ""
         morphed = f" · morph {scene.morph.amount:.2f}" if scene.morph.seed is not None else ""
-        edited = f" · {len(scene.identity.edits)} edits" if scene.identity.edits else ""
+        count = len(scene.identity.edits)
+        edited = f" · {count} edit{'s' if count > 1 else ''}" if count else ""
         return f"{who}{mixed}{morphed}{edited} · ψ {scene.truncation_psi:.2f}"
