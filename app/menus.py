@@ -131,7 +131,7 @@ class Menus:
                 self._check(
                     view.capitalize(),
                     partial(bench.set_view, view),
-                    lambda view=view: bench.settings.view.view == view,  # type: ignore[misc]
+                    _equals(lambda: bench.settings.view.view, view),
                     f"show the {view}",
                 )
             self._check(
@@ -157,7 +157,7 @@ class Menus:
                     self._check(
                         f"{scale:.0%}",
                         partial(window.set_scale, scale),
-                        lambda scale=scale: bench.settings.window.font_scale == scale,  # type: ignore[misc]
+                        _equals(lambda: bench.settings.window.font_scale, scale),
                     )
 
     def _build_render(self) -> None:
@@ -168,21 +168,21 @@ class Menus:
                     self._devices[device] = self._check(
                         device,
                         partial(bench.set_device, device),
-                        lambda device=device: bench.settings.device == device,  # type: ignore[misc]
+                        _equals(lambda: bench.settings.device, device),
                     )
             with self._menu("Decoder noise"):
                 for noise in get_args(NoiseMode):
                     self._check(
                         noise,
                         partial(self._option, noise=noise),
-                        lambda noise=noise: bench.scene.options.noise == noise,  # type: ignore[misc]
+                        _equals(lambda: bench.scene.options.noise, noise),
                     )
             with self._menu("Samples a ray"):
                 for samples in _SAMPLES:
                     self._check(
                         str(samples),
                         partial(self._option, samples=samples),
-                        lambda samples=samples: bench.scene.options.samples == samples,  # type: ignore[misc]
+                        _equals(lambda: bench.scene.options.samples, samples),
                     )
             dpg.add_separator()
             self._item("Render again", bench.screen.forget)
@@ -282,3 +282,8 @@ class Menus:
         if excess:
             self._spacer_width = max(1, self._spacer_width + excess)
             dpg.configure_item(self._spacer, width=self._spacer_width)
+
+
+def _equals(read: Callable[[], object], value: object) -> Callable[[], bool]:
+    """Whether what ``read`` finds, each time, is ``value``."""
+    return lambda: read() == value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -148,15 +149,16 @@ class Studio:
         self._ui.number_entry.update()
         if self._new_scale is not None:
             self._rebuild()
-        self.bench.tick()
+        if dpg.get_frame_count() > 0:  # the window first; loading PyTorch would hold it up
+            self.bench.tick()
         self._commit_when_quiet()
         self._layout()
         self._sync()
 
-    def _guarded(self, work: object) -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
         """Run app code; whatever escapes becomes a message, never a dead window."""
         try:
-            work()  # type: ignore[operator]
+            work()
         except StyleSDFError as error:
             self.bench.toast(str(error), is_error=True)
         except Exception as error:

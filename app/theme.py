@@ -87,7 +87,7 @@ class Theme:
             dpg.mvThemeCol_TextDisabled: FAINT,
             dpg.mvThemeCol_WindowBg: BACKGROUND,
             dpg.mvThemeCol_ChildBg: CLEAR,
-            dpg.mvThemeCol_PopupBg: RAISED,
+            dpg.mvThemeCol_PopupBg: PANEL,
             dpg.mvThemeCol_Border: LINE,
             dpg.mvThemeCol_FrameBg: RAISED,
             dpg.mvThemeCol_FrameBgHovered: HOVERED,

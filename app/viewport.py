@@ -185,7 +185,9 @@ class Viewport:
         """Where the camera stands among the poses the model was trained with (±2σ ellipse)."""
         px = self._ui.px
         half_w, half_h = px(44), px(30)
-        x, y = px(12) + half_w, self._height - px(12) - half_h
+        pane = self.picture_pane or self.mesh_pane or Pane(0.0, 0.0, float(self._height))
+        x = pane.x + px(12) + half_w
+        y = pane.y + pane.edge - px(12) - half_h
         range_azimuth, range_elevation = 1.6, 0.9
         inside = edits.is_trained_pose(camera)
         layer = self._overlay_layer

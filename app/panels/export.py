@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import get_args
 
 import dearpygui.dearpygui as dpg
@@ -81,7 +82,7 @@ class ExportPanel:
         """Show the settings."""
         settings = self._bench.settings
         if not dpg.is_item_active(self._folder):
-            dpg.set_value(self._folder, str(export_folder(settings)))
+            dpg.set_value(self._folder, _short(export_folder(settings)))
         if not dpg.is_item_active(self._name):
             dpg.set_value(self._name, self._custom_name or default_stem(scene, export_kind("PNG")))
         for name, row in self._rows.items():
@@ -154,3 +155,9 @@ _TURNTABLE: dict[str, SliderSpec] = {
         digits=0,
     ),
 }
+
+
+def _short(folder: Path) -> str:
+    """A folder as people write it, from ~ on where it lies there."""
+    home = Path.home()
+    return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)
