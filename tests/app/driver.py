@@ -69,7 +69,7 @@ class Driver:
         for _ in range(count):
             assert self.studio.step(), "the window has closed"
 
-    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 240.0) -> None:
         """Let the main loop turn until something holds."""
         end = time.monotonic() + seconds
         while not condition():

@@ -19,7 +19,7 @@ from stylesdf_core.mesh_preview import MeshPreview
 from stylesdf_core.scene import Identity, Scene, read_scene
 from tests.models import save_tiny
 
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")
