@@ -33,9 +33,11 @@ class FastField:
         self.dtype = dtype
         self._all: Callable[..., _Outputs] = _evaluate
         self._scalar: Callable[..., Tensor] = _scalar
+        self._trunk: Callable[..., Tensor] = _trunk
         if compiled:
             self._all = torch.compile(_evaluate, dynamic=False)
             self._scalar = torch.compile(_scalar, dynamic=False)
+            self._trunk = torch.compile(_trunk, dynamic=False)
 
     def __call__(self, points: Tensor, viewdirs: Tensor, w: Tensor) -> FieldOutput:
         """As :meth:`SirenField.forward`: points and viewdirs (B, N, 3), w (B, w_dim)."""
@@ -44,6 +46,14 @@ class FastField:
     def scalar(self, points: Tensor, w: Tensor) -> Tensor:
         """The scalar alone, (B, N, 1)."""
         return self._scalar(self.field, points, w, self.dtype)
+
+    def trunk(self, points: Tensor, w: Tensor) -> Tensor:
+        """The trunk's output, (B, N, width), of which both heads are made."""
+        return self._trunk(self.field, points, w, self.dtype)
+
+    def shade(self, x: Tensor, viewdirs: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """RGB (B, N, 3), before the sigmoid, and features (B, N, width) of trunk outputs."""
+        return _shade(self.field, x, viewdirs, w, self.dtype)
 
 
 def _product(x: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
@@ -73,9 +83,16 @@ def _evaluate(
     field: SirenField, points: Tensor, viewdirs: Tensor, w: Tensor, dtype: torch.dtype
 ) -> _Outputs:
     x = _trunk(field, points, w, dtype)
+    rgb, features = _shade(field, x, viewdirs, w, dtype)
+    return field.scalar_head(x), rgb, features
+
+
+def _shade(
+    field: SirenField, x: Tensor, viewdirs: Tensor, w: Tensor, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
     layer = field.view_layer
     weight = layer.linear.weight
     # Two products instead of one over the concatenation, which would copy x.
     products = _product(x, weight[:, :-3], dtype) + F.linear(viewdirs, weight[:, -3:])
     features = _film(layer, products, w)
-    return field.scalar_head(x), field.rgb_head(features), features
+    return field.rgb_head(features), features

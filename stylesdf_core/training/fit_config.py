@@ -52,7 +52,8 @@ class DecoderConfig:
         steps: optimizer steps; 0 leaves the phase out.
         heads: latents a step, one view each.
         crop: edge of the training crops, pixels of the feature map.
-        learning_rate: Adam's, of decoder and discriminator.
+        learning_rate: Adam's, of the decoder; the discriminator takes a tenth.
+        sharpness: weight of the local sharpness term.
         adversarial: weight of the non-saturating term; 0 for none.
         r1: R1 weight γ (γ/2·‖∇D‖², every ``r1_every`` steps).
     """
@@ -61,8 +62,9 @@ class DecoderConfig:
     heads: int = 8
     crop: int = 32
     learning_rate: float = 2e-3
-    adversarial: float = 0.02
-    r1: float = 1.0
+    sharpness: float = 1.0
+    adversarial: float = 0.05
+    r1: float = 10.0
     r1_every: int = 8
 
 

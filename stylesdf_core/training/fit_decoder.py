@@ -1,4 +1,8 @@
-"""Third phase of the fit: the decoder learns the full-size image of a frozen renderer.
+"""Third phase of the fit: the decoder learns the full-size image; geometry is frozen.
+
+The field's shading (view layer and colour head) goes on learning with it: supervised colours
+leave most features to chance, and where a ray's samples fall changes them at random. Here they
+learn to say what the decoder needs. The volume render's own colours are held to the truth.
 
 It trains on crops: a crop of the feature map, a few pixels of margin for the convolutions'
 padding, and the same part of the truth. Eight crops of a quarter of the picture cost what two
@@ -30,6 +34,7 @@ from stylesdf_core.training.losses import (
     generator_loss,
     gradient_penalty,
     pyramid_loss,
+    sharpness_loss,
 )
 from stylesdf_core.training.patch_discriminator import PatchDiscriminator
 from stylesdf_core.volume_rendering import (
@@ -42,6 +47,8 @@ from stylesdf_core.volume_rendering import (
 WARMUP = 100
 #: Pixels of the feature map at a crop's edge that padding has touched; not compared.
 MARGIN = 2
+#: Samples of each ray that are shaded in training; the rest weigh next to nothing.
+SHADED_SAMPLES = 5
 #: Training's first share without the adversarial term, which only sharpens what is there.
 ADVERSARIAL_START = 0.4
 
@@ -77,19 +84,19 @@ class Crop:
 
 
 class DecoderPhase(Phase):
-    """Decoder and patch discriminator; renderer and its mapping frozen at their averages."""
+    """Decoder, shading and patch discriminator; geometry and mapping frozen at their averages."""
 
     def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
         self.models = models
         self.bank = bank
         self.config = config
         live = models.live
-        live.mapping.load_state_dict(models.ema.mapping.state_dict())
-        live.field.load_state_dict(models.ema.field.state_dict())
         live.requires_grad_(False)
         assert live.decoder is not None
         self.decoder: Decoder = live.decoder
-        self.decoder.requires_grad_(True)
+        self.shading = nn.ModuleList([live.field.view_layer, live.field.rgb_head])
+        for module in (self.decoder, self.shading):
+            module.requires_grad_(True)
         self.field = fast_field(live, config)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -97,8 +104,9 @@ class DecoderPhase(Phase):
         height = config.decoder.learning_rate
         self.optimizers = {
             "decoder": _adam(self.decoder, height, momentum=0.9),
-            # As in StyleGAN2: momentum would chase the other network's last move.
-            "discriminator": _adam(self.discriminator, height, momentum=0.0),
+            "shading": _adam(self.shading, 0.1 * height, momentum=0.9),
+            # Without equalised rates it needs a tenth; momentum would chase the other's last move.
+            "discriminator": _adam(self.discriminator, 0.1 * height, momentum=0.0),
         }
         self.networks = {"discriminator": self.discriminator}
         self._autocast = config.precision == "bfloat16"
@@ -108,31 +116,42 @@ class DecoderPhase(Phase):
         settings = self.config.decoder
         random = torch.Generator().manual_seed(self.config.seed * 1_000_003 + 700_000_000 + index)
         views = self.bank.views(random, settings.heads)
-        if index == 0 and self.config.init is None:
+        if index == 0:
             self._start(views)
         size = self.config.thumb_size
         crop = random_crop(random, size, settings.crop)
         inner = crop.trustworthy(size)
         scale = self.config.output_size // size
         truth = crop.part(inner).of(views.images, scale)
-        images = inner.of(self._decode(views, crop), scale)
+        decoded, thumbs = self._decode(views, crop)
+        images = inner.of(decoded, scale)
         for optimizer in self.optimizers.values():
             set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
-        losses = {"image": pyramid_loss(images, truth)}
+        losses = {
+            "image": pyramid_loss(images, truth),
+            "sharpness": sharpness_loss(images, truth),
+            "thumb": (thumbs - crop.of(views.thumbs(size))).abs().mean(),
+        }
         adversarial = settings.adversarial > 0 and index >= ADVERSARIAL_START * settings.steps
         if adversarial:
             self.discriminator.requires_grad_(False)
             losses["adversarial"] = generator_loss(self._judge(images))
             self.discriminator.requires_grad_(True)
-        loss = losses["image"] + settings.adversarial * losses.get("adversarial", 0.0)
-        _step(self.optimizers["decoder"], loss)
+        loss = losses["image"] + losses["thumb"] + settings.sharpness * losses["sharpness"]
+        if adversarial:
+            loss = loss + settings.adversarial * losses["adversarial"]
+        _step([self.optimizers["decoder"], self.optimizers["shading"]], loss)
         if adversarial:
             losses |= self._train_discriminator(images.detach(), truth, index)
         return losses
 
     def _start(self, views: ViewBatch) -> None:
-        """Begin with the enlarged volume render; the averaged decoder too."""
+        """Begin from the averaged field, and with its enlarged volume render."""
         live, ema = self.models.live, self.models.ema
+        live.mapping.load_state_dict(ema.mapping.state_dict())
+        live.field.load_state_dict(ema.field.state_dict())
+        if self.config.init is not None:
+            return
         assert ema.decoder is not None
         render = render_views(live, views)
         with torch.no_grad():
@@ -149,7 +168,7 @@ class DecoderPhase(Phase):
             real = real.clone().requires_grad_(True)
             penalty = gradient_penalty(self.discriminator(real), real)
             total = total + 0.5 * settings.r1 * settings.r1_every * penalty
-        _step(self.optimizers["discriminator"], total)
+        _step([self.optimizers["discriminator"]], total)
         return losses
 
     def _judge(self, images: Tensor) -> Tensor:
@@ -157,28 +176,23 @@ class DecoderPhase(Phase):
             logits: Tensor = self.discriminator(images)
         return logits.float()
 
-    def _decode(self, views: ViewBatch, crop: Crop) -> Tensor:
-        """Images (B, 3, S', S') decoded from the crop's features, noise cut to match."""
+    def _decode(self, views: ViewBatch, crop: Crop) -> tuple[Tensor, Tensor]:
+        """Decoded crops (B, 3, S', S') and their volume renders (B, 3, h, w), in [−1, 1]."""
         generator = self.models.live
+        size = self.config.thumb_size
         with torch.no_grad():
             w = generator.mapping(views.z)
-            features = self._features(w, views, crop)
+        cameras = cam2world(views.azimuth, views.elevation)
+        rays = crop_rays(make_rays(cameras, focal_length(FOV, size), size), crop)
+        render = render_crop(self.field, generator.sigma, w, rays)
         noise: list[Tensor | None] = []
         for map_ in generator.noise_maps(RenderOptions()):
             assert map_ is not None
-            noise.append(crop.of(map_, map_.shape[-1] // self.config.thumb_size))
+            noise.append(crop.of(map_, map_.shape[-1] // size))
         styles = generator.broadcast_styles(self.decoder.map(w))
         with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
-            images: Tensor = self.decoder(features, styles, noise)
-        return images.float()
-
-    def _features(self, w: Tensor, views: ViewBatch, crop: Crop) -> Tensor:
-        """Volume-rendered features (B, width, crop, crop) of part of each view."""
-        generator = self.models.live
-        size = self.config.thumb_size
-        cameras = cam2world(views.azimuth, views.elevation)
-        rays = make_rays(cameras, focal_length(FOV, size), size)
-        return render_features(self.field, generator.sigma, w, crop_rays(rays, crop))
+            images: Tensor = self.decoder(render.features, styles, noise)
+        return images.float(), render.rgb
 
     def evaluate(self, samples: Path) -> dict[str, float]:
         """Decoded images against truth and against the enlarged volume render."""
@@ -201,25 +215,48 @@ def crop_rays(rays: Rays, crop: Crop) -> Rays:
     return Rays(cut(rays.origins), cut(rays.directions), cut(rays.viewdirs))
 
 
-@torch.no_grad()
-def render_features(
+@dataclass(frozen=True)
+class CropRender:
+    """What the rays of a crop accumulate.
+
+    Attributes:
+        rgb: (B, 3, h, w) in [−1, 1].
+        features: (B, C, h, w).
+    """
+
+    rgb: Tensor
+    features: Tensor
+
+
+def render_crop(
     field: FastField, sigma: Callable[[Tensor], Tensor], w: Tensor, rays: Rays, samples: int = 24
-) -> Tensor:
-    """Features (B, C, h, w) that rays (B, h, w, 3) accumulate at test-time settings."""
+) -> CropRender:
+    """Volume-render rays (B, h, w, 3) at test-time settings; gradients reach only the shading.
+
+    Only the ``SHADED_SAMPLES`` heaviest samples of each ray are shaded.
+    """
     batch, height, width = rays.origins.shape[:3]
-    t_vals = sample_depths(samples, w)
-    points = sample_points(rays.origins, rays.directions, t_vals)  # (B, h, w, N, 3)
-    viewdirs = rays.viewdirs[..., None, :].expand_as(points)
-    output = field(points.reshape(batch, -1, 3), viewdirs.reshape(batch, -1, 3), w)
-    shape = (batch, height, width, samples)
-    weights = compositing_weights(
-        sigma(output.scalar.view(shape)),
-        sample_distances(t_vals, rays.directions),
-        force_background=True,
-    )
+    count = height * width
+    with torch.no_grad():
+        t_vals = sample_depths(samples, w)
+        points = sample_points(rays.origins, rays.directions, t_vals)  # (B, h, w, N, 3)
+        trunk = field.trunk(points.reshape(batch, -1, 3), w)
+        scalar = field.field.scalar_head(trunk).view(batch, height, width, samples)
+        distances = sample_distances(t_vals, rays.directions)
+        weights = compositing_weights(sigma(scalar), distances, force_background=True)
+        heavy = weights.view(batch, count, samples).topk(SHADED_SAMPLES, dim=-1)
+        chosen = heavy.indices[..., None].expand(-1, -1, -1, trunk.shape[-1])
+        x = torch.gather(trunk.view(batch, count, samples, -1), 2, chosen).flatten(1, 2)
+    viewdirs = rays.viewdirs.reshape(batch, count, 1, 3).expand(-1, -1, SHADED_SAMPLES, -1)
+    rgb, features = field.shade(x, viewdirs.flatten(1, 2), w)
+    shares = heavy.values[..., None]  # (B, R, K, 1)
+    colors = (shares * torch.sigmoid(rgb).unflatten(1, (count, -1))).sum(dim=2)
+    mixed = (shares * features.unflatten(1, (count, -1))).sum(dim=2)
     # Channels last in memory: the decoder's convolutions are a sixth faster on it.
-    features = torch.einsum("bhwn,bhwnc->bhwc", weights, output.features.view(*shape, -1))
-    return features.movedim(-1, 1)
+    return CropRender(
+        rgb=2.0 * colors.unflatten(1, (height, width)).movedim(-1, 1) - 1.0,
+        features=mixed.unflatten(1, (height, width)).movedim(-1, 1),
+    )
 
 
 def _adam(network: nn.Module, height: float, *, momentum: float) -> torch.optim.Adam:
@@ -227,7 +264,9 @@ def _adam(network: nn.Module, height: float, *, momentum: float) -> torch.optim.
     return torch.optim.Adam([group], lr=height, betas=(momentum, 0.99), fused=True)
 
 
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
+def _step(optimizers: list[torch.optim.Optimizer], loss: Tensor) -> None:
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    optimizer.step()
+    for optimizer in optimizers:
+        optimizer.step()

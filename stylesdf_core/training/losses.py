@@ -46,6 +46,26 @@ def pyramid_loss(
     return total / levels
 
 
+def sharpness_loss(images: Tensor, truth: Tensor, *, window: int = 8) -> Tensor:
+    """Mean absolute difference of local sharpness, the mean |Laplacian| over windows.
+
+    It does not ask where exactly an edge lies, only that there is as much of it as in the truth:
+    what absolute differences blur away for want of certainty.
+
+    Args:
+        images, truth: (B, C, H, W).
+        window: edge of the windows, pixels; they overlap by half. Smaller images are one window.
+    """
+    window = min(window, min(images.shape[-2:]) - 2)
+
+    def local(x: Tensor) -> Tensor:
+        sides = x[..., 1:-1, :-2] + x[..., 1:-1, 2:] + x[..., :-2, 1:-1] + x[..., 2:, 1:-1]
+        laplacian = (sides - 4.0 * x[..., 1:-1, 1:-1]).abs()
+        return F.avg_pool2d(laplacian, window, stride=max(1, window // 2))
+
+    return (local(images) - local(truth)).abs().mean()
+
+
 def generator_loss(fake_logits: Tensor) -> Tensor:
     """Non-saturating generator loss, E[softplus(−D(fake))] (Goodfellow et al. 2014)."""
     return F.softplus(-fake_logits).mean()
@@ -59,11 +79,14 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 def gradient_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
     """R1: E‖∇D(x)‖² on real images (Mescheder et al. 2018), summed per image.
 
+    An image's logit is the mean of its patches'.
+
     Args:
-        real_logits: D(real), any shape with the batch first.
+        real_logits: (B, …).
         real: (B, C, H, W), requires grad.
     """
-    (gradient,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
+    logits = real_logits.flatten(1).mean(dim=1)
+    (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3)).mean()
 
 

@@ -51,7 +51,7 @@ def test_all_phases_run_and_leave_what_the_folder_promises(tmp_path: Path, tiny:
     assert run.sample_path(6).exists()
     state = run.load_checkpoint()
     assert state is not None
-    assert sorted(state["optimizers"]) == ["decoder", "discriminator"]
+    assert sorted(state["optimizers"]) == ["decoder", "discriminator", "shading"]
 
 
 def test_stop_and_resume_equals_uninterrupted(tmp_path: Path, tiny: FitConfig) -> None:

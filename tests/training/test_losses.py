@@ -11,6 +11,7 @@ from stylesdf_core.training.losses import (
     gradient_penalty,
     psnr,
     pyramid_loss,
+    sharpness_loss,
     slope_loss,
 )
 
@@ -38,6 +39,15 @@ def test_pyramid_loss_counts_an_offset_once_and_edges_twice() -> None:
     assert float(pyramid_loss(edge, truth)) > 0.25
 
 
+def test_sharpness_counts_edges_wherever_they_are() -> None:
+    image = torch.zeros(1, 3, 34, 34)
+    image[..., 16:] = 1.0
+    assert float(sharpness_loss(image, image)) == 0.0
+    moved = image.roll(-2, dims=-1)
+    blurred = torch.nn.functional.avg_pool2d(image, 5, stride=1, padding=2, count_include_pad=False)
+    assert float(sharpness_loss(moved, image)) < 0.75 * float(sharpness_loss(blurred, image))
+
+
 def test_adversarial_terms_at_undecided_logits() -> None:
     logits = torch.zeros(4, 1)
     assert float(generator_loss(logits)) == pytest.approx(math.log(2.0))
@@ -46,7 +56,7 @@ def test_adversarial_terms_at_undecided_logits() -> None:
 
 def test_gradient_penalty_of_a_linear_judge() -> None:
     real = torch.randn(3, 3, 4, 4, requires_grad=True)
-    logits = 2.0 * real.sum(dim=(1, 2, 3))
+    logits = 2.0 * real.sum(dim=(1, 2, 3))[:, None].expand(-1, 5)
     assert float(gradient_penalty(logits, real).detach()) == pytest.approx(4.0 * 48)
 
 
