@@ -1,4 +1,4 @@
-"""The supervised fit, assembled: points, then renders, then the decoder."""
+"""The supervised fit, assembled: points, renders, the density's calibration, the decoder."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from stylesdf_core.progress import Operation
 from stylesdf_core.training.fit_config import FitConfig
 from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank
 from stylesdf_core.training.fit_decoder import DecoderPhase
+from stylesdf_core.training.fit_density import DensityPhase
 from stylesdf_core.training.fit_init import initial_generator
 from stylesdf_core.training.fit_points import PointsPhase
 from stylesdf_core.training.fit_render import RenderPhase
-from stylesdf_core.training.loop import Cadence, Models, PhasePlan, TrainingResult, train
+from stylesdf_core.training.loop import Cadence, Models, Phase, PhasePlan, TrainingResult, train
 from stylesdf_core.training.run_dir import RunDir
 
 #: The models' latents are the heads', and so are their named directions (assets/directions).
@@ -43,6 +44,7 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
         plans = [
             PhasePlan("points", config.points.steps, _Begin(PointsPhase, bank, config)),
             PhasePlan("render", config.render.steps, _Begin(RenderPhase, bank, config)),
+            PhasePlan("density", min(1, config.render.steps), _Begin(DensityPhase, bank, config)),
             PhasePlan("decoder", decoder_steps, _Begin(DecoderPhase, bank, config)),
         ]
         cadence = Cadence(
@@ -59,11 +61,11 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
 class _Begin:
     """Makes a phase once its turn has come."""
 
-    phase: type[PointsPhase] | type[RenderPhase] | type[DecoderPhase]
+    phase: type[PointsPhase] | type[RenderPhase] | type[DensityPhase] | type[DecoderPhase]
     bank: HeadBank
     config: FitConfig
 
-    def __call__(self, models: Models) -> PointsPhase | RenderPhase | DecoderPhase:
+    def __call__(self, models: Models) -> Phase:
         return self.phase(models, self.bank, self.config)
 
 

@@ -124,7 +124,7 @@ def point_losses(
 def distance_to_volume(points: Tensor) -> Tensor:
     """Signed distance (B, N, 1) of points (B, N, 3) to the volume's cube, negative inside."""
     beyond = points.abs() - VOLUME_RADIUS
-    outside = beyond.clamp_min(0.0).norm(dim=-1, keepdim=True)
+    outside: Tensor = beyond.clamp_min(0.0).norm(dim=-1, keepdim=True)
     inside = beyond.amax(dim=-1, keepdim=True).clamp_max(0.0)
     return outside + inside
 

@@ -48,6 +48,8 @@ class Models:
         """ema ← decay·ema + (1 − decay)·live, of every parameter that is being trained."""
         pairs = zip(self.ema.parameters(), self.live.parameters(), strict=True)
         trained = [(mean, p) for mean, p in pairs if p.requires_grad]
+        if not trained:
+            return
         means, values = [list(x) for x in zip(*trained, strict=True)]
         torch._foreach_lerp_(means, values, 1.0 - decay)
 

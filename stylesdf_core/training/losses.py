@@ -18,7 +18,7 @@ def slope_loss(scalar: Tensor, scalar_beside: Tensor, normals: Tensor, steps: Te
         normals: (B, N, 3), unit, outward.
         steps: (B, N, 3), h·u, world units.
     """
-    length = steps.norm(dim=-1, keepdim=True)
+    length: Tensor = steps.norm(dim=-1, keepdim=True)
     slope = (normals * steps).sum(dim=-1, keepdim=True) / length
     difference = (scalar_beside - scalar) / length - slope
     return difference.abs().mean()

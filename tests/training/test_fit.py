@@ -18,8 +18,10 @@ from stylesdf_core.training.__main__ import main
 from stylesdf_core.training.fast_field import FastField
 from stylesdf_core.training.fit import run_fit
 from stylesdf_core.training.fit_config import FitConfig, PointsConfig
-from stylesdf_core.training.fit_data import USED_LATENTS
+from stylesdf_core.training.fit_data import USED_LATENTS, ViewBatch
+from stylesdf_core.training.fit_density import search_density
 from stylesdf_core.training.fit_init import initial_generator
+from stylesdf_core.training.fit_samples import render_views
 from stylesdf_core.training.loop import TrainingResult, rate_factor
 from stylesdf_core.training.run_dir import RunDir
 
@@ -44,11 +46,11 @@ def test_all_phases_run_and_leave_what_the_folder_promises(tmp_path: Path, tiny:
     run = start(tmp_path / "run", tiny)
     result = drain(run_fit(run))
     assert result.finished
-    assert result.step == 6
+    assert result.step == 7
     records = run.read_stats()
-    assert {record["phase"] for record in records} == {"points", "render", "decoder"}
+    assert {record["phase"] for record in records} == {"points", "render", "density", "decoder"}
     assert any("psnr_bicubic" in record for record in records)
-    assert run.sample_path(6).exists()
+    assert run.sample_path(7).exists()
     state = run.load_checkpoint()
     assert state is not None
     assert sorted(state["optimizers"]) == ["decoder", "discriminator", "shading"]
@@ -67,8 +69,8 @@ def test_stop_and_resume_equals_uninterrupted(tmp_path: Path, tiny: FitConfig) -
         parts.request_stop()
         result = drain(operation)
         rounds += 1
-        assert rounds <= 6
-    assert rounds == 3
+        assert rounds <= 7
+    assert rounds == 4
     for key, value in weights(whole).items():
         assert torch.equal(value, weights(parts)[key]), key
 
@@ -81,7 +83,7 @@ def test_killed_run_loses_only_what_follows_the_checkpoint(tmp_path: Path, tiny:
     operation.close()
     drain(run_fit(run))
     steps = [record["step"] for record in run.read_stats() if "seconds" in record]
-    assert steps == list(range(1, 7)), "nothing recorded twice"
+    assert steps == list(range(1, 8)), "nothing recorded twice"
 
 
 def test_divergence_is_said_and_not_saved(
@@ -181,6 +183,28 @@ def test_render_rays_agrees_with_the_plain_render() -> None:
     torch.testing.assert_close(mask, plain.mask, atol=1e-4, rtol=0.0)
     rgb = render.rgb.view(1, 8, 8, 3).movedim(-1, 1) * 2.0 - 1.0
     torch.testing.assert_close(rgb, plain.rgb, atol=0.05, rtol=0.0)
+
+
+def test_density_search_finds_what_makes_a_render_right(tiny: FitConfig) -> None:
+    """Truth rendered with the grid's β and offset; the search gives them back."""
+    generator = initial_generator(tiny.generator(256), USED_LATENTS, 0).requires_grad_(False)
+    generator.field.scalar_head.weight.mul_(3.0)
+    generator.field.scalar_head.bias.zero_()
+    azimuth, elevation = torch.tensor([0.1, -0.4]), torch.tensor([0.0, 0.2])
+    views = ViewBatch(
+        z=torch.randn(2, 256, generator=torch.Generator().manual_seed(3)),
+        azimuth=azimuth,
+        elevation=elevation,
+        images=torch.zeros(2, 3, 8, 8),
+        covered=torch.zeros(2, 1, 64, 64),
+    )
+    generator.field.sigmoid_beta.fill_(6e-4)
+    generator.field.scalar_head.bias.add_(8e-4)
+    truth = render_views(generator, views).rgb
+    generator.field.scalar_head.bias.sub_(8e-4)
+    best = search_density(generator, replace(views, images=truth))
+    assert (best["beta"], best["offset"]) == (6e-4, 8e-4)
+    assert best["psnr_thumb"] > 60.0
 
 
 def test_rate_rises_and_falls() -> None:
