@@ -81,12 +81,12 @@ class ModelsExport:
     out: Path
     """FILE.safetensors for this program, or FILE.pt in the layout of the published code."""
 
+    half: bool = False
+    """Store 16-bit floats (.safetensors only): half the size, the same picture to rounding."""
+
     field: Literal["sdf", "density"] = "sdf"
     """How to read the scalar of a published .pt, which does not say: a signed distance, or the
     density of a model trained without the SDF losses."""
-
-    half: bool = False
-    """Store 16-bit floats (.safetensors only): half the size, the same picture to rounding."""
 
     def run(self) -> Operation[Path]:
         """Read, convert, write; the result is ``out``.
