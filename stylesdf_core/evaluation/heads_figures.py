@@ -136,7 +136,8 @@ def _mesh_figures(scores: Sequence[MeshScore]) -> list[Figure]:
             100.0 * worst.largest,
             "%",
             low=99.5,
-            detail=f"{whole} of {count} meshes have 99.5 %; worst is seed {worst.seed}",
+            detail=f"{whole} of {count} meshes have 99.5 %"
+            + ("" if whole == count else f"; worst is seed {worst.seed}"),
         ),
         Figure(
             "watertight",
