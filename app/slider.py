@@ -34,6 +34,7 @@ class SliderSpec:
         trained: values outside tint the track; None if all are fine.
         lockable: draws a lock at the label's end, when hovered or locked.
         label_width: of the label's column, at scale 1.
+        zero: word shown for 0; empty for the number.
     """
 
     label: str
@@ -47,6 +48,7 @@ class SliderSpec:
     trained: tuple[float, float] | None = None
     lockable: bool = False
     label_width: int = 92
+    zero: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class SliderRow:
             self._actions.lock()
         elif press.ctrl or part == "value":
             self._ui.number_entry.open(
-                self.item, self._text().replace("−", "-"), self._typed, self._value_left()
+                self.item, self._number().replace("−", "-"), self._typed, self._value_left()
             )
         elif part in ("less", "more"):
             self._change(self._value + (self.spec.step if part == "more" else -self.spec.step))
@@ -152,6 +154,9 @@ class SliderRow:
     # --- geometry and drawing -----------------------------------------------------------------
 
     def _text(self) -> str:
+        return self.spec.zero if self.spec.zero and self._value == 0 else self._number()
+
+    def _number(self) -> str:
         sign = "+" if self.spec.signed else ""
         value = round(self._value, self.spec.digits) + 0.0  # no negative zero
         return f"{value:{sign}.{self.spec.digits}f}".replace("-", "−")

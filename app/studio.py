@@ -313,7 +313,9 @@ class Studio:
     def ask_to_quit(self) -> None:
         """Close, asking first while jobs run."""
         count = len(self.bench.jobs.active)
-        if count and not self._dialogs.is_open:
+        if count and self._dialogs.is_open:
+            return  # its answer comes first: quitting now would cancel exports unasked
+        if count:
             what = "An export is" if count == 1 else f"{count} exports are"
             self._dialogs.confirm(
                 "Quit?",

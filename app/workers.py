@@ -17,6 +17,9 @@ from typing import Any, Generic, TypeVar
 
 from stylesdf_core.progress import Operation
 
+#: Jobs that are over and still listed.
+_REMEMBERED = 20
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -225,6 +228,9 @@ class JobQueue:
         """Queue an operation; ``operation`` is called in the worker's thread."""
         with self._changed:
             job = Job(next(self._numbers), label, operation, out, then)
+            over = [job for job in self.jobs if not job.active]
+            for old in over[:-_REMEMBERED]:
+                self.jobs.remove(old)
             self.jobs.append(job)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
@@ -238,11 +244,6 @@ class JobQueue:
             job.cancel_requested = True
             if job.state is JobState.QUEUED:
                 self._finish(job, JobState.CANCELLED)
-
-    def clear_finished(self) -> None:
-        """Forget jobs that are over."""
-        with self._changed:
-            self.jobs[:] = [job for job in self.jobs if job.active]
 
     def poll(self) -> list[Job]:
         """Jobs that ended since the last call."""

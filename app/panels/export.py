@@ -143,7 +143,13 @@ class ExportPanel:
 
 _TURNTABLE: dict[str, SliderSpec] = {
     "frames": SliderSpec(
-        "frames", "Frames in one turn of the turntable, 2 to 240", 2, 240, 1, digits=0, origin=2
+        "frames",
+        "Frames of one loop, 2 to 240; the camera swings ±0.6 rad around its azimuth",
+        2,
+        240,
+        1,
+        digits=0,
+        origin=2,
     ),
     "fps": SliderSpec("fps", "Frames a second, 1 to 60", 1, 60, 1, digits=0, origin=1),
     "size": SliderSpec(
@@ -153,6 +159,7 @@ _TURNTABLE: dict[str, SliderSpec] = {
         1024,
         64,
         digits=0,
+        zero="own",
     ),
 }
 

@@ -10,7 +10,9 @@ from app.workbench import Workbench
 from app.workers import Job, JobState
 from stylesdf_core.scene import Scene
 
+#: Seen at once; more scroll.
 ROWS = 2
+_MOST_ROWS = 20
 _ROW = 35
 #: Of the whole panel, at scale 1.
 HEIGHT = 24 + 26 + ROWS * _ROW
@@ -26,7 +28,8 @@ class JobsPanel:
     def build(self, width: int) -> None:
         """Create the widgets in the current container."""
         self._ui.heading("Jobs")
-        self._rows = [JobRow(self._ui, self._bench, width) for _ in range(ROWS)]
+        with dpg.child_window(height=self._ui.px(ROWS * _ROW), border=False):
+            self._rows = [JobRow(self._ui, self._bench, width) for _ in range(_MOST_ROWS)]
 
     def resize(self, width: int) -> None:
         """Fit a column."""
@@ -36,7 +39,7 @@ class JobsPanel:
     def sync(self, scene: Scene) -> None:
         """Show how far they are."""
         queue = self._bench.jobs
-        shown = queue.active[:ROWS]
+        shown = queue.active[:_MOST_ROWS]
         if not shown:
             shown = queue.jobs[-ROWS:]
         for index, row in enumerate(self._rows):
@@ -44,13 +47,13 @@ class JobsPanel:
 
 
 class JobRow:
-    """One job: name, progress, and a button that cancels it. Keeps its place when empty."""
+    """One job: name, progress, and a button that cancels it; hidden while it has none."""
 
     def __init__(self, ui: Ui, bench: Workbench, width: int) -> None:
         self._ui, self._bench, self._width = ui, bench, width
         self._job: Job | None = None
         self._drawn: tuple[object, ...] = ()
-        with dpg.group(horizontal=True, horizontal_spacing=0):
+        with dpg.group(horizontal=True, horizontal_spacing=0, show=False) as self._group:
             self._canvas = dpg.add_drawlist(width - ui.px(24), ui.px(_ROW - 8))
             self._cancel = IconButton(ui, icons.cross, self._cancel_job, "Cancel")
         dpg.hide_item(self._cancel.item)
@@ -64,6 +67,7 @@ class JobRow:
         if key == self._drawn:
             return
         self._drawn = key
+        dpg.configure_item(self._group, show=job is not None)
         dpg.delete_item(self._canvas, children_only=True)
         dpg.configure_item(self._cancel.item, show=job is not None and job.active)
         if job is not None:
