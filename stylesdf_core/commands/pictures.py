@@ -162,7 +162,9 @@ class Demo:
             RenderImage(out=self.out / "face-three-quarter.png", scene=aside, device=device),
             ExportMesh(out=self.out / "head.glb", scene=self.scene, device=device),
             ExportMesh(out=self.out / "head.obj", scene=self.scene, device=device),
-            RenderTurntable(out=self.out / "turntable.gif", scene=self.scene, device=device),
+            RenderTurntable(
+                out=self.out / "turntable.gif", scene=self.scene, frames=30, fps=15, device=device
+            ),
         ]
         for index, request in enumerate(requests):
             for part in request.run():
