@@ -120,6 +120,10 @@ class TrainingResult:
     finished: bool
     weights: Path
 
+    def __str__(self) -> str:
+        how = "finished" if self.finished else "stopped"
+        return f"{how} at step {self.step}: {self.weights}"
+
 
 def rate_factor(index: int, steps: int, warmup: int) -> float:
     """Learning rate relative to its height: linear warm-up, then a cosine down to zero."""
