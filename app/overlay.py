@@ -13,7 +13,7 @@ import dearpygui.dearpygui as dpg
 
 from app import theme
 from app.problems import Problem, Remedy
-from app.ui import Ui
+from app.ui import Ui, frameless_window
 from app.viewport import Pane
 from app.workbench import Toast, Workbench
 
@@ -47,16 +47,7 @@ class Card:
         self._ui = ui
         self._content: tuple[object, ...] = ()
         self._bar: int | str = 0
-        with dpg.window(
-            show=False,
-            no_title_bar=True,
-            no_resize=True,
-            no_move=True,
-            no_scrollbar=True,
-            no_focus_on_appearing=True,
-            autosize=True,
-            min_size=(1, 1),
-        ) as self.window:
+        with frameless_window(show=False, no_focus_on_appearing=True) as self.window:
             pass
         dpg.bind_item_theme(self.window, ui.theme.card)
 
@@ -188,16 +179,7 @@ class Overlay:
 
     def _make_toast(self, toast: Toast) -> int | str:
         ui = self._ui
-        with dpg.window(
-            no_title_bar=True,
-            no_resize=True,
-            no_move=True,
-            no_scrollbar=True,
-            no_focus_on_appearing=True,
-            autosize=True,
-            min_size=(1, 1),
-            pos=(-10_000, 0),
-        ) as window:
+        with frameless_window(no_focus_on_appearing=True, pos=(-10_000, 0)) as window:
             color = theme.ERROR if toast.is_error else theme.TEXT
             dpg.add_text(toast.text, wrap=ui.px(_TOAST_WIDTH), color=color)
             dpg.add_spacer(width=ui.px(_TOAST_WIDTH))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 
 import dearpygui.dearpygui as dpg
 
@@ -21,6 +23,20 @@ def plain(act: Callable[[], None]) -> Callable[[], None]:
         act()
 
     return call
+
+
+def frameless_window(**options: Any) -> AbstractContextManager[int | str]:
+    """A window as large as its content, without title, borders to pull or scroll bar."""
+    window: AbstractContextManager[int | str] = dpg.window(
+        no_title_bar=True,
+        no_resize=True,
+        no_move=True,
+        no_scrollbar=True,
+        autosize=True,
+        min_size=(1, 1),
+        **options,
+    )
+    return window
 
 
 class Ui:
@@ -171,15 +187,7 @@ class NumberEntry:
         self._ui = ui
         self._accept: Callable[[float], None] | None = None
         self._frames_open = 0
-        with dpg.window(
-            show=False,
-            no_title_bar=True,
-            no_resize=True,
-            no_move=True,
-            no_scrollbar=True,
-            autosize=True,
-            min_size=(1, 1),
-        ) as self._window:
+        with frameless_window(show=False) as self._window:
             self._field = dpg.add_input_text(
                 width=ui.px(76),
                 scientific=True,
