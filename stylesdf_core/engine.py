@@ -197,15 +197,18 @@ class Engine:
 
     # --- pictures -------------------------------------------------------------------------------
 
-    def passes(self, scene: Scene, view: View, size: int | None = None) -> Iterator[Frame]:
+    def passes(
+        self, scene: Scene, view: View, size: int | None = None, *, coarsest: int = COARSE_SIZE
+    ) -> Iterator[Frame]:
         """Render coarse to fine; the last pass equals :meth:`render`.
 
         Args:
             view: image, volume, depth or normals.
             size: edge of volume, depth and normals in pixels; None for the model's thumb size.
+            coarsest: edge of the first pass, pixels; from the thumb size on there is no preview.
         """
         thumb = size or self.config.thumb_size
-        sizes = [COARSE_SIZE] if thumb > COARSE_SIZE else []
+        sizes = [coarsest] if thumb > coarsest else []
         steps: list[tuple[View, int]] = [("volume" if view == "image" else view, s) for s in sizes]
         if view == "image":
             steps += [("volume", self.config.thumb_size), ("image", self.config.output_size)]
