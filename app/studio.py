@@ -89,6 +89,8 @@ class Studio:
         self._pacer = Pacer()
         #: Errors nobody foresaw, for tests; each has been shown as a message.
         self.failures: list[Exception] = []
+        #: When the last frame was on the screen, time.perf_counter().
+        self.drawn_at = 0.0
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -130,6 +132,7 @@ class Studio:
             return False
         self._guarded(self._before_frame)
         dpg.render_dearpygui_frame()
+        self.drawn_at = time.perf_counter()
         self._pacer.wait(active=self._is_active())
         return True
 
