@@ -6,6 +6,7 @@ grid and the level, the picture on the mesh and the camera.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
@@ -68,9 +69,9 @@ class ShownMesh:
     report: MeshReport | None
 
 
-def mesh_worker() -> LatestWorker[MeshRequest, ShownMesh]:
-    """A worker that draws the newest request, first from a coarse mesh."""
-    return LatestWorker("mesh", _prepare)
+def mesh_worker(news: threading.Event | None = None) -> LatestWorker[MeshRequest, ShownMesh]:
+    """A worker that draws the newest request, first from a coarse mesh; sets ``news`` with each."""
+    return LatestWorker("mesh", _prepare, news)
 
 
 def _prepare() -> Work[MeshRequest, ShownMesh]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.mesh_worker import MeshRequest, ShownMesh, mesh_worker
+from app.pass_planner import Rest
 from app.picture_worker import PictureRequest, ShownPicture, picture_worker
 from app.settings import Settings
 from stylesdf_core.scene import Scene, View
@@ -35,6 +38,7 @@ class Screen:
         picture, mesh: the newest results; they stay while better ones are coming.
         picture_error, mesh_error: of the newest request; None once it succeeds.
         mesh_size: edge of the mesh pane in pixels, for the viewport to set.
+        news: set while there are results to poll.
     """
 
     def __init__(self) -> None:
@@ -43,22 +47,27 @@ class Screen:
         self.picture_error: BaseException | None = None
         self.mesh_error: BaseException | None = None
         self.mesh_size = 512
-        self._pictures = picture_worker()
-        self._meshes = mesh_worker()
+        self.news = threading.Event()
+        self._pictures = picture_worker(self.news)
+        self._meshes = mesh_worker(self.news)
         self._picture_request: PictureRequest | None = None
+        self._rest = Rest()
         self._mesh_request: MeshRequest | None = None
 
     @property
     def busy(self) -> bool:
         """Whether anything is being computed."""
-        return self._pictures.busy or self._meshes.busy
+        begun = self._picture_request is not None and not self._picture_request.whole
+        return begun or self._pictures.busy or self._meshes.busy
 
     def poll(self) -> None:
         """Take results in."""
+        self.news.clear()
         picture = self._pictures.poll()
         if picture is not None:
             self.picture_error = picture.error
-            self.picture = picture.value or self.picture
+            if picture.value is not None and not _is_worse(picture.value, self.picture):
+                self.picture = picture.value
         mesh = self._meshes.poll()
         if mesh is not None:
             self.mesh_error = mesh.error
@@ -67,10 +76,11 @@ class Screen:
     def request(self, model: Model, scene: Scene, settings: Settings) -> None:
         """Ask for what is shown, where it differs from what was asked for last."""
         if shows_picture(settings):
-            picture = PictureRequest(scene, picture_view(settings), settings.device, model)
-            if picture != self._picture_request:
-                self._picture_request = picture
-                self._pictures.submit(picture)
+            self._request_picture(
+                PictureRequest(scene, picture_view(settings), settings.device, model)
+            )
+        else:
+            self._picture_request = None
         if shows_mesh(settings):
             chosen = settings.mesh
             mesh = MeshRequest(
@@ -88,6 +98,18 @@ class Screen:
                 self._mesh_request = mesh
                 self._meshes.submit(mesh)
 
+    def _request_picture(self, wanted: PictureRequest) -> None:
+        """The first pass at once; all of them when nothing has moved since."""
+        asked = self._picture_request
+        changed = asked is None or replace(asked, whole=True) != wanted
+        rests = self._rest.frame(changed=changed)
+        if changed:
+            self._picture_request = replace(wanted, whole=False)
+        elif asked is not None and not asked.whole and rests:
+            self._picture_request = wanted
+        if self._picture_request is not None and self._picture_request is not asked:
+            self._pictures.submit(self._picture_request)
+
     def forget(self) -> None:
         """Ask again for everything."""
         self._picture_request = self._mesh_request = None
@@ -97,3 +119,13 @@ class Screen:
         """End the threads."""
         self._pictures.close()
         self._meshes.close()
+
+
+def _is_worse(new: ShownPicture, shown: ShownPicture | None) -> bool:
+    """Whether ``new`` is an earlier pass of the picture that is shown already."""
+    return (
+        shown is not None
+        and new.request == shown.request
+        and new.request.model is shown.request.model
+        and new.index < shown.index
+    )

@@ -30,6 +30,7 @@ from stylesdf_core.progress import Operation, Progress, drain
 if TYPE_CHECKING:
     from app.mesh_worker import ShownMesh
     from app.picture_worker import ShownPicture
+    from app.pointer import Target
     from app.studio import Studio
     from stylesdf_core.camera import OrbitCamera
 
@@ -103,11 +104,50 @@ def _follow(process: subprocess.Popen[str], figures: list[StudioFigure]) -> Iter
     process.wait()
 
 
+class _Hand:
+    """A mouse that follows a path in time; a frame sees where it was when the frame looked."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._path: Callable[[float], tuple[float, float]] = lambda _: (0.0, 0.0)
+        self._start = 0.0
+        self._seen = 0  # motions of the mouse up to the last frame
+        self._down = False
+
+    def begin(self, target: Target, path: Callable[[float], tuple[float, float]]) -> None:
+        """Press on a target at the path's beginning; ``path``: seconds -> pixels in the window."""
+        self._path, self._start = path, self._studio.polled_at
+        self._seen, self._down = 0, True
+        self._studio.pointer.hand = self
+        self._studio.pointer.press(target, 0)
+
+    def end(self) -> None:
+        """Let go, with the next frame."""
+        self._down = False
+
+    def position(self) -> tuple[float, float]:
+        """Where the last motion before the frame's look at the mouse has led."""
+        return self._path(self._motions() / _MOUSE_HZ)
+
+    def is_down(self, button: int) -> bool:
+        """Whether the button is held; there is but one."""
+        return self._down and button == 0
+
+    def new_motions(self) -> list[float]:
+        """When the motions were that the last frame took in and none before it."""
+        seen, self._seen = self._seen, self._motions()
+        return [self._start + i / _MOUSE_HZ for i in range(seen + 1, self._seen + 1)]
+
+    def _motions(self) -> int:
+        return max(0, int((self._studio.polled_at - self._start) * _MOUSE_HZ))
+
+
 class _Run:
     """A studio with a scripted hand; every ``measure_…`` prints its figures."""
 
     def __init__(self, studio: Studio, started: float) -> None:
         self.studio = studio
+        self.hand = _Hand(studio)
         self.started = started
         #: (time, picture) of each picture as it came onto the screen; times of all frames.
         self.shown: list[tuple[float, ShownPicture]] = []
@@ -160,23 +200,22 @@ class _Run:
         say(StudioFigure("launch to face", face, "s", "≤ 4", "first pass of the picture drawn"))
 
     def orbit(self, seconds: float) -> dict[OrbitCamera, list[float]]:
-        """Drag around without a rest; times at which the hand was where a camera came from."""
-        from app.pointer import LEFT, Press
+        """Drag around without a rest; when the hand was where each camera came from."""
+        x0, y0 = place(self.studio.viewport.item)
 
-        studio, viewport = self.studio, self.studio.viewport
-        viewport.press(Press(LEFT, _REACH[0], 0.0, ctrl=False, double=False))
-        start = time.perf_counter()
-        taken = 0
+        def ellipse(t: float) -> tuple[float, float]:
+            angle = 2.0 * math.pi * min(t, seconds) / _TURN_SECONDS
+            return x0 + _REACH[0] * math.cos(angle), y0 + _REACH[1] * math.sin(angle)
+
+        self.hand.begin(self.studio.viewport, ellipse)
+        end = self.studio.polled_at + seconds
         times: dict[OrbitCamera, list[float]] = {}
-        while (elapsed := time.perf_counter() - start) < seconds:
-            due = int(elapsed * _MOUSE_HZ)
-            if due > taken:
-                angle = 2.0 * math.pi * due / _MOUSE_HZ / _TURN_SECONDS
-                viewport.drag(_REACH[0] * math.cos(angle), _REACH[1] * math.sin(angle))
-                moments = [start + i / _MOUSE_HZ for i in range(taken + 1, due + 1)]
-                times.setdefault(studio.bench.scene.camera, []).extend(moments)
-                taken = due
+        while self.studio.polled_at < end + 1.0 / _MOUSE_HZ:  # the last motion is in it
+            before = self.studio.bench.scene.camera
             self.step()
+            camera, motions = self.studio.bench.scene.camera, self.hand.new_motions()
+            if camera != before:
+                times.setdefault(camera, []).extend(min(t, end) for t in motions)
         return times
 
     def measure_orbit(self) -> None:
@@ -189,7 +228,7 @@ class _Run:
         end = time.perf_counter()
         shown = [(t, p) for t, p in self.shown if start <= t <= end]
         frames = [t for t in self.frames if start <= t <= end]
-        self.studio.viewport.release()
+        self.hand.end()
         delays = _delays(times, shown)
         note = f"{len(delays)} positions of the hand, {len(shown)} pictures"
         say(StudioFigure("drag to pixels, median", 1e3 * statistics.median(delays), "ms", "", note))
@@ -215,41 +254,43 @@ class _Run:
         for _ in range(_STOPS):
             self.forget()
             times = self.orbit(0.7)
-            camera = self.studio.bench.scene.camera
-            self.wait(lambda c=camera: self._decoded(c), "the decoded picture")  # type: ignore[misc]
-            waits.append(self.shown[-1][0] - times[camera][0])
+            self.wait(self._is_decoded, "the decoded picture")
+            waits.append(self.shown[-1][0] - times[self.studio.bench.scene.camera][-1])
             self.settle()
-            self.studio.viewport.release()
+            self.hand.end()
         note = f"{_STOPS} stops, longest {1e3 * max(waits):.0f} ms"
         value = 1e3 * statistics.median(waits)
         say(StudioFigure("stop to decoded 256²", value, "ms", "≤ 120", note))
 
-    def _decoded(self, camera: OrbitCamera) -> bool:
+    def _is_decoded(self) -> bool:
         _, picture = self.shown[-1]
+        camera = self.studio.bench.scene.camera
         return picture.kind == "image" and picture.request.scene.camera == camera
 
     def measure_mesh(self) -> None:
         """The mesh under a moving latent slider, and the fine one after it has stopped."""
-        from app.pointer import LEFT, Press
-
         bench = self.studio.bench
         bench.set_view("mesh")
         bench.set_mesh(resolution=128)
         self.settle()
         row = next(iter(self.studio.identity.rows.values()))
-        width, _ = row_size(row.item)
+        x0, y0 = place(row.item)
+        width, height = size(row.item)
+
+        def sway(t: float) -> tuple[float, float]:
+            x = 0.6 + 0.12 * math.sin(2.0 * math.pi * min(t, _SLIDE_SECONDS) / 2.5)
+            return x0 + round(x * width), y0 + 0.5 * height  # a mouse moves by whole pixels
+
         self.forget()
-        row.press(Press(LEFT, 0.6 * width, 0.0, ctrl=False, double=False))
-        start = time.perf_counter()
-        last_motion, last = start, 0.0
-        while (elapsed := time.perf_counter() - start) < _SLIDE_SECONDS:
-            x = (0.6 + 0.12 * math.sin(2.0 * math.pi * elapsed / 2.5)) * width
-            if abs(x - last) > 0.5:  # a hand moves by whole pixels
-                before = bench.scene
-                row.drag(x, 0.0)
-                if bench.scene != before:
-                    last_motion, last = time.perf_counter(), x
+        self.hand.begin(row, sway)
+        start = self.studio.polled_at
+        last_motion = start
+        while self.studio.polled_at < start + _SLIDE_SECONDS + 1.0 / _MOUSE_HZ:
+            before = bench.scene
             self.step()
+            motions = self.hand.new_motions()
+            if bench.scene is not before:
+                last_motion = motions[-1]
         faces: dict[object, int] = {}
         for _, mesh in self.meshes:
             if mesh.request.scene.identity.edits:
@@ -266,12 +307,20 @@ class _Run:
 
         self.wait(fine, "the fine mesh")
         say(StudioFigure("rest to 128³ mesh", self.meshes[-1][0] - last_motion, "s", "≤ 1"))
-        row.release()
+        self.hand.end()
         bench.set_view("image")
         self.settle()
 
 
-def row_size(item: int | str) -> tuple[float, float]:
+def place(item: int | str) -> tuple[float, float]:
+    """Upper left corner of an item, pixels of the window."""
+    import dearpygui.dearpygui as dpg
+
+    x, y = dpg.get_item_rect_min(item)
+    return float(x), float(y)
+
+
+def size(item: int | str) -> tuple[float, float]:
     """Width and height of an item, pixels."""
     import dearpygui.dearpygui as dpg
 
@@ -284,7 +333,7 @@ def _delays(
 ) -> list[float]:
     """Seconds from each moment of the hand to the first picture from there or from later."""
     order = {camera: index for index, camera in enumerate(times)}
-    delays = []
+    delays: list[float] = []
     waiting = 0
     moments = list(times.values())
     for drawn, picture in shown:
