@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from app.mesh_worker import MeshRequest, ShownMesh, mesh_worker
 from app.pass_planner import Rest
@@ -14,6 +14,8 @@ from stylesdf_core.scene import Scene, View
 
 if TYPE_CHECKING:
     from stylesdf_core.model import Model
+
+R = TypeVar("R", PictureRequest, MeshRequest)
 
 
 def picture_view(settings: Settings) -> View:
@@ -52,12 +54,14 @@ class Screen:
         self._meshes = mesh_worker(self.news)
         self._picture_request: PictureRequest | None = None
         self._rest = Rest()
+        self._wanted: object = None
         self._mesh_request: MeshRequest | None = None
 
     @property
     def busy(self) -> bool:
         """Whether anything is being computed."""
-        begun = self._picture_request is not None and not self._picture_request.whole
+        requests = (self._picture_request, self._mesh_request)
+        begun = any(request is not None and not request.whole for request in requests)
         return begun or self._pictures.busy or self._meshes.busy
 
     def poll(self) -> None:
@@ -75,15 +79,13 @@ class Screen:
 
     def request(self, model: Model, scene: Scene, settings: Settings) -> None:
         """Ask for what is shown, where it differs from what was asked for last."""
+        picture, mesh = self._picture_request, self._mesh_request
+        wanted_picture = wanted_mesh = None
         if shows_picture(settings):
-            self._request_picture(
-                PictureRequest(scene, picture_view(settings), settings.device, model)
-            )
-        else:
-            self._picture_request = None
+            wanted_picture = PictureRequest(scene, picture_view(settings), settings.device, model)
         if shows_mesh(settings):
             chosen = settings.mesh
-            mesh = MeshRequest(
+            wanted_mesh = MeshRequest(
                 scene,
                 settings.device,
                 chosen.resolution,
@@ -94,21 +96,15 @@ class Screen:
                 self.mesh_size,
                 model,
             )
-            if mesh != self._mesh_request:
-                self._mesh_request = mesh
-                self._meshes.submit(mesh)
-
-    def _request_picture(self, wanted: PictureRequest) -> None:
-        """The first pass at once; all of them when nothing has moved since."""
-        asked = self._picture_request
-        changed = asked is None or replace(asked, whole=True) != wanted
-        rests = self._rest.frame(changed=changed)
-        if changed:
-            self._picture_request = replace(wanted, whole=False)
-        elif asked is not None and not asked.whole and rests:
-            self._picture_request = wanted
-        if self._picture_request is not None and self._picture_request is not asked:
+        wanted = (wanted_picture, wanted_mesh)
+        rests = self._rest.frame(changed=wanted != self._wanted)
+        self._wanted = wanted
+        self._picture_request = _next_request(wanted_picture, picture, rests)
+        self._mesh_request = _next_request(wanted_mesh, mesh, rests)
+        if self._picture_request is not None and self._picture_request is not picture:
             self._pictures.submit(self._picture_request)
+        if self._mesh_request is not None and self._mesh_request is not mesh:
+            self._meshes.submit(self._mesh_request)
 
     def forget(self) -> None:
         """Ask again for everything."""
@@ -119,6 +115,15 @@ class Screen:
         """End the threads."""
         self._pictures.close()
         self._meshes.close()
+
+
+def _next_request(wanted: R | None, asked: R | None, rests: bool) -> R | None:
+    """What to ask for: the beginning of something new, all of it when nothing has moved since."""
+    if wanted is None:
+        return None
+    if asked is None or replace(asked, whole=True) != wanted:
+        return replace(wanted, whole=False)
+    return wanted if rests and not asked.whole else asked
 
 
 def _is_worse(new: ShownPicture, shown: ShownPicture | None) -> bool:
