@@ -16,7 +16,8 @@ class PassPlanner:
 
     Costs are exponential averages. An edge that has not been measured is taken to cost by its
     number of pixels. Between the cost at which a level is entered and the one at which it is left
-    lies a band, so that the picture does not flicker between two levels.
+    lies a band, so that the picture does not flicker between two levels. What was too costly once
+    (a first pass warms everything up) is tried again, ever more rarely while it stays so.
 
     Args:
         edges: pixels, coarse to fine; the first choice is the finest.
@@ -25,12 +26,15 @@ class PassPlanner:
 
     _WEIGHT = 0.25  # of the newest measurement
     _ENTER, _LEAVE = 0.9, 1.25  # of the budget
+    _PATIENCE, _MOST_PATIENCE = 10, 320  # passes until a finer level is tried
 
     def __init__(self, edges: Sequence[int] = EDGES, budget: float = BUDGET) -> None:
         self._edges = tuple(edges)
         self._budget = budget
         self._level = len(self._edges) - 1
         self._seconds: dict[int, float] = {}
+        self._passes = 0  # at this level
+        self._patience = self._PATIENCE
 
     def measured(self, edge: int, seconds: float) -> None:
         """Note what a pass of ``edge`` has cost; other edges than the planner's are ignored."""
@@ -40,14 +44,23 @@ class PassPlanner:
 
     def edge(self) -> int:
         """Edge of the next first pass."""
+        self._passes += 1
+        finer = self._level + 1
         if self._level > 0 and self._cost(self._level) > self._LEAVE * self._budget:
-            self._level -= 1
-        elif (
-            self._level + 1 < len(self._edges)
-            and self._cost(self._level + 1) < self._ENTER * self._budget
-        ):
-            self._level += 1
+            if self._passes <= 2:  # a trial that has failed
+                self._patience = min(2 * self._patience, self._MOST_PATIENCE)
+            self._enter(self._level - 1)
+        elif finer < len(self._edges) and self._cost(finer) < self._ENTER * self._budget:
+            self._enter(finer)
+        elif finer < len(self._edges) and self._passes > self._patience:
+            self._seconds.pop(self._edges[finer], None)  # the trial alone shall tell
+            self._enter(finer)
+        elif self._passes > self._MOST_PATIENCE:
+            self._patience = self._PATIENCE
         return self._edges[self._level]
+
+    def _enter(self, level: int) -> None:
+        self._level, self._passes = level, 1
 
     def _cost(self, level: int) -> float:
         """Expected seconds; 0 while nothing at all has been measured."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from app.pass_planner import PassPlanner, Rest
 
 EDGES = (32, 48, 64)
@@ -22,9 +24,25 @@ def test_the_finest_comes_first_and_stays_where_it_fits() -> None:
     assert planner_after(1.2, 10) == [64] * 10  # a little over is no reason to change
 
 
-def test_too_costly_levels_are_left_for_good() -> None:
+def test_too_costly_levels_are_left() -> None:
     assert planner_after(1.6, 10) == [64] + [48] * 9  # 48² costs 0.9
     assert planner_after(50.0, 10) == [64, 48] + [32] * 8
+
+
+def test_a_level_left_is_tried_again_ever_more_rarely() -> None:
+    tries = [index for index, edge in enumerate(planner_after(1.6, 200)) if edge == 64]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(tries)]
+    assert tries[0] == 0
+    assert gaps == sorted(gaps)
+    assert gaps[0] < 25
+    assert gaps[-1] > 60
+
+
+def test_the_cost_of_warming_up_is_not_held_against_a_level() -> None:
+    planner = PassPlanner(EDGES, budget=1.0)
+    planner.edge()
+    planner.measured(64, 20.0)
+    assert planner_after(0.8, 60, planner)[-20:] == [64] * 20
 
 
 def test_a_level_comes_back_once_it_is_cheap() -> None:
@@ -43,7 +61,7 @@ def test_between_the_bounds_nothing_flickers() -> None:
     for _ in range(20):
         planner.measured(64, 1.5)
     assert planner.edge() == 48
-    for noisy in (0.95, 1.2) * 20:
+    for noisy in (0.95, 1.2) * 4:
         planner.measured(64, noisy)
         assert planner.edge() == 48
 
