@@ -15,14 +15,14 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from stylesdf_core.camera import VOLUME_RADIUS
+from stylesdf_core.camera import VOLUME_RADIUS, OrbitCamera
 from stylesdf_core.checkpoints import load_checkpoint, save_safetensors
-from stylesdf_core.config import GeneratorConfig
+from stylesdf_core.config import GeneratorConfig, RenderOptions
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.model import MeanLatents, Model, mean_latents
 from stylesdf_core.model_zoo import cache_folder
-from stylesdf_core.networks.decoder import Decoder, StyledConv, ToRGB
-from stylesdf_core.networks.film_siren import FilmSiren, SirenField
+from stylesdf_core.networks.decoder import StyledConv, ToRGB
+from stylesdf_core.networks.film_siren import FilmSiren
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import Operation, Progress
 
@@ -32,6 +32,8 @@ _OUTER = 0.17
 _LIMIT = 0.06
 #: Of w's influence on the field, beside a fresh network's: one shape for all identities.
 _STYLE_SHARE = 0.15
+#: Standard deviation of the pictures' values, in [−1, 1].
+_PICTURE_SPREAD = 0.35
 #: Truncation that the fit sees; the default of a scene.
 _PSI = 0.7
 
@@ -83,7 +85,7 @@ def bench_model(output_size: int, recipe: FitRecipe = PUBLISHED_SIZE) -> Operati
     Raises:
         OutputError: the cache cannot be written.
     """
-    path = cache_folder().parent / "bench" / recipe.file_name
+    path = cache_folder() / recipe.file_name
     try:
         fitted = load_checkpoint(path).generator
     except StyleSDFError:  # not there yet, or damaged: made again either way
@@ -93,8 +95,7 @@ def bench_model(output_size: int, recipe: FitRecipe = PUBLISHED_SIZE) -> Operati
     generator.load_state_dict(fitted.state_dict(), strict=False)
     generator.eval().requires_grad_(False)
     means = mean_latents(generator)
-    if generator.decoder is not None:
-        _calibrate(generator.decoder, generator.field, means)
+    _calibrate(generator, means)
     return Model(f"full{output_size}", path, generator, means, ())
 
 
@@ -212,16 +213,19 @@ def _new_generator(recipe: FitRecipe, output_size: int) -> Generator:
 
 
 @torch.no_grad()
-def _calibrate(decoder: Decoder, field: SirenField, means: MeanLatents) -> None:
+def _calibrate(generator: Generator, means: MeanLatents) -> None:
     """Scale the untrained toRGBs so that pictures fill [−1, 1] and PSNR has its usual meaning."""
-    assert means.decoder is not None
-    random = torch.Generator().manual_seed(0)
-    width = field.scalar_head.in_features
-    features = torch.randn(1, width, 8, 8, generator=random)
-    styles = means.decoder[:, None].expand(-1, decoder.n_latent, -1)
-    no_noise = [None] * len(decoder.fixed_noise())
-    image = decoder(0.7 * features, styles, no_noise)
+    decoder = generator.decoder
+    if decoder is None or means.decoder is None:
+        return
+    options = RenderOptions(noise="none")
+    matrix = torch.from_numpy(OrbitCamera().cam2world()).float()[None]
+    size = 16  # enough to see how large the features are
+    focal = OrbitCamera().focal(size)
+    volume = generator.volume_render(means.renderer, matrix, focal, options, resolution=size)
+    styles = generator.broadcast_styles(means.decoder)
+    spread = generator.decode(volume.features, styles, options).std()
     for rgb in decoder.to_rgbs:
-        cast(ToRGB, rgb).conv.weight.mul_(0.35 / image.std())
+        cast(ToRGB, rgb).conv.weight.mul_(_PICTURE_SPREAD / spread)
     for conv in decoder.convs:
         cast(StyledConv, conv).noise_strength.fill_(0.1)
