@@ -51,8 +51,8 @@ class Machine:
         )
         if self.busy:
             text += (
-                f". The machine was busy (load {self.load:.1f}): "
-                "these figures say little, measure again when it rests"
+                f". The machine was busy (load {self.load:.1f} over the last minute): "
+                "these figures may say little, measure again when it rests"
             )
         return text
 

@@ -22,7 +22,7 @@ from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import drain
 from stylesdf_core.scene import Scene
 
-SMALL = FitRecipe(width=32, depth=2, steps=80, points=512, learning_rate=2e-3)
+SMALL = FitRecipe(width=64, depth=2, steps=120, points=512, learning_rate=5e-4)
 
 
 def points() -> torch.Tensor:

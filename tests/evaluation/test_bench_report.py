@@ -80,7 +80,7 @@ def test_json_has_the_agreed_form() -> None:
 def test_a_busy_machine_is_named() -> None:
     busy = replace(MACHINE, load=1.1)
     assert busy.busy
-    assert "busy (load 1.1)" in str(busy)
+    assert "busy (load 1.1 over" in str(busy)
     assert not replace(MACHINE, load=1.0).busy
 
 
