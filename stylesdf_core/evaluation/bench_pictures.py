@@ -136,7 +136,9 @@ def frames_per_second(
     settings = replace(settings, patience=min(settings.patience, _FPS_PATIENCE))
     turns = yield from in_turns(case.reference, case.engine, case.scenes, settings)
     rate, plain = 1e3 / turns.engine.median, 1e3 / turns.reference.median
-    detail = f"plain path {plain:.2g} fps, PSNR {turns.agreement.psnr:.1f} dB"
+    slowest, fastest = 1e3 / turns.engine.highest, 1e3 / turns.engine.lowest
+    spread = f"{slowest:.2f}–{fastest:.2f}"
+    detail = f"{spread}; plain path {plain:.2g} fps, PSNR {turns.agreement.psnr:.1f} dB"
     return Figure(name, title, rate, "fps", detail=detail)
 
 
