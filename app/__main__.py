@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeAlias
 import tyro
 from tqdm import tqdm
 
+from stylesdf_core.commands.bench import Bench
 from stylesdf_core.commands.heads import MakeHeads
 from stylesdf_core.commands.measure import Measure
 from stylesdf_core.commands.meshes import ExportMesh
@@ -63,6 +64,7 @@ Command: TypeAlias = (
     | Annotated[RenderTurntable, tyro.conf.subcommand("turntable")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Measure, tyro.conf.subcommand("measure")]
+    | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Info, tyro.conf.subcommand("info")]
     | Models
     | Annotated[MakeHeads, tyro.conf.subcommand("heads")]
@@ -160,7 +162,7 @@ def _open_window(file: Path | None) -> int:
     if not has_display():
         _complain(
             "There is no display to open a window on; the commands render, mesh, turntable, demo, "
-            "models, info, heads, train and measure work without one (see --help)."
+            "models, info, heads, train, measure and bench work without one (see --help)."
         )
         return FAILED
     try:

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stylesdf_core.camera import OrbitCamera
+    from stylesdf_core.commands.bench import Bench
     from stylesdf_core.commands.heads import MakeHeads
     from stylesdf_core.commands.measure import Measure
     from stylesdf_core.commands.meshes import ExportMesh
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Bench",
     "Demo",
     "Engine",
     "ExportMesh",
@@ -85,6 +87,7 @@ __all__ = [
 
 _HOMES = {
     "camera": ("OrbitCamera",),
+    "commands.bench": ("Bench",),
     "commands.heads": ("MakeHeads",),
     "commands.measure": ("Measure",),
     "commands.meshes": ("ExportMesh",),
