@@ -124,7 +124,6 @@ def _load(reference: str) -> Iterator[LoadStep]:
     # The window draws while pictures are computed: threads that wait for each other must sleep, as
     # spinning they take from it half of what they gain. OpenMP reads this when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import torch
 
     from stylesdf_core.errors import InputError
     from stylesdf_core.model import load_model, select_device
