@@ -102,6 +102,8 @@ def _single_threaded_pool(threads: int) -> ThreadPoolExecutor:
     everyone = threading.Barrier(threads)
 
     def use_one_core() -> None:
+        # A thread's first use of torch sets its number to everyone's: later, that would undo ours.
+        torch.get_num_threads()
         torch.set_num_threads(1)
         everyone.wait()  # no thread may start later, for the next line would not undo its setting
 
