@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import torch
 from torch import Tensor
@@ -75,17 +75,25 @@ class Tiles:
         lock, waiting = threading.Lock(), iter(starts)
 
         def take_tiles() -> None:
+            nonlocal waiting
             with torch.no_grad():
                 while True:
                     with lock:
                         start = next(waiting, None)
                     if start is None:
                         return
-                    work(start, min(start + rows, count))
+                    try:
+                        work(start, min(start + rows, count))
+                    except BaseException:
+                        with lock:
+                            waiting = iter(range(0))
+                        raise
 
         workers = self._workers()
         count_at_once = min(self._threads, len(starts))
-        for helper in [workers.submit(take_tiles) for _ in range(count_at_once)]:
+        helpers = [workers.submit(take_tiles) for _ in range(count_at_once)]
+        wait(helpers)  # all of them, so that nobody still writes when a failure is handled
+        for helper in helpers:
             helper.result()
 
     def _workers(self) -> ThreadPoolExecutor:
