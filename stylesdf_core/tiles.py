@@ -25,6 +25,7 @@ class Tiles:
     On a CPU each tile runs on one core from its first operation to its last, and the next free core
     takes the next tile. Splitting every operation over all cores instead would make each wait for
     the slowest, which is the one that draws the window. Results do not depend on who ran what.
+    A tile that runs tiles of its own does so on its thread: the others may be waiting likewise.
 
     Args:
         device: where the rows lie.
@@ -68,7 +69,7 @@ class Tiles:
 
     def _run(self, work: TileWork, count: int, rows: int) -> None:
         starts = range(0, count, rows)
-        if not self._on_cpu:
+        if not self._on_cpu or getattr(_this_thread, "is_worker", False):
             for start in starts:
                 work(start, min(start + rows, count))
             return
@@ -103,6 +104,7 @@ class Tiles:
 
 
 _pool_lock = threading.Lock()
+_this_thread = threading.local()
 
 
 def _single_threaded_pool(threads: int) -> ThreadPoolExecutor:
@@ -113,6 +115,7 @@ def _single_threaded_pool(threads: int) -> ThreadPoolExecutor:
         # A thread's first use of torch sets its number to everyone's: later, that would undo ours.
         torch.get_num_threads()
         torch.set_num_threads(1)
+        _this_thread.is_worker = True
         everyone.wait()  # no thread may start later, for the next line would not undo its setting
 
     with _pool_lock:
