@@ -102,7 +102,8 @@ class RayMarch:
             origins, directions, viewdirs: (R, 3) each, in the sense of ``rays.Rays``.
             features: whether to accumulate feature vectors as well.
         """
-        spacing = (self.t_vals[1] - self.t_vals[0]) * directions.norm(dim=-1)
+        gap = self.t_vals[1] - self.t_vals[0]
+        spacing = gap * directions.norm(dim=-1)
         foresight = self._foresee(origins, directions, spacing)
         depths = foresight.least.clone()  # optical depth σδ, (R, N)
         evaluated = torch.zeros_like(foresight.chosen)
@@ -122,7 +123,7 @@ class RayMarch:
             chosen = self._still_visible(depths, foresight.most) & ~evaluated
             if not bool(chosen.any()):
                 break
-        weights = self._weights(depths * evaluated, spacing)
+        weights = self._weights(depths * evaluated, gap)
         front = weights[:, :-1]
         return MarchedRays(
             *self._shaded(weights, rounds, viewdirs, features=features),
@@ -183,14 +184,18 @@ class RayMarch:
         alpha[:, -1] = 1.0
         return alpha * _transmittance(depths) > self.visible
 
-    def _weights(self, depths: Tensor, spacing: Tensor) -> Tensor:
-        """Weights (R, N) of samples with optical depths (R, N), which end in the background."""
+    def _weights(self, depths: Tensor, gap: Tensor) -> Tensor:
+        """Weights (R, N) of samples with optical depths (R, N), which end in the background.
+
+        Args:
+            gap: between two samples, planar depth; the last sample's is 1e10 instead.
+        """
         through = _transmittance(depths)
         weights = (1.0 - torch.exp(-depths)) * through
         if self.force_background:
             weights[:, -1] = 1.0 - weights[:, :-1].sum(dim=-1)
         else:
-            endless = depths[:, -1] / spacing * 1e10
+            endless = depths[:, -1] / gap * 1e10
             weights[:, -1] = (1.0 - torch.exp(-endless)) * through[:, -1]
         return weights
 
