@@ -99,6 +99,9 @@ def foresee(
 ) -> None:
     """What :meth:`stylesdf_core.ray_march.RayMarch._foresee` defines, for R rays of N samples.
 
+    Bounds stay 0 where that changes nothing that can be seen: behind the first opaque sample, of
+    the last one, and ``least`` of samples too thin to count.
+
     Args:
         grid: (G, G, G, 2) float32, indexed x, y, z: distance, and how far it may be off.
         radius: half the grid's edge.

@@ -20,10 +20,12 @@ from stylesdf_core.baked_field import BakedField
 from stylesdf_core.distance_grid import RADIUS, DistanceGrid
 from stylesdf_core.volume_rendering import sample_points, sdf_to_sigma
 
-#: Samples that weigh less are left out; all of a ray's together stay below a grey step of 8 bits.
+#: Samples that weigh less are left out; 24 together stay below a grey step of 8 bits.
 VISIBLE = 1e-4
 #: The same for a picture that a better one follows: half a grey step each, 70 dB from the above.
 VISIBLE_IN_MOTION = 2e-3
+#: Samples of a ray that are evaluated on average, where a distance grid rules out the others.
+TYPICAL_SAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class _Foresight:
     """What the distance grid says of the samples of R rays, (R, N) each.
 
     Attributes:
-        most: the optical depth σδ at most; ∞ where nothing is known.
+        most: the optical depth σδ at most; ∞ where nothing is known, 0 also where the sample is
+            certainly hidden.
         least: at least.
         chosen: samples to evaluate first.
     """
@@ -65,10 +68,6 @@ class _Evaluated:
     rays: Tensor
     samples: Tensor
     trunk: Tensor
-
-
-#: Samples of a ray that are evaluated on average, where a distance grid rules out the others.
-TYPICAL_SAMPLES = 3
 
 
 @dataclass(frozen=True)
