@@ -54,7 +54,7 @@ class CompiledRayMarch(RayMarch):
         weights = np.empty(shape, np.float32)
         background, distance = np.empty(shape[0], np.float32), np.empty(shape[0], np.float32)
         cpu_kernels.weigh(
-            depths, evaluated, spacing, t_vals, self.force_background, weights, background, distance
+            depths, evaluated, t_vals, self.force_background, weights, background, distance
         )
 
         terms = self.field.direction_terms(viewdirs)

@@ -99,6 +99,9 @@ def foresee(
 ) -> Any:
     """What :meth:`stylesdf_core.ray_march.RayMarch._foresee` defines, for R rays of N samples.
 
+    Bounds stay 0 where that changes nothing that can be seen: behind the first opaque sample, of
+    the last one, and ``least`` of samples too thin to count.
+
     Args:
         grid: (G, G, G, 2) float32, indexed x, y, z: distance, and how far it may be off.
         radius: half the grid's edge.
@@ -241,7 +244,6 @@ def take_in(
 def weigh(
     depths: Any,
     evaluated: Any,
-    spacing: Any,
     t_vals: Any,
     force_background: bool,
     weights: Any,
@@ -249,7 +251,7 @@ def weigh(
     distance: Any,
 ) -> None:
     """Weights (R, N) of evaluated samples; the background's (R,) and expected depths (R,)."""
-    last = t_vals.size - 1
+    last, gap = t_vals.size - 1, t_vals[1] - t_vals[0]
     for ray in range(depths.shape[0]):
         through, covered, total = 1.0, 0.0, 0.0
         for sample in range(last):
@@ -264,7 +266,7 @@ def weigh(
         if force_background:
             weights[ray, last] = 1.0 - covered
         else:
-            endless = depths[ray, last] / spacing[ray] * 1e10 if evaluated[ray, last] else 0.0
+            endless = depths[ray, last] / gap * 1e10 if evaluated[ray, last] else 0.0
             weights[ray, last] = (1.0 - math.exp(-endless)) * through
         background[ray] = weights[ray, last]
         distance[ray] = total / max(covered, 1e-6)

@@ -32,6 +32,9 @@ from stylesdf_core.sdf_grid import (
 COARSE, FINE = 29, 57
 #: Half the grid's edge, world units: the trained view's samples lie within, whatever the azimuth.
 RADIUS = 0.18
+#: A field evaluated at more than this share of the points is wild: a face's takes up to half, one
+#: far from all trained latents nearly all, and bends within single cells.
+_WILD = 0.7
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,13 @@ class DistanceGrid:
 def _cell_reach(grid: SdfGrid) -> FloatArray:
     """How far the field may stray in each cell, from the finest points evaluated around it."""
     indices = np.arange(grid.resolution)
+    wild = grid.fraction_evaluated > _WILD
     reach: FloatArray | None = None
     for stride in grid_strides(grid.resolution):
         every = slice(None, None, stride)
         values, known = grid.values[every, every, every], grid.evaluated[every, every, every]
-        own = interpolation_reach(values, indices[every], grid.pitch, coarsest=reach is None)
+        unseen = wild or reach is None
+        own = interpolation_reach(values, indices[every], grid.pitch, coarsest=unseen)
         if reach is not None:
             for axis in range(3):
                 known = pairwise(np.logical_and, known, axis)

@@ -106,8 +106,9 @@ class Engine:
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        exact: decode in float32 everywhere, instead of 16 bits where that is native: pixels then
-            differ from the plain path's by rounding only, not by up to half a grey step.
+        exact: decode in float32 everywhere, instead of 16 bits where that is native, which costs
+            up to half a grey step: pixels then differ from the plain path's by rounding, and by
+            samples that weigh less than ``ray_march.VISIBLE``.
     """
 
     def __init__(self, model: Model, device: str = "auto", *, exact: bool = False) -> None:
@@ -397,7 +398,6 @@ class Engine:
     def colors(self, scene: Scene) -> PointFunction:
         """Surface colour in [0, 1], (N, 3) world -> (N, 3), as seen from straight ahead."""
         field = self._field(scene)
-
         ahead = torch.tensor([[0.0, 0.0, -1.0]], device=self.device)
         return self._point_function(lambda points: field.color(points, ahead))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ class Tiles:
     On a CPU each tile runs on one core from its first operation to its last, and the next free core
     takes the next tile. Splitting every operation over all cores instead would make each wait for
     the slowest, which is the one that draws the window. Results do not depend on who ran what.
+    A tile that runs tiles of its own does so on its thread: the others may be waiting likewise.
 
     Args:
         device: where the rows lie.
@@ -68,24 +69,32 @@ class Tiles:
 
     def _run(self, work: TileWork, count: int, rows: int) -> None:
         starts = range(0, count, rows)
-        if not self._on_cpu:
+        if not self._on_cpu or getattr(_this_thread, "is_worker", False):
             for start in starts:
                 work(start, min(start + rows, count))
             return
         lock, waiting = threading.Lock(), iter(starts)
 
         def take_tiles() -> None:
+            nonlocal waiting
             with torch.no_grad():
                 while True:
                     with lock:
                         start = next(waiting, None)
                     if start is None:
                         return
-                    work(start, min(start + rows, count))
+                    try:
+                        work(start, min(start + rows, count))
+                    except BaseException:
+                        with lock:
+                            waiting = iter(range(0))
+                        raise
 
         workers = self._workers()
         count_at_once = min(self._threads, len(starts))
-        for helper in [workers.submit(take_tiles) for _ in range(count_at_once)]:
+        helpers = [workers.submit(take_tiles) for _ in range(count_at_once)]
+        wait(helpers)  # all of them, so that nobody still writes when a failure is handled
+        for helper in helpers:
             helper.result()
 
     def _workers(self) -> ThreadPoolExecutor:
@@ -95,6 +104,7 @@ class Tiles:
 
 
 _pool_lock = threading.Lock()
+_this_thread = threading.local()
 
 
 def _single_threaded_pool(threads: int) -> ThreadPoolExecutor:
@@ -102,7 +112,10 @@ def _single_threaded_pool(threads: int) -> ThreadPoolExecutor:
     everyone = threading.Barrier(threads)
 
     def use_one_core() -> None:
+        # A thread's first use of torch sets its number to everyone's: later, that would undo ours.
+        torch.get_num_threads()
         torch.set_num_threads(1)
+        _this_thread.is_worker = True
         everyone.wait()  # no thread may start later, for the next line would not undo its setting
 
     with _pool_lock:

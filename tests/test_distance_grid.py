@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from stylesdf_core.distance_grid import RADIUS, DistanceGrid
+from stylesdf_core.distance_grid import FINE, RADIUS, DistanceGrid
 from stylesdf_core.sdf_grid import FloatArray
 
 BAND = (-0.004, 0.01)
@@ -40,3 +40,18 @@ def test_nothing_is_claimed_outside() -> None:
     grid = DistanceGrid.sample(bumpy_sphere, BAND, torch.device("cpu"))
     outside = torch.tensor([[RADIUS + 1e-3, 0.0, 0.0], [0.0, 0.0, -1.0]])
     assert grid.interpolate(outside)[1].isinf().all()
+
+
+def test_bounds_of_a_field_that_bends_within_its_cells() -> None:
+    """Latents far from all trained ones give such fields; their bounds are wide, but they hold."""
+
+    def wild(points: FloatArray) -> FloatArray:
+        waves = np.sin(400.0 * points) * np.sin(np.float32([390.0, 350.0, 370.0]) * points[:, ::-1])
+        return (0.01 + 0.02 * waves.sum(axis=-1)).astype(np.float32)
+
+    grid = DistanceGrid.sample(wild, BAND, torch.device("cpu"), resolution=FINE)
+    assert grid.grid.fraction_evaluated > 0.9
+    points = np.random.default_rng(3).uniform(-RADIUS, RADIUS, (40000, 3)).astype(np.float32)
+    distance, reach = grid.interpolate(torch.from_numpy(points))
+    strays = (distance - torch.from_numpy(wild(points))).abs() > reach
+    assert float(strays.float().mean()) < 1e-3
