@@ -30,6 +30,8 @@ def imported_by(statement: str) -> set[str]:
 
 
 PUBLIC = [
+    "DatasetCheck",
+    "DatasetPack",
     "Demo",
     "Engine",
     "ExportMesh",
@@ -51,7 +53,11 @@ PUBLIC = [
     "RenderTurntable",
     "Scene",
     "StyleSDFError",
+    "TrainDecoder",
     "TrainFit",
+    "TrainJoint",
+    "TrainRenderer",
+    "TrainSphereInit",
     "drain",
     "extract_surface",
     "lerp",

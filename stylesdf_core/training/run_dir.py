@@ -2,12 +2,15 @@
 
 ::
 
-    config.json                  what is trained; a run never changes it
+    config.json                  what is trained; a run never changes that
     stats.jsonl                  one JSON object a line, each with its ``step``
     checkpoints/step-XXXXXXXX.pt whole training state (plain tensors, read with weights_only)
     checkpoints/ema-XXXXXXXX.safetensors   the averaged generator, loadable as a model
     checkpoints/latest.json      names the newest of both
-    samples/XXXXXXXX.png         grids: truth above, render below
+    checkpoints/best.json        names the ones whose samples were nearest to the images
+    samples/XXXXXXXX.png         grids: truth above, render below; or latents turned around
+    samples/XXXXXXXX-thumb.png, XXXXXXXX.ply   the volume renders and a mesh, of adversarial runs
+    tensorboard/                 the same figures as events
     stop                         when this file appears the run saves and ends
     process.json                 who is training here now
 
@@ -18,7 +21,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +29,10 @@ from typing import Any
 
 import psutil
 import torch
+from safetensors import SafetensorError
 
 from stylesdf_core.checkpoints import save_safetensors
-from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.errors import InputError, OutputError, TrainingError
 from stylesdf_core.files import atomic_output, write_json, write_text
 from stylesdf_core.networks.generator import Generator
 
@@ -70,8 +74,11 @@ class RunDir:
         except (OSError, ValueError) as error:
             raise InputError(f"{file} cannot be read as JSON: {error}.") from error
 
-    def write_config(self, config: Any) -> None:
+    def write_config(self, config: Any, adjustable: Collection[str] = ()) -> None:
         """Make the folder with ``config`` (a JSON value), or check that it has the same.
+
+        Args:
+            adjustable: settings (``"run.keep"``) that a resumed run may change.
 
         Raises:
             InputError: the folder already belongs to a run with another config.
@@ -80,15 +87,20 @@ class RunDir:
         if not file.exists():
             write_json(file, config)
             return
-        old = self.read_config()
-        changed = sorted(
-            key for key in {*old, *config} if old.get(key, None) != config.get(key, None)
-        )
-        if changed:
+        before, after = _flat(self.read_config()), _flat(config)
+        changed = {
+            key for key in {*before, *after} if before.get(key, None) != after.get(key, None)
+        }
+        fixed = sorted(changed.difference(adjustable))
+        if fixed:
             raise InputError(
-                f"{self.path} already holds a run with another {', '.join(changed)}; "
+                f"{self.path} already holds a run with another {', '.join(fixed)}; "
                 "resume it with its own settings or choose a new folder."
             )
+        if changed:
+            if self.running_process() is not None:
+                raise TrainingError(f"{self.path} is being trained; stop that first.")
+            write_json(file, config)
 
     # --- statistics and samples ----------------------------------------------------------------
 
@@ -130,29 +142,48 @@ class RunDir:
         *,
         keep: int,
         metadata: Mapping[str, str] | None = None,
+        best: bool = False,
     ) -> None:
         """Write the state, the averaged generator and, last, latest.json; drop older than ``keep``.
 
         Args:
             state: nested containers of tensors, numbers and strings.
             metadata: what the averaged generator's file says of itself besides the step.
+            best: keep this one until a better one comes.
+
+        Raises:
+            OutputError: the disk is full or cannot be written; the older checkpoints stand.
         """
         names = {"state": f"step-{step:08d}.pt", "ema": f"ema-{step:08d}.safetensors"}
-        with atomic_output(self.checkpoints / names["state"]) as temporary:
-            torch.save(dict(state), temporary)
-        save_safetensors(
-            ema,
-            self.checkpoints / names["ema"],
-            metadata={**(metadata or {}), "step": str(step)},
-        )
+        try:
+            with atomic_output(self.checkpoints / names["state"]) as temporary:
+                torch.save(dict(state), temporary)
+            save_safetensors(
+                ema,
+                self.checkpoints / names["ema"],
+                metadata={**(metadata or {}), "step": str(step)},
+            )
+        except (RuntimeError, SafetensorError) as error:  # how their writers say that it is full
+            raise OutputError(f"Cannot write a checkpoint: {error}.") from error
+        if best:
+            write_json(self.checkpoints / "best.json", {"step": step, **names})
         write_json(self.checkpoints / "latest.json", {"step": step, **names})
+        kept = {path.name for path in (self.best("state"), self.best("ema")) if path}
         for pattern in ("step-*.pt", "ema-*.safetensors"):
             for old in sorted(self.checkpoints.glob(pattern))[:-keep]:
-                old.unlink(missing_ok=True)
+                if old.name not in kept:
+                    old.unlink(missing_ok=True)
 
     def latest(self, kind: str = "state") -> Path | None:
         """The newest checkpoint ("state") or averaged generator ("ema"); None before the first."""
-        file = self.checkpoints / "latest.json"
+        return self._named("latest.json", kind)
+
+    def best(self, kind: str = "ema") -> Path | None:
+        """The best checkpoint ("state") or averaged generator ("ema"); None where none is."""
+        return self._named("best.json", kind)
+
+    def _named(self, list_name: str, kind: str) -> Path | None:
+        file = self.checkpoints / list_name
         if not file.exists():
             return None
         return self.checkpoints / str(json.loads(file.read_text(encoding="utf-8"))[kind])
@@ -209,6 +240,8 @@ class RunDir:
                 f"{self.stop_file} to stop it, or choose another folder."
             )
         self.stop_file.unlink(missing_ok=True)
+        for left in self.checkpoints.glob(".*.tmp*"):  # by a process that was killed writing
+            left.unlink(missing_ok=True)
         file = self.path / "process.json"
         me = psutil.Process(os.getpid())
         write_json(file, {"pid": me.pid, "started": me.create_time()})
@@ -217,3 +250,13 @@ class RunDir:
         finally:
             file.unlink(missing_ok=True)
             self.stop_file.unlink(missing_ok=True)
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested objects as one level with dotted keys."""
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        flat |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return flat

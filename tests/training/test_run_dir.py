@@ -25,6 +25,16 @@ def test_config_of_a_run_never_changes(tmp_path: Path) -> None:
         run.write_config({"width": 16})
 
 
+def test_what_results_do_not_depend_on_may_change(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.write_config({"steps": 5, "run": {"keep": 2, "seed": 1}})
+    run.write_config({"steps": 9, "run": {"keep": 2, "seed": 1}}, ["steps", "run.keep"])
+    assert run.read_config()["steps"] == 9
+    with pytest.raises(InputError, match=r"another run\.seed;"):
+        run.write_config({"steps": 5, "run": {"keep": 1, "seed": 2}}, ["steps", "run.keep"])
+    assert run.read_config()["run"] == {"keep": 2, "seed": 1}
+
+
 def test_a_folder_without_config_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no config\.json"):
         RunDir(tmp_path).read_config()

@@ -1,0 +1,193 @@
+"""Batches of real images for adversarial training.
+
+Which images a step sees is a function of (seed, step, attempt) alone, so a resumed run sees what
+the uninterrupted one would have. Reading and resizing happen on threads, a few steps ahead: both
+release Python's lock, and one cache serves them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+import torch
+from torch import Tensor
+
+from stylesdf_core.data import ImageSource, Pixels, find_usable, open_images, shrink, split, square
+from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.progress import Operation
+from stylesdf_core.training.stage_config import ImagesConfig
+
+_AHEAD = 3
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class RealBatch:
+    """Real images of a step.
+
+    Attributes:
+        images: (B, 3, size, size) in [−1, 1].
+        thumbs: (B, 3, thumb, thumb), the same ones shrunk.
+    """
+
+    images: Tensor
+    thumbs: Tensor
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of every batch this process sees: ``rank`` of ``world`` equal ones."""
+
+    rank: int = 0
+    world: int = 1
+
+    def of(self, batch: int) -> slice:
+        """Its positions in a batch."""
+        part = batch // self.world
+        return slice(self.rank * part, (self.rank + 1) * part)
+
+
+class RealImages:
+    """All images of a run; make with :func:`open_real_images`.
+
+    Args:
+        source: where they come from.
+        indices: numbers of those to use, in the source.
+        size, thumb_size: edges of the images and of the thumbs, pixels.
+        config: cache, workers, flips.
+        seed: of order and flips.
+        share: of each batch.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        indices: Sequence[int],
+        size: int,
+        thumb_size: int,
+        config: ImagesConfig,
+        seed: int,
+        share: Share,
+    ) -> None:
+        self.source = source
+        self.indices = indices
+        self.size, self.thumb_size = size, thumb_size
+        self.flip = config.flip
+        self.seed = seed
+        self.share = share
+        #: Images found damaged since training began, by number in the source.
+        self.damaged: dict[int, str] = {}
+        self._pool = ThreadPoolExecutor(max(1, config.workers), thread_name_prefix="images")
+        self._coming: dict[tuple[int, int, int], list[Future[Pixels]]] = {}
+        self._cache: npt.NDArray[np.uint8] | None = None
+        needed = len(indices) * size * size * 3
+        budget = min(config.cache_gb * 1e9, psutil.virtual_memory().available / 2) / share.world
+        if needed <= budget:
+            self._cache = np.empty((len(indices), size, size, 3), np.uint8)
+        self._cached = np.zeros(len(indices), bool)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batch(self, step: int, batch: int, attempt: int = 0) -> RealBatch:
+        """This process's share of the images of a step, whole batches being ``batch`` images.
+
+        Raises:
+            TrainingError: no image can be read any more.
+        """
+        for ahead in range(step, step + _AHEAD):
+            key = (ahead, batch, attempt)
+            if key not in self._coming:
+                positions = self.positions(ahead, batch, attempt)[self.share.of(batch)]
+                self._coming[key] = [self._pool.submit(self._image, int(p)) for p in positions]
+        # Kept for steps that are drawn again after a roll-back; older ones never come back.
+        for key in [k for k in self._coming if k[0] < step or k[1:] != (batch, attempt)]:
+            del self._coming[key]
+        pixels = np.stack([future.result() for future in self._coming.pop((step, batch, attempt))])
+        if self.flip:
+            flips = np.random.default_rng([self.seed, 3, attempt, step]).random(batch) < 0.5
+            flips = flips[self.share.of(batch)]
+            pixels[flips] = pixels[flips, :, ::-1]
+        thumbs = np.stack([shrink(image, self.thumb_size) for image in pixels])
+        return RealBatch(_tensor(pixels), _tensor(thumbs))
+
+    def positions(self, step: int, batch: int, attempt: int = 0) -> npt.NDArray[np.intp]:
+        """Positions, among the used images, of a step's whole batch: shuffled anew each epoch."""
+        count = len(self.indices)
+        numbers = np.arange(step * batch, (step + 1) * batch)
+        chosen = np.empty(batch, np.intp)
+        for epoch in np.unique(numbers // count):
+            order = np.random.default_rng([self.seed, 2, attempt, int(epoch)]).permutation(count)
+            here = numbers // count == epoch
+            chosen[here] = order[numbers[here] % count]
+        return chosen
+
+    def some(self, count: int) -> RealBatch:
+        """The first ``count`` usable images, unflipped, whatever the share: to compare with."""
+        pixels = np.stack([self._image(i % len(self.indices)) for i in range(count)])
+        thumbs = np.stack([shrink(image, self.thumb_size) for image in pixels])
+        return RealBatch(_tensor(pixels), _tensor(thumbs))
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _image(self, position: int) -> Pixels:
+        if self._cache is not None and self._cached[position]:
+            cached: Pixels = self._cache[position]
+            return cached
+        pixels = self._read(position)
+        if self._cache is not None:
+            self._cache[position] = pixels
+            self._cached[position] = True
+        return pixels
+
+    def _read(self, position: int) -> Pixels:
+        """The image, or the next whole one where it turns out to be damaged."""
+        for offset in range(len(self.indices)):
+            index = self.indices[(position + offset) % len(self.indices)]
+            try:
+                with self.source.read(index) as image:
+                    # Renders of this size are compared with it: the published Hamming thumbs.
+                    return square(image, self.size, hamming=self.size == self.thumb_size)
+            except (OSError, ValueError, SyntaxError) as error:
+                self.damaged[index] = str(error)
+        raise TrainingError("No image can be read any more; look at the data folder.")
+
+
+def open_real_images(
+    config: ImagesConfig, size: int, thumb_size: int, batch: int, *, seed: int, share: Share
+) -> Operation[tuple[RealImages, str]]:
+    """The run's images, and a sentence on what was found.
+
+    Raises:
+        InputError: no usable images, or fewer than a batch.
+    """
+    path = Path(config.path)
+    source = open_images(path, size)
+    usable = yield from find_usable(source, size, upscale=config.upscale)
+    kept, _ = split(len(usable.indices), config.held_out, config.split_seed)
+    listed = "; ".join(f"{item.name} {item.reason}" for item in usable.skipped[:_SHOWN])
+    if len(usable.skipped) > _SHOWN:
+        listed += f"; and {len(usable.skipped) - _SHOWN} more (see `dataset check`)"
+    if len(kept) < batch:
+        raise InputError(
+            f"{path} holds {len(kept)} usable images and a batch has {batch}; add images or "
+            f"choose a smaller batch{f'. Skipped: {listed}' if listed else ''}."
+        )
+    indices = [usable.indices[i] for i in kept]
+    found = f"{len(indices):,} images"
+    if listed:
+        found += f", {len(usable.skipped):,} skipped: {listed}"
+    return RealImages(source, indices, size, thumb_size, config, seed, share), found
+
+
+def _tensor(pixels: Pixels) -> Tensor:
+    images = torch.from_numpy(np.ascontiguousarray(pixels)).movedim(-1, 1)
+    return images.float() / 127.5 - 1.0

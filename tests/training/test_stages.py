@@ -1,0 +1,480 @@
+"""The stages that train from images: they run, resume, guard themselves, and chunk exactly."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from stylesdf_core.checkpoints import load_checkpoint, save_safetensors
+from stylesdf_core.config import GeneratorConfig, from_json, to_json
+from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.model_zoo import resolve
+from stylesdf_core.networks.generator import Generator
+from stylesdf_core.progress import drain
+from stylesdf_core.training import loop, volume_terms
+from stylesdf_core.training.decoder_phase import DecoderPhase
+from stylesdf_core.training.joint_phase import JointPhase
+from stylesdf_core.training.loop import Models
+from stylesdf_core.training.real_images import RealImages, Share, open_real_images
+from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.snapshots import Snapshots
+from stylesdf_core.training.stage_config import (
+    PRESETS,
+    STAGES,
+    DecoderStageConfig,
+    ImageLosses,
+    ImagesConfig,
+    JointConfig,
+    PosesConfig,
+    RendererConfig,
+    RunConfig,
+    SphereConfig,
+    SphereInitConfig,
+    VolumeLosses,
+)
+from stylesdf_core.training.stages import run_stage
+from stylesdf_core.training.surroundings import Surroundings
+from stylesdf_core.training.volume_phase import VolumePhase
+from stylesdf_core.training.world import World
+
+WHOLE = GeneratorConfig(
+    z_dim=8, width=8, depth=1, thumb_size=8, output_size=16, channel_multiplier=1, samples=4
+)
+THUMB = replace(WHOLE, output_size=8)
+RUN = RunConfig(
+    device="cpu",
+    precision="float32",
+    record_every=1,
+    evaluate_every=4,
+    checkpoint_every=2,
+    keep=2,
+    ema=0.9,
+)
+VOLUME = VolumeLosses(discriminator_channels=8, r1_every=2)
+Config: TypeAlias = RendererConfig | DecoderStageConfig | JointConfig
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    source = np.random.default_rng(0)
+    for index in range(10):
+        pixels = source.integers(0, 256, (18, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("weights") / "whole.safetensors"
+    save_safetensors(Generator(WHOLE), path)
+    return path
+
+
+@pytest.fixture
+def renderer(folder: Path) -> RendererConfig:
+    return RendererConfig(
+        images=ImagesConfig(str(folder), workers=1),
+        generator=THUMB,
+        sphere=SphereConfig(steps=2, batch=2, rays=4),
+        volume=VOLUME,
+        run=RUN,
+        steps=4,
+        batch=4,
+        chunk=2,
+    )
+
+
+@pytest.fixture
+def decoder(folder: Path, weights: Path) -> DecoderStageConfig:
+    return DecoderStageConfig(
+        images=ImagesConfig(str(folder), workers=1),
+        init=str(weights),
+        generator=WHOLE,
+        image=ImageLosses(widest=8, r1_every=2, path_every=2),
+        run=RUN,
+        steps=4,
+        batch=8,
+        chunk=4,
+    )
+
+
+@pytest.fixture
+def joint(decoder: DecoderStageConfig) -> JointConfig:
+    return JointConfig(
+        images=decoder.images,
+        init=decoder.init,
+        generator=WHOLE,
+        volume=replace(VOLUME, geometry_rays=5),
+        image=decoder.image,
+        run=RUN,
+        steps=4,
+        batch=8,
+        chunk=4,
+    )
+
+
+def start(folder: Path, config: Config | SphereInitConfig) -> RunDir:
+    run = RunDir(folder)
+    run.write_config(to_json(config))
+    return run
+
+
+def state(run: RunDir) -> dict[str, Any]:
+    saved = run.load_checkpoint()
+    assert saved is not None
+    return saved
+
+
+def assert_same(one: Any, other: Any, where: str = "") -> None:
+    if isinstance(one, Tensor):
+        assert torch.equal(one, other), where
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_same(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, (list, tuple)):
+        for index, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_same(a, b, f"{where}[{index}]")
+    else:
+        assert one == other, where
+
+
+@pytest.mark.parametrize("name", ["renderer", "decoder", "joint"])
+def test_configs_round_trip(name: str, request: pytest.FixtureRequest) -> None:
+    config = request.getfixturevalue(name)
+    assert from_json(STAGES[name], json.loads(json.dumps(to_json(config)))) == config
+
+
+def test_defaults_are_the_papers_numbers() -> None:
+    stage1 = RendererConfig(images=ImagesConfig("x"))
+    assert (stage1.batch, stage1.steps, stage1.sphere.steps) == (24, 200_000, 10_000)
+    assert (stage1.volume.generator_rate, stage1.volume.discriminator_rate) == (2e-5, 2e-4)
+    assert (stage1.volume.pose, stage1.volume.eikonal) == (15.0, 0.1)
+    assert (stage1.volume.minimal_surface, stage1.volume.r1) == (0.05, 10.0)
+    stage2 = DecoderStageConfig(images=ImagesConfig("x"), init="y")
+    assert (stage2.batch, stage2.steps) == (32, 300_000)
+    assert stage2.image == ImageLosses(10.0, 16, 2.0, 4, 0.9, 0.002)
+    assert stage2.run.ema == pytest.approx(0.5 ** (32 / 10000))
+    assert PRESETS["afhq"].poses.azimuth_std == 0.15
+    assert PRESETS["afhq"].image.r1 == 50.0
+    assert set(PRESETS) == {"ffhq", "afhq", "heads", "tiny"}
+
+
+def test_renderer_makes_its_sphere_and_leaves_what_the_folder_promises(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    run = start(tmp_path / "run", renderer)
+    result = drain(run_stage(run))
+    assert result.finished
+    assert result.step == 6
+    records = run.read_stats()
+    assert {record["phase"] for record in records if "phase" in record} == {"sphere", "renderer"}
+    assert all("step" in record for record in records)
+    last = [record for record in records if "g_adversarial" in record][-1]
+    for name in (
+        "beta", "scalar_min", "scalar_max", "no_crossing", "score_real", "score_fake", "eikonal",
+        "minimal_surface", "g_pose", "d_pose", "images_per_second", "eta_hours", "peak_memory_gb",
+    ):  # fmt: skip
+        assert math.isfinite(last[name]), name
+    assert "10 images" in records[0]["event"]
+    for suffix in (".png", "-thumb.png"):
+        with Image.open(run.path / "samples" / f"00000006{suffix}") as grid:
+            assert grid.size == (8 * 8, 4 * 8)
+    assert list((run.path / "tensorboard").glob("events*"))
+    assert sorted(state(run)) == [
+        "attempt", "best", "config", "ema", "live", "networks", "optimizers", "phase", "random",
+        "scalers", "step",
+    ]  # fmt: skip
+    assert run.best("ema") is not None
+    assert resolve(run.path).path == run.latest("ema"), "a run's folder is a model"
+
+
+@pytest.mark.parametrize("name", ["renderer", "decoder", "joint"])
+def test_stop_and_resume_equals_uninterrupted(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Bit for bit: weights, averages, optimizers and discriminators."""
+    config: Config = request.getfixturevalue(name)
+    whole, parts = start(tmp_path / "whole", config), start(tmp_path / "parts", config)
+    drain(run_stage(whole))
+    rounds, finished = 0, False
+    while not finished:
+        operation = run_stage(parts)
+        progress = next(operation)
+        while not progress.message.startswith(("sphere", name)):
+            progress = next(operation)
+        parts.request_stop()
+        finished = drain(operation).finished
+        rounds += 1
+        assert rounds < 8
+    assert rounds > 1
+    ours = {k: v for k, v in state(parts).items() if k != "config"}
+    assert_same({k: v for k, v in state(whole).items() if k != "config"}, ours)
+    steps = [r["step"] for r in parts.read_stats() if "seconds" in r]
+    assert steps == sorted(set(steps))
+
+
+def test_frozen_parts_stay(tmp_path: Path, decoder: DecoderStageConfig, weights: Path) -> None:
+    run = start(tmp_path / "run", decoder)
+    drain(run_stage(run))
+    before = load_checkpoint(weights).generator.state_dict()
+    after = state(run)["live"]
+    for key, value in before.items():
+        same = torch.equal(value, after[key])
+        assert same or key.startswith("decoder."), key
+    assert not torch.equal(
+        before["decoder.convs.0.conv.weight"], after["decoder.convs.0.conv.weight"]
+    )
+    assert float(state(run)["networks"]["path_mean"]["mean"]) > 0
+
+
+def test_density_field_trains_without_the_sdf_losses(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    config = replace(renderer, generator=replace(THUMB, field="density"))
+    run = start(tmp_path / "run", config)
+    result = drain(run_stage(run))
+    assert result.step == 4, "no sphere"
+    last = [r for r in run.read_stats() if "g_adversarial" in r][-1]
+    assert not {"eikonal", "minimal_surface", "beta", "no_crossing"} & set(last)
+    assert load_checkpoint(result.weights).generator.config.field == "density"
+
+
+def test_without_eikonal_the_minimal_surface_stays(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    for rays in (0, 5):
+        config = replace(renderer, volume=replace(VOLUME, eikonal=0.0, geometry_rays=rays))
+        run = start(tmp_path / f"run{rays}", config)
+        drain(run_stage(run))
+        last = [r for r in run.read_stats() if "g_adversarial" in r][-1]
+        assert "eikonal" not in last
+        assert last["minimal_surface"] > 0
+
+
+def test_sphere_init_approaches_a_sphere(tmp_path: Path, renderer: RendererConfig) -> None:
+    sphere = SphereConfig(steps=60, batch=4, rays=16, learning_rate=3e-3)
+    run_config = replace(RUN, evaluate_every=100, checkpoint_every=100)
+    config = SphereInitConfig(generator=THUMB, sphere=sphere, run=run_config)
+    run = start(tmp_path / "sphere", config)
+    drain(run_stage(run))
+    losses = [record["sphere"] for record in run.read_stats() if "sphere" in record]
+    assert losses[-1] < 0.5 * losses[0]
+    started = start(tmp_path / "run", replace(renderer, init=str(run.path)))
+    result = drain(run_stage(started))
+    assert result.step == renderer.steps, "no second sphere"
+
+
+# --- chunks ------------------------------------------------------------------------------------
+
+
+def images_of(config: Config, share: Share | None = None) -> RealImages:
+    size = config.generator.output_size
+    images, _ = drain(
+        open_real_images(config.images, size, 8, config.batch, seed=0, share=share or Share())
+    )
+    return images
+
+
+def phase_of(config: Config, world: World | None = None) -> VolumePhase | DecoderPhase | JointPhase:
+    """A phase in float64, so that only a wrong sum can differ."""
+    torch.manual_seed(5)
+    models = Models.of(Generator(config.generator).double())
+    world = world or World(0, 1, torch.device("cpu"))
+    poses = PosesConfig()
+    around = Surroundings(world, RUN, poses, Snapshots(poses, 0))
+    images = images_of(config, world.share)
+    kinds: dict[type[Any], Callable[..., Any]] = {
+        RendererConfig: VolumePhase,
+        DecoderStageConfig: DecoderPhase,
+        JointConfig: JointPhase,
+    }
+    phase: VolumePhase | DecoderPhase | JointPhase
+    phase = kinds[type(config)](models, around, config, images)
+    for network in phase.networks.values():
+        network.double()
+    return phase
+
+
+def gradients(phase: VolumePhase | DecoderPhase | JointPhase, index: int) -> dict[str, Tensor]:
+    if isinstance(phase, JointPhase):
+        phase.accumulate_discriminators(index)
+    else:
+        phase.accumulate_discriminator(index)
+    found = _gradients(phase.networks)
+    for network in phase.networks.values():
+        network.zero_grad()
+    phase.accumulate_generator(index)
+    return found | _gradients({"generator": phase.models.live})
+
+
+def _gradients(networks: dict[str, nn.Module]) -> dict[str, Tensor]:
+    return {
+        f"{name}.{key}": value.grad.clone()
+        for name, network in networks.items()
+        for key, value in network.named_parameters()
+        if value.grad is not None
+    }
+
+
+@pytest.mark.parametrize("name", ["renderer", "decoder", "joint"])
+def test_chunks_give_the_gradients_of_the_whole_batch(
+    name: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    config: Config = request.getfixturevalue(name)
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        whole = gradients(phase_of(replace(config, chunk=config.batch)), 2)
+        chunked = gradients(phase_of(config), 2)
+    finally:
+        torch.set_default_dtype(default)
+    assert whole.keys() == chunked.keys()
+    assert {key.split(".")[0] for key in whole} >= {"generator"}
+    for key, value in whole.items():
+        scale = float(value.abs().max())
+        torch.testing.assert_close(chunked[key], value, rtol=1e-6, atol=1e-9 + 1e-7 * scale)
+
+
+def test_path_length_chunks_use_different_samples(decoder: DecoderStageConfig) -> None:
+    phase = phase_of(decoder)
+    assert isinstance(phase, DecoderPhase)
+    fakes = phase._draw(0, 24, 4)
+    assert len({tuple(z.tolist()) for z in fakes.z}) == 4
+    assert len(set(fakes.noise_seed.tolist())) == 4
+
+
+# --- guards ------------------------------------------------------------------------------------
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
+    """Make the pose loss NaN at those calls (two of them a step and chunk)."""
+    plain, count = volume_terms.pose_loss, 0
+
+    def broken(predicted: Tensor, truth: Tensor) -> Tensor:
+        nonlocal count
+        count += 1
+        return plain(predicted, truth) * (math.nan if count in calls else 1.0)
+
+    monkeypatch.setattr(volume_terms, "pose_loss", broken)
+
+
+def test_a_diverged_step_rolls_back_once_and_goes_on(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison(monkeypatch, {10})
+    run = start(tmp_path / "run", renderer)
+    result = drain(run_stage(run))
+    assert result.finished
+    events = [r["event"] for r in run.read_stats() if "event" in r]
+    assert any(event.startswith("rolled back: 'd_pose' became nan") for event in events)
+    assert state(run)["attempt"] == 1
+    steps = [r["step"] for r in run.read_stats() if "seconds" in r]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_run_that_diverges_again_stops_with_a_reason(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison(monkeypatch, set(range(9, 100)))
+    run = start(tmp_path / "run", renderer)
+    with pytest.raises(TrainingError, match=r"became .* at step 5 again, after a roll-back"):
+        drain(run_stage(run))
+    saved = state(run)
+    assert saved["step"] == 4
+    assert all(torch.isfinite(value).all() for value in saved["live"].values())
+
+
+def test_an_exploding_gradient_counts_as_divergence(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    run = start(tmp_path / "run", replace(renderer, run=replace(RUN, max_gradient_norm=1e-12)))
+    with pytest.raises(TrainingError, match="gradient_norm' became inf"):
+        drain(run_stage(run))
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError])
+def test_a_full_disk_ends_the_run_with_the_last_checkpoint_intact(
+    error: Any, tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, count = torch.save, 0
+
+    def full(value: Any, path: Path) -> None:
+        nonlocal count
+        count += 1
+        if count == 2:
+            Path(path).write_bytes(b"half")
+            raise error
+        save(value, path)
+
+    run = start(tmp_path / "run", renderer)
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match=r"step-00000002\.pt, is intact. Make room"):
+        drain(run_stage(run))
+    assert state(run)["step"] == 2
+    assert not [file for file in run.checkpoints.iterdir() if ".tmp" in file.name]
+    assert drain(run_stage(run)).finished
+
+
+def test_the_best_checkpoint_outlives_the_newest(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([5.0, 1.0, 3.0, 4.0, 5.0, 6.0])
+    monkeypatch.setattr(Snapshots, "write", lambda *_: {"swd": next(scores)})
+    config = replace(
+        renderer, steps=10, run=replace(RUN, evaluate_every=2, checkpoint_every=2, keep=1)
+    )
+    run = start(tmp_path / "run", config)
+    drain(run_stage(run))
+    best, latest = run.best("ema"), run.latest("ema")
+    assert best is not None
+    assert latest is not None
+    assert best.name == "ema-00000004.safetensors"
+    assert sorted(file.name for file in run.checkpoints.glob("ema-*")) == [best.name, latest.name]
+
+
+def test_mistakes_are_refused_before_the_first_step(
+    tmp_path: Path, renderer: RendererConfig, decoder: DecoderStageConfig
+) -> None:
+    run = start(tmp_path / "few", replace(renderer, batch=12))
+    with pytest.raises(InputError, match="holds 10 usable images and a batch has 12"):
+        drain(run_stage(run))
+    run = start(tmp_path / "small", replace(decoder, generator=replace(WHOLE, output_size=64)))
+    with pytest.raises(InputError, match=r"holds 0 usable images .* half of 64"):
+        drain(run_stage(run))
+    (tmp_path / "empty").mkdir()
+    empty = replace(renderer, images=ImagesConfig(str(tmp_path / "empty")))
+    with pytest.raises(InputError, match="holds no images"):
+        drain(run_stage(start(tmp_path / "none", empty)))
+    other = replace(decoder, generator=replace(WHOLE, width=16))
+    with pytest.raises(InputError, match="another architecture"):
+        drain(run_stage(start(tmp_path / "other", other)))
+    with pytest.raises(InputError, match="multiple of chunk"):
+        replace(renderer, chunk=3)
+    with pytest.raises(InputError, match="multiple of 4"):
+        replace(decoder, chunk=2)
+    assert not (tmp_path / "few" / "checkpoints").exists()
+
+
+def test_an_older_checkpoint_without_the_new_entries_is_resumed() -> None:
+    models = Models.of(Generator(THUMB))
+    run = loop._Run(RunDir(Path("x")), models, {}, None)
+    weights = models.live.state_dict()
+    run.restore({"step": 3, "phase": "points", "live": weights, "ema": weights})
+    assert (run.step, run.attempt, run.best) == (3, 0, math.inf)
