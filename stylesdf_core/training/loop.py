@@ -265,7 +265,7 @@ def train(
                 state.losses = phase.step(state.step - start)
                 state.step += 1
                 step = state.step
-                wrong = _not_finite(state.losses)
+                wrong = _not_finite(state.losses, plan.name)
                 asked = world.is_main and run.stop_requested()
                 diverged, stopped = world.any(bool(wrong), asked)
                 if diverged:
@@ -291,7 +291,7 @@ def train(
     return TrainingResult(state.step, state.step >= total, weights)
 
 
-def _not_finite(losses: Mapping[str, Tensor]) -> str:
+def _not_finite(losses: Mapping[str, Tensor], phase: str) -> str:
     """The first loss or norm that is not finite, in words; empty when all are."""
     values = torch.stack([value.detach().float().reshape(()) for value in losses.values()])
     if bool(values.isfinite().all()):
@@ -299,7 +299,7 @@ def _not_finite(losses: Mapping[str, Tensor]) -> str:
     name, value = next(
         (n, v) for n, v in zip(losses, values.tolist(), strict=True) if not math.isfinite(v)
     )
-    return f"{name!r} became {value}"
+    return f"{name!r} of phase {phase!r} became {value}"
 
 
 def _roll_back(state: _Run, plan: PhasePlan, phase: Phase, wrong: str) -> Phase:
@@ -308,10 +308,11 @@ def _roll_back(state: _Run, plan: PhasePlan, phase: Phase, wrong: str) -> Phase:
     saved = folder.load_checkpoint()
     if saved is None or not phase.retries or state.rolled_back:
         again = " again, after a roll-back" if state.rolled_back else ""
+        left = "The last checkpoint is intact; start a new run from it (init)"
+        if saved is None:
+            left = "There is no checkpoint yet; start again"
         raise TrainingError(
-            f"{folder.path}: {wrong} in phase {plan.name!r} at step {step}{again}. "
-            "The last checkpoint is intact; start a new run from it (init) with a lower "
-            "learning rate."
+            f"{folder.path}: {wrong} at step {step}{again}. {left} with a lower learning rate."
         )
     attempt = state.attempt + 1
     state.restore(saved)
