@@ -5,28 +5,24 @@ from __future__ import annotations
 import errno
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from stylesdf_core.checkpoints import load_checkpoint, save_safetensors
-from stylesdf_core.config import GeneratorConfig, from_json, to_json
+from stylesdf_core.checkpoints import load_checkpoint
+from stylesdf_core.config import from_json, to_json
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.model_zoo import resolve
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import drain
 from stylesdf_core.training import loop, volume_terms
 from stylesdf_core.training.decoder_phase import DecoderPhase
-from stylesdf_core.training.joint_phase import JointPhase
 from stylesdf_core.training.loop import Models
-from stylesdf_core.training.real_images import RealImages, Share, open_real_images
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.snapshots import Snapshots
 from stylesdf_core.training.stage_config import (
@@ -35,95 +31,47 @@ from stylesdf_core.training.stage_config import (
     DecoderStageConfig,
     ImageLosses,
     ImagesConfig,
-    JointConfig,
-    PosesConfig,
     RendererConfig,
-    RunConfig,
     SphereConfig,
     SphereInitConfig,
-    VolumeLosses,
 )
 from stylesdf_core.training.stages import run_stage
-from stylesdf_core.training.surroundings import Surroundings
-from stylesdf_core.training.volume_phase import VolumePhase
-from stylesdf_core.training.world import World
-
-WHOLE = GeneratorConfig(
-    z_dim=8, width=8, depth=1, thumb_size=8, output_size=16, channel_multiplier=1, samples=4
+from tests.training.stage_phases import (
+    RUN,
+    THUMB,
+    VOLUME,
+    WHOLE,
+    Config,
+    assert_same_gradients,
+    double_precision,
+    gradients,
+    phase_of,
+    stage_config,
+    write_images,
+    write_weights,
 )
-THUMB = replace(WHOLE, output_size=8)
-RUN = RunConfig(
-    device="cpu",
-    precision="float32",
-    record_every=1,
-    evaluate_every=4,
-    checkpoint_every=2,
-    keep=2,
-    ema=0.9,
-)
-VOLUME = VolumeLosses(discriminator_channels=8, r1_every=2)
-Config: TypeAlias = RendererConfig | DecoderStageConfig | JointConfig
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("images")
-    source = np.random.default_rng(0)
-    for index in range(10):
-        pixels = source.integers(0, 256, (18, 20, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{index}.png")
+    folder = tmp_path_factory.mktemp("stages")
+    write_images(folder / "images")
+    write_weights(folder / "whole.safetensors")
     return folder
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(3)
-    path = tmp_path_factory.mktemp("weights") / "whole.safetensors"
-    save_safetensors(Generator(WHOLE), path)
-    return path
 
 
 @pytest.fixture
 def renderer(folder: Path) -> RendererConfig:
-    return RendererConfig(
-        images=ImagesConfig(str(folder), workers=1),
-        generator=THUMB,
-        sphere=SphereConfig(steps=2, batch=2, rays=4),
-        volume=VOLUME,
-        run=RUN,
-        steps=4,
-        batch=4,
-        chunk=2,
-    )
+    config = stage_config("renderer", folder)
+    assert isinstance(config, RendererConfig)
+    return config
 
 
 @pytest.fixture
-def decoder(folder: Path, weights: Path) -> DecoderStageConfig:
-    return DecoderStageConfig(
-        images=ImagesConfig(str(folder), workers=1),
-        init=str(weights),
-        generator=WHOLE,
-        image=ImageLosses(widest=8, r1_every=2, path_every=2),
-        run=RUN,
-        steps=4,
-        batch=8,
-        chunk=4,
-    )
-
-
-@pytest.fixture
-def joint(decoder: DecoderStageConfig) -> JointConfig:
-    return JointConfig(
-        images=decoder.images,
-        init=decoder.init,
-        generator=WHOLE,
-        volume=replace(VOLUME, geometry_rays=5),
-        image=decoder.image,
-        run=RUN,
-        steps=4,
-        batch=8,
-        chunk=4,
-    )
+def decoder(folder: Path) -> DecoderStageConfig:
+    config = stage_config("decoder", folder)
+    assert isinstance(config, DecoderStageConfig)
+    return config
 
 
 def start(folder: Path, config: Config | SphereInitConfig) -> RunDir:
@@ -153,8 +101,8 @@ def assert_same(one: Any, other: Any, where: str = "") -> None:
 
 
 @pytest.mark.parametrize("name", ["renderer", "decoder", "joint"])
-def test_configs_round_trip(name: str, request: pytest.FixtureRequest) -> None:
-    config = request.getfixturevalue(name)
+def test_configs_round_trip(name: str, folder: Path) -> None:
+    config = stage_config(name, folder)
     assert from_json(STAGES[name], json.loads(json.dumps(to_json(config)))) == config
 
 
@@ -203,11 +151,9 @@ def test_renderer_makes_its_sphere_and_leaves_what_the_folder_promises(
 
 
 @pytest.mark.parametrize("name", ["renderer", "decoder", "joint"])
-def test_stop_and_resume_equals_uninterrupted(
-    name: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_stop_and_resume_equals_uninterrupted(name: str, tmp_path: Path, folder: Path) -> None:
     """Bit for bit: weights, averages, optimizers and discriminators."""
-    config: Config = request.getfixturevalue(name)
+    config = stage_config(name, folder)
     whole, parts = start(tmp_path / "whole", config), start(tmp_path / "parts", config)
     drain(run_stage(whole))
     rounds, finished = 0, False
@@ -227,10 +173,10 @@ def test_stop_and_resume_equals_uninterrupted(
     assert steps == sorted(set(steps))
 
 
-def test_frozen_parts_stay(tmp_path: Path, decoder: DecoderStageConfig, weights: Path) -> None:
+def test_frozen_parts_stay(tmp_path: Path, decoder: DecoderStageConfig) -> None:
     run = start(tmp_path / "run", decoder)
     drain(run_stage(run))
-    before = load_checkpoint(weights).generator.state_dict()
+    before = load_checkpoint(decoder.init).generator.state_dict()
     after = state(run)["live"]
     for key, value in before.items():
         same = torch.equal(value, after[key])
@@ -281,75 +227,13 @@ def test_sphere_init_approaches_a_sphere(tmp_path: Path, renderer: RendererConfi
 # --- chunks ------------------------------------------------------------------------------------
 
 
-def images_of(config: Config, share: Share | None = None) -> RealImages:
-    size = config.generator.output_size
-    images, _ = drain(
-        open_real_images(config.images, size, 8, config.batch, seed=0, share=share or Share())
-    )
-    return images
-
-
-def phase_of(config: Config, world: World | None = None) -> VolumePhase | DecoderPhase | JointPhase:
-    """A phase in float64, so that only a wrong sum can differ."""
-    torch.manual_seed(5)
-    models = Models.of(Generator(config.generator).double())
-    world = world or World(0, 1, torch.device("cpu"))
-    poses = PosesConfig()
-    around = Surroundings(world, RUN, poses, Snapshots(poses, 0))
-    images = images_of(config, world.share)
-    kinds: dict[type[Any], Callable[..., Any]] = {
-        RendererConfig: VolumePhase,
-        DecoderStageConfig: DecoderPhase,
-        JointConfig: JointPhase,
-    }
-    phase: VolumePhase | DecoderPhase | JointPhase
-    phase = kinds[type(config)](models, around, config, images)
-    for network in phase.networks.values():
-        network.double()
-    return phase
-
-
-def gradients(phase: VolumePhase | DecoderPhase | JointPhase, index: int) -> dict[str, Tensor]:
-    if isinstance(phase, JointPhase):
-        phase.accumulate_discriminators(index)
-    else:
-        phase.accumulate_discriminator(index)
-    found = _gradients(phase.networks)
-    for network in phase.networks.values():
-        network.zero_grad()
-    phase.accumulate_generator(index)
-    return found | _gradients({"generator": phase.models.live})
-
-
-def _gradients(networks: dict[str, nn.Module]) -> dict[str, Tensor]:
-    return {
-        f"{name}.{key}": value.grad.clone()
-        for name, network in networks.items()
-        for key, value in network.named_parameters()
-        if value.grad is not None
-    }
-
-
 @pytest.mark.parametrize("name", ["renderer", "decoder", "joint"])
-def test_chunks_give_the_gradients_of_the_whole_batch(
-    name: str,
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    config: Config = request.getfixturevalue(name)
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
+def test_chunks_give_the_gradients_of_the_whole_batch(name: str, folder: Path) -> None:
+    config = stage_config(name, folder)
+    with double_precision():
         whole = gradients(phase_of(replace(config, chunk=config.batch)), 2)
         chunked = gradients(phase_of(config), 2)
-    finally:
-        torch.set_default_dtype(default)
-    assert whole.keys() == chunked.keys()
-    assert {key.split(".")[0] for key in whole} >= {"generator"}
-    for key, value in whole.items():
-        scale = float(value.abs().max())
-        torch.testing.assert_close(chunked[key], value, rtol=1e-6, atol=1e-9 + 1e-7 * scale)
+    assert_same_gradients(chunked, whole)
 
 
 def test_path_length_chunks_use_different_samples(decoder: DecoderStageConfig) -> None:
@@ -383,7 +267,7 @@ def test_a_diverged_step_rolls_back_once_and_goes_on(
     result = drain(run_stage(run))
     assert result.finished
     events = [r["event"] for r in run.read_stats() if "event" in r]
-    assert any(event.startswith("rolled back: 'd_pose' of phase 'renderer' became nan") for event in events)
+    assert events[-1] == "rolled back: 'd_pose' of phase 'renderer' became nan"
     assert state(run)["attempt"] == 1
     steps = [r["step"] for r in run.read_stats() if "seconds" in r]
     assert steps == [1, 2, 3, 4, 5, 6]
@@ -405,7 +289,8 @@ def test_an_exploding_gradient_counts_as_divergence(
     tmp_path: Path, renderer: RendererConfig
 ) -> None:
     run = start(tmp_path / "run", replace(renderer, run=replace(RUN, max_gradient_norm=1e-12)))
-    with pytest.raises(TrainingError, match=r"gradient_norm' of phase 'sphere' became inf .* no checkpoint"):
+    message = r"gradient_norm' of phase 'sphere' became inf at step 1\. There is no checkpoint"
+    with pytest.raises(TrainingError, match=message):
         drain(run_stage(run))
 
 
