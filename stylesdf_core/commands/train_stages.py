@@ -89,6 +89,7 @@ class _TrainStage:
             TrainingError: the folder is in use, training diverged twice, or the disk is full.
         """
         from stylesdf_core.training.run_dir import RunDir
+        from stylesdf_core.training.stage_config import total_steps
         from stylesdf_core.training.stages import run_stage
 
         if self.gpus < 1:
@@ -96,9 +97,10 @@ class _TrainStage:
         if self.steps is not None and self.steps < 1:
             raise InputError(f"--steps must be at least 1, not {self.steps}.")
         run = RunDir(self.run_dir)
-        run.write_config(json.loads(json.dumps(to_json(self.config()))), ADJUSTABLE)
+        config = self.config()
+        run.write_config(json.loads(json.dumps(to_json(config))), ADJUSTABLE)
         if self.gpus > 1:
-            return (yield from _run_processes(run, self.gpus))
+            return (yield from _run_processes(run, self.gpus, total_steps(config)))
         return (yield from run_stage(run))
 
     def config(self) -> StageConfig:
@@ -313,15 +315,10 @@ def _absolute(init: str | None) -> str | None:
     return str(path.absolute()) if path.exists() else init
 
 
-def _run_processes(run: RunDir, count: int) -> Operation[TrainingResult]:
+def _run_processes(run: RunDir, count: int, total: int) -> Operation[TrainingResult]:
     """Train with torchrun's processes on this machine, following what they record."""
     from stylesdf_core.training.loop import TrainingResult
-    from stylesdf_core.training.stage_config import RendererConfig
 
-    config = run.read_config()
-    total = int(config.get("steps", config.get("sphere", {}).get("steps", 0)))
-    if config["stage"] == RendererConfig.stage and config["init"] is None:
-        total += int(config["sphere"]["steps"])
     log = run.path / "processes.log"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", str(count), "-m", "stylesdf_core.training", str(run.path)]

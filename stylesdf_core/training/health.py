@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 
 #: β of a sharp surface (paper, Sec. 4): below it there is nothing to say.
@@ -15,8 +16,8 @@ MOST_EMPTY = 0.95
 WON_GAP, WON_LOSS = 20.0, 8.0
 #: Mean squared deviation of ‖∇d‖ from 1 beyond which the field is no distance.
 MOST_EIKONAL = 1.0
-#: Weight of the newest record in running means.
-_NEWEST = 0.2
+#: Weight of the newest record in running means, and records of a figure before it counts.
+_NEWEST, _SETTLED = 0.2, 5
 
 
 class Health:
@@ -28,8 +29,9 @@ class Health:
     def _forget(self, phase: str) -> None:
         self._phase = phase
         self._means: dict[str, float] = {}
+        self._seen: Counter[str] = Counter()
         self._lowest_beta = math.inf
-        self._images_at_lowest = 0.0
+        self._images = self._images_at_lowest = 0.0
 
     def see(self, record: Mapping[str, float | int | str]) -> str:
         """The most pressing advice after this record; empty when all is well."""
@@ -39,35 +41,40 @@ class Health:
             if not isinstance(value, str):
                 before = self._means.get(name, float(value))
                 self._means[name] = before + _NEWEST * (float(value) - before)
+                self._seen[name] += 1
         if "beta" in record:
-            self._watch_beta(float(record["beta"]), float(record.get("images", 0)))
-        return self._advice(float(record.get("images", self._images_at_lowest)))
+            self._images = float(record.get("images", 0))
+            self._watch_beta(float(record["beta"]))
+        return self._advice()
 
-    def _watch_beta(self, beta: float, images: float) -> None:
+    def _watch_beta(self, beta: float) -> None:
         if beta < 0.99 * self._lowest_beta:
-            self._lowest_beta, self._images_at_lowest = beta, images
+            self._lowest_beta, self._images_at_lowest = beta, self._images
 
-    def _advice(self, images: float) -> str:
-        mean = self._means.get
-        empty = mean("no_crossing", 0.0)
+    def _mean(self, name: str) -> float:
+        return self._means[name] if self._seen[name] >= _SETTLED else 0.0
+
+    def _advice(self) -> str:
+        empty = self._mean("no_crossing")
         if empty > MOST_EMPTY:
             return (
                 f"{empty:.0%} of the rays meet no zero crossing: the surface is gone. Start again "
                 "from a sphere with a smaller minimal-surface weight or generator rate."
             )
         for prefix in ("", "image_"):
-            gap = mean(f"{prefix}score_real", 0.0) - mean(f"{prefix}score_fake", 0.0)
-            if gap > WON_GAP and mean(f"{prefix}g_adversarial", 0.0) > WON_LOSS:
+            gap = self._mean(f"{prefix}score_real") - self._mean(f"{prefix}score_fake")
+            if gap > WON_GAP and self._mean(f"{prefix}g_adversarial") > WON_LOSS:
                 return (
                     f"The discriminator has won (real and fake scores are {gap:.0f} apart): raise "
                     "R1, lower the discriminator's rate, or add images."
                 )
-        if mean("eikonal", 0.0) > MOST_EIKONAL:
+        eikonal = self._mean("eikonal")
+        if eikonal > MOST_EIKONAL:
             return (
-                f"The field is no distance (eikonal {mean('eikonal', 0.0):.2g}): raise the eikonal "
-                "weight or lower the generator's rate."
+                f"The field is no distance (eikonal {eikonal:.2g}): raise the eikonal weight or "
+                "lower the generator's rate."
             )
-        patience = images - self._images_at_lowest
+        patience = self._images - self._images_at_lowest
         if GOOD_BETA < self._lowest_beta < math.inf and patience >= BETA_PATIENCE:
             return (
                 f"β has not fallen for {patience / 1000:.0f}k images (lowest "

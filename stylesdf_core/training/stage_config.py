@@ -105,12 +105,14 @@ class SphereConfig:
         batch: cameras a step.
         rays: random rays of each; all would cost more and teach the same.
         learning_rate: Adam's.
+        beta: β (Eq. 3) to go on with, world units: how soft the sphere is.
     """
 
     steps: int = 10_000
     batch: int = 24
     rays: int = 128
     learning_rate: float = 1e-4
+    beta: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -170,11 +172,6 @@ class SphereInitConfig:
     sphere: SphereConfig = field(default_factory=SphereConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
-    @property
-    def steps(self) -> int:
-        """Optimizer steps in all."""
-        return self.sphere.steps
-
 
 @dataclass(frozen=True)
 class RendererConfig:
@@ -204,6 +201,11 @@ class RendererConfig:
         _check_batch(self.batch, self.chunk)
         if self.generator.has_decoder:
             raise InputError("The renderer stage trains no decoder: output_size = thumb_size.")
+
+    @property
+    def sphere_steps(self) -> int:
+        """Steps before the adversarial ones: none with ``init``, nor for a density field."""
+        return self.sphere.steps if self.init is None and self.generator.field == "sdf" else 0
 
 
 @dataclass(frozen=True)
@@ -279,6 +281,13 @@ STAGES: dict[str, type[StageConfig]] = {
 }
 
 
+def total_steps(config: StageConfig) -> int:
+    """Optimizer steps in all."""
+    if isinstance(config, SphereInitConfig):
+        return config.sphere.steps
+    return config.steps + (config.sphere_steps if isinstance(config, RendererConfig) else 0)
+
+
 def _check_batch(batch: int, chunk: int, group: int = 1) -> None:
     if batch < 1 or chunk < 1 or batch % chunk:
         raise InputError(f"batch {batch} must be a multiple of chunk {chunk}, both at least 1.")
@@ -330,12 +339,12 @@ PRESETS: dict[PresetName, Preset] = {
         GeneratorConfig(
             width=64, depth=3, thumb_size=32, output_size=64, channel_multiplier=1, samples=12
         ),
-        sphere=SphereConfig(steps=200, batch=8, rays=64, learning_rate=1e-3),
+        sphere=SphereConfig(steps=200, batch=8, rays=64, learning_rate=1e-3, beta=0.01),
         volume=VolumeLosses(
             geometry_rays=64,
             r1_every=4,
-            generator_rate=2e-4,
-            discriminator_rate=4e-4,
+            generator_rate=1e-4,
+            discriminator_rate=2e-4,
             discriminator_channels=32,
         ),
         image=ImageLosses(widest=64),

@@ -95,13 +95,11 @@ def _train(run: RunDir, config: StageConfig, data: Any, world: World) -> Operati
 
 def _plans(config: StageConfig, around: Surroundings, images: RealImages | None) -> list[PhasePlan]:
     if isinstance(config, SphereInitConfig):
-        return [PhasePlan("sphere", config.steps, _BeginSphere(around, config))]
+        return [PhasePlan("sphere", config.sphere.steps, _BeginSphere(around, config))]
     assert images is not None
     plans = [PhasePlan(config.stage, config.steps, _Begin(around, config, images))]
-    if isinstance(config, RendererConfig) and config.init is None:
-        is_sdf = config.generator.field == "sdf"  # a density has no sphere to begin with
-        sphere = PhasePlan("sphere", config.sphere.steps * is_sdf, _BeginSphere(around, config))
-        plans.insert(0, sphere)
+    if isinstance(config, RendererConfig):
+        plans.insert(0, PhasePlan("sphere", config.sphere_steps, _BeginSphere(around, config)))
     return plans
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.optim import Adam
 
 from stylesdf_core.networks.discriminators import VolumeDiscriminator
@@ -37,6 +38,8 @@ class SpherePhase(Phase):
         self.batch = settings.batch
         live = models.live
         live.requires_grad_(False)
+        for model in (live, models.ema):
+            nn.init.constant_(model.field.sigmoid_beta, settings.beta)
         for module in (live.mapping, live.field.trunk, live.field.scalar_head):
             module.requires_grad_(True)
         trained = [p for p in live.parameters() if p.requires_grad]
