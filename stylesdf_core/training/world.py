@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -46,7 +47,11 @@ class World:
         if self.size == 1:
             return module
         ids = [self.device.index] if self.device.type == "cuda" else None
-        return DistributedDataParallel(module, device_ids=ids, broadcast_buffers=False)
+        # Nobody's buffers change; torch 2.13 renamed the switch.
+        known = inspect.signature(DistributedDataParallel).parameters
+        name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        settings: dict[str, Any] = {name: False}
+        return DistributedDataParallel(module, device_ids=ids, **settings)
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
         """Each flag, true if it is on any process: all decide alike."""
