@@ -126,7 +126,7 @@ def phase_of(config: Config, world: World | None = None, seed: int = 5) -> AnyPh
     models = Models.of(Generator(config.generator).double())
     world = world or World(0, 1, torch.device("cpu"))
     poses = PosesConfig()
-    around = Surroundings(world, RUN, poses, Snapshots(poses, 0))
+    around = Surroundings(world, config.run, poses, Snapshots(poses, 0))
     images = images_of(config, world.share)
     kinds: dict[type[Any], Callable[..., Any]] = {
         RendererConfig: VolumePhase,

@@ -18,10 +18,12 @@ from stylesdf_core.checkpoints import load_checkpoint
 from stylesdf_core.config import from_json, to_json
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.model_zoo import resolve
+from stylesdf_core.networks.film_siren import SirenField
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import drain
 from stylesdf_core.training import loop, volume_terms
 from stylesdf_core.training.decoder_phase import DecoderPhase
+from stylesdf_core.training.draws import draw_fakes
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.snapshots import Snapshots
@@ -31,11 +33,14 @@ from stylesdf_core.training.stage_config import (
     DecoderStageConfig,
     ImageLosses,
     ImagesConfig,
+    PosesConfig,
+    Precision,
     RendererConfig,
     SphereConfig,
     SphereInitConfig,
 )
 from stylesdf_core.training.stages import run_stage
+from stylesdf_core.training.volume_terms import render_fakes
 from tests.training.stage_phases import (
     RUN,
     THUMB,
@@ -242,6 +247,56 @@ def test_path_length_chunks_use_different_samples(decoder: DecoderStageConfig) -
     fakes = phase._draw(0, 24, 4)
     assert len({tuple(z.tolist()) for z in fakes.z}) == 4
     assert len(set(fakes.noise_seed.tolist())) == 4
+
+
+def test_recomputed_activations_give_the_same_gradients(folder: Path) -> None:
+    generator = Generator(WHOLE)
+    fakes = draw_fakes(torch.Generator().manual_seed(0), 2, WHOLE, PosesConfig(), rays=2)
+    found = []
+    for recompute in (False, True):
+        generator.zero_grad()
+        render = render_fakes(generator, generator.mapping(fakes.z), fakes, recompute=recompute)
+        (render.rgb.square().mean() + render.features.mean()).backward()
+        found.append(generator.field.trunk[0].linear.weight.grad.clone())  # type: ignore[union-attr, operator]
+    torch.testing.assert_close(found[1], found[0])
+
+
+# --- precision and initial weights -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_trains_but_not_the_field(
+    precision: Precision, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    plain = SirenField.trunk_features
+
+    def watched(field: SirenField, points: Tensor, w: Tensor) -> Tensor:
+        seen.add(torch.is_autocast_enabled("cpu"))
+        return plain(field, points, w)
+
+    monkeypatch.setattr(SirenField, "trunk_features", watched)
+    config = replace(stage_config("joint", folder), steps=2)
+    run = start(tmp_path / "run", replace(config, run=replace(RUN, precision=precision)))
+    assert drain(run_stage(run)).finished
+    assert seen == {False}
+    scalers = state(run)["scalers"].values()
+    assert all(bool(scaler.get("scale")) == (precision == "float16") for scaler in scalers)
+    assert all(value.dtype == torch.float32 for value in state(run)["live"].values())
+
+
+def test_going_on_from_a_run_takes_its_discriminator_along(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    first = start(tmp_path / "first", renderer)
+    drain(run_stage(first))
+    judge = state(first)["networks"]["volume_discriminator"]
+    still = replace(VOLUME, discriminator_rate=0.0)
+    second = start(
+        tmp_path / "second", replace(renderer, init=str(first.path), volume=still, steps=1)
+    )
+    drain(run_stage(second))
+    assert_same(state(second)["networks"]["volume_discriminator"], judge)
 
 
 # --- guards ------------------------------------------------------------------------------------
