@@ -216,5 +216,5 @@ class JointPhase(Phase):
         )
 
     def evaluate(self, samples: Path) -> dict[str, float]:
-        """Pictures, and the distance of the averaged generator's thumbs from real ones."""
+        """Pictures, and the distance of the averaged generator's images from real ones."""
         return self.around.snapshots.write(self.models.ema, samples, self.images)

@@ -34,6 +34,7 @@ WIDEST = 2.0
 TRUNCATION = 0.7
 _MEAN_SAMPLES = 10_000
 _SHOWN, _COMPARED, _MESH = 101, 102, 48
+_SMALLEST_SCALE = 16
 
 
 class Snapshots:
@@ -43,7 +44,7 @@ class Snapshots:
         poses: of the run.
         seed: of the fixed latents.
         rows: latents shown.
-        compared: images on either side of the distance.
+        compared: images on either side of the distance; a quarter of that if they are large.
     """
 
     def __init__(
@@ -74,14 +75,24 @@ class Snapshots:
         return record
 
     def _distance(self, generator: Generator, images: RealImages) -> float:
+        """Of decoded images where there is a decoder, else of thumbs; in training mode."""
         device = generator.field.sigmoid_beta.device
         random = seeded(self.seed, _COMPARED)
-        fakes = draw_fakes(random, self.compared, generator.config, self.poses).to(device)
+        whole = generator.decoder is not None
+        count = self.compared if generator.config.output_size <= 128 else self.compared // 4
+        fakes = draw_fakes(random, count, generator.config, self.poses).to(device)
         parts = []
-        for start in range(0, self.compared, 4):
+        for start in range(0, count, 4):
             mine = fakes[start : start + 4]
-            parts.append(render_fakes(generator, generator.mapping(mine.z), mine).rgb.cpu())
-        return sliced_wasserstein(images.some(self.compared).thumbs, torch.cat(parts), random)
+            w = generator.mapping(mine.z)
+            render = render_fakes(generator, w, mine)
+            if generator.decoder is None:
+                parts.append(render.rgb.cpu())
+            else:
+                styles = generator.broadcast_styles(generator.decoder.map(w))
+                parts.append(generator.decode(render.features, styles, RenderOptions()).cpu())
+        real = images.some(count)
+        return sliced_wasserstein(real.images if whole else real.thumbs, torch.cat(parts), random)
 
 
 def truncated(generator: Generator, z: Tensor) -> Tensor:
@@ -129,23 +140,25 @@ def write_mesh(generator: Generator, w: Tensor, path: Path) -> float:
 
 
 def sliced_wasserstein(real: Tensor, fake: Tensor, random: torch.Generator) -> float:
-    """Sliced Wasserstein distance of 7×7 patches, mean over two scales, ×1000; lower is better.
+    """Sliced Wasserstein distance of 7×7 patches, mean over scales, ×1000; lower is better.
+
+    Every scale halves the one before, as long as images have 16 pixels.
 
     Args:
         real, fake: (B, 3, H, W), equally many.
         random: of patches and of the 128 directions.
     """
     distances = []
-    for level in range(2):
-        if level:
+    while not distances or real.shape[-1] >= 2 * _SMALLEST_SCALE:
+        if distances:
             real, fake = F.avg_pool2d(real, 2), F.avg_pool2d(fake, 2)
         edge = min(7, real.shape[-1])
-        chosen = torch.randperm((real.shape[-1] - edge + 1) ** 2, generator=random)[:64]
+        corners = torch.randint(real.shape[-1] - edge + 1, (64, 2), generator=random).tolist()
         directions = torch.randn(3 * edge * edge, 128, generator=random)
         directions = directions / directions.norm(dim=0)
         projected = []
         for images in (real, fake):
-            patches = F.unfold(images, edge)[..., chosen].movedim(1, -1).flatten(0, 1)
-            projected.append((patches @ directions / math.sqrt(3.0)).sort(dim=0).values)
+            patches = [images[..., y : y + edge, x : x + edge].flatten(1) for y, x in corners]
+            projected.append((torch.cat(patches) @ directions / math.sqrt(3.0)).sort(dim=0).values)
         distances.append((projected[0] - projected[1]).abs().mean())
     return 1000.0 * float(torch.stack(distances).mean())

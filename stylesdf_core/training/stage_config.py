@@ -337,15 +337,15 @@ PRESETS: dict[PresetName, Preset] = {
     # To see something in minutes on two CPU cores.
     "tiny": Preset(
         GeneratorConfig(
-            width=64, depth=3, thumb_size=32, output_size=64, channel_multiplier=1, samples=12
+            width=48, depth=3, thumb_size=32, output_size=64, channel_multiplier=1, samples=8
         ),
-        sphere=SphereConfig(steps=200, batch=8, rays=64, learning_rate=1e-3, beta=0.01),
+        sphere=SphereConfig(steps=200, batch=8, rays=64, learning_rate=1e-3, beta=0.05),
         volume=VolumeLosses(
-            geometry_rays=64,
+            geometry_rays=32,
             r1_every=4,
-            generator_rate=1e-4,
-            discriminator_rate=2e-4,
-            discriminator_channels=32,
+            generator_rate=5e-5,
+            discriminator_rate=1e-4,
+            discriminator_channels=24,
         ),
         image=ImageLosses(widest=64),
         run=RunConfig(
