@@ -60,7 +60,8 @@ class Snapshots:
         """Write ``path`` (full size), ``…-thumb.png`` and ``….ply``; measure the distance.
 
         Returns:
-            ``mesh_triangles``, 0 where the field has no surface, and with ``images`` ``swd``.
+            ``mesh_triangles``, 0 where the field has no surface; with ``images`` also ``swd``
+            and, if there are any, ``damaged_images`` that others had to replace.
         """
         z = torch.randn(self.rows, generator.config.z_dim, generator=seeded(self.seed, _SHOWN))
         w = truncated(generator, z)
@@ -72,6 +73,8 @@ class Snapshots:
             record["mesh_triangles"] = write_mesh(generator, w[:1], path.with_suffix(".ply"))
         if images is not None:
             record["swd"] = self._distance(generator, images)
+            if images.damaged:
+                record["damaged_images"] = float(len(images.damaged))
         return record
 
     def _distance(self, generator: Generator, images: RealImages) -> float:
@@ -148,7 +151,7 @@ def sliced_wasserstein(real: Tensor, fake: Tensor, random: torch.Generator) -> f
         real, fake: (B, 3, H, W), equally many.
         random: of patches and of the 128 directions.
     """
-    distances = []
+    distances: list[Tensor] = []
     while not distances or real.shape[-1] >= 2 * _SMALLEST_SCALE:
         if distances:
             real, fake = F.avg_pool2d(real, 2), F.avg_pool2d(fake, 2)

@@ -12,14 +12,14 @@ from torch import nn
 from stylesdf_core import model_zoo
 from stylesdf_core.checkpoints import load_checkpoint, load_discriminator
 from stylesdf_core.config import FieldKind, GeneratorConfig, from_json
-from stylesdf_core.errors import InputError
-from stylesdf_core.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
+from stylesdf_core.errors import CheckpointError, InputError
+from stylesdf_core.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.decoder_phase import DecoderPhase
 from stylesdf_core.training.fit import run_fit
 from stylesdf_core.training.joint_phase import JointPhase
-from stylesdf_core.training.loop import Cadence, Models, PhasePlan, TrainingResult, train
+from stylesdf_core.training.loop import Cadence, Models, Phase, PhasePlan, TrainingResult, train
 from stylesdf_core.training.precision import allow_tf32
 from stylesdf_core.training.real_images import RealImages, open_real_images
 from stylesdf_core.training.run_dir import RunDir
@@ -81,11 +81,12 @@ def _train(run: RunDir, config: StageConfig, data: Any, world: World) -> Operati
         if world.is_main and not run.read_stats():
             run.append_stats({"step": 0, "event": found})
     try:
-        models = Models.of(_first_generator(config).to(world.device))
+        fresh = run.latest() is None  # else the checkpoint has all that init would give
+        models = Models.of(_first_generator(config, fresh).to(world.device))
         around = Surroundings(
             world, config.run, config.poses, Snapshots(config.poses, config.run.seed)
         )
-        plans = _plans(config, around, images)
+        plans = _plans(config, around, images, fresh)
         cadence = _cadence(config.run)
         return (yield from train(run, models, plans, cadence, metadata, config=data, world=world))
     finally:
@@ -93,11 +94,13 @@ def _train(run: RunDir, config: StageConfig, data: Any, world: World) -> Operati
             images.close()
 
 
-def _plans(config: StageConfig, around: Surroundings, images: RealImages | None) -> list[PhasePlan]:
+def _plans(
+    config: StageConfig, around: Surroundings, images: RealImages | None, fresh: bool
+) -> list[PhasePlan]:
     if isinstance(config, SphereInitConfig):
         return [PhasePlan("sphere", config.sphere.steps, _BeginSphere(around, config))]
     assert images is not None
-    plans = [PhasePlan(config.stage, config.steps, _Begin(around, config, images))]
+    plans = [PhasePlan(config.stage, config.steps, _Begin(around, config, images, fresh))]
     if isinstance(config, RendererConfig):
         plans.insert(0, PhasePlan("sphere", config.sphere_steps, _BeginSphere(around, config)))
     return plans
@@ -119,57 +122,53 @@ class _Begin:
     around: Surroundings
     config: RendererConfig | DecoderStageConfig | JointConfig
     images: RealImages
+    fresh: bool
 
-    def __call__(self, models: Models) -> VolumePhase | DecoderPhase | JointPhase:
+    def __call__(self, models: Models) -> Phase:
         config, around, images = self.config, self.around, self.images
+        phase: Phase
         if isinstance(config, RendererConfig):
-            volume = VolumePhase(models, around, config, images)
-            inherit(config.init, volume.networks)
-            return volume
-        if isinstance(config, DecoderStageConfig):
-            decoder = DecoderPhase(models, around, config, images)
-            inherit(config.init, decoder.networks)
-            return decoder
-        joint = JointPhase(models, around, config, images)
-        inherit(config.init, joint.networks)
-        return joint
+            phase = VolumePhase(models, around, config, images)
+        elif isinstance(config, DecoderStageConfig):
+            phase = DecoderPhase(models, around, config, images)
+        else:
+            phase = JointPhase(models, around, config, images)
+        if self.fresh and config.init is not None:
+            inherit(config.init, phase.networks)
+        return phase
 
 
-def inherit(init: str | None, networks: dict[str, nn.Module]) -> None:
+def inherit(init: str, networks: dict[str, nn.Module]) -> None:
     """Give discriminators the weights that ``init``, a run or a published file, has for them.
 
     What it has of another shape or not at all stays as it is.
     """
-    if init is None:
-        return
-    path = Path(init)
+    entry = model_zoo.resolve(init)
     found: dict[str, dict[str, torch.Tensor]] = {}
-    if path.is_dir():
-        saved = RunDir(path).load_checkpoint()
+    if entry.kind is model_zoo.ModelKind.RUN:
+        saved = RunDir(Path(init)).load_checkpoint()
         found = dict(saved["networks"]) if saved else {}
-    elif path.suffix == ".pt":
+    elif entry.path.suffix == ".pt":
         try:
-            judge = load_discriminator(path)
-        except InputError:
+            judge = load_discriminator(entry.path)
+        except CheckpointError:  # a file of the generator alone
             return
-        name = {VolumeDiscriminator: "volume_discriminator", StyleDiscriminator: "discriminator"}
-        found = {name[type(judge)]: judge.state_dict()}
-    for name_, network in networks.items():
-        state = found.get(name_)
+        is_volume = isinstance(judge, VolumeDiscriminator)
+        found = {"volume_discriminator" if is_volume else "discriminator": judge.state_dict()}
+    for name, network in networks.items():
+        state = found.get(name, {})
         ours = network.state_dict()
-        if state and {k: v.shape for k, v in state.items()} == {
-            k: v.shape for k, v in ours.items()
-        }:
+        if {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in ours.items()}:
             network.load_state_dict(state)
 
 
-def _first_generator(config: StageConfig) -> Generator:
-    """Fresh weights of the run's seed, with what ``init`` holds of them."""
+def _first_generator(config: StageConfig, fresh: bool) -> Generator:
+    """Fresh weights of the run's seed and, in a fresh run, what ``init`` holds instead."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.run.seed)
         generator = Generator(config.generator)
     init = None if isinstance(config, SphereInitConfig) else config.init
-    if init is None:
+    if init is None or not fresh:
         return generator
     given = load_checkpoint(model_zoo.resolve(init).path, field=config.generator.field).generator
     wanted = replace(config.generator, output_size=given.config.output_size)

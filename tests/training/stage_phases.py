@@ -57,10 +57,10 @@ Config: TypeAlias = RendererConfig | DecoderStageConfig | JointConfig
 
 
 def write_images(folder: Path) -> None:
-    """Ten pictures of noise, a little larger than the whole model's."""
+    """Twenty pictures of noise, a little larger than the whole model's."""
     folder.mkdir(exist_ok=True)
     source = np.random.default_rng(0)
-    for index in range(10):
+    for index in range(20):
         pixels = source.integers(0, 256, (18, 20, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{index}.png")
 
@@ -123,7 +123,11 @@ def images_of(config: Config, share: Share | None = None) -> RealImages:
 def phase_of(config: Config, world: World | None = None, seed: int = 5) -> AnyPhase:
     """A phase in float64, so that only a wrong sum can differ."""
     torch.manual_seed(seed)
-    models = Models.of(Generator(config.generator).double())
+    generator = Generator(config.generator).double()
+    for key, value in generator.named_parameters():
+        if key.endswith("noise_strength"):
+            value.data.fill_(0.3)  # starts at 0, where wrong noise would not show
+    models = Models.of(generator)
     world = world or World(0, 1, torch.device("cpu"))
     poses = PosesConfig()
     around = Surroundings(world, config.run, poses, Snapshots(poses, 0))
