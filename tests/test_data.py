@@ -238,7 +238,22 @@ def test_an_image_damaged_further_in_is_replaced(folder: Path) -> None:
     assert [images.source.names[i] for i in images.damaged] == ["half.png"]
 
 
-def test_held_out_images_are_not_trained_on(folder: Path) -> None:
-    assert len(images_of(folder, held_out=0.5)) == len(images_of(folder)) // 2
+def test_held_out_images_are_compared_with_and_not_trained_on(folder: Path) -> None:
+    images = images_of(folder, held_out=0.3, flip=False)
+    assert len(images) + len(images.held_out) == len(images_of(folder))
+    assert not set(images.indices) & set(images.held_out)
+    some = images.some(9).images
+    trained = images.batch(0, len(images)).images
+    for image in some[: len(images.held_out)]:
+        assert not any(bool((image == other).all()) for other in trained)
+    np.testing.assert_array_equal(some[0], some[len(images.held_out)])
+    assert (
+        "held out"
+        in drain(
+            open_real_images(
+                ImagesConfig(str(folder), held_out=0.3), 32, 16, 4, seed=1, share=Share()
+            )
+        )[1]
+    )
     with pytest.raises(InputError, match="held_out"):
         ImagesConfig("x", held_out=1.0)

@@ -58,7 +58,8 @@ class RealImages:
 
     Args:
         source: where they come from.
-        indices: numbers of those to use, in the source.
+        indices: numbers of those to train on, in the source.
+        held_out: numbers of those to compare with; empty where none were set apart.
         size, thumb_size: edges of the images and of the thumbs, pixels.
         config: cache, workers, flips.
         seed: of order and flips.
@@ -69,6 +70,7 @@ class RealImages:
         self,
         source: ImageSource,
         indices: Sequence[int],
+        held_out: Sequence[int],
         size: int,
         thumb_size: int,
         config: ImagesConfig,
@@ -77,6 +79,7 @@ class RealImages:
     ) -> None:
         self.source = source
         self.indices = indices
+        self.held_out = held_out or indices
         self.size, self.thumb_size = size, thumb_size
         self.flip = config.flip
         self.seed = seed
@@ -129,8 +132,13 @@ class RealImages:
         return chosen
 
     def some(self, count: int) -> RealBatch:
-        """The first ``count`` usable images, unflipped, whatever the share: to compare with."""
-        pixels = np.stack([self._image(i % len(self.indices)) for i in range(count)])
+        """The first ``count`` held-out images, else training images, whole and unflipped.
+
+        They go round where there are fewer; whatever the share.
+        """
+        different = min(count, len(self.held_out))
+        pixels = np.stack([self._read(self.held_out, position) for position in range(different)])
+        pixels = pixels[np.arange(count) % different]
         thumbs = np.stack([shrink(image, self.thumb_size) for image in pixels])
         return RealBatch(_tensor(pixels), _tensor(thumbs))
 
@@ -142,16 +150,16 @@ class RealImages:
         if self._cache is not None and self._cached[position]:
             cached: Pixels = self._cache[position]
             return cached
-        pixels = self._read(position)
+        pixels = self._read(self.indices, position)
         if self._cache is not None:
             self._cache[position] = pixels
             self._cached[position] = True
         return pixels
 
-    def _read(self, position: int) -> Pixels:
+    def _read(self, indices: Sequence[int], position: int) -> Pixels:
         """The image, or the next whole one where it turns out to be damaged."""
-        for offset in range(len(self.indices)):
-            index = self.indices[(position + offset) % len(self.indices)]
+        for offset in range(len(indices)):
+            index = indices[(position + offset) % len(indices)]
             try:
                 with self.source.read(index) as image:
                     # Renders of this size are compared with it: the published Hamming thumbs.
@@ -172,7 +180,7 @@ def open_real_images(
     path = Path(config.path)
     source = open_images(path, size)
     usable = yield from find_usable(source, size, upscale=config.upscale)
-    kept, _ = split(len(usable.indices), config.held_out, config.split_seed)
+    kept, apart = split(len(usable.indices), config.held_out, config.split_seed)
     listed = "; ".join(f"{item.name} {item.reason}" for item in usable.skipped[:_SHOWN])
     if len(usable.skipped) > _SHOWN:
         listed += f"; and {len(usable.skipped) - _SHOWN} more (see `dataset check`)"
@@ -182,10 +190,11 @@ def open_real_images(
             f"choose a smaller batch{f'. Skipped: {listed}' if listed else ''}."
         )
     indices = [usable.indices[i] for i in kept]
-    found = f"{len(indices):,} images"
+    held_out = [usable.indices[i] for i in apart]
+    found = f"{len(indices):,} images" + (f", {len(held_out):,} held out" if held_out else "")
     if listed:
         found += f", {len(usable.skipped):,} skipped: {listed}"
-    return RealImages(source, indices, size, thumb_size, config, seed, share), found
+    return RealImages(source, indices, held_out, size, thumb_size, config, seed, share), found
 
 
 def _tensor(pixels: Pixels) -> Tensor:
