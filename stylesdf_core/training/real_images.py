@@ -33,7 +33,8 @@ class RealBatch:
 
     Attributes:
         images: (B, 3, size, size) in [−1, 1].
-        thumbs: (B, 3, thumb, thumb), the same ones shrunk.
+        thumbs: (B, 3, thumb, thumb), the same ones shrunk; the images themselves where no thumbs
+            are wanted.
     """
 
     images: Tensor
@@ -53,6 +54,12 @@ class Share:
         return slice(self.rank * part, (self.rank + 1) * part)
 
 
+@dataclass(frozen=True)
+class _Pair:
+    image: Pixels
+    thumb: Pixels
+
+
 class RealImages:
     """All images of a run; make with :func:`open_real_images`.
 
@@ -60,7 +67,8 @@ class RealImages:
         source: where they come from.
         indices: numbers of those to train on, in the source.
         held_out: numbers of those to compare with; empty where none were set apart.
-        size, thumb_size: edges of the images and of the thumbs, pixels.
+        size: edge of the images, pixels.
+        thumb_size: of the thumbs; None where nobody looks at them.
         config: cache, workers, flips.
         seed: of order and flips.
         share: of each batch.
@@ -72,7 +80,7 @@ class RealImages:
         indices: Sequence[int],
         held_out: Sequence[int],
         size: int,
-        thumb_size: int,
+        thumb_size: int | None,
         config: ImagesConfig,
         seed: int,
         share: Share,
@@ -87,7 +95,7 @@ class RealImages:
         #: Images found damaged since training began, by number in the source.
         self.damaged: dict[int, str] = {}
         self._pool = ThreadPoolExecutor(max(1, config.workers), thread_name_prefix="images")
-        self._coming: dict[tuple[int, int, int], list[Future[Pixels]]] = {}
+        self._coming: dict[tuple[int, int, int], list[Future[_Pair]]] = {}
         self._cache: npt.NDArray[np.uint8] | None = None
         needed = len(indices) * size * size * 3
         budget = min(config.cache_gb * 1e9, psutil.virtual_memory().available / 2) / share.world
@@ -108,17 +116,18 @@ class RealImages:
             key = (ahead, batch, attempt)
             if key not in self._coming:
                 positions = self.positions(ahead, batch, attempt)[self.share.of(batch)]
-                self._coming[key] = [self._pool.submit(self._image, int(p)) for p in positions]
+                self._coming[key] = [self._pool.submit(self._pair, int(p)) for p in positions]
         # Kept for steps that are drawn again after a roll-back; older ones never come back.
         for key in [k for k in self._coming if k[0] < step or k[1:] != (batch, attempt)]:
             del self._coming[key]
-        pixels = np.stack([future.result() for future in self._coming.pop((step, batch, attempt))])
+        pairs = [future.result() for future in self._coming.pop((step, batch, attempt))]
+        images, thumbs = np.stack([p.image for p in pairs]), np.stack([p.thumb for p in pairs])
         if self.flip:
             flips = np.random.default_rng([self.seed, 3, attempt, step]).random(batch) < 0.5
             flips = flips[self.share.of(batch)]
-            pixels[flips] = pixels[flips, :, ::-1]
-        thumbs = np.stack([shrink(image, self.thumb_size) for image in pixels])
-        return RealBatch(_tensor(pixels), _tensor(thumbs))
+            for pixels in (images, thumbs):
+                pixels[flips] = pixels[flips, :, ::-1]
+        return RealBatch(_tensor(images), _tensor(thumbs))
 
     def positions(self, step: int, batch: int, attempt: int = 0) -> npt.NDArray[np.intp]:
         """Positions, among the used images, of a step's whole batch: shuffled anew each epoch."""
@@ -139,12 +148,19 @@ class RealImages:
         different = min(count, len(self.held_out))
         pixels = np.stack([self._read(self.held_out, position) for position in range(different)])
         pixels = pixels[np.arange(count) % different]
-        thumbs = np.stack([shrink(image, self.thumb_size) for image in pixels])
+        thumbs = np.stack([self._thumb(image) for image in pixels])
         return RealBatch(_tensor(pixels), _tensor(thumbs))
 
     def close(self) -> None:
         """Stop the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _pair(self, position: int) -> _Pair:
+        image = self._image(position)
+        return _Pair(image, self._thumb(image))
+
+    def _thumb(self, image: Pixels) -> Pixels:
+        return image if self.thumb_size is None else shrink(image, self.thumb_size)
 
     def _image(self, position: int) -> Pixels:
         if self._cache is not None and self._cached[position]:
@@ -170,7 +186,13 @@ class RealImages:
 
 
 def open_real_images(
-    config: ImagesConfig, size: int, thumb_size: int, batch: int, *, seed: int, share: Share
+    config: ImagesConfig,
+    size: int,
+    thumb_size: int | None,
+    batch: int,
+    *,
+    seed: int,
+    share: Share,
 ) -> Operation[tuple[RealImages, str]]:
     """The run's images, and a sentence on what was found.
 

@@ -69,11 +69,11 @@ def _train(run: RunDir, config: StageConfig, data: Any, world: World) -> Operati
     metadata = {"title": f"{config.preset} {config.stage}", "stage": config.stage}
     if not isinstance(config, SphereInitConfig):
         _check_world(config.batch, world)
-        size = config.generator.output_size
+        only_images = isinstance(config, DecoderStageConfig)
         images, found = yield from open_real_images(
             config.images,
-            size,
-            config.generator.thumb_size,
+            config.generator.output_size,
+            None if only_images else config.generator.thumb_size,
             config.batch,
             seed=config.run.seed,
             share=world.share,
