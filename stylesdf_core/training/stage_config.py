@@ -341,17 +341,18 @@ PRESETS: dict[PresetName, Preset] = {
         ),
         sphere=SphereConfig(steps=200, batch=8, rays=64, learning_rate=1e-3, beta=0.05),
         volume=VolumeLosses(
+            minimal_surface=0.01,
             geometry_rays=32,
             r1_every=4,
-            generator_rate=5e-5,
-            discriminator_rate=1e-4,
+            generator_rate=1.2e-4,
+            discriminator_rate=1.5e-4,
             discriminator_channels=24,
         ),
         image=ImageLosses(widest=64),
         run=RunConfig(
-            record_every=10, evaluate_every=200, checkpoint_every=200, ema=0.99, precision="float32"
+            record_every=10, evaluate_every=200, checkpoint_every=200, ema=0.98, precision="float32"
         ),
-        steps=(2_000, 1_000, 500),
+        steps=(1_200, 600, 300),
         batch=8,
         upscale=True,
     ),

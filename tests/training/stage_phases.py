@@ -53,6 +53,7 @@ RUN = RunConfig(
 )
 VOLUME = VolumeLosses(discriminator_channels=8, r1_every=2)
 AnyPhase: TypeAlias = VolumePhase | DecoderPhase | JointPhase
+KINDS = ("renderer", "decoder", "joint")
 Config: TypeAlias = RendererConfig | DecoderStageConfig | JointConfig
 
 

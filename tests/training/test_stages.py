@@ -45,6 +45,7 @@ from stylesdf_core.training.stages import inherit, run_stage
 from stylesdf_core.training.volume_terms import render_fakes
 from tests.golden import published_state, reference_discriminator
 from tests.training.stage_phases import (
+    KINDS,
     RUN,
     THUMB,
     VOLUME,
@@ -108,7 +109,7 @@ def assert_same(one: Any, other: Any, where: str = "") -> None:
         assert one == other, where
 
 
-@pytest.mark.parametrize("name", ["renderer", "decoder", "joint"])
+@pytest.mark.parametrize("name", KINDS)
 def test_configs_round_trip(name: str, folder: Path) -> None:
     config = stage_config(name, folder)
     assert from_json(STAGES[name], json.loads(json.dumps(to_json(config)))) == config
@@ -158,7 +159,7 @@ def test_renderer_makes_its_sphere_and_leaves_what_the_folder_promises(
     assert resolve(run.path).path == run.latest("ema"), "a run's folder is a model"
 
 
-@pytest.mark.parametrize("name", ["renderer", "decoder", "joint"])
+@pytest.mark.parametrize("name", KINDS)
 def test_stop_and_resume_equals_uninterrupted(name: str, tmp_path: Path, folder: Path) -> None:
     """Bit for bit: weights, averages, optimizers and discriminators."""
     config = stage_config(name, folder)
@@ -235,7 +236,7 @@ def test_sphere_init_approaches_a_sphere(tmp_path: Path, renderer: RendererConfi
 # --- chunks ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["renderer", "decoder", "joint"])
+@pytest.mark.parametrize("name", KINDS)
 def test_chunks_give_the_gradients_of_the_whole_batch(name: str, folder: Path) -> None:
     config = stage_config(name, folder)
     config = replace(config, batch=4 * config.chunk)  # so that half batches have chunks too
