@@ -213,7 +213,7 @@ class TrainRenderer(_TrainFromImages):
         preset = self._preset()
         given = {"r1": self.r1, "minimal_surface": self.minimal_surface}
         changes: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-        batch = self.batch or preset.batch or 24
+        batch = self.batch or preset.batches[0]
         return RendererConfig(
             images=self._images(),
             preset=self.preset,
@@ -255,7 +255,7 @@ class TrainDecoder(_TrainFromImages):
             output_size=preset.generator.output_size,
             channel_multiplier=preset.generator.channel_multiplier,
         )
-        batch = self.batch or preset.batch or 32
+        batch = self.batch or preset.batches[1]
         return DecoderStageConfig(
             images=self._images(),
             init=init,
@@ -290,7 +290,7 @@ class TrainJoint(_TrainFromImages):
 
         preset, init = self._preset(), str(_absolute(self.init))
         rays = preset.volume.geometry_rays or 256
-        batch = self.batch or preset.batch or 32
+        batch = self.batch or preset.batches[2]
         return JointConfig(
             images=self._images(),
             init=init,

@@ -15,7 +15,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -176,7 +176,6 @@ class _Run:
     best: float = math.inf
     score: float = math.inf
     rolled_back: bool = False
-    losses: dict[str, Tensor] = field(default_factory=dict)
 
     def begin(self, plan: PhasePlan, saved: dict[str, Any] | None) -> Phase:
         """The plan's phase, as it was in ``saved`` if that is of the same one."""
@@ -250,8 +249,10 @@ def train(
     if saved:
         state.restore(saved)
     world.wait()  # all have read before one goes on to write
-    monitor = Monitor(run, total, state.step, is_main=world.is_main, device=world.device)
-    with _disk_errors(run), monitor:
+    with (
+        _disk_errors(run),
+        Monitor(run, total, state.step, is_main=world.is_main, device=world.device) as monitor,
+    ):
         start, stopped = 0, False
         for plan in plans:
             end = start + plan.steps
@@ -262,10 +263,10 @@ def train(
             saved = None
             monitor.begin(plan.name, phase.batch, state.step)
             while state.step < end and not stopped:
-                state.losses = phase.step(state.step - start)
+                losses = phase.step(state.step - start)
                 state.step += 1
                 step = state.step
-                wrong = _not_finite(state.losses, plan.name)
+                wrong = _not_finite(losses, plan.name)
                 asked = world.is_main and run.stop_requested()
                 diverged, stopped = world.any(bool(wrong), asked)
                 if diverged:
@@ -275,7 +276,7 @@ def train(
                 models.average(min(cadence.ema, (1.0 + step) / (10.0 + step)))
                 if world.is_main:
                     if step % cadence.record == 0 or step == end:
-                        monitor.losses(step, state.losses)
+                        monitor.losses(step, losses)
                     if step % cadence.evaluate == 0 or step == end:
                         record = phase.evaluate(run.sample_path(step))
                         state.score = record.get("swd", math.inf)

@@ -306,7 +306,7 @@ class Preset:
         generator: of the whole model.
         poses, sphere, volume, image, run: see there.
         steps: of renderer, decoder and joint.
-        batch: the same for all three; None for the paper's.
+        batches: of the same.
         upscale: whether small images are used.
     """
 
@@ -317,7 +317,7 @@ class Preset:
     image: ImageLosses = ImageLosses()
     run: RunConfig = RunConfig()
     steps: tuple[int, int, int] = (200_000, 300_000, 50_000)
-    batch: int | None = None
+    batches: tuple[int, int, int] = (24, 32, 32)
     upscale: bool = False
 
 
@@ -352,8 +352,8 @@ PRESETS: dict[PresetName, Preset] = {
         run=RunConfig(
             record_every=10, evaluate_every=200, checkpoint_every=200, ema=0.98, precision="float32"
         ),
-        steps=(1_200, 600, 300),
-        batch=8,
+        steps=(1_200, 300, 200),
+        batches=(8, 4, 4),
         upscale=True,
     ),
 }
