@@ -98,7 +98,7 @@ class _TrainStage:
             raise InputError(f"--steps must be at least 1, not {self.steps}.")
         run = RunDir(self.run_dir)
         config = self.config()
-        run.write_config(json.loads(json.dumps(to_json(config))), ADJUSTABLE)
+        run.write_config(json.loads(json.dumps(to_json(config))), ADJUSTABLE, until_saved=True)
         if self.gpus > 1:
             return (yield from _run_processes(run, self.gpus, total_steps(config)))
         return (yield from run_stage(run))

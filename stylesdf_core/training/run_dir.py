@@ -74,17 +74,22 @@ class RunDir:
         except (OSError, ValueError) as error:
             raise InputError(f"{file} cannot be read as JSON: {error}.") from error
 
-    def write_config(self, config: Any, adjustable: Collection[str] = ()) -> None:
+    def write_config(
+        self, config: Any, adjustable: Collection[str] = (), *, until_saved: bool = False
+    ) -> None:
         """Make the folder with ``config`` (a JSON value), or check that it has the same.
 
         Args:
             adjustable: settings (``"run.keep"``) that a resumed run may change.
+            until_saved: before the first checkpoint everything may change: there is nothing to
+                lose, and the first command may have named the wrong images.
 
         Raises:
             InputError: the folder already belongs to a run with another config.
         """
         file = self.path / "config.json"
-        if not file.exists():
+        unsaved = until_saved and self.latest() is None and self.running_process() is None
+        if unsaved or not file.exists():
             write_json(file, config)
             return
         before, after = _flat(self.read_config()), _flat(config)

@@ -82,6 +82,9 @@ def test_the_same_command_resumes_and_may_go_further(tmp_path: Path) -> None:
         "data": tmp_path / "images", "run_dir": tmp_path / "runs" / "a", "preset": "tiny",
         "field": "density", "batch": 2, "checkpoint_every": 2, "device": "cpu",
     }  # fmt: skip
+    with pytest.raises(InputError, match="no folder"):
+        drain(TrainRenderer(**{**settings, "data": tmp_path / "nowhere"}).run())
+    # Nothing was trained yet, so the corrected command is not held to the first one.
     assert drain(TrainRenderer(**settings, steps=2).run()).step == 2
     result = drain(TrainRenderer(**settings, steps=3).run())
     assert (result.step, result.finished) == (3, True)
