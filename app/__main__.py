@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeAlias
 import tyro
 from tqdm import tqdm
 
+from stylesdf_core.commands.bench import Bench
 from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
 from stylesdf_core.commands.heads import MakeHeads
 from stylesdf_core.commands.measure import Measure
@@ -79,6 +80,7 @@ Command: TypeAlias = (
     | Annotated[RenderTurntable, tyro.conf.subcommand("turntable")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Measure, tyro.conf.subcommand("measure")]
+    | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Info, tyro.conf.subcommand("info")]
     | Models
     | Annotated[MakeHeads, tyro.conf.subcommand("heads")]
@@ -177,7 +179,7 @@ def _open_window(file: Path | None) -> int:
     if not has_display():
         _complain(
             "There is no display to open a window on; the commands render, mesh, turntable, demo, "
-            "models, info, heads, dataset, train and measure work without one (see --help)."
+            "models, info, heads, dataset, train, measure and bench work without one (see --help)."
         )
         return FAILED
     try:

@@ -6,6 +6,7 @@ grid and the level, the picture on the mesh and the camera.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from stylesdf_core.sdf_grid import SdfGrid
 
 LIVE_RESOLUTION = 48
+#: Edge of pictures drawn while something moves, at most; software renderers pay by the pixel.
+DRAFT_SIZE = 384
 _CHUNK = 16384  # points between two looks at the mailbox
 R = TypeVar("R")
 
@@ -38,6 +41,7 @@ class MeshRequest:
         resolution: grid points per axis in the end, 32 to 512.
         level: SDF value of the surface, world units.
         size: edge of the picture, pixels.
+        whole: to the resolution asked for; else, while things move, a draft of what there is.
     """
 
     scene: Scene
@@ -49,6 +53,7 @@ class MeshRequest:
     wireframe: bool
     size: int
     model: Model = field(compare=False)
+    whole: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +73,9 @@ class ShownMesh:
     report: MeshReport | None
 
 
-def mesh_worker() -> LatestWorker[MeshRequest, ShownMesh]:
-    """A worker that draws the newest request, first from a coarse mesh."""
-    return LatestWorker("mesh", _prepare)
+def mesh_worker(news: threading.Event | None = None) -> LatestWorker[MeshRequest, ShownMesh]:
+    """A worker that draws the newest request, first from a coarse mesh; sets ``news`` with each."""
+    return LatestWorker("mesh", _prepare, news)
 
 
 def _prepare() -> Work[MeshRequest, ShownMesh]:
@@ -87,24 +92,40 @@ class _LiveMesh:
         self._engine: Engine | None = None
         self._engine_key: tuple[Model, str] | None = None
         self._face: Scene | None = None
+        self._draft: ShownMesh | None = None
         self._surface: tuple[object, ...] = ()
         self._grids: dict[int, SdfGrid] = {}
         self._meshes: dict[int, SurfaceMesh] = {}
         self._reports: dict[int, MeshReport] = {}
 
     def answer(self, request: MeshRequest) -> Iterator[ShownMesh | None]:
-        """Pictures of the request from a coarse mesh, then the asked for resolution."""
+        """Pictures of the request: a draft, then, if it is whole, the asked for resolution.
+
+        The draft may be that of an earlier request; it counts as the first answer, so that the
+        long work after it can be broken off.
+        """
         self._forget_what_changed(request)
-        if request.resolution in self._meshes:
-            stages = [request.resolution]
-        else:
-            stages = sorted({min(LIVE_RESOLUTION, request.resolution), request.resolution})
-        for resolution in stages:
-            start = time.perf_counter()
-            if resolution not in self._meshes:
-                yield from self._build(request, resolution)
-            finished = resolution == request.resolution
-            yield self._draw(request, resolution, start, with_report=finished)
+        draft = replace(request, whole=False)
+        if self._draft is None or self._draft.request != draft:
+            self._draft = None
+            fine = request.resolution in self._meshes
+            if not (fine and request.whole):
+                resolution = request.resolution if fine else self._live(request)
+                self._draft = yield from self._shown(draft, resolution)
+        if self._draft is not None:
+            yield self._draft
+        if request.whole:
+            yield (yield from self._shown(request, request.resolution))
+
+    @staticmethod
+    def _live(request: MeshRequest) -> int:
+        return min(LIVE_RESOLUTION, request.resolution)
+
+    def _shown(self, request: MeshRequest, resolution: int) -> Generator[None, None, ShownMesh]:
+        start = time.perf_counter()
+        if resolution not in self._meshes:
+            yield from self._build(request, resolution)
+        return self._draw(request, resolution, start)
 
     def _forget_what_changed(self, request: MeshRequest) -> None:
         key = (request.model, request.device)
@@ -114,12 +135,13 @@ class _LiveMesh:
             from stylesdf_core.engine import Engine
 
             self._engine, self._engine_key = Engine(request.model, request.device), key
-            self._face = None
+            self._face = self._draft = None
         neutral = Scene()
         face = replace(request.scene, camera=neutral.camera, mixing=neutral.mixing)
         if face != self._face:
             self._face = face
             self._grids.clear()
+            self._draft = None
             self._surface = ()
         surface = (request.level, request.largest_component, request.vertex_colors)
         if surface != self._surface:
@@ -127,7 +149,7 @@ class _LiveMesh:
             self._meshes.clear()
             self._reports.clear()
 
-    def _build(self, request: MeshRequest, resolution: int) -> Iterator[None]:
+    def _build(self, request: MeshRequest, resolution: int) -> Generator[None, None, None]:
         from stylesdf_core.meshing import mesh_grid
         from stylesdf_core.sdf_grid import sample_grid
 
@@ -153,27 +175,26 @@ class _LiveMesh:
             )
         )
 
-    def _draw(
-        self, request: MeshRequest, resolution: int, start: float, *, with_report: bool
-    ) -> ShownMesh:
+    def _draw(self, request: MeshRequest, resolution: int, start: float) -> ShownMesh:
         from stylesdf_core.meshing import report
 
         mesh = self._meshes[resolution]
         picture = self._preview.render(
             mesh,
             request.scene.camera,
-            request.size,
+            request.size if request.whole else min(request.size, DRAFT_SIZE),
             wireframe=request.wireframe,
             vertex_colors=request.vertex_colors,
         )
-        if with_report and resolution not in self._reports:
+        finished = resolution == request.resolution
+        if finished and request.whole and resolution not in self._reports:
             self._reports[resolution] = report(mesh)
         return ShownMesh(
             request,
             picture.pixels,
             resolution,
             time.perf_counter() - start,
-            self._reports[resolution] if with_report else None,
+            self._reports.get(resolution) if finished else None,
         )
 
 

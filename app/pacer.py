@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 _FPS = 60.0
+#: While something is computed for the screen the window leaves it the CPU; news come at once.
+_WAITING_FPS = 36.0
 _IDLE_FPS = 20.0
 _IDLE_AFTER = 1.0  # seconds
 
@@ -16,13 +19,23 @@ class Pacer:
         self._frame_at = 0.0
         self._active_at = time.monotonic()
 
-    def wait(self, *, active: bool) -> None:
-        """Sleep until the next frame is due: 60 a second while active and shortly after."""
+    def wait(self, news: threading.Event, *, active: bool, computing: bool) -> None:
+        """Sleep until the next frame is due.
+
+        Args:
+            news: set when there is a result to show; it may end the sleep.
+            active: something moves; 60 frames a second, and shortly after.
+            computing: news are on their way.
+        """
         now = time.monotonic()
-        if active:
+        if active or computing:
             self._active_at = now
-        rate = _FPS if now - self._active_at < _IDLE_AFTER else _IDLE_FPS
-        pause = self._frame_at + 1.0 / rate - now
+        idle = now - self._active_at >= _IDLE_AFTER
+        rate = _WAITING_FPS if computing else _IDLE_FPS if idle else _FPS
+        pause = self._frame_at + 1.0 / _FPS - now
         if pause > 0.0:
             time.sleep(pause)
+        pause = self._frame_at + 1.0 / rate - time.monotonic()
+        if pause > 0.0:
+            news.wait(pause)
         self._frame_at = time.monotonic()

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.workers import LatestWorker, Work
+from app.pass_planner import PassPlanner
+from app.workers import LatestWorker
 from stylesdf_core.scene import Scene, View
 
 if TYPE_CHECKING:
-    from stylesdf_core.engine import Engine
+    from stylesdf_core.engine import Engine, Frame
     from stylesdf_core.model import Model
 
 #: Smaller pictures are enlarged to this edge with a smoother kernel than the GPU's bilinear one.
 _SMOOTH_SIZE = 512
+#: The same for passes that better ones follow: the rest is left to the GPU, and to the next pass.
+_MOVING_SIZE = 256
 #: Depth and normals are rendered this much finer than the model's thumb size when idle.
 _REFINED = 2
 MAX_PICTURE = 1024
@@ -31,12 +36,14 @@ class PictureRequest:
     Attributes:
         view: image, volume, depth or normals.
         device: as in Settings.
+        whole: to the last pass; else, while things move, only the first.
     """
 
     scene: Scene
     view: View
     device: str
     model: Model = field(compare=False)
+    whole: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,66 +68,125 @@ class ShownPicture:
     note: str = ""
 
 
-def picture_worker() -> LatestWorker[PictureRequest, ShownPicture]:
-    """A worker that renders the newest request coarse to fine."""
-    return LatestWorker("pictures", _prepare)
+def picture_worker(
+    news: threading.Event | None = None,
+) -> LatestWorker[PictureRequest, ShownPicture]:
+    """A worker that renders the newest request coarse to fine; sets ``news`` with each pass."""
+    return LatestWorker("pictures", lambda: _Painter().paint, news)
 
 
-def _prepare() -> Work[PictureRequest, ShownPicture]:
-    from stylesdf_core.engine import Engine
+@dataclass
+class _Begun:
+    """A picture under way; kept between requests, so that a whole one goes on from its first pass.
 
-    engine: Engine | None = None
-    key: tuple[Model, str] | None = None
+    Attributes:
+        newest: the last pass that there is.
+    """
 
-    def work(request: PictureRequest) -> Iterator[ShownPicture]:
-        nonlocal engine, key
-        if engine is None or key is None or key[0] is not request.model or key[1] != request.device:
-            engine = Engine(request.model, request.device)
-            key = (request.model, request.device)
-        yield from _passes(engine, request)
-
-    return work
+    request: PictureRequest
+    passes: Iterator[ShownPicture]
+    newest: ShownPicture | None = None
 
 
-def _passes(engine: Engine, request: PictureRequest) -> Iterator[ShownPicture]:
+class _Painter:
+    """An engine, the picture it is at, and what its passes have cost."""
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._key: tuple[Model, str] | None = None
+        self._begun: _Begun | None = None
+        self._face: object = None
+        self._planners: dict[object, PassPlanner] = {}
+
+    def paint(self, request: PictureRequest) -> Iterator[ShownPicture]:
+        """The passes of a request; those that an earlier one has had come as one, the newest.
+
+        That one counts as the request's first answer, so that the rest, which may be long, is
+        dropped when it comes too late.
+        """
+        begun = self._begin(request)
+        if begun.newest is not None:
+            yield begun.newest
+            if not request.whole:
+                return
+        try:
+            for shown in begun.passes:
+                begun.newest = shown
+                yield shown
+                if not request.whole:
+                    return
+        except Exception:
+            self._begun = None
+            raise
+
+    def _begin(self, request: PictureRequest) -> _Begun:
+        whole = replace(request, whole=True)
+        begun = self._begun
+        if begun is None or begun.request != whole or begun.request.model is not request.model:
+            engine = self._engine_for(request)
+            # A face's first picture costs more than its next: the style has to be baked.
+            face = (request.scene.identity, request.scene.morph, request.scene.truncation_psi)
+            new_face, self._face = face != self._face, face
+            planner = self._planners.setdefault((request.view, new_face), PassPlanner())
+            begun = self._begun = _Begun(whole, _passes(engine, whole, planner))
+        return begun
+
+    def _engine_for(self, request: PictureRequest) -> Engine:
+        from stylesdf_core.engine import Engine
+
+        key = (request.model, request.device)
+        if self._engine is None or self._key is None or self._key[0] is not key[0]:
+            self._engine = None
+        if self._engine is None or self._key != key:
+            self._engine, self._key = Engine(request.model, request.device), key
+            self._face, self._planners = None, {}
+        return self._engine
+
+
+def _passes(
+    engine: Engine, request: PictureRequest, planner: PassPlanner
+) -> Iterator[ShownPicture]:
     refines = request.view in ("depth", "normals")
-    extra = 1 if refines else 0
+    frames = engine.passes(request.scene, request.view, coarsest=planner.edge())
     count = 0
-    for frame in engine.passes(request.scene, request.view):
-        count = frame.pass_count + extra
-        yield ShownPicture(
-            request=request,
-            pixels=enlarged(frame.picture.display()),
-            kind=frame.picture.view,
-            resolution=frame.resolution,
-            index=frame.pass_index,
-            passes=count,
-            seconds=frame.seconds,
-            device=engine.device.type,
-            note=frame.note,
-        )
+    start = time.perf_counter()
+    for frame in frames:
+        count = frame.pass_count + (1 if refines else 0)
+        shown = _shown(engine, request, frame, frame.pass_index, count)
+        planner.measured(frame.resolution, time.perf_counter() - start)
+        yield shown
+        start = time.perf_counter()
     if refines:
         size = engine.config.thumb_size * _REFINED
-        *_, frame = engine.passes(request.scene, request.view, size)
-        yield ShownPicture(
-            request=request,
-            pixels=enlarged(frame.picture.display()),
-            kind=request.view,
-            resolution=size,
-            index=count - 1,
-            passes=count,
-            seconds=frame.seconds,
-            device=engine.device.type,
-            note=frame.note,
-        )
+        *_, frame = engine.passes(request.scene, request.view, size, coarsest=size)
+        yield _shown(engine, request, frame, count - 1, count)
 
 
-def enlarged(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """(H, W, 3) in [0, 1] with small pictures enlarged bicubically, large ones reduced."""
+def _shown(
+    engine: Engine, request: PictureRequest, frame: Frame, index: int, count: int
+) -> ShownPicture:
+    smooth = _SMOOTH_SIZE if index == count - 1 else _MOVING_SIZE
+    return ShownPicture(
+        request=request,
+        pixels=enlarged(frame.picture.display(), smooth),
+        kind=frame.picture.view,
+        resolution=frame.resolution,
+        index=index,
+        passes=count,
+        seconds=frame.seconds,
+        device=engine.device.type,
+        note=frame.note,
+    )
+
+
+def enlarged(
+    pixels: npt.NDArray[np.float32], smooth: int = _SMOOTH_SIZE
+) -> npt.NDArray[np.float32]:
+    """(H, W, 3) in [0, 1], enlarged bicubically to ``smooth`` pixels; too large ones reduced."""
     edge = max(pixels.shape[:2])
-    if _SMOOTH_SIZE <= edge <= MAX_PICTURE:
+    if smooth <= edge <= MAX_PICTURE:
         return pixels
-    target = _SMOOTH_SIZE if edge < _SMOOTH_SIZE else MAX_PICTURE
+    target = smooth if edge < smooth else MAX_PICTURE
     size = (round(pixels.shape[1] * target / edge), round(pixels.shape[0] * target / edge))
     resized = Image.fromarray((pixels * 255.0 + 0.5).astype(np.uint8)).resize(
         size, Image.Resampling.BICUBIC

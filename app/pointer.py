@@ -51,10 +51,30 @@ class Target(Protocol):
         """The wheel turned over it; True if that meant something."""
 
 
+class Hand(Protocol):
+    """What the pointer follows: the mouse, or a script in its place."""
+
+    def position(self) -> tuple[float, float]:
+        """Pixels from the window's upper left corner, as of the last frame drawn."""
+
+    def is_down(self, button: int) -> bool:
+        """Whether a button is held."""
+
+
+class _Mouse:
+    def position(self) -> tuple[float, float]:
+        x, y = dpg.get_mouse_pos(local=False)
+        return float(x), float(y)
+
+    def is_down(self, button: int) -> bool:
+        return bool(dpg.is_mouse_button_down(button))
+
+
 class Pointer:
     """Routes the mouse to targets; owns the capture."""
 
     def __init__(self) -> None:
+        self.hand: Hand = _Mouse()
         self._targets: list[Target] = []
         self._captured: tuple[Target, int] | None = None
         self._hovered: Target | None = None
@@ -90,12 +110,12 @@ class Pointer:
 
     def update(self) -> None:
         """Once a frame: pass movement on, notice releases outside the window."""
-        position = _mouse()
+        position = self.hand.position()
         if self._captured is not None:
             target, button = self._captured
             if position != self._last:
                 target.drag(*_local(target, position))
-            if not dpg.is_mouse_button_down(button):
+            if not self.hand.is_down(button):
                 self._released(button)
         self._last = position
         hovered = self._captured[0] if self._captured is not None else self._under_mouse()
@@ -119,28 +139,28 @@ class Pointer:
         target = self._under_mouse()
         if target is None:
             return
-        position = _mouse()
         ctrl = dpg.is_key_down(dpg.mvKey_LControl) or dpg.is_key_down(dpg.mvKey_RControl)
-        self._last = position
-        if target.press(Press(button, *_local(target, position), ctrl, double)):
+        self.press(target, button, ctrl=ctrl, double=double)
+
+    def press(
+        self, target: Target, button: int, *, ctrl: bool = False, double: bool = False
+    ) -> None:
+        """A button goes down on ``target``, where the mouse is."""
+        self._last = self.hand.position()
+        if target.press(Press(button, *_local(target, self._last), ctrl, double)):
             self._captured = (target, button)
 
     def _released(self, button: int) -> None:
         if self._captured is not None and self._captured[1] == button:
             target, _ = self._captured
             self._captured = None
-            target.drag(*_local(target, _mouse()))
+            target.drag(*_local(target, self.hand.position()))
             target.release()
 
     def _wheel(self, steps: float) -> None:
         target = self._under_mouse()
         if target is not None:
             target.wheel(steps)
-
-
-def _mouse() -> tuple[float, float]:
-    x, y = dpg.get_mouse_pos(local=False)
-    return float(x), float(y)
 
 
 def _local(target: Target, position: tuple[float, float]) -> tuple[float, float]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from app.mesh_worker import MeshRequest, ShownMesh, mesh_worker
+from app.pass_planner import Rest
 from app.picture_worker import PictureRequest, ShownPicture, picture_worker
 from app.settings import Settings
 from stylesdf_core.scene import Scene, View
 
 if TYPE_CHECKING:
     from stylesdf_core.model import Model
+
+R = TypeVar("R", PictureRequest, MeshRequest)
 
 
 def picture_view(settings: Settings) -> View:
@@ -35,6 +40,7 @@ class Screen:
         picture, mesh: the newest results; they stay while better ones are coming.
         picture_error, mesh_error: of the newest request; None once it succeeds.
         mesh_size: edge of the mesh pane in pixels, for the viewport to set.
+        news: set while there are results to poll.
     """
 
     def __init__(self) -> None:
@@ -43,22 +49,29 @@ class Screen:
         self.picture_error: BaseException | None = None
         self.mesh_error: BaseException | None = None
         self.mesh_size = 512
-        self._pictures = picture_worker()
-        self._meshes = mesh_worker()
+        self.news = threading.Event()
+        self._pictures = picture_worker(self.news)
+        self._meshes = mesh_worker(self.news)
         self._picture_request: PictureRequest | None = None
+        self._rest = Rest()
+        self._wanted: object = None
         self._mesh_request: MeshRequest | None = None
 
     @property
     def busy(self) -> bool:
         """Whether anything is being computed."""
-        return self._pictures.busy or self._meshes.busy
+        requests = (self._picture_request, self._mesh_request)
+        begun = any(request is not None and not request.whole for request in requests)
+        return begun or self._pictures.busy or self._meshes.busy
 
     def poll(self) -> None:
         """Take results in."""
+        self.news.clear()
         picture = self._pictures.poll()
         if picture is not None:
             self.picture_error = picture.error
-            self.picture = picture.value or self.picture
+            if picture.value is not None and not _is_worse(picture.value, self.picture):
+                self.picture = picture.value
         mesh = self._meshes.poll()
         if mesh is not None:
             self.mesh_error = mesh.error
@@ -66,14 +79,13 @@ class Screen:
 
     def request(self, model: Model, scene: Scene, settings: Settings) -> None:
         """Ask for what is shown, where it differs from what was asked for last."""
+        picture, mesh = self._picture_request, self._mesh_request
+        wanted_picture = wanted_mesh = None
         if shows_picture(settings):
-            picture = PictureRequest(scene, picture_view(settings), settings.device, model)
-            if picture != self._picture_request:
-                self._picture_request = picture
-                self._pictures.submit(picture)
+            wanted_picture = PictureRequest(scene, picture_view(settings), settings.device, model)
         if shows_mesh(settings):
             chosen = settings.mesh
-            mesh = MeshRequest(
+            wanted_mesh = MeshRequest(
                 scene,
                 settings.device,
                 chosen.resolution,
@@ -84,9 +96,15 @@ class Screen:
                 self.mesh_size,
                 model,
             )
-            if mesh != self._mesh_request:
-                self._mesh_request = mesh
-                self._meshes.submit(mesh)
+        wanted = (wanted_picture, wanted_mesh)
+        rests = self._rest.frame(changed=wanted != self._wanted)
+        self._wanted = wanted
+        self._picture_request = _next_request(wanted_picture, picture, rests)
+        self._mesh_request = _next_request(wanted_mesh, mesh, rests)
+        if self._picture_request is not None and self._picture_request is not picture:
+            self._pictures.submit(self._picture_request)
+        if self._mesh_request is not None and self._mesh_request is not mesh:
+            self._meshes.submit(self._mesh_request)
 
     def forget(self) -> None:
         """Ask again for everything."""
@@ -97,3 +115,22 @@ class Screen:
         """End the threads."""
         self._pictures.close()
         self._meshes.close()
+
+
+def _next_request(wanted: R | None, asked: R | None, rests: bool) -> R | None:
+    """What to ask for: the beginning of something new, all of it when nothing has moved since."""
+    if wanted is None:
+        return None
+    if asked is None or replace(asked, whole=True) != wanted:
+        return replace(wanted, whole=False)
+    return wanted if rests and not asked.whole else asked
+
+
+def _is_worse(new: ShownPicture, shown: ShownPicture | None) -> bool:
+    """Whether ``new`` is an earlier pass of the picture that is shown already."""
+    return (
+        shown is not None
+        and new.request == shown.request
+        and new.request.model is shown.request.model
+        and new.index < shown.index
+    )

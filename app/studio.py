@@ -89,6 +89,8 @@ class Studio:
         self._pacer = Pacer()
         #: Errors nobody foresaw, for tests; each has been shown as a message.
         self.failures: list[Exception] = []
+        #: When the last frame looked at the mouse, and when it was drawn, time.perf_counter().
+        self.polled_at = self.drawn_at = 0.0
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -118,19 +120,28 @@ class Studio:
         dpg.set_exit_callback(self.ask_to_quit)
         self._picture_texture = PictureTexture()
         self._mesh_texture = PictureTexture()
-        self._pointer = Pointer()
+        self.pointer = Pointer()
         self._build()
         dpg.setup_dearpygui()
         dpg.show_viewport()
         self._opened = True
 
     def step(self) -> bool:
-        """One frame: callbacks, results and requests, widgets, drawing; False once closed."""
+        """One frame: results and widgets, drawing, input and requests; False once closed.
+
+        Drawing is when the toolkit looks at mouse and keyboard. What they ask for goes to the
+        workers right after it, and what has come meanwhile is drawn right before.
+        """
         if self._quitting or not dpg.is_dearpygui_running():
             return False
         self._guarded(self._before_frame)
+        self.polled_at = time.perf_counter()
         dpg.render_dearpygui_frame()
-        self._pacer.wait(active=self._is_active())
+        self.drawn_at = time.perf_counter()
+        self._guarded(self._after_frame)
+        self._pacer.wait(
+            self.bench.screen.news, active=self._is_active(), computing=self.bench.busy
+        )
         return True
 
     def close(self) -> None:
@@ -143,17 +154,19 @@ class Studio:
             dpg.destroy_context()
 
     def _before_frame(self) -> None:
-        for job in dpg.get_callback_queue() or []:
-            self._guarded(partial(dpg.run_callbacks, [job]))
-        self._pointer.update()
-        self._ui.number_entry.update()
         if self._new_scale is not None:
             self._rebuild()
-        if dpg.get_frame_count() > 0:  # the window first; loading PyTorch would hold it up
-            self.bench.tick()
-        self._commit_when_quiet()
+        self.bench.screen.poll()
         self._layout()
         self._sync()
+
+    def _after_frame(self) -> None:
+        for job in dpg.get_callback_queue() or []:
+            self._guarded(partial(dpg.run_callbacks, [job]))
+        self.pointer.update()
+        self._ui.number_entry.update()
+        self.bench.tick()
+        self._commit_when_quiet()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Run app code; whatever escapes becomes a message, never a dead window."""
@@ -171,20 +184,20 @@ class Studio:
         now = time.monotonic()
         if self.bench.scene is not self._scene:
             self._scene, self._moved_at = self.bench.scene, now
-        if not self._pointer.dragging and now - self._moved_at > _COMMIT_AFTER:
+        if not self.pointer.dragging and now - self._moved_at > _COMMIT_AFTER:
             self.bench.document.commit()
 
     def _is_active(self) -> bool:
         """Whether anything on the screen may be moving."""
         mouse = tuple(dpg.get_mouse_pos(local=False))
         moved, self._mouse = mouse != self._mouse, mouse
-        return moved or self._pointer.dragging or self.bench.busy or bool(self.bench.jobs.active)
+        return moved or self.pointer.dragging or self.bench.busy or bool(self.bench.jobs.active)
 
     # --- building -------------------------------------------------------------------------------
 
     def _build(self) -> None:
         bench = self.bench
-        self._ui = ui = Ui(bench.settings.window.font_scale, self._pointer)
+        self._ui = ui = Ui(bench.settings.window.font_scale, self.pointer)
         self._dialogs = Dialogs(ui)
         self.actions = actions = Actions(bench, self._dialogs, self)
         self._shortcuts: tuple[Shortcut, ...] = shortcuts(actions)
@@ -225,7 +238,10 @@ class Studio:
         self._overlay = Overlay(ui, bench, Remedy("Open another file …", actions.open_model))
         dpg.set_primary_window(self._window, True)
         # Becoming primary forgets these; all children are placed by hand, so nothing may scroll.
-        dpg.configure_item(self._window, no_scrollbar=True, no_scroll_with_mouse=True)
+        # Its background is that of the cleared frame: a software renderer need not fill it twice.
+        dpg.configure_item(
+            self._window, no_scrollbar=True, no_scroll_with_mouse=True, no_background=True
+        )
         self._places = None
         self._synced = ()
 
@@ -235,7 +251,7 @@ class Studio:
         scale, self._new_scale = self._new_scale, None
         settings = self.bench.settings
         self.bench.settings = replace(settings, window=replace(settings.window, font_scale=scale))
-        self._pointer.clear()
+        self.pointer.clear()
         dpg.delete_item(self._keyboard.registry)
         for window in dpg.get_windows():
             if dpg.get_item_type(window) == "mvAppItemType::mvWindowAppItem":

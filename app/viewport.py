@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import dearpygui.dearpygui as dpg
 
 from app import edits, fonts, theme
+from app.mesh_worker import ShownMesh
+from app.picture_worker import ShownPicture
 from app.pointer import LEFT, Press
 from app.texture import PictureTexture, suitable_edge
 from app.ui import Ui
@@ -55,8 +57,8 @@ class Viewport:
         self._ui, self._bench = ui, bench
         self._picture_texture, self._mesh_texture = picture, mesh
         self._width = self._height = 0
-        self._shown_picture: object = None
-        self._shown_mesh: object = None
+        self.shown_picture: ShownPicture | None = None
+        self.shown_mesh: ShownMesh | None = None
         self._busy_since = 0.0
         self._drawn: tuple[object, ...] = ()
         self._drawn_overlay: tuple[object, ...] = ()
@@ -84,11 +86,11 @@ class Viewport:
     def sync(self, scene: Scene) -> None:
         """Show the newest pictures."""
         bench = self._bench
-        if bench.screen.picture is not None and bench.screen.picture is not self._shown_picture:
-            self._shown_picture = bench.screen.picture
+        if bench.screen.picture is not None and bench.screen.picture is not self.shown_picture:
+            self.shown_picture = bench.screen.picture
             self._picture_texture.show(bench.screen.picture.pixels)
-        if bench.screen.mesh is not None and bench.screen.mesh is not self._shown_mesh:
-            self._shown_mesh = bench.screen.mesh
+        if bench.screen.mesh is not None and bench.screen.mesh is not self.shown_mesh:
+            self.shown_mesh = bench.screen.mesh
             self._mesh_texture.show(bench.screen.mesh.pixels)
         self._draw_panes()
         self._draw_overlay(scene)

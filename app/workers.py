@@ -46,17 +46,22 @@ class LatestWorker(Generic[Q, A]):
 
     Each answer is published before the mailbox is looked at; the other order would starve the
     screen while requests pour in. For the same reason an interruption point (a None) ends stale
-    work only once something has been published for it.
+    work only once something has been published for it. A second answer that comes too late is
+    dropped: between the first answers to newer requests it would only flicker.
 
     Args:
         name: of the thread.
         prepare: called in the thread before the first request; what it returns does the work.
             Called again after it failed and after the thread died.
+        news: set whenever there is something to poll.
     """
 
-    def __init__(self, name: str, prepare: Callable[[], Work[Q, A]]) -> None:
+    def __init__(
+        self, name: str, prepare: Callable[[], Work[Q, A]], news: threading.Event | None = None
+    ) -> None:
         self._name = name
         self._prepare = prepare
+        self._news = news
         self._changed = threading.Condition()
         self._request: list[Q] = []  # empty or one
         self._outcomes: deque[Outcome[Q, A]] = deque()
@@ -131,12 +136,12 @@ class LatestWorker(Generic[Q, A]):
         latest: A | None = None
         try:
             for answer in answers:
+                if self._closed or (latest is not None and self._request):
+                    return
                 if answer is not None:
                     latest = answer
                     self._publish(Outcome(request, answer))
-                with self._changed:
-                    stale = bool(self._request) and latest is not None
-                    if stale or self._closed:
+                    if self._request:
                         return
         finally:
             close = getattr(answers, "close", None)
@@ -151,6 +156,8 @@ class LatestWorker(Generic[Q, A]):
             self._outcomes.append(outcome)
             while len(self._outcomes) > 1:
                 self._outcomes.popleft()
+        if self._news is not None:
+            self._news.set()
 
 
 class JobState(Enum):

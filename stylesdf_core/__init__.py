@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stylesdf_core.camera import OrbitCamera
+    from stylesdf_core.commands.bench import Bench
     from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
     from stylesdf_core.commands.heads import MakeHeads
     from stylesdf_core.commands.measure import Measure
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Bench",
     "DatasetCheck",
     "DatasetPack",
     "Demo",
@@ -98,6 +100,7 @@ __all__ = [
 
 _HOMES = {
     "camera": ("OrbitCamera",),
+    "commands.bench": ("Bench",),
     "commands.dataset": ("DatasetCheck", "DatasetPack"),
     "commands.heads": ("MakeHeads",),
     "commands.measure": ("Measure",),

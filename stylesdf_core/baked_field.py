@@ -1,4 +1,4 @@
-"""A field with one style folded in, and the ray marcher that evaluates as little of it as it can.
+"""A field with one style folded in, evaluated tile by tile.
 
 FiLM's γ and β depend on the style alone, so they fold into each layer's affine map once a style:
 sin(γ(Wx + b) + β) = sin((γW)x + (γb + β)).
@@ -6,20 +6,24 @@ sin(γ(Wx + b) + β) = sin((γW)x + (γb + β)).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import threading
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from stylesdf_core import cpu_kernels
 from stylesdf_core.camera import VOLUME_SCALE
-from stylesdf_core.distance_grid import DistanceGrid
 from stylesdf_core.networks.film_siren import FilmSiren, SirenField
-from stylesdf_core.volume_rendering import sample_points
+from stylesdf_core.tiles import Tiles
 
-#: Samples that weigh less are not shaded; all of a ray's together stay below a grey step of 8 bits.
-VISIBLE = 1e-4
+
+@dataclass(frozen=True)
+class _SineLayer:
+    """x ↦ sin(x·W + b) with W (in, out) and b (out,)."""
+
+    weight: Tensor
+    bias: Tensor
 
 
 class BakedField:
@@ -27,177 +31,150 @@ class BakedField:
 
     Args:
         w: (1, w_dim).
+        tiles: how rows of points are worked through.
     """
 
-    def __init__(self, field: SirenField, w: Tensor) -> None:
-        self.layers = [_fold(layer, w) for layer in field.trunk]
-        first_weight, first_bias = self.layers[0]
-        self.layers[0] = (first_weight * VOLUME_SCALE, first_bias)
-        view_weight, self.view_bias = _fold(field.view_layer, w)
-        self.view_weight = view_weight[:, :-3].contiguous()
-        self.view_direction_weight = view_weight[:, -3:].contiguous()
-        self.scalar_weight, self.scalar_bias = field.scalar_head.weight, field.scalar_head.bias
-        self.rgb_weight, self.rgb_bias = field.rgb_head.weight, field.rgb_head.bias
+    def __init__(self, field: SirenField, w: Tensor, tiles: Tiles) -> None:
+        self._tiles = tiles
+        self._layers = [_fold(layer, w) for layer in field.trunk]
+        first = self._layers[0]
+        self._layers[0] = _SineLayer(first.weight * VOLUME_SCALE, first.bias)
+        view = _fold(field.view_layer, w)
+        self._view = _SineLayer(view.weight[:-3].contiguous(), view.bias)
+        self._direction_weight = view.weight[-3:].contiguous()
+        self._scalar_weight, self._scalar_bias = field.scalar_head.weight[0], field.scalar_head.bias
+        self._rgb_weight, self._rgb_bias = field.rgb_head.weight.T, field.rgb_head.bias
+        self._scratch = threading.local()
 
     @property
     def width(self) -> int:
         """Channels of the features."""
-        return int(self.view_bias.shape[0])
+        return int(self._view.bias.shape[0])
 
-    def trunk(self, points: Tensor) -> Tensor:
-        """(N, 3) world -> (N, width)."""
-        x = points
-        for weight, bias in self.layers:
-            x = torch.addmm(bias, x, weight.T)
-            x = torch.sin(x) if x.requires_grad else x.sin_()
-        return x
-
-    def scalar_of(self, trunk: Tensor) -> Tensor:
-        """(N, width) -> (N,)."""
-        return (trunk @ self.scalar_weight.T + self.scalar_bias).squeeze(-1)
+    # --- at points ------------------------------------------------------------------------------
 
     def scalar(self, points: Tensor) -> Tensor:
         """Signed distance or raw density, (N,), at world points (N, 3)."""
-        return self.scalar_of(self.trunk(points))
+        scalar = points.new_empty(len(points))
+
+        def work(start: int, stop: int) -> None:
+            scalar[start:stop] = self._scalar_of(self._trunk(points[start:stop]))
+
+        self._tiles.run(work, len(points))
+        return scalar
+
+    def trunk_and_scalar(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """The trunk's output (N, width), which :meth:`shade` wants, and the scalar (N,)."""
+        trunk, scalar = points.new_empty(len(points), self.width), points.new_empty(len(points))
+
+        def work(start: int, stop: int) -> None:
+            x = self._trunk(points[start:stop], out=trunk[start:stop])
+            scalar[start:stop] = self._scalar_of(x)
+
+        self._tiles.run(work, len(points))
+        return trunk, scalar
 
     def gradient(self, points: Tensor) -> Tensor:
         """∇ of :meth:`scalar` in world units, (N, 3)."""
-        with torch.inference_mode(False), torch.enable_grad():
-            x = points.detach().clone().requires_grad_(True)
-            (gradient,) = torch.autograd.grad(self.scalar(x).sum(), x)
+        gradient = torch.empty_like(points)
+
+        def work(start: int, stop: int) -> None:
+            with torch.enable_grad():
+                x = own = points[start:stop].detach().clone().requires_grad_(True)
+                for layer in self._layers:
+                    x = torch.sin(torch.addmm(layer.bias, x, layer.weight))
+                (gradient[start:stop],) = torch.autograd.grad(self._scalar_of(x).sum(), own)
+
+        self._tiles.run(work, len(points))
         return gradient
 
-    def features_of(self, trunk: Tensor, viewdirs: Tensor) -> Tensor:
-        """Features (N, width) from trunk outputs and unit view directions (N, 3)."""
-        direction_term = viewdirs @ self.view_direction_weight.T + self.view_bias
-        return direction_term.addmm_(trunk, self.view_weight.T).sin_()
+    # --- colour ---------------------------------------------------------------------------------
 
-    def rgb_of(self, features: Tensor) -> Tensor:
-        """Colour in [0, 1], (N, 3), of features (N, width)."""
-        return torch.sigmoid(features @ self.rgb_weight.T + self.rgb_bias)
+    def direction_terms(self, viewdirs: Tensor) -> Tensor:
+        """The view layer's share of unit view directions (R, 3), once a ray: (R, width)."""
+        return torch.addmm(self._view.bias, viewdirs, self._direction_weight)
 
-
-def _fold(layer: nn.Module, w: Tensor) -> tuple[Tensor, Tensor]:
-    assert isinstance(layer, FilmSiren)
-    gamma, beta = (value[0] for value in layer.modulation(w))
-    return gamma[:, None] * layer.linear.weight, gamma * layer.linear.bias + beta
-
-
-@dataclass(frozen=True)
-class MarchedRays:
-    """What R rays accumulate; cf. :class:`~stylesdf_core.volume_rendering.Composite`.
-
-    Attributes:
-        rgb: (R, 3) in [−1, 1].
-        background: (R,), weight of the last sample.
-        depth: (R,), expected planar depth in front of the background.
-        features: (R, width), or (R, 0) where they were not asked for.
-    """
-
-    rgb: Tensor
-    background: Tensor
-    depth: Tensor
-    features: Tensor
-
-
-@dataclass(frozen=True)
-class RayMarch:
-    """Front-to-back compositing that evaluates only the samples that can matter.
-
-    The samples are those of the plain path. A ray skips those where the distance grid rules out
-    visible density, and stops once it is opaque; of 24 samples, some six are left.
-
-    Attributes:
-        field: what is rendered.
-        sigma: density of the field's scalar.
-        t_vals: (N,) sample depths.
-        grid: bounds of the signed distance; None for a density field, which has none.
-        margin: signed distance beyond which a sample counts as empty, world units.
-        force_background: the last sample takes all weight that is left.
-    """
-
-    field: BakedField
-    sigma: Callable[[Tensor], Tensor]
-    t_vals: Tensor
-    grid: DistanceGrid | None
-    margin: float
-    force_background: bool
-
-    def __call__(
-        self, origins: Tensor, directions: Tensor, viewdirs: Tensor, *, features: bool
-    ) -> MarchedRays:
-        """Composite rays.
+    def shade(
+        self, trunk: Tensor, rows: Tensor, direction_terms: Tensor, rays: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Features (M, width) and colour in [0, 1], (M, 3), of some rows of trunk outputs.
 
         Args:
-            origins, directions, viewdirs: (R, 3) each, in the sense of ``rays.Rays``.
-            features: whether to accumulate feature vectors as well.
+            trunk: (N, width).
+            rows: (M,), which of them.
+            direction_terms: (R, width).
+            rays: (M,), which of those belongs to each row.
         """
-        count, last = origins.shape[0], self.t_vals.shape[0] - 1
-        rgb = origins.new_zeros(count, 3)
-        feature_sum = origins.new_zeros(count, self.field.width if features else 0)
-        depth_sum, covered, background = origins.new_zeros(3, count)
-        transmittance = origins.new_ones(count)
-        spacing = (self.t_vals[1] - self.t_vals[0]) * directions.norm(dim=-1)
+        features, rgb = trunk.new_empty(len(rows), self.width), trunk.new_empty(len(rows), 3)
 
-        def trunk_at(rays: Tensor, t: Tensor) -> Tensor:
-            return self.field.trunk(torch.addcmul(origins[rays], directions[rays], t[:, None]))
+        def work(start: int, stop: int) -> None:
+            own = features[start:stop]
+            torch.mm(trunk[rows[start:stop]], self._view.weight, out=own)
+            _sine_of_sum_by_row(own, direction_terms, rays[start:stop])
+            rgb[start:stop] = self._rgb_of(own)
 
-        def accumulate(rays: Tensor, trunk: Tensor, weight: Tensor) -> None:
-            seen = (weight > VISIBLE).nonzero().squeeze(1)
-            rays, share = rays[seen], weight[seen, None]
-            shaded = self.field.features_of(trunk[seen], viewdirs[rays])
-            rgb[rays] += share * self.field.rgb_of(shaded)
-            if features:
-                feature_sum[rays] += share * shaded
+        self._tiles.run(work, len(rows))
+        return features, rgb
 
-        upcoming = self._upcoming_samples(origins, directions)  # (R, N)
-        rays = torch.arange(count, device=origins.device)
-        sample = upcoming[:, 0]
-        rays, sample = _keep(sample < last, rays, sample)
-        while rays.numel():
-            t = self.t_vals[sample]
-            trunk = trunk_at(rays, t)
-            scalar = self.field.scalar_of(trunk)
-            alpha = 1.0 - torch.exp(-self.sigma(scalar) * spacing[rays])
-            weight = alpha * transmittance[rays]
-            accumulate(rays, trunk, weight)
-            covered[rays] += weight
-            depth_sum[rays] += weight * t
-            transmittance[rays] *= 1.0 - alpha + 1e-10
-            sample = upcoming[rays, sample + 1]
-            rays, sample = _keep((sample < last) & (transmittance[rays] > VISIBLE), rays, sample)
+    def color(self, points: Tensor, viewdir: Tensor) -> Tensor:
+        """Colour in [0, 1], (N, 3), at world points (N, 3) seen along one direction (1, 3)."""
+        rgb, terms = torch.empty_like(points), self.direction_terms(viewdir)[0]
 
-        rays = (transmittance > VISIBLE).nonzero().squeeze(1)
-        trunk = trunk_at(rays, self.t_vals[last].expand(len(rays)))
-        if self.force_background:
-            weight = 1.0 - covered[rays]
-        else:
-            reach = -self.sigma(self.field.scalar_of(trunk)) * 1e10
-            weight = (1.0 - torch.exp(reach)) * transmittance[rays]
-        accumulate(rays, trunk, weight)
-        background[rays] = weight
-        return MarchedRays(
-            2.0 * rgb - 1.0, background, depth_sum / covered.clamp_min(1e-6), feature_sum
-        )
+        def work(start: int, stop: int) -> None:
+            x = torch.mm(self._trunk(points[start:stop]), self._view.weight)
+            _sine_of_sum(x, terms)
+            rgb[start:stop] = self._rgb_of(x)
 
-    def _upcoming_samples(self, origins: Tensor, directions: Tensor) -> Tensor:
-        """First sample from each on that may be visible, (R, N); N − 1, the last, always may."""
-        last = self.t_vals.shape[0] - 1
-        own = torch.arange(last + 1, device=origins.device).expand(origins.shape[0], -1)
-        if self.grid is None:
-            return own
-        bound = self.grid.lower_bound(sample_points(origins, directions, self.t_vals))
-        own = torch.where(bound < self.margin, own, last)
-        return own.flip(1).cummin(dim=1).values.flip(1)
+        self._tiles.run(work, len(points))
+        return rgb
+
+    # --- a tile ---------------------------------------------------------------------------------
+
+    def _trunk(self, points: Tensor, out: Tensor | None = None) -> Tensor:
+        """(n, 3) -> (n, width), into ``out`` or else into scratch that the next tile overwrites."""
+        x = points
+        buffers = self._buffers(points)
+        for index, layer in enumerate(self._layers):
+            is_last = index == len(self._layers) - 1
+            y = out if is_last and out is not None else buffers[index % 2][: len(points)]
+            torch.mm(x, layer.weight, out=y)
+            _sine_of_sum(y, layer.bias)
+            x = y
+        return x
+
+    def _scalar_of(self, trunk: Tensor) -> Tensor:
+        return torch.addmv(self._scalar_bias, trunk, self._scalar_weight)
+
+    def _rgb_of(self, features: Tensor) -> Tensor:
+        return torch.sigmoid(torch.addmm(self._rgb_bias, features, self._rgb_weight))
+
+    def _buffers(self, points: Tensor) -> list[Tensor]:
+        """Two (at least n, width) tensors of this thread's own."""
+        buffers: list[Tensor] | None = getattr(self._scratch, "buffers", None)
+        if buffers is None or len(buffers[0]) < len(points):
+            buffers = [points.new_empty(len(points), self.width) for _ in range(2)]
+            self._scratch.buffers = buffers
+        return buffers
 
 
-def _keep(mask: Tensor, rays: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
-    return rays[mask], sample[mask]
+def _fold(layer: nn.Module, w: Tensor) -> _SineLayer:
+    assert isinstance(layer, FilmSiren)
+    gamma, beta = (value[0] for value in layer.modulation(w))
+    weight = gamma[:, None] * layer.linear.weight
+    return _SineLayer(weight.T.contiguous(), gamma * layer.linear.bias + beta)
 
 
-def empty_margin(beta: float, spacing: float) -> float:
-    """Signed distance beyond which a sample's α stays below ``VISIBLE``, world units.
+def _sine_of_sum(x: Tensor, bias: Tensor) -> None:
+    """x ← sin(x + bias) in place."""
+    if cpu_kernels.AVAILABLE and x.device.type == "cpu":
+        cpu_kernels.sine_of_sum(x.numpy(), bias.numpy())
+    else:
+        x.add_(bias).sin_()
 
-    From σδ ≈ exp(−d/β)·δ/β.
-    """
-    return beta * max(0.0, math.log(spacing / (beta * VISIBLE)))
+
+def _sine_of_sum_by_row(x: Tensor, biases: Tensor, index: Tensor) -> None:
+    """x ← sin(x + biases[index]) in place."""
+    if cpu_kernels.AVAILABLE and x.device.type == "cpu":
+        cpu_kernels.sine_of_sum_by_row(x.numpy(), biases.numpy(), index.numpy())
+    else:
+        x.add_(biases[index]).sin_()

@@ -1,8 +1,10 @@
 """The fast path: scenes of one model, drawn in progressive passes.
 
-Styles are folded into the field once (:mod:`stylesdf_core.baked_field`), rays evaluate only what
-can be seen, and points run through in tiles that stay in cache. The plain modules in ``networks``
-remain the definition of what is right; tests hold this file to them.
+Styles are folded into the field and the decoder once (:mod:`stylesdf_core.baked_field`,
+:mod:`stylesdf_core.baked_decoder`), rays evaluate only what can be seen
+(:mod:`stylesdf_core.ray_march`), and points run through in tiles that stay in cache
+(:mod:`stylesdf_core.tiles`). The plain modules in ``networks`` remain the definition of what is
+right; tests hold this file to them.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylesdf_core.baked_field import BakedField, RayMarch, empty_margin
+from stylesdf_core.baked_decoder import BakedDecoder, fast_dtype
+from stylesdf_core.baked_field import BakedField
 from stylesdf_core.camera import FAR, NEAR, OrbitCamera
 from stylesdf_core.config import RenderOptions
 from stylesdf_core.distance_grid import DistanceGrid
@@ -27,18 +30,18 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.latents import apply_edits, seed_to_z, slerp
 from stylesdf_core.model import Model, select_device
 from stylesdf_core.picture import Picture
+from stylesdf_core.ray_march import MarchedRays, RayMarch, relevant_band
 from stylesdf_core.rays import make_rays
 from stylesdf_core.scene import Identity, Mixing, Morph, Scene, View
+from stylesdf_core.tiles import Tiles
 from stylesdf_core.volume_rendering import sample_depths
 
 FloatArray = npt.NDArray[np.float32]
 PointFunction = Callable[[FloatArray], FloatArray]
 
 COARSE_SIZE = 32
-#: Rows (points, or rays of which one sample at a time is evaluated) that go through at once.
-_CPU_TILE = 4096
-_GPU_TILE = 1 << 19
-_SMALLEST_TILE = 256
+#: Rays marched at once: what their samples need in memory stays bounded at any picture size.
+_CPU_RAYS, _GPU_RAYS = 1 << 13, 1 << 18
 #: Density at which half the light is lost within one of 24 samples: the surface of a density field.
 _DENSITY_LEVEL = math.log(2.0) / ((FAR - NEAR) / 24)
 
@@ -97,9 +100,11 @@ class Engine:
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        exact: decode in float32 everywhere, instead of 16 bits where that is native: pixels then
+            differ from the plain path's by rounding only, not by up to half a grey step.
     """
 
-    def __init__(self, model: Model, device: str = "auto") -> None:
+    def __init__(self, model: Model, device: str = "auto", *, exact: bool = False) -> None:
         self.model = model
         self.device = select_device(device)
         self.config = model.generator.config
@@ -113,11 +118,15 @@ class Engine:
         self._mean_w = model.means.renderer.to(self.device)
         mean_decoder = model.means.decoder
         self._mean_decoder = None if mean_decoder is None else mean_decoder.to(self.device)
-        self._tile = _CPU_TILE if self.device.type == "cpu" else _GPU_TILE
-        self._note = ""
+        self._tiles = Tiles(self.device)
+        self._rays_at_once = _CPU_RAYS if self.device.type == "cpu" else _GPU_RAYS
         self._styles: tuple[object, Styles] | None = None
         self._baked: tuple[object, BakedField] | None = None
         self._grid: tuple[BakedField, DistanceGrid] | None = None
+        self._decoder: BakedDecoder | None = None
+        if generator.decoder is not None:
+            dtype = torch.float32 if exact else fast_dtype(self.device)
+            self._decoder = BakedDecoder(generator.decoder, dtype)
 
     # --- styles ---------------------------------------------------------------------------------
 
@@ -138,7 +147,7 @@ class Engine:
             z = seed_to_z(identity.seed, self.config.z_dim)
         return apply_edits(z, identity.edits, self.model.directions)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def styles(self, scene: Scene) -> Styles:
         """w and the decoder's per-layer styles; truncation pulls both to their means.
 
@@ -189,10 +198,9 @@ class Engine:
     def _field(self, scene: Scene) -> BakedField:
         key = (scene.identity, scene.morph, scene.truncation_psi)
         if self._baked is None or self._baked[0] != key:
-            with torch.inference_mode():
-                w = self.styles(scene).w
-            with torch.no_grad():  # not inference tensors: normals differentiate through them
-                self._baked = (key, BakedField(self.generator.field, w.clone()))
+            with torch.no_grad():
+                field = BakedField(self.generator.field, self.styles(scene).w, self._tiles)
+            self._baked = (key, field)
         return self._baked[1]
 
     # --- pictures -------------------------------------------------------------------------------
@@ -223,7 +231,7 @@ class Engine:
                 needs_features = view == "image" and edge == self.config.thumb_size
                 volume = self._render_volume(scene, edge, features=needs_features)
                 picture = self._picture(scene, kind, volume)
-            note = self._note
+            note = self._tiles.note
             if kind == "image" and not self.config.has_decoder:
                 note = "This model has no decoder: the volume render is shown, enlarged."
             seconds = time.perf_counter() - start
@@ -247,15 +255,16 @@ class Engine:
             for view in views
         }
 
+    @torch.no_grad()
     def _decode(self, scene: Scene, volume: _Volume) -> Picture:
         styles = self.styles(scene).decoder
-        with torch.inference_mode():
-            if styles is None:
-                size = (256, 256)
-                image = F.interpolate(volume.rgb[None], size=size, mode="bicubic").clamp(-1, 1)
-            else:
-                assert volume.features is not None
-                image = self.generator.decode(volume.features[None], styles, scene.options)
+        if styles is None or self._decoder is None:
+            size = (256, 256)
+            image = F.interpolate(volume.rgb[None], size=size, mode="bicubic").clamp(-1, 1)
+        else:
+            assert volume.features is not None
+            self._decoder.bake(styles, self.generator.noise_maps(scene.options))
+            image = self._decoder(volume.features[None])
         data = image[0].float().cpu().numpy()
         return Picture("image", data, np.zeros(data.shape[1:], np.float32))
 
@@ -272,7 +281,7 @@ class Engine:
         edge = volume.depth.shape[0]
         origins, directions, _ = self._rays(scene.camera, edge, scene.options)
         points = origins + directions * volume.depth.view(-1, 1)
-        normals = self._tiled(lambda p: _outward(self._field(scene), p, self.config.field), points)
+        normals = _outward(self._field(scene), points, self.config.field)
         return normals.T.reshape(3, edge, edge).cpu().numpy()
 
     def _rays(
@@ -287,31 +296,32 @@ class Engine:
             rays.viewdirs.reshape(-1, 3),
         )
 
+    @torch.no_grad()
     def _render_volume(self, scene: Scene, edge: int, *, features: bool) -> _Volume:
-        field = self._field(scene)
         options = scene.options
-        with torch.inference_mode():
-            origins, directions, viewdirs = self._rays(scene.camera, edge, options)
-            t_vals = sample_depths(options.samples, origins)
-            packed = torch.cat([origins, directions, viewdirs], dim=1)
-            march = RayMarch(
-                field,
-                self.generator.sigma,
-                t_vals,
-                self._distances(scene),
-                self._margin(t_vals),
-                options.force_background,
-            )
+        origins, directions, viewdirs = self._rays(scene.camera, edge, options)
+        march = RayMarch(
+            self._field(scene),
+            self.generator.sigma,
+            self._beta,
+            sample_depths(options.samples, origins),
+            self._distances(scene),
+            options.force_background,
+            self._tiles,
+        )
+        blocks = (rays.split(self._rays_at_once) for rays in (origins, directions, viewdirs))
+        marched = [march(*block, features=features) for block in zip(*blocks, strict=True)]
 
-            def shade(rays: Tensor) -> Tensor:
-                """(R, 9) rays -> (R, 5 [+ width])."""
-                marched = march(*rays.split(3, dim=1), features=features)
-                columns = marched.background[:, None], marched.depth[:, None]
-                return torch.cat([marched.rgb, *columns, marched.features], dim=1)
+        def square(values: Sequence[Tensor]) -> Tensor:
+            """R rays' values as an (…, edge, edge) map."""
+            whole = torch.cat(list(values)) if len(values) > 1 else values[0]
+            return whole.view(edge, edge, *whole.shape[1:]).movedim((0, 1), (-2, -1))
 
-            maps = self._tiled(shade, packed).T.reshape(-1, edge, edge)
         return _Volume(
-            rgb=maps[:3], background=maps[3], depth=maps[4], features=maps[5:] if features else None
+            rgb=square([part.rgb for part in marched]),
+            features=square(_present(marched)) if features else None,
+            background=square([part.background for part in marched]),
+            depth=square([part.depth for part in marched]),
         )
 
     def _distances(self, scene: Scene) -> DistanceGrid | None:
@@ -320,13 +330,13 @@ class Engine:
             return None
         field = self._field(scene)
         if self._grid is None or self._grid[0] is not field:
-            grid = DistanceGrid.sample(lambda p: self._tiled(field.scalar, p), self.device)
-            self._grid = (field, grid)
+            band = relevant_band(self._beta, (FAR - NEAR) / scene.options.samples)
+            self._grid = (field, DistanceGrid.sample(self.sdf(scene), band, self.device))
         return self._grid[1]
 
-    def _margin(self, t_vals: Tensor) -> float:
-        beta = max(float(self.generator.field.sigmoid_beta), 1e-6)
-        return empty_margin(beta, float(t_vals[1] - t_vals[0]))
+    @property
+    def _beta(self) -> float:
+        return max(float(self.generator.field.sigmoid_beta), 1e-6)
 
     # --- the surface, for meshing ---------------------------------------------------------------
 
@@ -349,11 +359,8 @@ class Engine:
         """Surface colour in [0, 1], (N, 3) world -> (N, 3), as seen from straight ahead."""
         field = self._field(scene)
 
-        def evaluate(points: Tensor) -> Tensor:
-            ahead = torch.tensor([[0.0, 0.0, -1.0]], device=points.device).expand_as(points)
-            return field.rgb_of(field.features_of(field.trunk(points), ahead))
-
-        return self._point_function(evaluate)
+        ahead = torch.tensor([[0.0, 0.0, -1.0]], device=self.device)
+        return self._point_function(lambda points: field.color(points, ahead))
 
     def normals(self, scene: Scene) -> PointFunction:
         """Outward unit normals, (N, 3) world -> (N, 3), from the field's gradient."""
@@ -364,22 +371,15 @@ class Engine:
         def call(points: FloatArray) -> FloatArray:
             tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32)).to(self.device)
             with torch.no_grad():
-                result = self._tiled(evaluate, tensor)
+                result = evaluate(tensor)
             array: FloatArray = result.float().cpu().numpy()
             return array
 
         return call
 
-    def _tiled(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-        """Apply ``function`` to tiles of rows; halves the tile when memory runs out."""
-        while True:
-            try:
-                return torch.cat([function(tile) for tile in rows.split(self._tile)])
-            except torch.OutOfMemoryError:
-                if self._tile <= _SMALLEST_TILE:
-                    raise
-                self._tile //= 2
-                self._note = f"Memory is short: rendering in tiles of {self._tile} rays."
+
+def _present(marched: Sequence[MarchedRays]) -> list[Tensor]:
+    return [part.features for part in marched if part.features is not None]
 
 
 def _outward(field: BakedField, points: Tensor, kind: str) -> Tensor:

@@ -30,6 +30,7 @@ def imported_by(statement: str) -> set[str]:
 
 
 PUBLIC = [
+    "Bench",
     "DatasetCheck",
     "DatasetPack",
     "Demo",

@@ -28,7 +28,7 @@ class StatusPanel:
         self._drawn: tuple[object, ...] = ()
         self._process = psutil.Process()
         self._memory, self._memory_at = 0.0, 0.0
-        self._frames: deque[float] = deque(maxlen=40)
+        self._frames: deque[float] = deque(maxlen=120)
         self._last_picture: object = None
 
     def build(self, width: int) -> None:

@@ -1,13 +1,15 @@
 """Drives the real window with a real mouse and keyboard (xdotool); run by test_window.py.
 
-    python -m tests.app.driver MODEL FOLDER
+    python -m tests.app.driver MODEL FOLDER [STEP …]
 
-It prints one line a step and leaves with status 0 only if everything held.
+It prints one line a step, all or those named, and leaves with status 0 only if everything held.
 """
 
 from __future__ import annotations
 
+import gc
 import math
+import os
 import random
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 import numpy as np
+import psutil
 from PIL import Image
 
 from app.exports import EXPORTS
@@ -33,7 +36,10 @@ from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene import Scene, read_scene
 
 WIDTH, HEIGHT = 1280, 800
-RANDOM_EVENTS = 500
+#: For a long run: STYLESDF_STORM=10000.
+RANDOM_EVENTS = int(os.environ.get("STYLESDF_STORM", "500"))
+_WARM_UP = 250  # events before memory is looked at: first uses of everything
+_GROWTH = 1.10
 #: No Ctrl+Q, which quits, and no F11, which needs a window manager.
 RANDOM_KEYS = (
     *("Left", "Right", "Up", "Down", "f", "bracketleft", "bracketright", "r", "space", "e", "a"),
@@ -263,22 +269,37 @@ class Driver:
         assert bench.scene == scene
 
     def storm(self) -> None:
-        """Random events everywhere; the window must go on living."""
+        """Random events everywhere; the window must go on living, and not grow."""
         source = random.Random(0)
-        for start in range(0, RANDOM_EVENTS, 25):
-            events = [self._random_event(source) for _ in range(min(25, RANDOM_EVENTS - start))]
-            self.hands(*events)
+        self._random_events(source, _WARM_UP)
+        before = self._memory_at_rest()
+        self._random_events(source, RANDOM_EVENTS - _WARM_UP)
+        after = self._memory_at_rest()
+        say(f"  {RANDOM_EVENTS} events: {before:.0f} MB before, {after:.0f} MB after")
+        assert after < _GROWTH * before, (before, after)
+        assert not self.studio.failures, self.studio.failures
+
+    def _random_events(self, source: random.Random, count: int) -> None:
+        for start in range(0, count, 25):
+            self.hands(*(self._random_event(source) for _ in range(min(25, count - start))))
             for job in self.bench.jobs.active:
                 self.bench.jobs.cancel(job)
         self.hands("mouseup 1 mouseup 2 mouseup 3")
+
+    def _memory_at_rest(self) -> float:
+        """Resident MB with the same face on the screen and nothing under way."""
+        bench = self.bench
         self.studio.close_dialogs()
-        self.bench.models.dismiss()
-        self.bench.set_view("image", split=False)
-        self.bench.set_seed(123456)
+        bench.models.dismiss()
+        bench.set_view("image", split=False)
+        bench.set_mesh(resolution=32)
+        bench.set_seed(123456)
+        self.wait(lambda: not bench.jobs.active, "the jobs")
         self.settle()
-        assert self.bench.screen.picture is not None
-        assert self.bench.screen.picture.request.scene.identity.seed == 123456
-        assert not self.studio.failures, self.studio.failures
+        assert bench.screen.picture is not None
+        assert bench.screen.picture.request.scene.identity.seed == 123456
+        gc.collect()
+        return float(psutil.Process().memory_info().rss) / 2**20
 
     def _random_event(self, source: random.Random) -> str:
         x, y = source.randrange(WIDTH), source.randrange(HEIGHT)
@@ -312,7 +333,10 @@ def main() -> None:
         driver.broken_checkpoint,
         driver.storm,
     )
+    chosen = sys.argv[3:]
     for step in steps:
+        if chosen and step.__name__ not in chosen:
+            continue
         start = time.monotonic()
         step()
         say(f"{step.__name__}: {time.monotonic() - start:.1f} s")

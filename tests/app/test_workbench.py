@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from app import edits
+from app.mesh_worker import DRAFT_SIZE
 from app.settings import Settings, SettingsStore
 from app.workbench import Workbench
 from stylesdf_core.commands.rendering import MeshSettings
@@ -42,6 +43,15 @@ def run_until(bench: Workbench, condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "waited too long"
         bench.tick()
+        time.sleep(0.002)
+
+
+def poll_until(bench: Workbench, condition: Callable[[], bool]) -> None:
+    """Take results in, but let no frame pass that could be taken for a rest."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        bench.screen.poll()
         time.sleep(0.002)
 
 
@@ -96,6 +106,40 @@ def test_the_picture_follows_the_scene(bench: Workbench) -> None:
     np.testing.assert_array_equal(bench.screen.picture.pixels, first.pixels)
 
 
+def test_while_things_move_only_first_passes_are_shown(bench: Workbench) -> None:
+    settle(bench)
+    shown = []
+    for azimuth in np.linspace(0.1, 0.5, 8):
+        camera = replace(bench.scene.camera, azimuth=float(azimuth))
+        bench.document.update(replace(bench.scene, camera=camera))
+        bench.tick()
+        last = bench.screen.picture
+        poll_until(bench, lambda last=last: bench.screen.picture is not last)
+        assert bench.screen.picture is not None
+        shown.append(bench.screen.picture)
+    assert [picture.index for picture in shown] == [0] * 8
+    assert bench.busy  # there is more to come
+    settle(bench)
+    assert bench.screen.picture is not None
+    assert bench.screen.picture.index == bench.screen.picture.passes - 1
+    assert bench.screen.picture.request.scene.camera.azimuth == 0.5
+
+
+def test_a_picture_shown_is_never_replaced_by_an_earlier_pass(bench: Workbench) -> None:
+    settle(bench)
+    finished = bench.screen.picture
+    bench.screen.forget()
+    for _ in range(50):
+        bench.tick()
+        assert bench.screen.picture is not None
+        assert bench.screen.picture.index == bench.screen.picture.passes - 1
+        time.sleep(0.002)
+    settle(bench)
+    assert finished is not None
+    assert bench.screen.picture is not None
+    np.testing.assert_array_equal(bench.screen.picture.pixels, finished.pixels)
+
+
 @pytest.mark.parametrize("view", ["volume", "depth", "normals"])
 def test_views(bench: Workbench, view: str) -> None:
     bench.set_view(view)  # type: ignore[arg-type]
@@ -113,6 +157,17 @@ def test_mesh_and_its_level(bench: Workbench) -> None:
     assert mesh is not None
     assert mesh.report is not None
     assert mesh.report.triangles > 0
+    assert mesh.pixels.shape[0] == bench.screen.mesh_size
+    camera = replace(bench.scene.camera, azimuth=0.3)
+    bench.document.update(replace(bench.scene, camera=camera))
+    bench.tick()
+    poll_until(bench, lambda: bench.screen.mesh is not mesh)
+    draft = bench.screen.mesh
+    assert draft is not None
+    settle(bench)
+    fine = bench.screen.mesh
+    assert fine is not None
+    assert draft.pixels.shape[0] <= DRAFT_SIZE < fine.pixels.shape[0]
     bench.set_mesh(level=5.0)
     settle(bench)
     problem = bench.mesh_problem

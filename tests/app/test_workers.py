@@ -78,6 +78,39 @@ def test_a_pass_is_published_before_staleness_ends_the_work() -> None:
     worker.close()
 
 
+def test_a_second_answer_that_comes_too_late_is_dropped() -> None:
+    """It would flicker between the first answers to newer requests."""
+    go = threading.Semaphore(0)
+    answered: list[int] = []
+
+    def work(request: int) -> Iterator[int | None]:
+        yield request
+        answered.append(request)
+        go.acquire()
+        yield request + 100
+
+    worker = worker_of(work)
+    worker.submit(0)
+    wait_for(lambda: answered == [0])
+    worker.submit(1)
+    go.release()
+    wait_for(lambda: answered == [0, 1])
+    go.release()
+    values = [outcome.value for outcome in collect(worker)]
+    assert 100 not in values
+    assert values[-1] == 101
+    worker.close()
+
+
+def test_news_wake_whoever_waits_for_them() -> None:
+    news = threading.Event()
+    worker: LatestWorker[int, int] = LatestWorker("test", lambda: lambda q: iter([q]), news)
+    worker.submit(1)
+    assert news.wait(10.0)
+    assert collect(worker)[-1].value == 1
+    worker.close()
+
+
 def test_errors_are_values_and_do_not_stop_the_worker() -> None:
     def work(request: int) -> Iterator[int | None]:
         if request < 0:

@@ -1,0 +1,76 @@
+"""Measure how fast the engine is beside the plain path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylesdf_core.commands.pictures import Device
+from stylesdf_core.errors import InputError
+from stylesdf_core.progress import Operation, Progress
+
+if TYPE_CHECKING:
+    from stylesdf_core.evaluation.bench_report import BenchReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Time the engine against the plain path: volume renders, images, meshes, memory.
+
+    Both take turns in one run, on the published architecture and on the shipped model. The first
+    run fits the full-size field, in some two minutes, and keeps it in the cache.
+    """
+
+    json: Path | None = None
+    """JSON file for all figures."""
+
+    only: tuple[str, ...] = ()
+    """Measure only what begins so: full, heads, full.volume64, heads.mesh … Default: all."""
+
+    repeats: int = 5
+    """Goes of either path, 1 to 100; where the plain path is slow it gets fewer."""
+
+    quick: bool = False
+    """One go each: a look, not a measurement."""
+
+    threads: int | None = None
+    """CPU threads, 1 to 256; without it, torch's own choice."""
+
+    profile: Path | None = None
+    """Text file for where the engine's time goes, operation by operation."""
+
+    device: Device = "auto"
+    """Where to compute. Targets are stated for a CPU with two cores."""
+
+    def run(self) -> Operation[BenchReport]:
+        """Measure; the result prints as a table with targets.
+
+        Raises:
+            InputError: a number is out of range, or `only` chooses nothing.
+            OutputError: the cache or a file cannot be written.
+        """
+        if not 1 <= self.repeats <= 100:
+            raise InputError(f"--repeats must lie between 1 and 100, not {self.repeats}.")
+        if self.threads is not None and not 1 <= self.threads <= 256:
+            raise InputError(f"--threads must lie between 1 and 256, not {self.threads}.")
+        yield Progress(0, 1, "loading the models")
+        import torch
+
+        from stylesdf_core.evaluation.bench import profile_bench, run_bench
+        from stylesdf_core.evaluation.bench_timing import BenchSettings
+        from stylesdf_core.files import write_json, write_text
+
+        settings = BenchSettings(1, 0.0) if self.quick else BenchSettings(self.repeats)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self.threads or threads)
+        try:
+            report = yield from run_bench(self.only, settings, self.device)
+            if self.json is not None:
+                write_json(self.json, report.to_json())
+            if self.profile is not None:
+                text = yield from profile_bench(self.only, self.device)
+                write_text(self.profile, text)
+        finally:
+            torch.set_num_threads(threads)
+        return report
