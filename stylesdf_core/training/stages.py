@@ -86,6 +86,7 @@ def _train(run: RunDir, config: StageConfig, data: Any, world: World) -> Operati
         around = Surroundings(
             world, config.run, config.poses, Snapshots(config.poses, config.run.seed)
         )
+        torch.manual_seed(config.run.seed)  # steps have generators of their own; for what has not
         plans = _plans(config, around, images, fresh)
         cadence = _cadence(config.run)
         return (yield from train(run, models, plans, cadence, metadata, config=data, world=world))
