@@ -122,6 +122,9 @@ class VolumeLosses:
     Attributes:
         pose, eikonal, minimal_surface: weights; the last two mean nothing for a density field.
         geometry_rays: rays of each image, at random, that the last two are computed on; 0 for all.
+        anchor: weight of the sphere's own loss at the first step, falling to 0 within
+            ``anchor_steps``, on the geometry's rays. Not the paper's: it holds a small network's
+            surface, which otherwise drifts away before there are colours to hold it.
         r1: γ of γ/2·‖∇D‖², every ``r1_every`` steps.
         generator_rate, discriminator_rate: Adam's, betas (0, 0.9).
         discriminator_channels: of its first convolution; the others in proportion.
@@ -131,11 +134,21 @@ class VolumeLosses:
     eikonal: float = 0.1
     minimal_surface: float = 0.05
     geometry_rays: int = 0
+    anchor: float = 0.0
+    anchor_steps: int = 1
     r1: float = 10.0
     r1_every: int = 1
     generator_rate: float = 2e-5
     discriminator_rate: float = 2e-4
     discriminator_channels: int = 128
+
+    def __post_init__(self) -> None:
+        if self.anchor > 0 and self.geometry_rays < 1:
+            raise InputError("An anchor needs geometry_rays of at least 1.")
+
+    def anchor_at(self, index: int) -> float:
+        """The anchor's weight at a step of the stage."""
+        return self.anchor * max(0.0, 1.0 - index / self.anchor_steps)
 
 
 @dataclass(frozen=True)
@@ -343,6 +356,8 @@ PRESETS: dict[PresetName, Preset] = {
         volume=VolumeLosses(
             minimal_surface=0.01,
             geometry_rays=32,
+            anchor=30.0,
+            anchor_steps=500,
             r1_every=4,
             generator_rate=1.2e-4,
             discriminator_rate=1.5e-4,

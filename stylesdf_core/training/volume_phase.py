@@ -140,9 +140,10 @@ class VolumePhase(Phase):
     def accumulate_generator(self, index: int) -> Terms:
         """The generator's gradients of a step."""
         fakes = self.draw(index, _GENERATOR_STEP)
+        anchor = self.config.volume.anchor_at(index) if self.config.init is None else 0.0
 
         def part(chunk: slice) -> Terms:
-            terms: Terms = self.g_terms(fakes[chunk])
+            terms: Terms = self.g_terms(fakes[chunk], anchor)
             return terms
 
         self.discriminator.requires_grad_(False)

@@ -131,23 +131,25 @@ class VolumeGeneratorTerms(nn.Module):
         self._judge = judge
         self._autocast = autocast
 
-    def forward(self, fakes: Fakes) -> Terms:
+    def forward(self, fakes: Fakes, anchor: float = 0.0) -> Terms:
         """Loss of a chunk; recorded: every term unweighted, and what the field looks like."""
         w = self.generator.mapping(fakes.z)
         with_gradient = self._geometry_everywhere and self.weights.eikonal > 0
-        return self.of(
-            render_fakes(self.generator, w, fakes, with_gradient=with_gradient), w, fakes
-        )
+        render = render_fakes(self.generator, w, fakes, with_gradient=with_gradient)
+        return self.of(render, w, fakes, anchor)
 
-    def of(self, render: VolumeRender, w: Tensor, fakes: Fakes) -> Terms:
-        """Loss of a chunk that has been rendered already."""
+    def of(self, render: VolumeRender, w: Tensor, fakes: Fakes, anchor: float = 0.0) -> Terms:
+        """Loss of a chunk that has been rendered already; ``anchor`` weighs the sphere's."""
         generator = self.generator
         is_sdf = generator.config.field == "sdf"
         loss, seen = self._judged(render, fakes)
         if is_sdf:
             sdf, gradient = render.scalar, render.gradient
             if not self._geometry_everywhere:
-                sdf, gradient = sdf_and_gradient(generator, ray_points(generator, fakes), w)
+                points = ray_points(generator, fakes)
+                sdf, gradient = sdf_and_gradient(generator, points, w)
+                if anchor > 0:
+                    loss = loss + anchor * sphere_loss(sdf, points, SPHERE_RADIUS)
             terms = geometry_terms(sdf, gradient, self.weights)
             loss = loss + terms.pop("loss")
             seen |= terms | {"beta": generator.field.sigmoid_beta.detach()[0]}

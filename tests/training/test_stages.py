@@ -27,6 +27,7 @@ from stylesdf_core.progress import drain
 from stylesdf_core.training import loop, volume_terms
 from stylesdf_core.training.draws import draw_fakes
 from stylesdf_core.training.loop import Models
+from stylesdf_core.training.losses import sphere_loss
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.snapshots import Snapshots
 from stylesdf_core.training.stage_config import (
@@ -40,9 +41,11 @@ from stylesdf_core.training.stage_config import (
     RendererConfig,
     SphereConfig,
     SphereInitConfig,
+    VolumeLosses,
 )
 from stylesdf_core.training.stages import inherit, run_stage
-from stylesdf_core.training.volume_terms import render_fakes
+from stylesdf_core.training.volume_phase import VolumePhase
+from stylesdf_core.training.volume_terms import ray_points, render_fakes
 from tests.golden import published_state, reference_discriminator
 from tests.training.stage_phases import (
     KINDS,
@@ -231,6 +234,23 @@ def test_sphere_init_approaches_a_sphere(tmp_path: Path, renderer: RendererConfi
     started = start(tmp_path / "run", replace(renderer, init=str(run.path)))
     result = drain(run_stage(started))
     assert result.step == renderer.steps, "no second sphere"
+
+
+def test_the_anchor_is_the_spheres_loss_and_fades(renderer: RendererConfig) -> None:
+    weights = replace(VOLUME, geometry_rays=5, anchor=30.0, anchor_steps=10)
+    assert [weights.anchor_at(step) for step in (0, 5, 10, 99)] == [30.0, 15.0, 0.0, 0.0]
+    assert VolumeLosses().anchor_at(0) == 0.0, "not the paper's"
+    with pytest.raises(InputError, match="geometry_rays"):
+        replace(VOLUME, anchor=1.0)
+    with double_precision():
+        phase = phase_of(replace(renderer, volume=weights))
+        assert isinstance(phase, VolumePhase)
+        fakes = phase.draw(0, 14)
+        live = phase.models.live
+        free, held = (phase.g_terms(fakes, weight)["loss"].item() for weight in (0.0, 2.0))
+        points = ray_points(live, fakes)
+        sphere = sphere_loss(live.field.scalar(points, live.mapping(fakes.z)), points, 0.06)
+    assert held - free == pytest.approx(2.0 * sphere.item())
 
 
 # --- chunks ------------------------------------------------------------------------------------
