@@ -1,4 +1,4 @@
-"""A field with one style folded in, evaluated tile by tile.
+"""A field with one style folded in.
 
 FiLM's γ and β depend on the style alone, so they fold into each layer's affine map once a style:
 sin(γ(Wx + b) + β) = sin((γW)x + (γb + β)).
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from stylesdf_core import cpu_kernels
 from stylesdf_core.camera import VOLUME_SCALE
 from stylesdf_core.networks.film_siren import FilmSiren, SirenField
-from stylesdf_core.tiles import Tiles
 
 
 @dataclass(frozen=True)
@@ -27,15 +26,13 @@ class _SineLayer:
 
 
 class BakedField:
-    """A field of affine and sine layers for one w.
+    """A field of affine and sine layers for one w; evaluates a tile of points at a time.
 
     Args:
         w: (1, w_dim).
-        tiles: how rows of points are worked through.
     """
 
-    def __init__(self, field: SirenField, w: Tensor, tiles: Tiles) -> None:
-        self._tiles = tiles
+    def __init__(self, field: SirenField, w: Tensor) -> None:
         self._layers = [_fold(layer, w) for layer in field.trunk]
         first = self._layers[0]
         self._layers[0] = _SineLayer(first.weight * VOLUME_SCALE, first.bias)
@@ -51,110 +48,69 @@ class BakedField:
         """Channels of the features."""
         return int(self._view.bias.shape[0])
 
-    # --- at points ------------------------------------------------------------------------------
+    def trunk(self, points: Tensor) -> Tensor:
+        """What :meth:`scalar_of` and :meth:`shade` want, (N, width), at world points (N, 3)."""
+        return self._through_layers(points, points.new_empty(len(points), self.width))
+
+    def scalar_of(self, trunk: Tensor) -> Tensor:
+        """Signed distance or raw density, (N,), of trunk outputs (N, width)."""
+        return torch.addmv(self._scalar_bias, trunk, self._scalar_weight)
 
     def scalar(self, points: Tensor) -> Tensor:
         """Signed distance or raw density, (N,), at world points (N, 3)."""
-        scalar = points.new_empty(len(points))
-
-        def work(start: int, stop: int) -> None:
-            scalar[start:stop] = self._scalar_of(self._trunk(points[start:stop]))
-
-        self._tiles.run(work, len(points))
-        return scalar
-
-    def trunk_and_scalar(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """The trunk's output (N, width), which :meth:`shade` wants, and the scalar (N,)."""
-        trunk, scalar = points.new_empty(len(points), self.width), points.new_empty(len(points))
-
-        def work(start: int, stop: int) -> None:
-            x = self._trunk(points[start:stop], out=trunk[start:stop])
-            scalar[start:stop] = self._scalar_of(x)
-
-        self._tiles.run(work, len(points))
-        return trunk, scalar
+        return self.scalar_of(self._through_layers(points, self._buffers(points)[-1]))
 
     def gradient(self, points: Tensor) -> Tensor:
         """∇ of :meth:`scalar` in world units, (N, 3)."""
-        gradient = torch.empty_like(points)
-
-        def work(start: int, stop: int) -> None:
-            with torch.enable_grad():
-                x = own = points[start:stop].detach().clone().requires_grad_(True)
-                for layer in self._layers:
-                    x = torch.sin(torch.addmm(layer.bias, x, layer.weight))
-                (gradient[start:stop],) = torch.autograd.grad(self._scalar_of(x).sum(), own)
-
-        self._tiles.run(work, len(points))
+        with torch.enable_grad():
+            x = own = points.detach().clone().requires_grad_(True)
+            for layer in self._layers:
+                x = torch.sin(torch.addmm(layer.bias, x, layer.weight))
+            (gradient,) = torch.autograd.grad(self.scalar_of(x).sum(), own)
         return gradient
-
-    # --- colour ---------------------------------------------------------------------------------
 
     def direction_terms(self, viewdirs: Tensor) -> Tensor:
         """The view layer's share of unit view directions (R, 3), once a ray: (R, width)."""
         return torch.addmm(self._view.bias, viewdirs, self._direction_weight)
 
-    def shade(
-        self, trunk: Tensor, rows: Tensor, direction_terms: Tensor, rays: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Features (M, width) and colour in [0, 1], (M, 3), of some rows of trunk outputs.
+    def shade(self, trunk: Tensor, direction_terms: Tensor, rays: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (N, width) and colour in [0, 1], (N, 3), of trunk outputs (N, width).
 
         Args:
-            trunk: (N, width).
-            rows: (M,), which of them.
             direction_terms: (R, width).
-            rays: (M,), which of those belongs to each row.
+            rays: (N,), which of those belongs to each row.
         """
-        features, rgb = trunk.new_empty(len(rows), self.width), trunk.new_empty(len(rows), 3)
-
-        def work(start: int, stop: int) -> None:
-            own = features[start:stop]
-            torch.mm(trunk[rows[start:stop]], self._view.weight, out=own)
-            _sine_of_sum_by_row(own, direction_terms, rays[start:stop])
-            rgb[start:stop] = self._rgb_of(own)
-
-        self._tiles.run(work, len(rows))
-        return features, rgb
+        features = torch.mm(trunk, self._view.weight)
+        _sine_of_sum_by_row(features, direction_terms, rays)
+        return features, self._rgb_of(features)
 
     def color(self, points: Tensor, viewdir: Tensor) -> Tensor:
         """Colour in [0, 1], (N, 3), at world points (N, 3) seen along one direction (1, 3)."""
-        rgb, terms = torch.empty_like(points), self.direction_terms(viewdir)[0]
+        trunk = self._through_layers(points, self._buffers(points)[-1])
+        features = torch.mm(trunk, self._view.weight)
+        _sine_of_sum(features, self.direction_terms(viewdir)[0])
+        return self._rgb_of(features)
 
-        def work(start: int, stop: int) -> None:
-            x = torch.mm(self._trunk(points[start:stop]), self._view.weight)
-            _sine_of_sum(x, terms)
-            rgb[start:stop] = self._rgb_of(x)
-
-        self._tiles.run(work, len(points))
-        return rgb
-
-    # --- a tile ---------------------------------------------------------------------------------
-
-    def _trunk(self, points: Tensor, out: Tensor | None = None) -> Tensor:
-        """(n, 3) -> (n, width), into ``out`` or else into scratch that the next tile overwrites."""
-        x = points
-        buffers = self._buffers(points)
+    def _through_layers(self, points: Tensor, out: Tensor) -> Tensor:
+        """Write the last layer's output, (N, width), to ``out``."""
+        x, buffers = points, self._buffers(points)
         for index, layer in enumerate(self._layers):
-            is_last = index == len(self._layers) - 1
-            y = out if is_last and out is not None else buffers[index % 2][: len(points)]
+            y = out if index == len(self._layers) - 1 else buffers[index % 2]
             torch.mm(x, layer.weight, out=y)
             _sine_of_sum(y, layer.bias)
             x = y
         return x
 
-    def _scalar_of(self, trunk: Tensor) -> Tensor:
-        return torch.addmv(self._scalar_bias, trunk, self._scalar_weight)
-
     def _rgb_of(self, features: Tensor) -> Tensor:
         return torch.sigmoid(torch.addmm(self._rgb_bias, features, self._rgb_weight))
 
-    def _buffers(self, points: Tensor) -> list[Tensor]:
-        """Two (at least n, width) tensors of this thread's own."""
-        buffers: list[Tensor] | None = getattr(self._scratch, "buffers", None)
-        if buffers is None or len(buffers[0]) < len(points):
-            buffers = [points.new_empty(len(points), self.width) for _ in range(2)]
+    def _buffers(self, points: Tensor) -> tuple[Tensor, ...]:
+        """Three (N, width) tensors of this thread alone, two to pass through and one to end in."""
+        buffers: Tensor | None = getattr(self._scratch, "buffers", None)
+        if buffers is None or buffers.shape[1] < len(points):
+            buffers = points.new_empty(3, len(points), self.width)
             self._scratch.buffers = buffers
-        return buffers
+        return buffers[:, : len(points)].unbind()
 
 
 def _fold(layer: nn.Module, w: Tensor) -> _SineLayer:

@@ -25,12 +25,18 @@ from stylesdf_core.baked_decoder import BakedDecoder, fast_dtype
 from stylesdf_core.baked_field import BakedField
 from stylesdf_core.camera import FAR, NEAR, OrbitCamera
 from stylesdf_core.config import RenderOptions
-from stylesdf_core.distance_grid import DistanceGrid
+from stylesdf_core.distance_grid import COARSE, FINE, DistanceGrid
 from stylesdf_core.errors import InputError
 from stylesdf_core.latents import apply_edits, seed_to_z, slerp
 from stylesdf_core.model import Model, select_device
 from stylesdf_core.picture import Picture
-from stylesdf_core.ray_march import MarchedRays, RayMarch, relevant_band
+from stylesdf_core.ray_march import (
+    TYPICAL_SAMPLES,
+    VISIBLE,
+    VISIBLE_IN_MOTION,
+    RayMarch,
+    relevant_band,
+)
 from stylesdf_core.rays import make_rays
 from stylesdf_core.scene import Identity, Mixing, Morph, Scene, View
 from stylesdf_core.tiles import Tiles
@@ -40,8 +46,6 @@ FloatArray = npt.NDArray[np.float32]
 PointFunction = Callable[[FloatArray], FloatArray]
 
 COARSE_SIZE = 32
-#: Rays marched at once: what their samples need in memory stays bounded at any picture size.
-_CPU_RAYS, _GPU_RAYS = 1 << 13, 1 << 18
 #: Density at which half the light is lost within one of 24 samples: the surface of a density field.
 _DENSITY_LEVEL = math.log(2.0) / ((FAR - NEAR) / 24)
 
@@ -119,10 +123,9 @@ class Engine:
         mean_decoder = model.means.decoder
         self._mean_decoder = None if mean_decoder is None else mean_decoder.to(self.device)
         self._tiles = Tiles(self.device)
-        self._rays_at_once = _CPU_RAYS if self.device.type == "cpu" else _GPU_RAYS
         self._styles: tuple[object, Styles] | None = None
         self._baked: tuple[object, BakedField] | None = None
-        self._grid: tuple[BakedField, DistanceGrid] | None = None
+        self._grids: tuple[BakedField, dict[int, DistanceGrid]] | None = None
         self._decoder: BakedDecoder | None = None
         if generator.decoder is not None:
             dtype = torch.float32 if exact else fast_dtype(self.device)
@@ -199,7 +202,7 @@ class Engine:
         key = (scene.identity, scene.morph, scene.truncation_psi)
         if self._baked is None or self._baked[0] != key:
             with torch.no_grad():
-                field = BakedField(self.generator.field, self.styles(scene).w, self._tiles)
+                field = BakedField(self.generator.field, self.styles(scene).w)
             self._baked = (key, field)
         return self._baked[1]
 
@@ -210,32 +213,41 @@ class Engine:
     ) -> Iterator[Frame]:
         """Render coarse to fine; the last pass equals :meth:`render`.
 
+        The first is made for motion: it leaves out what is hardly visible. If it is smaller than
+        the volume render that an image is decoded from, that one is shown in between.
+
         Args:
             view: image, volume, depth or normals.
             size: edge of volume, depth and normals in pixels; None for the model's thumb size.
-            coarsest: edge of the first pass, pixels; from the thumb size on there is no preview.
+            coarsest: edge of the first pass, pixels, where the last is no smaller.
         """
-        thumb = size or self.config.thumb_size
-        sizes = [coarsest] if thumb > coarsest else []
-        steps: list[tuple[View, int]] = [("volume" if view == "image" else view, s) for s in sizes]
-        if view == "image":
-            steps += [("volume", self.config.thumb_size), ("image", self.config.output_size)]
-        else:
-            steps += [(view, thumb)]
-        volume: _Volume | None = None
-        for index, (kind, edge) in enumerate(steps):
+        decodes = view == "image"
+        target = self.config.thumb_size if decodes else size or self.config.thumb_size
+        first = min(coarsest, target)
+        count = 3 if decodes and first < target else 2
+        start = time.perf_counter()
+
+        def frame(index: int, edge: int, picture: Picture) -> Frame:
+            nonlocal start
+            seconds, start = time.perf_counter() - start, time.perf_counter()
+            return Frame(picture, index, count, edge, seconds, self._note(view))
+
+        moving = self._render_volume(scene, first, features=False, visible=VISIBLE_IN_MOTION)
+        yield frame(0, first, self._picture(scene, "volume" if decodes else view, moving))
+        start = time.perf_counter()
+        volume = self._render_volume(scene, target, features=decodes)
+        if count == 3:
+            yield frame(1, target, self._picture(scene, "volume", volume))
             start = time.perf_counter()
-            if kind == "image" and volume is not None:
-                picture = self._decode(scene, volume)
-            else:
-                needs_features = view == "image" and edge == self.config.thumb_size
-                volume = self._render_volume(scene, edge, features=needs_features)
-                picture = self._picture(scene, kind, volume)
-            note = self._tiles.note
-            if kind == "image" and not self.config.has_decoder:
-                note = "This model has no decoder: the volume render is shown, enlarged."
-            seconds = time.perf_counter() - start
-            yield Frame(picture, index, len(steps), edge, seconds, note)
+        if decodes:
+            yield frame(count - 1, self.config.output_size, self._decode(scene, volume))
+        else:
+            yield frame(count - 1, target, self._picture(scene, view, volume))
+
+    def _note(self, view: View) -> str:
+        if view == "image" and not self.config.has_decoder:
+            return "This model has no decoder: the volume render is shown, enlarged."
+        return self._tiles.note
 
     def render(self, scene: Scene, view: View, size: int | None = None) -> Picture:
         """The finished picture at once; arguments as in :meth:`passes`."""
@@ -281,7 +293,7 @@ class Engine:
         edge = volume.depth.shape[0]
         origins, directions, _ = self._rays(scene.camera, edge, scene.options)
         points = origins + directions * volume.depth.view(-1, 1)
-        normals = _outward(self._field(scene), points, self.config.field)
+        normals = self._tiles.map(self._outward(scene), points)
         return normals.T.reshape(3, edge, edge).cpu().numpy()
 
     def _rays(
@@ -297,42 +309,66 @@ class Engine:
         )
 
     @torch.no_grad()
-    def _render_volume(self, scene: Scene, edge: int, *, features: bool) -> _Volume:
+    def _render_volume(
+        self, scene: Scene, edge: int, *, features: bool, visible: float = VISIBLE
+    ) -> _Volume:
         options = scene.options
         origins, directions, viewdirs = self._rays(scene.camera, edge, options)
+        grid = self._distances(scene, edge)
         march = RayMarch(
             self._field(scene),
             self.generator.sigma,
             self._beta,
             sample_depths(options.samples, origins),
-            self._distances(scene),
+            grid,
             options.force_background,
-            self._tiles,
+            visible,
         )
-        blocks = (rays.split(self._rays_at_once) for rays in (origins, directions, viewdirs))
-        marched = [march(*block, features=features) for block in zip(*blocks, strict=True)]
+        count = len(origins)
+        rgb, background, depth = (origins.new_empty(count, c) for c in (3, 1, 1))
+        feature_map = origins.new_empty(count, self.config.width) if features else None
 
-        def square(values: Sequence[Tensor]) -> Tensor:
-            """R rays' values as an (…, edge, edge) map."""
-            whole = torch.cat(list(values)) if len(values) > 1 else values[0]
-            return whole.view(edge, edge, *whole.shape[1:]).movedim((0, 1), (-2, -1))
+        def work(start: int, stop: int) -> None:
+            rays = (x[start:stop] for x in (origins, directions, viewdirs))
+            marched = march(*rays, features=features)
+            rgb[start:stop] = marched.rgb
+            background[start:stop, 0] = marched.background
+            depth[start:stop, 0] = marched.depth
+            if feature_map is not None and marched.features is not None:
+                feature_map[start:stop] = marched.features
+
+        evaluated = options.samples if grid is None else TYPICAL_SAMPLES
+        self._tiles.run(work, count, points_each=evaluated)
+
+        def square(values: Tensor) -> Tensor:
+            """(R, C) -> (C, edge, edge)."""
+            return values.view(edge, edge, -1).movedim(-1, 0)
 
         return _Volume(
-            rgb=square([part.rgb for part in marched]),
-            features=square(_present(marched)) if features else None,
-            background=square([part.background for part in marched]),
-            depth=square([part.depth for part in marched]),
+            rgb=square(rgb),
+            features=None if feature_map is None else square(feature_map),
+            background=background.view(edge, edge),
+            depth=depth.view(edge, edge),
         )
 
-    def _distances(self, scene: Scene) -> DistanceGrid | None:
+    def _distances(self, scene: Scene, edge: int) -> DistanceGrid | None:
         # torch for MPS learnt to sample 3-D grids only lately
         if self.config.field == "density" or self.device.type == "mps":
             return None
         field = self._field(scene)
-        if self._grid is None or self._grid[0] is not field:
-            band = relevant_band(self._beta, (FAR - NEAR) / scene.options.samples)
-            self._grid = (field, DistanceGrid.sample(self.sdf(scene), band, self.device))
-        return self._grid[1]
+        if self._grids is None or self._grids[0] is not field:
+            self._grids = (field, {})
+        grids = self._grids[1]
+        resolution = COARSE if edge < self.config.thumb_size else FINE
+        if resolution not in grids:
+            grids[resolution] = DistanceGrid.sample(
+                self.sdf(scene),
+                relevant_band(self._beta, (FAR - NEAR) / self.config.samples),
+                self.device,
+                resolution=resolution,
+                reuse=grids.get(COARSE),
+            )
+        return grids[resolution]
 
     @property
     def _beta(self) -> float:
@@ -364,25 +400,19 @@ class Engine:
 
     def normals(self, scene: Scene) -> PointFunction:
         """Outward unit normals, (N, 3) world -> (N, 3), from the field's gradient."""
-        field = self._field(scene)
-        return self._point_function(lambda points: _outward(field, points, self.config.field))
+        return self._point_function(self._outward(scene))
+
+    def _outward(self, scene: Scene) -> Callable[[Tensor], Tensor]:
+        """Unit normals (N, 3): along the gradient of a distance, against that of a density."""
+        field, sign = self._field(scene), 1.0 if self.config.field == "sdf" else -1.0
+        return lambda points: F.normalize(sign * field.gradient(points), dim=-1, eps=1e-12)
 
     def _point_function(self, evaluate: Callable[[Tensor], Tensor]) -> PointFunction:
         def call(points: FloatArray) -> FloatArray:
             tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32)).to(self.device)
             with torch.no_grad():
-                result = evaluate(tensor)
+                result = self._tiles.map(evaluate, tensor)
             array: FloatArray = result.float().cpu().numpy()
             return array
 
         return call
-
-
-def _present(marched: Sequence[MarchedRays]) -> list[Tensor]:
-    return [part.features for part in marched if part.features is not None]
-
-
-def _outward(field: BakedField, points: Tensor, kind: str) -> Tensor:
-    """Unit normals (N, 3): along the gradient of a distance, against that of a density."""
-    gradient = field.gradient(points)
-    return F.normalize(gradient if kind == "sdf" else -gradient, dim=-1, eps=1e-12)

@@ -76,8 +76,9 @@ class SdfGrid:
         return float(self.evaluated.mean())
 
     def fits(self, resolution: int, bounds: tuple[Corner, Corner]) -> bool:
-        """Whether this grid has the given resolution and bounds."""
-        return self.resolution == resolution and (self.lower, self.upper) == bounds
+        """Whether all points of this grid are points of one with that resolution and bounds."""
+        nested = (resolution - 1) % (self.resolution - 1) == 0
+        return nested and (self.lower, self.upper) == bounds
 
 
 def sample_grid(
@@ -97,7 +98,7 @@ def sample_grid(
         level: value of the surface to be meshed.
         bounds: lower and upper corner, world units.
         reuse: a grid sampled before from the *same* field. Where it fits, its values are kept, so
-            a change of ``level`` costs only the points not evaluated yet.
+            another ``level``, or cells an integer times finer, cost only what is not known yet.
 
     Raises:
         InputError: resolution or bounds out of range, or the field is not finite.
@@ -134,7 +135,7 @@ def sample_band(
     lower, upper = bounds
     pitch = _pitch(lower, upper, resolution)
 
-    strides = _strides(resolution)
+    strides = grid_strides(resolution)
     effort = np.cumsum([4.0**step for step in range(len(strides))])  # cells at a surface grow ×4
     indices = _indices(resolution, strides[0])
     values = np.zeros((len(indices),) * 3, np.float32)
@@ -179,7 +180,7 @@ def _pitch(lower: Corner, upper: Corner, resolution: int) -> npt.NDArray[np.floa
     return np.subtract(upper, lower) / (resolution - 1)
 
 
-def _strides(resolution: int) -> list[int]:
+def grid_strides(resolution: int) -> list[int]:
     """Steps from coarse to fine in grid points: a power of two, halved down to 1."""
     strides = [1]
     while (resolution - 1) / (2 * strides[0]) > _COARSE_CELLS - 1:
@@ -231,8 +232,8 @@ def _cells_near(
     """Cells in which a field within ``reach`` of its interpolation may lie in the band."""
     lowest, highest = values, values
     for axis in range(3):
-        lowest = _pairwise(np.minimum, lowest, axis)
-        highest = _pairwise(np.maximum, highest, axis)
+        lowest = pairwise(np.minimum, lowest, axis)
+        highest = pairwise(np.maximum, highest, axis)
     near: BoolArray = (lowest - reach <= band[1]) & (highest + reach >= band[0])
     return near
 
@@ -245,7 +246,7 @@ def _lipschitz_reach(
     for axis in range(3):
         slope = np.abs(np.diff(values, axis=axis)) / _along(gaps * pitch[axis], axis)
         for other in {0, 1, 2} - {axis}:  # the steepest of a cell's four edges along this axis
-            slope = _pairwise(np.maximum, slope, other)
+            slope = pairwise(np.maximum, slope, other)
         slope_squared += slope * slope
     # The neighbours count too: detail near a cell hints at detail in it. The median keeps cells
     # on a plateau (a medial axis, a saturated field) from being taken for flat.
@@ -265,7 +266,7 @@ def _bend(values: FloatArray, gaps: IntArray) -> FloatArray:
         bend = np.abs(np.diff(slopes, axis=axis)) / _along(0.5 * (gaps[1:] + gaps[:-1]), axis)
         at_cells = np.pad(bend, [(int(axis == k), int(axis == k)) for k in range(3)], mode="edge")
         for k in range(3):
-            at_cells = _pairwise(np.maximum, at_cells, k)
+            at_cells = pairwise(np.maximum, at_cells, k)
         total += at_cells * _along(gaps * gaps, axis)
     wider: FloatArray = maximum_filter(total, size=3) / np.float32(8.0)
     return wider
@@ -284,13 +285,13 @@ def _crossed_cells(values: FloatArray, band: tuple[float, float]) -> BoolArray:
     for level in set(band):
         some = every = values < level
         for axis in range(3):
-            some = _pairwise(np.logical_or, some, axis)
-            every = _pairwise(np.logical_and, every, axis)
+            some = pairwise(np.logical_or, some, axis)
+            every = pairwise(np.logical_and, every, axis)
         crossed |= some & ~every
     return crossed
 
 
-def _pairwise(operation: np.ufunc, array: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
+def pairwise(operation: np.ufunc, array: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
     """``operation`` on each pair of neighbours along ``axis``, which becomes one shorter."""
     before, after = [slice(None)] * 3, [slice(None)] * 3
     before[axis], after[axis] = slice(None, -1), slice(1, None)
@@ -314,7 +315,7 @@ def _corners_of(cells: BoolArray) -> BoolArray:
     for axis in range(3):
         width = [(0, 0)] * 3
         width[axis] = (1, 1)
-        corners = _pairwise(np.logical_or, np.pad(corners, width), axis)
+        corners = pairwise(np.logical_or, np.pad(corners, width), axis)
     return corners
 
 
@@ -322,10 +323,13 @@ def _copy_known(
     source: SdfGrid, indices: IntArray, values: FloatArray, evaluated: BoolArray
 ) -> None:
     """Take over, in place, what ``source`` has evaluated at these grid indices."""
-    select = np.ix_(indices, indices, indices)
-    known = source.evaluated[select]
-    values[known] = source.values[select][known]
-    evaluated |= known
+    stride = (int(indices[-1])) // (source.resolution - 1)
+    shared = np.flatnonzero(indices % stride == 0)
+    here = np.ix_(shared, shared, shared)
+    there = np.ix_(*[indices[shared] // stride] * 3)
+    known = source.evaluated[there]
+    values[here] = np.where(known, source.values[there], values[here])
+    evaluated[here] |= known
 
 
 def _evaluate(

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from torch import Tensor
 
 #: Work on the rows from the first number up to, not including, the second.
 TileWork = Callable[[int, int], None]
 
 # A tile's inputs and outputs at 256 channels fill a core's second-level cache; smaller tiles lose
 # to the calls around them.
-_CPU_ROWS = 1024
+_CPU_ROWS = 2048
 _GPU_ROWS = 1 << 19
 _SMALLEST = 256
 
@@ -38,37 +39,49 @@ class Tiles:
         self._threads = (threads or torch.get_num_threads()) if self._on_cpu else 1
         self._pool: ThreadPoolExecutor | None = None
 
-    def run(self, work: TileWork, count: int) -> None:
+    def run(self, work: TileWork, count: int, *, points_each: int = 1) -> None:
         """Call ``work`` for all of ``count`` rows; halves the tiles when memory runs out.
 
         ``work`` may be called again for rows it has done, so it writes results and adds nothing up.
+
+        Args:
+            points_each: evaluations that a row stands for.
         """
         while True:
             try:
-                return self._run(work, count)
+                return self._run(work, count, max(1, self.rows // points_each))
             except torch.OutOfMemoryError:
                 if self.rows <= _SMALLEST:
                     raise
                 self.rows //= 2
                 self.note = f"Memory is short: rendering in tiles of {self.rows} points."
 
-    def _run(self, work: TileWork, count: int) -> None:
-        starts = range(0, count, self.rows)
-        if not self._on_cpu or len(starts) == 1:
+    def map(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+        """``function``, (n, C) -> (n, …), applied to all of (N, C) rows."""
+        parts: dict[int, Tensor] = {}
+
+        def work(start: int, stop: int) -> None:
+            parts[start] = function(rows[start:stop])
+
+        self.run(work, len(rows))
+        return torch.cat([parts[start] for start in sorted(parts)]) if parts else function(rows)
+
+    def _run(self, work: TileWork, count: int, rows: int) -> None:
+        starts = range(0, count, rows)
+        if not self._on_cpu:
             for start in starts:
-                work(start, min(start + self.rows, count))
+                work(start, min(start + rows, count))
             return
         lock, waiting = threading.Lock(), iter(starts)
-        inference = torch.is_inference_mode_enabled()
 
         def take_tiles() -> None:
-            with torch.inference_mode(inference), torch.no_grad():
+            with torch.no_grad():
                 while True:
                     with lock:
                         start = next(waiting, None)
                     if start is None:
                         return
-                    work(start, min(start + self.rows, count))
+                    work(start, min(start + rows, count))
 
         workers = self._workers()
         count_at_once = min(self._threads, len(starts))
