@@ -174,8 +174,11 @@ class RunDir:
             write_json(self.checkpoints / "best.json", {"step": step, **names})
         write_json(self.checkpoints / "latest.json", {"step": step, **names})
         kept = {path.name for path in (self.best("state"), self.best("ema")) if path}
-        for pattern in ("step-*.pt", "ema-*.safetensors"):
-            for old in sorted(self.checkpoints.glob(pattern))[:-keep]:
+        for pattern, newest in (("step-*.pt", names["state"]), ("ema-*.safetensors", names["ema"])):
+            # Later ones than this are of a run that was set back to an older checkpoint, or killed
+            # before latest.json named them: they must not push out what it names now.
+            written = [p for p in sorted(self.checkpoints.glob(pattern)) if p.name <= newest]
+            for old in written[:-keep]:
                 if old.name not in kept:
                     old.unlink(missing_ok=True)
 

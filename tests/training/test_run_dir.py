@@ -73,6 +73,21 @@ def test_the_last_checkpoints_are_kept_and_loadable(tmp_path: Path) -> None:
     assert load_checkpoint(weights).generator.config == SMALL
 
 
+def test_later_leftovers_do_not_push_out_what_is_saved_now(tmp_path: Path) -> None:
+    """As after going back to an older checkpoint by hand, or a kill just before latest.json."""
+    run = RunDir(tmp_path)
+    generator = Generator(SMALL)
+    for step in (10, 40, 20, 30):
+        run.save_checkpoint(step, {"step": step}, generator, keep=1)
+    state = run.load_checkpoint()
+    assert state is not None
+    assert state["step"] == 30
+    weights = run.latest("ema")
+    assert weights is not None
+    assert weights.exists()
+    assert not (run.checkpoints / "step-00000020.pt").exists()
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     run.save_checkpoint(1, {"step": 1}, Generator(SMALL), keep=1)
