@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.lmdb_images import LmdbImages
@@ -26,6 +28,28 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 _REPORT_EVERY = 64
 
 Pixels = npt.NDArray[np.uint8]
+
+#: What Pillow is known to raise for files that are not whole, or that claim to be enormous.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    EOFError,
+    LookupError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+_TURNS = {  # by EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class ImageSource(Protocol):
@@ -40,7 +64,7 @@ class ImageSource(Protocol):
         """The picture, perhaps not decoded yet.
 
         Raises:
-            OSError, ValueError, SyntaxError: what Pillow raises for files that are not whole.
+            UNREADABLE: the file is not whole.
         """
         ...
 
@@ -132,8 +156,8 @@ def find_usable(
                 edge = min(image.size)
                 if decode:
                     image.load()
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            skipped.append(Skipped(name, f"cannot be read: {_in_words(error)}"))
+        except UNREADABLE as error:
+            skipped.append(unreadable(name, error))
             continue
         if edge < size / 2 and not upscale:
             skipped.append(Skipped(name, f"is {edge} pixels small; half of {size} are needed"))
@@ -152,10 +176,9 @@ def square(image: Image.Image, size: int, *, hamming: bool = False) -> Pixels:
         hamming: the published way to make 64² from larger pictures; otherwise Lanczos.
 
     Raises:
-        OSError, ValueError, SyntaxError: the file is not whole.
+        UNREADABLE: the file is not whole.
     """
-    image = ImageOps.exif_transpose(image)
-    image = _rgb(image)
+    image = _rgb(_upright(image))
     width, height = image.size
     edge = min(width, height)
     left, top = (width - edge) // 2, (height - edge) // 2
@@ -192,6 +215,26 @@ def split(count: int, held_out: float, seed: int) -> tuple[npt.NDArray[np.intp],
     return np.sort(order[apart:]), np.sort(order[:apart])
 
 
+def unreadable(name: str, error: Exception) -> Skipped:
+    """A picture left out for one of the UNREADABLE errors."""
+    reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    return Skipped(name, f"cannot be read: {reason}")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says.
+
+    Pillow's own function writes the EXIF anew, which fails on odd entries in sound pictures.
+    """
+    image.load()
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except UNREADABLE:
+        return image
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
@@ -208,7 +251,3 @@ def _table_names(table: Path) -> Iterator[str]:
             yield str(json.loads(line)["file"])
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{table}, line {number}, names no file: {error}.") from error
-
-
-def _in_words(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

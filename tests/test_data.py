@@ -7,7 +7,7 @@ from pathlib import Path
 import lmdb
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
 from stylesdf_core.data import FolderImages, find_usable, open_images, shrink, split, square
@@ -71,6 +71,34 @@ def test_the_centre_is_cropped_and_exif_honoured(tmp_path: Path) -> None:
         turned = square(image, 4)
     assert turned[0].max() < 30
     assert turned[-1].min() > 225
+
+
+def test_odd_exif_spoils_no_picture(tmp_path: Path) -> None:
+    """A width in words beside the orientation: writing that anew would fail."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 3, "a description"
+    half = np.zeros((16, 16, 3), np.uint8)
+    half[:8] = 255
+    Image.fromarray(half).save(tmp_path / "odd.jpg", exif=exif, quality=95)
+    content = (tmp_path / "odd.jpg").read_bytes()
+    assert content.count(b"\x01\x0e\x00\x02") == 1
+    (tmp_path / "odd.jpg").write_bytes(content.replace(b"\x01\x0e\x00\x02", b"\x01\0\0\x02"))
+    with Image.open(tmp_path / "odd.jpg") as image:
+        turned = square(image, 16)
+    assert turned[0].max() < 30
+    assert turned[-1].min() > 225
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_pillows(orientation: int, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    with Image.open(tmp_path / "a.png") as image:
+        np.testing.assert_array_equal(square(image, 8), expected)
 
 
 def test_odd_modes_become_rgb() -> None:

@@ -89,7 +89,14 @@ class DatasetPack:
             InputError: there are no images, or ``out`` exists.
             OutputError: it cannot be written.
         """
-        from stylesdf_core.data import Skipped, encode_png, find_usable, open_images, square
+        from stylesdf_core.data import (
+            UNREADABLE,
+            encode_png,
+            find_usable,
+            open_images,
+            square,
+            unreadable,
+        )
         from stylesdf_core.lmdb_images import LmdbWriter
 
         _check_sizes(self.sizes)
@@ -109,8 +116,8 @@ class DatasetPack:
                             )
                             for size in self.sizes
                         }
-                except (OSError, ValueError, SyntaxError) as error:
-                    skipped.append(Skipped(source.names[index], f"cannot be read: {error}"))
+                except UNREADABLE as error:
+                    skipped.append(unreadable(source.names[index], error))
                     continue
                 writer.add(pictures)
             if writer.length == 0:

@@ -18,7 +18,16 @@ import psutil
 import torch
 from torch import Tensor
 
-from stylesdf_core.data import ImageSource, Pixels, find_usable, open_images, shrink, split, square
+from stylesdf_core.data import (
+    UNREADABLE,
+    ImageSource,
+    Pixels,
+    find_usable,
+    open_images,
+    shrink,
+    split,
+    square,
+)
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.stage_config import ImagesConfig
@@ -180,7 +189,7 @@ class RealImages:
                 with self.source.read(index) as image:
                     # Renders of this size are compared with it: the published Hamming thumbs.
                     return square(image, self.size, hamming=self.size == self.thumb_size)
-            except (OSError, ValueError, SyntaxError) as error:
+            except UNREADABLE as error:
                 self.damaged[index] = str(error)
         raise TrainingError("No image can be read any more; look at the data folder.")
 
