@@ -68,6 +68,10 @@ class ImageSource(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Let the files go: an lmdb can be open only once in a process."""
+        ...
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -118,6 +122,9 @@ class FolderImages:
     def read(self, index: int) -> Image.Image:
         """See :class:`ImageSource`."""
         return Image.open(self.folder / self.names[index])
+
+    def close(self) -> None:
+        """See :class:`ImageSource`; nothing stays open between reads."""
 
 
 def open_images(path: Path, size: int) -> ImageSource:

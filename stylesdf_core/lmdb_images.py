@@ -50,14 +50,17 @@ class LmdbImages:
 
     def read(self, index: int) -> Image.Image:
         """See :class:`~stylesdf_core.data.ImageSource`."""
-        with self._environment.begin() as transaction:
-            content = transaction.get(self.names[index].encode())
+        try:
+            with self._environment.begin() as transaction:
+                content = transaction.get(self.names[index].encode())
+        except lmdb.Error as error:
+            raise OSError(f"lmdb: {error}") from error
         if content is None:
             raise ValueError("the key is missing")
         return Image.open(io.BytesIO(content))
 
     def close(self) -> None:
-        """Let the files go; a process can open them only once."""
+        """See :class:`~stylesdf_core.data.ImageSource`."""
         self._environment.close()
 
     def _look(self) -> tuple[list[int], int]:
@@ -125,8 +128,8 @@ class LmdbWriter:
             self._environment.close()
             if kind is None:
                 os.replace(self._partial, self.path)
-        except OSError as problem:
-            raise OutputError(f"Cannot write {self.path}: {problem.strerror}.") from problem
+        except (OSError, lmdb.Error) as problem:
+            raise OutputError(f"Cannot write {self.path}: {problem}.") from problem
         finally:
             shutil.rmtree(self._partial, ignore_errors=True)
 

@@ -170,6 +170,9 @@ def test_an_lmdb_trains_like_its_folder(folder: Path, tmp_path: Path) -> None:
     drain(DatasetPack(data=folder, out=tmp_path / "packed", sizes=(32,)).run())
     for name in ("half.png", "broken.png", "small.png"):
         (folder / name).unlink()
+    with pytest.raises(InputError, match="a batch has 99"):
+        images_of(tmp_path / "packed", batch=99)
+    images_of(tmp_path / "packed").close()  # one process can open an lmdb once at a time
     from_folder, packed = images_of(folder), images_of(tmp_path / "packed")
     for step in range(3):
         one, other = from_folder.batch(step, 4), packed.batch(step, 4)

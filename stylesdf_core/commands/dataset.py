@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,8 +62,8 @@ class DatasetCheck:
         from stylesdf_core.data import find_usable, open_images
 
         _check_sizes((self.size,))
-        source = open_images(self.data, self.size)
-        usable = yield from find_usable(source, self.size, decode=True)
+        with closing(open_images(self.data, self.size)) as source:
+            usable = yield from find_usable(source, self.size, decode=True)
         return DatasetReport(self.data, len(usable.indices), usable.smallest, usable.skipped)
 
 
@@ -101,10 +102,9 @@ class DatasetPack:
 
         _check_sizes(self.sizes)
         largest, smallest = max(self.sizes), min(self.sizes)
-        source = open_images(self.data, largest)
-        usable = yield from find_usable(source, largest)
-        skipped = list(usable.skipped)
-        with LmdbWriter(self.out) as writer:
+        with closing(open_images(self.data, largest)) as source, LmdbWriter(self.out) as writer:
+            usable = yield from find_usable(source, largest)
+            skipped = list(usable.skipped)
             for done, index in enumerate(usable.indices):
                 yield Progress(done, len(usable.indices), "images packed")
                 try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,8 +162,9 @@ class RealImages:
         return RealBatch(_tensor(pixels), _tensor(thumbs))
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Stop the threads and let the files go."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self.source.close()
 
     def _pair(self, position: int) -> _Pair:
         image = self._image(position)
@@ -209,23 +211,27 @@ def open_real_images(
         InputError: no usable images, or fewer than a batch.
     """
     path = Path(config.path)
-    source = open_images(path, size)
-    usable = yield from find_usable(source, size, upscale=config.upscale)
-    kept, apart = split(len(usable.indices), config.held_out, config.split_seed)
-    listed = "; ".join(f"{item.name} {item.reason}" for item in usable.skipped[:_SHOWN])
-    if len(usable.skipped) > _SHOWN:
-        listed += f"; and {len(usable.skipped) - _SHOWN} more (see `dataset check`)"
-    if len(kept) < batch:
-        raise InputError(
-            f"{path} holds {len(kept)} usable images and a batch has {batch}; add images or "
-            f"choose a smaller batch{f'. Skipped: {listed}' if listed else ''}."
-        )
-    indices = [usable.indices[i] for i in kept]
-    held_out = [usable.indices[i] for i in apart]
-    found = f"{len(indices):,} images" + (f", {len(held_out):,} held out" if held_out else "")
-    if listed:
-        found += f", {len(usable.skipped):,} skipped: {listed}"
-    return RealImages(source, indices, held_out, size, thumb_size, config, seed, share), found
+    with ExitStack() as failing:
+        source = open_images(path, size)
+        failing.callback(source.close)
+        usable = yield from find_usable(source, size, upscale=config.upscale)
+        kept, apart = split(len(usable.indices), config.held_out, config.split_seed)
+        listed = "; ".join(f"{item.name} {item.reason}" for item in usable.skipped[:_SHOWN])
+        if len(usable.skipped) > _SHOWN:
+            listed += f"; and {len(usable.skipped) - _SHOWN} more (see `dataset check`)"
+        if len(kept) < batch:
+            raise InputError(
+                f"{path} holds {len(kept)} usable images and a batch has {batch}; add images or "
+                f"choose a smaller batch{f'. Skipped: {listed}' if listed else ''}."
+            )
+        indices = [usable.indices[i] for i in kept]
+        held_out = [usable.indices[i] for i in apart]
+        found = f"{len(indices):,} images" + (f", {len(held_out):,} held out" if held_out else "")
+        if listed:
+            found += f", {len(usable.skipped):,} skipped: {listed}"
+        images = RealImages(source, indices, held_out, size, thumb_size, config, seed, share)
+        failing.pop_all()
+    return images, found
 
 
 def _tensor(pixels: Pixels) -> Tensor:
