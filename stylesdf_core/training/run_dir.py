@@ -36,6 +36,9 @@ from stylesdf_core.errors import InputError, OutputError, TrainingError
 from stylesdf_core.files import atomic_output, write_json, write_text
 from stylesdf_core.networks.generator import Generator
 
+#: Bytes in which the last line of stats.jsonl is sure to be found.
+_LONGEST_LINE = 64 << 10
+
 
 @dataclass(frozen=True)
 class RunDir:
@@ -60,19 +63,22 @@ class RunDir:
 
     # --- config --------------------------------------------------------------------------------
 
-    def read_config(self) -> Any:
-        """The JSON value of config.json.
+    def read_config(self) -> dict[str, Any]:
+        """The JSON object in config.json.
 
         Raises:
-            InputError: it is missing or not JSON.
+            InputError: it is missing or no such thing.
         """
         file = self.path / "config.json"
         try:
-            return json.loads(file.read_text(encoding="utf-8"))
+            config = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(f"{self.path} is no run folder: it holds no config.json.") from None
         except (OSError, ValueError) as error:
             raise InputError(f"{file} cannot be read as JSON: {error}.") from error
+        if not isinstance(config, dict):
+            raise InputError(f"{file} holds no JSON object of settings.")
+        return config
 
     def write_config(
         self, config: Any, adjustable: Collection[str] = (), *, until_saved: bool = False
@@ -110,21 +116,31 @@ class RunDir:
     # --- statistics and samples ----------------------------------------------------------------
 
     def append_stats(self, record: Mapping[str, float | int | str]) -> None:
-        """Append one line; ``record`` holds ``step``."""
-        with open(self.stats_file, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(dict(record)) + "\n")
+        """Append one line; ``record`` holds ``step``.
+
+        Raises:
+            OutputError: the disk is full or cannot be written.
+        """
+        try:
+            with open(self.stats_file, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(dict(record)) + "\n")
+        except OSError as error:
+            raise OutputError(f"Cannot write {self.stats_file}: {error.strerror}.") from error
 
     def read_stats(self) -> list[dict[str, Any]]:
         """All whole lines, oldest first; a line cut short by a kill is left out."""
         if not self.stats_file.exists():
             return []
-        records = []
-        for line in self.stats_file.read_text(encoding="utf-8").splitlines():
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                continue
-        return records
+        return _whole_lines(self.stats_file.read_bytes())
+
+    def last_stats(self) -> dict[str, Any] | None:
+        """The newest whole line, from the file's end alone; None before the first."""
+        if not self.stats_file.exists():
+            return None
+        with open(self.stats_file, "rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LONGEST_LINE))
+            records = _whole_lines(stream.read())
+        return records[-1] if records else None
 
     def trim_stats(self, step: int) -> None:
         """Drop what was recorded after ``step``: those steps are about to run again."""
@@ -258,6 +274,17 @@ class RunDir:
         finally:
             file.unlink(missing_ok=True)
             self.stop_file.unlink(missing_ok=True)
+
+
+def _whole_lines(content: bytes) -> list[dict[str, Any]]:
+    """The JSON objects of the lines that are not cut short."""
+    records = []
+    for line in content.splitlines():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            continue
+    return records
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

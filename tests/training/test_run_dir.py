@@ -38,6 +38,9 @@ def test_what_results_do_not_depend_on_may_change(tmp_path: Path) -> None:
 def test_a_folder_without_config_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no config\.json"):
         RunDir(tmp_path).read_config()
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(InputError, match="no JSON object"):
+        RunDir(tmp_path).read_config()
 
 
 def test_stats_survive_a_line_cut_short_and_are_trimmed(tmp_path: Path) -> None:
@@ -47,8 +50,18 @@ def test_stats_survive_a_line_cut_short_and_are_trimmed(tmp_path: Path) -> None:
     with open(run.stats_file, "a", encoding="utf-8") as stream:
         stream.write('{"step": 4, "lo')
     assert [record["step"] for record in run.read_stats()] == [1, 2, 3]
+    assert run.last_stats() == {"step": 3, "loss": 1.0 / 3}
     run.trim_stats(2)
     assert [record["step"] for record in run.read_stats()] == [1, 2]
+
+
+def test_the_last_line_is_read_from_the_end_of_a_long_file(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    assert run.last_stats() is None
+    for step in range(3000):
+        run.append_stats({"step": step, "event": "a line of some length"})
+    assert run.stats_file.stat().st_size > 2 * 65536
+    assert run.last_stats() == run.read_stats()[-1]
 
 
 def test_the_last_checkpoints_are_kept_and_loadable(tmp_path: Path) -> None:
