@@ -192,6 +192,7 @@ class _Run:
         self.step = int(saved["step"])
         self.attempt = int(saved.get("attempt", 0))
         self.best = float(saved.get("best", math.inf))
+        self.score = math.inf
         if "random" in saved:
             torch.set_rng_state(saved["random"])
 
@@ -261,7 +262,7 @@ def train(
                 continue
             phase = state.begin(plan, saved)
             saved = None
-            monitor.begin(plan.name, phase.batch, state.step)
+            monitor.begin(plan.name, phase.batch, state.step, first=start)
             while state.step < end and not stopped:
                 losses = phase.step(state.step - start)
                 state.step += 1

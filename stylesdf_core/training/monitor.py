@@ -32,7 +32,7 @@ class Monitor:
     ) -> None:
         self.run, self.total = run, total
         self.is_main, self.device = is_main, device
-        self.phase, self.batch = "", 0
+        self.phase, self.batch, self._first = "", 0, 0
         self._health = Health()
         self._since, self._clock = step, time.monotonic()
         self._advice, self._peak = "", 0
@@ -55,9 +55,9 @@ class Monitor:
         if self.is_main:
             self._events.close()
 
-    def begin(self, phase: str, batch: int, step: int) -> None:
-        """A phase begins at ``step``, with ``batch`` images a step."""
-        self.phase, self.batch = phase, batch
+    def begin(self, phase: str, batch: int, step: int, *, first: int) -> None:
+        """A phase with ``batch`` images a step goes on at ``step``; it began at ``first``."""
+        self.phase, self.batch, self._first = phase, batch, first
         self._since, self._clock = step, time.monotonic()
 
     def losses(self, step: int, losses: Mapping[str, Tensor]) -> None:
@@ -68,7 +68,7 @@ class Monitor:
         record: Record = {"step": step, "phase": self.phase, "seconds": seconds}
         record |= {name: float(value.detach()) for name, value in losses.items()}
         if self.batch:
-            record["images"] = step * self.batch
+            record["images"] = (step - self._first) * self.batch
             record["images_per_second"] = self.batch / max(seconds, 1e-9)
         record["eta_hours"] = (self.total - step) * seconds / 3600.0
         self._peak = max(self._peak, _memory(self.device))

@@ -66,9 +66,9 @@ def test_a_new_phase_starts_afresh() -> None:
 
 def test_advice_is_recorded_when_it_changes(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
-    with Monitor(run, 100, 0, is_main=True, device=torch.device("cpu")) as monitor:
-        monitor.begin("renderer", 8, 0)
-        for step in range(1, 8):
+    with Monitor(run, 100, 3, is_main=True, device=torch.device("cpu")) as monitor:
+        monitor.begin("renderer", 8, 3, first=2)  # two steps of a sphere came before
+        for step in range(4, 10):
             monitor.losses(step, {"no_crossing": torch.tensor(1.0), "beta": torch.tensor(0.1)})
         assert "surface is gone" in monitor.headline("renderer")
     said = [record["health"] for record in run.read_stats() if "health" in record]
@@ -86,7 +86,7 @@ def test_tensorboard_reads_the_same_figures(tmp_path: Path) -> None:
         with Monitor(
             RunDir(tmp_path), 9, start, is_main=True, device=torch.device("cpu")
         ) as monitor:
-            monitor.begin("renderer", 8, start)
+            monitor.begin("renderer", 8, start, first=0)
             for step in range(start + 1, start + 4):
                 monitor.losses(step, {"beta": torch.tensor(float(10 * start + step))})
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
