@@ -12,7 +12,7 @@ from torch import nn
 from stylesdf_core import model_zoo
 from stylesdf_core.checkpoints import load_checkpoint, load_discriminator
 from stylesdf_core.config import FieldKind, GeneratorConfig, from_json
-from stylesdf_core.errors import CheckpointError, InputError
+from stylesdf_core.errors import CheckpointError, InputError, TrainingError
 from stylesdf_core.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import Operation
@@ -48,7 +48,7 @@ def run_stage(run: RunDir) -> Operation[TrainingResult]:
         TrainingError: see :func:`~stylesdf_core.training.loop.train`.
     """
     data = run.read_config()
-    stage = str(data.get("stage", "fit")) if isinstance(data, dict) else "fit"
+    stage = str(data.get("stage", "fit"))
     if stage == "fit":
         return (yield from run_fit(run))
     if stage not in STAGES:
@@ -90,6 +90,11 @@ def _train(run: RunDir, config: StageConfig, data: Any, world: World) -> Operati
         plans = _plans(config, around, images, fresh)
         cadence = _cadence(config.run)
         return (yield from train(run, models, plans, cadence, metadata, config=data, world=world))
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"{run.path} needs more memory than {world.device} has; run the same command again "
+            "with a smaller --chunk, which changes no result."
+        ) from error
     finally:
         if images is not None:
             images.close()

@@ -425,6 +425,25 @@ def test_a_full_disk_ends_the_run_with_the_last_checkpoint_intact(
     assert drain(run_stage(run)).finished
 
 
+def test_too_little_memory_is_said_with_its_remedy(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(VolumePhase, "step", full)
+    with pytest.raises(TrainingError, match=r"more memory than cpu has; .* smaller --chunk"):
+        drain(run_stage(start(tmp_path / "run", renderer)))
+
+
+def test_a_roll_back_forgets_the_score_of_what_it_undoes() -> None:
+    models = Models.of(Generator(THUMB))
+    run = loop._Run(RunDir(Path("x")), models, {}, None, score=1.0)
+    weights = models.live.state_dict()
+    run.restore({"step": 3, "phase": "renderer", "live": weights, "ema": weights})
+    assert run.score == math.inf
+
+
 def test_the_best_checkpoint_outlives_the_newest(
     tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
