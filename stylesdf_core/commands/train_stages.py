@@ -94,8 +94,10 @@ class _TrainStage:
 
         if self.gpus < 1:
             raise InputError(f"--gpus must be at least 1, not {self.gpus}.")
-        if self.steps is not None and self.steps < 1:
-            raise InputError(f"--steps must be at least 1, not {self.steps}.")
+        for name in ("steps", "batch", "chunk"):
+            value = getattr(self, name, None)
+            if value is not None and value < 1:
+                raise InputError(f"--{name} must be at least 1, not {value}.")
         run = RunDir(self.run_dir)
         config = self.config()
         run.write_config(json.loads(json.dumps(to_json(config))), ADJUSTABLE, until_saved=True)
@@ -203,16 +205,27 @@ class TrainRenderer(_TrainFromImages):
     r1: float | None = None
     """R1 weight γ; raise it where β does not fall."""
 
+    eikonal: float | None = None
+    """Weight of the eikonal term; raise it where the field is no distance."""
+
     minimal_surface: float | None = None
-    """Weight of the minimal-surface term."""
+    """Weight of the minimal-surface term; lower it where the surface vanishes."""
+
+    generator_rate: float | None = None
+    """Adam's learning rate of mapping and field; without it, as all above, the preset's."""
+
+    discriminator_rate: float | None = None
+    """Adam's learning rate of the discriminator."""
 
     def config(self) -> StageConfig:
         """See :class:`_TrainStage`."""
         from stylesdf_core.training.stage_config import RendererConfig, renderer_of
 
         preset = self._preset()
-        given = {"r1": self.r1, "minimal_surface": self.minimal_surface}
-        changes: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+        names = ("r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_rate")
+        changes: dict[str, Any] = {
+            name: getattr(self, name) for name in names if getattr(self, name) is not None
+        }
         batch = self.batch or preset.batches[0]
         return RendererConfig(
             images=self._images(),
@@ -242,13 +255,17 @@ class TrainDecoder(_TrainFromImages):
     r1: float | None = None
     """R1 weight γ; without it the preset's."""
 
+    rate: float | None = None
+    """Adam's learning rate of decoder and discriminator; without it the preset's."""
+
     def config(self) -> StageConfig:
         """See :class:`_TrainStage`."""
         from stylesdf_core.training.stage_config import DecoderStageConfig
         from stylesdf_core.training.stages import generator_of
 
         preset, init = self._preset(), str(_absolute(self.init))
-        image = preset.image if self.r1 is None else replace(preset.image, r1=self.r1)
+        given = {"r1": self.r1, "rate": self.rate}
+        changes: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
         # The renderer's own architecture, whatever preset it was trained with.
         generator = replace(
             generator_of(init),
@@ -262,7 +279,7 @@ class TrainDecoder(_TrainFromImages):
             preset=self.preset,
             generator=generator,
             poses=preset.poses,
-            image=image,
+            image=replace(preset.image, **changes),
             run=self._run_config(),
             steps=self.steps or preset.steps[1],
             batch=batch,
@@ -327,13 +344,14 @@ def _run_processes(run: RunDir, count: int, total: int) -> Operation[TrainingRes
         try:
             while process.poll() is None:
                 time.sleep(_POLL_SECONDS)
-                records = run.read_stats()
-                last = records[-1] if records else {"step": 0}
+                last = run.last_stats() or {"step": 0}
                 yield Progress(last["step"], total, str(last.get("phase", "starting")))
         finally:
-            if process.poll() is None:  # this operation was closed: let them save and end
+            # When this operation is closed they shall save and end. Asked only once, a process
+            # that is still starting would forget it as the request of an earlier day.
+            while process.poll() is None:
                 run.request_stop()
-                process.wait()
+                time.sleep(_POLL_SECONDS)
     weights = run.latest("ema")
     if process.returncode or weights is None:
         raise TrainingError(f"A process of the run failed: {_last_words(log)} (see {log}).")

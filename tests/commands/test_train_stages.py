@@ -65,6 +65,19 @@ def test_presets_become_configs(tmp_path: Path) -> None:
     assert (animals.generator.field, animals.batch, animals.run.seed) == ("density", 8, 3)
 
 
+def test_what_the_advice_names_can_be_given(tmp_path: Path) -> None:
+    line = "train renderer --data faces --run-dir r --r1 20 --eikonal 0.2 --minimal-surface 0.01"
+    request = parse([*line.split(), "--generator-rate", "1e-5", "--discriminator-rate", "1e-4"])
+    volume = request.config().volume
+    assert (volume.r1, volume.eikonal, volume.minimal_surface) == (20.0, 0.2, 0.01)
+    assert (volume.generator_rate, volume.discriminator_rate) == (1e-5, 1e-4)
+    weights = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
+    decoder = TrainDecoder(
+        data=tmp_path, run_dir=tmp_path, init=str(weights), r1=3.0, rate=1e-3
+    ).config()
+    assert (decoder.image.r1, decoder.image.rate) == (3.0, 1e-3)
+
+
 def test_later_stages_take_the_architecture_of_what_they_start_from(tmp_path: Path) -> None:
     weights = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
     decoder = TrainDecoder(
@@ -92,7 +105,7 @@ def test_the_same_command_resumes_and_may_go_further(tmp_path: Path) -> None:
         drain(TrainRenderer(**settings, steps=3, seed=1).run())
     listed = str(drain(TrainList(folder=tmp_path / "runs").run()))
     assert "renderer  step 3  not running" in listed
-    for bad in ({"steps": 0}, {"gpus": 0}):
+    for bad in ({"steps": 0}, {"gpus": 0}, {"batch": 0}, {"chunk": 0}):
         with pytest.raises(InputError, match="at least 1"):
             drain(TrainRenderer(**{**settings, **bad}).run())
 
@@ -165,3 +178,35 @@ def test_several_processes_are_started_by_torchrun(
     monkeypatch.setattr(train_stages.subprocess, "Popen", Failing)
     with pytest.raises(TrainingError, match=r"failed: no room left \(see"):
         drain(request.run())
+
+
+def test_closed_while_its_processes_start_they_are_asked_again_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process forgets a stop file that is older than itself."""
+    write_images(tmp_path / "images")
+    request = TrainRenderer(
+        data=tmp_path / "images", run_dir=tmp_path / "run", preset="tiny", batch=2, gpus=2
+    )
+    stop = RunDir(tmp_path / "run").stop_file
+    forgotten: list[bool] = []
+
+    class Starting:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def poll(self) -> int | None:
+            if not stop.exists():
+                return None
+            if len(forgotten) == 2:
+                return 0
+            stop.unlink()
+            forgotten.append(True)
+            return None
+
+    monkeypatch.setattr(train_stages.subprocess, "Popen", Starting)
+    monkeypatch.setattr(train_stages, "_POLL_SECONDS", 0.0)
+    operation = request.run()
+    next(operation)
+    operation.close()
+    assert len(forgotten) == 2
