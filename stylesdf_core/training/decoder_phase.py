@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -24,17 +26,82 @@ from stylesdf_core.training.losses import path_length_mean
 from stylesdf_core.training.optimizing import Terms, accumulate, of_chunks, update
 from stylesdf_core.training.precision import Autocast
 from stylesdf_core.training.real_images import RealImages
-from stylesdf_core.training.stage_config import DecoderStageConfig, ImageLosses
+from stylesdf_core.training.stage_config import DecoderStageConfig, ImageLosses, JointConfig
 from stylesdf_core.training.surroundings import Surroundings
 from stylesdf_core.training.volume_terms import render_fakes
 
-_WEIGHTS, _DISCRIMINATOR_STEP, _GENERATOR_STEP, _PATH_STEP = 21, 22, 23, 24
+# What a seed is for: streams must not repeat each other.
+_WEIGHTS, DISCRIMINATOR_STEP, GENERATOR_STEP, _PATH_STEP = 21, 22, 23, 24
 
 
-class DecoderPhase(Phase):
-    """Decoder against discriminator; renderer and its mapping stay as they are."""
+class DecodedPhase(Phase):
+    """What the phases that train on decoded images have in common.
+
+    Attributes:
+        path: the running mean of path lengths.
+        g_terms: the generator's losses, replicated.
+        discriminators: all that judge the generator's images.
+        rays: of each fake, that geometry's losses look at.
+    """
 
     retries = 1
+
+    models: Models
+    around: Surroundings
+    config: DecoderStageConfig | JointConfig
+    images: RealImages
+    path: PathMean
+    g_terms: nn.Module
+    discriminators: Sequence[nn.Module]
+    rays: int = 0
+
+    @abstractmethod
+    def generator_terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
+        """The generator's terms of a chunk or, given the mean path length, its path term."""
+
+    def accumulate_generator(self, index: int) -> Terms:
+        """The generator's gradients of a step, the path term's first: it misses some parameters,
+        and the last backward pass averages over processes.
+        """
+        image, chunk, world = self.config.image, self.config.chunk, self.around.world
+        scaler = self.scalers["generator"]
+        for discriminator in self.discriminators:
+            discriminator.requires_grad_(False)
+        seen: Terms = {}
+        if image.path_length > 0 and index % image.path_every == 0:
+            half = self.draw(index, _PATH_STEP, max(world.size, self.config.batch // 2))
+            work = of_chunks(
+                lambda c: self.generator_terms(half[c], self.path.mean), len(half), chunk
+            )
+            seen = accumulate(self.g_terms, work, scaler, last=False)
+            lengths = world.mean(seen["path_length"])
+            self.path.mean.copy_(path_length_mean(self.path.mean, lengths))
+        fakes = self.draw(index, GENERATOR_STEP, self.config.batch)
+        work = of_chunks(lambda c: self.generator_terms(fakes[c], None), len(fakes), chunk)
+        return seen | accumulate(self.g_terms, work, scaler)
+
+    def draw(self, index: int, stream: int, batch: int) -> Fakes:
+        """This process's fakes of a step."""
+        around = self.around
+        fakes = draw_fakes(
+            seeded(around.run.seed, stream, self.attempt, index),
+            batch,
+            self.models.live.config,
+            around.poses,
+            mixing=self.config.image.mixing,
+            rays=self.rays,
+        )
+        return fakes[around.world.share.of(batch)].to(around.world.device)
+
+    def evaluate(self, samples: Path) -> dict[str, float]:
+        """Pictures, and the distance of the averaged generator's images from real ones."""
+        return self.around.snapshots.write(self.models.ema, samples, self.images)
+
+
+class DecoderPhase(DecodedPhase):
+    """Decoder against discriminator; renderer and its mapping stay as they are."""
+
+    config: DecoderStageConfig
 
     def __init__(
         self,
@@ -51,10 +118,11 @@ class DecoderPhase(Phase):
         live.requires_grad_(False)
         self.decoder.requires_grad_(True)
         self.discriminator = new_style_discriminator(live, config.image, around.run.seed).to(device)
+        self.discriminators = (self.discriminator,)
         self.path = PathMean().to(device)
         autocast = Autocast(around.run.precision, device)
         self.autocast = autocast
-        self.scalers = {"decoder": autocast.scaler(), "discriminator": autocast.scaler()}
+        self.scalers = {"generator": autocast.scaler(), "discriminator": autocast.scaler()}
         self.networks = {"discriminator": self.discriminator, "path_mean": self.path}
         image = config.image
         self.optimizers = {
@@ -77,14 +145,14 @@ class DecoderPhase(Phase):
         )
         seen |= self.accumulate_generator(index)
         seen["image_g_gradient_norm"] = update(
-            [self.optimizers["decoder"]], self.scalers["decoder"], limit
+            [self.optimizers["decoder"]], self.scalers["generator"], limit
         )
         return seen
 
     def accumulate_discriminator(self, index: int) -> Terms:
         """The discriminator's gradients of a step."""
         config, world = self.config, self.around.world
-        fakes = self._draw(index, _DISCRIMINATOR_STEP, config.batch)
+        fakes = self.draw(index, DISCRIMINATOR_STEP, config.batch)
         real = self.images.batch(index, config.batch, self.attempt).images.to(world.device)
         with_r1 = config.image.r1 > 0 and index % config.image.r1_every == 0
 
@@ -103,26 +171,8 @@ class DecoderPhase(Phase):
             self.scalers["discriminator"],
         )
 
-    def accumulate_generator(self, index: int) -> Terms:
-        """The decoder's gradients of a step, the path term's first: it misses some parameters,
-        and the last backward pass averages over processes.
-        """
-        config, scaler = self.config, self.scalers["decoder"]
-        self.discriminator.requires_grad_(False)
-        seen: Terms = {}
-        if config.image.path_length > 0 and index % config.image.path_every == 0:
-            half = self._draw(index, _PATH_STEP, max(self.around.world.size, config.batch // 2))
-            work = of_chunks(
-                lambda c: self._terms(half[c], self.path.mean), len(half), config.chunk
-            )
-            seen = accumulate(self.g_terms, work, scaler, last=False)
-            lengths = self.around.world.mean(seen["path_length"])
-            self.path.mean.copy_(path_length_mean(self.path.mean, lengths))
-        fakes = self._draw(index, _GENERATOR_STEP, config.batch)
-        work = of_chunks(lambda c: self._terms(fakes[c], None), len(fakes), config.chunk)
-        return seen | accumulate(self.g_terms, work, scaler)
-
-    def _terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
+    def generator_terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
+        """See :class:`DecodedPhase`."""
         terms: Terms = self.g_terms(*self._render(fakes), fakes, path)
         return terms
 
@@ -132,21 +182,6 @@ class DecoderPhase(Phase):
         live = self.models.live
         w, other_w = live.mapping(fakes.z), live.mapping(fakes.other_z)
         return render_fakes(live, w, fakes).features, w, other_w
-
-    def _draw(self, index: int, stream: int, batch: int) -> Fakes:
-        return draw_decoded(
-            self.models.live,
-            self.around,
-            index,
-            stream,
-            self.attempt,
-            batch,
-            mixing=self.config.image.mixing,
-        )
-
-    def evaluate(self, samples: Path) -> dict[str, float]:
-        """Pictures, and the distance of the averaged generator's images from real ones."""
-        return self.around.snapshots.write(self.models.ema, samples, self.images)
 
 
 def decode_fakes(
@@ -158,23 +193,6 @@ def decode_fakes(
         noise = random_noise(decoder, fakes.noise_seed, features.device)
         images: Tensor = decoder(features, styles, noise)
     return images.float()
-
-
-def draw_decoded(
-    live: Generator,
-    around: Surroundings,
-    index: int,
-    stream: int,
-    attempt: int,
-    batch: int,
-    *,
-    mixing: float,
-    rays: int = 0,
-) -> Fakes:
-    """This process's fakes of a step, for the decoder."""
-    random = seeded(around.run.seed, stream, attempt, index)
-    fakes = draw_fakes(random, batch, live.config, around.poses, mixing=mixing, rays=rays)
-    return fakes[around.world.share.of(batch)].to(around.world.device)
 
 
 def lazy_adam(network: nn.Module, rate: float, every: int) -> Adam:

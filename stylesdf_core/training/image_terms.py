@@ -17,10 +17,9 @@ from stylesdf_core.training.losses import (
     path_length_penalty,
     path_lengths,
 )
+from stylesdf_core.training.optimizing import Terms
 from stylesdf_core.training.precision import Autocast
 from stylesdf_core.training.stage_config import ImageLosses
-
-Terms = dict[str, Tensor]
 
 
 def mixed_styles(decoder: Decoder, w: Tensor, other_w: Tensor, crossover: Tensor) -> Tensor:

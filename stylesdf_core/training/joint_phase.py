@@ -7,7 +7,6 @@ pose and the geometry's losses hold it to a surface, and its rate is low.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +15,9 @@ from torch.optim import Adam
 from stylesdf_core.networks.discriminators import VolumeJudgement
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.training.decoder_phase import (
+    DISCRIMINATOR_STEP,
+    DecodedPhase,
     decode_fakes,
-    draw_decoded,
     lazy_adam,
     new_style_discriminator,
 )
@@ -27,8 +27,7 @@ from stylesdf_core.training.image_terms import (
     ImageDiscriminatorTerms,
     PathMean,
 )
-from stylesdf_core.training.loop import Models, Phase
-from stylesdf_core.training.losses import path_length_mean
+from stylesdf_core.training.loop import Models
 from stylesdf_core.training.optimizing import Terms, accumulate, of_chunks, update
 from stylesdf_core.training.precision import Autocast
 from stylesdf_core.training.real_images import RealImages
@@ -40,8 +39,6 @@ from stylesdf_core.training.volume_terms import (
     VolumeGeneratorTerms,
     render_fakes,
 )
-
-_DISCRIMINATOR_STEP, _GENERATOR_STEP, _PATH_STEP = 32, 33, 34
 
 
 class JointTerms(nn.Module):
@@ -75,53 +72,60 @@ class JointTerms(nn.Module):
         return {**volume, **image, "loss": volume["loss"] + image["loss"]}
 
 
-class JointPhase(Phase):
+class JointPhase(DecodedPhase):
     """Everything learns; see the module."""
 
-    retries = 1
+    config: JointConfig
 
     def __init__(
         self, models: Models, around: Surroundings, config: JointConfig, images: RealImages
     ) -> None:
         self.models, self.around, self.config, self.images = models, around, config, images
-        self.batch = config.batch
+        self.batch, self.rays = config.batch, config.volume.geometry_rays
         device, live = around.world.device, models.live
         assert live.decoder is not None
         train_renderer(live)
         live.decoder.requires_grad_(True)
         seed, image = around.run.seed, config.image
-        self.volume_judge = new_volume_discriminator(live, config.volume, seed).to(device)
-        self.image_judge = new_style_discriminator(live, image, seed).to(device)
+        self.volume_discriminator = new_volume_discriminator(live, config.volume, seed).to(device)
+        self.image_discriminator = new_style_discriminator(live, image, seed).to(device)
+        self.discriminators = (self.volume_discriminator, self.image_discriminator)
         self.path = PathMean().to(device)
         autocast = Autocast(around.run.precision, device)
         self.autocast = autocast
         self.networks = {
-            "volume_discriminator": self.volume_judge,
-            "discriminator": self.image_judge,
+            "volume_discriminator": self.volume_discriminator,
+            "discriminator": self.image_discriminator,
             "path_mean": self.path,
         }
         renderer = [*live.mapping.parameters(), *live.field.parameters()]
         renderer = [p for p in renderer if p.requires_grad]
-        judge_rate = config.volume.discriminator_rate
+        rate = config.volume.discriminator_rate
         self.optimizers = {
             "renderer": Adam(renderer, config.renderer_rate, betas=(0.0, 0.9)),
             "decoder": lazy_adam(live.decoder, image.rate, image.path_every),
             "volume_discriminator": Adam(
-                self.volume_judge.parameters(), judge_rate, betas=(0.0, 0.9)
+                self.volume_discriminator.parameters(), rate, betas=(0.0, 0.9)
             ),
-            "discriminator": lazy_adam(self.image_judge, image.rate, image.r1_every),
+            "discriminator": lazy_adam(self.image_discriminator, image.rate, image.r1_every),
         }
         # Renderer and decoder share one backward pass, hence one scaler.
         names = ("generator", "volume_discriminator", "discriminator")
         self.scalers = {name: autocast.scaler() for name in names}
         replicate = around.world.replicate
         self.volume_d_terms = replicate(
-            VolumeDiscriminatorTerms(self.volume_judge, config.volume, autocast)
+            VolumeDiscriminatorTerms(self.volume_discriminator, config.volume, autocast)
         )
-        self.image_d_terms = replicate(ImageDiscriminatorTerms(self.image_judge, image, autocast))
+        self.image_d_terms = replicate(
+            ImageDiscriminatorTerms(self.image_discriminator, image, autocast)
+        )
         self.g_terms = replicate(
             JointTerms(
-                live, self.volume_judge.__call__, self.image_judge.__call__, config, autocast
+                live,
+                self.volume_discriminator.__call__,
+                self.image_discriminator.__call__,
+                config,
+                autocast,
             )
         )
 
@@ -140,11 +144,11 @@ class JointPhase(Phase):
     def accumulate_discriminators(self, index: int) -> Terms:
         """Both discriminators' gradients of a step, from the same fakes."""
         config, world = self.config, self.around.world
-        fakes = self._draw(index, _DISCRIMINATOR_STEP, config.batch)
+        fakes = self.draw(index, DISCRIMINATOR_STEP, config.batch)
         real = self.images.batch(index, config.batch, self.attempt)
         real_images, real_thumbs = real.images.to(world.device), real.thumbs.to(world.device)
-        for judge in (self.volume_judge, self.image_judge):
-            judge.requires_grad_(True)
+        for discriminator in self.discriminators:
+            discriminator.requires_grad_(True)
         thumbs, images = self._render(fakes)
 
         def of_thumbs(chunk: slice) -> Terms:
@@ -168,23 +172,10 @@ class JointPhase(Phase):
             self.image_d_terms, of_chunks(of_images, count, size), self.scalers["discriminator"]
         )
 
-    def accumulate_generator(self, index: int) -> Terms:
-        """The generator's gradients of a step; the path term's first, as in the decoder stage."""
-        config, scaler = self.config, self.scalers["generator"]
-        for judge in (self.volume_judge, self.image_judge):
-            judge.requires_grad_(False)
-        seen: Terms = {}
-        if config.image.path_length > 0 and index % config.image.path_every == 0:
-            half = self._draw(index, _PATH_STEP, max(self.around.world.size, config.batch // 2))
-            work = of_chunks(
-                lambda c: self.g_terms(half[c], self.path.mean), len(half), config.chunk
-            )
-            seen = accumulate(self.g_terms, work, scaler, last=False)
-            lengths = self.around.world.mean(seen["path_length"])
-            self.path.mean.copy_(path_length_mean(self.path.mean, lengths))
-        fakes = self._draw(index, _GENERATOR_STEP, config.batch)
-        work = of_chunks(lambda c: self.g_terms(fakes[c], None), len(fakes), config.chunk)
-        return seen | accumulate(self.g_terms, work, scaler)
+    def generator_terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
+        """See :class:`DecodedPhase`."""
+        terms: Terms = self.g_terms(fakes, path)
+        return terms
 
     @torch.no_grad()
     def _render(self, fakes: Fakes) -> tuple[Tensor, Tensor]:
@@ -201,20 +192,3 @@ class JointPhase(Phase):
                 decode_fakes(live.decoder, render.features, w, other_w, mine, self.autocast)
             )
         return torch.cat(thumbs), torch.cat(images)
-
-    def _draw(self, index: int, stream: int, batch: int) -> Fakes:
-        config = self.config
-        return draw_decoded(
-            self.models.live,
-            self.around,
-            index,
-            stream,
-            self.attempt,
-            batch,
-            mixing=config.image.mixing,
-            rays=config.volume.geometry_rays,
-        )
-
-    def evaluate(self, samples: Path) -> dict[str, float]:
-        """Pictures, and the distance of the averaged generator's images from real ones."""
-        return self.around.snapshots.write(self.models.ema, samples, self.images)

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from stylesdf_core.training.world import without_sync
 
+#: Losses and what else is recorded of a step, scalars by name.
 Terms = dict[str, Tensor]
 
 

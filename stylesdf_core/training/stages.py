@@ -156,11 +156,11 @@ def inherit(init: str, networks: dict[str, nn.Module]) -> None:
         found = dict(saved["networks"]) if saved else {}
     elif entry.path.suffix == ".pt":
         try:
-            judge = load_discriminator(entry.path)
+            published = load_discriminator(entry.path)
         except CheckpointError:  # a file of the generator alone
             return
-        is_volume = isinstance(judge, VolumeDiscriminator)
-        found = {"volume_discriminator" if is_volume else "discriminator": judge.state_dict()}
+        is_volume = isinstance(published, VolumeDiscriminator)
+        found = {"volume_discriminator" if is_volume else "discriminator": published.state_dict()}
     for name, network in networks.items():
         state = found.get(name, {})
         ours = network.state_dict()

@@ -77,14 +77,12 @@ class VolumePhase(Phase):
         around: Surroundings,
         config: RendererConfig,
         images: RealImages,
-        discriminator: VolumeDiscriminator | None = None,
     ) -> None:
         self.models, self.around, self.config, self.images = models, around, config, images
         self.batch = config.batch
         device, live = around.world.device, models.live
-        if discriminator is None:
-            discriminator = new_volume_discriminator(live, config.volume, around.run.seed)
-        self.discriminator = discriminator.to(device).requires_grad_(True)
+        seed = around.run.seed
+        self.discriminator = new_volume_discriminator(live, config.volume, seed).to(device)
         train_renderer(live)
         autocast = Autocast(around.run.precision, device)
         self.scalers = {"generator": autocast.scaler(), "discriminator": autocast.scaler()}

@@ -28,6 +28,7 @@ from stylesdf_core.training.losses import (
     pose_loss,
     sphere_loss,
 )
+from stylesdf_core.training.optimizing import Terms
 from stylesdf_core.training.precision import Autocast
 from stylesdf_core.training.stage_config import VolumeLosses
 from stylesdf_core.volume_rendering import sample_depths, sample_points
@@ -36,8 +37,6 @@ from stylesdf_core.volume_rendering import sample_depths, sample_points
 FOV = 6.0
 #: (far − near)/4, world units: the sphere that training starts from.
 SPHERE_RADIUS = 0.06
-
-Terms = dict[str, Tensor]
 
 
 def render_fakes(
