@@ -238,7 +238,7 @@ class TrainRenderer(_TrainFromImages):
             init=_absolute(self.init),
             steps=self.steps or preset.steps[0],
             batch=batch,
-            chunk=self.chunk or min(4, batch),
+            chunk=self.chunk or _chunk(batch, 4),
         )
 
 
@@ -260,6 +260,7 @@ class TrainDecoder(_TrainFromImages):
 
     def config(self) -> StageConfig:
         """See :class:`_TrainStage`."""
+        from stylesdf_core.networks.discriminators import STDDEV_GROUP
         from stylesdf_core.training.stage_config import DecoderStageConfig
         from stylesdf_core.training.stages import generator_of
 
@@ -283,7 +284,7 @@ class TrainDecoder(_TrainFromImages):
             run=self._run_config(),
             steps=self.steps or preset.steps[1],
             batch=batch,
-            chunk=self.chunk or min(8, batch),
+            chunk=self.chunk or _chunk(batch, 8, group=STDDEV_GROUP),
         )
 
 
@@ -302,6 +303,7 @@ class TrainJoint(_TrainFromImages):
 
     def config(self) -> StageConfig:
         """See :class:`_TrainStage`."""
+        from stylesdf_core.networks.discriminators import STDDEV_GROUP
         from stylesdf_core.training.stage_config import JointConfig
         from stylesdf_core.training.stages import generator_of
 
@@ -320,8 +322,14 @@ class TrainJoint(_TrainFromImages):
             renderer_rate=self.renderer_rate,
             steps=self.steps or preset.steps[2],
             batch=batch,
-            chunk=self.chunk or min(4, batch),
+            chunk=self.chunk or _chunk(batch, 4, group=STDDEV_GROUP),
         )
+
+
+def _chunk(batch: int, most: int, group: int = 1) -> int:
+    """The largest part of a batch, in whole groups, that divides it; where none does, all of it."""
+    sizes = [n for n in range(group, most + 1, group) if batch % n == 0]
+    return max(sizes, default=batch)
 
 
 def _absolute(init: str | None) -> str | None:

@@ -143,6 +143,7 @@ class VolumeLosses:
     discriminator_channels: int = 128
 
     def __post_init__(self) -> None:
+        _check_losses(self)
         if self.anchor > 0 and self.geometry_rays < 1:
             raise InputError("An anchor needs geometry_rays of at least 1.")
 
@@ -172,6 +173,9 @@ class ImageLosses:
     mixing: float = 0.9
     rate: float = 2e-3
     widest: int = 512
+
+    def __post_init__(self) -> None:
+        _check_losses(self)
 
 
 @dataclass(frozen=True)
@@ -299,6 +303,15 @@ def total_steps(config: StageConfig) -> int:
     if isinstance(config, SphereInitConfig):
         return config.sphere.steps
     return config.steps + (config.sphere_steps if isinstance(config, RendererConfig) else 0)
+
+
+def _check_losses(losses: VolumeLosses | ImageLosses) -> None:
+    """Weights and rates are not negative, intervals and widths at least 1."""
+    whole = ("r1_every", "path_every", "anchor_steps", "discriminator_channels", "widest")
+    for name, value in vars(losses).items():
+        least = 1 if name in whole else 0
+        if value < least:
+            raise InputError(f"{name} must be at least {least}, not {value}.")
 
 
 def _check_batch(batch: int, chunk: int, group: int = 1) -> None:

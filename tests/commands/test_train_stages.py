@@ -78,6 +78,26 @@ def test_what_the_advice_names_can_be_given(tmp_path: Path) -> None:
     assert (decoder.image.r1, decoder.image.rate) == (3.0, 1e-3)
 
 
+@pytest.mark.parametrize(
+    ("batch", "renderer", "decoder"), [(8, 4, 8), (6, 3, 6), (12, 4, 4), (7, 1, 7), (2, 2, 2)]
+)
+def test_any_batch_has_a_chunk_that_divides_it(
+    batch: int, renderer: int, decoder: int, tmp_path: Path
+) -> None:
+    weights = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
+    volume = TrainRenderer(data=tmp_path, run_dir=tmp_path, batch=batch).config()
+    image = TrainDecoder(
+        data=tmp_path, run_dir=tmp_path, batch=batch, preset="tiny", init=str(weights)
+    ).config()
+    assert (volume.chunk, image.chunk) == (renderer, decoder)
+
+
+def test_negative_weights_are_refused(tmp_path: Path) -> None:
+    for name in ("r1", "eikonal", "generator_rate"):
+        with pytest.raises(InputError, match=f"{name} must be at least 0, not -1"):
+            TrainRenderer(data=tmp_path, run_dir=tmp_path, **{name: -1.0}).config()
+
+
 def test_later_stages_take_the_architecture_of_what_they_start_from(tmp_path: Path) -> None:
     weights = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
     decoder = TrainDecoder(
