@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeAlias
 import tyro
 from tqdm import tqdm
 
-from stylesdf_core.commands.bench import Bench
+from app.bench import ProgramBench
 from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
 from stylesdf_core.commands.heads import MakeHeads
 from stylesdf_core.commands.measure import Measure
@@ -80,7 +80,7 @@ Command: TypeAlias = (
     | Annotated[RenderTurntable, tyro.conf.subcommand("turntable")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Measure, tyro.conf.subcommand("measure")]
-    | Annotated[Bench, tyro.conf.subcommand("bench")]
+    | Annotated[ProgramBench, tyro.conf.subcommand("bench")]
     | Annotated[Info, tyro.conf.subcommand("info")]
     | Models
     | Annotated[MakeHeads, tyro.conf.subcommand("heads")]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LIVE_RESOLUTION = 48
 #: Edge of pictures drawn while something moves, at most; software renderers pay by the pixel.
-DRAFT_SIZE = 384
+DRAFT_SIZE = 256
 _CHUNK = 16384  # points between two looks at the mailbox
 R = TypeVar("R")
 

@@ -121,13 +121,13 @@ def _prepare() -> Work[str, LoadStep]:
 
 def _load(reference: str) -> Iterator[LoadStep]:
     yield LoadStep("starting PyTorch")
-    import torch
+    # The window draws while pictures are computed: threads that wait for each other must sleep, as
+    # spinning they take from it half of what they gain. OpenMP reads this when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     from stylesdf_core.errors import InputError
     from stylesdf_core.model import load_model, select_device
 
-    # One core's worth of time belongs to the window.
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
     devices = ["auto"]
     for name in DEVICES[1:]:
         try:

@@ -73,8 +73,8 @@ class BakedField:
         """The view layer's share of unit view directions (R, 3), once a ray: (R, width)."""
         return torch.addmm(self._view.bias, viewdirs, self._direction_weight)
 
-    def shade(self, trunk: Tensor, direction_terms: Tensor, rays: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (N, width) and colour in [0, 1], (N, 3), of trunk outputs (N, width).
+    def shade(self, trunk: Tensor, direction_terms: Tensor, rays: Tensor) -> Tensor:
+        """Features (N, width) of trunk outputs (N, width).
 
         Args:
             direction_terms: (R, width).
@@ -82,14 +82,18 @@ class BakedField:
         """
         features = torch.mm(trunk, self._view.weight)
         _sine_of_sum_by_row(features, direction_terms, rays)
-        return features, self._rgb_of(features)
+        return features
+
+    def logits_of(self, features: Tensor) -> Tensor:
+        """Colour before the sigmoid, (N, 3), of features (N, width)."""
+        return torch.addmm(self._rgb_bias, features, self._rgb_weight)
 
     def color(self, points: Tensor, viewdir: Tensor) -> Tensor:
         """Colour in [0, 1], (N, 3), at world points (N, 3) seen along one direction (1, 3)."""
         trunk = self._through_layers(points, self._buffers(points)[-1])
         features = torch.mm(trunk, self._view.weight)
         _sine_of_sum(features, self.direction_terms(viewdir)[0])
-        return self._rgb_of(features)
+        return torch.sigmoid(self.logits_of(features))
 
     def _through_layers(self, points: Tensor, out: Tensor) -> Tensor:
         """Write the last layer's output, (N, width), to ``out``."""
@@ -100,9 +104,6 @@ class BakedField:
             _sine_of_sum(y, layer.bias)
             x = y
         return x
-
-    def _rgb_of(self, features: Tensor) -> Tensor:
-        return torch.sigmoid(torch.addmm(self._rgb_bias, features, self._rgb_weight))
 
     def _buffers(self, points: Tensor) -> tuple[Tensor, ...]:
         """Three (N, width) tensors of this thread alone, two to pass through and one to end in."""

@@ -25,13 +25,13 @@ AVAILABLE = (
 )
 
 
-def _compiled(**options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Numba's ``njit`` with a disk cache and without the GIL; without Numba, the function."""
     if not AVAILABLE:
         return lambda function: function
     from numba import njit
 
-    compiler: Callable[[Callable[..., None]], Callable[..., None]]
+    compiler: Callable[[Callable[..., Any]], Callable[..., Any]]
     compiler = njit(cache=True, nogil=True, **options)
     return compiler
 
@@ -96,7 +96,7 @@ def foresee(
     most: Any,
     least: Any,
     chosen: Any,
-) -> None:
+) -> Any:
     """What :meth:`stylesdf_core.ray_march.RayMarch._foresee` defines, for R rays of N samples.
 
     Args:
@@ -109,8 +109,11 @@ def foresee(
         spacing: (R,) float32, world length between samples.
         most, least: (R, N) float32 zeros, for the bounds of the optical depth.
         chosen: (R, N) bool zeros, for what is to be evaluated.
+
+    Returns:
+        How many samples are chosen.
     """
-    last, size = t_vals.size - 1, grid.shape[0]
+    last, size, count = t_vals.size - 1, grid.shape[0], 0
     scale, end = np.float32((size - 1) / (2.0 * radius)), np.float32(size - 1)
     half, one, inverse_beta = np.float32(0.5 * (size - 1)), np.float32(1.0), np.float32(1.0 / beta)
     for ray in range(origins.shape[0]):
@@ -129,6 +132,7 @@ def foresee(
                 most[ray, sample] = np.inf
                 if expected > visible:
                     chosen[ray, sample] = True
+                    count += 1
                 continue
             i, j, k = min(int(x), size - 2), min(int(y), size - 2), min(int(z), size - 2)
             u, v, w = x - np.float32(i), y - np.float32(j), z - np.float32(k)
@@ -151,6 +155,7 @@ def foresee(
                 continue
             if expected * alpha > visible:
                 chosen[ray, sample] = True
+                count += 1
             farthest: Any = min((distance + reach) * inverse_beta, 80.0)
             least[ray, sample] = depth / (1.0 + math.exp(farthest))
             middle: Any = min(distance * inverse_beta, 80.0)
@@ -160,3 +165,140 @@ def foresee(
                 break
         if expected > visible:
             chosen[ray, last] = True
+            count += 1
+    return count
+
+
+@_compiled()
+def list_points(
+    chosen: Any,
+    t_vals: Any,
+    origins: Any,
+    directions: Any,
+    rays: Any,
+    samples: Any,
+    points: Any,
+) -> None:
+    """Write the chosen samples' rays and indices, (M,) int64, and world points, (M, 3) float32."""
+    row = 0
+    for ray in range(chosen.shape[0]):
+        for sample in range(chosen.shape[1]):
+            if chosen[ray, sample]:
+                rays[row], samples[row] = ray, sample
+                for axis in range(3):
+                    points[row, axis] = origins[ray, axis] + directions[ray, axis] * t_vals[sample]
+                row += 1
+
+
+@_compiled()
+def take_in(
+    scalar: Any,
+    rays: Any,
+    samples: Any,
+    spacing: Any,
+    beta: float,
+    visible: float,
+    most: Any,
+    depths: Any,
+    evaluated: Any,
+    chosen: Any,
+) -> Any:
+    """Put in what M samples turned out to be, and choose again where more may be visible.
+
+    Args:
+        scalar, rays, samples: (M,), signed distances and whose they are.
+        spacing, most, chosen: as in :func:`foresee`; ``chosen`` is written anew.
+        depths: (R, N), optical depths: evaluated ones, or least ones.
+        evaluated: (R, N) bool.
+
+    Returns:
+        How many samples are chosen.
+    """
+    inverse_beta = 1.0 / beta
+    for row in range(scalar.size):
+        ray, sample = rays[row], samples[row]
+        distance: Any = min(scalar[row] * inverse_beta, 80.0)
+        depths[ray, sample] = spacing[ray] * inverse_beta / (1.0 + math.exp(distance))
+        evaluated[ray, sample] = True
+    count, last = 0, depths.shape[1] - 1
+    for ray in range(depths.shape[0]):
+        through = 1.0
+        for sample in range(last + 1):
+            chosen[ray, sample] = False
+            if through <= visible:
+                continue
+            if not evaluated[ray, sample]:
+                alpha = 1.0 if sample == last else 1.0 - math.exp(-most[ray, sample])
+                if alpha * through > visible:
+                    chosen[ray, sample] = True
+                    count += 1
+            if depths[ray, sample] > 0.0:
+                through *= math.exp(-depths[ray, sample])
+    return count
+
+
+@_compiled()
+def weigh(
+    depths: Any,
+    evaluated: Any,
+    spacing: Any,
+    t_vals: Any,
+    force_background: bool,
+    weights: Any,
+    background: Any,
+    distance: Any,
+) -> None:
+    """Weights (R, N) of evaluated samples; the background's (R,) and expected depths (R,)."""
+    last = t_vals.size - 1
+    for ray in range(depths.shape[0]):
+        through, covered, total = 1.0, 0.0, 0.0
+        for sample in range(last):
+            weights[ray, sample] = 0.0
+            if evaluated[ray, sample] and depths[ray, sample] > 0.0:
+                passed = math.exp(-depths[ray, sample])
+                weight = (1.0 - passed) * through
+                weights[ray, sample] = weight
+                covered += weight
+                total += weight * t_vals[sample]
+                through *= passed
+        if force_background:
+            weights[ray, last] = 1.0 - covered
+        else:
+            endless = depths[ray, last] / spacing[ray] * 1e10 if evaluated[ray, last] else 0.0
+            weights[ray, last] = (1.0 - math.exp(-endless)) * through
+        background[ray] = weights[ray, last]
+        distance[ray] = total / max(covered, 1e-6)
+
+
+@_compiled()
+def pick_visible(
+    weights: Any, visible: float, rays: Any, samples: Any, rows: Any, seen: Any, shares: Any
+) -> Any:
+    """Which of M evaluated samples are visible: their rows, rays and weights; returns how many."""
+    count = 0
+    for row in range(rays.size):
+        weight = weights[rays[row], samples[row]]
+        if weight > visible:
+            rows[count], seen[count], shares[count] = row, rays[row], weight
+            count += 1
+    return count
+
+
+@_compiled()
+def add_up(shares: Any, rays: Any, logits: Any, features: Any, rgb: Any, feature_sum: Any) -> None:
+    """Add weight · sigmoid(logits), and weight · features, to each row's ray.
+
+    Args:
+        shares, rays: (M,), weights and whose they are.
+        logits: (M, 3).
+        features: (M, C).
+        rgb: (R, 3).
+        feature_sum: (R, C), or (R, 0) to leave them out.
+    """
+    for row in range(shares.size):
+        share, ray = shares[row], rays[row]
+        for channel in range(3):
+            rgb[ray, channel] += share / (1.0 + math.exp(-logits[row, channel]))
+        own, total = features[row], feature_sum[ray]
+        for channel in range(total.size):
+            total[channel] += share * own[channel]

@@ -21,9 +21,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylesdf_core import cpu_kernels
 from stylesdf_core.baked_decoder import BakedDecoder, fast_dtype
 from stylesdf_core.baked_field import BakedField
 from stylesdf_core.camera import FAR, NEAR, OrbitCamera
+from stylesdf_core.compiled_march import CompiledRayMarch
 from stylesdf_core.config import RenderOptions
 from stylesdf_core.distance_grid import COARSE, FINE, DistanceGrid
 from stylesdf_core.errors import InputError
@@ -315,7 +317,8 @@ class Engine:
         options = scene.options
         origins, directions, viewdirs = self._rays(scene.camera, edge, options)
         grid = self._distances(scene, edge)
-        march = RayMarch(
+        compiled = cpu_kernels.AVAILABLE and grid is not None and self.device.type == "cpu"
+        march = (CompiledRayMarch if compiled else RayMarch)(
             self._field(scene),
             self.generator.sigma,
             self._beta,

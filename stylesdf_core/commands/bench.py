@@ -35,7 +35,10 @@ class Bench:
     """One go each: a look, not a measurement."""
 
     threads: int | None = None
-    """CPU threads, 1 to 256; without it, torch's own choice."""
+    """CPU threads of both paths, 1 to 256; without it, torch's own choice."""
+
+    card: Path | None = None
+    """README or model card (Markdown) whose section measured by bench is to be replaced."""
 
     profile: Path | None = None
     """Text file for where the engine's time goes, operation by operation."""
@@ -47,30 +50,51 @@ class Bench:
         """Measure; the result prints as a table with targets.
 
         Raises:
-            InputError: a number is out of range, or `only` chooses nothing.
+            InputError: a number is out of range, `only` chooses nothing, or the card has no
+                measured section.
             OutputError: the cache or a file cannot be written.
         """
+        self._check()
+        report = yield from self._measured(self.only)
+        self._write(report)
+        return report
+
+    def _check(self) -> None:
+        from stylesdf_core.evaluation.report import check_card
+
         if not 1 <= self.repeats <= 100:
             raise InputError(f"--repeats must lie between 1 and 100, not {self.repeats}.")
         if self.threads is not None and not 1 <= self.threads <= 256:
             raise InputError(f"--threads must lie between 1 and 256, not {self.threads}.")
+        if self.card is not None:
+            check_card(self.card, "bench")
+
+    def _measured(self, only: tuple[str, ...]) -> Operation[BenchReport]:
+        """The engine's rows, and where its time goes."""
         yield Progress(0, 1, "loading the models")
         import torch
 
         from stylesdf_core.evaluation.bench import profile_bench, run_bench
         from stylesdf_core.evaluation.bench_timing import BenchSettings
-        from stylesdf_core.files import write_json, write_text
+        from stylesdf_core.files import write_text
 
         settings = BenchSettings(1, 0.0) if self.quick else BenchSettings(self.repeats)
         threads = torch.get_num_threads()
         torch.set_num_threads(self.threads or threads)
         try:
-            report = yield from run_bench(self.only, settings, self.device)
-            if self.json is not None:
-                write_json(self.json, report.to_json())
+            report = yield from run_bench(only, settings, self.device)
             if self.profile is not None:
-                text = yield from profile_bench(self.only, self.device)
+                text = yield from profile_bench(only, self.device)
                 write_text(self.profile, text)
         finally:
             torch.set_num_threads(threads)
         return report
+
+    def _write(self, report: BenchReport) -> None:
+        from stylesdf_core.evaluation.report import update_card
+        from stylesdf_core.files import write_json
+
+        if self.json is not None:
+            write_json(self.json, report.to_json())
+        if self.card is not None:
+            update_card(self.card, "bench", report.markdown())

@@ -64,7 +64,7 @@ class Measure:
         from stylesdf_core.evaluation.report import check_card, update_card
 
         if self.card is not None:
-            check_card(self.card)
+            check_card(self.card, "measure")
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine import Engine
         from stylesdf_core.evaluation.grids import write_grids
@@ -94,5 +94,5 @@ class Measure:
         if self.grids is not None:
             write_grids(self.grids, measurement.grids)
         if self.card is not None:
-            update_card(self.card, report)
+            update_card(self.card, "measure", report.markdown())
         return report

@@ -107,8 +107,11 @@ def _decode(subject: Subject, pair: Pair) -> PictureCase:
         features = pair.reference.volume(scene).features  # off the clock
         return timed(lambda s: pair.reference.decoded(s, features), subject.device)(scene)
 
+    # After a first pass smaller than the volume render, the last pass is the decoder's alone.
+    coarsest = pair.engine.config.thumb_size // 2
+
     def engine(scene: Scene) -> Timed:
-        *_, last = pair.engine.passes(scene, "image")  # the last pass is the decoder's
+        *_, last = pair.engine.passes(scene, "image", coarsest=coarsest)
         return Timed(last.picture.data, last.seconds)
 
     return PictureCase(reference, engine, orbiting)

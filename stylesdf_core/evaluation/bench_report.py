@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stylesdf_core.evaluation.machine import Machine
-from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.evaluation.report import Figure, markdown_table
 
 
 @dataclass(frozen=True)
@@ -111,43 +111,55 @@ class Comparison:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """All figures of one run; ``str()`` is a table for a terminal.
+    """All figures of one run; ``str()`` is for a terminal.
 
     Attributes:
         machine: where it ran.
         comparisons: both paths side by side.
         figures: single figures, of the engine or of anything else; their ``key`` is their name.
+        notes: what else to know of the whole, a sentence each.
     """
 
     machine: Machine
     comparisons: tuple[Comparison, ...]
     figures: tuple[Figure, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        parts = [str(self.machine)]
+        return "\n\n".join([str(self.machine), *map(_table, self._tables()), *self._closing()])
+
+    def markdown(self) -> str:
+        """The same for a card or a README."""
+        tables = map(markdown_table, self._tables())
+        return "\n\n".join([f"Measured on {self.machine}.", *tables, *self._closing()])
+
+    def _tables(self) -> list[list[tuple[str, ...]]]:
+        tables = []
         if self.comparisons:
             heads = ("", "plain path", "engine", "faster", "PSNR", "max error", "target", "reached")
-            rows = [(*heads, ""), *map(_comparison_cells, self.comparisons)]
-            parts.append(_table(rows))
+            tables.append([(*heads, ""), *map(_comparison_cells, self.comparisons)])
         if self.figures:
             figures = [
                 (f.key, f.title, f.value_text, f.target_text, f.reached_text, f.detail)
                 for f in self.figures
             ]
-            parts.append(_table([("", "", "measured", "target", "reached", ""), *figures]))
+            tables.append([("", "", "measured", "target", "reached", ""), *figures])
+        return tables
+
+    def _closing(self) -> list[str]:
         verdicts = [row.reached for row in self.comparisons]
         verdicts += [figure.reached for figure in self.figures]
         judged = [verdict for verdict in verdicts if verdict is not None]
-        if judged:
-            parts.append(f"{sum(judged)} of {len(judged)} rows with a target reach it.")
-        return "\n\n".join(parts)
+        if not judged:
+            return list(self.notes)
+        return [*self.notes, f"{sum(judged)} of {len(judged)} rows with a target reach it."]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: comparisons, then figures with ``value`` and ``unit``."""
         results = [_comparison_json(row) for row in self.comparisons]
         results += [_figure_json(figure) for figure in self.figures]
         machine = {**asdict(self.machine), "busy": self.machine.busy}
-        return {"machine": machine, "results": results}
+        return {"machine": machine, "results": results, "notes": list(self.notes)}
 
 
 def _comparison_cells(row: Comparison) -> tuple[str, ...]:

@@ -10,6 +10,9 @@ from pathlib import Path
 import psutil
 import torch
 
+from stylesdf_core import cpu_kernels
+from stylesdf_core.baked_decoder import fast_dtype
+
 #: Load per core, from others, above which figures of speed mean little.
 _BUSY = 0.5
 
@@ -25,7 +28,9 @@ class Machine:
         instructions: widest vector instructions torch found, such as AVX512.
         torch: version.
         device: what computed: cpu, mps, or the GPU's name.
-        dtype: of the plain path's weights and arithmetic.
+        dtype: of the weights and of all arithmetic but the engine's decoder.
+        decoder_dtype: of the engine's decoder.
+        compiled: whether the engine runs its compiled inner loops.
         load: processes that were running, averaged over the last minute, at the start.
     """
 
@@ -36,6 +41,8 @@ class Machine:
     torch: str
     device: str
     dtype: str
+    decoder_dtype: str
+    compiled: bool
     load: float
 
     @property
@@ -47,7 +54,8 @@ class Machine:
         device = "" if self.device == "cpu" else f", {self.device}"
         text = (
             f"{self.processor}{device}; {self.cores} cores, {self.threads} threads, "
-            f"{self.instructions}, torch {self.torch}, {self.dtype}"
+            f"{self.instructions}, torch {self.torch}, {self.dtype}; engine: decoder in "
+            f"{self.decoder_dtype}, {'with' if self.compiled else 'without'} compiled loops"
         )
         if self.busy:
             text += (
@@ -71,9 +79,15 @@ def describe_machine(device: torch.device) -> Machine:
         instructions=torch.backends.cpu.get_cpu_capability(),
         torch=torch.__version__,
         device=name,
-        dtype=str(torch.get_default_dtype()).removeprefix("torch."),
+        dtype=_name(torch.get_default_dtype()),
+        decoder_dtype=_name(fast_dtype(device)),
+        compiled=cpu_kernels.AVAILABLE and device.type == "cpu",
         load=psutil.getloadavg()[0],
     )
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _processor() -> str:

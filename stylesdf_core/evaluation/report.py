@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_text
-
-BEGIN = "<!-- measured by `stylesdf-studio measure`: begin -->"
-END = "<!-- measured by `stylesdf-studio measure`: end -->"
 
 
 @dataclass(frozen=True)
@@ -105,11 +103,11 @@ class QualityReport:
 
     def markdown(self) -> str:
         """The table for a model card."""
-        lines = [self.protocol, "", "| | measured | target | reached | |", "|---|---|---|---|---|"]
-        for f in self.figures:
-            cells = (f.title, f.value_text, f.target_text, f.reached_text, f.detail)
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        return "\n".join(lines)
+        rows = [
+            (f.title, f.value_text, f.target_text, f.reached_text, f.detail) for f in self.figures
+        ]
+        table = markdown_table([("", "measured", "target", "reached", ""), *rows])
+        return f"{self.protocol}\n\n{table}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; what could not be measured is null."""
@@ -141,8 +139,21 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def check_card(path: Path) -> str:
-    """Text of a model card that has a place for figures.
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table for a card; the first row is its head."""
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def card_marks(command: str) -> tuple[str, str]:
+    """The two lines between which a command's figures stand in a card, e.g. ``measure``'s."""
+    mark = f"<!-- measured by `stylesdf-studio {command}`: "
+    return f"{mark}begin -->", f"{mark}end -->"
+
+
+def check_card(path: Path, command: str) -> str:
+    """Text of a card (Markdown) that has a place for a command's figures.
 
     Raises:
         InputError: no such file, or it lacks the two markers.
@@ -150,20 +161,22 @@ def check_card(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Cannot read the model card {path}: {error}.") from error
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise InputError(f"Cannot read the card {path}: {error}.") from error
+    begin, end = card_marks(command)
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise InputError(
-            f"{path} has no place for measured figures; add the two lines {BEGIN} and {END}."
+            f"{path} has no place for measured figures; add the two lines {begin} and {end}."
         )
     return text
 
 
-def update_card(path: Path, report: QualityReport) -> None:
-    """Replace what stands between the markers of a model card by the report's table.
+def update_card(path: Path, command: str, figures: str) -> None:
+    """Replace what stands between a command's marks in a card by its figures, as Markdown.
 
     Raises:
         InputError: see :func:`check_card`.
     """
-    text = check_card(path)
-    before, after = text[: text.index(BEGIN)], text[text.index(END) :]
-    write_text(path, f"{before}{BEGIN}\n{report.markdown()}\n{after}")
+    text = check_card(path, command)
+    begin, end = card_marks(command)
+    before, after = text[: text.index(begin)], text[text.index(end) :]
+    write_text(path, f"{before}{begin}\n{figures}\n{after}")

@@ -1,15 +1,20 @@
-"""The bench's own arithmetic: what counts as a delay, and when a target is met."""
+"""The window's bench: its rows, and what counts as a delay."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from app.studio_bench import StudioFigure, _delays
+from app import studio_bench
+from app.studio_bench import ROWS, _follow, chosen_rows
+from app.studio_driver import _delays
 from stylesdf_core.camera import OrbitCamera
+from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.progress import Progress
 from stylesdf_core.scene import Scene
 
 
@@ -29,13 +34,28 @@ def test_a_motion_never_shown_has_no_delay() -> None:
     assert _delays({seen: [0.0], unseen: [1.0]}, [(2.0, picture(seen))]) == [2.0]
 
 
-@pytest.mark.parametrize(
-    ("value", "target", "met"),
-    [(80.0, "≤ 80", True), (80.1, "≤ 80", False), (30.0, "≥ 30", True), (29.0, "≥ 30", False)],
-)
-def test_targets(value: float, target: str, met: bool) -> None:
-    assert StudioFigure("figure", value, "ms", target).met is met
+def test_rows_are_named_as_documented() -> None:
+    keys = [row.key for row in ROWS]
+    assert len(set(keys)) == len(keys)
+    documentation = studio_bench.__doc__ or ""
+    assert re.findall(r"``(studio\.\w+)``", documentation) == keys
 
 
-def test_a_figure_without_a_target_is_neither() -> None:
-    assert StudioFigure("figure", 1.0, "MB").met is None
+def test_rows_are_chosen_by_their_beginning() -> None:
+    assert chosen_rows(()) == tuple(row.key for row in ROWS)
+    assert chosen_rows(("studio.slide", "full")) == ("studio.slide_meshes", "studio.slide_rest")
+    assert chosen_rows(("full",)) == ()
+
+
+def test_what_the_driver_prints_becomes_progress_and_figures() -> None:
+    lines = [
+        '{"step": 1, "steps": 4, "message": "studio.orbit"}\n',
+        "libGL: something\n",
+        '{"key": "studio.orbit_drag", "value": 81.0, "detail": "9 of them"}\n',
+    ]
+    figures: list[Figure] = []
+    assert list(_follow(lines, figures)) == [Progress(1, 4, "studio.orbit")]
+    (figure,) = figures
+    assert (figure.target_text, figure.detail) == ("≤ 80 ms", "9 of them")
+    assert figure.reached is False
+    assert replace(figure, value=80.0).reached is True

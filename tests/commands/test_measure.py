@@ -12,7 +12,7 @@ from stylesdf_core.checkpoints import save_safetensors
 from stylesdf_core.commands.measure import Measure
 from stylesdf_core.config import GeneratorConfig
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.report import BEGIN, END
+from stylesdf_core.evaluation.report import card_marks
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import Progress, drain
 
@@ -32,7 +32,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_measuring_reports_every_figure(weights: Path, facekit_path: Path, tmp_path: Path) -> None:
     pytest.importorskip("cv2")
     card = tmp_path / "tiny.md"
-    card.write_text(f"# Tiny\n{BEGIN}\n{END}\n", encoding="utf-8")
+    begin, end = card_marks("measure")
+    card.write_text(f"# Tiny\n{begin}\n{end}\n", encoding="utf-8")
     request = Measure(
         facekit=facekit_path,
         model=str(weights),

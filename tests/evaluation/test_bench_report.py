@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from stylesdf_core import cpu_kernels
 from stylesdf_core.evaluation.bench_report import Agreement, BenchReport, Comparison, Timing
 from stylesdf_core.evaluation.machine import Machine, describe_machine
 from stylesdf_core.evaluation.report import Figure
 from stylesdf_core.model import select_device
 
-MACHINE = Machine("A processor", 2, 2, "AVX2", "2.6.0", "cpu", "float32", 0.1)
+MACHINE = Machine("A processor", 2, 2, "AVX2", "2.6.0", "cpu", "float32", "bfloat16", True, 0.1)
 FAST = Comparison(
     "full.volume64",
     Timing((2.0, 3.0, 2.5)),
@@ -53,13 +54,31 @@ def report() -> BenchReport:
 
 def test_the_table_is_aligned_and_counts_what_is_reached() -> None:
     lines = str(report()).splitlines()
-    assert lines[0] == "A processor; 2 cores, 2 threads, AVX2, torch 2.6.0, float32"
+    assert lines[0] == (
+        "A processor; 2 cores, 2 threads, AVX2, torch 2.6.0, float32; "
+        "engine: decoder in bfloat16, with compiled loops"
+    )
     assert lines[3].split()[0] == "full.volume64"
     assert lines[3].endswith("yes")
     assert lines[4].split()[-2:] == ["no", "enlarged"]
     starts = {line.index("2500 ms") for line in lines[3:5]}
     assert starts == {lines[2].index("plain path")}
     assert lines[-1] == "2 of 4 rows with a target reach it."
+
+
+def test_notes_stand_under_the_tables() -> None:
+    noted = replace(report(), notes=("No display.",))
+    assert str(noted).splitlines()[-3:-1] == ["No display.", ""]
+    assert noted.to_json()["notes"] == ["No display."]
+
+
+def test_a_card_gets_the_same_tables() -> None:
+    text = replace(report(), notes=("No display.",)).markdown()
+    assert text.startswith("Measured on A processor; 2 cores")
+    assert "| full.volume64 | 2500 ms (2000–3000) | 250 ms (200–300) | 10.0× |" in text
+    assert "| heads.first_pass | first pass | 12.0 ms | ≤ 15 ms | yes |" in text
+    assert text.count("\n|---|") == 2
+    assert text.endswith("No display.\n\n2 of 4 rows with a target reach it.")
 
 
 def test_json_has_the_agreed_form() -> None:
@@ -90,3 +109,5 @@ def test_this_machine_is_described() -> None:
     assert machine.cores >= 1
     assert machine.threads >= 1
     assert (machine.device, machine.dtype) == ("cpu", "float32")
+    assert machine.decoder_dtype in {"float32", "bfloat16"}
+    assert machine.compiled is cpu_kernels.AVAILABLE

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from stylesdf_core.engine import Engine, Frame
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.evaluation.bench import check_only, figure_names, measure_subject
 from stylesdf_core.evaluation.bench_meshes import MeshTargets, compare_meshes
+from stylesdf_core.evaluation.bench_pictures import small_decode
 from stylesdf_core.evaluation.bench_report import Comparison
 from stylesdf_core.evaluation.bench_subjects import (
     FULL,
@@ -95,6 +99,25 @@ def test_full_size_rows_have_targets_on_a_cpu(subject: Subject) -> None:
     full = replace(subject, name=FULL)
     rows = drain(measure_subject(full, ("full.volume64", "full.image256"), ONCE))
     assert [row.target_text for row in rows] == ["≥ 10×, ≥ 45 dB", "≥ 5×, ≥ 40 dB"]
+
+
+def test_only_the_first_pass_of_a_moving_camera_has_a_target(subject: Subject) -> None:
+    figures = drain(measure_subject(subject, ("heads.first",), ONCE))
+    assert [row.target_text for row in figures] == ["≤ 15 ms", "–", "–"]
+
+
+def test_decoding_is_measured_alone(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    passes = Engine.passes
+
+    def counted(*args: Any, **options: Any) -> Iterator[Frame]:
+        frames = list(passes(*args, **options))
+        counts.append(len(frames))
+        return iter(frames)
+
+    monkeypatch.setattr(Engine, "passes", counted)
+    small_decode(subject).engine(orbiting(0))
+    assert counts == [3]  # a preview, the volume render, the decoder
 
 
 def test_memory_is_measured_in_processes_of_their_own(subject: Subject) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.grids import grid, write_grids
-from stylesdf_core.evaluation.report import BEGIN, END, Figure, QualityReport, update_card
+from stylesdf_core.evaluation.report import Figure, QualityReport, card_marks, update_card
 
+BEGIN, END = card_marks("measure")
 REPORT = QualityReport(
     "tiny",
     "2 heads.",
@@ -49,13 +50,13 @@ def test_json_has_no_infinities() -> None:
 def test_a_card_keeps_everything_but_its_measured_section(tmp_path: Path) -> None:
     card = tmp_path / "tiny.md"
     card.write_text(f"# Tiny\n\n{BEGIN}\nold\n{END}\n\nLimits.\n", encoding="utf-8")
-    update_card(card, REPORT)
+    update_card(card, "measure", REPORT.markdown())
     text = card.read_text(encoding="utf-8")
     assert text.startswith(f"# Tiny\n\n{BEGIN}\n2 heads.")
     assert text.endswith(f"{END}\n\nLimits.\n")
     assert "| ratio | 1.40 | 0.7 to 1.3 | no | a \\| b |" in text
     assert "old" not in text
-    update_card(card, REPORT)
+    update_card(card, "measure", REPORT.markdown())
     assert card.read_text(encoding="utf-8") == text
 
 
@@ -65,7 +66,7 @@ def test_a_card_without_its_place_is_refused(tmp_path: Path, text: str | None) -
     if text is not None:
         card.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"card\.md"):
-        update_card(card, REPORT)
+        update_card(card, "measure", REPORT.markdown())
 
 
 def test_grids_lay_short_rows_beside_each_other(tmp_path: Path) -> None:
