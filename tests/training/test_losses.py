@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from stylesdf_core.networks.decoder import ModulatedConv
 from stylesdf_core.networks.discriminators import (
     StyleDiscriminator,
     VolumeDiscriminator,
@@ -127,6 +128,41 @@ def test_second_derivatives_through_the_field() -> None:
         return eikonal_loss(gradient) / 1e3
 
     assert torch.autograd.gradcheck(term, (w, *chosen))
+
+
+def test_second_derivatives_through_the_discriminator() -> None:
+    """R1's gradient by weights against finite differences."""
+    torch.manual_seed(0)
+    discriminator = VolumeDiscriminator(8, channels=2).double()
+    images = torch.randn(2, 3, 8, 8, dtype=torch.double)
+    names = ["first.weight", "blocks.0.conv1.conv.weight", "last.weight"]
+    chosen = [discriminator.get_parameter(n).detach().clone().requires_grad_() for n in names]
+
+    def term(*values: torch.Tensor) -> torch.Tensor:
+        real = images.clone().requires_grad_()
+        weights = dict(zip(names, values, strict=True))
+        judgement = torch.func.functional_call(discriminator, weights, (real,))
+        return gradient_penalty(judgement.logits, real)
+
+    assert float(term(*chosen).detach()) > 0
+    assert torch.autograd.gradcheck(term, chosen)
+
+
+def test_second_derivatives_through_the_decoder() -> None:
+    """The path penalty's gradient by a modulated convolution's weights."""
+    torch.manual_seed(0)
+    conv = ModulatedConv(2, 3, 3, demodulate=True, upsample=True).double()
+    x, noise = (torch.randn(2, c, s, s, dtype=torch.double) for c, s in ((2, 3), (3, 6)))
+    styles = torch.randn(2, 1, 512, dtype=torch.double)
+    weight = conv.weight.detach().clone().requires_grad_()
+
+    def term(weight: torch.Tensor) -> torch.Tensor:
+        w = styles.clone().requires_grad_()
+        images = torch.func.functional_call(conv, {"weight": weight}, (x, w[:, 0]))
+        return path_length_penalty(path_lengths(images, w, noise), torch.tensor(0.1))
+
+    assert float(term(weight).detach()) > 0
+    assert torch.autograd.gradcheck(term, weight)
 
 
 def test_stddev_of_whole_groups_does_not_depend_on_the_batch() -> None:
