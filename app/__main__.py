@@ -18,12 +18,19 @@ import tyro
 from tqdm import tqdm
 
 from app.bench import ProgramBench
+from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
 from stylesdf_core.commands.heads import MakeHeads
 from stylesdf_core.commands.measure import Measure
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.train import TrainFit, TrainList
+from stylesdf_core.commands.train_stages import (
+    TrainDecoder,
+    TrainJoint,
+    TrainRenderer,
+    TrainSphereInit,
+)
 from stylesdf_core.errors import GraphicsError, InputError, StyleSDFError
 from stylesdf_core.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.progress import Operation
@@ -53,9 +60,18 @@ Models: TypeAlias = Annotated[
     tyro.conf.subcommand("models", description="List, fetch and convert models."),
 ]
 Train: TypeAlias = Annotated[
-    Annotated[TrainFit, tyro.conf.subcommand("fit")]
+    Annotated[TrainSphereInit, tyro.conf.subcommand("sphere-init")]
+    | Annotated[TrainFit, tyro.conf.subcommand("fit")]
+    | Annotated[TrainRenderer, tyro.conf.subcommand("renderer")]
+    | Annotated[TrainDecoder, tyro.conf.subcommand("decoder")]
+    | Annotated[TrainJoint, tyro.conf.subcommand("joint")]
     | Annotated[TrainList, tyro.conf.subcommand("list")],
     tyro.conf.subcommand("train", description="Train a model, resume a run, list runs."),
+]
+Dataset: TypeAlias = Annotated[
+    Annotated[DatasetCheck, tyro.conf.subcommand("check")]
+    | Annotated[DatasetPack, tyro.conf.subcommand("pack")],
+    tyro.conf.subcommand("dataset", description="Look at images to train on, pack them."),
 ]
 Command: TypeAlias = (
     Annotated[OpenWindow, tyro.conf.subcommand("open")]
@@ -68,6 +84,7 @@ Command: TypeAlias = (
     | Annotated[Info, tyro.conf.subcommand("info")]
     | Models
     | Annotated[MakeHeads, tyro.conf.subcommand("heads")]
+    | Dataset
     | Train
 )
 
@@ -162,7 +179,7 @@ def _open_window(file: Path | None) -> int:
     if not has_display():
         _complain(
             "There is no display to open a window on; the commands render, mesh, turntable, demo, "
-            "models, info, heads, train, measure and bench work without one (see --help)."
+            "models, info, heads, dataset, train, measure and bench work without one (see --help)."
         )
         return FAILED
     try:

@@ -32,12 +32,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stylesdf_core.camera import OrbitCamera
     from stylesdf_core.commands.bench import Bench
+    from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
     from stylesdf_core.commands.heads import MakeHeads
     from stylesdf_core.commands.measure import Measure
     from stylesdf_core.commands.meshes import ExportMesh
     from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList
     from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
     from stylesdf_core.commands.train import TrainFit
+    from stylesdf_core.commands.train_stages import (
+        TrainDecoder,
+        TrainJoint,
+        TrainRenderer,
+        TrainSphereInit,
+    )
     from stylesdf_core.config import GeneratorConfig, RenderOptions
     from stylesdf_core.engine import Engine
     from stylesdf_core.errors import InputError, StyleSDFError
@@ -53,6 +60,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Bench",
+    "DatasetCheck",
+    "DatasetPack",
     "Demo",
     "Engine",
     "ExportMesh",
@@ -74,7 +83,11 @@ __all__ = [
     "RenderTurntable",
     "Scene",
     "StyleSDFError",
+    "TrainDecoder",
     "TrainFit",
+    "TrainJoint",
+    "TrainRenderer",
+    "TrainSphereInit",
     "drain",
     "extract_surface",
     "lerp",
@@ -88,12 +101,14 @@ __all__ = [
 _HOMES = {
     "camera": ("OrbitCamera",),
     "commands.bench": ("Bench",),
+    "commands.dataset": ("DatasetCheck", "DatasetPack"),
     "commands.heads": ("MakeHeads",),
     "commands.measure": ("Measure",),
     "commands.meshes": ("ExportMesh",),
     "commands.models": ("Info", "ModelsExport", "ModelsFetch", "ModelsList"),
     "commands.pictures": ("Demo", "RenderImage", "RenderTurntable"),
     "commands.train": ("TrainFit",),
+    "commands.train_stages": ("TrainDecoder", "TrainJoint", "TrainRenderer", "TrainSphereInit"),
     "config": ("GeneratorConfig", "RenderOptions"),
     "engine": ("Engine",),
     "errors": ("InputError", "StyleSDFError"),

@@ -26,6 +26,7 @@ from stylesdf_core.config import FieldKind, GeneratorConfig, from_json, to_json
 from stylesdf_core.errors import CheckpointError, InputError
 from stylesdf_core.files import atomic_output
 from stylesdf_core.networks.decoder import decoder_channels
+from stylesdf_core.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.networks.ops import blur_kernel
 
@@ -92,6 +93,22 @@ def save_published(generator: Generator, path: Path | str) -> None:
     state = to_published(generator)
     with atomic_output(path) as temporary:
         torch.save({"g_ema": state}, temporary)
+
+
+def load_discriminator(path: Path | str) -> VolumeDiscriminator | StyleDiscriminator:
+    """Read the discriminator ("d") of a published ``.pt``, to go on training against it.
+
+    Raises:
+        CheckpointError: as :func:`load_checkpoint`, or the file holds no discriminator.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"There is no file {path}; give the path of a published .pt.")
+    data = _read_pickle(path)
+    state = data.get("d") if isinstance(data, Mapping) else None
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise CheckpointError(f"{path} holds no discriminator under 'd'.")
+    return discriminator_from_published({str(k): v.float() for k, v in state.items()}, path)
 
 
 # --- our own files -----------------------------------------------------------------------------
@@ -347,3 +364,72 @@ def from_published(state: Mapping[str, Tensor], config: GeneratorConfig) -> dict
             value = value.reshape(3)
         result[ours] = value
     return result
+
+
+# --- the published discriminators --------------------------------------------------------------
+
+
+def discriminator_from_published(
+    state: Mapping[str, Tensor], path: Path
+) -> VolumeDiscriminator | StyleDiscriminator:
+    """The published discriminator that ``state`` holds; ``path`` is for messages.
+
+    Raises:
+        CheckpointError: it holds neither of the two, or a tensor of another shape.
+    """
+    blocks = len({key.split(".")[1] for key in state if key.startswith("convs.")}) - 1
+    discriminator: VolumeDiscriminator | StyleDiscriminator
+    first = state.get("convs.0.conv.weight", state.get("convs.0.0.weight"))
+    if first is None or first.ndim != 4 or not 1 <= blocks <= 10:
+        raise CheckpointError(f"{path} holds no discriminator of StyleSDF: {_first(state)}.")
+    if "convs.0.conv.weight" in state:
+        discriminator = VolumeDiscriminator(2 << blocks, len(first))
+    else:
+        size = 4 << blocks
+        multiplier = max(1, len(first) * max(size, 32) // 16384)
+        discriminator = StyleDiscriminator(size, multiplier)
+    ours = discriminator.state_dict()
+    names = _discriminator_names(discriminator)
+    _compare(
+        {theirs: tuple(ours[key].shape) for key, theirs in names.items()},
+        {key: tuple(value.shape) for key, value in state.items()},
+        path,
+    )
+    discriminator.load_state_dict({key: state[theirs] for key, theirs in names.items()})
+    return discriminator
+
+
+def _discriminator_names(discriminator: VolumeDiscriminator | StyleDiscriminator) -> dict[str, str]:
+    """Our key -> published key, for all tensors of a discriminator."""
+    if isinstance(discriminator, VolumeDiscriminator):
+        rules = [
+            (r"first\.weight", "convs.0.conv.weight"),
+            (r"first\.bias", "convs.0.activation.bias"),
+            (r"blocks\.(\d+)\.(conv\d)\.conv\.weight", "convs.{0}.{1}.conv.conv.weight"),
+            (r"blocks\.(\d+)\.(conv\d)\.conv\.bias", "convs.{0}.{1}.activation.bias"),
+            (r"blocks\.(\d+)\.skip\.(weight|bias)", "convs.{0}.skip.conv.{1}"),
+            (r"last\.(weight|bias)", "final_conv.conv.{0}"),
+        ]
+    else:
+        rules = [
+            (r"first\.weight", "convs.0.0.weight"),
+            (r"first\.bias", "convs.0.1.bias"),
+            (r"blocks\.(\d+)\.conv1\.weight", "convs.{0}.conv1.0.weight"),
+            (r"blocks\.(\d+)\.conv1\.bias", "convs.{0}.conv1.1.bias"),
+            (r"blocks\.(\d+)\.(conv2|skip)\.blur", "convs.{0}.{1}.0.kernel"),
+            (r"blocks\.(\d+)\.(conv2|skip)\.weight", "convs.{0}.{1}.1.weight"),
+            (r"blocks\.(\d+)\.conv2\.bias", "convs.{0}.conv2.2.bias"),
+            (r"last_conv\.weight", "final_conv.0.weight"),
+            (r"last_conv\.bias", "final_conv.1.bias"),
+            (r"hidden\.(weight|bias)", "final_linear.0.{0}"),
+            (r"last\.(weight|bias)", "final_linear.1.{0}"),
+        ]
+    names = {}
+    for key in discriminator.state_dict():
+        for pattern, theirs in rules:
+            match = re.fullmatch(pattern, key)
+            if match:
+                # The published blocks are numbered after the first convolution, which is 0.
+                parts = [str(int(p) + 1) if p.isdigit() else p for p in match.groups()]
+                names[key] = theirs.format(*parts)
+    return names

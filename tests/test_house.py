@@ -31,6 +31,8 @@ def imported_by(statement: str) -> set[str]:
 
 PUBLIC = [
     "Bench",
+    "DatasetCheck",
+    "DatasetPack",
     "Demo",
     "Engine",
     "ExportMesh",
@@ -52,7 +54,11 @@ PUBLIC = [
     "RenderTurntable",
     "Scene",
     "StyleSDFError",
+    "TrainDecoder",
     "TrainFit",
+    "TrainJoint",
+    "TrainRenderer",
+    "TrainSphereInit",
     "drain",
     "extract_surface",
     "lerp",

@@ -162,9 +162,9 @@ class TrainList:
         rows = []
         for config in sorted(self.folder.glob("*/config.json")):
             run = RunDir(config.parent)
-            steps = [int(record["step"]) for record in run.read_stats()]
+            last = run.last_stats()
             process = run.running_process()
             doing = f"running (process {process})" if process else "not running"
             stage = str(run.read_config().get("stage", "fit"))
-            rows.append((run.path, stage, max(steps, default=0), doing))
+            rows.append((run.path, stage, int(last["step"]) if last else 0, doing))
         return RunTable(tuple(rows))

@@ -33,6 +33,7 @@ class VolumeRender:
         depth: (B, 1, H, W), planar, of what is not background.
         xyz: (B, 3, H, W), expected point, world.
         scalar: (B, H, W, N), the field at every sample.
+        gradient: (B, H, W, N, 3), of the scalar by world points; None unless asked for.
     """
 
     rgb: Tensor
@@ -41,6 +42,7 @@ class VolumeRender:
     depth: Tensor
     xyz: Tensor
     scalar: Tensor
+    gradient: Tensor | None = None
 
 
 class Generator(nn.Module):
@@ -71,6 +73,7 @@ class Generator(nn.Module):
         *,
         resolution: int | None = None,
         jitter: Tensor | None = None,
+        with_gradient: bool = False,
     ) -> VolumeRender:
         """Render the field from a batch of cameras.
 
@@ -80,13 +83,19 @@ class Generator(nn.Module):
             focal: pixels, at ``resolution``.
             resolution: edge in pixels; None for the model's thumb size.
             jitter: (B, H, W, 1) in [0, 1), see :func:`sample_depths`; None for none.
+            with_gradient: also differentiate the scalar by the points, differentiably.
         """
         size = resolution or self.config.thumb_size
         rays = make_rays(cam2world, focal, size, static_viewdirs=options.static_viewdirs)
         batch = w.shape[0]
         t_vals = sample_depths(options.samples, w, jitter)
         points = sample_points(rays.origins, rays.directions, t_vals)  # (B, H, W, N, 3)
+        if with_gradient:
+            points = points.detach().requires_grad_()
         field = self._evaluate(points, rays, w)
+        gradient = None
+        if with_gradient:
+            (gradient,) = torch.autograd.grad(field.scalar.sum(), points, create_graph=True)
         shape = (batch, size, size, options.samples)
         scalar = field.scalar.view(shape)
         weights = compositing_weights(
@@ -104,6 +113,7 @@ class Generator(nn.Module):
             depth=result.depth[:, None],
             xyz=result.xyz.movedim(-1, 1),
             scalar=scalar,
+            gradient=gradient,
         )
 
     def _evaluate(self, points: Tensor, rays: Rays, w: Tensor) -> FieldOutput:

@@ -1,4 +1,7 @@
-"""``python -m stylesdf_core.training RUN_DIR``: train by the folder's config.json."""
+"""``python -m stylesdf_core.training RUN_DIR``: train by the folder's config.json.
+
+Several GPUs, or machines that share the folder: start it with torchrun.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from pathlib import Path
 
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.progress import drain
-from stylesdf_core.training.fit import run_fit
 from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.stages import run_stage
 
 
 def main(arguments: list[str]) -> int:
@@ -17,9 +20,9 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m stylesdf_core.training RUN_DIR\n")
         return 2
     try:
-        drain(run_fit(RunDir(Path(arguments[0]))))
+        drain(run_stage(RunDir(Path(arguments[0]))))
     except StyleSDFError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"training: {error}\n")
         return 2 if isinstance(error, InputError) else 1
     return 0
 

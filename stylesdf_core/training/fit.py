@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from stylesdf_core.checkpoints import load_checkpoint
-from stylesdf_core.config import from_json
+from stylesdf_core.config import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.latent import LATENT_DIM
 from stylesdf_core.networks.generator import Generator
@@ -54,7 +54,7 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
             keep=config.keep,
             ema=config.ema,
         )
-        return (yield from train(run, models, plans, cadence, METADATA))
+        return (yield from train(run, models, plans, cadence, METADATA, config=to_json(config)))
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,34 @@
 """The training loop: runs phases one after the other, records, saves, resumes and stops.
 
 Batches are functions of (seed, step) and of the data at hand, so the step is all the randomness
-there is to restore: over complete data, stop-and-resume equals an uninterrupted run.
+there is to restore: over complete data, stop-and-resume equals an uninterrupted run. Torch's
+global generators are saved and restored all the same, for whatever may come to draw from them.
+
+A step that ends in something not finite rolls the run back to its last checkpoint, once, where
+the phase can draw other batches from there; the second time it stops and says why.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from stylesdf_core.errors import TrainingError
+from stylesdf_core.errors import OutputError, TrainingError
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.training.monitor import Monitor
 from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.world import World
 
 
 @dataclass(frozen=True)
@@ -60,10 +66,18 @@ class Phase(ABC):
     Attributes:
         optimizers: by name; saved and restored by the loop.
         networks: networks besides the generator, by name; likewise.
+        scalers: of losses in float16, by name; likewise.
+        batch: images a step, for images per second; 0 where that means nothing.
+        attempt: how often the run was rolled back; part of what a step draws.
+        retries: 1 where another attempt draws other batches, so that it may end otherwise.
     """
 
     optimizers: dict[str, Optimizer]
     networks: dict[str, nn.Module]
+    scalers: Mapping[str, torch.amp.GradScaler] = {}
+    batch: int = 0
+    attempt: int = 0
+    retries: ClassVar[int] = 0
 
     @abstractmethod
     def step(self, index: int) -> dict[str, Tensor]:
@@ -71,7 +85,10 @@ class Phase(ABC):
 
     @abstractmethod
     def evaluate(self, samples: Path) -> dict[str, float]:
-        """Measure the averaged generator on held-out latents and write a picture of it."""
+        """Measure the averaged generator on held-out latents and write a picture of it.
+
+        A ``swd`` among the figures decides which checkpoint is the best (lowest).
+        """
 
 
 @dataclass(frozen=True)
@@ -138,95 +155,189 @@ def set_rate(optimizer: Optimizer, factor: float) -> None:
         group["lr"] = factor * group["height"]
 
 
+@dataclass
+class _Run:
+    """A run in progress: what the loop changes as it goes.
+
+    Attributes:
+        step: steps done, over all phases.
+        attempt: roll-backs so far; saved.
+        best: lowest ``swd`` so far; saved.
+        score: ``swd`` of the last evaluation, until a checkpoint has taken it.
+        rolled_back: whether this process did so already.
+    """
+
+    folder: RunDir
+    models: Models
+    metadata: Mapping[str, str]
+    config: Any
+    step: int = 0
+    attempt: int = 0
+    best: float = math.inf
+    score: float = math.inf
+    rolled_back: bool = False
+
+    def begin(self, plan: PhasePlan, saved: dict[str, Any] | None) -> Phase:
+        """The plan's phase, as it was in ``saved`` if that is of the same one."""
+        phase = plan.begin(self.models)
+        phase.attempt = self.attempt
+        if saved and saved["phase"] == plan.name:
+            _restore_phase(phase, saved)
+        return phase
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go to where ``saved`` was written."""
+        self.models.live.load_state_dict(saved["live"])
+        self.models.ema.load_state_dict(saved["ema"])
+        self.step = int(saved["step"])
+        self.attempt = int(saved.get("attempt", 0))
+        self.best = float(saved.get("best", math.inf))
+        self.score = math.inf
+        if "random" in saved:
+            torch.set_rng_state(saved["random"])
+
+    def save(self, phase: Phase, name: str, keep: int) -> None:
+        """Write a checkpoint; it is the best one if the newest evaluation was."""
+        is_best = self.score < self.best
+        self.best = min(self.best, self.score)
+        self.score = math.inf
+        state = {
+            "step": self.step,
+            "attempt": self.attempt,
+            "best": self.best,
+            "phase": name,
+            "config": self.config,
+            "random": torch.get_rng_state(),
+            "live": self.models.live.state_dict(),
+            "ema": self.models.ema.state_dict(),
+            "optimizers": {key: value.state_dict() for key, value in phase.optimizers.items()},
+            "networks": {key: value.state_dict() for key, value in phase.networks.items()},
+            "scalers": {key: value.state_dict() for key, value in phase.scalers.items()},
+        }
+        self.folder.save_checkpoint(
+            self.step, state, self.models.ema, keep=keep, metadata=self.metadata, best=is_best
+        )
+
+
 def train(
     run: RunDir,
     models: Models,
     plans: Sequence[PhasePlan],
     cadence: Cadence,
     metadata: Mapping[str, str],
+    *,
+    config: Any = None,
+    world: World | None = None,
 ) -> Operation[TrainingResult]:
     """Run the phases in the folder, from its newest checkpoint on.
 
     Yields a Progress a step; the caller holds :meth:`RunDir.owned`. ``metadata`` goes into the
-    averaged generators' files.
+    averaged generators' files, ``config`` into the checkpoints.
+
+    Args:
+        world: the processes that train together; None for this one alone. All of them run this
+            and read the folder; only the first one writes.
 
     Raises:
-        TrainingError: a loss is no longer finite, or the checkpoint cannot be read.
+        TrainingError: a loss is no longer finite, the disk is full, or the checkpoint cannot be
+            read.
     """
+    world = world or World(0, 1, torch.device("cpu"))
     plans = [plan for plan in plans if plan.steps > 0]
     total = sum(plan.steps for plan in plans)
+    state = _Run(run, models, metadata, config)
     saved = run.load_checkpoint()
-    step = _restore_models(models, saved) if saved else 0
-    run.trim_stats(step)
-    start = 0
-    stopped = False
-    for plan in plans:
-        end = start + plan.steps
-        if step < end and not stopped:
-            phase = plan.begin(models)
-            if saved and saved["phase"] == plan.name:
-                _restore_phase(phase, saved)
+    if saved:
+        state.restore(saved)
+    world.wait()  # all have read before one goes on to write
+    with (
+        _disk_errors(run),
+        Monitor(run, total, state.step, is_main=world.is_main, device=world.device) as monitor,
+    ):
+        start, stopped = 0, False
+        for plan in plans:
+            end = start + plan.steps
+            if state.step >= end or stopped:
+                start = end
+                continue
+            phase = state.begin(plan, saved)
             saved = None
-            clock = time.monotonic()
-            while step < end and not stopped:
-                losses = phase.step(step - start)
-                step += 1
+            monitor.begin(plan.name, phase.batch, state.step, first=start)
+            while state.step < end and not stopped:
+                losses = phase.step(state.step - start)
+                state.step += 1
+                step = state.step
+                wrong = _not_finite(losses, plan.name)
+                asked = world.is_main and run.stop_requested()
+                diverged, stopped = world.any(bool(wrong), asked)
+                if diverged:
+                    phase = _roll_back(state, plan, phase, wrong or "a loss of another process")
+                    monitor.rolled_back(state.step, wrong)
+                    continue
                 models.average(min(cadence.ema, (1.0 + step) / (10.0 + step)))
-                if step % cadence.record == 0 or step == end:
-                    values = _finite(losses, run, plan.name, step)
-                    now = time.monotonic()
-                    seconds = (now - clock) / cadence.record
-                    clock = now
-                    run.append_stats(
-                        {"step": step, "phase": plan.name, "seconds": seconds, **values}
-                    )
-                if step % cadence.evaluate == 0 or step == end:
-                    record = phase.evaluate(run.sample_path(step))
-                    run.append_stats({"step": step, "phase": plan.name, **record})
-                stopped = run.stop_requested()
-                if step % cadence.checkpoint == 0 or step == end or stopped:
-                    _finite(losses, run, plan.name, step)
-                    run.save_checkpoint(
-                        step,
-                        _state(models, phase, plan.name, step),
-                        models.ema,
-                        keep=cadence.keep,
-                        metadata=metadata,
-                    )
-                yield Progress(step, total, plan.name)
-        start = end
+                if world.is_main:
+                    if step % cadence.record == 0 or step == end:
+                        monitor.losses(step, losses)
+                    if step % cadence.evaluate == 0 or step == end:
+                        record = phase.evaluate(run.sample_path(step))
+                        state.score = record.get("swd", math.inf)
+                        monitor.figures(step, record)
+                    if step % cadence.checkpoint == 0 or step == end or stopped:
+                        state.save(phase, plan.name, cadence.keep)
+                yield Progress(step, total, monitor.headline(plan.name))
+            start = end
+    world.wait()
     weights = run.latest("ema")
-    assert weights is not None
-    return TrainingResult(step, step >= total, weights)
+    if weights is None:
+        raise TrainingError(f"{run.path} holds no checkpoint; is the folder on a shared disk?")
+    return TrainingResult(state.step, state.step >= total, weights)
 
 
-def _finite(losses: dict[str, Tensor], run: RunDir, phase: str, step: int) -> dict[str, float]:
-    values = {name: float(value.detach()) for name, value in losses.items()}
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"{run.path}: loss {name!r} of phase {phase!r} became {value} at step {step}. "
-                "The last checkpoint is intact; start a new run from it (init) with a lower "
-                "learning rate."
-            )
-    return values
+def _not_finite(losses: Mapping[str, Tensor], phase: str) -> str:
+    """The first loss or norm that is not finite, in words; empty when all are."""
+    values = torch.stack([value.detach().float().reshape(()) for value in losses.values()])
+    if bool(values.isfinite().all()):
+        return ""
+    name, value = next(
+        (n, v) for n, v in zip(losses, values.tolist(), strict=True) if not math.isfinite(v)
+    )
+    return f"{name!r} of phase {phase!r} became {value}"
 
 
-def _state(models: Models, phase: Phase, name: str, step: int) -> dict[str, Any]:
-    return {
-        "step": step,
-        "phase": name,
-        "live": models.live.state_dict(),
-        "ema": models.ema.state_dict(),
-        "optimizers": {key: value.state_dict() for key, value in phase.optimizers.items()},
-        "networks": {key: value.state_dict() for key, value in phase.networks.items()},
-    }
+def _roll_back(state: _Run, plan: PhasePlan, phase: Phase, wrong: str) -> Phase:
+    """Go back to the last checkpoint and draw other batches from there, once."""
+    folder, step = state.folder, state.step
+    saved = folder.load_checkpoint()
+    if saved is None or not phase.retries or state.rolled_back:
+        again = " again, after a roll-back" if state.rolled_back else ""
+        left = "The last checkpoint is intact; start a new run from it (init)"
+        if saved is None:
+            left = "There is no checkpoint yet; start again"
+        raise TrainingError(
+            f"{folder.path}: {wrong} at step {step}{again}. {left} with a lower learning rate."
+        )
+    attempt = state.attempt + 1
+    state.restore(saved)
+    state.attempt, state.rolled_back = attempt, True
+    return state.begin(plan, saved)
 
 
-def _restore_models(models: Models, saved: dict[str, Any]) -> int:
-    models.live.load_state_dict(saved["live"])
-    models.ema.load_state_dict(saved["ema"])
-    return int(saved["step"])
+@contextmanager
+def _disk_errors(run: RunDir) -> Iterator[None]:
+    """A full or vanished disk ends the run in words.
+
+    Raises:
+        TrainingError: something could not be written.
+    """
+    try:
+        yield
+    except (OSError, OutputError) as error:
+        saved = run.latest()
+        intact = f"the last checkpoint, {saved.name}, is intact" if saved else "none was saved yet"
+        raise TrainingError(
+            f"{run.path} cannot be written ({error}); {intact}. Make room on the disk and run "
+            "the same command again to resume."
+        ) from error
 
 
 def _restore_phase(phase: Phase, saved: dict[str, Any]) -> None:
@@ -234,3 +345,5 @@ def _restore_phase(phase: Phase, saved: dict[str, Any]) -> None:
         optimizer.load_state_dict(saved["optimizers"][key])
     for key, network in phase.networks.items():
         network.load_state_dict(saved["networks"][key])
+    for key, scaler in phase.scalers.items():
+        scaler.load_state_dict(saved["scalers"][key])

@@ -1,6 +1,8 @@
-"""Loss terms, as pure functions."""
+"""Loss terms, as pure functions; weights are their callers'."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -88,6 +90,71 @@ def gradient_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
     logits = real_logits.flatten(1).mean(dim=1)
     (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3)).mean()
+
+
+def pose_loss(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Smooth L1 (β = 1) of the predicted camera, mean over both angles (paper, Eq. 6).
+
+    Args:
+        predicted, truth: (B, 2), azimuth and elevation, radians.
+    """
+    return F.smooth_l1_loss(predicted, truth)
+
+
+def eikonal_loss(gradient: Tensor) -> Tensor:
+    """E[(‖∇d(x)‖ − 1)²] over all samples of all rays (paper, Eq. 7).
+
+    Args:
+        gradient: (…, 3), of the distance by world points.
+    """
+    norm: Tensor = gradient.norm(dim=-1)
+    return (norm - 1.0).square().mean()
+
+
+def minimal_surface_loss(sdf: Tensor) -> Tensor:
+    """E[exp(−100·|d(x)|)]: no surface where none is needed (paper, Eq. 8).
+
+    Args:
+        sdf: any shape, world units.
+    """
+    return torch.exp(-100.0 * sdf.abs()).mean()
+
+
+def sphere_loss(sdf: Tensor, points: Tensor, radius: float) -> Tensor:
+    """E|d(x) − (‖x‖ − radius)|: the field starts as a sphere (paper, Sec. 4.1).
+
+    Args:
+        sdf: (…, 1), world units.
+        points: (…, 3), world.
+    """
+    distance: Tensor = points.norm(dim=-1, keepdim=True) - radius
+    return (sdf - distance).abs().mean()
+
+
+def path_lengths(images: Tensor, styles: Tensor, noise: Tensor) -> Tensor:
+    """‖J_wᵀ y‖ of each image (Karras et al. 2020, Eq. 4), (B,): how far a step of w moves it.
+
+    The gradient of Σ image·y/√(H·W) by each layer's w; √ of the mean over layers of its
+    squared norm.
+
+    Args:
+        images: (B, 3, H, W), a differentiable function of ``styles``.
+        styles: (B, n_latent, 512).
+        noise: (B, 3, H, W), standard normal.
+    """
+    scaled = noise / math.sqrt(images.shape[-2] * images.shape[-1])
+    (gradient,) = torch.autograd.grad((images * scaled).sum(), styles, create_graph=True)
+    return gradient.square().sum(dim=-1).mean(dim=1).sqrt()
+
+
+def path_length_mean(previous: Tensor, lengths: Tensor, decay: float = 0.01) -> Tensor:
+    """Running mean of path lengths: previous + decay·(mean − previous); carries no gradient."""
+    return previous + decay * (lengths.detach().mean() - previous)
+
+
+def path_length_penalty(lengths: Tensor, mean: Tensor) -> Tensor:
+    """E[(length − a)²] with the running mean a (Karras et al. 2020, Eq. 4)."""
+    return (lengths - mean).square().mean()
 
 
 def psnr(images: Tensor, truth: Tensor) -> float:

@@ -2,12 +2,15 @@
 
 ::
 
-    config.json                  what is trained; a run never changes it
+    config.json                  what is trained; a run never changes that
     stats.jsonl                  one JSON object a line, each with its ``step``
     checkpoints/step-XXXXXXXX.pt whole training state (plain tensors, read with weights_only)
     checkpoints/ema-XXXXXXXX.safetensors   the averaged generator, loadable as a model
     checkpoints/latest.json      names the newest of both
-    samples/XXXXXXXX.png         grids: truth above, render below
+    checkpoints/best.json        names the ones whose samples were nearest to the images
+    samples/XXXXXXXX.png         grids: truth above, render below; or latents turned around
+    samples/XXXXXXXX-thumb.png, XXXXXXXX.ply   the volume renders and a mesh, of adversarial runs
+    tensorboard/                 the same figures as events
     stop                         when this file appears the run saves and ends
     process.json                 who is training here now
 
@@ -18,7 +21,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +29,15 @@ from typing import Any
 
 import psutil
 import torch
+from safetensors import SafetensorError
 
 from stylesdf_core.checkpoints import save_safetensors
-from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.errors import InputError, OutputError, TrainingError
 from stylesdf_core.files import atomic_output, write_json, write_text
 from stylesdf_core.networks.generator import Generator
+
+#: Bytes in which the last line of stats.jsonl is sure to be found.
+_LONGEST_LINE = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -56,58 +63,84 @@ class RunDir:
 
     # --- config --------------------------------------------------------------------------------
 
-    def read_config(self) -> Any:
-        """The JSON value of config.json.
+    def read_config(self) -> dict[str, Any]:
+        """The JSON object in config.json.
 
         Raises:
-            InputError: it is missing or not JSON.
+            InputError: it is missing or no such thing.
         """
         file = self.path / "config.json"
         try:
-            return json.loads(file.read_text(encoding="utf-8"))
+            config = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(f"{self.path} is no run folder: it holds no config.json.") from None
         except (OSError, ValueError) as error:
             raise InputError(f"{file} cannot be read as JSON: {error}.") from error
+        if not isinstance(config, dict):
+            raise InputError(f"{file} holds no JSON object of settings.")
+        return config
 
-    def write_config(self, config: Any) -> None:
+    def write_config(
+        self, config: Any, adjustable: Collection[str] = (), *, until_saved: bool = False
+    ) -> None:
         """Make the folder with ``config`` (a JSON value), or check that it has the same.
+
+        Args:
+            adjustable: settings (``"run.keep"``) that a resumed run may change.
+            until_saved: before the first checkpoint everything may change: there is nothing to
+                lose, and the first command may have named the wrong images.
 
         Raises:
             InputError: the folder already belongs to a run with another config.
         """
         file = self.path / "config.json"
-        if not file.exists():
+        unsaved = until_saved and self.latest() is None and self.running_process() is None
+        if unsaved or not file.exists():
             write_json(file, config)
             return
-        old = self.read_config()
-        changed = sorted(
-            key for key in {*old, *config} if old.get(key, None) != config.get(key, None)
-        )
-        if changed:
+        before, after = _flat(self.read_config()), _flat(config)
+        changed = {
+            key for key in {*before, *after} if before.get(key, None) != after.get(key, None)
+        }
+        fixed = sorted(changed.difference(adjustable))
+        if fixed:
             raise InputError(
-                f"{self.path} already holds a run with another {', '.join(changed)}; "
+                f"{self.path} already holds a run with another {', '.join(fixed)}; "
                 "resume it with its own settings or choose a new folder."
             )
+        if changed:
+            if self.running_process() is not None:
+                raise TrainingError(f"{self.path} is being trained; stop that first.")
+            write_json(file, config)
 
     # --- statistics and samples ----------------------------------------------------------------
 
     def append_stats(self, record: Mapping[str, float | int | str]) -> None:
-        """Append one line; ``record`` holds ``step``."""
-        with open(self.stats_file, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(dict(record)) + "\n")
+        """Append one line; ``record`` holds ``step``.
+
+        Raises:
+            OutputError: the disk is full or cannot be written.
+        """
+        try:
+            with open(self.stats_file, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(dict(record)) + "\n")
+        except OSError as error:
+            raise OutputError(f"Cannot write {self.stats_file}: {error.strerror}.") from error
 
     def read_stats(self) -> list[dict[str, Any]]:
         """All whole lines, oldest first; a line cut short by a kill is left out."""
         if not self.stats_file.exists():
             return []
-        records = []
-        for line in self.stats_file.read_text(encoding="utf-8").splitlines():
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                continue
-        return records
+        return _whole_lines(self.stats_file.read_bytes())
+
+    def last_stats(self) -> dict[str, Any] | None:
+        """The newest whole line, from the file's end alone; None before the first."""
+        if not self.stats_file.exists():
+            return None
+        with open(self.stats_file, "rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LONGEST_LINE))
+            records = _whole_lines(stream.read())
+        return records[-1] if records else None
 
     def trim_stats(self, step: int) -> None:
         """Drop what was recorded after ``step``: those steps are about to run again."""
@@ -130,29 +163,51 @@ class RunDir:
         *,
         keep: int,
         metadata: Mapping[str, str] | None = None,
+        best: bool = False,
     ) -> None:
         """Write the state, the averaged generator and, last, latest.json; drop older than ``keep``.
 
         Args:
             state: nested containers of tensors, numbers and strings.
             metadata: what the averaged generator's file says of itself besides the step.
+            best: keep this one until a better one comes.
+
+        Raises:
+            OutputError: the disk is full or cannot be written; the older checkpoints stand.
         """
         names = {"state": f"step-{step:08d}.pt", "ema": f"ema-{step:08d}.safetensors"}
-        with atomic_output(self.checkpoints / names["state"]) as temporary:
-            torch.save(dict(state), temporary)
-        save_safetensors(
-            ema,
-            self.checkpoints / names["ema"],
-            metadata={**(metadata or {}), "step": str(step)},
-        )
+        try:
+            with atomic_output(self.checkpoints / names["state"]) as temporary:
+                torch.save(dict(state), temporary)
+            save_safetensors(
+                ema,
+                self.checkpoints / names["ema"],
+                metadata={**(metadata or {}), "step": str(step)},
+            )
+        except (RuntimeError, SafetensorError) as error:  # how their writers say that it is full
+            raise OutputError(f"Cannot write a checkpoint: {error}.") from error
+        if best:
+            write_json(self.checkpoints / "best.json", {"step": step, **names})
         write_json(self.checkpoints / "latest.json", {"step": step, **names})
-        for pattern in ("step-*.pt", "ema-*.safetensors"):
-            for old in sorted(self.checkpoints.glob(pattern))[:-keep]:
-                old.unlink(missing_ok=True)
+        kept = {path.name for path in (self.best("state"), self.best("ema")) if path}
+        for pattern, newest in (("step-*.pt", names["state"]), ("ema-*.safetensors", names["ema"])):
+            # Later ones than this are of a run that was set back to an older checkpoint, or killed
+            # before latest.json named them: they must not push out what it names now.
+            written = [p for p in sorted(self.checkpoints.glob(pattern)) if p.name <= newest]
+            for old in written[:-keep]:
+                if old.name not in kept:
+                    old.unlink(missing_ok=True)
 
     def latest(self, kind: str = "state") -> Path | None:
         """The newest checkpoint ("state") or averaged generator ("ema"); None before the first."""
-        file = self.checkpoints / "latest.json"
+        return self._named("latest.json", kind)
+
+    def best(self, kind: str = "ema") -> Path | None:
+        """The best checkpoint ("state") or averaged generator ("ema"); None where none is."""
+        return self._named("best.json", kind)
+
+    def _named(self, list_name: str, kind: str) -> Path | None:
+        file = self.checkpoints / list_name
         if not file.exists():
             return None
         return self.checkpoints / str(json.loads(file.read_text(encoding="utf-8"))[kind])
@@ -209,6 +264,8 @@ class RunDir:
                 f"{self.stop_file} to stop it, or choose another folder."
             )
         self.stop_file.unlink(missing_ok=True)
+        for left in self.checkpoints.glob(".*.tmp*"):  # by a process that was killed writing
+            left.unlink(missing_ok=True)
         file = self.path / "process.json"
         me = psutil.Process(os.getpid())
         write_json(file, {"pid": me.pid, "started": me.create_time()})
@@ -217,3 +274,24 @@ class RunDir:
         finally:
             file.unlink(missing_ok=True)
             self.stop_file.unlink(missing_ok=True)
+
+
+def _whole_lines(content: bytes) -> list[dict[str, Any]]:
+    """The JSON objects of the lines that are not cut short."""
+    records = []
+    for line in content.splitlines():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            continue
+    return records
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested objects as one level with dotted keys."""
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        flat |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return flat

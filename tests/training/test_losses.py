@@ -5,14 +5,28 @@ import math
 import pytest
 import torch
 
+from stylesdf_core.networks.decoder import ModulatedConv
+from stylesdf_core.networks.discriminators import (
+    StyleDiscriminator,
+    VolumeDiscriminator,
+    minibatch_stddev,
+)
+from stylesdf_core.networks.film_siren import SirenField
 from stylesdf_core.training.losses import (
     discriminator_loss,
+    eikonal_loss,
     generator_loss,
     gradient_penalty,
+    minimal_surface_loss,
+    path_length_mean,
+    path_length_penalty,
+    path_lengths,
+    pose_loss,
     psnr,
     pyramid_loss,
     sharpness_loss,
     slope_loss,
+    sphere_loss,
 )
 
 
@@ -63,3 +77,110 @@ def test_gradient_penalty_of_a_linear_judge() -> None:
 def test_psnr_of_a_known_error() -> None:
     truth = torch.zeros(2, 3, 8, 8)
     assert psnr(truth + 0.2, truth) == pytest.approx(20.0, abs=1e-3)
+
+
+def test_pose_loss_is_quadratic_near_and_linear_far() -> None:
+    truth = torch.zeros(1, 2)
+    assert float(pose_loss(torch.tensor([[0.4, 0.0]]), truth)) == pytest.approx(0.5 * 0.16 / 2)
+    assert float(pose_loss(torch.tensor([[3.0, 0.0]]), truth)) == pytest.approx(2.5 / 2)
+
+
+def test_a_sphere_is_eikonal_and_has_a_known_share_of_surface() -> None:
+    random = torch.Generator().manual_seed(0)
+    points = (0.1 * torch.randn(500, 3, generator=random)).requires_grad_()
+    sdf = points.norm(dim=-1, keepdim=True) - 0.06
+    (gradient,) = torch.autograd.grad(sdf.sum(), points)
+    assert float(eikonal_loss(gradient)) < 1e-10
+    assert float(eikonal_loss(3.0 * gradient)) == pytest.approx(4.0, rel=1e-5)
+    assert float(sphere_loss(sdf, points, 0.06).detach()) < 1e-8
+    assert float(sphere_loss(sdf, points, 0.05).detach()) == pytest.approx(0.01, rel=1e-4)
+    values = torch.tensor([0.0, 0.01, -0.01])
+    assert float(minimal_surface_loss(values)) == pytest.approx((1 + 2 / math.e) / 3)
+
+
+def test_path_length_of_a_linear_picture() -> None:
+    """image = w[0, 0] everywhere: the gradient is Σ noise/√(HW) in one of n layers."""
+    styles = torch.zeros(2, 4, 8, requires_grad=True)
+    images = styles[:, 0, 0][:, None, None, None].expand(2, 3, 4, 4)
+    noise = torch.ones(2, 3, 4, 4)
+    lengths = path_lengths(images, styles, noise)
+    # Σ over 3·16 pixels of 1/4, squared, over 4 layers
+    torch.testing.assert_close(lengths.detach(), torch.full((2,), math.sqrt(12.0**2 / 4)))
+    mean = path_length_mean(torch.tensor(5.0), lengths)
+    assert float(mean) == pytest.approx(5.01)
+    assert float(path_length_penalty(lengths, mean).detach()) == pytest.approx(0.99**2)
+
+
+def test_second_derivatives_through_the_field() -> None:
+    """The eikonal term's gradient by weights and latents against finite differences."""
+    torch.manual_seed(0)
+    field = SirenField(3, 5, 2).double()
+    points = 0.05 * torch.randn(1, 4, 3, dtype=torch.double)
+    w = torch.randn(1, 3, dtype=torch.double, requires_grad=True)
+    names = ["trunk.0.linear.weight", "trunk.1.gamma.weight", "scalar_head.weight"]
+    chosen = [field.get_parameter(name).detach().clone().requires_grad_() for name in names]
+
+    def term(w: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
+        x = points.clone().requires_grad_()
+        call = (x, torch.zeros_like(x), w)
+        output = torch.func.functional_call(field, dict(zip(names, values, strict=True)), call)
+        (gradient,) = torch.autograd.grad(output.scalar.sum(), x, create_graph=True)
+        return eikonal_loss(gradient) / 1e3
+
+    assert torch.autograd.gradcheck(term, (w, *chosen))
+
+
+def test_second_derivatives_through_the_discriminator() -> None:
+    """R1's gradient by weights against finite differences."""
+    torch.manual_seed(0)
+    discriminator = VolumeDiscriminator(8, channels=2).double()
+    images = torch.randn(2, 3, 8, 8, dtype=torch.double)
+    names = ["first.weight", "blocks.0.conv1.conv.weight", "last.weight"]
+    chosen = [discriminator.get_parameter(n).detach().clone().requires_grad_() for n in names]
+
+    def term(*values: torch.Tensor) -> torch.Tensor:
+        real = images.clone().requires_grad_()
+        weights = dict(zip(names, values, strict=True))
+        judgement = torch.func.functional_call(discriminator, weights, (real,))
+        return gradient_penalty(judgement.logits, real)
+
+    assert float(term(*chosen).detach()) > 0
+    assert torch.autograd.gradcheck(term, chosen)
+
+
+def test_second_derivatives_through_the_decoder() -> None:
+    """The path penalty's gradient by a modulated convolution's weights."""
+    torch.manual_seed(0)
+    conv = ModulatedConv(2, 3, 3, demodulate=True, upsample=True).double()
+    x, noise = (torch.randn(2, c, s, s, dtype=torch.double) for c, s in ((2, 3), (3, 6)))
+    styles = torch.randn(2, 1, 512, dtype=torch.double)
+    weight = conv.weight.detach().clone().requires_grad_()
+
+    def term(weight: torch.Tensor) -> torch.Tensor:
+        w = styles.clone().requires_grad_()
+        images = torch.func.functional_call(conv, {"weight": weight}, (x, w[:, 0]))
+        return path_length_penalty(path_lengths(images, w, noise), torch.tensor(0.1))
+
+    assert float(term(weight).detach()) > 0
+    assert torch.autograd.gradcheck(term, weight)
+
+
+def test_stddev_of_whole_groups_does_not_depend_on_the_batch() -> None:
+    x = torch.randn(8, 5, 4, 4, generator=torch.Generator().manual_seed(0))
+    whole = minibatch_stddev(x)
+    assert whole.shape == (8, 1, 4, 4)
+    parts = torch.cat([minibatch_stddev(x[:4]), minibatch_stddev(x[4:])])
+    torch.testing.assert_close(whole, parts)
+    assert float(minibatch_stddev(x[:1]).max()) == pytest.approx(1e-4, rel=1e-3)
+    torch.testing.assert_close(minibatch_stddev(x[:6]), minibatch_stddev(x[:6], 3))
+
+
+def test_discriminators_of_other_sizes() -> None:
+    volume = VolumeDiscriminator(16, channels=16)
+    judgement = volume(torch.zeros(2, 3, 16, 16))
+    assert judgement.logits.shape == (2, 1)
+    assert judgement.angles.shape == (2, 2)
+    style = StyleDiscriminator(32, widest=16)
+    assert style(torch.zeros(3, 3, 32, 32)).shape == (3, 1)
+    with pytest.raises(ValueError, match="power of two"):
+        StyleDiscriminator(48)

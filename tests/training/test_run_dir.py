@@ -25,8 +25,21 @@ def test_config_of_a_run_never_changes(tmp_path: Path) -> None:
         run.write_config({"width": 16})
 
 
+def test_what_results_do_not_depend_on_may_change(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.write_config({"steps": 5, "run": {"keep": 2, "seed": 1}})
+    run.write_config({"steps": 9, "run": {"keep": 2, "seed": 1}}, ["steps", "run.keep"])
+    assert run.read_config()["steps"] == 9
+    with pytest.raises(InputError, match=r"another run\.seed;"):
+        run.write_config({"steps": 5, "run": {"keep": 1, "seed": 2}}, ["steps", "run.keep"])
+    assert run.read_config()["run"] == {"keep": 2, "seed": 1}
+
+
 def test_a_folder_without_config_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no config\.json"):
+        RunDir(tmp_path).read_config()
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(InputError, match="no JSON object"):
         RunDir(tmp_path).read_config()
 
 
@@ -37,8 +50,18 @@ def test_stats_survive_a_line_cut_short_and_are_trimmed(tmp_path: Path) -> None:
     with open(run.stats_file, "a", encoding="utf-8") as stream:
         stream.write('{"step": 4, "lo')
     assert [record["step"] for record in run.read_stats()] == [1, 2, 3]
+    assert run.last_stats() == {"step": 3, "loss": 1.0 / 3}
     run.trim_stats(2)
     assert [record["step"] for record in run.read_stats()] == [1, 2]
+
+
+def test_the_last_line_is_read_from_the_end_of_a_long_file(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    assert run.last_stats() is None
+    for step in range(3000):
+        run.append_stats({"step": step, "event": "a line of some length"})
+    assert run.stats_file.stat().st_size > 2 * 65536
+    assert run.last_stats() == run.read_stats()[-1]
 
 
 def test_the_last_checkpoints_are_kept_and_loadable(tmp_path: Path) -> None:
@@ -61,6 +84,21 @@ def test_the_last_checkpoints_are_kept_and_loadable(tmp_path: Path) -> None:
     weights = run.latest("ema")
     assert weights is not None
     assert load_checkpoint(weights).generator.config == SMALL
+
+
+def test_later_leftovers_do_not_push_out_what_is_saved_now(tmp_path: Path) -> None:
+    """As after going back to an older checkpoint by hand, or a kill just before latest.json."""
+    run = RunDir(tmp_path)
+    generator = Generator(SMALL)
+    for step in (10, 40, 20, 30):
+        run.save_checkpoint(step, {"step": step}, generator, keep=1)
+    state = run.load_checkpoint()
+    assert state is not None
+    assert state["step"] == 30
+    weights = run.latest("ema")
+    assert weights is not None
+    assert weights.exists()
+    assert not (run.checkpoints / "step-00000020.pt").exists()
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:

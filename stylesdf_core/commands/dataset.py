@@ -1,0 +1,135 @@
+"""Look at pictures to train on, and pack them into the published lmdb layout."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.progress import Operation, Progress
+
+if TYPE_CHECKING:
+    from stylesdf_core.data import Skipped
+
+_LISTED = 20
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """What a data set holds; as text, a few lines.
+
+    Attributes:
+        path: of the data set that was looked at or written.
+        usable: pictures to train on.
+        smallest: their least edge, pixels.
+        skipped: pictures that are not used, and why.
+    """
+
+    path: Path
+    usable: int
+    smallest: int
+    skipped: tuple[Skipped, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}: {self.usable:,} images, {len(self.skipped):,} skipped"]
+        if self.usable:
+            lines.append(f"smallest edge {self.smallest} pixels")
+        lines += [f"skipped {item.name}: {item.reason}" for item in self.skipped[:_LISTED]]
+        if len(self.skipped) > _LISTED:
+            lines.append(f"… and {len(self.skipped) - _LISTED:,} more")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetCheck:
+    """Read every image whole and say which would be skipped in training."""
+
+    data: Path
+    """Folder of images (nested, any size), data set of heads, or lmdb."""
+
+    size: int = 256
+    """Edge to train at, pixels; images smaller than half of it are skipped."""
+
+    def run(self) -> Operation[DatasetReport]:
+        """Look at all images.
+
+        Raises:
+            InputError: there are none.
+        """
+        from stylesdf_core.data import find_usable, open_images
+
+        _check_sizes((self.size,))
+        with closing(open_images(self.data, self.size)) as source:
+            usable = yield from find_usable(source, self.size, decode=True)
+        return DatasetReport(self.data, len(usable.indices), usable.smallest, usable.skipped)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetPack:
+    """Crop, resize and pack images into an lmdb, which reads faster than a folder.
+
+    The layout is the published one, so the published code can train from it as well.
+    """
+
+    data: Path
+    """Folder of images (nested, any size), data set of heads, or lmdb."""
+
+    out: Path
+    """Folder of the lmdb; new."""
+
+    sizes: tuple[int, ...] = (64, 256)
+    """Edges to store every image at, pixels. Training at S reads the smallest from S on."""
+
+    def run(self) -> Operation[DatasetReport]:
+        """Pack all usable images; the lmdb appears when it is whole.
+
+        Raises:
+            InputError: there are no images, or ``out`` exists.
+            OutputError: it cannot be written.
+        """
+        from stylesdf_core.data import (
+            UNREADABLE,
+            encode_png,
+            find_usable,
+            open_images,
+            square,
+            unreadable,
+        )
+        from stylesdf_core.lmdb_images import LmdbWriter
+
+        _check_sizes(self.sizes)
+        largest, smallest = max(self.sizes), min(self.sizes)
+        with closing(open_images(self.data, largest)) as source, LmdbWriter(self.out) as writer:
+            usable = yield from find_usable(source, largest)
+            skipped = list(usable.skipped)
+            for done, index in enumerate(usable.indices):
+                yield Progress(done, len(usable.indices), "images packed")
+                try:
+                    with source.read(index) as image:
+                        # The thumb of several sizes is Hamming's, as in the published data.
+                        pictures = {
+                            size: encode_png(
+                                square(image, size, hamming=smallest == size < largest)
+                            )
+                            for size in self.sizes
+                        }
+                except UNREADABLE as error:
+                    skipped.append(unreadable(source.names[index], error))
+                    continue
+                writer.add(pictures)
+            if writer.length == 0:
+                raise InputError(f"{self.data} holds no usable image: {_reasons(skipped)}.")
+        return DatasetReport(self.out, writer.length, smallest, tuple(skipped))
+
+
+def _check_sizes(sizes: tuple[int, ...]) -> None:
+    if not sizes or not all(8 <= size <= 4096 for size in sizes):
+        raise InputError(f"Sizes must lie between 8 and 4096 pixels, not {sizes or 'none'}.")
+
+
+def _reasons(skipped: list[Skipped]) -> str:
+    reasons = Counter(item.reason for item in skipped)
+    return ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(3))

@@ -1,0 +1,42 @@
+"""Reduced precision where it does no harm: decoder and discriminators, never the field."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+from stylesdf_core.training.stage_config import Precision
+
+_HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Autocast:
+    """A run's autocast and loss scaling.
+
+    Args:
+        precision: of the run; float32 and tf32 make everything here a no-op.
+        device: where it computes.
+    """
+
+    def __init__(self, precision: Precision, device: torch.device) -> None:
+        self.dtype = _HALF.get(precision)
+        self.device = device
+        self._scaled = precision == "float16"
+
+    def on(self, wanted: bool = True) -> AbstractContextManager[Any]:
+        """Compute the block in half precision, if the run has any."""
+        if self.dtype is None or not wanted:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """Loss scaling for one optimizer; does nothing unless in float16."""
+        return torch.amp.GradScaler(self.device.type, enabled=self._scaled)
+
+
+def allow_tf32(precision: Precision) -> None:
+    """Let float32 matrix products use TF32 where the GPU has it, unless the run forbids it."""
+    torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
+    torch.backends.cudnn.allow_tf32 = precision != "float32"

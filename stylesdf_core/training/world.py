@@ -1,0 +1,100 @@
+"""The processes that train together: one, or several under torchrun (PyTorch DDP)."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from stylesdf_core.model import select_device
+from stylesdf_core.training.real_images import Share
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among those of the run.
+
+    Attributes:
+        rank: 0 alone writes files.
+        size: number of processes.
+        device: where this one computes.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes."""
+        return self.rank == 0
+
+    @property
+    def share(self) -> Share:
+        """Its part of each batch."""
+        return Share(self.rank, self.size)
+
+    def replicate(self, module: nn.Module) -> nn.Module:
+        """``module`` with rank 0's weights, its gradients averaged over all processes."""
+        if self.size == 1:
+            return module
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        # Nobody's buffers change; torch 2.13 renamed the switch.
+        known = inspect.signature(DistributedDataParallel).parameters
+        name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        settings: dict[str, Any] = {name: False}
+        return DistributedDataParallel(module, device_ids=ids, **settings)
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """Each flag, true if it is on any process: all decide alike."""
+        if self.size == 1:
+            return flags
+        values = torch.tensor(flags, dtype=torch.int32, device=self.device)
+        dist.all_reduce(values, dist.ReduceOp.MAX)
+        return tuple(bool(value) for value in values.tolist())
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Mean over processes; carries no gradient."""
+        value = value.detach().clone()
+        if self.size > 1:
+            dist.all_reduce(value)
+            value /= self.size
+        return value
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+def without_sync(module: nn.Module) -> AbstractContextManager[Any]:
+    """Backward passes inside accumulate gradients locally; the last one outside averages."""
+    if isinstance(module, DistributedDataParallel):
+        return module.no_sync()
+    return nullcontext()
+
+
+@contextmanager
+def joined_world(device: str) -> Iterator[World]:
+    """The world that torchrun's environment describes; without it, this process alone."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World(0, 1, select_device(device))
+        return
+    here = select_device(device)
+    if here.type == "cuda":
+        here = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(here)
+    dist.init_process_group("nccl" if here.type == "cuda" else "gloo")
+    try:
+        yield World(dist.get_rank(), size, here)
+    finally:
+        dist.destroy_process_group()
