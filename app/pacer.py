@@ -7,7 +7,7 @@ import time
 
 _FPS = 60.0
 #: While something is computed for the screen the window leaves it the CPU; news come at once.
-_WAITING_FPS = 32.0
+_WAITING_FPS = 34.0
 _IDLE_FPS = 20.0
 _IDLE_AFTER = 1.0  # seconds
 
