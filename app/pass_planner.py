@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-#: Seconds between two pictures while something moves: thirty a second.
-BUDGET = 1.0 / 30.0
+#: Seconds that a picture may take while something moves. A little slower and finer is better than
+#: the other way round, until motion falls apart.
+BUDGET = 1.0 / 25.0
 #: Edges of a moving picture, pixels, coarse to fine. Below the first a face is no longer one.
 EDGES = (32, 48, 64)
 

@@ -44,6 +44,7 @@ from stylesdf_core.scene import Scene
 
 TITLE = "StyleSDF Studio"
 _COMMIT_AFTER = 0.5  # seconds after the last wheel notch or arrow key
+_MOTION_LASTS = 0.05  # seconds after the last change of the scene
 
 
 def run(model: str | None, scene: Scene | None) -> int:
@@ -139,8 +140,12 @@ class Studio:
         dpg.render_dearpygui_frame()
         self.drawn_at = time.perf_counter()
         self._guarded(self._after_frame)
+        moving = self._is_moving()
         self._pacer.wait(
-            self.bench.screen.news, active=self._is_active(), computing=self.bench.busy
+            self.bench.screen.news,
+            active=moving or bool(self.bench.jobs.active),
+            computing=self.bench.busy,
+            moving=moving,
         )
         return True
 
@@ -187,11 +192,11 @@ class Studio:
         if not self.pointer.dragging and now - self._moved_at > _COMMIT_AFTER:
             self.bench.document.commit()
 
-    def _is_active(self) -> bool:
-        """Whether anything on the screen may be moving."""
+    def _is_moving(self) -> bool:
+        """Whether the mouse moves, or has just changed something."""
         mouse = tuple(dpg.get_mouse_pos(local=False))
         moved, self._mouse = mouse != self._mouse, mouse
-        return moved or self.pointer.dragging or self.bench.busy or bool(self.bench.jobs.active)
+        return moved or time.monotonic() - self._moved_at < _MOTION_LASTS
 
     # --- building -------------------------------------------------------------------------------
 
