@@ -16,14 +16,22 @@ class PictureTexture:
 
     None is ever deleted: deleting a live texture crashes Dear PyGui. Raw textures with three
     channels come out wrong on macOS.
+
+    Dear PyGui shows in a frame what had been copied before the last one. Where a picture lies
+    must be told just as late, or a frame would show the old picture cut as the new one.
     """
 
     def __init__(self) -> None:
         self._made: dict[int, tuple[int | str, npt.NDArray[np.float32]]] = {}
-        #: The texture that holds the newest picture; 0 while nothing has been shown.
+        #: The texture that holds the picture to be drawn; 0 while nothing has been shown.
         self.tag: int | str = 0
         #: Lower right corner of the picture in texture coordinates.
         self.uv_max = (0.0, 0.0)
+        self._copied: tuple[int | str, tuple[float, float]] = (self.tag, self.uv_max)
+
+    def advance(self) -> None:
+        """A frame has passed: what was copied before it can be drawn."""
+        self.tag, self.uv_max = self._copied
 
     def show(self, pixels: npt.NDArray[np.float32]) -> None:
         """Copy a picture, (H, W, 3) in [0, 1], H and W at most 1024."""
@@ -31,14 +39,14 @@ class PictureTexture:
         edge = next(edge for edge in EDGES if edge >= max(height, width))
         if edge not in self._made:
             self._made[edge] = _make(edge + 1)
-        self.tag, texels = self._made[edge]
+        tag, texels = self._made[edge]
         texels[:height, :width, :3] = pixels
         # A border of the same colours keeps filtering from reaching stale texels.
         texels[height, :width, :3] = pixels[-1]
         texels[:height, width, :3] = pixels[:, -1]
         texels[height, width, :3] = pixels[-1, -1]
-        self.uv_max = (width / (edge + 1), height / (edge + 1))
-        dpg.set_value(self.tag, texels)
+        self._copied = (tag, (width / (edge + 1), height / (edge + 1)))
+        dpg.set_value(tag, texels)
 
 
 def suitable_edge(shown: float) -> int:

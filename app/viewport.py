@@ -57,8 +57,11 @@ class Viewport:
         self._ui, self._bench = ui, bench
         self._picture_texture, self._mesh_texture = picture, mesh
         self._width = self._height = 0
+        #: What the next frame draws; what has just been copied comes a frame later.
         self.shown_picture: ShownPicture | None = None
         self.shown_mesh: ShownMesh | None = None
+        self._copied_picture: ShownPicture | None = None
+        self._copied_mesh: ShownMesh | None = None
         self._busy_since = 0.0
         self._drawn: tuple[object, ...] = ()
         self._drawn_overlay: tuple[object, ...] = ()
@@ -86,11 +89,14 @@ class Viewport:
     def sync(self, scene: Scene) -> None:
         """Show the newest pictures."""
         bench = self._bench
-        if bench.screen.picture is not None and bench.screen.picture is not self.shown_picture:
-            self.shown_picture = bench.screen.picture
+        self._picture_texture.advance()
+        self._mesh_texture.advance()
+        self.shown_picture, self.shown_mesh = self._copied_picture, self._copied_mesh
+        if bench.screen.picture is not None and bench.screen.picture is not self._copied_picture:
+            self._copied_picture = bench.screen.picture
             self._picture_texture.show(bench.screen.picture.pixels)
-        if bench.screen.mesh is not None and bench.screen.mesh is not self.shown_mesh:
-            self.shown_mesh = bench.screen.mesh
+        if bench.screen.mesh is not None and bench.screen.mesh is not self._copied_mesh:
+            self._copied_mesh = bench.screen.mesh
             self._mesh_texture.show(bench.screen.mesh.pixels)
         self._draw_panes()
         self._draw_overlay(scene)
