@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import edits, exports, screen
+from app import edits, exports, memory, screen
 from app.document import Document
 from app.model_loader import Loading, ModelSlot
 from app.problems import Problem, Remedy, describe, details, suggested_level
@@ -62,6 +62,7 @@ class Workbench:
         self._autosaved = self.document.scene
         self._changed_at = time.monotonic()
         self._last = (self.document.scene, self.settings)
+        self._may_hold_memory = True
 
         self.models = ModelSlot()
         self.screen = Screen()
@@ -182,8 +183,12 @@ class Workbench:
         self.toasts = [toast for toast in self.toasts if toast.until > now]
         if (self.scene, self.settings) != self._last:
             self._last, self._changed_at = (self.scene, self.settings), now
+            self._may_hold_memory = True
         if now - self._changed_at > _AUTOSAVE_AFTER:
             self.autosave()
+            if self._may_hold_memory and not self.busy and not self.jobs.active:
+                self._may_hold_memory = False
+                memory.give_back()
 
     def _model_loaded(self, loaded: Loading) -> None:
         assert self.model is not None

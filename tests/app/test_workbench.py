@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from app import edits
+from app.memory import give_back
 from app.mesh_worker import DRAFT_SIZE
 from app.settings import Settings, SettingsStore
 from app.workbench import Workbench
@@ -306,3 +307,24 @@ def test_the_last_scene_comes_back_at_the_next_start(bench: Workbench) -> None:
     assert later.scene == bench.scene
     assert later.settings.locked == ("smile",)
     later.close()
+
+
+def test_memory_is_given_back_once_a_rest(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    monkeypatch.setattr("app.workbench.memory.give_back", lambda: given.append(bench.busy))
+    settle(bench)
+    bench.set_seed(5)
+    settle(bench)
+    assert not given  # a rest has to last
+    run_until(bench, lambda: bool(given))
+    settle(bench)
+    assert given == [False]
+    bench.set_seed(6)
+    run_until(bench, lambda: len(given) == 2)
+    assert given == [False, False]
+
+
+def test_memory_can_be_given_back_anywhere() -> None:
+    give_back()
