@@ -103,7 +103,7 @@ def engine_pictures(engine: Engine, view: str, **changes: object) -> np.ndarray:
 
 
 def test_engine_draws_the_same_pixels(generator: Generator) -> None:
-    engine = Engine(model_of(generator), "cpu")
+    engine = Engine(model_of(generator), "cpu", exact=True)
     assert_golden("thumb", engine_pictures(engine, "volume", truncation_psi=1.0))
     assert_golden("image_256", engine_pictures(engine, "image", truncation_psi=1.0))
 
@@ -111,7 +111,7 @@ def test_engine_draws_the_same_pixels(generator: Generator) -> None:
 def test_truncation(generator: Generator) -> None:
     means = MeanLatents(0.3 * reference_z(101, 1), 0.3 * reference_z(102, 1, 512))
     assert_golden("trunc_renderer", means.renderer, 1e-6)
-    engine = Engine(model_of(generator, means), "cpu")
+    engine = Engine(model_of(generator, means), "cpu", exact=True)
     assert_golden("thumb_psi05", engine_pictures(engine, "volume", truncation_psi=0.5))
     assert_golden("image_256_psi05", engine_pictures(engine, "image", truncation_psi=0.5))
 
@@ -185,7 +185,7 @@ def test_mesh_frame() -> None:
     assert_golden("mesh_sdf_sub", sdf.view(24, 24, 24))
 
     pitch = 0.0025
-    engine = Engine(model_of(generator), "cpu")
+    engine = Engine(model_of(generator), "cpu", exact=True)
     mesh = drain(extract_surface(engine.sdf(scene(0, truncation_psi=1.0)), resolution=97))
     distance, _ = cKDTree(mesh.vertices).query(golden("mesh_vertices"))
     assert np.median(distance) <= 0.6 * pitch
