@@ -296,7 +296,8 @@ class Driver:
         self.wait(lambda: not bench.jobs.active, "the jobs")
         self.settle()
         assert bench.screen.picture is not None
-        assert bench.screen.picture.request.scene.identity.seed == 123456
+        shown = bench.screen.picture.request.scene.identity.seed
+        assert shown == 123456, (shown, bench.scene, bench.screen.picture_error)
         end = time.monotonic() + 3.0  # at rest for so long the studio gives memory back
         while time.monotonic() < end:
             self.frames(1)
