@@ -98,7 +98,8 @@ class QualityReport:
             cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
             lines.append("  ".join([*cells, row[4]]).rstrip())
         targets = [f.reached for f in self.figures if f.reached is not None]
-        lines += ["", f"{sum(targets)} of {len(targets)} targets are reached."]
+        if targets:
+            lines += ["", f"{sum(targets)} of {len(targets)} targets are reached."]
         return "\n".join(lines)
 
     def markdown(self) -> str:
