@@ -9,7 +9,7 @@ swims, light that depends on the view. The mean absolute difference is in grey l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +17,11 @@ import numpy.typing as npt
 from scipy.ndimage import binary_erosion, map_coordinates, zoom
 
 from stylesdf_core.camera import OrbitCamera
+from stylesdf_core.engine import Engine
+from stylesdf_core.evaluation.heads_scores import pixels
+from stylesdf_core.evaluation.image_metrics import enlarge
 from stylesdf_core.evaluation.shape_metrics import back_project
+from stylesdf_core.scene import Scene
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -46,6 +50,36 @@ class OrbitFrame:
     depth: FloatArray
     opacity: FloatArray
     camera: OrbitCamera
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """A head along the arc.
+
+    Attributes:
+        image: frames of the decoded image; of a model without decoder, of the volume render.
+        floor: of the volume render, enlarged to the image's size; the same ones without decoder.
+    """
+
+    image: tuple[OrbitFrame, ...]
+    floor: tuple[OrbitFrame, ...]
+
+
+def orbit(engine: Engine, scene: Scene) -> Orbit:
+    """Render the scene's head from all cameras of the arc."""
+    images, floors = [], []
+    for azimuth in ARC:
+        camera = OrbitCamera(azimuth)
+        views = engine.render_views(replace(scene, camera=camera), ("image", "volume", "depth"))
+        depth, opacity = views["depth"].data[0], 1.0 - views["depth"].background
+        floor = pixels(views["volume"])
+        image = floor
+        if engine.config.has_decoder:
+            image = pixels(views["image"])
+            floor = enlarge(floor, len(image))
+        images.append(OrbitFrame(image, depth, opacity, camera))
+        floors.append(OrbitFrame(floor, depth, opacity, camera))
+    return Orbit(tuple(images), tuple(floors))
 
 
 def flicker(frames: Sequence[OrbitFrame]) -> float:

@@ -19,9 +19,7 @@ from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.data import find_usable, open_images
 from stylesdf_core.engine import Engine
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.flicker import ARC, OrbitFrame, flicker
-from stylesdf_core.evaluation.heads_scores import pixels
-from stylesdf_core.evaluation.image_metrics import enlarge
+from stylesdf_core.evaluation.flicker import flicker, orbit
 from stylesdf_core.evaluation.image_sets import (
     ImageSet,
     ModelSizes,
@@ -122,31 +120,11 @@ def _work(
     for _ in fill_generated(found.fake, engine, seeds, cameras):
         yield 3.0, "generating pictures"
     for seed in seeds[: protocol.orbits]:
-        frames = orbit_frames(engine, seed)
-        found.flicker.append(flicker([frame for frame, _ in frames]))
+        turned = orbit(engine, scene_of(engine, seed, OrbitCamera()))
+        found.flicker.append(flicker(turned.image))
         if found.sizes.decoded:
-            found.flicker_volume.append(flicker([floor for _, floor in frames]))
+            found.flicker_volume.append(flicker(turned.floor))
         yield 60.0, "orbiting"
-
-
-def orbit_frames(engine: Engine, seed: int) -> list[tuple[OrbitFrame, OrbitFrame]]:
-    """A head along the arc: the image, and the volume render enlarged to its size.
-
-    Of a model without decoder both are the volume render at its own size.
-    """
-    frames = []
-    for azimuth in ARC:
-        camera = OrbitCamera(azimuth)
-        pictures = engine.render_views(scene_of(engine, seed, camera), ("image", "volume", "depth"))
-        volume, depth = pictures["volume"], pictures["depth"]
-        image, floor = pixels(volume), pixels(volume)
-        if engine.config.has_decoder:
-            image = pixels(pictures["image"])
-            floor = enlarge(floor, len(image))
-        opacity = 1.0 - depth.background
-        one, other = (OrbitFrame(shown, depth.data[0], opacity, camera) for shown in (image, floor))
-        frames.append((one, other))
-    return frames
 
 
 def _regressor(found: _Found) -> Operation[PoseRegressor | None]:
