@@ -260,6 +260,12 @@ class Engine:
         volume = self._render_volume(scene, size or self.config.thumb_size, features=False)
         return self._picture(scene, view, volume)
 
+    def features(self, scene: Scene) -> Tensor:
+        """What the decoder makes its picture from: (width, thumb_size, thumb_size), float32."""
+        features = self._render_volume(scene, self.config.thumb_size, features=True).features
+        assert features is not None
+        return features
+
     def render_views(self, scene: Scene, views: Sequence[View]) -> dict[View, Picture]:
         """Several views of one camera from a single volume render, at the model's own sizes."""
         volume = self._render_volume(scene, self.config.thumb_size, features="image" in views)

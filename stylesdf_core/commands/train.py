@@ -44,7 +44,13 @@ class TrainFit:
     """Steps of the second phase: volume renders."""
 
     decoder_steps: int = 4_000
-    """Steps of the third phase: the decoder and its adversary."""
+    """Steps of the third phase: the decoder and the field's shading."""
+
+    refine_steps: int = 10_000
+    """Steps of the last phase: the decoder alone, at last against StyleGAN2's discriminator."""
+
+    adversarial: float = 0.02
+    """Weight of that discriminator's verdict; 0 for none."""
 
     width: int = 128
     """Channels of the field and of the feature map."""
@@ -96,6 +102,7 @@ class TrainFit:
             DecoderConfig,
             FitConfig,
             PointsConfig,
+            RefineConfig,
             RenderConfig,
         )
 
@@ -111,6 +118,7 @@ class TrainFit:
             points=PointsConfig(steps=self.points_steps),
             render=RenderConfig(steps=self.render_steps),
             decoder=DecoderConfig(steps=self.decoder_steps),
+            refine=RefineConfig(steps=self.refine_steps, adversarial=self.adversarial),
             compiled=self.compiled,
             seed=self.seed,
             threads=self.threads,

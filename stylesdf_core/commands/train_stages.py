@@ -77,6 +77,9 @@ class _TrainStage:
     keep: int = 3
     """Newest checkpoints kept; the best is kept besides."""
 
+    ema: float | None = None
+    """Decay of the averaged weights, a step; long runs want it nearer to 1 than `tiny` has it."""
+
     gpus: int = 1
     """Processes to train with, one a GPU (or CPU); several machines need your own torchrun."""
 
@@ -123,6 +126,7 @@ class _TrainStage:
             "precision": self.precision,
             "checkpoint_every": self.checkpoint_every,
             "evaluate_every": self.evaluate_every,
+            "ema": self.ema,
         }
         given = {name: value for name, value in changes.items() if value is not None}
         return replace(self._preset().run, **given)

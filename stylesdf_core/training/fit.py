@@ -1,7 +1,8 @@
-"""The supervised fit, assembled: points, renders, the density's calibration, the decoder."""
+"""The supervised fit, assembled: points, renders, density, decoder, refinement."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from stylesdf_core.training.fit_decoder import DecoderPhase
 from stylesdf_core.training.fit_density import DensityPhase
 from stylesdf_core.training.fit_init import initial_generator
 from stylesdf_core.training.fit_points import PointsPhase
+from stylesdf_core.training.fit_refine import RefinePhase
 from stylesdf_core.training.fit_render import RenderPhase
 from stylesdf_core.training.loop import Cadence, Models, Phase, PhasePlan, TrainingResult, train
 from stylesdf_core.training.run_dir import RunDir
@@ -41,11 +43,13 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
         models = Models.of(_first_generator(config))
         has_decoder = config.output_size > config.thumb_size
         decoder_steps = config.decoder.steps if has_decoder else 0
+        refine_steps = config.refine.steps if has_decoder else 0
         plans = [
             PhasePlan("points", config.points.steps, _Begin(PointsPhase, bank, config)),
             PhasePlan("render", config.render.steps, _Begin(RenderPhase, bank, config)),
             PhasePlan("density", min(1, config.render.steps), _Begin(DensityPhase, bank, config)),
             PhasePlan("decoder", decoder_steps, _Begin(DecoderPhase, bank, config)),
+            PhasePlan("refine", refine_steps, _Begin(RefinePhase, bank, config)),
         ]
         cadence = Cadence(
             record=config.record_every,
@@ -61,7 +65,7 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
 class _Begin:
     """Makes a phase once its turn has come."""
 
-    phase: type[PointsPhase] | type[RenderPhase] | type[DensityPhase] | type[DecoderPhase]
+    phase: Callable[[Models, HeadBank, FitConfig], Phase]
     bank: HeadBank
     config: FitConfig
 

@@ -46,16 +46,14 @@ class RenderConfig:
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Third phase: renderer frozen, the decoder learns the full-size image.
+    """Third phase: geometry frozen, decoder and shading learn the full-size image.
 
     Attributes:
         steps: optimizer steps; 0 leaves the phase out.
         heads: latents a step, one view each.
         crop: edge of the training crops, pixels of the feature map.
-        learning_rate: Adam's, of the decoder; the discriminator takes a tenth.
+        learning_rate: Adam's, of the decoder; the shading takes a tenth.
         sharpness: weight of the local sharpness term.
-        adversarial: weight of the non-saturating term; 0 for none.
-        r1: R1 weight γ (γ/2·‖∇D‖², every ``r1_every`` steps).
     """
 
     steps: int = 4_000
@@ -63,9 +61,46 @@ class DecoderConfig:
     crop: int = 32
     learning_rate: float = 2e-3
     sharpness: float = 1.0
-    adversarial: float = 0.05
+
+
+@dataclass(frozen=True)
+class RefineConfig:
+    """Last phase: renderer frozen, the decoder alone, against truth and StyleGAN2's discriminator.
+
+    Attributes:
+        steps: optimizer steps; 0 leaves the phase out.
+        heads: latents a step, one view each.
+        crop: edge of what is compared, pixels of the feature map; a power of two.
+        learning_rate: Adam's, of the decoder.
+        sharpness: weight of the local sharpness term.
+        detail: how much more a pixel counts where the truth is rich in detail.
+        adversarial: weight of the non-saturating term; 0 for none.
+        adversarial_start: share of the steps before it joins: it sharpens what is there already.
+        discriminator_rate: Adam's, of the discriminator, before the correction for lazy R1.
+        r1: γ of γ/2·‖∇D‖², every ``r1_every`` steps, weighted by as many.
+        widest: most channels of the discriminator.
+        cache_gb: memory for feature maps, gigabytes; what does not fit is rendered again.
+    """
+
+    steps: int = 10_000
+    heads: int = 4
+    crop: int = 32
+    learning_rate: float = 1e-3
+    sharpness: float = 0.5
+    detail: float = 3.0
+    adversarial: float = 0.02
+    adversarial_start: float = 0.75
+    discriminator_rate: float = 1e-3
     r1: float = 10.0
-    r1_every: int = 8
+    r1_every: int = 16
+    widest: int = 64
+    cache_gb: float = 8.0
+
+    def __post_init__(self) -> None:
+        if self.crop < 4 or self.crop & (self.crop - 1):
+            raise InputError(f"refine.crop must be a power of two from 4 on, not {self.crop}.")
+        if self.r1_every < 1:
+            raise InputError(f"refine.r1_every must be at least 1, not {self.r1_every}.")
 
 
 @dataclass(frozen=True)
@@ -77,7 +112,7 @@ class FitConfig:
         width, depth: of the field.
         thumb_size, output_size, channel_multiplier: see :class:`GeneratorConfig`.
         init: weights to continue from (.safetensors); None for fresh ones.
-        points, render, decoder: the three phases, in this order.
+        points, render, decoder, refine: the phases, in this order.
         precision: of matrix products and convolutions during training.
         compiled: fuse the field's pointwise operations (torch.compile; needs a C++ compiler).
         ema: decay of the averaged weights, a step.
@@ -98,6 +133,7 @@ class FitConfig:
     points: PointsConfig = field(default_factory=PointsConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     compiled: bool = False
     ema: float = 0.999
@@ -112,13 +148,16 @@ class FitConfig:
         for name in ("threads", "checkpoint_every", "evaluate_every", "record_every", "keep"):
             if getattr(self, name) < 1:
                 raise InputError(f"Fit config: {name} must be at least 1.")
-        if self.points.steps + self.render.steps + self.decoder.steps < 1:
-            raise InputError("Fit config: all three phases have 0 steps; there is nothing to do.")
+        phases = (self.points, self.render, self.decoder, self.refine)
+        if sum(phase.steps for phase in phases) < 1:
+            raise InputError("Fit config: all phases have 0 steps; there is nothing to do.")
         self.generator(z_dim=1)  # refuses impossible sizes before any work is done
         if not 0.0 <= self.ema < 1.0:
             raise InputError(f"Fit config: ema must lie in [0, 1), not {self.ema}.")
         if not 4 <= self.decoder.crop <= self.thumb_size:
             raise InputError("Fit config: decoder.crop must lie between 4 and thumb_size.")
+        if self.refine.crop > self.thumb_size:
+            raise InputError("Fit config: refine.crop must not exceed thumb_size.")
 
     def generator(self, z_dim: int) -> GeneratorConfig:
         """The architecture to train."""

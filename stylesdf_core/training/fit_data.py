@@ -7,6 +7,7 @@ begin on the first thousand heads.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,15 @@ NEAR_STD, WIDE_STD = 0.0015, 0.006
 EMPTY_DISTANCE = 0.015
 
 _Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A head: row ``index`` of a shard's arrays."""
+
+    name: str
+    shard: _Arrays
+    index: int
 
 
 @dataclass(frozen=True)
@@ -62,12 +72,14 @@ class ViewBatch:
     """Rendered truth of B heads, one view each.
 
     Attributes:
+        names: what tells each of them from all other views of the folder.
         z: (B, z_dim), unused numbers zero.
         azimuth, elevation: (B,), radians.
         images: (B, 3, S, S) in [−1, 1].
         covered: (B, 1, 64, 64), share of each pixel that the head covers.
     """
 
+    names: tuple[str, ...]
     z: Tensor
     azimuth: Tensor
     elevation: Tensor
@@ -93,20 +105,28 @@ class HeadBank:
             indices are not trained on either.
 
     Raises:
-        InputError: the folder lacks the surface shards or the first view shard.
+        InputError: when first asked for either: the folder lacks the first shard of it.
     """
 
     def __init__(self, folder: Path, held_out: int = 16) -> None:
-        self._surfaces = _Shards(folder / "surface", held_out)
-        self._views = _Shards(folder / "views", held_out)
+        self._folder = folder
         self._held_out = held_out
         self._background = torch.tensor(BACKGROUND)
+
+    @cached_property
+    def _surfaces(self) -> _Shards:
+        return _Shards(self._folder / "surface", self._held_out)
+
+    @cached_property
+    def _views(self) -> _Shards:
+        return _Shards(self._folder / "views", self._held_out)
 
     def points(self, random: torch.Generator, heads: int, near: int, space: int) -> PointBatch:
         """A random batch; ``near`` and ``space`` points a head."""
         z, points, normals, rgb = [], [], [], []
         free, free_distance = [], []
-        for shard, head in self._surfaces.draw(random, heads):
+        for row in self._surfaces.draw(random, heads):
+            shard, head = row.shard, row.index
             z.append(shard["z"][head])
             chosen = _choose(random, shard["points"].shape[1], near)
             points.append(shard["points"][head, chosen])
@@ -160,8 +180,8 @@ class _Shards:
                 with np.load(file, allow_pickle=False) as arrays:
                     self._shards[file.name] = dict(arrays)
 
-    def draw(self, random: torch.Generator, count: int) -> list[tuple[_Arrays, int]]:
-        """Random heads that are not held out, as (shard, index in it)."""
+    def draw(self, random: torch.Generator, count: int) -> list[_Row]:
+        """Random heads that are not held out."""
         if self._draws % 500 == 0:
             self._look()
         self._draws += 1
@@ -171,13 +191,16 @@ class _Shards:
         numbers = torch.randint(self._held_out, int(ends[-1]), (count,), generator=random).numpy()
         which = np.searchsorted(ends, numbers, side="right")
         return [
-            (self._shards[names[i]], int(number - ends[i] + sizes[i]))
+            self._row(names[i], int(number - ends[i] + sizes[i]))
             for i, number in zip(which, numbers, strict=True)
         ]
 
-    def first(self, count: int) -> list[tuple[_Arrays, int]]:
+    def first(self, count: int) -> list[_Row]:
         """The first heads of the first shard."""
-        return [(self._shards["shard-00000.npz"], index) for index in range(count)]
+        return [self._row("shard-00000.npz", index) for index in range(count)]
+
+    def _row(self, name: str, index: int) -> _Row:
+        return _Row(f"{name}:{index}", self._shards[name], index)
 
 
 def _choose(random: torch.Generator, available: int, count: int) -> npt.NDArray[np.int64]:
@@ -193,11 +216,12 @@ def _used(z: Tensor) -> Tensor:
     return torch.cat([z[:, :USED_LATENTS], torch.zeros_like(z[:, USED_LATENTS:])], dim=1)
 
 
-def _view_batch(heads: list[tuple[_Arrays, int]]) -> ViewBatch:
+def _view_batch(heads: list[_Row]) -> ViewBatch:
     def stacked(name: str) -> Tensor:
-        return _stack([shard[name][head] for shard, head in heads])
+        return _stack([row.shard[name][row.index] for row in heads])
 
     return ViewBatch(
+        names=tuple(row.name for row in heads),
         z=_used(stacked("z")),
         azimuth=stacked("azimuth"),
         elevation=stacked("elevation"),

@@ -1,0 +1,101 @@
+"""Crops of pictures, which the fit's decoder phases train on.
+
+A crop of the feature map, a few pixels of margin for the convolutions' padding, and the same part
+of the truth: eight crops of a quarter of the picture cost what two whole pictures do, and show
+eight heads instead of two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stylesdf_core.rays import Rays
+
+#: Pixels of the feature map at a crop's edge that padding has touched; not compared.
+MARGIN = 2
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A rectangle of the feature map, the same in all images of a batch; in its pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, maps: Tensor, scale: int = 1) -> Tensor:
+        """Cut (…, H, W) maps that are ``scale`` times as large as the feature map."""
+        rows = slice(self.top * scale, (self.top + self.height) * scale)
+        columns = slice(self.left * scale, (self.left + self.width) * scale)
+        return maps[..., rows, columns]
+
+    def trustworthy(self, size: int) -> Crop:
+        """The part, relative to the crop, that padding has not touched.
+
+        At the picture's own edges (of a ``size``² map) the padding belongs to the picture.
+        """
+        top, left = MARGIN * (self.top > 0), MARGIN * (self.left > 0)
+        bottom = MARGIN * (self.top + self.height < size)
+        right = MARGIN * (self.left + self.width < size)
+        return Crop(top, left, self.height - top - bottom, self.width - left - right)
+
+    def part(self, inner: Crop) -> Crop:
+        """``inner``, which is relative to this crop, relative to the picture."""
+        return Crop(self.top + inner.top, self.left + inner.left, inner.height, inner.width)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is compared of a picture, and what has to be decoded for that.
+
+    Attributes:
+        decoded: the crop with its margin.
+        compared: the part of it that padding has not touched, relative to ``decoded``.
+    """
+
+    decoded: Crop
+    compared: Crop
+
+    @property
+    def truth(self) -> Crop:
+        """The compared part, relative to the picture."""
+        return self.decoded.part(self.compared)
+
+
+def window_on(random: torch.Generator, covered: Tensor, edge: int) -> Window:
+    """A window of ``edge``² around a random pixel of the head, as far as the picture allows.
+
+    Windows of one edge need crops of one size, which a batch can stack.
+
+    Args:
+        covered: (H, W), share of each pixel of the feature map that the head covers.
+    """
+    size = covered.shape[-1]
+    chosen = int(torch.multinomial(covered.flatten() + 1e-6, 1, generator=random))
+    top, left = (min(max(0, at - edge // 2), size - edge) for at in divmod(chosen, size))
+    whole = min(size, edge + 2 * MARGIN)
+    outer_top, outer_left = (min(max(0, at - MARGIN), size - whole) for at in (top, left))
+    return Window(
+        Crop(outer_top, outer_left, whole, whole),
+        Crop(top - outer_top, left - outer_left, edge, edge),
+    )
+
+
+def random_crop(random: torch.Generator, size: int, edge: int) -> Crop:
+    """A crop of ``edge``² somewhere in a map of ``size``²; its borders come up often enough."""
+    place = torch.randint(-edge // 8, size - edge + edge // 8 + 1, (2,), generator=random)
+    top, left = (int(min(max(0, p), size - edge)) for p in place)
+    return Crop(top, left, edge, edge)
+
+
+def crop_rays(rays: Rays, crop: Crop) -> Rays:
+    """The rays (B, height, width, 3) of part of a picture."""
+
+    def cut(values: Tensor) -> Tensor:
+        return crop.of(values.movedim(-1, 1)).movedim(1, -1)
+
+    return Rays(cut(rays.origins), cut(rays.directions), cut(rays.viewdirs))

@@ -1,0 +1,197 @@
+"""Last phase of the fit: the decoder alone, against the truth and StyleGAN2's discriminator.
+
+The whole renderer is frozen, so that a view's feature map is rendered once, by the engine, and
+kept: a step costs the decoder's convolutions and nothing else. Every image of a batch shows its
+own window, around some pixel of its head. Once the truth alone has taught what it can, the paper's
+second stage joins in (non-saturating loss and R1, Sec. 4.2): it asks for the detail that absolute
+differences average away where the decoder is not certain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from stylesdf_core.camera import OrbitCamera
+from stylesdf_core.config import RenderOptions
+from stylesdf_core.engine import Engine
+from stylesdf_core.model import MeanLatents, Model
+from stylesdf_core.networks.discriminators import StyleDiscriminator
+from stylesdf_core.networks.generator import Generator
+from stylesdf_core.scene import Identity, Scene
+from stylesdf_core.training.fit_config import FitConfig
+from stylesdf_core.training.fit_crops import Window, window_on
+from stylesdf_core.training.fit_data import HeadBank, ViewBatch
+from stylesdf_core.training.fit_samples import FOV, evaluate_decoder
+from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
+from stylesdf_core.training.losses import (
+    detail_weights,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    pyramid_loss,
+    sharpness_loss,
+)
+
+WARMUP = 200
+
+
+class RefinePhase(Phase):
+    """Decoder and discriminator; the renderer and its mapping are frozen at their averages."""
+
+    def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
+        self.models, self.bank, self.config = models, bank, config
+        live, settings = models.live, config.refine
+        live.requires_grad_(False)
+        assert live.decoder is not None
+        self.decoder = live.decoder
+        self.decoder.requires_grad_(True)
+        self.scale = config.output_size // config.thumb_size
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.discriminator = StyleDiscriminator(
+                settings.crop * self.scale, widest=settings.widest
+            )
+        lazy = settings.r1_every / (settings.r1_every + 1)
+        self.optimizers = {
+            "decoder": _adam(self.decoder.parameters(), settings.learning_rate, 0.9, 0.99),
+            "discriminator": _adam(
+                self.discriminator.parameters(), lazy * settings.discriminator_rate, 0.0, 0.99**lazy
+            ),
+        }
+        self.networks = {"discriminator": self.discriminator}
+        self.batch = settings.heads
+        self._autocast = config.precision == "bfloat16"
+        self._features: FeatureCache | None = None
+
+    def step(self, index: int) -> dict[str, Tensor]:
+        """One step of the decoder and, once it counts, of the discriminator."""
+        settings = self.config.refine
+        random = torch.Generator().manual_seed(self.config.seed * 1_000_003 + 800_000_000 + index)
+        views = self.bank.views(random, settings.heads)
+        if index == 0:
+            self._start()
+        covered = views.coverage(self.config.thumb_size)[:, 0]
+        windows = [window_on(random, one, settings.crop) for one in covered]
+        truth = torch.stack(
+            [w.truth.of(image, self.scale) for w, image in zip(windows, views.images, strict=True)]
+        )
+        images = self._decode(views, windows)
+        for optimizer in self.optimizers.values():
+            set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
+        losses = {
+            "image": pyramid_loss(images, truth, detail_weights(truth, settings.detail)),
+            "sharpness": sharpness_loss(images, truth),
+        }
+        loss = losses["image"] + settings.sharpness * losses["sharpness"]
+        joined = index >= settings.adversarial_start * settings.steps
+        if settings.adversarial > 0 and joined:
+            self.discriminator.requires_grad_(False)
+            losses["adversarial"] = generator_loss(self._judge(images))
+            self.discriminator.requires_grad_(True)
+            loss = loss + settings.adversarial * losses["adversarial"]
+            _step(self.optimizers["decoder"], loss)
+            return losses | self._train_discriminator(images.detach(), truth, index)
+        _step(self.optimizers["decoder"], loss)
+        return losses
+
+    def _start(self) -> None:
+        """Freeze the averaged renderer, and go on with the averaged decoder."""
+        self.models.live.load_state_dict(self.models.ema.state_dict())
+
+    def _train_discriminator(self, fake: Tensor, real: Tensor, index: int) -> dict[str, Tensor]:
+        settings = self.config.refine
+        real_logits, fake_logits = self._judge(real), self._judge(fake)
+        logistic = discriminator_loss(real_logits, fake_logits)
+        seen = {
+            "discriminator": logistic.detach(),
+            "score_real": real_logits.detach().mean(),
+            "score_fake": fake_logits.detach().mean(),
+        }
+        loss = logistic
+        if settings.r1 > 0 and index % settings.r1_every == 0:
+            real = real.clone().requires_grad_(True)
+            penalty = gradient_penalty(self.discriminator(real), real)
+            loss = loss + 0.5 * settings.r1 * settings.r1_every * penalty
+        _step(self.optimizers["discriminator"], loss)
+        return seen
+
+    def _judge(self, images: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+            logits: Tensor = self.discriminator(images)
+        return logits.float()
+
+    def _decode(self, views: ViewBatch, windows: list[Window]) -> Tensor:
+        """What the windows compare, (B, 3, S', S') in [−1, 1]."""
+        generator = self.models.live
+        if self._features is None:
+            self._features = FeatureCache(generator, self.config.refine.cache_gb)
+        maps = self._features.of(views)
+        features = torch.stack([w.decoded.of(m) for w, m in zip(windows, maps, strict=True)])
+        features = features.float().contiguous(memory_format=torch.channels_last)
+        noise: list[Tensor | None] = []
+        for map_ in generator.noise_maps(RenderOptions()):
+            assert map_ is not None
+            scale = map_.shape[-1] // self.config.thumb_size
+            noise.append(torch.cat([w.decoded.of(map_, scale) for w in windows]))
+        with torch.no_grad():
+            w = generator.mapping(views.z)
+        styles = generator.broadcast_styles(self.decoder.map(w))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+            images: Tensor = self.decoder(features, styles, noise)
+        return torch.stack(
+            [w.compared.of(image, self.scale) for w, image in zip(windows, images, strict=True)]
+        ).float()
+
+    def evaluate(self, samples: Path) -> dict[str, float]:
+        """Decoded images against truth and against the enlarged volume render."""
+        return evaluate_decoder(self.models.ema, self.bank, samples)
+
+
+class FeatureCache:
+    """Feature maps of a frozen renderer, each rendered once as long as memory allows.
+
+    Args:
+        generator: its weights must not change any more, the decoder's excepted.
+        gigabytes: to keep maps in, as 16-bit floats.
+    """
+
+    def __init__(self, generator: Generator, gigabytes: float) -> None:
+        nothing = MeanLatents(torch.zeros(1, generator.config.z_dim), torch.zeros(1, 512))
+        model = Model("training", Path(), generator, nothing, ())
+        self._engine = Engine(model, "cpu", exact=True)
+        self._maps: dict[str, Tensor] = {}
+        config = generator.config
+        self._most = int(gigabytes * 1e9 / (2 * config.width * config.thumb_size**2))
+
+    def of(self, views: ViewBatch) -> list[Tensor]:
+        """The maps (width, thumb_size, thumb_size) of views, float16."""
+        return [self._of(views, row) for row in range(len(views.names))]
+
+    def _of(self, views: ViewBatch, row: int) -> Tensor:
+        name = views.names[row]
+        known = self._maps.get(name)
+        if known is not None:
+            return known
+        camera = OrbitCamera(float(views.azimuth[row]), float(views.elevation[row]), FOV)
+        identity = Identity(z=tuple(views.z[row].tolist()))
+        scene = Scene(identity=identity, truncation_psi=1.0, camera=camera)
+        features = self._engine.features(scene).half()
+        if len(self._maps) < self._most:
+            self._maps[name] = features
+        return features
+
+
+def _adam(parameters: Iterator[nn.Parameter], height: float, beta1: float, beta2: float) -> Adam:
+    group = {"params": list(parameters), "height": height}
+    return Adam([group], lr=height, betas=(beta1, beta2), fused=True)
+
+
+def _step(optimizer: Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
