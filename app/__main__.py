@@ -25,6 +25,7 @@ from stylesdf_core.commands.measure import Measure
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
+from stylesdf_core.commands.recipe import RecipeHeads
 from stylesdf_core.commands.train import TrainFit, TrainList
 from stylesdf_core.commands.train_stages import (
     TrainDecoder,
@@ -88,6 +89,7 @@ Command: TypeAlias = (
     | Annotated[MakeHeads, tyro.conf.subcommand("heads")]
     | Dataset
     | Train
+    | Annotated[RecipeHeads, tyro.conf.subcommand("recipe")]
 )
 
 
@@ -181,8 +183,8 @@ def _open_window(file: Path | None) -> int:
     if not has_display():
         _complain(
             "There is no display to open a window on; the commands render, mesh, turntable, demo, "
-            "models, info, heads, dataset, train, measure, evaluate and bench work without one "
-            "(see --help)."
+            "models, info, heads, dataset, train, recipe, measure, evaluate and bench work without "
+            "one (see --help)."
         )
         return FAILED
     try:

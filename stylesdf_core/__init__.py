@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from stylesdf_core.commands.meshes import ExportMesh
     from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList
     from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
+    from stylesdf_core.commands.recipe import RecipeHeads
     from stylesdf_core.commands.train import TrainFit
     from stylesdf_core.commands.train_stages import (
         TrainDecoder,
@@ -80,6 +81,7 @@ __all__ = [
     "ModelsList",
     "OrbitCamera",
     "Progress",
+    "RecipeHeads",
     "RenderImage",
     "RenderOptions",
     "RenderTurntable",
@@ -110,6 +112,7 @@ _HOMES = {
     "commands.meshes": ("ExportMesh",),
     "commands.models": ("Info", "ModelsExport", "ModelsFetch", "ModelsList"),
     "commands.pictures": ("Demo", "RenderImage", "RenderTurntable"),
+    "commands.recipe": ("RecipeHeads",),
     "commands.train": ("TrainFit",),
     "commands.train_stages": ("TrainDecoder", "TrainJoint", "TrainRenderer", "TrainSphereInit"),
     "config": ("GeneratorConfig", "RenderOptions"),

@@ -50,6 +50,7 @@ PUBLIC = [
     "ModelsList",
     "OrbitCamera",
     "Progress",
+    "RecipeHeads",
     "RenderImage",
     "RenderOptions",
     "RenderTurntable",

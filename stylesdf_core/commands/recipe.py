@@ -1,0 +1,243 @@
+"""From the face model to shipped weights in one command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.heads import MakeHeads
+from stylesdf_core.commands.measure import Measure
+from stylesdf_core.commands.recipe_model import COMMAND, WriteHeadsModel, steps_table
+from stylesdf_core.commands.recipe_steps import Ledger, Step, run_steps
+from stylesdf_core.commands.train import TrainFit
+from stylesdf_core.commands.train_stages import TrainJoint
+from stylesdf_core.errors import InputError
+from stylesdf_core.progress import Operation, Progress
+
+
+@dataclass(frozen=True)
+class HeadsScale:
+    """How much of everything; the defaults make the shipped model's like.
+
+    Attributes:
+        pictures: of the data set that the model is evaluated against, and fine-tuned with.
+        heads, views: that the fit learns from, rounded up to hundreds.
+        points_steps, render_steps, decoder_steps, refine_steps: of the fit's phases.
+        width, depth, output_size: of the model.
+        generated: pictures that are evaluated.
+        measured, meshes: unseen heads that are compared with the truth.
+        checkpoint_every: steps of the fit between its checkpoints.
+    """
+
+    pictures: int = 6000
+    heads: int = 8000
+    views: int = 4000
+    points_steps: int = 40_000
+    render_steps: int = 5_000
+    decoder_steps: int = 4_000
+    refine_steps: int = 10_000
+    width: int = 128
+    depth: int = 6
+    output_size: int = 256
+    generated: int = 2000
+    measured: int = 200
+    meshes: int = 40
+    checkpoint_every: int = 2_000
+
+
+FULL = HeadsScale()
+#: Something to look at within a coffee's time: heads, softly.
+QUICK = HeadsScale(
+    pictures=600,
+    heads=200,
+    views=200,
+    points_steps=800,
+    render_steps=150,
+    decoder_steps=100,
+    refine_steps=100,
+    width=64,
+    depth=4,
+    output_size=128,
+    generated=250,
+    measured=12,
+    meshes=2,
+    checkpoint_every=200,
+)
+
+
+@dataclass(frozen=True)
+class RecipeResult:
+    """What a recipe has come to; as text, where everything lies."""
+
+    weights: Path
+    card: Path
+    finished: bool
+
+    def __str__(self) -> str:
+        if not self.finished:
+            return f"stopped; the same command goes on: {self.weights.parent}"
+        return f"{self.weights}\n{self.card}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeHeads:
+    """Make a model of synthetic heads: data, supervised fit, refinement, weights, card, figures.
+
+    Every step has a folder of its own in --out; recipe.json there says what was run, for how long
+    and on what machine. Killed, failed or stopped: the same command goes on where it was.
+    """
+
+    name: Annotated[Literal["heads"], tyro.conf.Positional] = "heads"
+    """Which recipe."""
+
+    facekit: Path
+    """A clone of github.com/ICT-VGL/ICT-FaceKit, or the .npz written from one."""
+
+    out: Path
+    """Folder of the recipe; new, empty, or one to go on with."""
+
+    quick: bool = False
+    """A small model from few heads, to see the whole road in minutes."""
+
+    joint_steps: int = 0
+    """Steps of end-to-end fine-tuning under both discriminators after the fit (`train joint`):
+    hours on a GPU, days without one; 0 for none."""
+
+    seed: int = 0
+    """Of the fit's heads, weights and batches, 0 or more; the data set has the next one."""
+
+    jobs: int | None = None
+    """Processes that render the data set; without it, one for each processor core."""
+
+    threads: int = 2
+    """CPU threads of the fit."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to fine-tune and to measure; the supervised fit computes on the CPU."""
+
+    def run(self) -> Operation[RecipeResult]:
+        """Run what is not done yet; yields Progress in steps.
+
+        Raises:
+            InputError: a value is out of range, the folder holds another recipe, or OpenCV, which
+                looks for eyes in the end, is missing.
+            GraphicsError: heads cannot be rendered on this machine.
+            TrainingError: see ``train fit`` and ``train joint``.
+        """
+        if self.joint_steps < 0:
+            raise InputError(f"--joint-steps must not be negative, but is {self.joint_steps}.")
+        if self.seed < 0:
+            raise InputError(f"--seed must not be negative, but is {self.seed}.")
+        yield Progress(0, 1, "looking at the machine")
+        from stylesdf_core.evaluation.eyes import EyeDetector
+
+        EyeDetector()  # hours later would be too late to hear that it is missing
+        return (yield from run_recipe(self.out, self.steps(), self.device))
+
+    def steps(self, scale: HeadsScale | None = None) -> tuple[Step, ...]:
+        """The requests in their order, as data.
+
+        Args:
+            scale: how much of everything; without it ``quick`` decides.
+        """
+        scale = scale or (QUICK if self.quick else FULL)
+        out, pictures = self.out, self.out / "pictures"
+        weights, card = out / "model.safetensors", out / "card.md"
+        steps = [
+            Step(
+                "pictures",
+                MakeHeads(
+                    facekit=self.facekit,
+                    out=pictures,
+                    count=scale.pictures,
+                    size=scale.output_size,
+                    seed=self.seed + 1,
+                    jobs=self.jobs,
+                ),
+            ),
+            Step(
+                "fit",
+                TrainFit(
+                    run_dir=out / "fit",
+                    facekit=self.facekit,
+                    data=out / "supervision",
+                    heads=scale.heads,
+                    views=scale.views,
+                    points_steps=scale.points_steps,
+                    render_steps=scale.render_steps,
+                    decoder_steps=scale.decoder_steps,
+                    refine_steps=scale.refine_steps,
+                    width=scale.width,
+                    depth=scale.depth,
+                    output_size=scale.output_size,
+                    seed=self.seed,
+                    threads=self.threads,
+                    checkpoint_every=scale.checkpoint_every,
+                ),
+            ),
+        ]
+        if self.joint_steps:
+            joint = TrainJoint(
+                run_dir=out / "joint",
+                data=pictures,
+                init=str(out / "fit"),
+                preset="heads",
+                steps=self.joint_steps,
+                seed=self.seed,
+                device=self.device,
+            )
+            steps.append(Step("joint", joint))
+        trained = out / steps[-1].name
+        return (
+            *steps,
+            Step("model", WriteHeadsModel(model=trained, weights=weights, card=card)),
+            Step(
+                "evaluation",
+                Evaluate(
+                    model=str(weights),
+                    data=pictures,
+                    count=scale.generated,
+                    json=out / "evaluation.json",
+                    card=card,
+                    device=self.device,
+                ),
+            ),
+            Step(
+                "measurement",
+                Measure(
+                    facekit=self.facekit,
+                    model=str(weights),
+                    count=scale.measured,
+                    meshes=scale.meshes,
+                    seed_start=1,
+                    out=out / "quality.json",
+                    card=card,
+                    grids=out / "grids",
+                    device=self.device,
+                ),
+            ),
+        )
+
+
+def run_recipe(out: Path, steps: tuple[Step, ...], device: str = "auto") -> Operation[RecipeResult]:
+    """Run a recipe's steps in its folder and tell the card what they took.
+
+    Raises:
+        InputError: see :class:`~stylesdf_core.commands.recipe_steps.Ledger`; and every step's.
+    """
+    from stylesdf_core.evaluation.machine import describe_machine
+    from stylesdf_core.evaluation.report import update_card
+    from stylesdf_core.model import select_device
+
+    ledger = Ledger(out, steps)
+    # Whether it was busy says much about milliseconds and little about hours.
+    machine = str(replace(describe_machine(select_device(device)), load=0.0))
+    finished = yield from run_steps(ledger, steps, machine)
+    card = out / "card.md"
+    if finished:
+        update_card(card, COMMAND, steps_table(ledger.records))
+    return RecipeResult(out / "model.safetensors", card, finished)

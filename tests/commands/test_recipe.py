@@ -1,0 +1,213 @@
+"""Recipes: what is done once is not done again, and a small one from the face model to a card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from stylesdf_core.commands.recipe import FULL, HeadsScale, RecipeHeads, run_recipe
+from stylesdf_core.commands.recipe_model import WriteHeadsModel, duration, steps_table
+from stylesdf_core.commands.recipe_steps import Ledger, Record, Step, run_steps
+from stylesdf_core.commands.train import TrainFit
+from stylesdf_core.commands.train_stages import TrainJoint
+from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.model import load_model
+from stylesdf_core.progress import Operation, Progress, drain
+from tests.models import save_tiny
+
+
+@dataclass(frozen=True)
+class Stopped:
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Count:
+    """Appends a line to a file; fails as long as another file is there."""
+
+    file: Path
+    amount: int = 1
+    threads: int = 1
+
+    def run(self) -> Operation[Stopped | None]:
+        yield Progress(0.5, 1.0, "half")
+        with open(self.file, "a", encoding="utf-8") as stream:
+            stream.write("done\n")
+        if self.file.with_suffix(".fail").exists():
+            raise TrainingError("as asked")
+        return Stopped() if self.file.with_suffix(".stop").exists() else None
+
+
+def times(file: Path) -> int:
+    return len(file.read_text(encoding="utf-8").splitlines()) if file.exists() else 0
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Callable[..., Operation[bool]]:
+    """Three steps that count their goes in files beside the recipe's folder."""
+
+    def run(amount: int = 1, threads: int = 1) -> Operation[bool]:
+        steps = tuple(
+            Step(name, Count(tmp_path / name, amount, threads)) for name in ("one", "two", "three")
+        )
+        return run_steps(Ledger(tmp_path / "out", steps), steps, "a machine")
+
+    return run
+
+
+def ledger(folder: Path) -> dict[str, Record]:
+    rows = json.loads((folder / "out" / "recipe.json").read_text(encoding="utf-8"))["steps"]
+    return {row["name"]: Record(**row) for row in rows}
+
+
+def test_finished_steps_are_not_run_again(
+    tmp_path: Path, recipe: Callable[..., Operation[bool]]
+) -> None:
+    fractions = [progress.fraction for progress in recipe()]
+    assert fractions == pytest.approx([n / 6 for n in range(1, 7)])
+    assert drain(recipe())
+    assert [times(tmp_path / name) for name in ("one", "two", "three")] == [1, 1, 1]
+    records = ledger(tmp_path)
+    assert all(record.finished and record.machine == "a machine" for record in records.values())
+    assert records["two"].settings == {"file": str(tmp_path / "two"), "amount": 1, "threads": 1}
+
+
+def test_a_failed_step_goes_on_by_the_same_command(
+    tmp_path: Path, recipe: Callable[..., Operation[bool]]
+) -> None:
+    (tmp_path / "two.fail").touch()
+    with pytest.raises(TrainingError, match="as asked"):
+        drain(recipe())
+    before = ledger(tmp_path)
+    assert [before[name].finished for name in ("one", "two", "three")] == [True, False, False]
+    assert before["two"].seconds > 0
+    (tmp_path / "two.fail").unlink()
+    assert drain(recipe(threads=2))  # where it runs may change, and shows
+    assert [times(tmp_path / name) for name in ("one", "two", "three")] == [1, 2, 1]
+    assert ledger(tmp_path)["two"].seconds > before["two"].seconds
+
+
+def test_a_step_that_was_asked_to_stop_ends_the_recipe(
+    tmp_path: Path, recipe: Callable[..., Operation[bool]]
+) -> None:
+    (tmp_path / "two.stop").touch()
+    assert drain(recipe()) is False
+    assert not ledger(tmp_path)["two"].finished
+    assert times(tmp_path / "three") == 0
+
+
+def test_closing_it_closes_the_step_and_keeps_the_time(
+    tmp_path: Path, recipe: Callable[..., Operation[bool]]
+) -> None:
+    operation = recipe()
+    next(operation)
+    operation.close()
+    assert times(tmp_path / "one") == 0
+    assert ledger(tmp_path)["one"].seconds > 0
+
+
+def test_another_recipe_in_the_folder_is_refused(
+    tmp_path: Path, recipe: Callable[..., Operation[bool]]
+) -> None:
+    (tmp_path / "two.fail").touch()
+    with pytest.raises(TrainingError):
+        drain(recipe())
+    with pytest.raises(InputError, match=r"step 'one' has another amount"):
+        recipe(amount=2)
+    (tmp_path / "out" / "recipe.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be read as a recipe"):
+        recipe()
+    (tmp_path / "out" / "recipe.json").unlink()
+    (tmp_path / "out" / "other").touch()
+    with pytest.raises(InputError, match="is not empty and holds no recipe"):
+        recipe()
+
+
+def test_the_steps_are_the_commands_a_person_would_give(tmp_path: Path) -> None:
+    request = RecipeHeads(facekit=tmp_path / "kit", out=tmp_path / "out")
+    names = [step.name for step in request.steps()]
+    assert names == ["pictures", "fit", "model", "evaluation", "measurement"]
+    fit = request.steps()[1].request
+    assert isinstance(fit, TrainFit)
+    assert (fit.points_steps, fit.output_size) == (FULL.points_steps, 256)
+    quick = replace(request, quick=True).steps()[1].request
+    assert isinstance(quick, TrainFit)
+    assert quick.points_steps < fit.points_steps / 10
+    steps = replace(request, joint_steps=100, device="cpu").steps()
+    joint, model = steps[2].request, steps[3].request
+    assert isinstance(joint, TrainJoint)
+    assert (joint.init, joint.steps, joint.device) == (str(tmp_path / "out" / "fit"), 100, "cpu")
+    assert isinstance(model, WriteHeadsModel)
+    assert model.model == joint.run_dir
+
+
+def test_wrong_numbers_are_refused_at_once(tmp_path: Path) -> None:
+    request = RecipeHeads(facekit=tmp_path, out=tmp_path / "out")
+    for wrong in (replace(request, joint_steps=-1), replace(request, seed=-1)):
+        with pytest.raises(InputError, match="must not be negative"):
+            drain(wrong.run())
+
+
+def test_the_card_tells_steps_times_and_machine() -> None:
+    records = [
+        Record("fit", "TrainFit", {"heads": 8, "facekit": "kit"}, 4000.0, True, "one"),
+        Record("model", "WriteHeadsModel", {"quiet": True}, 2.0, True, "two"),
+        Record("later", "Measure", {}),
+    ]
+    table = steps_table(records)
+    assert table.startswith("Machine: one; two.")
+    assert "| fit | TrainFit | heads 8 | 67 min |" in table
+    assert "later" not in table
+    assert [duration(s) for s in (42.4, 1000.0, 9000.0)] == ["42 s", "17 min", "2.5 h"]
+
+
+def test_the_model_has_a_title_and_the_sliders_of_heads(tmp_path: Path) -> None:
+    weights, card = tmp_path / "model.safetensors", tmp_path / "card.md"
+    source = save_tiny(tmp_path / "tiny.safetensors")
+    drain(WriteHeadsModel(model=source, weights=weights, card=card).run())
+    model = load_model(str(weights))
+    assert "smile" in {direction.name for direction in model.directions}
+    text = card.read_text(encoding="utf-8")
+    assert "# Synthetic heads, 64²" in text
+    assert "{" not in text
+
+
+@pytest.mark.timeout(900)
+def test_from_the_face_model_to_a_measured_card(tmp_path: Path, facekit_path: Path) -> None:
+    pytest.importorskip("cv2")
+    out = tmp_path / "recipe"
+    request = RecipeHeads(facekit=facekit_path, out=out, jobs=1, threads=1, device="cpu")
+    scale = HeadsScale(
+        pictures=16,
+        heads=1,
+        views=1,
+        points_steps=2,
+        render_steps=1,
+        decoder_steps=1,
+        refine_steps=1,
+        width=16,
+        depth=2,
+        output_size=128,
+        generated=16,
+        measured=1,
+        meshes=0,
+        checkpoint_every=2,
+    )
+    steps = request.steps(scale)
+    operation = run_recipe(out, steps, "cpu")
+    while (out / "fit" / "checkpoints" / "latest.json").exists() is False:
+        next(operation)
+    operation.close()  # as if killed in the middle of the fit
+    result = drain(run_recipe(out, steps, "cpu"))
+    assert result.finished
+    assert load_model(str(result.weights)).generator.config.output_size == 128
+    card = result.card.read_text(encoding="utf-8")
+    for told in ("PSNR", "seeded-features-1", "| fit | TrainFit |", "points_steps 2"):
+        assert told in card
+    for name in ("recipe.json", "evaluation.json", "quality.json", "grids"):
+        assert (out / name).exists()
+    assert list(run_recipe(out, steps, "cpu")) == []
