@@ -59,11 +59,6 @@ class SeededFeatures:
         directions, _ = np.linalg.qr(random.standard_normal((LENGTH, SHORT)))
         self._short = directions * math.sqrt(LENGTH / SHORT)
 
-    @property
-    def name(self) -> str:
-        """With the version; belongs beside every figure."""
-        return FEATURES
-
     def __call__(self, images: Tensor) -> FloatArray:
         """Features (B, 480) of images (B, 3, S, S) in [−1, 1], S from 8 on."""
         parts = [self._of(part.float().cpu()) for part in images.split(_CHUNK)]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.data import find_usable, open_images
@@ -35,11 +36,13 @@ from stylesdf_core.evaluation.pose_regressor import (
 )
 from stylesdf_core.evaluation.poses import Poses
 from stylesdf_core.evaluation.report import Figure, QualityReport
-from stylesdf_core.frechet import Gaussian, SeededFeatures, frechet_distance
+from stylesdf_core.frechet import FEATURES, Gaussian, SeededFeatures, frechet_distance
 from stylesdf_core.progress import Operation, Progress
 
 #: Fewest true pictures, and pictures with told cameras.
 _FEWEST, _FEWEST_TOLD = 16, 200
+#: What fitting the regressor is worth of progress, in true pictures looked at.
+_FIT = 2000
 #: Correlation from which the regressor is a judge.
 _TRUSTED = 0.95
 
@@ -94,13 +97,15 @@ def evaluate(engine: Engine, folder: Path, protocol: ImageProtocol) -> Operation
         # The first are compared; as many others tell how far apart true pictures are.
         first = min(protocol.count, max(_FEWEST // 2, len(order) // 2))
         rest = order[first : first + protocol.count]
-        total = len(order[:first]) + len(rest) + 3 * protocol.count + 60 * protocol.orbits
+        total = len(order[:first]) + len(rest) + 3 * protocol.count + 60 * protocol.orbits + _FIT
         work = _work(engine, protocol, found, truth, order[:first], rest)
         done = 0.0
         for weight, message in work:
             done += weight
             yield Progress(done, total, message)
-    found.regressor = yield from _regressor(found)
+    if len(found.real) < _FEWEST // 2:
+        raise InputError(f"{folder}: most images turn out to be damaged; see `dataset check`.")
+    found.regressor = yield from _later(_regressor(found), total)
     return _report(engine, folder, protocol, found)
 
 
@@ -109,8 +114,8 @@ def _work(
     protocol: ImageProtocol,
     found: _Found,
     truth: TruePictures,
-    first: np.ndarray[tuple[int, ...], np.dtype[np.intp]],
-    rest: np.ndarray[tuple[int, ...], np.dtype[np.intp]],
+    first: npt.NDArray[np.intp],
+    rest: npt.NDArray[np.intp],
 ) -> Iterator[tuple[float, str]]:
     for images, indices in ((found.real, first), (found.rest, rest)):
         for _ in truth.fill(images, indices):
@@ -125,6 +130,19 @@ def _work(
         if found.sizes.decoded:
             found.flicker_volume.append(flicker(turned.floor))
         yield 60.0, "orbiting"
+
+
+def _later(
+    operation: Operation[PoseRegressor | None], total: float
+) -> Operation[PoseRegressor | None]:
+    """The operation's progress as the last part of all."""
+    while True:
+        try:
+            progress = next(operation)
+        except StopIteration as stop:
+            fitted: PoseRegressor | None = stop.value
+            return fitted
+        yield Progress(total - _FIT * (1.0 - progress.fraction), total, progress.message)
 
 
 def _regressor(found: _Found) -> Operation[PoseRegressor | None]:
@@ -147,7 +165,7 @@ def _report(engine: Engine, folder: Path, protocol: ImageProtocol, found: _Found
         f"{len(found.fake)} generated pictures (seeds {protocol.seed_start} to {last}, truncation "
         f"ψ 1, rendered as in the studio, poses {protocol.poses}) against {len(found.real)} of "
         f"{folder.name}, whose distance from {len(found.rest)} others of them is given beside. The "
-        f"Fréchet distance is d² on {found.fake.extractor.name}, a random network with seeded "
+        f"Fréchet distance is d² on {FEATURES}, a random network with seeded "
         "weights: comparable with itself at equal counts, not with any FID."
     )
     scores = {
@@ -160,25 +178,23 @@ def _report(engine: Engine, folder: Path, protocol: ImageProtocol, found: _Found
 
 
 def _frechet_figures(found: _Found) -> list[Figure]:
+    volume = f"volume render {found.sizes.thumb}²"
+    kinds = [("image", "frechet_volume", volume)]
+    if found.sizes.decoded:
+        kinds = [
+            ("image", "frechet_image", f"image {found.sizes.image}²"),
+            ("thumb", "frechet_volume", volume),
+        ]
     figures = []
-    kinds = [("image", f"image {found.sizes.image}²")] if found.sizes.decoded else []
-    kinds.append(("thumb" if kinds else "image", f"volume render {found.sizes.thumb}²"))
-    for kind, title in kinds:
+    for kind, key, of_what in kinds:
         real = Gaussian.of(found.real.features(kind))
         distance = frechet_distance(Gaussian.of(found.fake.features(kind)), real)
         detail = ""
         if len(found.rest) >= _FEWEST // 2:
             floor = frechet_distance(Gaussian.of(found.rest.features(kind)), real)
             detail = f"other true pictures: {floor:.2f}"
-        key = f"frechet_{'image' if 'image' in title else 'volume'}"
-        figures.append(
-            Figure(
-                key,
-                f"Fréchet distance ({found.fake.extractor.name}), {title}",
-                distance,
-                detail=detail,
-            )
-        )
+        title = f"Fréchet distance ({FEATURES}), {of_what}"
+        figures.append(Figure(key, title, distance, detail=detail, better="lower"))
     return figures
 
 
@@ -217,7 +233,8 @@ def _flicker_figures(found: _Found) -> list[Figure]:
         floor = [value for value in found.flicker_volume if math.isfinite(value)]
         text = f"{np.mean(floor):.2f}" if floor else "not measured"
         detail += f"; the volume render, enlarged: {text}"
-    return [Figure("flicker", "flicker while orbiting", mean, "grey levels", detail=detail)]
+    title = "flicker while orbiting"
+    return [Figure("flicker", title, mean, "grey levels", detail=detail, better="lower")]
 
 
 def _sharpness_figures(found: _Found) -> list[Figure]:

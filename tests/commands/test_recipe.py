@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from stylesdf_core.commands.recipe_steps import Ledger, Record, Step, run_steps
 from stylesdf_core.commands.train import TrainFit
 from stylesdf_core.commands.train_stages import TrainJoint
 from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.heads import supervision
 from stylesdf_core.model import load_model
 from stylesdf_core.progress import Operation, Progress, drain
+from stylesdf_core.training import view_cache
 from tests.models import save_tiny
 
 
@@ -177,8 +180,13 @@ def test_the_model_has_a_title_and_the_sliders_of_heads(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_from_the_face_model_to_a_measured_card(tmp_path: Path, facekit_path: Path) -> None:
+def test_from_the_face_model_to_a_measured_card(
+    tmp_path: Path, facekit_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("cv2")
+    # Supervision of 20 heads, not of a hundred.
+    monkeypatch.setattr(supervision, "build_cache", partial(supervision.build_cache, shard_size=20))
+    monkeypatch.setattr(view_cache, "SHARD_SIZE", 20)
     out = tmp_path / "recipe"
     request = RecipeHeads(facekit=facekit_path, out=out, jobs=1, threads=1, device="cpu")
     scale = HeadsScale(
