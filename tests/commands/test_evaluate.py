@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.errors import InputError
+from stylesdf_core.evaluation import image_quality
+from stylesdf_core.evaluation.pose_regressor import fit_pose_regressor
 from stylesdf_core.evaluation.report import card_marks
 from stylesdf_core.progress import drain
 from tests.models import save_tiny
@@ -63,7 +66,11 @@ def test_evaluating_reports_every_figure(heads: Path, tmp_path: Path) -> None:
     assert "targets are reached" not in str(report)
 
 
-def test_where_cameras_are_told_turning_is_judged(heads: Path, tmp_path: Path) -> None:
+def test_where_cameras_are_told_turning_is_judged(
+    heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quickly = partial(fit_pose_regressor, steps=20)
+    monkeypatch.setattr(image_quality, "fit_pose_regressor", quickly)
     weights = save_tiny(tmp_path / "volume.safetensors", output_size=16)
     request = Evaluate(model=str(weights), data=heads, count=120, orbits=0, device="cpu")
     operation = request.run()
