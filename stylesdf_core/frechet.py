@@ -56,8 +56,7 @@ class SeededFeatures:
     def __init__(self) -> None:
         random = np.random.default_rng(_SEED)
         self._filters = [_filters(random) for _ in _WEIGHTS]
-        directions, _ = np.linalg.qr(random.standard_normal((LENGTH, SHORT)))
-        self._short = directions * math.sqrt(LENGTH / SHORT)
+        self._short = _orthonormal(random, SHORT, LENGTH).T * math.sqrt(LENGTH / SHORT)
 
     def __call__(self, images: Tensor) -> FloatArray:
         """Features (B, 480) of images (B, 3, S, S) in [−1, 1], S from 8 on."""
@@ -127,8 +126,11 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     """d² of two Gaussians; see the module.
 
     tr (Σ₁ Σ₂)^½ is the sum of the square roots of the eigenvalues of Σ₁^½ Σ₂ Σ₁^½, which is
-    symmetric: no complex roots to be cut off, and singular covariances do no harm.
+    symmetric: no complex roots to be cut off, and singular covariances do no harm. NaN where
+    either is not finite, as of a network that has diverged.
     """
+    if not all(np.isfinite(part).all() for g in (a, b) for part in (g.mean, g.covariance)):
+        return math.nan
     values, vectors = np.linalg.eigh(a.covariance)
     root = (vectors * np.sqrt(values.clip(min=0.0))) @ vectors.T
     both = np.linalg.eigvalsh(root @ b.covariance @ root)
