@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from app.bench import ProgramBench
 from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
+from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.heads import MakeHeads
 from stylesdf_core.commands.measure import Measure
 from stylesdf_core.commands.meshes import ExportMesh
@@ -80,6 +81,7 @@ Command: TypeAlias = (
     | Annotated[RenderTurntable, tyro.conf.subcommand("turntable")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Measure, tyro.conf.subcommand("measure")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[ProgramBench, tyro.conf.subcommand("bench")]
     | Annotated[Info, tyro.conf.subcommand("info")]
     | Models
@@ -179,7 +181,8 @@ def _open_window(file: Path | None) -> int:
     if not has_display():
         _complain(
             "There is no display to open a window on; the commands render, mesh, turntable, demo, "
-            "models, info, heads, dataset, train, measure and bench work without one (see --help)."
+            "models, info, heads, dataset, train, measure, evaluate and bench work without one "
+            "(see --help)."
         )
         return FAILED
     try:

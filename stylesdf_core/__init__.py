@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from stylesdf_core.camera import OrbitCamera
     from stylesdf_core.commands.bench import Bench
     from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
+    from stylesdf_core.commands.evaluate import Evaluate
     from stylesdf_core.commands.heads import MakeHeads
     from stylesdf_core.commands.measure import Measure
     from stylesdf_core.commands.meshes import ExportMesh
@@ -64,6 +65,7 @@ __all__ = [
     "DatasetPack",
     "Demo",
     "Engine",
+    "Evaluate",
     "ExportMesh",
     "Generator",
     "GeneratorConfig",
@@ -102,6 +104,7 @@ _HOMES = {
     "camera": ("OrbitCamera",),
     "commands.bench": ("Bench",),
     "commands.dataset": ("DatasetCheck", "DatasetPack"),
+    "commands.evaluate": ("Evaluate",),
     "commands.heads": ("MakeHeads",),
     "commands.measure": ("Measure",),
     "commands.meshes": ("ExportMesh",),

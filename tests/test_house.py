@@ -35,6 +35,7 @@ PUBLIC = [
     "DatasetPack",
     "Demo",
     "Engine",
+    "Evaluate",
     "ExportMesh",
     "Generator",
     "GeneratorConfig",

@@ -11,6 +11,8 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
+    from stylesdf_core.evaluation.comparison import Comparison
+    from stylesdf_core.evaluation.heads_quality import Measurement
     from stylesdf_core.evaluation.report import QualityReport
 
 _FRONTAL, _ORBITS, _SHOWN = 40, 8, 8
@@ -25,6 +27,10 @@ class Measure:
 
     model: str = "heads"
     """A name of `models list`, a weights file, or a run folder."""
+
+    against: str | None = None
+    """Another model to measure in the same run, such as the one before; both then stand side by
+    side."""
 
     count: int = 200
     """Heads whose pictures are compared, 1 to 10000; eyes are looked for in up to 40 of them."""
@@ -47,8 +53,8 @@ class Measure:
     device: Device = "auto"
     """Where to compute."""
 
-    def run(self) -> Operation[QualityReport]:
-        """Measure; the result prints as a table with targets.
+    def run(self) -> Operation[QualityReport | Comparison]:
+        """Measure; the result prints as a table with targets or, of two models, side by side.
 
         Raises:
             InputError: a number is out of range, the model does not make heads, there is no face
@@ -67,6 +73,7 @@ class Measure:
             check_card(self.card, "measure")
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine import Engine
+        from stylesdf_core.evaluation.comparison import Comparison
         from stylesdf_core.evaluation.grids import write_grids
         from stylesdf_core.evaluation.heads_figures import summarise
         from stylesdf_core.evaluation.heads_quality import Protocol, measure
@@ -74,7 +81,8 @@ class Measure:
         from stylesdf_core.files import write_json
         from stylesdf_core.model import load_model
 
-        engine = Engine(load_model(self.model), self.device)
+        references = [self.model] if self.against is None else [self.model, self.against]
+        engines = [Engine(load_model(reference), self.device) for reference in references]
         protocol = Protocol(
             seed_start=self.seed_start,
             views=self.count,
@@ -85,14 +93,39 @@ class Measure:
         )
         truth = HeadTruth(self.facekit)
         try:
-            measurement = yield from measure(engine, truth, protocol)
+            measurements = yield from _in_turn(
+                [measure(engine, truth, protocol) for engine in engines]
+            )
         finally:
             truth.close()
-        report = summarise(engine, protocol, measurement)
+        reports = [
+            summarise(engine, protocol, measurement)
+            for engine, measurement in zip(engines, measurements, strict=True)
+        ]
+        result = reports[0] if self.against is None else Comparison(*reports)
         if self.out is not None:
-            write_json(self.out, report.to_json())
+            write_json(self.out, result.to_json())
         if self.grids is not None:
-            write_grids(self.grids, measurement.grids)
+            write_grids(self.grids, measurements[0].grids)
         if self.card is not None:
-            update_card(self.card, "measure", report.markdown())
-        return report
+            text = reports[0].markdown()
+            if isinstance(result, Comparison):
+                text += f"\n\n{result.markdown()}"
+            update_card(self.card, "measure", text)
+        return result
+
+
+def _in_turn(operations: list[Operation[Measurement]]) -> Operation[list[Measurement]]:
+    """One after the other, as if all were as long; the results in their order."""
+    results: list[Measurement] = []
+    for operation in operations:
+        before = len(results)
+        while before == len(results):
+            try:
+                progress = next(operation)
+            except StopIteration as stop:
+                results.append(stop.value)
+            else:
+                done = progress.done + before * progress.total
+                yield Progress(done, progress.total * len(operations), progress.message)
+    return results

@@ -9,9 +9,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from stylesdf_core.engine import Engine
+from stylesdf_core.evaluation.flicker import ARC
 from stylesdf_core.evaluation.heads_quality import ORBIT_AZIMUTHS, Measurement, Protocol, image_size
-from stylesdf_core.evaluation.heads_scores import EyeScore, MeshScore, OrbitScore, ViewScore
+from stylesdf_core.evaluation.heads_scores import (
+    EyeScore,
+    FlickerScore,
+    MeshScore,
+    OrbitScore,
+    ViewScore,
+)
 from stylesdf_core.evaluation.report import Figure, QualityReport
+from stylesdf_core.frechet import FEATURES, SHORT, Gaussian, SeededFeatures, frechet_distance
 
 
 def summarise(engine: Engine, protocol: Protocol, measurement: Measurement) -> QualityReport:
@@ -21,6 +29,10 @@ def summarise(engine: Engine, protocol: Protocol, measurement: Measurement) -> Q
         figures += _view_figures(measurement.views, engine.config.thumb_size, image_size(engine))
     if measurement.eyes:
         figures += _eye_figures(measurement.eyes)
+    if len(measurement.features) > 1:
+        figures.append(_frechet_figure(measurement, image_size(engine)))
+    if measurement.flickers:
+        figures.append(_flicker_figure(measurement.flickers, engine.config.thumb_size))
     if measurement.meshes:
         figures += _mesh_figures(measurement.meshes)
     if measurement.orbits:
@@ -28,7 +40,7 @@ def summarise(engine: Engine, protocol: Protocol, measurement: Measurement) -> Q
     figures.append(Figure("megabytes", "weights file", measurement.megabytes, "MB", high=15.0))
     scores = {
         kind: [dataclasses.asdict(score) for score in getattr(measurement, kind)]
-        for kind in ("views", "eyes", "orbits", "meshes")
+        for kind in ("views", "eyes", "orbits", "flickers", "meshes")
     }
     return QualityReport(engine.model.name, str(protocol), tuple(figures), scores)
 
@@ -94,7 +106,7 @@ def _view_figures(scores: Sequence[ViewScore], thumb: int, edge: int) -> list[Fi
             high=1.5,
             detail=worst("depth_error", low=False, form=".2f", scale=100.0),
         ),
-        Figure("seconds", f"time for one {edge}² image, median", seconds, "s"),
+        Figure("seconds", f"time for one {edge}² image, median", seconds, "s", better="lower"),
     ]
 
 
@@ -114,6 +126,39 @@ def _eye_figures(scores: Sequence[EyeScore]) -> list[Figure]:
             detail=f"truth {truth}, truth without features (blurred) {blurred}",
         )
     ]
+
+
+def _frechet_figure(measurement: Measurement, edge: int) -> Figure:
+    """Both sets show the same heads from the same cameras: a perfect model is at 0."""
+    short = SeededFeatures().short
+    model, truth = (
+        Gaussian.of(short(np.stack(features)))
+        for features in (measurement.features, measurement.true_features)
+    )
+    return Figure(
+        "frechet",
+        f"Fréchet distance ({FEATURES}, {SHORT} numbers), image {edge}²",
+        frechet_distance(model, truth),
+        better="lower",
+        detail="to the true pictures of the same heads; a random network's, no FID",
+    )
+
+
+def _flicker_figure(scores: Sequence[FlickerScore], thumb: int) -> Figure:
+    def mean(name: str) -> float:
+        values = np.array([getattr(score, name) for score in scores])
+        values = values[np.isfinite(values)]
+        return float(values.mean()) if len(values) else math.nan
+
+    return Figure(
+        "flicker",
+        "flicker while orbiting",
+        mean("image"),
+        "grey levels",
+        better="lower",
+        detail=f"truth {mean('truth'):.2f}, {thumb}² enlarged {mean('floor'):.2f}; mean "
+        f"|difference| of {len(ARC)} frames an identity after reprojection",
+    )
 
 
 def _mesh_figures(scores: Sequence[MeshScore]) -> list[Figure]:
@@ -161,6 +206,7 @@ def _mesh_figures(scores: Sequence[MeshScore]) -> list[Figure]:
             "mesh to true surface, median",
             100.0 * float(np.mean([score.distance for score in scores])),
             "% of head height",
+            better="lower",
         ),
     ]
 
@@ -190,11 +236,13 @@ def _orbit_figures(scores: Sequence[OrbitScore]) -> list[Figure]:
             "silhouette IoU while orbiting, worst frame",
             min(score.iou for score in scores),
             digits=3,
+            better="higher",
         ),
         Figure(
             "view_consistency",
             "depth at ±0.5 rad to frontal depth, median",
             100.0 * float(np.mean([score.consistency for score in scores])),
             "% of head height",
+            better="lower",
         ),
     ]

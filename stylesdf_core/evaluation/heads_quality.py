@@ -18,8 +18,10 @@ from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.engine import Engine
 from stylesdf_core.errors import EmptySurfaceError, InputError
 from stylesdf_core.evaluation.eyes import EyeDetector
+from stylesdf_core.evaluation.flicker import ARC, OrbitFrame, flicker, orbit
 from stylesdf_core.evaluation.heads_scores import (
     EyeScore,
+    FlickerScore,
     MeshScore,
     OrbitScore,
     ViewScore,
@@ -29,7 +31,8 @@ from stylesdf_core.evaluation.heads_scores import (
     score_view,
 )
 from stylesdf_core.evaluation.heads_truth import HeadTruth, evaluation_cameras
-from stylesdf_core.evaluation.image_metrics import blur, enlarge
+from stylesdf_core.evaluation.image_metrics import as_tensor, blur, enlarge
+from stylesdf_core.frechet import SeededFeatures
 from stylesdf_core.meshing import extract_surface
 from stylesdf_core.progress import Operation, Progress, drain
 from stylesdf_core.scene import Identity, Scene, View
@@ -85,6 +88,7 @@ class Measurement:
 
     Attributes:
         megabytes: size of the weights file; taken first, since a run may delete it meanwhile.
+        features, true_features: of every view's decoded and true image, (480,) each.
     """
 
     megabytes: float
@@ -92,6 +96,9 @@ class Measurement:
     eyes: list[EyeScore] = field(default_factory=list)
     orbits: list[OrbitScore] = field(default_factory=list)
     meshes: list[MeshScore] = field(default_factory=list)
+    flickers: list[FlickerScore] = field(default_factory=list)
+    features: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    true_features: list[npt.NDArray[np.float64]] = field(default_factory=list)
     grids: dict[str, list[list[FloatArray]]] = field(default_factory=dict)
 
     def show(self, grid: str, row: list[FloatArray]) -> None:
@@ -111,10 +118,11 @@ def measure(engine: Engine, truth: HeadTruth, protocol: Protocol) -> Operation[M
     parts: list[tuple[float, Generator[None, None, None]]] = [
         (1.0, _views(engine, truth, protocol, size, result)),
         (6.0, _orbits(engine, truth, protocol, size, result)),
+        (16.0, _flickers(engine, truth, protocol, size, result)),
         (3.0, _meshes(engine, truth, protocol, result)),
     ]
-    counts = [protocol.views, protocol.orbits, protocol.meshes]
-    messages = ["comparing pictures", "orbiting", "comparing meshes"]
+    counts = [protocol.views, protocol.orbits, protocol.orbits, protocol.meshes]
+    messages = ["comparing pictures", "orbiting", "looking for flicker", "comparing meshes"]
     if detector is not None:
         parts.insert(1, (1.0, _eyes(engine, truth, protocol, size, detector, result)))
         counts.insert(1, protocol.frontal)
@@ -153,6 +161,7 @@ def _views(
     engine: Engine, truth: HeadTruth, protocol: Protocol, size: int, result: Measurement
 ) -> Generator[None, None, None]:
     cameras = evaluation_cameras(protocol.views)
+    extractor = SeededFeatures()
     for seed, camera in zip(protocol.seeds(protocol.views), cameras, strict=True):
         head = truth.head(seed)
         true_image, shape = truth.image(head, camera, size), truth.shape(head, camera, size)
@@ -163,6 +172,11 @@ def _views(
         result.views.append(
             score_view(seed, image, volume, depth, true_image, shape, camera, head.height, seconds)
         )
+        for shown, features in (
+            (pixels(image), result.features),
+            (true_image, result.true_features),
+        ):
+            features.append(extractor(as_tensor(shown))[0])
         if len(result.views) <= protocol.shown:
             enlarged = enlarge(pixels(volume), size)
             result.show("unseen", [true_image, pixels(image), enlarged])
@@ -203,6 +217,30 @@ def _orbits(
         result.orbits.append(score_orbit(seed, depths, truths, cameras, head.height))
         if shown:
             result.show("orbit", [pixels(frame["image"]) for frame in frames])
+        yield
+
+
+def _flickers(
+    engine: Engine, truth: HeadTruth, protocol: Protocol, size: int, result: Measurement
+) -> Generator[None, None, None]:
+    for seed in protocol.seeds(protocol.orbits):
+        head = truth.head(seed)
+        true_frames = []
+        for azimuth in ARC:
+            camera = OrbitCamera(azimuth)
+            depth = truth.depth(head, camera, size)
+            covered = np.isfinite(depth)
+            frame = OrbitFrame(
+                truth.image(head, camera, size),
+                np.where(covered, depth, np.float32(1.0)),
+                covered.astype(np.float32),
+                camera,
+            )
+            true_frames.append(frame)
+        turned = orbit(engine, _scene(seed, OrbitCamera()))
+        result.flickers.append(
+            FlickerScore(seed, flicker(turned.image), flicker(turned.floor), flicker(true_frames))
+        )
         yield
 
 

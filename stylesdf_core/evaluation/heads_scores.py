@@ -97,6 +97,22 @@ class OrbitScore:
 
 
 @dataclass(frozen=True)
+class FlickerScore:
+    """One head's change while orbiting beyond its motion, grey levels (see ``flicker.py``).
+
+    Attributes:
+        image: of the decoded image.
+        floor: of the volume render, enlarged.
+        truth: of true pictures.
+    """
+
+    seed: int
+    image: float
+    floor: float
+    truth: float
+
+
+@dataclass(frozen=True)
 class MeshScore:
     """One mesh.
 

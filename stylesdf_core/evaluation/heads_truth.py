@@ -92,6 +92,10 @@ class HeadTruth:
         seen = self._renderer.gbuffer(head.geometry, camera, size)
         return TrueShape(seen.mask.astype(np.float32), seen.position[seen.mask])
 
+    def depth(self, head: Head, camera: OrbitCamera, size: int) -> FloatArray:
+        """Planar depth (size, size) of what the pixels' centres see; infinite where nothing."""
+        return self._renderer.gbuffer(head.geometry, camera, size).depth
+
     def surface(self, head: Head) -> TrueSurface:
         """All that can be seen of a head from six sides."""
         points, normals = [], []

@@ -6,6 +6,9 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -42,11 +45,14 @@ def shrink(image: FloatArray, size: int) -> FloatArray:
     return np.asarray(blocks.mean(axis=(1, 3)), np.float32)
 
 
+def as_tensor(image: FloatArray) -> Tensor:
+    """The picture as networks take it: (1, 3, H, W) in [−1, 1]."""
+    data = np.ascontiguousarray(np.moveaxis(image, -1, 0)[None])
+    return 2.0 * torch.from_numpy(data) - 1.0
+
+
 def enlarge(image: FloatArray, size: int) -> FloatArray:
     """Bicubic interpolation to ``size``², clipped to [0, 1]."""
-    import torch
-    import torch.nn.functional as F
-
     data = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, 0)))[None]
     data = F.interpolate(data, size=(size, size), mode="bicubic").clamp(0.0, 1.0)
     return np.moveaxis(data[0].numpy(), 0, -1)

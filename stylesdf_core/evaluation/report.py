@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_text
@@ -24,6 +24,7 @@ class Figure:
         digits: decimals shown.
         low, high: target, bounds included; None for none.
         detail: what else to know: controls, spread, worst seed.
+        better: which values are, where no target says it.
     """
 
     key: str
@@ -34,6 +35,21 @@ class Figure:
     low: float | None = None
     high: float | None = None
     detail: str = ""
+    better: Literal["", "higher", "lower"] = ""
+
+    @property
+    def badness(self) -> float | None:
+        """Less of it is better; None where no value is better than another.
+
+        Between two bounds it is the distance from their middle.
+        """
+        if self.low is not None and self.high is not None:
+            return abs(self.value - 0.5 * (self.low + self.high))
+        if self.low is not None or self.better == "higher":
+            return -self.value
+        if self.high is not None or self.better == "lower":
+            return self.value
+        return None
 
     @property
     def reached(self) -> bool | None:
@@ -98,7 +114,8 @@ class QualityReport:
             cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
             lines.append("  ".join([*cells, row[4]]).rstrip())
         targets = [f.reached for f in self.figures if f.reached is not None]
-        lines += ["", f"{sum(targets)} of {len(targets)} targets are reached."]
+        if targets:
+            lines += ["", f"{sum(targets)} of {len(targets)} targets are reached."]
         return "\n".join(lines)
 
     def markdown(self) -> str:

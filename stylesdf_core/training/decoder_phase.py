@@ -45,6 +45,7 @@ class DecodedPhase(Phase):
     """
 
     retries = 1
+    from_images = True
 
     models: Models
     around: Surroundings

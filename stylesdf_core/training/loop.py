@@ -70,6 +70,8 @@ class Phase(ABC):
         batch: images a step, for images per second; 0 where that means nothing.
         attempt: how often the run was rolled back; part of what a step draws.
         retries: 1 where another attempt draws other batches, so that it may end otherwise.
+        from_images: whether it learns from images, so that it is measured before its first step
+            as well: what it began with is what its figures are compared to.
     """
 
     optimizers: dict[str, Optimizer]
@@ -78,6 +80,7 @@ class Phase(ABC):
     batch: int = 0
     attempt: int = 0
     retries: ClassVar[int] = 0
+    from_images: ClassVar[bool] = False
 
     @abstractmethod
     def step(self, index: int) -> dict[str, Tensor]:
@@ -263,6 +266,10 @@ def train(
             phase = state.begin(plan, saved)
             saved = None
             monitor.begin(plan.name, phase.batch, state.step, first=start)
+            begins = state.step == start and phase.from_images
+            if begins and world.is_main and not _is_measured(run, start, plan.name):
+                # No score: what a checkpoint later holds is not this.
+                monitor.figures(start, phase.evaluate(run.sample_path(start)))
             while state.step < end and not stopped:
                 losses = phase.step(state.step - start)
                 state.step += 1
@@ -291,6 +298,14 @@ def train(
     if weights is None:
         raise TrainingError(f"{run.path} holds no checkpoint; is the folder on a shared disk?")
     return TrainingResult(state.step, state.step >= total, weights)
+
+
+def _is_measured(run: RunDir, step: int, phase: str) -> bool:
+    """Whether an earlier process got as far as that and no further."""
+    return any(
+        record["step"] == step and record.get("phase") == phase and "swd" in record
+        for record in run.read_stats()
+    )
 
 
 def _not_finite(losses: Mapping[str, Tensor], phase: str) -> str:

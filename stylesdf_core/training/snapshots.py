@@ -1,7 +1,10 @@
-"""What a run shows of itself: grids of fixed latents turned around, a mesh, and one distance.
+"""What a run shows of itself: grids of fixed latents turned around, a mesh, and two distances.
 
-The distance is a sliced Wasserstein distance between patches of thumbs (Karras et al. 2018,
-Sec. 5), needs no other network, and serves to keep the best checkpoint; it is no FID.
+The sliced Wasserstein distance between patches (Karras et al. 2018, Sec. 5) needs no network and
+serves to keep the best checkpoint. The Fréchet distance is on the short form of the seeded
+features (:mod:`stylesdf_core.frechet`): 48 numbers, so that 128 pictures suffice to speak of a
+covariance. Neither is an FID, and both are larger than many more pictures would make them:
+`stylesdf-studio evaluate` takes thousands.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from torch import Tensor
 from stylesdf_core.camera import AZIMUTH_STD, focal_length
 from stylesdf_core.config import RenderOptions
 from stylesdf_core.errors import EmptySurfaceError, InputError
+from stylesdf_core.frechet import Gaussian, SeededFeatures, frechet_distance
 from stylesdf_core.mesh_io import export_mesh
 from stylesdf_core.meshing import extract_surface
 from stylesdf_core.networks.generator import Generator
@@ -52,6 +56,8 @@ class Snapshots:
     ) -> None:
         self.poses, self.seed = poses, seed
         self.rows, self.compared = rows, compared
+        self._features = SeededFeatures()
+        self._true: dict[int, Gaussian] = {}
 
     @torch.no_grad()
     def write(
@@ -60,8 +66,8 @@ class Snapshots:
         """Write ``path`` (full size), ``…-thumb.png`` and ``….ply``; measure the distance.
 
         Returns:
-            ``mesh_triangles``, 0 where the field has no surface; with ``images`` also ``swd``
-            and, if there are any, ``damaged_images`` that others had to replace.
+            ``mesh_triangles``, 0 where the field has no surface; with ``images`` also ``swd``,
+            ``frechet`` and, if there are any, ``damaged_images`` that others had to replace.
         """
         z = torch.randn(self.rows, generator.config.z_dim, generator=seeded(self.seed, _SHOWN))
         w = truncated(generator, z)
@@ -72,12 +78,12 @@ class Snapshots:
         if generator.config.field == "sdf":
             record["mesh_triangles"] = write_mesh(generator, w[:1], path.with_suffix(".ply"))
         if images is not None:
-            record["swd"] = self._distance(generator, images)
+            record |= self._distances(generator, images)
             if images.damaged:
                 record["damaged_images"] = float(len(images.damaged))
         return record
 
-    def _distance(self, generator: Generator, images: RealImages) -> float:
+    def _distances(self, generator: Generator, images: RealImages) -> dict[str, float]:
         """Of decoded images where there is a decoder, else of thumbs; in training mode."""
         device = generator.field.sigmoid_beta.device
         random = seeded(self.seed, _COMPARED)
@@ -94,8 +100,22 @@ class Snapshots:
             else:
                 styles = generator.broadcast_styles(generator.decoder.map(w))
                 parts.append(generator.decode(render.features, styles, RenderOptions()).cpu())
-        real = images.some(count)
-        return sliced_wasserstein(real.images if whole else real.thumbs, torch.cat(parts), random)
+        batch = images.some(count)
+        real, fake = batch.images if whole else batch.thumbs, torch.cat(parts)
+        return {
+            "swd": sliced_wasserstein(real, fake, random),
+            "frechet": frechet_distance(self._true_gaussian(real), self._gaussian(fake)),
+        }
+
+    def _true_gaussian(self, real: Tensor) -> Gaussian:
+        """Of a run's first held-out images, which never change."""
+        if len(real) not in self._true:
+            self._true[len(real)] = self._gaussian(real)
+        return self._true[len(real)]
+
+    def _gaussian(self, images: Tensor) -> Gaussian:
+        features = self._features(images.clamp(-1.0, 1.0))
+        return Gaussian.of(self._features.short(features))
 
 
 def truncated(generator: Generator, z: Tensor) -> Tensor:

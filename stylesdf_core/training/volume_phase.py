@@ -70,6 +70,7 @@ class VolumePhase(Phase):
     """Volume renderer against volume discriminator; the generator's decoder is not touched."""
 
     retries = 1
+    from_images = True
 
     def __init__(
         self,

@@ -69,14 +69,45 @@ def test_measuring_reports_every_figure(weights: Path, facekit_path: Path, tmp_p
         "floating_parts",
         "stray_points",
         "megabytes",
+        "frechet",
+        "flicker",
     }
     written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert len(written["scores"]["views"]) == 2
     assert len(written["scores"]["meshes"]) == 1
     assert written["scores"]["views"][1]["seed"] == 1
+    assert [score["seed"] for score in written["scores"]["flickers"]] == [0, 1]
     assert "PSNR" in card.read_text(encoding="utf-8")
     names = {path.name for path in (tmp_path / "grids").iterdir()}
     assert names == {"unseen.png", "frontal.png", "orbit.png", "normals.png"}
+
+
+def test_two_models_are_measured_side_by_side(
+    weights: Path, facekit_path: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("cv2")
+    card = tmp_path / "tiny.md"
+    begin, end = card_marks("measure")
+    card.write_text(f"# Tiny\n{begin}\n{end}\n", encoding="utf-8")
+    request = Measure(
+        facekit=facekit_path,
+        model=str(weights),
+        against=str(weights),
+        count=1,
+        meshes=0,
+        out=tmp_path / "both.json",
+        card=card,
+        device="cpu",
+    )
+    steps = list(request.run())
+    fractions = [step.fraction for step in steps[1:]]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == pytest.approx(1.0)
+    written = json.loads((tmp_path / "both.json").read_text(encoding="utf-8"))
+    changes = written["against"]["changes"]
+    assert changes.pop("seconds") in ("better", "worse", "equal")
+    assert set(changes.values()) == {"equal"}
+    assert "the other tiny" in card.read_text(encoding="utf-8")
 
 
 def test_wrong_numbers_and_files_are_refused_at_once(tmp_path: Path) -> None:

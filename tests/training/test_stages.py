@@ -447,7 +447,8 @@ def test_a_roll_back_forgets_the_score_of_what_it_undoes() -> None:
 def test_the_best_checkpoint_outlives_the_newest(
     tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scores = iter([5.0, 1.0, 3.0, 4.0, 5.0, 6.0])
+    # The second is the stage's beginning, of which no checkpoint is written.
+    scores = iter([5.0, 0.5, 1.0, 3.0, 4.0, 5.0, 6.0])
     monkeypatch.setattr(Snapshots, "write", lambda *_: {"swd": next(scores)})
     config = replace(
         renderer, steps=10, run=replace(RUN, evaluate_every=2, checkpoint_every=2, keep=1)
@@ -459,6 +460,34 @@ def test_the_best_checkpoint_outlives_the_newest(
     assert latest is not None
     assert best.name == "ema-00000004.safetensors"
     assert sorted(file.name for file in run.checkpoints.glob("ema-*")) == [best.name, latest.name]
+
+
+def test_a_stage_is_measured_before_its_first_step_and_only_once(
+    tmp_path: Path, renderer: RendererConfig, decoder: DecoderStageConfig
+) -> None:
+    for config, first in ((renderer, 2), (decoder, 0)):
+        run = start(tmp_path / config.stage, config)
+        drain(run_stage(run))
+        measured = [record for record in run.read_stats() if "frechet" in record]
+        assert [record["step"] for record in measured] == [first, 4, first + 4][: 2 + (first > 0)]
+        assert {record["phase"] for record in measured} == {config.stage}
+        assert all(record["frechet"] > 0 and "swd" in record for record in measured)
+
+
+def test_a_run_that_was_killed_after_measuring_its_start_does_not_measure_it_again(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    whole = start(tmp_path / "whole", renderer)
+    drain(run_stage(whole))
+    run = start(tmp_path / "killed", renderer)
+    operation = run_stage(run)
+    while not any("swd" in record for record in run.read_stats()):
+        next(operation)
+    operation.close()
+    drain(run_stage(run))
+    assert [r["frechet"] for r in run.read_stats() if "frechet" in r] == pytest.approx(
+        [r["frechet"] for r in whole.read_stats() if "frechet" in r], rel=1e-4
+    )
 
 
 def test_mistakes_are_refused_before_the_first_step(

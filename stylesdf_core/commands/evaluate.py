@@ -1,0 +1,118 @@
+"""Evaluate a model against pictures, such as those it was trained on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from stylesdf_core.commands.pictures import Device
+from stylesdf_core.errors import InputError
+from stylesdf_core.progress import Operation, Progress
+
+if TYPE_CHECKING:
+    from stylesdf_core.evaluation.poses import Poses
+    from stylesdf_core.evaluation.report import QualityReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Compare a model's pictures with true ones: Fréchet distance, turning, flicker.
+
+    The Fréchet distance is on features of a fixed random network (seeded-features-1), not on
+    Inception's: it is no FID, and comparable only with itself at the same --count.
+    """
+
+    model: str
+    """A name of `models list`, a weights file, or a run folder (its newest averaged weights)."""
+
+    data: Path
+    """True pictures: folder of images, data set of heads, or lmdb. Only data sets of heads tell
+    their cameras; for others, whether heads turn as told is left out."""
+
+    count: int = 2000
+    """Generated pictures, and true ones as far as there are, 16 to 100000."""
+
+    seed_start: int = 0
+    """Seed of the first generated head."""
+
+    orbits: int = 8
+    """Heads orbited for flicker, 0 to 100."""
+
+    azimuth_std: float | None = None
+    """Of the cameras, radians; without it the run's own, else 0.3."""
+
+    elevation_std: float | None = None
+    """Of the cameras, radians; without it the run's own, else 0.15."""
+
+    distribution: Literal["normal", "uniform"] | None = None
+    """Of the cameras; without it the run's own, else normal."""
+
+    json: Path | None = None
+    """JSON file for all figures."""
+
+    card: Path | None = None
+    """Model card (Markdown) whose evaluated section is to be replaced."""
+
+    device: Device = "auto"
+    """Where to render."""
+
+    def run(self) -> Operation[QualityReport]:
+        """Evaluate; the result prints as a table.
+
+        Raises:
+            InputError: a number is out of range, there are no images, or the card has no section
+                for these figures.
+            ModelNotFoundError, CheckpointError: see there.
+        """
+        if not 16 <= self.count <= 100_000:
+            raise InputError(f"--count must lie between 16 and 100000, not {self.count}.")
+        if not 0 <= self.orbits <= 100:
+            raise InputError(f"--orbits must lie between 0 and 100, not {self.orbits}.")
+        if self.seed_start < 0:
+            raise InputError(f"--seed-start must not be negative, but is {self.seed_start}.")
+        from stylesdf_core.evaluation.report import check_card, update_card
+
+        if self.card is not None:
+            check_card(self.card, "evaluate")
+        poses = self._poses()
+        yield Progress(0, 1, "loading the model")
+        from stylesdf_core.engine import Engine
+        from stylesdf_core.evaluation.image_quality import ImageProtocol, evaluate
+        from stylesdf_core.files import write_json
+        from stylesdf_core.model import load_model
+
+        engine = Engine(load_model(self.model), self.device)
+        protocol = ImageProtocol(
+            count=self.count,
+            seed_start=self.seed_start,
+            orbits=min(self.orbits, self.count),
+            poses=poses,
+        )
+        report = yield from evaluate(engine, self.data, protocol)
+        if self.json is not None:
+            write_json(self.json, report.to_json())
+        if self.card is not None:
+            update_card(self.card, "evaluate", report.markdown())
+        return report
+
+    def _poses(self) -> Poses:
+        """The flags', where not given the run's own, else the paper's."""
+        from stylesdf_core.config import from_json
+        from stylesdf_core.evaluation.poses import Poses
+
+        file = Path(self.model).expanduser() / "config.json"
+        told: dict[str, Any] = {}
+        if file.is_file():
+            try:
+                told = json.loads(file.read_text(encoding="utf-8")).get("poses") or {}
+            except (OSError, ValueError, AttributeError) as error:
+                raise InputError(f"{file} cannot be read as settings: {error}.") from error
+        given = {
+            "azimuth_std": self.azimuth_std,
+            "elevation_std": self.elevation_std,
+            "distribution": self.distribution,
+        }
+        changed = {name: value for name, value in given.items() if value is not None}
+        return from_json(Poses, {**told, **changed}, "poses")

@@ -1,0 +1,108 @@
+"""The whole evaluation on a tiny model with random weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.errors import InputError
+from stylesdf_core.evaluation.report import card_marks
+from stylesdf_core.progress import drain
+from tests.models import save_tiny
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `heads` writes, with noise for heads: 240 of them that tell their cameras."""
+    folder = tmp_path_factory.mktemp("heads")
+    (folder / "images").mkdir()
+    (folder / "dataset.json").write_text("{}", encoding="utf-8")
+    random = np.random.default_rng(0)
+    rows = []
+    for index in range(240):
+        azimuth, elevation = random.normal(0.0, 0.2, 2)
+        pixels = random.integers(0, 256, (8, 8, 3), np.uint8)
+        file = f"images/{index:03d}.png"
+        Image.fromarray(pixels).resize((64, 64)).save(folder / file)
+        rows.append(json.dumps({"file": file, "azimuth": azimuth, "elevation": elevation}))
+    (folder / "metadata.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_evaluating_reports_every_figure(heads: Path, tmp_path: Path) -> None:
+    card = tmp_path / "tiny.md"
+    begin, end = card_marks("evaluate")
+    card.write_text(f"# Tiny\n{begin}\n{end}\n", encoding="utf-8")
+    request = Evaluate(
+        model=str(save_tiny(tmp_path / "tiny.safetensors")),
+        data=heads,
+        count=16,
+        orbits=1,
+        seed_start=5,
+        json=tmp_path / "report.json",
+        card=card,
+        device="cpu",
+    )
+    # Sixteen and sixteen true pictures are too few for a judge of azimuths.
+    report = drain(request.run())
+    figures = {figure.key: figure for figure in report.figures}
+    assert set(figures) == {"frechet_image", "frechet_volume", "flicker", "sharpness_ratio"}
+    assert figures["frechet_image"].value > 0
+    assert "other true pictures" in figures["frechet_image"].detail
+    assert "no FID" in (Evaluate.__doc__ or "")
+    assert "seeds 5 to 20" in report.protocol
+    assert "not with any FID" in report.protocol
+    written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [score["seed"] for score in written["scores"]["orbits"]] == [5]
+    assert "seeded-features-1" in card.read_text(encoding="utf-8")
+    assert "targets are reached" not in str(report)
+
+
+def test_where_cameras_are_told_turning_is_judged(heads: Path, tmp_path: Path) -> None:
+    weights = save_tiny(tmp_path / "volume.safetensors", output_size=16)
+    request = Evaluate(model=str(weights), data=heads, count=120, orbits=0, device="cpu")
+    report = drain(request.run())
+    figures = {figure.key: figure for figure in report.figures}
+    assert set(figures) == {
+        "frechet_volume",
+        "azimuth_r",
+        "azimuth_slope",
+        "elevation_r",
+        "elevation_slope",
+        "sharpness_ratio",
+    }
+    assert "too little to judge by" in figures["azimuth_r"].detail  # noise shows no azimuth
+
+
+def test_a_runs_own_poses_are_used_unless_flags_say_otherwise(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    poses = {"azimuth_std": 0.1, "elevation_std": 0.05, "distribution": "uniform"}
+    (run / "config.json").write_text(json.dumps({"poses": poses}), encoding="utf-8")
+    assert str(Evaluate(model=str(run), data=run)._poses()) == "uniform, σ 0.1 and 0.05 rad"
+    changed = Evaluate(model=str(run), data=run, azimuth_std=0.2, distribution="normal")
+    assert str(changed._poses()) == "normal, σ 0.2 and 0.05 rad"
+    assert str(Evaluate(model="heads", data=run)._poses()) == "normal, σ 0.3 and 0.15 rad"
+
+
+def test_wrong_requests_are_refused(tmp_path: Path, heads: Path) -> None:
+    weights = str(save_tiny(tmp_path / "tiny.safetensors"))
+    few = tmp_path / "few"
+    few.mkdir()
+    Image.new("RGB", (64, 64)).save(few / "one.png")
+    for request, says in (
+        (Evaluate(model=weights, data=heads, count=2), "--count"),
+        (Evaluate(model=weights, data=heads, orbits=-1), "--orbits"),
+        (Evaluate(model=weights, data=heads, seed_start=-1), "--seed-start"),
+        (Evaluate(model=weights, data=heads, azimuth_std=3.0), "azimuth_std"),
+        (Evaluate(model=weights, data=heads, card=tmp_path / "none.md"), "card"),
+        (Evaluate(model=weights, data=tmp_path / "nothing"), "no folder"),
+        (Evaluate(model=weights, data=few), "too few"),
+    ):
+        with pytest.raises(InputError, match=says):
+            drain(request.run())
