@@ -16,6 +16,7 @@ from stylesdf_core.training.fit_config import (
     DecoderConfig,
     FitConfig,
     PointsConfig,
+    RefineConfig,
     RenderConfig,
 )
 
@@ -71,7 +72,8 @@ def tiny(spheres: Path) -> FitConfig:
         output_size=16,
         points=PointsConfig(steps=2, heads=2, near=16, space=8),
         render=RenderConfig(steps=2, heads=2, rays=8),
-        decoder=DecoderConfig(steps=2, heads=2, crop=6, r1_every=2),
+        decoder=DecoderConfig(steps=2, heads=2, crop=6),
+        refine=RefineConfig(steps=2, heads=2, crop=4, r1_every=2, widest=8),
         precision="float32",
         threads=1,
         checkpoint_every=4,

@@ -13,6 +13,7 @@ from stylesdf_core.networks.discriminators import (
 )
 from stylesdf_core.networks.film_siren import SirenField
 from stylesdf_core.training.losses import (
+    detail_weights,
     discriminator_loss,
     eikonal_loss,
     generator_loss,
@@ -51,6 +52,26 @@ def test_pyramid_loss_counts_an_offset_once_and_edges_twice() -> None:
     edge = truth.clone()
     edge[..., 8:] = 0.5
     assert float(pyramid_loss(edge, truth)) > 0.25
+
+
+def test_pyramid_loss_weighs_pixels() -> None:
+    truth = torch.zeros(1, 3, 16, 16)
+    images = truth.clone()
+    images[..., :8] = 0.25
+    weights = torch.ones(1, 1, 16, 16)
+    assert torch.equal(pyramid_loss(images, truth, weights), pyramid_loss(images, truth))
+    weights[..., :12] = 0.0  # whole pixels of the coarsest level
+    assert float(pyramid_loss(images, truth, weights)) == 0.0
+
+
+def test_detail_weights_have_mean_one_and_favour_detail() -> None:
+    image = torch.zeros(2, 3, 32, 32)
+    assert torch.equal(detail_weights(image, 0.0), torch.ones(2, 1, 32, 32))
+    image[0, :, 10:14, 10:14] = 1.0
+    weights = detail_weights(image, 3.0, window=3)
+    assert float(weights.mean()) == pytest.approx(1.0, rel=0.05)
+    assert float(weights[0, 0, 10, 10]) > 5.0
+    assert float(weights[0, 0, 25, 25]) == pytest.approx(0.25)
 
 
 def test_sharpness_counts_edges_wherever_they_are() -> None:
