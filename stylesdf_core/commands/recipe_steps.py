@@ -129,6 +129,9 @@ def run_steps(ledger: Ledger, steps: Sequence[Step], machine: str) -> Operation[
     Returns:
         Whether all steps are finished; a training run that was asked to stop ends the recipe.
     """
+    import torch
+
+    threads = torch.get_num_threads()
     for index, (step, record) in enumerate(zip(steps, ledger.records, strict=True)):
         if record.finished:
             continue
@@ -154,6 +157,7 @@ def run_steps(ledger: Ledger, steps: Sequence[Step], machine: str) -> Operation[
         finally:
             record.seconds = before + time.monotonic() - start
             ledger.write()
+            torch.set_num_threads(threads)  # a step's own number is not the next one's
         if not record.finished:
             return False
         yield Progress(index + 1, len(steps), f"{step.name}: done")

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from stylesdf_core.training.fit_config import FitConfig
     from stylesdf_core.training.loop import TrainingResult
 
+#: What may change when a fit is resumed: where it computes, not what.
+_ADJUSTABLE = ("threads",)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainFit:
@@ -90,7 +93,7 @@ class TrainFit:
 
         config = self._config()
         run = RunDir(self.run_dir)
-        run.write_config(to_json(config))
+        run.write_config(to_json(config), _ADJUSTABLE)
         if self.facekit is not None:
             yield from self._prepare(Path(config.data), self.facekit)
         elif not Path(config.data).is_dir():

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from stylesdf_core.commands.recipe import FULL, HeadsScale, RecipeHeads, run_recipe
 from stylesdf_core.commands.recipe_model import WriteHeadsModel, duration, steps_table
@@ -188,7 +189,7 @@ def test_from_the_face_model_to_a_measured_card(
     monkeypatch.setattr(supervision, "build_cache", partial(supervision.build_cache, shard_size=20))
     monkeypatch.setattr(view_cache, "SHARD_SIZE", 20)
     out = tmp_path / "recipe"
-    request = RecipeHeads(facekit=facekit_path, out=out, jobs=1, threads=1, device="cpu")
+    request = RecipeHeads(facekit=facekit_path, out=out, jobs=1, threads=2, device="cpu")
     scale = HeadsScale(
         pictures=16,
         heads=1,
@@ -210,7 +211,10 @@ def test_from_the_face_model_to_a_measured_card(
     while (out / "fit" / "checkpoints" / "latest.json").exists() is False:
         next(operation)
     operation.close()  # as if killed in the middle of the fit
+    steps = replace(request, threads=1).steps(scale)  # as on another machine
+    threads = torch.get_num_threads()
     result = drain(run_recipe(out, steps, "cpu"))
+    assert torch.get_num_threads() == threads
     assert result.finished
     assert load_model(str(result.weights)).generator.config.output_size == 128
     card = result.card.read_text(encoding="utf-8")
