@@ -71,11 +71,12 @@ class RefineConfig:
         steps: optimizer steps; 0 leaves the phase out.
         heads: latents a step, one view each.
         crop: edge of what is compared, pixels of the feature map; a power of two.
+        detail: how much likelier a window is where the truth is rich in detail.
         learning_rate: Adam's, of the decoder.
+        compared_at: truth and images are compared this many times smaller: the field is a pixel or
+            two off, and what is compared any finer comes out blurred.
         sharpness: weight of the local sharpness term.
-        detail: how much more a pixel counts where the truth is rich in detail.
         adversarial: weight of the non-saturating term; 0 for none.
-        adversarial_start: share of the steps before it joins: it sharpens what is there already.
         discriminator_rate: Adam's, of the discriminator, before the correction for lazy R1.
         r1: γ of γ/2·‖∇D‖², every ``r1_every`` steps, weighted by as many.
         widest: most channels of the discriminator.
@@ -83,15 +84,15 @@ class RefineConfig:
     """
 
     steps: int = 10_000
-    heads: int = 4
-    crop: int = 32
-    learning_rate: float = 1e-3
-    sharpness: float = 0.5
+    heads: int = 8
+    crop: int = 16
     detail: float = 3.0
-    adversarial: float = 0.02
-    adversarial_start: float = 0.75
+    learning_rate: float = 1e-3
+    compared_at: int = 2
+    sharpness: float = 0.5
+    adversarial: float = 0.1
     discriminator_rate: float = 1e-3
-    r1: float = 10.0
+    r1: float = 1.0
     r1_every: int = 16
     widest: int = 64
     cache_gb: float = 8.0
@@ -99,8 +100,9 @@ class RefineConfig:
     def __post_init__(self) -> None:
         if self.crop < 4 or self.crop & (self.crop - 1):
             raise InputError(f"refine.crop must be a power of two from 4 on, not {self.crop}.")
-        if self.r1_every < 1:
-            raise InputError(f"refine.r1_every must be at least 1, not {self.r1_every}.")
+        for name in ("r1_every", "compared_at"):
+            if getattr(self, name) < 1:
+                raise InputError(f"refine.{name} must be at least 1, not {getattr(self, name)}.")
 
 
 @dataclass(frozen=True)

@@ -66,16 +66,16 @@ class Window:
         return self.decoded.part(self.compared)
 
 
-def window_on(random: torch.Generator, covered: Tensor, edge: int) -> Window:
-    """A window of ``edge``² around a random pixel of the head, as far as the picture allows.
+def window_on(random: torch.Generator, interest: Tensor, edge: int) -> Window:
+    """A window of ``edge``² around a random pixel, as far as the picture allows.
 
     Windows of one edge need crops of one size, which a batch can stack.
 
     Args:
-        covered: (H, W), share of each pixel of the feature map that the head covers.
+        interest: (H, W), how likely each pixel of the feature map is to be chosen.
     """
-    size = covered.shape[-1]
-    chosen = int(torch.multinomial(covered.flatten() + 1e-6, 1, generator=random))
+    size = interest.shape[-1]
+    chosen = int(torch.multinomial(interest.flatten() + 1e-6, 1, generator=random))
     top, left = (min(max(0, at - edge // 2), size - edge) for at in divmod(chosen, size))
     whole = min(size, edge + 2 * MARGIN)
     outer_top, outer_left = (min(max(0, at - MARGIN), size - whole) for at in (top, left))

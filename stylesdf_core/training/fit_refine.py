@@ -2,9 +2,11 @@
 
 The whole renderer is frozen, so that a view's feature map is rendered once, by the engine, and
 kept: a step costs the decoder's convolutions and nothing else. Every image of a batch shows its
-own window, around some pixel of its head. Once the truth alone has taught what it can, the paper's
-second stage joins in (non-saturating loss and R1, Sec. 4.2): it asks for the detail that absolute
-differences average away where the decoder is not certain.
+own window, around some pixel of its head, mostly where there is something to see.
+
+The truth says what is where, compared a little smaller than it is: a field that is a pixel or two
+off makes absolute differences at full size ask for blur. The finest detail is the adversary's, as
+in the paper's second stage (non-saturating loss and R1, Sec. 4.2).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
@@ -69,35 +72,41 @@ class RefinePhase(Phase):
         self._features: FeatureCache | None = None
 
     def step(self, index: int) -> dict[str, Tensor]:
-        """One step of the decoder and, once it counts, of the discriminator."""
+        """One step of the decoder and one of the discriminator."""
         settings = self.config.refine
         random = torch.Generator().manual_seed(self.config.seed * 1_000_003 + 800_000_000 + index)
         views = self.bank.views(random, settings.heads)
         if index == 0:
             self._start()
-        covered = views.coverage(self.config.thumb_size)[:, 0]
-        windows = [window_on(random, one, settings.crop) for one in covered]
+        windows = [window_on(random, one, settings.crop) for one in self._interest(views)]
         truth = torch.stack(
             [w.truth.of(image, self.scale) for w, image in zip(windows, views.images, strict=True)]
         )
         images = self._decode(views, windows)
         for optimizer in self.optimizers.values():
             set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
+        shrunk, shrunk_truth = (F.avg_pool2d(x, settings.compared_at) for x in (images, truth))
         losses = {
-            "image": pyramid_loss(images, truth, detail_weights(truth, settings.detail)),
+            "image": pyramid_loss(shrunk, shrunk_truth, levels=2),
             "sharpness": sharpness_loss(images, truth),
         }
         loss = losses["image"] + settings.sharpness * losses["sharpness"]
-        joined = index >= settings.adversarial_start * settings.steps
-        if settings.adversarial > 0 and joined:
+        if settings.adversarial > 0:
             self.discriminator.requires_grad_(False)
             losses["adversarial"] = generator_loss(self._judge(images))
             self.discriminator.requires_grad_(True)
             loss = loss + settings.adversarial * losses["adversarial"]
-            _step(self.optimizers["decoder"], loss)
-            return losses | self._train_discriminator(images.detach(), truth, index)
         _step(self.optimizers["decoder"], loss)
+        if settings.adversarial > 0:
+            losses |= self._train_discriminator(images.detach(), truth, index)
         return losses
+
+    def _interest(self, views: ViewBatch) -> Tensor:
+        """How likely each pixel of the feature map is to have a window around it, (B, h, w)."""
+        size = self.config.thumb_size
+        detail = detail_weights(views.images, self.config.refine.detail)
+        interest: Tensor = F.adaptive_avg_pool2d(detail, size) * views.coverage(size)
+        return interest[:, 0]
 
     def _start(self) -> None:
         """Freeze the averaged renderer, and go on with the averaged decoder."""

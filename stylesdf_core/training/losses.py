@@ -27,12 +27,7 @@ def slope_loss(scalar: Tensor, scalar_beside: Tensor, normals: Tensor, steps: Te
 
 
 def pyramid_loss(
-    images: Tensor,
-    truth: Tensor,
-    weights: Tensor | None = None,
-    *,
-    levels: int = 3,
-    gradient_weight: float = 1.0,
+    images: Tensor, truth: Tensor, *, levels: int = 3, gradient_weight: float = 1.0
 ) -> Tensor:
     """Mean absolute differences of values and of horizontal and vertical slopes, over scales.
 
@@ -41,20 +36,15 @@ def pyramid_loss(
 
     Args:
         images, truth: (B, C, H, W).
-        weights: (B, 1, H, W), how much each pixel counts; None for all alike.
         levels: number of scales, the full one included.
     """
     difference = images - truth
-    if weights is None:
-        weights = difference.new_ones(1, 1, *difference.shape[-2:])
     total = difference.new_zeros(())
     for level in range(levels):
         if level > 0:
-            difference, weights = F.avg_pool2d(difference, 2), F.avg_pool2d(weights, 2)
-        across = difference.diff(dim=-1).abs() * weights[..., 1:]
-        down = difference.diff(dim=-2).abs() * weights[..., 1:, :]
-        slopes = across.mean() + down.mean()
-        total = total + (difference.abs() * weights).mean() + gradient_weight * slopes
+            difference = F.avg_pool2d(difference, 2)
+        slopes = difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
+        total = total + difference.abs().mean() + gradient_weight * slopes
     return total / levels
 
 

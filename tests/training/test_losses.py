@@ -54,16 +54,6 @@ def test_pyramid_loss_counts_an_offset_once_and_edges_twice() -> None:
     assert float(pyramid_loss(edge, truth)) > 0.25
 
 
-def test_pyramid_loss_weighs_pixels() -> None:
-    truth = torch.zeros(1, 3, 16, 16)
-    images = truth.clone()
-    images[..., :8] = 0.25
-    weights = torch.ones(1, 1, 16, 16)
-    assert torch.equal(pyramid_loss(images, truth, weights), pyramid_loss(images, truth))
-    weights[..., :12] = 0.0  # whole pixels of the coarsest level
-    assert float(pyramid_loss(images, truth, weights)) == 0.0
-
-
 def test_detail_weights_have_mean_one_and_favour_detail() -> None:
     image = torch.zeros(2, 3, 32, 32)
     assert torch.equal(detail_weights(image, 0.0), torch.ones(2, 1, 32, 32))
