@@ -117,7 +117,7 @@ class RecipeHeads:
     """CPU threads of the fit."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to fine-tune and to measure; the supervised fit computes on the CPU."""
+    """Where to train and to measure; the supervised fit takes the CPU instead of MPS."""
 
     def run(self) -> Operation[RecipeResult]:
         """Run what is not done yet; yields Progress in steps.
@@ -176,6 +176,7 @@ class RecipeHeads:
                     output_size=scale.output_size,
                     seed=self.seed,
                     threads=self.threads,
+                    device="cpu" if self.device == "mps" else self.device,
                     checkpoint_every=scale.checkpoint_every,
                 ),
             ),

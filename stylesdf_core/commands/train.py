@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from stylesdf_core.config import to_json
 from stylesdf_core.errors import InputError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stylesdf_core.training.loop import TrainingResult
 
 #: What may change when a fit is resumed: where it computes, not what.
-_ADJUSTABLE = ("threads",)
+_ADJUSTABLE = ("threads", "device")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,9 @@ class TrainFit:
     threads: int = 2
     """CPU threads."""
 
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes CUDA where there is any."""
+
     compiled: bool = False
     """Let torch.compile speed up the field; needs a C++ compiler."""
 
@@ -125,6 +128,7 @@ class TrainFit:
             compiled=self.compiled,
             seed=self.seed,
             threads=self.threads,
+            device=self.device,
             checkpoint_every=self.checkpoint_every,
             evaluate_every=self.checkpoint_every,
         )

@@ -12,6 +12,7 @@ from stylesdf_core.checkpoints import load_checkpoint
 from stylesdf_core.config import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.latent import LATENT_DIM
+from stylesdf_core.model import select_device
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.fit_config import FitConfig
@@ -24,6 +25,7 @@ from stylesdf_core.training.fit_refine import RefinePhase
 from stylesdf_core.training.fit_render import RenderPhase
 from stylesdf_core.training.loop import Cadence, Models, Phase, PhasePlan, TrainingResult, train
 from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.world import World
 
 #: The models' latents are the heads', and so are their named directions (assets/directions).
 METADATA = {"title": "Synthetic heads", "directions": "heads"}
@@ -39,8 +41,9 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
     config = from_json(FitConfig, run.read_config(), str(run.path / "config.json"))
     with run.owned():
         torch.set_num_threads(config.threads)
-        bank = HeadBank(Path(config.data))
-        models = Models.of(_first_generator(config))
+        device = _device(config)
+        bank = HeadBank(Path(config.data), device=device)
+        models = Models.of(_first_generator(config).to(device))
         has_decoder = config.output_size > config.thumb_size
         decoder_steps = config.decoder.steps if has_decoder else 0
         refine_steps = config.refine.steps if has_decoder else 0
@@ -58,7 +61,16 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
             keep=config.keep,
             ema=config.ema,
         )
-        return (yield from train(run, models, plans, cadence, METADATA, config=to_json(config)))
+        operation = train(
+            run,
+            models,
+            plans,
+            cadence,
+            METADATA,
+            config=to_json(config),
+            world=World(0, 1, device),
+        )
+        return (yield from operation)
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,13 @@ class _Begin:
 
     def __call__(self, models: Models) -> Phase:
         return self.phase(models, self.bank, self.config)
+
+
+def _device(config: FitConfig) -> torch.device:
+    """CUDA or the CPU; MPS multiplies no matrices in the bfloat16 that the fit is tuned for."""
+    if config.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return select_device(config.device)
 
 
 def _first_generator(config: FitConfig) -> Generator:

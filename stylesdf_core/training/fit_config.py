@@ -120,6 +120,7 @@ class FitConfig:
         ema: decay of the averaged weights, a step.
         seed: of weights and batches.
         threads: CPU threads.
+        device: cpu or cuda; auto for CUDA where there is any.
         checkpoint_every, evaluate_every, record_every: steps.
         keep: checkpoints kept.
     """
@@ -141,6 +142,7 @@ class FitConfig:
     ema: float = 0.999
     seed: int = 0
     threads: int = 2
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint_every: int = 2_000
     evaluate_every: int = 2_000
     record_every: int = 50

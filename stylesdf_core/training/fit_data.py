@@ -6,7 +6,7 @@ begin on the first thousand heads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -66,6 +66,10 @@ class PointBatch:
     empty: Tensor
     background: Tensor
 
+    def to(self, device: torch.device) -> PointBatch:
+        """The same on a device."""
+        return replace(self, **{name: value.to(device) for name, value in vars(self).items()})
+
 
 @dataclass(frozen=True)
 class ViewBatch:
@@ -86,6 +90,11 @@ class ViewBatch:
     images: Tensor
     covered: Tensor
 
+    def to(self, device: torch.device) -> ViewBatch:
+        """The same on a device."""
+        tensors = {name: value for name, value in vars(self).items() if name != "names"}
+        return replace(self, **{name: value.to(device) for name, value in tensors.items()})
+
     def thumbs(self, size: int) -> Tensor:
         """The images averaged down to (B, 3, size, size)."""
         return F.adaptive_avg_pool2d(self.images, size)
@@ -103,13 +112,17 @@ class HeadBank:
             ``views/shard-*.npz`` (:mod:`stylesdf_core.training.view_cache`).
         held_out: the first this many views are kept for evaluation; surfaces of the same
             indices are not trained on either.
+        device: where batches go.
 
     Raises:
         InputError: when first asked for either: the folder lacks the first shard of it.
     """
 
-    def __init__(self, folder: Path, held_out: int = 16) -> None:
+    def __init__(
+        self, folder: Path, held_out: int = 16, *, device: torch.device | None = None
+    ) -> None:
         self._folder = folder
+        self._device = device or torch.device("cpu")
         self._held_out = held_out
         self._background = torch.tensor(BACKGROUND)
 
@@ -149,15 +162,15 @@ class HeadBank:
             space_distance=space_distance,
             empty=(space_distance > EMPTY_DISTANCE).float(),
             background=self._background,
-        )
+        ).to(self._device)
 
     def views(self, random: torch.Generator, heads: int) -> ViewBatch:
         """Random views of random heads."""
-        return _view_batch(self._views.draw(random, heads))
+        return _view_batch(self._views.draw(random, heads)).to(self._device)
 
     def held_out(self) -> ViewBatch:
         """The views that are never trained on."""
-        return _view_batch(self._views.first(self._held_out))
+        return _view_batch(self._views.first(self._held_out)).to(self._device)
 
 
 class _Shards:

@@ -119,7 +119,7 @@ class DecoderPhase(Phase):
             assert map_ is not None
             noise.append(crop.of(map_, map_.shape[-1] // size))
         styles = generator.broadcast_styles(self.decoder.map(w))
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+        with torch.autocast(w.device.type, torch.bfloat16, enabled=self._autocast):
             images: Tensor = self.decoder(render.features, styles, noise)
         return images.float(), render.rgb
 

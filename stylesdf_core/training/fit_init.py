@@ -65,8 +65,9 @@ def start_decoder(decoder: Decoder, features: Tensor, thumbs: Tensor, styles: Te
         conv.modulation.weight.zero_()
     first.conv.modulation.weight.zero_()
     activations = first(features, styles[:, 0], None).movedim(1, -1).flatten(0, 2)  # (P, C)
+    # Least squares in float64, on the CPU: once, and small.
     inputs = torch.cat([activations, activations.new_ones(len(activations), 1)], dim=1).double()
-    colors = thumbs.movedim(1, -1).flatten(0, 2).double()
+    inputs, colors = inputs.cpu(), thumbs.movedim(1, -1).flatten(0, 2).double().cpu()
     normal = inputs.T @ inputs
     ridge = 1e-4 * normal.diagonal().mean() * torch.eye(len(normal), dtype=torch.double)
     solution = torch.linalg.solve(normal + ridge, inputs.T @ colors).float()  # (C + 1, 3)

@@ -91,9 +91,11 @@ def point_losses(
     """
     near, space = batch.near.shape[1], batch.space.shape[1]
     pairs, outer = near // 4, max(1, space // 3)
-    steps = torch.randn(batch.near[:, :pairs].shape, generator=random)
+    device = batch.near.device
+    steps = torch.randn(batch.near[:, :pairs].shape, generator=random).to(device)
     steps = steps * (PAIR_STEP / steps.norm(dim=-1, keepdim=True))
     around = (2.0 * torch.rand(len(batch.z), outer, 3, generator=random) - 1.0) * OUTER_RADIUS
+    around = around.to(device)
     points = torch.cat([batch.near, batch.near[:, :pairs] + steps, batch.space, around], dim=1)
     viewdirs = random_viewdirs(points, random)
     output = field(points, viewdirs, generator.mapping(batch.z))
@@ -133,7 +135,8 @@ def random_viewdirs(points: Tensor, random: torch.Generator) -> Tensor:
     """Unit view directions (B, N, 3) as of random pixels, in the camera frame."""
     offsets = VIEW_SPREAD * torch.randn(*points.shape[:2], 2, generator=random)
     forward = torch.full((*points.shape[:2], 1), -1.0)
-    return nn.functional.normalize(torch.cat([offsets, forward], dim=-1), dim=-1)
+    viewdirs = nn.functional.normalize(torch.cat([offsets, forward], dim=-1), dim=-1)
+    return viewdirs.to(points.device)
 
 
 # --- optimisation shared with the render phase -------------------------------------------------

@@ -58,7 +58,7 @@ class RefinePhase(Phase):
             torch.manual_seed(config.seed)
             self.discriminator = StyleDiscriminator(
                 settings.crop * self.scale, widest=settings.widest
-            )
+            ).to(live.field.sigmoid_beta.device)
         lazy = settings.r1_every / (settings.r1_every + 1)
         self.optimizers = {
             "decoder": _adam(self.decoder.parameters(), settings.learning_rate, 0.9, 0.99),
@@ -102,11 +102,11 @@ class RefinePhase(Phase):
         return losses
 
     def _interest(self, views: ViewBatch) -> Tensor:
-        """How likely each pixel of the feature map is to have a window around it, (B, h, w)."""
+        """How likely each pixel of a feature map is to have a window around it, (B, h, w), CPU."""
         size = self.config.thumb_size
         detail = detail_weights(views.images, self.config.refine.detail)
-        interest: Tensor = F.adaptive_avg_pool2d(detail, size) * views.coverage(size)
-        return interest[:, 0]
+        interest = F.adaptive_avg_pool2d(detail, size) * views.coverage(size)
+        return interest[:, 0].cpu()
 
     def _start(self) -> None:
         """Freeze the averaged renderer, and go on with the averaged decoder."""
@@ -130,7 +130,7 @@ class RefinePhase(Phase):
         return seen
 
     def _judge(self, images: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._autocast):
             logits: Tensor = self.discriminator(images)
         return logits.float()
 
@@ -150,7 +150,7 @@ class RefinePhase(Phase):
         with torch.no_grad():
             w = generator.mapping(views.z)
         styles = generator.broadcast_styles(self.decoder.map(w))
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+        with torch.autocast(features.device.type, torch.bfloat16, enabled=self._autocast):
             images: Tensor = self.decoder(features, styles, noise)
         return torch.stack(
             [w.compared.of(image, self.scale) for w, image in zip(windows, images, strict=True)]
@@ -172,7 +172,7 @@ class FeatureCache:
     def __init__(self, generator: Generator, gigabytes: float) -> None:
         nothing = MeanLatents(torch.zeros(1, generator.config.z_dim), torch.zeros(1, 512))
         model = Model("training", Path(), generator, nothing, ())
-        self._engine = Engine(model, "cpu", exact=True)
+        self._engine = Engine(model, generator.field.sigmoid_beta.device.type, exact=True)
         self._maps: dict[str, Tensor] = {}
         config = generator.config
         self._most = int(gigabytes * 1e9 / (2 * config.width * config.thumb_size**2))

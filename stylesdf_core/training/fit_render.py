@@ -79,6 +79,7 @@ class RenderPhase(Phase):
         views = self.bank.views(random, settings.heads)
         size = self.config.thumb_size
         pixels = torch.randint(size * size, (settings.heads, settings.rays), generator=random)
+        pixels = pixels.to(views.z.device)
         focal = focal_length(FOV, size)
         rays = make_rays(cam2world(views.azimuth, views.elevation), focal, size)
         picked = [_pick(x, pixels) for x in (rays.origins, rays.directions, rays.viewdirs)]

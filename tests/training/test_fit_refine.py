@@ -81,6 +81,16 @@ def test_refining_learns_the_pictures_and_moves_only_the_decoder(tiny: FitConfig
         assert torch.equal(value, before[key]) or key.startswith("decoder."), key
 
 
+def test_batches_go_whole_to_another_device(tiny: FitConfig) -> None:
+    """On torch's device without values: whatever stayed behind would be on the CPU."""
+    bank = HeadBank(Path(tiny.data), device=torch.device("meta"))
+    random = torch.Generator().manual_seed(0)
+    for batch in (bank.views(random, 2), bank.points(random, 2, 8, 4), bank.held_out()):
+        tensors = [value for value in vars(batch).values() if isinstance(value, torch.Tensor)]
+        assert len(tensors) >= 5
+        assert {value.device.type for value in tensors} == {"meta"}
+
+
 def test_refining_alone_needs_no_surfaces(tmp_path: Path, tiny: FitConfig) -> None:
     """As when the shipped weights go on: the field is not trained any more."""
     data = tmp_path / "data"
