@@ -150,13 +150,16 @@ def _flicker_figure(scores: Sequence[FlickerScore], thumb: int) -> Figure:
         values = values[np.isfinite(values)]
         return float(values.mean()) if len(values) else math.nan
 
+    def told(value: float) -> str:
+        return f"{value:.2f}" if math.isfinite(value) else "not measured"
+
     return Figure(
         "flicker",
         "flicker while orbiting",
         mean("image"),
         "grey levels",
         better="lower",
-        detail=f"truth {mean('truth'):.2f}, {thumb}² enlarged {mean('floor'):.2f}; mean "
+        detail=f"truth {told(mean('truth'))}, {thumb}² enlarged {told(mean('floor'))}; mean "
         f"|difference| of {len(ARC)} frames an identity after reprojection",
     )
 
