@@ -6,10 +6,8 @@ import ast
 import inspect
 import itertools
 import textwrap
-from functools import lru_cache
 
 
-@lru_cache(maxsize=32)
 def field_help(request: type) -> dict[str, str]:
     """The sentence under each field of a request, by the field's name; inherited ones too.
 

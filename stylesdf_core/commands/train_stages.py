@@ -211,6 +211,10 @@ class _TrainFromImages(_TrainStage):
             "steps": preset.steps[stage], "batch": batch, "chunk": _chunk(batch, most, group)
         }  # fmt: skip
 
+    def image_size(self) -> int:
+        """Edge that the images are cropped and resized to, pixels."""
+        return self._preset().generator.output_size
+
     def _images(self) -> ImagesConfig:
         from stylesdf_core.training.stage_config import ImagesConfig
 
@@ -252,6 +256,10 @@ class TrainRenderer(_TrainFromImages):
 
     discriminator_rate: float | None = None
     """Adam's learning rate of the discriminator."""
+
+    def image_size(self) -> int:
+        """See :class:`_TrainFromImages`: that of the volume renders."""
+        return self._preset().generator.thumb_size
 
     def config(self) -> StageConfig:
         """See :class:`_TrainStage`."""

@@ -274,7 +274,9 @@ class RunDir:
             process = psutil.Process(owner["pid"])
             # A process id may have been given to another program since.
             same = abs(process.create_time() - owner["started"]) < 1.0
-            return process.pid if same and process.is_running() else None
+            # Dead, but not yet asked for its status by whoever started it.
+            dead = process.status() == psutil.STATUS_ZOMBIE
+            return process.pid if same and not dead else None
         except (OSError, ValueError, KeyError, psutil.Error):
             return None
 
