@@ -19,7 +19,7 @@ from app.actions import Actions, Page
 from app.dialogs import Dialogs
 from app.layout import Columns, Places
 from app.menus import Menus
-from app.overlay import Overlay, show_file
+from app.overlay import Overlay
 from app.pacer import Pacer
 from app.panels.camera import CameraPanel
 from app.panels.export import ExportPanel
@@ -231,9 +231,8 @@ class Studio:
             self.identity, self._mixing, self._camera, self._mesh, self._export, self._toolbar,
         )  # fmt: skip
         self._menus = Menus(ui, bench, actions, self._shortcuts, lambda: len(self.training.alive))
-        self.train_page = TrainPage(
-            ui, self.training, self._dialogs, self._sheets, self._opened_run, self._show_file
-        )
+        opened = partial(self.show_page, "explore")
+        self.train_page = TrainPage(ui, self.training, self._dialogs, self._sheets, opened)
         self.viewport = Viewport(ui, bench, self._picture_texture, self._mesh_texture)
         window = bench.settings.window
         with dpg.window() as self._window:
@@ -314,7 +313,7 @@ class Studio:
         self._menus.sync(scene)
         if self.page == "train":
             self.train_page.sync()
-            self._overlay.sync_toasts((0, 0), _client_size())
+            self._overlay.sync_toasts()
             return
         self.viewport.sync(scene)
         self._status.sync(scene)
@@ -361,18 +360,17 @@ class Studio:
         self._new_scale = scale
 
     def ask_to_quit(self) -> None:
-        """Close, asking first while jobs run."""
+        """Close, asking first while jobs run; training goes on, which is said."""
         count = len(self.bench.jobs.active)
-        if count and self._dialogs.is_open:
+        if (count or self.training.alive) and self._dialogs.is_open:
             return  # its answer comes first: quitting now would cancel exports unasked
-        if count:
-            what = "An export is" if count == 1 else f"{count} exports are"
-            self._dialogs.confirm(
-                "Quit?",
-                f"{what} still running and would be cancelled; no half file is left behind.",
-                "Quit",
-                self.quit,
-            )
+        lost = "An export is" if count == 1 else f"{count} exports are"
+        lost += " still running and would be cancelled; no half file is left behind."
+        words = [lost] if count else []
+        if self.training.alive:
+            words.append(self.training.goes_on)
+        if words:
+            self._dialogs.confirm("Quit?", " ".join(words), "Quit", self.quit)
         else:
             self.quit()
 
@@ -395,22 +393,9 @@ class Studio:
         ]
         self._dialogs.table("Shortcuts", [*mouse, *rows], 640)
 
-    def _opened_run(self) -> None:
-        self.show_page("explore")
-
-    def _show_file(self, path: Path) -> None:
-        try:
-            show_file(path)
-        except OSError:
-            self.bench.toast(f"No file manager found; the folder is {path.parent}", is_error=True)
-
     def export(self, name: str) -> None:
         """Export under the name in the export panel."""
         self._export.export(name)
-
-
-def _client_size() -> tuple[int, int]:
-    return dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
 
 
 def _icon() -> str:

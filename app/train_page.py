@@ -12,6 +12,7 @@ from app import theme
 from app.actions import MODEL_SUFFIXES
 from app.dataset_preview import CELL, COLUMNS, ROWS
 from app.dialogs import Dialogs
+from app.overlay import show_file
 from app.panels.curves import CurvesPanel
 from app.panels.new_run import NewRunPanel
 from app.panels.run import HEIGHT as RUN_HEIGHT
@@ -43,7 +44,6 @@ class TrainPage:
 
     Args:
         opened: called when a run's model is on its way into the viewport.
-        show_folder: shows a file in the system's file manager.
     """
 
     def __init__(
@@ -53,11 +53,10 @@ class TrainPage:
         dialogs: Dialogs,
         textures: SheetTextures,
         opened: Callable[[], None],
-        show_folder: Callable[[Path], None],
     ) -> None:
         self._ui, self._training, self._dialogs = ui, training, dialogs
         self.runs = RunsPanel(ui, training, self._add_run, self._choose_folder)
-        self.run = RunPanel(ui, training, opened, show_folder)
+        self.run = RunPanel(ui, training, opened, self._show_file)
         self.curves = CurvesPanel(ui, training)
         self.samples = SamplesPanel(ui, training, textures.samples)
         self.log = LogPanel(ui, training)
@@ -197,6 +196,13 @@ class TrainPage:
             )
             ui.button("Add run …", self._add_run, "List a run that lies elsewhere")
 
+    def _show_file(self, path: Path) -> None:
+        try:
+            show_file(path)
+        except OSError:
+            text = f"No file manager found; the folder is {path.parent}"
+            self._training.bench.toast(text, is_error=True)
+
     # --- dialogs --------------------------------------------------------------------------------
 
     def _add_run(self) -> None:
@@ -208,11 +214,11 @@ class TrainPage:
         )
 
     def _choose_data(self) -> None:
-        data = self._training.form.data
+        data = self._training.new.form.data
         self._dialogs.choose_folder(
             "Images to train on",
             Path(data).expanduser() if data else Path.home(),
-            lambda path: self._training.change(data=str(path)),
+            lambda path: self._training.new.change(data=str(path)),
         )
 
     def _choose_init(self) -> None:
@@ -220,5 +226,5 @@ class TrainPage:
             "Weights to start from",
             self._training.folder,
             MODEL_SUFFIXES,
-            lambda path: self._training.change(init=str(path)),
+            lambda path: self._training.new.change(init=str(path)),
         )

@@ -10,22 +10,14 @@ import dearpygui.dearpygui as dpg
 
 from app import icons, theme
 from app.dataset_preview import COLUMNS, ROWS, Preview
+from app.parameters import LABELS, Parameters, Row
 from app.texture import SheetTexture
 from app.training_bench import TrainingBench
-from app.training_form import (
-    STAGE_HELP,
-    STAGES,
-    WANTED,
-    FormField,
-    defaults,
-    presets,
-    sections,
-)
+from app.training_form import STAGE_HELP, WANTED, presets
 from app.ui import IconButton, Ui
 
 _SENTENCE = 52  # room for three lines
 _FOOT = _SENTENCE + 44
-_LABELS = 132
 _STAGES: dict[str, tuple[str, int]] = {
     "renderer": ("1 renderer", 84),
     "decoder": ("2 decoder", 80),
@@ -55,7 +47,7 @@ class NewRunPanel:
         self._ui, self._training, self._texture = ui, training, texture
         self._choose_data, self._choose_init = choose_data, choose_init
         self._stages: dict[str, int | str] = {}
-        self._parameters = Parameters(ui, training)
+        self._parameters = Parameters(ui, training.new)
         self._init_choices: dict[str, str] = {}
         self._preview: Preview | None = None
         self._crops: tuple[object, ...] = ()
@@ -102,7 +94,7 @@ class NewRunPanel:
         dpg.push_container_stack(self._foot)
         self._start = ui.button(
             "Start training",
-            training.begin,
+            training.new.begin,
             "Make the run's folder and train there in a process of its own, which leaves the CPU "
             "to whoever wants it and goes on when the studio is closed",
             width=ui.px(140),
@@ -127,7 +119,7 @@ class NewRunPanel:
         dpg.configure_item(self._sheet, width=cell * COLUMNS, height=cell * ROWS)
         for item in (self._data, self._init):
             dpg.configure_item(item, width=inner - px(30))
-        field = inner - px(_LABELS)
+        field = inner - px(LABELS)
         for item in (self._preset, self._name):
             dpg.configure_item(item, width=field)
         self._parameters.resize(field)
@@ -136,10 +128,11 @@ class NewRunPanel:
     def sync(self) -> None:
         """Show the form as it stands."""
         training = self._training
-        form = training.form
+        form = training.new.form
         self._sync_preview()
         runs = training.starting_points
-        key = (form, training.flaw, training.is_beginning, runs, training.folder)
+        new, count = training.new, len(training.runs)
+        key = (form, new.flaw, new.is_beginning, runs, training.folder, count)
         if key == self._synced:
             return
         self._synced = key
@@ -155,8 +148,8 @@ class NewRunPanel:
         dpg.set_value(self._preset, form.preset)
         if not dpg.is_item_active(self._name):
             dpg.set_value(self._name, form.name)
-        dpg.configure_item(self._name, hint=training.free_name)
-        flaw = training.flaw
+        dpg.configure_item(self._name, hint=training.new.name)
+        flaw = training.new.flaw
         self._parameters.sync(flaw.field if flaw is not None else "")
         for item, name in ((self._name, "name"), (self._data, "data")):
             wrong = flaw is not None and flaw.field == name and bool(dpg.get_value(item))
@@ -177,7 +170,7 @@ class NewRunPanel:
                 IconButton(ui, icons.folder, self._choose_init, "Choose a weights file")
 
     def _sync_start(self) -> None:
-        form = self._training.form
+        form = self._training.new.form
         labels = {} if form.stage in WANTED else {_FRESH: ""}
         labels |= {
             f"{r.name} · step {r.step:,}": str(r.path) for r in self._training.starting_points
@@ -217,7 +210,7 @@ class NewRunPanel:
     def _sync_preview(self) -> None:
         training = self._training
         self._texture.advance()
-        preview = training.preview
+        preview = training.new.preview
         if preview is not self._preview:
             self._preview = preview
             if preview is not None and preview.sheet is not None:
@@ -238,7 +231,7 @@ class NewRunPanel:
                     (0, 0), (width, height), color=theme.CLEAR, fill=theme.BACKGROUND,
                     rounding=self._ui.px(4), parent=self._sheet,
                 )  # fmt: skip
-        text, color = _found(preview, training.preview_flaw, bool(training.form.data))
+        text, color = _found(preview, training.new.preview_flaw, bool(training.new.form.data))
         dpg.set_value(self._found, text)
         dpg.configure_item(self._found, color=color)
 
@@ -246,23 +239,21 @@ class NewRunPanel:
 
     def _sync_foot(self) -> None:
         training, look = self._training, self._ui.theme
-        flaw = training.flaw
-        ready = flaw is None and not training.is_beginning
-        if training.is_beginning:
+        flaw = training.new.flaw
+        ready = flaw is None and not training.new.is_beginning
+        if training.new.is_beginning:
             text, color = "Making the run's folder …", theme.MUTED
         elif flaw is None:
             text, color = f"Goes into {training.folder.name}/{self._folder_name()}.", theme.MUTED
         else:
-            waits = flaw.field in ("init", "data") and not dpg.get_value(self._data)
-            locked = training.form.is_locked
-            text, color = flaw.text, theme.MUTED if waits or locked else theme.ERROR
+            text, color = flaw.text, theme.MUTED if flaw.is_gap else theme.ERROR
         dpg.set_value(self._flaw, text)
         dpg.configure_item(self._flaw, color=color)
         dpg.configure_item(self._start, enabled=ready)
         dpg.bind_item_theme(self._start, look.primary if ready else look.quiet)
 
     def _folder_name(self) -> str:
-        return self._training.form.name or self._training.free_name
+        return self._training.new.form.name or self._training.new.name
 
     def _copy(self) -> None:
         command = self._training.command()
@@ -271,10 +262,10 @@ class NewRunPanel:
             self._training.bench.toast("Copied the command of this run")
 
     def _set(self, **changes: str) -> None:
-        self._training.change(**changes)
+        self._training.new.change(**changes)
 
-    def _row(self, label: str, tooltip: str) -> _Row:
-        return _Row(self._ui, label, tooltip)
+    def _row(self, label: str, tooltip: str) -> Row:
+        return Row(self._ui, label, tooltip)
 
     def _combo(
         self, label: str, items: tuple[str, ...], chosen: Callable[[str], None], tooltip: str
@@ -283,108 +274,6 @@ class NewRunPanel:
             item: int | str = dpg.add_combo(items, callback=lambda _, value: chosen(str(value)))
         self._ui.tooltip(item, tooltip)
         return item
-
-
-class _Row:
-    """A label and, beside it, whatever is created inside."""
-
-    def __init__(self, ui: Ui, label: str, tooltip: str) -> None:
-        self._group = dpg.group(horizontal=True, xoffset=ui.px(_LABELS), horizontal_spacing=0)
-        self._group.__enter__()
-        with dpg.group():  # a tooltip would count as an item of the row
-            self.label: int | str = dpg.add_text(label, color=theme.MUTED)
-            if tooltip:
-                ui.tooltip(self.label, tooltip)
-
-    def __enter__(self) -> _Row:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._group.__exit__(None, None, None)
-
-
-class Parameters:
-    """The fields of the stage's command, each with the value it stands for while it is empty."""
-
-    def __init__(self, ui: Ui, training: TrainingBench) -> None:
-        self._ui, self._training = ui, training
-        self._group: int | str = 0
-        self._fields: dict[str, tuple[FormField, int | str, int | str]] = {}
-        self._stage = ""
-        self._width = 0
-
-    def resize(self, width: int) -> None:
-        """Make the fields as wide as that."""
-        self._width = width
-        for field, _, item in self._fields.values():
-            if field.kind != "flag":
-                dpg.configure_item(item, width=width)
-
-    def build(self) -> None:
-        """Create the container; the fields come with the stage."""
-        self._group = dpg.add_group()
-        self._stage = ""
-
-    def sync(self, flawed: str) -> None:
-        """Show the form's fields; the flawed one in the error colour."""
-        form = self._training.form
-        if form.stage != self._stage:
-            self._stage = form.stage
-            self._rebuild(form.stage)
-        values = defaults(form)
-        for name, (field, label, item) in self._fields.items():
-            text, default = form.text(name), values[name]
-            dpg.configure_item(label, color=theme.TEXT if text else theme.MUTED)
-            if field.kind == "flag":
-                dpg.set_value(item, (text or default) == "yes")
-            elif field.kind == "choice":
-                dpg.set_value(item, text or default)
-            else:
-                if not dpg.is_item_active(item):
-                    dpg.set_value(item, text)
-                dpg.configure_item(item, hint=default or "none")
-                dpg.bind_item_theme(item, self._ui.theme.flawed if name == flawed else 0)
-
-    def _rebuild(self, stage: str) -> None:
-        assert stage in STAGES
-        self._fields.clear()
-        dpg.delete_item(self._group, children_only=True)
-        dpg.push_container_stack(self._group)
-        for heading, fields in sections(stage):
-            self._ui.heading(heading)
-            for field in fields:
-                with _Row(self._ui, field.label, field.help) as row:
-                    item = self._widget(field)
-                self._fields[field.name] = (field, row.label, item)
-        dpg.pop_container_stack()
-
-    def _widget(self, field: FormField) -> int | str:
-        item: int | str
-        if field.kind == "flag":
-            item = dpg.add_checkbox(
-                callback=lambda _, on: self._choose(field, "yes" if on else "no")
-            )
-        elif field.kind == "choice":
-            item = dpg.add_combo(
-                field.choices,
-                width=self._width,
-                callback=lambda _, value: self._choose(field, str(value)),
-            )
-        else:
-            return self._ui.text_field(
-                "",
-                partial(self._training.set_text, field.name),
-                f"{field.help}.  Empty for the value shown",
-                width=self._width,
-                hint=" ",
-            )
-        self._ui.tooltip(item, field.help)
-        return item
-
-    def _choose(self, field: FormField, value: str) -> None:
-        """What the preset has anyway is not written down."""
-        form = self._training.form.with_text(field.name, "")
-        self._training.set_text(field.name, "" if value == defaults(form)[field.name] else value)
 
 
 def _found(preview: Preview | None, flaw: str, has_data: bool) -> tuple[str, theme.Color]:
