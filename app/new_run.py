@@ -18,7 +18,7 @@ from app.training_form import (
     request_of,
 )
 from app.workers import LatestWorker
-from stylesdf_core.commands.command_line import TrainRequest, command_line
+from stylesdf_core.commands.train_stages import TrainRequest
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,8 @@ class NewRun:
         Raises:
             FieldError: names the field that is wrong.
         """
+        from stylesdf_core.commands.command_line import command_line
+
         return command_line(self.request())
 
     def failed(self, reason: str) -> None:

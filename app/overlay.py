@@ -121,12 +121,11 @@ class Overlay:
         self._cards = (Card(ui), Card(ui))
         self._toasts: dict[Toast, int | str] = {}
 
-    def sync_toasts(self) -> None:
-        """Only the messages, in the window's corner, while there is no viewport."""
+    def sync_toasts(self, origin: tuple[int, int], size: tuple[int, int]) -> None:
+        """Only the messages, in a corner of what is shown, while there is no viewport."""
         for card in self._cards:
             card.hide()
-        size = (dpg.get_viewport_client_width(), dpg.get_viewport_client_height())
-        self._sync_toasts((0, 0), size)
+        self._sync_toasts(origin, size)
 
     def sync(
         self, origin: tuple[int, int], size: tuple[int, int], panes: list[Pane | None]

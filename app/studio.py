@@ -313,7 +313,7 @@ class Studio:
         self._menus.sync(scene)
         if self.page == "train":
             self.train_page.sync()
-            self._overlay.sync_toasts()
+            self._overlay.sync_toasts(*self.train_page.middle)
             return
         self.viewport.sync(scene)
         self._status.sync(scene)

@@ -65,6 +65,8 @@ class TrainPage:
         self._key: tuple[object, ...] = ()
         self._has_run: bool | None = None
         self._columns: dict[str, int | str] = {}
+        #: Origin and size of the middle, pixels of the window: messages cover nothing else.
+        self.middle = ((0, 0), (1, 1))
 
     def build(self) -> None:
         """Create everything, hidden, in the primary window."""
@@ -139,6 +141,7 @@ class TrainPage:
         left, right = px(_LEFT), px(_RIGHT)
         x = left + px(_GAP) + pad
         centre = max(px(240), width - left - right - 2 * (px(_GAP) + pad))
+        self.middle = ((x, top), (centre, tall))
         self._place("left", 0, top, left, tall)
         self._place("right", width - right, top, right, tall)
         head = px(RUN_HEIGHT)

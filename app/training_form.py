@@ -15,12 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from stylesdf_core.commands.command_line import TrainRequest
 from stylesdf_core.commands.field_help import field_help
 from stylesdf_core.commands.train_stages import (
     TrainDecoder,
     TrainJoint,
     TrainRenderer,
+    TrainRequest,
     TrainSphereInit,
 )
 from stylesdf_core.errors import InputError

@@ -33,7 +33,7 @@ class CurvesPanel:
         self._area: int | str = 0
         self._empty: int | str = 0
         self._smoothing: SliderRow | None = None
-        self._plots: dict[str, Plot] = {}
+        self.plots: dict[str, Plot] = {}
         self._laid_out: tuple[object, ...] = ()
         self._report: RunReport | None = None
         self._looks: tuple[object, ...] = ()
@@ -107,7 +107,7 @@ class CurvesPanel:
             )
             self._report = report
             ends = [float(line.steps[-1]) for found in shown.values() for line in found]
-            for group, plot in self._plots.items():
+            for group, plot in self.plots.items():
                 plot.update(shown[group], max(ends), fit=fresh)
         dpg.configure_item(self._empty, show=not shown)
         if not shown:
@@ -115,8 +115,8 @@ class CurvesPanel:
                 "Nothing recorded yet." if report is None or not available else "No curves chosen."
             )
             dpg.set_value(self._empty, text)
-        hovered = next((p.mouse_step() for p in self._plots.values() if p.is_hovered()), None)
-        for plot in self._plots.values():
+        hovered = next((p.mouse_step() for p in self.plots.values() if p.is_hovered()), None)
+        for plot in self.plots.values():
             plot.point_at(hovered)
 
     def _align(self, available: tuple[str, ...]) -> None:
@@ -127,9 +127,9 @@ class CurvesPanel:
         dpg.configure_item(self._spacer, width=max(1, self._size[0] - taken))
 
     def _lay_out(self, shown: dict[str, tuple[Line, ...]]) -> None:
-        for plot in self._plots.values():
+        for plot in self.plots.values():
             plot.delete()
-        self._plots.clear()
+        self.plots.clear()
         if not shown or self._size[1] <= 0:
             return
         px = self._ui.px
@@ -143,7 +143,7 @@ class CurvesPanel:
             wide = self._size[0] if index == len(shown) - 1 and index % columns == 0 else width
             plot = Plot(self._ui, self._area, group, lines)
             plot.place(x, y, wide, height)
-            self._plots[group] = plot
+            self.plots[group] = plot
 
     def _toggle(self, group: str) -> None:
         chosen = set(self._training.groups) ^ {group}

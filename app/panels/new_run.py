@@ -117,7 +117,7 @@ class NewRunPanel:
         dpg.configure_item(self._flaw, wrap=width)
         cell = inner // COLUMNS
         dpg.configure_item(self._sheet, width=cell * COLUMNS, height=cell * ROWS)
-        for item in (self._data, self._init):
+        for item in (self.data_field, self._init):
             dpg.configure_item(item, width=inner - px(30))
         field = inner - px(LABELS)
         for item in (self._preset, self._name):
@@ -142,8 +142,8 @@ class NewRunPanel:
         dpg.set_value(self._explanation, STAGE_HELP[form.stage])
         self._sync_start()
         dpg.configure_item(self._images, show=form.wants_images)
-        if not dpg.is_item_active(self._data):
-            dpg.set_value(self._data, form.data)
+        if not dpg.is_item_active(self.data_field):
+            dpg.set_value(self.data_field, form.data)
         dpg.configure_item(self._rest, show=not form.is_locked)
         dpg.set_value(self._preset, form.preset)
         if not dpg.is_item_active(self._name):
@@ -151,7 +151,7 @@ class NewRunPanel:
         dpg.configure_item(self._name, hint=training.new.name)
         flaw = training.new.flaw
         self._parameters.sync(flaw.field if flaw is not None else "")
-        for item, name in ((self._name, "name"), (self._data, "data")):
+        for item, name in ((self._name, "name"), (self.data_field, "data")):
             wrong = flaw is not None and flaw.field == name and bool(dpg.get_value(item))
             dpg.bind_item_theme(item, self._ui.theme.flawed if wrong else 0)
         self._sync_foot()
@@ -193,7 +193,7 @@ class NewRunPanel:
         with dpg.group() as self._images:
             ui.heading("Images")
             with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)):
-                self._data = ui.text_field(
+                self.data_field = ui.text_field(
                     "",
                     lambda text: self._set(data=text.strip()),
                     "Folder of images (nested, any size), data set of heads, or lmdb.  --data",

@@ -14,6 +14,7 @@ from stylesdf_core.commands.train_stages import (
     TrainDecoder,
     TrainJoint,
     TrainRenderer,
+    TrainRequest,
     TrainSphereInit,
 )
 from stylesdf_core.scene import Scene
@@ -31,7 +32,6 @@ _NAMES: dict[type, tuple[str, ...]] = {
 }
 
 
-TrainRequest: TypeAlias = TrainSphereInit | TrainRenderer | TrainDecoder | TrainJoint
 Request: TypeAlias = RenderImage | RenderTurntable | ExportMesh | Demo | TrainRequest
 
 

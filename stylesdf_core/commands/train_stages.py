@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from stylesdf_core.config import STDDEV_GROUP, to_json
 from stylesdf_core.errors import InputError
@@ -365,6 +365,9 @@ class TrainJoint(_TrainFromImages):
 
     def _of_preset(self, preset: Preset) -> dict[str, Any]:
         return {**super()._of_preset(preset), **self._batches(preset, 2, 4, STDDEV_GROUP)}
+
+
+TrainRequest: TypeAlias = TrainSphereInit | TrainRenderer | TrainDecoder | TrainJoint
 
 
 def _chunk(batch: int, most: int, group: int = 1) -> int:

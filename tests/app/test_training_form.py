@@ -42,9 +42,8 @@ def test_every_field_of_the_command_is_in_the_form(stage: str) -> None:
 def test_an_empty_form_is_the_command_without_flags() -> None:
     form = RunForm(data="/pictures", preset="tiny")
     request = request_of(form, Path("/runs"), name="mine")
-    assert request == TrainRenderer(
-        run_dir=Path("/runs/mine"), data=Path("/pictures"), preset="tiny"
-    )
+    expected = TrainRenderer(run_dir=Path("/runs/mine"), data=Path("/pictures"), preset="tiny")
+    assert request == expected
     assert set(presets()) == set(PRESETS)
 
 
