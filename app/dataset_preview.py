@@ -17,7 +17,7 @@ from stylesdf_core.data import UNREADABLE, Skipped, find_usable, open_images, sq
 
 COLUMNS, ROWS = 6, 2
 #: Edge of a crop on the sheet, pixels; crops of other sizes are enlarged or shrunk to it.
-CELL = 96
+CELL = 64
 _SHOWN_REASONS = 3
 
 

@@ -15,7 +15,7 @@ from app.run_watch import sample_file
 from app.workers import LatestWorker
 
 #: Edges of what is shown, pixels: a grid is twice as wide as high.
-WIDTH, HEIGHT = 768, 384
+WIDTH, HEIGHT = 640, 320
 
 
 @dataclass(frozen=True)

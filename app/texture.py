@@ -52,7 +52,8 @@ class PictureTexture:
 class SheetTexture:
     """One raw texture for pictures that change seldom, up to a size of its own.
 
-    Made when a picture first needs it, and never deleted; see :class:`PictureTexture`.
+    Made when a picture first needs it, and never deleted; see :class:`PictureTexture`. From then
+    on every frame uploads it, so it had better be small.
     """
 
     def __init__(self, width: int, height: int) -> None:

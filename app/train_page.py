@@ -29,6 +29,7 @@ from app.ui import Ui
 _LEFT, _RIGHT, _GAP, _PADDING = 284, 332, 6, 12
 _TOP = 26  # the menu bar's
 _LOG_LEAST = 180
+_NOTHING = 460
 
 
 class SheetTextures:
@@ -164,6 +165,7 @@ class TrainPage:
         self.samples.resize(grid_width, grid)
         self.log.resize(centre - grid_width - pad, grid)
         dpg.configure_item(self._indent, height=max(1, tall // 2 - px(120)))
+        dpg.configure_item(self._nothing, indent=max(1, (centre - px(_NOTHING)) // 2))
 
     def _place(self, name: str, x: int, y: int, width: int, height: int) -> None:
         dpg.configure_item(
@@ -180,24 +182,25 @@ class TrainPage:
         """What stands in the middle before there is any run."""
         ui = self._ui
         self._indent = dpg.add_spacer(height=1)
-        title = dpg.add_text("No runs yet")
-        if ui.theme.title:
-            dpg.bind_item_font(title, ui.theme.title)
-        dpg.add_text(
-            "Choose a folder of pictures on the right: one kind of thing, centred and upright. "
-            "Leave the preset at tiny to see it work in minutes, then start.",
-            color=theme.MUTED,
-            wrap=ui.px(460),
-        )
-        dpg.add_spacer(height=ui.px(8))
-        with dpg.group(horizontal=True):
-            ui.button(
-                "Choose pictures …",
-                self._choose_data,
-                "A folder of images to train on",
-                look=ui.theme.primary,
+        with dpg.group() as self._nothing:
+            title = dpg.add_text("No runs yet")
+            if ui.theme.title:
+                dpg.bind_item_font(title, ui.theme.title)
+            dpg.add_text(
+                "Choose a folder of pictures on the right: one kind of thing, centred and upright. "
+                "Leave the preset at tiny to see it work in minutes, then start.",
+                color=theme.MUTED,
+                wrap=ui.px(_NOTHING),
             )
-            ui.button("Add run …", self._add_run, "List a run that lies elsewhere")
+            dpg.add_spacer(height=ui.px(8))
+            with dpg.group(horizontal=True):
+                ui.button(
+                    "Choose pictures …",
+                    self._choose_data,
+                    "A folder of images to train on",
+                    look=ui.theme.primary,
+                )
+                ui.button("Add run …", self._add_run, "List a run that lies elsewhere")
 
     def _show_file(self, path: Path) -> None:
         try:

@@ -22,7 +22,8 @@ from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import RunSummary
 
-_SMOOTHING = 0.6
+#: Of the curves, until somebody moves the slider.
+SMOOTHING = 0.6
 _POLL_EVERY = 0.25  # seconds between looks at processes
 _QUIET = 3.0  # seconds after the start that belong to the first picture
 _FIRST_GROUPS = ("losses", "β")
@@ -38,7 +39,7 @@ class TrainingBench:
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
         self.groups: tuple[str, ...] = _FIRST_GROUPS
-        self.smoothing = _SMOOTHING
+        self.smoothing = SMOOTHING
         self.selected: Path | None = None
         self.sample_step: int | None = None  # None for the newest
         self.sample_thumb = False

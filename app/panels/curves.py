@@ -11,7 +11,7 @@ from app import fonts, theme
 from app.curves import GROUP_HELP, GROUPS, Line
 from app.run_watch import RunReport
 from app.slider import SliderActions, SliderRow, SliderSpec
-from app.training_bench import TrainingBench
+from app.training_bench import SMOOTHING, TrainingBench
 from app.ui import Ui
 
 _TOOLS = 32
@@ -62,7 +62,7 @@ class CurvesPanel:
                     0.05,
                     label_width=76,
                 ),
-                SliderActions(self._smooth, lambda: None, lambda: self._smooth(0.6)),
+                SliderActions(self._smooth, lambda: None, lambda: self._smooth(SMOOTHING)),
                 ui.px(_SMOOTHING),
             )
         dpg.add_spacer(height=ui.px(4))
@@ -92,7 +92,7 @@ class CurvesPanel:
                 dpg.configure_item(button, show=group in available or group in ("losses", "β"))
         self._align(available)
         if self._smoothing is not None:
-            self._smoothing.show(training.smoothing)
+            self._smoothing.show(training.smoothing, edited=training.smoothing != SMOOTHING)
         lines = report.lines if report is not None and report.lines is not None else {}
         shown = {group: lines[group] for group in training.groups if lines.get(group)}
         names = tuple((group, tuple(line.name for line in found)) for group, found in shown.items())
@@ -213,7 +213,9 @@ class Plot:
 
     def mouse_step(self) -> float | None:
         """The step under the mouse; None beside the curves."""
-        step = float(dpg.get_plot_mouse_pos()[0])
+        step, value = map(float, dpg.get_plot_mouse_pos())
+        if step == value == 0.0:  # over an axis, and never over the curves so far
+            return None
         return step if self._extent is not None and 0.0 <= step <= self._extent[1] else None
 
     def update(self, lines: tuple[Line, ...], last: float, *, fit: bool) -> None:

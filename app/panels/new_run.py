@@ -168,6 +168,10 @@ class NewRunPanel:
                     self._init, "A run of yours that has a checkpoint, or a weights file.  --init"
                 )
                 IconButton(ui, icons.folder, self._choose_init, "Choose a weights file")
+            with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)) as self._lock:
+                with dpg.drawlist(ui.px(20), ui.px(20)) as lock:
+                    icons.lock_closed(lock, 0.0, 0.0, float(ui.px(20)), theme.MUTED)
+                ui.small_text("Everything else waits for what it starts from.")
 
     def _sync_start(self) -> None:
         form = self._training.new.form
@@ -181,6 +185,7 @@ class NewRunPanel:
         shown = next((label for label, path in labels.items() if path == form.init), _CHOOSE)
         dpg.configure_item(self._init, items=tuple(labels))
         dpg.set_value(self._init, shown)
+        dpg.configure_item(self._lock, show=form.is_locked)
         dpg.configure_item(self._start_from, show=form.stage != "sphere-init")
 
     def _chosen(self, label: str) -> None:

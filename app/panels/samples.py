@@ -95,7 +95,8 @@ class SamplesPanel:
                     spec.label, spec.tooltip, float(low), float(max(high, low + 1)), float(apart),
                     digits=0, origin=float(low), label_width=spec.label_width,
                 )  # fmt: skip
-            self._slider.show(float(training.shown_sample or 0), edited=bool(steps))
+            chosen = training.sample_step is not None
+            self._slider.show(float(training.shown_sample or 0), edited=chosen)
 
     def _draw(self) -> None:
         px, sample = self._ui.px, self._shown

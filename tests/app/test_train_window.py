@@ -13,7 +13,7 @@ from tests.app.test_window import display_command
 from tests.models import save_tiny
 
 # Seconds of training, but every start of a process brings torch along.
-pytestmark = [pytest.mark.window, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.window, pytest.mark.timeout(3600)]
 
 FIRST = ("empty", "locked", "start", "stop_and_resume", "open_checkpoint", "leave")
 
@@ -33,7 +33,7 @@ def test_runs_are_started_followed_and_opened_and_outlive_the_window(
                 cwd=repository,
                 capture_output=True,
                 text=True,
-                timeout=900,
+                timeout=1700,
                 check=False,
             )  # fmt: skip
             report = f"{result.stdout}\n{result.stderr}"

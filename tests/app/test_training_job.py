@@ -21,8 +21,11 @@ from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import summary
 from tests.training.stage_phases import stage_config, write_images
 
+# Every start of a process brings torch along, and training leaves the CPU to everybody else.
+pytestmark = pytest.mark.timeout(1800)
 
-def wait(condition: Callable[[], object], what: str, seconds: float = 120.0) -> None:
+
+def wait(condition: Callable[[], object], what: str, seconds: float = 600.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"waited too long: {what}"
