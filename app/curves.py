@@ -81,13 +81,18 @@ class Curves:
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Take records in, in order."""
+        new: dict[str, tuple[list[float], list[float]]] = {}
         for record in records:
             step = float(record["step"])
             for name, value in record.items():
-                if isinstance(value, (int, float)) and math.isfinite(value) and group_of(name):
-                    if name not in self._columns:
-                        self._columns[name] = _Column()
-                    self._columns[name].append(step, float(value))
+                if name in _NOT_PLOTTED or not isinstance(value, (int, float)):
+                    continue
+                if math.isfinite(value):
+                    steps, values = new.setdefault(name, ([], []))
+                    steps.append(step)
+                    values.append(value)
+        for name, (steps, values) in new.items():
+            self._columns.setdefault(name, _Column()).extend(steps, values)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -115,13 +120,15 @@ class _Column:
         self._data = np.empty((2, 256))
         self._length = 0
 
-    def append(self, step: float, value: float) -> None:
-        if self._length == self._data.shape[1]:
-            grown = np.empty((2, 2 * self._length))
-            grown[:, : self._length] = self._data
+    def extend(self, steps: list[float], values: list[float]) -> None:
+        end = self._length + len(steps)
+        if end > self._data.shape[1]:
+            grown = np.empty((2, max(end, 2 * self._data.shape[1])))
+            grown[:, : self._length] = self._data[:, : self._length]
             self._data = grown
-        self._data[:, self._length] = step, value
-        self._length += 1
+        self._data[0, self._length : end] = steps
+        self._data[1, self._length : end] = values
+        self._length = end
 
     @property
     def steps(self) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from stylesdf_core.training.run_summary import RunSummary, summary
 
 _LOOK_EVERY = 1.0  # seconds
 _LOG_LINES = 100
+_BREATH = 0.01  # seconds between pieces of a long file
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ class _Followed:
         self._forget()
         self._tail = StatsTail(self.run)
         self._files: tuple[object, ...] = ()
+        self._changed = True
 
     def _forget(self) -> None:
         self.curves, self.health, self.advice = Curves(), Health(), ""
@@ -195,26 +198,25 @@ class _Followed:
         self.speed: float | None = None
 
     def read(self) -> bool:
-        """Take in what is new; True if anything was."""
-        changed = False
-        while True:
-            news = self._tail.read()
-            if news.starts_over:
-                self._forget()
-                changed = True
-            self.curves.append(news.records)
-            for record in news.records:
-                self._note(record)
-            changed = changed or bool(news.records)
-            if not news.more:
-                break
+        """Take in the next piece of what is recorded; True if there is more of it."""
+        news = self._tail.read()
+        if news.starts_over:
+            self._forget()
+        self.curves.append(news.records)
+        for record in news.records:
+            self._note(record)
+        self._changed = self._changed or news.starts_over or bool(news.records)
+        return news.more
+
+    def has_changed(self) -> bool:
+        """Whether a report would say anything new since the last time this was asked."""
         files = (
             _entries(self.run.path / "samples"),
             _entries(self.run.checkpoints),
             log_tail(self.run, _LOG_LINES),
         )
-        changed = changed or files != self._files
-        self._files = files
+        changed = self._changed or files != self._files
+        self._changed, self._files = False, files
         return changed
 
     def _note(self, record: dict[str, object]) -> None:
@@ -277,8 +279,10 @@ def _following(wake: threading.Event) -> Work[RunRequest, RunReport]:
         first = True
         while True:
             wake.clear()
-            changed = followed.read()
-            yield followed.report(request) if changed or first else None
+            while followed.read():
+                yield None
+                time.sleep(_BREATH)  # a long run is read while the window goes on
+            yield followed.report(request) if followed.has_changed() or first else None
             first = False
             wake.wait(_LOOK_EVERY)
 

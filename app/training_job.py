@@ -17,7 +17,7 @@ from stylesdf_core.training import processes
 from stylesdf_core.training.run_dir import RunDir
 
 #: Bytes of stats.jsonl taken at a time, so that the first look at a long run leaves others time.
-_PIECE = 1 << 20
+_PIECE = 1 << 17
 
 
 class TrainingJob:
