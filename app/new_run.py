@@ -115,11 +115,9 @@ class NewRun:
         return self._form_flaw or self._found_flaw
 
     def _look_over(self) -> Flaw | None:
-        form = self.form
-        if form.is_locked:
-            return Flaw(WANTED[form.stage], "init", is_gap=True)
-        if form.wants_images and not form.data:
-            return Flaw("Choose a folder of images to train on.", "data", is_gap=True)
+        form, gap = self.form, self._gap()
+        if gap is not None:
+            return gap
         if form.wants_images and self.preview_flaw:
             return Flaw(self.preview_flaw, "data")
         try:
@@ -138,6 +136,14 @@ class NewRun:
                 )
         return None
 
+    def _gap(self) -> Flaw | None:
+        form = self.form
+        if form.is_locked:
+            return Flaw(WANTED[form.stage], "init", is_gap=True)
+        if form.wants_images and not form.data:
+            return Flaw("Choose a folder of images to train on.", "data", is_gap=True)
+        return None
+
     # --- what becomes of it ---------------------------------------------------------------------
 
     def begin(self) -> None:
@@ -152,6 +158,9 @@ class NewRun:
         Raises:
             FieldError: names the field that is wrong.
         """
+        gap = self._gap()
+        if gap is not None:
+            raise FieldError(gap.field, gap.text)
         return request_of(self.form, self.folder, name=checked_name(self.form, self.folder))
 
     def command(self) -> str:

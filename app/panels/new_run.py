@@ -205,6 +205,7 @@ class NewRunPanel:
                     hint="folder of pictures",
                 )
                 IconButton(ui, icons.folder, self._choose_data, "Choose a folder")
+            dpg.add_spacer(height=ui.px(1))
             with dpg.group() as group:
                 self._sheet = dpg.add_drawlist(1, 1)
             ui.tooltip(

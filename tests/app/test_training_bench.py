@@ -119,6 +119,8 @@ def test_a_later_stage_is_checked_with_what_it_starts_from(
     new.change(stage="decoder", data=str(tmp_path / "images"))
     assert new.flaw is not None
     assert (new.flaw.field, new.flaw.is_gap) == ("init", True)
+    assert training.command() is None
+    assert training.bench.toasts[-1].text == new.flaw.text
     new.change(init=str(tmp_path / "broken.pt"))
     (tmp_path / "broken.pt").write_bytes(b"nothing")
     until(training, lambda: new.flaw is not None)
