@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from app import exports
 from app.dialogs import Dialogs
@@ -14,6 +14,7 @@ from app.workbench import Workbench
 _STEP = math.radians(4.0)
 MODEL_SUFFIXES = (".safetensors", ".pt", ".pth")
 SESSION_SUFFIXES = (".json", ".png", ".gif", ".glb", ".obj", ".ply")
+Page = Literal["explore", "train"]
 FONT_SCALES = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 
 
@@ -28,6 +29,13 @@ class Window(Protocol):
 
     def set_scale(self, scale: float) -> None:
         """Build everything anew at another scale."""
+
+    @property
+    def page(self) -> Page:
+        """What the window shows."""
+
+    def show_page(self, page: Page) -> None:
+        """Explore faces, or train."""
 
     def ask_to_quit(self) -> None:
         """Close, asking first while jobs run."""
@@ -64,6 +72,10 @@ class Actions:
     def toggle_split(self) -> None:
         """Picture and mesh side by side, or one of them."""
         self.bench.set_view(split=not self.bench.settings.view.split)
+
+    def switch_page(self) -> None:
+        """From exploring to training and back."""
+        self.window.show_page("train" if self.window.page == "explore" else "explore")
 
     def open_session(self) -> None:
         """Ask for a session or an exported file."""

@@ -66,6 +66,14 @@ class Columns:
         yield
         dpg.pop_container_stack()
 
+    def hide(self) -> None:
+        """Leave the window to others until the next :meth:`place`."""
+        self._key = ()
+        for item in (self._left, self._centre, self._right, self._jobs, self._status):
+            dpg.hide_item(item)
+        for splitter in (self._left_splitter, self._right_splitter):
+            splitter.show(False)
+
     def place(self, window: WindowSettings, *, has_layers: bool) -> Places | None:
         """Put everything where it belongs; None where nothing has changed since the last call."""
         width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
@@ -83,6 +91,8 @@ class Columns:
         centre = max(px(120), width - left - right - 2 * gap)
         for item in (self._left, self._right, self._jobs):
             dpg.configure_item(item, show=shown)
+        for item in (self._centre, self._status):
+            dpg.show_item(item)
         for splitter, x in (
             (self._left_splitter, left),
             (self._right_splitter, width - right - gap),

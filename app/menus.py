@@ -12,7 +12,7 @@ from typing import get_args
 import dearpygui.dearpygui as dpg
 
 from app import edits, fonts, theme
-from app.actions import FONT_SCALES, Actions
+from app.actions import FONT_SCALES, Actions, Page
 from app.exports import EXPORTS
 from app.model_loader import DEVICES
 from app.shortcuts import Shortcut
@@ -22,15 +22,29 @@ from stylesdf_core.config import NoiseMode
 from stylesdf_core.scene import VIEWS, Scene
 
 _SAMPLES = (12, 24, 48, 96)
+_TABS: tuple[tuple[Page, str, str], ...] = (
+    ("explore", "Explore", "Faces: identity, camera, mesh, export  Ctrl+T"),
+    ("train", "Train", "Training runs: start, follow, resume, open  Ctrl+T"),
+)
 _STATE_WIDTH = 96
 
 
 class Menus:
-    """Builds the menu bar of the window and keeps its checks."""
+    """Builds the menu bar of the window and keeps its checks.
+
+    Args:
+        training: how many runs are being trained.
+    """
 
     def __init__(
-        self, ui: Ui, bench: Workbench, actions: Actions, table: Iterable[Shortcut]
+        self,
+        ui: Ui,
+        bench: Workbench,
+        actions: Actions,
+        table: Iterable[Shortcut],
+        training: Callable[[], int],
     ) -> None:
+        self._training = training
         self._ui, self._bench, self._actions = ui, bench, actions
         self._keys = {shortcut.what: shortcut.keys for shortcut in table}
         self._checks: list[tuple[int | str, Callable[[], bool]]] = []
@@ -43,6 +57,8 @@ class Menus:
         self._listed: tuple[object, ...] | None = None
         self._shown_state: tuple[object, ...] = ()
         self._devices: dict[str, int | str] = {}
+        self._tabs: dict[Page, int | str] = {}
+        self._shown_tab: tuple[object, ...] = ()
 
     def build(self) -> None:
         """Create the menu bar in the current window."""
@@ -53,6 +69,10 @@ class Menus:
             self._build_render()
             with self._menu("Help"):
                 self._item("Shortcuts", self._actions.window.show_shortcuts, "list of shortcuts")
+            dpg.add_spacer(width=self._ui.px(12))
+            for page, label, tip in _TABS:
+                act = partial(self._actions.window.show_page, page)
+                self._tabs[page] = self._ui.button(label, act, tip, width=self._ui.px(72))
             self._spacer = dpg.add_spacer(width=1)
             self._model_menu = dpg.add_menu(label="model")
             dpg.bind_item_theme(self._model_menu, self._ui.theme.popup)
@@ -68,6 +88,7 @@ class Menus:
             dpg.configure_item(item, show=name in self._bench.models.devices)
         self._sync_models()
         self._sync_state()
+        self._sync_tabs()
         self._align()
 
     # --- building -------------------------------------------------------------------------------
@@ -145,6 +166,14 @@ class Menus:
                 self._item(f"Camera: {name}", partial(self._preset, name))
             self._item("Reset the camera", bench.reset_camera, "reset the camera")
             dpg.add_separator()
+            for page, label, _ in _TABS:
+                self._check(
+                    label,
+                    partial(window.show_page, page),
+                    _equals(lambda: window.page, page),
+                    "explore or train",
+                )
+            dpg.add_separator()
             self._check(
                 "Panels",
                 window.toggle_panels,
@@ -196,6 +225,16 @@ class Menus:
         self._bench.document.apply(replace(scene, options=options))
 
     # --- the model ------------------------------------------------------------------------------
+
+    def _sync_tabs(self) -> None:
+        key = (self._actions.window.page, self._training())
+        if key == self._shown_tab:
+            return
+        self._shown_tab = key
+        for page, tab in self._tabs.items():
+            look = self._ui.theme.selected if page == key[0] else self._ui.theme.quiet
+            dpg.bind_item_theme(tab, look)
+        dpg.configure_item(self._tabs["train"], label=f"Train · {key[1]}" if key[1] else "Train")
 
     def _sync_models(self) -> None:
         bench = self._bench

@@ -121,6 +121,12 @@ class Overlay:
         self._cards = (Card(ui), Card(ui))
         self._toasts: dict[Toast, int | str] = {}
 
+    def sync_toasts(self, origin: tuple[int, int], size: tuple[int, int]) -> None:
+        """Only the messages, in a corner of what is shown, while there is no viewport."""
+        for card in self._cards:
+            card.hide()
+        self._sync_toasts(origin, size)
+
     def sync(
         self, origin: tuple[int, int], size: tuple[int, int], panes: list[Pane | None]
     ) -> None:

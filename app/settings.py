@@ -69,6 +69,23 @@ class ExportSettings:
 
 
 @dataclass(frozen=True)
+class TrainingSettings:
+    """Where training runs are found.
+
+    Attributes:
+        folder: of new runs; empty for the user's data folder.
+        added: run folders elsewhere that are listed as well.
+        hidden: run folders that have been taken off the list; their files stay.
+        data: the images of the last run that was started.
+    """
+
+    folder: str = ""
+    added: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    data: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything remembered.
 
@@ -82,6 +99,7 @@ class Settings:
     view: ViewSettings = field(default_factory=ViewSettings)
     mesh: MeshSettings = field(default_factory=MeshSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
     device: str = "auto"
     recent_models: tuple[str, ...] = ()
     locked: tuple[str, ...] = ()
@@ -167,6 +185,11 @@ def _tolerant(cls: type[Any], data: Any) -> Any:
         except (InputError, ValueError, TypeError):
             continue
     return value
+
+
+def default_runs_folder() -> Path:
+    """Where training runs go before the user has said otherwise."""
+    return Path(platformdirs.user_data_dir(_APPLICATION, appauthor=False)) / "runs"
 
 
 def default_export_folder() -> Path:

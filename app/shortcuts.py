@@ -19,6 +19,7 @@ class Shortcut:
         keys: as people write it.
         code: Dear PyGui's key code.
         repeats: acts again while the key is held.
+        anywhere: also while the Train tab is shown.
     """
 
     keys: str
@@ -28,6 +29,7 @@ class Shortcut:
     ctrl: bool = False
     shift: bool = False
     repeats: bool = False
+    anywhere: bool = False
 
 
 def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
@@ -64,19 +66,33 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
         ),
         key("Ctrl+Z", dpg.mvKey_Z, "undo", actions.undo, ctrl=True, repeats=True),
         key("Ctrl+Shift+Z", dpg.mvKey_Z, "redo", actions.redo, ctrl=True, shift=True, repeats=True),
-        key("F1", dpg.mvKey_F1, "list of shortcuts", window.show_shortcuts),
+        key(
+            "Ctrl+T", dpg.mvKey_T, "explore or train", actions.switch_page,
+            ctrl=True, anywhere=True,
+        ),
+        key("F1", dpg.mvKey_F1, "list of shortcuts", window.show_shortcuts, anywhere=True),
         key("F10", dpg.mvKey_F10, "hide or show the panels", window.toggle_panels),
-        key("F11", dpg.mvKey_F11, "full screen", window.toggle_full_screen),
-        key("Ctrl+Q", dpg.mvKey_Q, "quit", window.ask_to_quit, ctrl=True),
+        key("F11", dpg.mvKey_F11, "full screen", window.toggle_full_screen, anywhere=True),
+        key("Ctrl+Q", dpg.mvKey_Q, "quit", window.ask_to_quit, ctrl=True, anywhere=True),
     )  # fmt: skip
 
 
 class Keyboard:
-    """Obeys the shortcuts unless a text field or a dialog has the keyboard."""
+    """Obeys the shortcuts unless a text field or a dialog has the keyboard.
 
-    def __init__(self, table: tuple[Shortcut, ...], typing: Callable[[], bool]) -> None:
+    Args:
+        typing: whether one has.
+        exploring: whether faces are explored; what acts on them is not obeyed elsewhere.
+    """
+
+    def __init__(
+        self,
+        table: tuple[Shortcut, ...],
+        typing: Callable[[], bool],
+        exploring: Callable[[], bool],
+    ) -> None:
         self._table = table
-        self._typing = typing
+        self._typing, self._exploring = typing, exploring
         self._held: set[int] = set()
         with dpg.handler_registry() as self.registry:
             dpg.add_key_press_handler(callback=lambda _, code: self._pressed(int(code)))
@@ -91,7 +107,8 @@ class Keyboard:
         self._held.add(code)
         for shortcut in self._table:
             matches = shortcut.code == code and (shortcut.ctrl, shortcut.shift) == (ctrl, shift)
-            if matches and (shortcut.repeats or not held):
+            allowed = shortcut.anywhere or self._exploring()
+            if matches and allowed and (shortcut.repeats or not held):
                 shortcut.act()
                 return
 

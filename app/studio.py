@@ -15,7 +15,7 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.actions import Actions
+from app.actions import Actions, Page
 from app.dialogs import Dialogs
 from app.layout import Columns, Places
 from app.menus import Menus
@@ -34,6 +34,8 @@ from app.settings import SettingsStore
 from app.shortcuts import Keyboard, Shortcut, shortcuts
 from app.texture import PictureTexture
 from app.toolbar import Toolbar
+from app.train_page import SheetTextures, TrainPage
+from app.training_bench import TrainingBench
 from app.ui import Ui
 from app.viewport import Viewport
 from app.workbench import Workbench
@@ -79,6 +81,9 @@ class Studio:
 
     def __init__(self, store: SettingsStore, scene: Scene | None = None) -> None:
         self.bench = Workbench(store, scene)
+        self.training = TrainingBench(self.bench)
+        #: What the window shows.
+        self.page: Page = "explore"
         self._opened = False
         self._quitting = False
         self._synced: tuple[object, ...] = ()
@@ -121,6 +126,7 @@ class Studio:
         dpg.set_exit_callback(self.ask_to_quit)
         self._picture_texture = PictureTexture()
         self._mesh_texture = PictureTexture()
+        self._sheets = SheetTextures()
         self.pointer = Pointer()
         self._build()
         dpg.setup_dearpygui()
@@ -153,6 +159,7 @@ class Studio:
         """Stop the workers, remember everything, destroy the window."""
         if self._opened:
             self._remember_window()
+        self.training.close()
         self.bench.close()
         if self._opened:
             self._opened = False
@@ -171,6 +178,7 @@ class Studio:
         self.pointer.update()
         self._ui.number_entry.update()
         self.bench.tick()
+        self.training.tick(shown=self.page == "train")
         self._commit_when_quiet()
 
     def _guarded(self, work: Callable[[], None]) -> None:
@@ -207,7 +215,9 @@ class Studio:
         self.actions = actions = Actions(bench, self._dialogs, self)
         self._shortcuts: tuple[Shortcut, ...] = shortcuts(actions)
         self._keyboard = Keyboard(
-            self._shortcuts, lambda: ui.typing or self._dialogs.is_open or ui.number_entry.is_open
+            self._shortcuts,
+            lambda: ui.typing or self._dialogs.is_open or ui.number_entry.is_open,
+            lambda: self.page == "explore",
         )
         self.identity = IdentityPanel(ui, bench)
         self._mixing = MixingPanel(ui, bench)
@@ -220,12 +230,15 @@ class Studio:
         self._panels = (
             self.identity, self._mixing, self._camera, self._mesh, self._export, self._toolbar,
         )  # fmt: skip
-        self._menus = Menus(ui, bench, actions, self._shortcuts)
+        self._menus = Menus(ui, bench, actions, self._shortcuts, lambda: len(self.training.alive))
+        opened = partial(self.show_page, "explore")
+        self.train_page = TrainPage(ui, self.training, self._dialogs, self._sheets, opened)
         self.viewport = Viewport(ui, bench, self._picture_texture, self._mesh_texture)
         window = bench.settings.window
         with dpg.window() as self._window:
             self._menus.build()
             self._columns = Columns(ui, self._resize_columns)
+            self.train_page.build()
         dpg.bind_item_theme(self._window, ui.theme.flat)
         with self._columns.inside("left"):
             self.identity.build(ui.px(window.left_width))
@@ -249,6 +262,7 @@ class Studio:
         )
         self._places = None
         self._synced = ()
+        self.show_page(self.page)
 
     def _rebuild(self) -> None:
         """Build everything anew; textures stay, since deleting live ones crashes."""
@@ -267,6 +281,8 @@ class Studio:
 
     def _layout(self) -> None:
         """Place the columns where something has changed, and fit the panels into them."""
+        if self.page != "explore":
+            return
         places = self._columns.place(self.bench.settings.window, has_layers=self.bench.n_latent > 0)
         if places is None:
             return
@@ -294,6 +310,11 @@ class Studio:
     def _sync(self) -> None:
         bench = self.bench
         scene = bench.scene
+        self._menus.sync(scene)
+        if self.page == "train":
+            self.train_page.sync()
+            self._overlay.sync_toasts(*self.train_page.middle)
+            return
         self.viewport.sync(scene)
         self._status.sync(scene)
         self._jobs.sync(scene)
@@ -306,7 +327,6 @@ class Studio:
             for panel in self._panels:
                 panel.sync(scene)
             self._sync_title()
-        self._menus.sync(scene)
         if self._places is not None:
             panes = [self.viewport.picture_pane, self.viewport.mesh_pane]
             self._overlay.sync(self._places.origin, self._places.size, panes)
@@ -323,6 +343,14 @@ class Studio:
         """Hide or show the side panels."""
         self._set_window(panels_shown=not self.bench.settings.window.panels_shown)
 
+    def show_page(self, page: Page) -> None:
+        """Explore faces, or train; the viewport rests while it is not shown."""
+        self.page = page
+        self.bench.is_resting = page != "explore"
+        if self.bench.is_resting:
+            self._columns.hide()
+        self.train_page.show(page == "train")
+
     def toggle_full_screen(self) -> None:
         """Fill the screen, or no longer."""
         dpg.toggle_viewport_fullscreen()
@@ -332,18 +360,17 @@ class Studio:
         self._new_scale = scale
 
     def ask_to_quit(self) -> None:
-        """Close, asking first while jobs run."""
+        """Close, asking first while jobs run; training goes on, which is said."""
         count = len(self.bench.jobs.active)
-        if count and self._dialogs.is_open:
+        if (count or self.training.alive) and self._dialogs.is_open:
             return  # its answer comes first: quitting now would cancel exports unasked
-        if count:
-            what = "An export is" if count == 1 else f"{count} exports are"
-            self._dialogs.confirm(
-                "Quit?",
-                f"{what} still running and would be cancelled; no half file is left behind.",
-                "Quit",
-                self.quit,
-            )
+        lost = "An export is" if count == 1 else f"{count} exports are"
+        lost += " still running and would be cancelled; no half file is left behind."
+        words = [lost] if count else []
+        if self.training.alive:
+            words.append(self.training.goes_on)
+        if words:
+            self._dialogs.confirm("Quit?", " ".join(words), "Quit", self.quit)
         else:
             self.quit()
 

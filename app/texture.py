@@ -38,7 +38,7 @@ class PictureTexture:
         height, width = pixels.shape[:2]
         edge = next(edge for edge in EDGES if edge >= max(height, width))
         if edge not in self._made:
-            self._made[edge] = _make(edge + 1)
+            self._made[edge] = _make(edge + 1, edge + 1)
         tag, texels = self._made[edge]
         texels[:height, :width, :3] = pixels
         # A border of the same colours keeps filtering from reaching stale texels.
@@ -49,14 +49,45 @@ class PictureTexture:
         dpg.set_value(tag, texels)
 
 
+class SheetTexture:
+    """One raw texture for pictures that change seldom, up to a size of its own.
+
+    Made when a picture first needs it, and never deleted; see :class:`PictureTexture`. From then
+    on every frame uploads it, so it had better be small.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self._size = (width, height)
+        self._made: tuple[int | str, npt.NDArray[np.float32]] | None = None
+        #: As of :class:`PictureTexture`.
+        self.tag: int | str = 0
+        self.uv_max = (0.0, 0.0)
+        self._copied: tuple[int | str, tuple[float, float]] = (self.tag, self.uv_max)
+
+    def advance(self) -> None:
+        """A frame has passed: what was copied before it can be drawn."""
+        self.tag, self.uv_max = self._copied
+
+    def show(self, pixels: npt.NDArray[np.float32]) -> None:
+        """Copy a picture, (H, W, 3) in [0, 1], no larger than the texture."""
+        width, height = self._size
+        if self._made is None:
+            self._made = _make(width, height)
+        tag, texels = self._made
+        high, wide = pixels.shape[:2]
+        texels[:high, :wide, :3] = pixels
+        self._copied = (tag, (wide / width, high / height))
+        dpg.set_value(tag, texels)
+
+
 def suitable_edge(shown: float) -> int:
     """Edge of a picture to be rendered for a pane ``shown`` pixels wide."""
     return next((edge for edge in EDGES if edge >= 0.8 * shown), EDGES[-1])
 
 
-def _make(edge: int) -> tuple[int | str, npt.NDArray[np.float32]]:
-    texels = np.zeros((edge, edge, 4), np.float32)
+def _make(width: int, height: int) -> tuple[int | str, npt.NDArray[np.float32]]:
+    texels = np.zeros((height, width, 4), np.float32)
     texels[..., 3] = 1.0
     with dpg.texture_registry():
-        tag = dpg.add_raw_texture(edge, edge, texels, format=dpg.mvFormat_Float_rgba)
+        tag = dpg.add_raw_texture(width, height, texels, format=dpg.mvFormat_Float_rgba)
     return tag, texels

@@ -27,6 +27,14 @@ WARNING = _color("#e6b450")
 WARNING_DIM = _color("#66542e")
 ERROR = _color("#e06c75")
 CLEAR: Color = (0, 0, 0, 0)
+#: Of curves that share a plot: told apart at a glance, none of them loud.
+CURVES = tuple(
+    _color(code)
+    for code in (
+        "#6aa3ff", "#e0b070", "#63bfa8", "#d98598", "#a893dc", "#9aa3b2", "#93bd6c", "#d08f5f",
+        "#5fb0cf", "#c4a6a0",
+    )
+)  # fmt: skip
 
 
 def faded(color: Color, alpha: float) -> Color:
@@ -62,6 +70,10 @@ class Theme:
         self.selected = self._button(ACCENT_DIM, ACCENT_DIM, TEXT)
         self.primary = self._button(ACCENT_DIM, _color("#4a6eaa"), TEXT)
         self.quiet = self._button(CLEAR, HOVERED, MUTED)
+        self.button = self._button(RAISED, HOVERED, TEXT)
+        self.flawed = self._text(ERROR)
+        self.plot = self._plot()
+        self._lines: dict[Color, int | str] = {}
         self.flat = self._container(padding=0)
         self.panel = self._container(padding=12, background=PANEL)
         self.bar = self._container(padding=0, background=PANEL)
@@ -137,6 +149,12 @@ class Theme:
             self._style(dpg.mvStyleVar_ScrollbarSize, 10)
             self._style(dpg.mvStyleVar_ScrollbarRounding, 4)
             self._style(dpg.mvStyleVar_IndentSpacing, 12)
+        with dpg.theme_component(dpg.mvButton, enabled_state=False, parent=theme):
+            for name in (
+                dpg.mvThemeCol_Button, dpg.mvThemeCol_ButtonHovered, dpg.mvThemeCol_ButtonActive,
+            ):  # fmt: skip
+                dpg.add_theme_color(name, RAISED)
+            dpg.add_theme_color(dpg.mvThemeCol_Text, FAINT)
         return theme
 
     def _button(self, color: Color, hovered: Color, text: Color) -> int | str:
@@ -146,6 +164,49 @@ class Theme:
             dpg.add_theme_color(dpg.mvThemeCol_ButtonHovered, hovered)
             dpg.add_theme_color(dpg.mvThemeCol_ButtonActive, ACCENT_DIM)
             dpg.add_theme_color(dpg.mvThemeCol_Text, text)
+        return theme
+
+    def line(self, color: Color) -> int | str:
+        """A curve of that colour."""
+        if color not in self._lines:
+            theme: int | str
+            with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):
+                dpg.add_theme_color(dpg.mvPlotCol_Line, color, category=dpg.mvThemeCat_Plots)
+                dpg.add_theme_style(
+                    dpg.mvPlotStyleVar_LineWeight,
+                    1.5 * self.scale,
+                    category=dpg.mvThemeCat_Plots,
+                )
+            self._lines[color] = theme
+        return self._lines[color]
+
+    def _text(self, color: Color) -> int | str:
+        theme: int | str
+        with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):
+            dpg.add_theme_color(dpg.mvThemeCol_Text, color)
+        return theme
+
+    def _plot(self) -> int | str:
+        colors = {
+            dpg.mvPlotCol_FrameBg: CLEAR,
+            dpg.mvPlotCol_PlotBg: BACKGROUND,
+            dpg.mvPlotCol_PlotBorder: CLEAR,
+            dpg.mvPlotCol_AxisText: MUTED,
+            dpg.mvPlotCol_AxisGrid: LINE,
+            dpg.mvPlotCol_AxisTick: CLEAR,
+        }
+        styles = {
+            dpg.mvPlotStyleVar_PlotPadding: (8, 2),
+            dpg.mvPlotStyleVar_LabelPadding: (4, 4),
+            dpg.mvPlotStyleVar_FitPadding: (0.01, 0.06),
+        }
+        theme: int | str
+        with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):
+            for name, color in colors.items():
+                dpg.add_theme_color(name, color, category=dpg.mvThemeCat_Plots)
+            for name, (x, y) in styles.items():
+                factor = 1.0 if name == dpg.mvPlotStyleVar_FitPadding else self.scale
+                dpg.add_theme_style(name, factor * x, factor * y, category=dpg.mvThemeCat_Plots)
         return theme
 
     def _container(

@@ -64,12 +64,28 @@ class Ui:
             dpg.add_text(text, wrap=self.px(300))
         dpg.bind_item_theme(tip, self.theme.popup)
 
+    def live_tooltip(self, item: int | str) -> int | str:
+        """A tooltip whose text changes; returns the text's item."""
+        with dpg.tooltip(item, delay=0.5, hide_on_activity=True) as tip:
+            text: int | str = dpg.add_text("", wrap=self.px(300))
+        dpg.bind_item_theme(tip, self.theme.popup)
+        return text
+
     def heading(self, text: str) -> None:
         """A small label over a section."""
         dpg.add_spacer(height=self.px(4))
         label = dpg.add_text(text.upper(), color=theme.MUTED)
         if self.theme.semibold:
             dpg.bind_item_font(label, self.theme.semibold)
+
+    def caption(self, text: str, width: int = 80) -> None:
+        """A heading as high as a button, to stand beside one; ``width`` at scale 1."""
+        with dpg.drawlist(self.px(width), self.px(24)) as canvas:
+            at = (0, (self.px(24) - self.px(fonts.SMALL)) / 2)
+            words = dpg.draw_text(at, text.upper(), size=self.px(fonts.SMALL), color=theme.MUTED)
+        if self.theme.semibold:
+            dpg.bind_item_font(words, self.theme.semibold)
+        _ = canvas
 
     def small_text(self, text: str = "", color: theme.Color = theme.MUTED, wrap: int = -1) -> int:
         """A line in the small size."""
@@ -103,11 +119,16 @@ class Ui:
         *,
         width: int = -1,
         digits_only: bool = False,
+        hint: str = "",
     ) -> int | str:
-        """A text field whose value counts when Enter is pressed or the field is left."""
+        """A text field whose value counts when Enter is pressed or the field is left.
+
+        Args:
+            hint: shown while it is empty.
+        """
         field: int | str = dpg.add_input_text(
             default_value=value, width=width, decimal=digits_only, no_spaces=digits_only,
-            auto_select_all=True,
+            auto_select_all=True, hint=hint,
         )  # fmt: skip
         with dpg.item_handler_registry() as handlers:
             dpg.add_item_deactivated_after_edit_handler(
@@ -239,6 +260,16 @@ class NumberEntry:
             return
         if accept is not None:
             accept(value)
+
+
+def duration(hours: float) -> str:
+    """A time to go as people say it."""
+    minutes = hours * 60.0
+    if minutes < 1.0:
+        return "< 1 min"
+    if minutes < 90.0:
+        return f"{minutes:.0f} min"
+    return f"{hours:.1f} h" if hours < 48.0 else f"{hours / 24.0:.1f} days"
 
 
 def line_height(ui: Ui) -> int:

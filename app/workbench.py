@@ -69,6 +69,8 @@ class Workbench:
         self.jobs = JobQueue()
         self.toasts: list[Toast] = []
         self.last_export = "PNG"
+        #: Nobody looks at the viewport: nothing is computed for it.
+        self.is_resting = False
 
     # --- what is shown ------------------------------------------------------------------------
 
@@ -177,7 +179,8 @@ class Workbench:
         self._poll_jobs()
         if self.models.wants(self.scene.model):
             self.models.load(self.scene.model, adopt=False)
-        if self.model is not None and self.scene.model == self.models.reference:
+        is_loaded = self.model is not None and self.scene.model == self.models.reference
+        if self.model is not None and is_loaded and not self.is_resting:
             self.screen.request(self.model, self.scene, self.settings)
         now = time.monotonic()
         self.toasts = [toast for toast in self.toasts if toast.until > now]

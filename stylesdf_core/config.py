@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 #: Width of the decoder's own w; fixed by the published layout.
 DECODER_W_DIM = 512
+#: Images whose features' standard deviation is shown to the StyleGAN2 discriminator together.
+STDDEV_GROUP = 4
 #: Seeds are 32-bit numbers, as NumPy and torch both take them.
 MAX_SEED = 2**32 - 1
 # What a damaged or hostile file may ask for at most.

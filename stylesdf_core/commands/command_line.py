@@ -10,18 +10,29 @@ from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.commands.scene_flags import flags_from_scene
+from stylesdf_core.commands.train_stages import (
+    TrainDecoder,
+    TrainJoint,
+    TrainRenderer,
+    TrainRequest,
+    TrainSphereInit,
+)
 from stylesdf_core.scene import Scene
 
 PROGRAM = "stylesdf-studio"
-_NAMES: dict[type, str] = {
-    RenderImage: "render",
-    RenderTurntable: "turntable",
-    ExportMesh: "mesh",
-    Demo: "demo",
+_NAMES: dict[type, tuple[str, ...]] = {
+    RenderImage: ("render",),
+    RenderTurntable: ("turntable",),
+    ExportMesh: ("mesh",),
+    Demo: ("demo",),
+    TrainSphereInit: ("train", "sphere-init"),
+    TrainRenderer: ("train", "renderer"),
+    TrainDecoder: ("train", "decoder"),
+    TrainJoint: ("train", "joint"),
 }
 
 
-Request: TypeAlias = RenderImage | RenderTurntable | ExportMesh | Demo
+Request: TypeAlias = RenderImage | RenderTurntable | ExportMesh | Demo | TrainRequest
 
 
 def command_line(request: Request) -> str:
@@ -30,7 +41,7 @@ def command_line(request: Request) -> str:
     Raises:
         InputError: the scene holds an explicit z, which only a session file can carry.
     """
-    words = [PROGRAM, _NAMES[type(request)]]
+    words = [PROGRAM, *_NAMES[type(request)]]
     for field in dataclasses.fields(request):
         value = getattr(request, field.name)
         if isinstance(value, Scene):

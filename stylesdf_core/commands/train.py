@@ -13,6 +13,7 @@ from stylesdf_core.progress import Operation
 if TYPE_CHECKING:
     from stylesdf_core.training.fit_config import FitConfig
     from stylesdf_core.training.loop import TrainingResult
+    from stylesdf_core.training.run_summary import RunSummary
 
 #: What may change when a fit is resumed: where it computes, not what.
 _ADJUSTABLE = ("threads", "device")
@@ -145,15 +146,12 @@ class TrainFit:
 
 @dataclass(frozen=True)
 class RunTable:
-    """Runs as (path, stage, last recorded step, what it does now); as text, one a line."""
+    """What runs there are; as text, one a line."""
 
-    rows: tuple[tuple[Path, str, int, str], ...]
+    rows: tuple[RunSummary, ...]
 
     def __str__(self) -> str:
-        lines = [
-            f"{path}  {stage}  step {step:,}  {doing}" for path, stage, step, doing in self.rows
-        ]
-        return "\n".join(lines) or "no runs here"
+        return "\n".join(map(str, self.rows)) or "no runs here"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,16 +168,10 @@ class TrainList:
             InputError: there is no such folder, or a run's config cannot be read.
         """
         from stylesdf_core.training.run_dir import RunDir
+        from stylesdf_core.training.run_summary import summary
 
         yield from ()
         if not self.folder.is_dir():
             raise InputError(f"There is no folder {self.folder}; give --folder.")
-        rows = []
-        for config in sorted(self.folder.glob("*/config.json")):
-            run = RunDir(config.parent)
-            last = run.last_stats()
-            process = run.running_process()
-            doing = f"running (process {process})" if process else "not running"
-            stage = str(run.read_config().get("stage", "fit"))
-            rows.append((run.path, stage, int(last["step"]) if last else 0, doing))
-        return RunTable(tuple(rows))
+        configs = sorted(self.folder.glob("*/config.json"))
+        return RunTable(tuple(summary(RunDir(config.parent)) for config in configs))

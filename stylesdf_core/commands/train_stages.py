@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from stylesdf_core.config import to_json
-from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.config import STDDEV_GROUP, to_json
+from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     )
 
 _POLL_SECONDS = 0.5
+_LENGTHS = ("steps", "batch", "chunk")
+_VOLUME = ("r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_rate")
 #: What may change when a run is resumed: nothing that its results so far depend on.
 ADJUSTABLE = (
     "steps",
@@ -91,26 +91,58 @@ class _TrainStage:
                 belongs to another run.
             TrainingError: the folder is in use, training diverged twice, or the disk is full.
         """
-        from stylesdf_core.training.run_dir import RunDir
-        from stylesdf_core.training.stage_config import total_steps
         from stylesdf_core.training.stages import run_stage
 
-        if self.gpus < 1:
-            raise InputError(f"--gpus must be at least 1, not {self.gpus}.")
-        for name in ("steps", "batch", "chunk"):
+        run = self.prepare()
+        if self.gpus > 1:
+            return (yield from _run_processes(run, self.gpus))
+        return (yield from run_stage(run))
+
+    def prepare(self) -> RunDir:
+        """Make the run's folder, or check that it holds the same run; nothing is trained yet.
+
+        Raises:
+            InputError: a setting is wrong, or the folder belongs to another run.
+            TrainingError: the run is being trained and this would change its settings.
+        """
+        from stylesdf_core.training.run_dir import RunDir
+
+        config = self.checked()
+        run = RunDir(self.run_dir)
+        run.write_config(json.loads(json.dumps(to_json(config))), ADJUSTABLE, until_saved=True)
+        return run
+
+    def checked(self) -> StageConfig:
+        """:meth:`config`, once everything that can be checked without the images has been.
+
+        Raises:
+            InputError: a setting is wrong.
+        """
+        for name in ("gpus", "steps", "batch", "chunk"):
             value = getattr(self, name, None)
             if value is not None and value < 1:
                 raise InputError(f"--{name} must be at least 1, not {value}.")
-        run = RunDir(self.run_dir)
         config = self.config()
-        run.write_config(json.loads(json.dumps(to_json(config))), ADJUSTABLE, until_saved=True)
-        if self.gpus > 1:
-            return (yield from _run_processes(run, self.gpus, total_steps(config)))
-        return (yield from run_stage(run))
+        batch = getattr(config, "batch", 0)
+        if batch % self.gpus:
+            raise InputError(f"--batch {batch} must be a multiple of --gpus {self.gpus}.")
+        return config
 
     def config(self) -> StageConfig:
         """The settings of the run, as its config.json will hold them."""
         raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """All fields by name; those left to the preset have its values."""
+        given = {item.name: getattr(self, item.name) for item in fields(self)}
+        unset = self._of_preset(self._preset())
+        return {name: unset.get(name) if value is None else value for name, value in given.items()}
+
+    def _of_preset(self, preset: Preset) -> dict[str, Any]:
+        """What fields that are None stand for."""
+        run = preset.run
+        names = ("precision", "checkpoint_every", "evaluate_every", "ema")
+        return {name: getattr(run, name) for name in names}
 
     def _preset(self) -> Preset:
         from stylesdf_core.training.stage_config import PRESETS
@@ -118,18 +150,12 @@ class _TrainStage:
         return PRESETS[self.preset]
 
     def _run_config(self) -> RunConfig:
-        changes: dict[str, Any] = {
-            "seed": self.seed,
-            "device": self.device,
-            "threads": self.threads,
-            "keep": self.keep,
-            "precision": self.precision,
-            "checkpoint_every": self.checkpoint_every,
-            "evaluate_every": self.evaluate_every,
-            "ema": self.ema,
-        }
-        given = {name: value for name, value in changes.items() if value is not None}
-        return replace(self._preset().run, **given)
+        settings = self.settings()
+        names = (
+            "seed", "device", "threads", "keep", "ema", "precision", "checkpoint_every",
+            "evaluate_every",
+        )  # fmt: skip
+        return replace(self._preset().run, **{name: settings[name] for name in names})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,9 +174,12 @@ class TrainSphereInit(_TrainStage):
             preset=self.preset,
             generator=renderer_of(preset.generator),
             poses=preset.poses,
-            sphere=replace(preset.sphere, steps=self.steps or preset.sphere.steps),
+            sphere=replace(preset.sphere, steps=self.settings()["steps"]),
             run=self._run_config(),
         )
+
+    def _of_preset(self, preset: Preset) -> dict[str, Any]:
+        return {**super()._of_preset(preset), "steps": preset.sphere.steps}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +207,17 @@ class _TrainFromImages(_TrainStage):
 
     cache_gb: float = 16.0
     """Memory for decoded images, gigabytes; kept there if all of them fit."""
+
+    def _batches(self, preset: Preset, stage: int, most: int, group: int = 1) -> dict[str, Any]:
+        """Steps, batch and chunk of the renderer (0), the decoder (1) or both (2)."""
+        batch = self.batch or preset.batches[stage]
+        return {
+            "steps": preset.steps[stage], "batch": batch, "chunk": _chunk(batch, most, group)
+        }  # fmt: skip
+
+    def image_size(self) -> int:
+        """Edge that the images are cropped and resized to, pixels."""
+        return self._preset().generator.output_size
 
     def _images(self) -> ImagesConfig:
         from stylesdf_core.training.stage_config import ImagesConfig
@@ -221,29 +261,30 @@ class TrainRenderer(_TrainFromImages):
     discriminator_rate: float | None = None
     """Adam's learning rate of the discriminator."""
 
+    def image_size(self) -> int:
+        """See :class:`_TrainFromImages`: that of the volume renders."""
+        return self._preset().generator.thumb_size
+
     def config(self) -> StageConfig:
         """See :class:`_TrainStage`."""
         from stylesdf_core.training.stage_config import RendererConfig, renderer_of
 
-        preset = self._preset()
-        names = ("r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_rate")
-        changes: dict[str, Any] = {
-            name: getattr(self, name) for name in names if getattr(self, name) is not None
-        }
-        batch = self.batch or preset.batches[0]
+        preset, settings = self._preset(), self.settings()
         return RendererConfig(
             images=self._images(),
             preset=self.preset,
             generator=replace(renderer_of(preset.generator), field=self.field),
             poses=preset.poses,
             sphere=preset.sphere,
-            volume=replace(preset.volume, **changes),
+            volume=replace(preset.volume, **{name: settings[name] for name in _VOLUME}),
             run=self._run_config(),
             init=_absolute(self.init),
-            steps=self.steps or preset.steps[0],
-            batch=batch,
-            chunk=self.chunk or _chunk(batch, 4),
+            **{name: settings[name] for name in _LENGTHS},
         )
+
+    def _of_preset(self, preset: Preset) -> dict[str, Any]:
+        losses = {name: getattr(preset.volume, name) for name in _VOLUME}
+        return {**super()._of_preset(preset), **losses, **self._batches(preset, 0, 4)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,32 +305,32 @@ class TrainDecoder(_TrainFromImages):
 
     def config(self) -> StageConfig:
         """See :class:`_TrainStage`."""
-        from stylesdf_core.networks.discriminators import STDDEV_GROUP
         from stylesdf_core.training.stage_config import DecoderStageConfig
         from stylesdf_core.training.stages import generator_of
 
-        preset, init = self._preset(), str(_absolute(self.init))
-        given = {"r1": self.r1, "rate": self.rate}
-        changes: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+        preset, settings = self._preset(), self.settings()
+        init = str(_absolute(self.init))
         # The renderer's own architecture, whatever preset it was trained with.
         generator = replace(
             generator_of(init),
             output_size=preset.generator.output_size,
             channel_multiplier=preset.generator.channel_multiplier,
         )
-        batch = self.batch or preset.batches[1]
         return DecoderStageConfig(
             images=self._images(),
             init=init,
             preset=self.preset,
             generator=generator,
             poses=preset.poses,
-            image=replace(preset.image, **changes),
+            image=replace(preset.image, r1=settings["r1"], rate=settings["rate"]),
             run=self._run_config(),
-            steps=self.steps or preset.steps[1],
-            batch=batch,
-            chunk=self.chunk or _chunk(batch, 8, group=STDDEV_GROUP),
+            **{name: settings[name] for name in _LENGTHS},
         )
+
+    def _of_preset(self, preset: Preset) -> dict[str, Any]:
+        losses = {"r1": preset.image.r1, "rate": preset.image.rate}
+        batches = self._batches(preset, 1, 8, STDDEV_GROUP)
+        return {**super()._of_preset(preset), **losses, **batches}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,13 +348,12 @@ class TrainJoint(_TrainFromImages):
 
     def config(self) -> StageConfig:
         """See :class:`_TrainStage`."""
-        from stylesdf_core.networks.discriminators import STDDEV_GROUP
         from stylesdf_core.training.stage_config import JointConfig
         from stylesdf_core.training.stages import generator_of
 
-        preset, init = self._preset(), str(_absolute(self.init))
+        preset, settings = self._preset(), self.settings()
+        init = str(_absolute(self.init))
         rays = preset.volume.geometry_rays or 256
-        batch = self.batch or preset.batches[2]
         return JointConfig(
             images=self._images(),
             init=init,
@@ -324,10 +364,14 @@ class TrainJoint(_TrainFromImages):
             image=preset.image,
             run=self._run_config(),
             renderer_rate=self.renderer_rate,
-            steps=self.steps or preset.steps[2],
-            batch=batch,
-            chunk=self.chunk or _chunk(batch, 4, group=STDDEV_GROUP),
+            **{name: settings[name] for name in _LENGTHS},
         )
+
+    def _of_preset(self, preset: Preset) -> dict[str, Any]:
+        return {**super()._of_preset(preset), **self._batches(preset, 2, 4, STDDEV_GROUP)}
+
+
+TrainRequest: TypeAlias = TrainSphereInit | TrainRenderer | TrainDecoder | TrainJoint
 
 
 def _chunk(batch: int, most: int, group: int = 1) -> int:
@@ -344,35 +388,24 @@ def _absolute(init: str | None) -> str | None:
     return str(path.absolute()) if path.exists() else init
 
 
-def _run_processes(run: RunDir, count: int, total: int) -> Operation[TrainingResult]:
+def _run_processes(run: RunDir, count: int) -> Operation[TrainingResult]:
     """Train with torchrun's processes on this machine, following what they record."""
+    from stylesdf_core.training import processes
     from stylesdf_core.training.loop import TrainingResult
+    from stylesdf_core.training.run_summary import summary
 
-    log = run.path / "processes.log"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", str(count), "-m", "stylesdf_core.training", str(run.path)]
-    with open(log, "a", encoding="utf-8") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            while process.poll() is None:
-                time.sleep(_POLL_SECONDS)
-                last = run.last_stats() or {"step": 0}
-                yield Progress(last["step"], total, str(last.get("phase", "starting")))
-        finally:
-            # When this operation is closed they shall save and end. Asked only once, a process
-            # that is still starting would forget it as the request of an earlier day.
-            while process.poll() is None:
-                run.request_stop()
-                time.sleep(_POLL_SECONDS)
+    total = summary(run).total
+    process = processes.start(run, count)
+    try:
+        while process.poll() is None:
+            time.sleep(_POLL_SECONDS)
+            last = run.last_stats() or {"step": 0}
+            yield Progress(last["step"], total, str(last.get("phase", "starting")))
+    finally:  # when this operation is closed they shall save and end
+        processes.wait(process, run, _POLL_SECONDS)
     weights = run.latest("ema")
     if process.returncode or weights is None:
-        raise TrainingError(f"A process of the run failed: {_last_words(log)} (see {log}).")
-    step = int(json.loads((run.checkpoints / "latest.json").read_text(encoding="utf-8"))["step"])
+        words = processes.last_words(run) or processes.LastWords("A process of the run failed")
+        raise words.error(run.log_file)
+    step = run.saved_step()
     return TrainingResult(step, step >= total, weights)
-
-
-def _last_words(log: Path) -> str:
-    """The last sentence of ours in the processes' output, else its last line."""
-    lines = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
-    said = [line for line in lines if line.startswith("training: ")]
-    return (said or lines or ["no output"])[-1].removeprefix("training: ").rstrip(".")

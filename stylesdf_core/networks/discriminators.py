@@ -10,12 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylesdf_core.config import STDDEV_GROUP
 from stylesdf_core.networks.ops import SQRT2, EqualLinear, blur_kernel, leaky_relu, upfirdn2d
 
 #: Channels of the volume discriminator after the first convolution and after each block.
 _VOLUME_CHANNELS = (128, 256, 400, 400, 400, 400)
-#: Images whose features' standard deviation is shown to the StyleGAN2 discriminator together.
-STDDEV_GROUP = 4
 
 
 @dataclass(frozen=True)

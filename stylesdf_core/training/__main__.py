@@ -5,13 +5,17 @@ Several GPUs, or machines that share the folder: start it with torchrun.
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from pathlib import Path
 
 from stylesdf_core.errors import InputError, StyleSDFError
-from stylesdf_core.progress import drain
+from stylesdf_core.training.processes import FAILURE, MISTAKE
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.stages import run_stage
+
+_SAY_EVERY = 10.0  # seconds
 
 
 def main(arguments: list[str]) -> int:
@@ -20,11 +24,32 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m stylesdf_core.training RUN_DIR\n")
         return 2
     try:
-        drain(run_stage(RunDir(Path(arguments[0]))))
+        _train(RunDir(Path(arguments[0])))
     except StyleSDFError as error:
-        sys.stderr.write(f"training: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
+        is_mistake = isinstance(error, InputError)
+        sys.stderr.write(f"{MISTAKE if is_mistake else FAILURE}{error}\n")
+        return 2 if is_mistake else 1
     return 0
+
+
+def _train(run: RunDir) -> None:
+    """Train to the end; the first process says now and then how far it is."""
+    speaks = os.environ.get("RANK", "0") == "0"
+    operation = run_stage(run)
+    said = 0.0
+    while True:
+        try:
+            progress = next(operation)
+        except StopIteration as stop:
+            if speaks:
+                sys.stdout.write(f"{stop.value}\n")
+            return
+        now = time.monotonic()
+        if speaks and now - said >= _SAY_EVERY:
+            said = now
+            far = f"{progress.done:,.0f} of {progress.total:,.0f}"
+            sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {far}  {progress.message}\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@
     samples/XXXXXXXX-thumb.png, XXXXXXXX.ply   the volume renders and a mesh, of adversarial runs
     tensorboard/                 the same figures as events
     stop                         when this file appears the run saves and ends
-    process.json                 who is training here now
+    process.json                 who is training here now; left behind by a process that was killed
+    start.json                   how many processes it was started with, to resume it alike
+    training.log                 what processes started by others than a terminal had to say
 
 A run killed at any instant loses only the steps since its last checkpoint.
 """
@@ -25,16 +27,15 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
-import torch
-from safetensors import SafetensorError
 
-from stylesdf_core.checkpoints import save_safetensors
 from stylesdf_core.errors import InputError, OutputError, TrainingError
-from stylesdf_core.files import atomic_output, write_json, write_text
-from stylesdf_core.networks.generator import Generator
+from stylesdf_core.files import atomic_output, locked, write_json, write_text
+
+if TYPE_CHECKING:
+    from stylesdf_core.networks.generator import Generator
 
 #: Bytes in which the last line of stats.jsonl is sure to be found.
 _LONGEST_LINE = 64 << 10
@@ -60,6 +61,11 @@ class RunDir:
     def stats_file(self) -> Path:
         """One JSON object a line."""
         return self.path / "stats.jsonl"
+
+    @property
+    def log_file(self) -> Path:
+        """What processes that train in the background say."""
+        return self.path / "training.log"
 
     # --- config --------------------------------------------------------------------------------
 
@@ -175,6 +181,11 @@ class RunDir:
         Raises:
             OutputError: the disk is full or cannot be written; the older checkpoints stand.
         """
+        import torch
+        from safetensors import SafetensorError
+
+        from stylesdf_core.checkpoints import save_safetensors
+
         names = {"state": f"step-{step:08d}.pt", "ema": f"ema-{step:08d}.safetensors"}
         try:
             with atomic_output(self.checkpoints / names["state"]) as temporary:
@@ -202,9 +213,24 @@ class RunDir:
         """The newest checkpoint ("state") or averaged generator ("ema"); None before the first."""
         return self._named("latest.json", kind)
 
+    def saved_step(self) -> int:
+        """Of the newest checkpoint; 0 before the first."""
+        return self._step("latest.json")
+
+    def averages(self) -> dict[int, Path]:
+        """All averaged generators there are, by their step, ascending."""
+        found = sorted(self.checkpoints.glob("ema-*.safetensors"))
+        return {int(path.stem.removeprefix("ema-")): path for path in found}
+
     def best(self, kind: str = "ema") -> Path | None:
         """The best checkpoint ("state") or averaged generator ("ema"); None where none is."""
         return self._named("best.json", kind)
+
+    def _step(self, list_name: str) -> int:
+        try:
+            return int(json.loads((self.checkpoints / list_name).read_text("utf-8"))["step"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
 
     def _named(self, list_name: str, kind: str) -> Path | None:
         file = self.checkpoints / list_name
@@ -218,6 +244,8 @@ class RunDir:
         Raises:
             TrainingError: the file is missing or damaged.
         """
+        import torch
+
         file = self.latest()
         if file is None:
             return None
@@ -246,9 +274,16 @@ class RunDir:
             process = psutil.Process(owner["pid"])
             # A process id may have been given to another program since.
             same = abs(process.create_time() - owner["started"]) < 1.0
-            return process.pid if same and process.is_running() else None
+            # Dead, but not yet asked for its status by whoever started it.
+            dead = process.status() == psutil.STATUS_ZOMBIE
+            return process.pid if same and not dead else None
         except (OSError, ValueError, KeyError, psutil.Error):
             return None
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether the last process that trained here had no time to say that it ends."""
+        return (self.path / "process.json").exists() and self.running_process() is None
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -257,18 +292,20 @@ class RunDir:
         Raises:
             TrainingError: another process trains here.
         """
-        owner = self.running_process()
-        if owner is not None:
-            raise TrainingError(
-                f"{self.path} is being trained by process {owner}; create the file "
-                f"{self.stop_file} to stop it, or choose another folder."
-            )
+        file = self.path / "process.json"
+        # Of two that start at once, one looks and writes before the other looks.
+        with locked(self.path / ".starting"):
+            owner = self.running_process()
+            if owner is not None:
+                raise TrainingError(
+                    f"{self.path} is being trained by process {owner}; create the file "
+                    f"{self.stop_file} to stop it, or choose another folder."
+                )
+            me = psutil.Process(os.getpid())
+            write_json(file, {"pid": me.pid, "started": me.create_time()})
         self.stop_file.unlink(missing_ok=True)
         for left in self.checkpoints.glob(".*.tmp*"):  # by a process that was killed writing
             left.unlink(missing_ok=True)
-        file = self.path / "process.json"
-        me = psutil.Process(os.getpid())
-        write_json(file, {"pid": me.pid, "started": me.create_time()})
         try:
             yield
         finally:

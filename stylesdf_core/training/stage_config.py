@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from stylesdf_core.camera import AZIMUTH_STD, ELEVATION_STD
-from stylesdf_core.config import GeneratorConfig, check_seed
+from stylesdf_core.config import STDDEV_GROUP, GeneratorConfig, check_seed
 from stylesdf_core.errors import InputError
-from stylesdf_core.networks.discriminators import STDDEV_GROUP
 
 StageName = Literal["sphere-init", "renderer", "decoder", "joint"]
 PresetName = Literal["ffhq", "afhq", "heads", "tiny"]

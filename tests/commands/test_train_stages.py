@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +18,8 @@ import torch
 from app.__main__ import _parse as parse
 from stylesdf_core.checkpoints import load_checkpoint
 from stylesdf_core.commands import train_stages
+from stylesdf_core.commands.command_line import command_line
+from stylesdf_core.commands.field_help import field_help
 from stylesdf_core.commands.train import TrainList
 from stylesdf_core.commands.train_stages import (
     TrainDecoder,
@@ -26,6 +30,7 @@ from stylesdf_core.commands.train_stages import (
 from stylesdf_core.config import to_json
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.progress import drain
+from stylesdf_core.training import processes
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.stage_config import RendererConfig
 from stylesdf_core.training.stages import run_stage
@@ -124,7 +129,7 @@ def test_the_same_command_resumes_and_may_go_further(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"another run\.seed"):
         drain(TrainRenderer(**settings, steps=3, seed=1).run())
     listed = str(drain(TrainList(folder=tmp_path / "runs").run()))
-    assert "renderer  step 3  not running" in listed
+    assert "renderer  step 3 of 3  finished" in listed
     for bad in ({"steps": 0}, {"gpus": 0}, {"batch": 0}, {"chunk": 0}):
         with pytest.raises(InputError, match="at least 1"):
             drain(TrainRenderer(**{**settings, **bad}).run())
@@ -181,7 +186,7 @@ def test_several_processes_are_started_by_torchrun(
                 return None
             return self.returncode
 
-    monkeypatch.setattr(train_stages.subprocess, "Popen", StandIn)
+    monkeypatch.setattr(processes.subprocess, "Popen", StandIn)
     monkeypatch.setattr(train_stages, "_POLL_SECONDS", 0.0)
     operation = request.run()
     assert next(operation).done == 1
@@ -189,15 +194,71 @@ def test_several_processes_are_started_by_torchrun(
     assert "--nproc-per-node" in commands[0]
     assert commands[0][commands[0].index("--nproc-per-node") + 1] == "2"
 
+    assert processes.processes_before(RunDir(tmp_path / "run")) == 2
+    said = ["training: no room left.\nTraceback\n"]
+
     class Failing(StandIn):
         def poll(self) -> int | None:
-            (tmp_path / "run" / "processes.log").write_text("training: no room left.\nTraceback\n")
+            with open(tmp_path / "run" / "training.log", "a") as log:
+                log.write(said[0])
             self.returncode = 1
             return 1
 
-    monkeypatch.setattr(train_stages.subprocess, "Popen", Failing)
-    with pytest.raises(TrainingError, match=r"failed: no room left \(see"):
+    monkeypatch.setattr(processes.subprocess, "Popen", Failing)
+    with pytest.raises(TrainingError, match=r"no room left \(see"):
         drain(request.run())
+    said[0] = "wrong request: 3 usable images and a batch has 4.\n"
+    with pytest.raises(InputError, match=r"a batch has 4 \(see"):
+        drain(request.run())
+    said[0] = "nothing of the kind\n"
+    with pytest.raises(TrainingError, match="A process of the run failed"):
+        drain(request.run())  # what earlier starts said is not repeated
+
+
+def test_a_batch_that_cannot_be_shared_out_is_a_mistake_of_the_request(tmp_path: Path) -> None:
+    write_images(tmp_path / "images")
+    request = TrainRenderer(
+        data=tmp_path / "images", run_dir=tmp_path / "run", preset="tiny", batch=3, gpus=2
+    )
+    with pytest.raises(InputError, match="--batch 3 must be a multiple of --gpus 2"):
+        drain(request.run())
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_are_what_the_config_will_say(tmp_path: Path) -> None:
+    """What a form shows as default is what a run gets."""
+    for preset in ("ffhq", "afhq", "heads", "tiny"):
+        request = TrainRenderer(data=tmp_path, run_dir=tmp_path, preset=preset)
+        shown, config = request.settings(), request.config()
+        assert isinstance(config, RendererConfig)
+        for name in ("steps", "batch", "chunk"):
+            assert shown[name] == getattr(config, name)
+        for name in ("r1", "eikonal", "minimal_surface", "generator_rate"):
+            assert shown[name] == getattr(config.volume, name)
+        for name in ("precision", "checkpoint_every", "evaluate_every", "keep"):
+            assert shown[name] == getattr(config.run, name)
+    assert TrainRenderer(data=tmp_path, run_dir=tmp_path, batch=6).settings()["chunk"] == 3
+    sphere = TrainSphereInit(run_dir=tmp_path, preset="tiny")
+    assert sphere.settings()["steps"] == sphere.config().sphere.steps  # type: ignore[attr-defined]
+
+
+def test_every_field_of_a_training_command_explains_itself(tmp_path: Path) -> None:
+    for request in (TrainSphereInit, TrainRenderer, TrainDecoder, TrainJoint):
+        help_texts = field_help(request)
+        assert help_texts.keys() == {item.name for item in dataclasses.fields(request)}
+        assert all(help_texts.values())
+
+
+def test_a_training_request_is_the_command_that_makes_it(tmp_path: Path) -> None:
+    requests = (
+        TrainSphereInit(run_dir=Path("a b"), preset="tiny", steps=5),
+        TrainRenderer(run_dir=Path("r"), data=Path("d"), flip=False, r1=2.5, field="density"),
+        TrainDecoder(run_dir=Path("r"), data=Path("d"), init="runs/v", held_out=0.1, gpus=2),
+        TrainJoint(run_dir=Path("r"), data=Path("d"), init="heads", renderer_rate=1e-6),
+    )
+    for request in requests:
+        line = command_line(request)
+        assert parse(shlex.split(line)[1:]) == request, line
 
 
 def test_closed_while_its_processes_start_they_are_asked_again_to_stop(
@@ -224,7 +285,7 @@ def test_closed_while_its_processes_start_they_are_asked_again_to_stop(
             forgotten.append(True)
             return None
 
-    monkeypatch.setattr(train_stages.subprocess, "Popen", Starting)
+    monkeypatch.setattr(processes.subprocess, "Popen", Starting)
     monkeypatch.setattr(train_stages, "_POLL_SECONDS", 0.0)
     operation = request.run()
     next(operation)

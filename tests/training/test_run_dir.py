@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -126,3 +128,66 @@ def test_a_process_that_died_leaves_the_folder_free(tmp_path: Path) -> None:
     started = psutil.Process().create_time() - 1000.0
     (tmp_path / "process.json").write_text(json.dumps({"pid": os.getpid(), "started": started}))
     assert RunDir(tmp_path).running_process() is None
+
+
+def test_of_many_that_start_at_once_one_gets_the_folder(tmp_path: Path) -> None:
+    """Processes, since a run belongs to one; all begin at a signal of ours."""
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from stylesdf_core.errors import TrainingError\n"
+        "from stylesdf_core.training.run_dir import RunDir\n"
+        "folder = Path(sys.argv[1])\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "try:\n"
+        "    with RunDir(folder).owned():\n"
+        "        print('mine', flush=True)\n"
+        "        sys.stdin.readline()\n"
+        "except TrainingError:\n"
+        "    print('taken', flush=True)\n"
+    )
+    # As after a kill: the hardest case, since all of them find a file and nobody behind it.
+    (tmp_path / "process.json").write_text(json.dumps({"pid": os.getpid(), "started": 1.0}))
+    starters = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    said = []
+    for starter in starters:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == "ready\n"
+    for starter in starters:
+        assert starter.stdin is not None
+        starter.stdin.write("go\n")
+        starter.stdin.flush()
+    for starter in starters:
+        assert starter.stdout is not None
+        said.append(starter.stdout.readline().strip())
+    for starter in starters:
+        starter.communicate("end\n", timeout=60)
+    assert sorted(said) == ["mine", *["taken"] * 5]
+
+
+def test_a_killed_process_is_told_from_one_that_ended(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    with run.owned():
+        assert not run.was_killed
+    assert not run.was_killed
+    (tmp_path / "process.json").write_text(json.dumps({"pid": os.getpid(), "started": 1.0}))
+    assert run.was_killed
+
+
+def test_run_folders_are_read_without_torch() -> None:
+    """The studio looks at them before torch is there."""
+    code = (
+        "import sys, stylesdf_core.training.run_summary, stylesdf_core.commands.train_stages\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

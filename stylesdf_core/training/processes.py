@@ -1,0 +1,152 @@
+"""Training in processes of its own: how they are started, and what they said last."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from stylesdf_core.errors import InputError, OutputError, StyleSDFError, TrainingError
+from stylesdf_core.files import write_json
+from stylesdf_core.training.run_dir import RunDir
+
+#: How the entry point's last words begin: a run that failed, and a request that was wrong.
+FAILURE, MISTAKE = "training: ", "wrong request: "
+#: Bytes of a log in which its last words are looked for.
+_LONGEST_END = 64 << 10
+_STARTED = "--- started "
+#: What is taken from a background process's claim to the CPU; windows and people come first.
+_NICE = 10
+_BACKGROUND_PRIORITY = 0x4000  # Windows: below normal
+
+
+@dataclass(frozen=True)
+class LastWords:
+    """Why a process ended.
+
+    Attributes:
+        text: one sentence.
+        is_mistake: the request was wrong, rather than the run.
+    """
+
+    text: str
+    is_mistake: bool = False
+
+    def error(self, log: Path) -> StyleSDFError:
+        """The same as an exception."""
+        kind = InputError if self.is_mistake else TrainingError
+        return kind(f"{self.text.rstrip('.')} (see {log}).")
+
+
+def command(run: RunDir, count: int) -> list[str]:
+    """What starts ``count`` processes that train in the folder."""
+    words = [sys.executable]
+    if count > 1:
+        words += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+    return [*words, "-m", "stylesdf_core.training", str(run.path.absolute())]
+
+
+def start(run: RunDir, count: int = 1, *, background: bool = False) -> subprocess.Popen[bytes]:
+    """Start training in the folder; the processes write into its log.
+
+    Args:
+        count: processes, one a GPU (or CPU).
+        background: outlive this program, and leave the CPU to others that want it.
+
+    Raises:
+        OutputError: the log cannot be written, or Python cannot be started.
+    """
+    try:
+        write_json(run.path / "start.json", {"processes": count})
+        with open(run.log_file, "a", encoding="utf-8") as log:
+            now = datetime.now().astimezone().isoformat(" ", "seconds")
+            log.write(f"{_STARTED}{now} ---\n")
+            log.flush()
+            process = subprocess.Popen(
+                command(run, count),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=_environment(background=background),
+                start_new_session=background,
+                creationflags=_BACKGROUND_PRIORITY if background and os.name == "nt" else 0,
+            )
+    except OSError as error:
+        raise OutputError(f"Training cannot be started in {run.path}: {error}.") from error
+    if background and os.name != "nt":
+        with suppress(psutil.Error):  # it may be over already; its last words say why
+            psutil.Process(process.pid).nice(_NICE)
+    return process
+
+
+def processes_before(run: RunDir) -> int:
+    """How many processes the run was started with last; 1 where nobody wrote it down."""
+    try:
+        data = json.loads((run.path / "start.json").read_text(encoding="utf-8"))
+        return max(1, int(data["processes"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return 1
+
+
+def last_words(run: RunDir) -> LastWords | None:
+    """What the newest start's processes said of a failure; None where they named none."""
+    lines = _newest_lines(run)
+    for beginning, is_mistake in ((MISTAKE, True), (FAILURE, False)):
+        said = [line for line in lines if line.startswith(beginning)]
+        if said:
+            return LastWords(said[-1].removeprefix(beginning), is_mistake)
+    if any(line.startswith("Traceback ") for line in lines):
+        return LastWords(lines[-1])
+    return None
+
+
+def log_tail(run: RunDir, count: int) -> list[str]:
+    """The last lines of the log, at most ``count``."""
+    return _lines(run)[-count:]
+
+
+def wait(process: subprocess.Popen[bytes], run: RunDir, seconds: float) -> None:
+    """Ask the run's process to stop until it has.
+
+    Asked only once, a process that is still starting would forget it as the request of an
+    earlier day.
+    """
+    while process.poll() is None:
+        run.request_stop()
+        time.sleep(seconds)
+
+
+def _newest_lines(run: RunDir) -> list[str]:
+    lines = _lines(run)
+    starts = [index for index, line in enumerate(lines) if line.startswith(_STARTED)]
+    return lines[starts[-1] + 1 :] if starts else lines
+
+
+def _lines(run: RunDir) -> list[str]:
+    try:
+        with open(run.log_file, "rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LONGEST_END))
+            text = stream.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def _environment(*, background: bool) -> dict[str, str]:
+    """Ours, so that the child finds the same program wherever it was started from."""
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+    surroundings["PYTHONUNBUFFERED"] = "1"
+    if background:
+        # Threads that wait for each other sleep: spinning they would take the CPU from a window.
+        surroundings.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return surroundings

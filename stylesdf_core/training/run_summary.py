@@ -1,0 +1,121 @@
+"""What a run folder says of its run at a glance; reads little and needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from stylesdf_core.config import from_json
+from stylesdf_core.errors import InputError
+from stylesdf_core.training.fit_config import FitConfig
+from stylesdf_core.training.processes import last_words
+from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.stage_config import STAGES, total_steps
+
+RunState = Literal["new", "running", "stopping", "stopped", "finished", "failed"]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run.
+
+    Attributes:
+        path: its folder.
+        stage, preset: what is trained; the preset is empty where there is none.
+        state: "new" was never started, "stopped" can be resumed, "failed" too.
+        step, total: steps done and in all; a run that is not running is at its checkpoint.
+        hours_left: estimated while it runs; None where nothing has been recorded yet.
+        words: why it failed, one sentence; else empty.
+        has_weights: whether there is an averaged generator to look at.
+        process: that trains it now; None if none does.
+    """
+
+    path: Path
+    stage: str
+    preset: str
+    state: RunState
+    step: int
+    total: int
+    hours_left: float | None = None
+    words: str = ""
+    has_weights: bool = False
+    process: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the folder."""
+        return self.path.name
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a process trains it."""
+        return self.state in ("running", "stopping")
+
+    def __str__(self) -> str:
+        doing = self.state if self.process is None else f"{self.state} (process {self.process})"
+        line = f"{self.path}  {self.stage}  step {self.step:,} of {self.total:,}  {doing}"
+        return f"{line}: {self.words}" if self.words else line
+
+
+def summary(run: RunDir) -> RunSummary:
+    """Look at a run.
+
+    Raises:
+        InputError: it is no run folder, or its config.json cannot be read.
+    """
+    config = run.read_config()
+    stage, total = str(config.get("stage", "fit")), _total(config, run)
+    process, saved, last = run.running_process(), run.saved_step(), run.last_stats()
+    preset, has_weights = str(config.get("preset", "")), run.latest("ema") is not None
+    recorded = int(last["step"]) if last else 0
+    if process is not None:
+        left = last.get("seconds") if last else None
+        return RunSummary(
+            run.path,
+            stage,
+            preset,
+            "stopping" if run.stop_requested() else "running",
+            recorded,
+            total,
+            None if left is None else (total - recorded) * float(left) / 3600.0,
+            has_weights=has_weights,
+            process=process,
+        )
+    state: RunState
+    words = _failure(run) if saved < total else ""
+    if saved >= total:
+        state = "finished"
+    elif words:
+        state = "failed"
+    elif saved or recorded:
+        state = "stopped"
+    else:
+        state = "new"
+    return RunSummary(run.path, stage, preset, state, saved, total, None, words, has_weights)
+
+
+def _failure(run: RunDir) -> str:
+    """Why the run failed, if it did: its process was killed, or named a reason last of all."""
+    if run.was_killed:
+        return "its process was killed; resume it from the last checkpoint"
+    words = last_words(run)
+    if words is None:
+        return ""
+    # A start from a terminal since has left the log as it was.
+    log, stats = run.log_file, run.stats_file
+    if stats.exists() and stats.stat().st_mtime > log.stat().st_mtime:
+        return ""
+    return words.text
+
+
+def _total(config: dict[str, Any], run: RunDir) -> int:
+    where = str(run.path / "config.json")
+    stage = str(config.get("stage", "fit"))
+    if stage == "fit":
+        fit = from_json(FitConfig, config, where)
+        decoder = fit.decoder.steps if fit.output_size > fit.thumb_size else 0
+        return fit.points.steps + fit.render.steps + min(1, fit.render.steps) + decoder
+    if stage not in STAGES:
+        raise InputError(f"{where} asks for an unknown stage {stage!r}.")
+    return total_steps(from_json(STAGES[stage], config, where))
