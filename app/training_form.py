@@ -61,7 +61,7 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Learning",
         (
             "field", "r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_rate",
-            "rate", "renderer_rate",
+            "rate", "renderer_rate", "ema",
         ),
     ),
     ("Images", ("flip", "held_out", "split_seed", "workers", "cache_gb")),
