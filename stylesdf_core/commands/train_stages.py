@@ -28,6 +28,7 @@ _VOLUME = ("r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_
 #: What may change when a run is resumed: nothing that its results so far depend on.
 ADJUSTABLE = (
     "steps",
+    "sphere.steps",
     "chunk",
     "images.workers",
     "images.cache_gb",
