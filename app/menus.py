@@ -21,7 +21,7 @@ from app.workbench import Workbench
 from stylesdf_core.config import NoiseMode
 from stylesdf_core.scene import VIEWS, Scene
 
-_SAMPLES = (12, 24, 48, 96)
+_SAMPLES = (None, 12, 24, 48, 96)
 _TABS: tuple[tuple[Page, str, str], ...] = (
     ("explore", "Explore", "Faces: identity, camera, mesh, export  Ctrl+T"),
     ("train", "Train", "Training runs: start, follow, resume, open  Ctrl+T"),
@@ -209,7 +209,7 @@ class Menus:
             with self._menu("Samples a ray"):
                 for samples in _SAMPLES:
                     self._check(
-                        str(samples),
+                        "the model's own" if samples is None else str(samples),
                         partial(self._option, samples=samples),
                         _equals(lambda: bench.scene.options.samples, samples),
                     )

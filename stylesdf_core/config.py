@@ -92,21 +92,22 @@ class RenderOptions:
     """How a picture is rendered; the defaults are the published test-time settings.
 
     Attributes:
-        samples: points per ray, 4 to 128.
+        samples: points per ray, 4 to 128; None for as many as the model was trained with: its
+            colours are mixed of that many, and look different with more.
         force_background: the last sample takes all remaining weight.
         static_viewdirs: the view layer sees the camera-frame direction.
         noise: the decoder's noise maps: the checkpoint's, seeded random ones, or none.
         noise_seed: seed of ``noise="random"``.
     """
 
-    samples: int = 24
+    samples: int | None = None
     force_background: bool = True
     static_viewdirs: bool = True
     noise: NoiseMode = "fixed"
     noise_seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 4 <= self.samples <= 128:
+        if self.samples is not None and not 4 <= self.samples <= 128:
             raise InputError(f"samples must lie between 4 and 128, not {self.samples}.")
         if self.noise not in get_args(NoiseMode):
             raise InputError(f"noise must be fixed, random or none, not {self.noise!r}.")

@@ -322,6 +322,7 @@ class Engine:
         self, scene: Scene, edge: int, *, features: bool, visible: float = VISIBLE
     ) -> _Volume:
         options = scene.options
+        samples = options.samples or self.config.samples
         origins, directions, viewdirs = self._rays(scene.camera, edge, options)
         grid = self._distances(scene, edge)
         compiled = cpu_kernels.AVAILABLE and grid is not None and self.device.type == "cpu"
@@ -329,7 +330,7 @@ class Engine:
             self._field(scene),
             self.generator.sigma,
             self._beta,
-            sample_depths(options.samples, origins),
+            sample_depths(samples, origins),
             grid,
             options.force_background,
             visible,
@@ -347,7 +348,7 @@ class Engine:
             if feature_map is not None and marched.features is not None:
                 feature_map[start:stop] = marched.features
 
-        evaluated = options.samples if grid is None else TYPICAL_SAMPLES
+        evaluated = samples if grid is None else TYPICAL_SAMPLES
         self._tiles.run(work, count, points_each=evaluated)
 
         def square(values: Tensor) -> Tensor:

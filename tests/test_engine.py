@@ -190,3 +190,16 @@ def test_wrong_scenes_are_named() -> None:
         engine.styles(Scene(mixing=Mixing(seed=1, crossover=99)))
     with pytest.raises(InputError, match="There is no device 'tpu'"):
         Engine(tiny_model(), "tpu")
+
+
+def test_a_model_is_drawn_with_the_samples_it_was_trained_with() -> None:
+    engine = Engine(tiny_model(samples=8), "cpu", exact=True)
+    own = engine.render(Scene(), "volume").data
+    assert np.array_equal(own, engine.render(of_samples(8), "volume").data)
+    assert not np.allclose(own, engine.render(of_samples(24), "volume").data, atol=1e-3)
+    volume, _ = reference(engine, Scene())
+    np.testing.assert_allclose(own, volume.rgb[0], atol=5e-3)
+
+
+def of_samples(count: int) -> Scene:
+    return Scene(options=RenderOptions(samples=count))

@@ -47,7 +47,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "camera.fov": (6.0, 3.0, 12.0),
     "camera.pan_x": (0.0, 0.02),
     "camera.pan_y": (0.0, -0.03),
-    "options.samples": (24, 9, 40),
+    "options.samples": (None, 9, 40),
     "options.force_background": (True, False),
     "options.static_viewdirs": (True, False),
     "options.noise": ("fixed", "random", "none"),

@@ -74,7 +74,7 @@ def scene_from_flags(
         fov: half opening angle, degrees, 1 to 20 (default: 6).
         pan_x: camera shift to its right, world units (default: 0).
         pan_y: camera shift upwards, world units (default: 0).
-        samples: points per ray, 4 to 128 (default: 24).
+        samples: points per ray, 4 to 128 (default: the model's own).
         noise: the decoder's noise: the model's own maps, seeded random ones, or none
             (default: fixed).
         noise_seed: seed of --noise random (default: 0).

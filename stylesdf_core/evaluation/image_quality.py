@@ -125,7 +125,7 @@ def _work(
     for _ in fill_generated(found.fake, engine, seeds, cameras):
         yield 3.0, "generating pictures"
     for seed in seeds[: protocol.orbits]:
-        turned = orbit(engine, scene_of(engine, seed, OrbitCamera()))
+        turned = orbit(engine, scene_of(seed, OrbitCamera()))
         found.flicker.append(flicker(turned.image))
         if found.sizes.decoded:
             found.flicker_volume.append(flicker(turned.floor))

@@ -11,7 +11,6 @@ import torch
 
 from stylesdf_core import data
 from stylesdf_core.camera import OrbitCamera
-from stylesdf_core.config import RenderOptions
 from stylesdf_core.data import UNREADABLE, ImageSource, Pixels
 from stylesdf_core.engine import Engine
 from stylesdf_core.evaluation.image_metrics import sharpness
@@ -138,16 +137,15 @@ def fill_generated(
     """Render a seed from each camera into ``images``: as shown in the studio, but ψ = 1."""
     views: tuple[View, ...] = ("image", "volume") if images.sizes.decoded else ("volume",)
     for seed, camera in zip(seeds, cameras, strict=True):
-        pictures = engine.render_views(scene_of(engine, seed, camera), views)
+        pictures = engine.render_views(scene_of(seed, camera), views)
         pixels = [pictures[view].to_uint8() for view in views]
         images.add(pixels[0], pixels[-1], (camera.azimuth, camera.elevation))
         yield
 
 
-def scene_of(engine: Engine, seed: int, camera: OrbitCamera) -> Scene:
-    """An untruncated head, with the samples a ray that the model was trained with."""
-    options = RenderOptions(samples=max(4, engine.config.samples))
-    return Scene(identity=Identity(seed), truncation_psi=1.0, camera=camera, options=options)
+def scene_of(seed: int, camera: OrbitCamera) -> Scene:
+    """An untruncated head."""
+    return Scene(identity=Identity(seed), truncation_psi=1.0, camera=camera)
 
 
 def _tensor(pixels: Pixels) -> torch.Tensor:

@@ -88,7 +88,8 @@ class Generator(nn.Module):
         size = resolution or self.config.thumb_size
         rays = make_rays(cam2world, focal, size, static_viewdirs=options.static_viewdirs)
         batch = w.shape[0]
-        t_vals = sample_depths(options.samples, w, jitter)
+        samples = options.samples or self.config.samples
+        t_vals = sample_depths(samples, w, jitter)
         points = sample_points(rays.origins, rays.directions, t_vals)  # (B, H, W, N, 3)
         if with_gradient:
             points = points.detach().requires_grad_()
@@ -96,7 +97,7 @@ class Generator(nn.Module):
         gradient = None
         if with_gradient:
             (gradient,) = torch.autograd.grad(field.scalar.sum(), points, create_graph=True)
-        shape = (batch, size, size, options.samples)
+        shape = (batch, size, size, samples)
         scalar = field.scalar.view(shape)
         weights = compositing_weights(
             self.sigma(scalar),

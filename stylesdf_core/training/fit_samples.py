@@ -27,7 +27,7 @@ def render_views(generator: Generator, views: ViewBatch) -> VolumeRender:
     """Volume renders of the views at the generator's thumb size, one head at a time."""
     size = generator.config.thumb_size
     focal = focal_length(FOV, size)
-    options = RenderOptions(samples=generator.config.samples)
+    options = RenderOptions()
     parts = []
     for index in range(len(views.z)):
         chunk = slice(index, index + 1)

@@ -130,7 +130,7 @@ def truncated(generator: Generator, z: Tensor) -> Tensor:
 def turned(generator: Generator, w: Tensor, widest: float) -> tuple[Tensor, Tensor]:
     """Each w (B, z_dim) from eight azimuths: thumbs and full images, (8·B, 3, S, S), on the CPU."""
     size = generator.config.thumb_size
-    options = RenderOptions(samples=generator.config.samples)
+    options = RenderOptions()
     thumbs, full = [], []
     for code in w:
         for azimuth in torch.linspace(-widest, widest, COLUMNS, device=w.device):

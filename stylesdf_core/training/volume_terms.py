@@ -53,9 +53,7 @@ def render_fakes(
         recompute: keep no activations but render again in the backward pass.
     """
     size = generator.config.thumb_size
-    options = RenderOptions(
-        samples=generator.config.samples, force_background=False, static_viewdirs=False
-    )
+    options = RenderOptions(force_background=False, static_viewdirs=False)
 
     def render(w: Tensor) -> VolumeRender:
         return generator.volume_render(
