@@ -108,6 +108,13 @@ PUBLISHED = (
 )
 
 
+#: The models that come with the program, the one that it opens with first.
+_SHIPPED = {
+    "heads": "comes with the program: synthetic heads, 256² images",
+    "heads-gan": "comes with the program: heads from images alone, 64² images",
+}
+
+
 @dataclass(frozen=True)
 class ModelEntry:
     """One line of the list of models.
@@ -141,7 +148,11 @@ def list_models() -> tuple[ModelEntry, ...]:
     """All models with a name: the shipped ones, then the published ones."""
     shipped_models = (
         ModelEntry(
-            path.stem, ModelKind.SHIPPED, path, "comes with the program", path.stat().st_size
+            path.stem,
+            ModelKind.SHIPPED,
+            path,
+            _SHIPPED.get(path.stem, "comes with the program"),
+            path.stat().st_size,
         )
         for path in _shipped_weights()
     )
@@ -221,7 +232,11 @@ def _shipped_weights() -> list[Path]:
         folder = shipped("pretrained")
     except StyleSDFError:  # an incomplete installation can still open the user's own models
         return []
-    return sorted(folder.glob("*.safetensors"))
+    order = list(_SHIPPED)
+    return sorted(
+        folder.glob("*.safetensors"),
+        key=lambda path: (order.index(path.stem) if path.stem in order else len(order), path.stem),
+    )
 
 
 def _newest_average(run: Path) -> Path:

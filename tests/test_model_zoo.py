@@ -25,6 +25,10 @@ def test_the_shipped_model_resolves_by_name(repository: Path) -> None:
     assert entry.path == repository / "pretrained" / "heads.safetensors"
 
 
+def test_the_model_that_opens_first_is_listed_first() -> None:
+    assert [entry.name for entry in model_zoo.list_models()][:2] == ["heads", "heads-gan"]
+
+
 def test_published_models_are_listed_before_they_are_fetched() -> None:
     listed = {entry.name: entry for entry in model_zoo.list_models()}
     assert {"ffhq1024", "afhq512", "ffhq-renderer", "afhq-renderer", "sphere-init"} <= set(listed)
