@@ -191,14 +191,18 @@ def _open_window(file: Path | None) -> int:
         from app.studio import run
     except ImportError as error:  # Dear PyGui without the system's OpenGL or X libraries
         raise GraphicsError(f"The window cannot be opened here: {error}.") from error
+    from app.workers import end_if_busy
 
     if file is None:
-        return run(None, None)
-    if not file.exists():
+        status = run(None, None)
+    elif not file.exists():
         raise InputError(f"There is no file or folder {file}.")
-    if file.is_dir() or file.suffix.lower() in WEIGHT_SUFFIXES:
-        return run(str(file), None)
-    return run(None, read_scene(file))
+    elif file.is_dir() or file.suffix.lower() in WEIGHT_SUFFIXES:
+        status = run(str(file), None)
+    else:
+        status = run(None, read_scene(file))
+    end_if_busy(status)
+    return status
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ Nothing here touches the window. Results, failures included, are values that the
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -314,3 +316,15 @@ class JobQueue:
     def _finish(self, job: Job, state: JobState) -> None:
         job.state = state
         self._finished.append(job)
+
+
+def end_if_busy(status: int) -> None:
+    """End the process now, with ``status``, if a worker has not come back from a long call.
+
+    Python ends the threads that outlive it by unwinding them, and C++ libraries answer that by
+    aborting the whole process. Everything has been saved when this is called.
+    """
+    if any(thread.daemon for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)

@@ -30,7 +30,7 @@ from app.settings import (
     WindowSettings,
 )
 from app.studio import Studio
-from app.workers import JobState
+from app.workers import JobState, end_if_busy
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene import Scene, read_scene
 
@@ -345,6 +345,7 @@ def main() -> None:
     driver.studio.close()
     assert SettingsStore(driver.folder / "config").load_autosave() == driver.bench.scene
     say("alive to the end")
+    end_if_busy(0)
 
 
 if __name__ == "__main__":

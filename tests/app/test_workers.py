@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -260,3 +262,25 @@ def test_time_left_follows_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     assert job.seconds_left == pytest.approx(30.0)
     job.fraction = 0.0
     assert job.seconds_left is None
+
+
+def test_a_worker_inside_a_library_does_not_abort_the_end() -> None:
+    program = """
+import threading, time
+from app.workers import LatestWorker, end_if_busy
+def slow(request):
+    entered.set()
+    time.sleep(600)
+    yield None
+entered = threading.Event()
+worker = LatestWorker("slow", lambda: slow, threading.Event())
+worker.submit(1)
+entered.wait(5)
+worker.close(timeout=0.1)
+print("saved")
+end_if_busy(3)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "saved\n", "")

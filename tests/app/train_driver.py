@@ -23,6 +23,7 @@ from app.settings import (
     WindowSettings,
 )
 from app.studio import Studio
+from app.workers import end_if_busy
 from stylesdf_core.scene import Scene
 from stylesdf_core.training.run_dir import RunDir
 from tests.app.driver import HEIGHT, WIDTH, Driver, say
@@ -242,6 +243,7 @@ def main() -> None:
             say(f"{step.__name__}: {time.monotonic() - start:.1f} s")
     driver.studio.close()
     say("alive to the end")
+    end_if_busy(0)
 
 
 if __name__ == "__main__":
