@@ -50,7 +50,7 @@ class HeadsScale:
 
 
 FULL = HeadsScale()
-#: Something to look at within a coffee's time: heads, softly.
+#: Something to look at soon: heads, softly.
 QUICK = HeadsScale(
     pictures=600,
     heads=200,
@@ -101,7 +101,7 @@ class RecipeHeads:
     """Folder of the recipe; new, empty, or one to go on with."""
 
     quick: bool = False
-    """A small model from few heads, to see the whole road in minutes."""
+    """A small model from few heads, to see the whole road."""
 
     joint_steps: int = 0
     """Steps of end-to-end fine-tuning under both discriminators after the fit (`train joint`):
