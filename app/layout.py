@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import dearpygui.dearpygui as dpg
 
+from app.backdrop import Rectangle
 from app.panels.jobs import HEIGHT as JOBS_HEIGHT
 from app.panels.status import HEIGHT as STATUS_HEIGHT
 from app.settings import WindowSettings
@@ -31,6 +32,7 @@ class Places:
         origin, size: of the viewport.
         left, right: inner widths of the side columns.
         directions: height left for the directions.
+        ground: what is not covered by panels.
     """
 
     origin: tuple[int, int]
@@ -38,6 +40,7 @@ class Places:
     left: int
     right: int
     directions: int
+    ground: Rectangle
 
 
 class Columns:
@@ -112,6 +115,7 @@ class Columns:
             left=px(window.left_width) - padding,
             right=px(window.right_width) - padding,
             directions=tall - px(rest) - padding,
+            ground=Rectangle(left, top, width - right, bottom),
         )
 
     def _column(self, look: int | str, *, scrolls: bool = False) -> int | str:

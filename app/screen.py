@@ -64,6 +64,18 @@ class Screen:
         begun = any(request is not None and not request.whole for request in requests)
         return begun or self._pictures.busy or self._meshes.busy
 
+    def wait_for_draft(self, timeout: float) -> bool:
+        """Sleep until the picture that follows the hand is there; False where none is coming.
+
+        Args:
+            timeout: seconds, after which it is given up for now.
+        """
+        request = self._picture_request
+        if request is None or request.whole or not self._pictures.busy:
+            return False
+        self._pictures.wait(timeout)
+        return True
+
     def poll(self) -> None:
         """Take results in."""
         self.news.clear()

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
+from app import theme
 from app.actions import Actions, Page
+from app.backdrop import Backdrop, around
 from app.dialogs import Dialogs
 from app.layout import Columns, Places
 from app.menus import Menus
@@ -120,10 +122,11 @@ class Studio:
             min_height=600,
             small_icon=icon,
             large_icon=icon,
-            clear_color=(0x16, 0x18, 0x1C, 255),
+            clear_color=theme.PANEL,
             disable_close=True,
         )
         dpg.set_exit_callback(self.ask_to_quit)
+        self._backdrop = Backdrop()
         self._picture_texture = PictureTexture()
         self._mesh_texture = PictureTexture()
         self._sheets = SheetTextures()
@@ -148,7 +151,7 @@ class Studio:
         self._guarded(self._after_frame)
         moving = self._is_moving()
         self._pacer.wait(
-            self.bench.screen.news,
+            self.bench.screen,
             active=moving or bool(self.bench.jobs.active),
             computing=self.bench.busy,
             moving=moving,
@@ -256,7 +259,6 @@ class Studio:
         self._overlay = Overlay(ui, bench, Remedy("Open another file …", actions.open_model))
         dpg.set_primary_window(self._window, True)
         # Becoming primary forgets these; all children are placed by hand, so nothing may scroll.
-        # Its background is that of the cleared frame: a software renderer need not fill it twice.
         dpg.configure_item(
             self._window, no_scrollbar=True, no_scroll_with_mouse=True, no_background=True
         )
@@ -313,6 +315,7 @@ class Studio:
         self._menus.sync(scene)
         if self.page == "train":
             self.train_page.sync()
+            self._backdrop.show([self.train_page.ground])
             self._overlay.sync_toasts(*self.train_page.middle)
             return
         self.viewport.sync(scene)
@@ -329,7 +332,10 @@ class Studio:
             self._sync_title()
         if self._places is not None:
             panes = [self.viewport.picture_pane, self.viewport.mesh_pane]
-            self._overlay.sync(self._places.origin, self._places.size, panes)
+            places = self._places
+            covered = self.viewport.covered(places.origin)
+            self._backdrop.show(around(places.ground, covered))
+            self._overlay.sync(places.origin, places.size, panes)
 
     def _sync_title(self) -> None:
         document = self.bench.document

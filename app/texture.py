@@ -1,4 +1,4 @@
-"""Pictures on their way to the screen: textures that live as long as the window."""
+"""Pictures on their way to the screen."""
 
 from __future__ import annotations
 
@@ -6,88 +6,43 @@ import dearpygui.dearpygui as dpg
 import numpy as np
 import numpy.typing as npt
 
-#: Edges of the textures there are, pixels. Dear PyGui 2.3 uploads every raw texture in every
-#: frame, so each is made only when a picture first needs it.
+#: Edges that pictures are rendered at, pixels.
 EDGES = (512, 768, 1024)
 
 
 class PictureTexture:
-    """Raw float RGBA textures that a pane's pictures are copied into, up to 1024².
+    """The newest picture on the graphics card; a picture there never changes.
 
-    None is ever deleted: deleting a live texture crashes Dear PyGui. Raw textures with three
-    channels come out wrong on macOS.
-
-    Dear PyGui shows in a frame what had been copied before the last one. Where a picture lies
-    must be told just as late, or a frame would show the old picture cut as the new one.
+    Dear PyGui's raw and dynamic textures are uploaded in every frame, through a buffer that shows
+    in a frame what had been copied before the last one. So every picture becomes a static texture
+    of its own: uploaded once, on the screen with the next frame. The one before lives until the
+    next comes, since deleting what is still drawn crashes.
     """
 
     def __init__(self) -> None:
-        self._made: dict[int, tuple[int | str, npt.NDArray[np.float32]]] = {}
-        #: The texture that holds the picture to be drawn; 0 while nothing has been shown.
+        #: What to draw, the same until :meth:`show`; 0 while there is nothing.
         self.tag: int | str = 0
-        #: Lower right corner of the picture in texture coordinates.
-        self.uv_max = (0.0, 0.0)
-        self._copied: tuple[int | str, tuple[float, float]] = (self.tag, self.uv_max)
-
-    def advance(self) -> None:
-        """A frame has passed: what was copied before it can be drawn."""
-        self.tag, self.uv_max = self._copied
+        #: Upper left and lower right corner of the picture in texture coordinates.
+        self.uv_min = self.uv_max = (0.0, 0.0)
+        self._before: int | str = 0
+        self._registry = dpg.add_texture_registry()
 
     def show(self, pixels: npt.NDArray[np.float32]) -> None:
-        """Copy a picture, (H, W, 3) in [0, 1], H and W at most 1024."""
-        height, width = pixels.shape[:2]
-        edge = next(edge for edge in EDGES if edge >= max(height, width))
-        if edge not in self._made:
-            self._made[edge] = _make(edge + 1, edge + 1)
-        tag, texels = self._made[edge]
-        texels[:height, :width, :3] = pixels
-        # A border of the same colours keeps filtering from reaching stale texels.
-        texels[height, :width, :3] = pixels[-1]
-        texels[:height, width, :3] = pixels[:, -1]
-        texels[height, width, :3] = pixels[-1, -1]
-        self._copied = (tag, (width / (edge + 1), height / (edge + 1)))
-        dpg.set_value(tag, texels)
-
-
-class SheetTexture:
-    """One raw texture for pictures that change seldom, up to a size of its own.
-
-    Made when a picture first needs it, and never deleted; see :class:`PictureTexture`. From then
-    on every frame uploads it, so it had better be small.
-    """
-
-    def __init__(self, width: int, height: int) -> None:
-        self._size = (width, height)
-        self._made: tuple[int | str, npt.NDArray[np.float32]] | None = None
-        #: As of :class:`PictureTexture`.
-        self.tag: int | str = 0
-        self.uv_max = (0.0, 0.0)
-        self._copied: tuple[int | str, tuple[float, float]] = (self.tag, self.uv_max)
-
-    def advance(self) -> None:
-        """A frame has passed: what was copied before it can be drawn."""
-        self.tag, self.uv_max = self._copied
-
-    def show(self, pixels: npt.NDArray[np.float32]) -> None:
-        """Copy a picture, (H, W, 3) in [0, 1], no larger than the texture."""
-        width, height = self._size
-        if self._made is None:
-            self._made = _make(width, height)
-        tag, texels = self._made
-        high, wide = pixels.shape[:2]
-        texels[:high, :wide, :3] = pixels
-        self._copied = (tag, (wide / width, high / height))
-        dpg.set_value(tag, texels)
+        """Upload a picture, (H, W, 3) in [0, 1]; whoever draws must then draw ``tag`` anew."""
+        if self._before:
+            dpg.delete_item(self._before)
+        height, width = pixels.shape[0] + 2, pixels.shape[1] + 2
+        texels = np.ones((height, width, 4), np.float32)
+        texels[1:-1, 1:-1, :3] = pixels
+        # A border of the same colours: filtering must not reach around to the opposite edge.
+        texels[:, 0], texels[:, -1] = texels[:, 1], texels[:, -2]
+        texels[0], texels[-1] = texels[1], texels[-2]
+        tag = dpg.add_static_texture(width, height, texels.reshape(-1), parent=self._registry)
+        self._before, self.tag = self.tag, tag
+        self.uv_min = (1.0 / width, 1.0 / height)
+        self.uv_max = (1.0 - self.uv_min[0], 1.0 - self.uv_min[1])
 
 
 def suitable_edge(shown: float) -> int:
     """Edge of a picture to be rendered for a pane ``shown`` pixels wide."""
     return next((edge for edge in EDGES if edge >= 0.8 * shown), EDGES[-1])
-
-
-def _make(width: int, height: int) -> tuple[int | str, npt.NDArray[np.float32]]:
-    texels = np.zeros((height, width, 4), np.float32)
-    texels[..., 3] = 1.0
-    with dpg.texture_registry():
-        tag = dpg.add_raw_texture(width, height, texels, format=dpg.mvFormat_Float_rgba)
-    return tag, texels

@@ -75,8 +75,9 @@ class Theme:
         self.plot = self._plot()
         self._lines: dict[Color, int | str] = {}
         self.flat = self._container(padding=0)
-        self.panel = self._container(padding=12, background=PANEL)
-        self.bar = self._container(padding=0, background=PANEL)
+        # The window is cleared to their colour already: see app.backdrop.
+        self.panel = self._container(padding=12)
+        self.bar = self._container(padding=0)
         self.card = self._container(padding=16, background=PANEL, border=True)
         # Menus and tooltips are windows too, and inherit the padding of the one they stand in.
         self.popup = self._container(padding=8)
@@ -107,7 +108,7 @@ class Theme:
             dpg.mvThemeCol_TitleBg: PANEL,
             dpg.mvThemeCol_TitleBgActive: PANEL,
             dpg.mvThemeCol_TitleBgCollapsed: PANEL,
-            dpg.mvThemeCol_MenuBarBg: PANEL,
+            dpg.mvThemeCol_MenuBarBg: CLEAR,
             dpg.mvThemeCol_ScrollbarBg: CLEAR,
             dpg.mvThemeCol_ScrollbarGrab: HOVERED,
             dpg.mvThemeCol_ScrollbarGrabHovered: FAINT,

@@ -10,7 +10,7 @@ import dearpygui.dearpygui as dpg
 
 from app import theme
 from app.actions import MODEL_SUFFIXES
-from app.dataset_preview import CELL, COLUMNS, ROWS
+from app.backdrop import Rectangle
 from app.dialogs import Dialogs
 from app.overlay import show_file
 from app.panels.curves import CurvesPanel
@@ -20,9 +20,7 @@ from app.panels.run import RunPanel
 from app.panels.run_log import LogPanel
 from app.panels.runs import RunsPanel
 from app.panels.samples import SamplesPanel
-from app.sample_worker import HEIGHT as SAMPLE_HEIGHT
-from app.sample_worker import WIDTH as SAMPLE_WIDTH
-from app.texture import SheetTexture
+from app.texture import PictureTexture
 from app.training_bench import TrainingBench
 from app.ui import Ui
 
@@ -36,8 +34,8 @@ class SheetTextures:
     """What outlives a rebuild at another scale: deleting live textures crashes."""
 
     def __init__(self) -> None:
-        self.samples = SheetTexture(SAMPLE_WIDTH, SAMPLE_HEIGHT)
-        self.crops = SheetTexture(COLUMNS * CELL, ROWS * CELL)
+        self.samples = PictureTexture()
+        self.crops = PictureTexture()
 
 
 class TrainPage:
@@ -68,6 +66,8 @@ class TrainPage:
         self._columns: dict[str, int | str] = {}
         #: Origin and size of the middle, pixels of the window: messages cover nothing else.
         self.middle = ((0, 0), (1, 1))
+        #: What is not covered by panels.
+        self.ground = Rectangle(0, 0, 0, 0)
 
     def build(self) -> None:
         """Create everything, hidden, in the primary window."""
@@ -143,6 +143,7 @@ class TrainPage:
         x = left + px(_GAP) + pad
         centre = max(px(240), width - left - right - 2 * (px(_GAP) + pad))
         self.middle = ((x, top), (centre, tall))
+        self.ground = Rectangle(left, top, width - right, height)
         self._place("left", 0, top, left, tall)
         self._place("right", width - right, top, right, tall)
         head = px(RUN_HEIGHT)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import dearpygui.dearpygui as dpg
 
 from app import edits, fonts, theme
+from app.backdrop import Rectangle
 from app.mesh_worker import ShownMesh
 from app.picture_worker import ShownPicture
 from app.pointer import LEFT, Press
@@ -57,11 +58,9 @@ class Viewport:
         self._ui, self._bench = ui, bench
         self._picture_texture, self._mesh_texture = picture, mesh
         self._width = self._height = 0
-        #: What the next frame draws; what has just been copied comes a frame later.
+        #: What the next frame draws.
         self.shown_picture: ShownPicture | None = None
         self.shown_mesh: ShownMesh | None = None
-        self._copied_picture: ShownPicture | None = None
-        self._copied_mesh: ShownMesh | None = None
         self._busy_since = 0.0
         self._drawn: tuple[object, ...] = ()
         self._drawn_overlay: tuple[object, ...] = ()
@@ -89,17 +88,24 @@ class Viewport:
     def sync(self, scene: Scene) -> None:
         """Show the newest pictures."""
         bench = self._bench
-        self._picture_texture.advance()
-        self._mesh_texture.advance()
-        self.shown_picture, self.shown_mesh = self._copied_picture, self._copied_mesh
-        if bench.screen.picture is not None and bench.screen.picture is not self._copied_picture:
-            self._copied_picture = bench.screen.picture
-            self._picture_texture.show(bench.screen.picture.pixels)
-        if bench.screen.mesh is not None and bench.screen.mesh is not self._copied_mesh:
-            self._copied_mesh = bench.screen.mesh
-            self._mesh_texture.show(bench.screen.mesh.pixels)
+        picture, mesh = bench.screen.picture, bench.screen.mesh
+        if picture is not None and picture is not self.shown_picture:
+            self.shown_picture = picture
+            self._picture_texture.show(picture.pixels)
+        if mesh is not None and mesh is not self.shown_mesh:
+            self.shown_mesh = mesh
+            self._mesh_texture.show(mesh.pixels)
         self._draw_panes()
         self._draw_overlay(scene)
+
+    def covered(self, origin: tuple[float, float]) -> list[Rectangle]:
+        """What the panes cover, pixels of the window, given where the canvas is in it."""
+        x, y = origin
+        panes = [pane for pane in (self.picture_pane, self.mesh_pane) if pane is not None]
+        return [
+            Rectangle(x + p.x, y + p.y, x + p.x + p.edge, y + p.y + p.edge)
+            for p in sorted(panes, key=lambda pane: pane.x)
+        ]
 
     # --- drawing --------------------------------------------------------------------------------
 
@@ -118,26 +124,18 @@ class Viewport:
         self.mesh_pane = by_texture.get(id(self._mesh_texture))
         if self.mesh_pane is not None:
             bench.screen.mesh_size = suitable_edge(self.mesh_pane.edge)
-        key = tuple((t.tag, t.uv_max, p) for t, p in zip(textures, panes, strict=True))
+        key = tuple((texture.tag, pane) for texture, pane in zip(textures, panes, strict=True))
         if key == self._drawn:
             return
         self._drawn = key
         dpg.delete_item(self._panes_layer, children_only=True)
         for texture, pane in zip(textures, panes, strict=True):
-            corner = (pane.x + pane.edge, pane.y + pane.edge)
-            if not texture.tag:
-                dpg.draw_rectangle(
-                    (pane.x, pane.y),
-                    corner,
-                    color=theme.CLEAR,
-                    fill=theme.PANEL,
-                    parent=self._panes_layer,
-                )
-            else:
+            if texture.tag:  # else the window's own colour shows
                 dpg.draw_image(
                     texture.tag,
                     (pane.x, pane.y),
-                    corner,
+                    (pane.x + pane.edge, pane.y + pane.edge),
+                    uv_min=texture.uv_min,
                     uv_max=texture.uv_max,
                     parent=self._panes_layer,
                 )

@@ -86,7 +86,18 @@ class LatestWorker(Generic[Q, A]):
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def wait(self, timeout: float) -> bool:
+        """Sleep until everything asked for has been answered; False if it takes longer.
+
+        Args:
+            timeout: seconds.
+        """
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not (self._request or self._working), max(0.0, timeout)
+            )
 
     def poll(self) -> Outcome[Q, A] | None:
         """The newest outcome not polled yet, or None."""
@@ -155,6 +166,7 @@ class LatestWorker(Generic[Q, A]):
         with self._changed:
             if outcome.final:
                 self._working = False
+                self._changed.notify_all()
             self._outcomes.append(outcome)
             while len(self._outcomes) > 1:
                 self._outcomes.popleft()

@@ -11,7 +11,7 @@ import dearpygui.dearpygui as dpg
 from app import icons, theme
 from app.dataset_preview import COLUMNS, ROWS, Preview
 from app.parameters import LABELS, Parameters, Row
-from app.texture import SheetTexture
+from app.texture import PictureTexture
 from app.training_bench import TrainingBench
 from app.training_form import STAGE_HELP, WANTED, presets
 from app.ui import IconButton, Ui
@@ -40,7 +40,7 @@ class NewRunPanel:
         self,
         ui: Ui,
         training: TrainingBench,
-        texture: SheetTexture,
+        texture: PictureTexture,
         choose_data: Callable[[], None],
         choose_init: Callable[[], None],
     ) -> None:
@@ -215,22 +215,21 @@ class NewRunPanel:
 
     def _sync_preview(self) -> None:
         training = self._training
-        self._texture.advance()
         preview = training.new.preview
         if preview is not self._preview:
             self._preview = preview
             if preview is not None and preview.sheet is not None:
                 self._texture.show(preview.sheet)
         has_sheet = preview is not None and preview.sheet is not None
-        key = (has_sheet, self._texture.tag, self._texture.uv_max, self._width)
+        key = (has_sheet, self._texture.tag, self._width)
         if key != self._crops:
             self._crops = key
             width, height = dpg.get_item_width(self._sheet), dpg.get_item_height(self._sheet)
             dpg.delete_item(self._sheet, children_only=True)
             if has_sheet and self._texture.tag:
                 dpg.draw_image(
-                    self._texture.tag, (0, 0), (width, height), uv_max=self._texture.uv_max,
-                    parent=self._sheet,
+                    self._texture.tag, (0, 0), (width, height), uv_min=self._texture.uv_min,
+                    uv_max=self._texture.uv_max, parent=self._sheet,
                 )  # fmt: skip
             else:
                 dpg.draw_rectangle(

@@ -9,7 +9,7 @@ import dearpygui.dearpygui as dpg
 from app import fonts, theme
 from app.sample_worker import Sample
 from app.slider import SliderActions, SliderRow, SliderSpec
-from app.texture import SheetTexture
+from app.texture import PictureTexture
 from app.training_bench import TrainingBench
 from app.ui import Ui
 
@@ -20,7 +20,7 @@ _EMPTY = "No samples yet."
 class SamplesPanel:
     """One grid, and a slider through the steps."""
 
-    def __init__(self, ui: Ui, training: TrainingBench, texture: SheetTexture) -> None:
+    def __init__(self, ui: Ui, training: TrainingBench, texture: PictureTexture) -> None:
         self._ui, self._training, self._texture = ui, training, texture
         self._canvas: int | str = 0
         self._looks: dict[bool, int | str] = {}
@@ -76,12 +76,11 @@ class SamplesPanel:
     def sync(self) -> None:
         """Show the chosen grid."""
         training = self._training
-        self._texture.advance()
         sample = training.sample
         if sample is not None and sample is not self._shown:
             self._texture.show(sample.pixels)
         self._shown = sample
-        key = (sample, self._texture.tag, self._texture.uv_max, self._size, training.sample_thumb)
+        key = (sample, self._texture.tag, self._size, training.sample_thumb)
         if key != self._drawn:
             self._drawn = key
             self._draw()
@@ -120,8 +119,9 @@ class SamplesPanel:
         factor = min(width / wide, height / high)
         corner = (wide * factor, high * factor)
         dpg.draw_image(
-            self._texture.tag, (0, 0), corner, uv_max=self._texture.uv_max, parent=self._canvas
-        )
+            self._texture.tag, (0, 0), corner, uv_min=self._texture.uv_min,
+            uv_max=self._texture.uv_max, parent=self._canvas,
+        )  # fmt: skip
 
     def _choose(self, thumb: bool) -> None:
         self._training.sample_thumb = thumb
