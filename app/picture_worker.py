@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
 #: Smaller pictures are enlarged to this edge with a smoother kernel than the GPU's bilinear one.
 _SMOOTH_SIZE = 512
-#: The same for passes that better ones follow: the rest is left to the GPU, and to the next pass.
+#: The same for what may be moving: the rest is left to the GPU, and to the next pass.
 _MOVING_SIZE = 256
 #: Depth and normals are rendered this much finer than the model's thumb size when idle.
 _REFINED = 2
 MAX_PICTURE = 1024
+#: What a window needs to draw a finished picture, seconds. Only then is it rendered once more,
+#: exactly, which is hardly seen: side by side both would take as long as one after the other.
+_DRAWING, _LOOKS = 0.03, 6
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class _Begun:
     """
 
     request: PictureRequest
-    passes: Iterator[ShownPicture]
+    passes: Iterator[ShownPicture | None]
     newest: ShownPicture | None = None
 
 
@@ -98,7 +101,7 @@ class _Painter:
         self._face: object = None
         self._planners: dict[object, PassPlanner] = {}
 
-    def paint(self, request: PictureRequest) -> Iterator[ShownPicture]:
+    def paint(self, request: PictureRequest) -> Iterator[ShownPicture | None]:
         """The passes of a request; those that an earlier one has had come as one, the newest.
 
         That one counts as the request's first answer, so that the rest, which may be long, is
@@ -111,7 +114,7 @@ class _Painter:
                 return
         try:
             for shown in begun.passes:
-                begun.newest = shown
+                begun.newest = shown or begun.newest
                 yield shown
                 if not request.whole:
                     return
@@ -145,7 +148,7 @@ class _Painter:
 
 def _passes(
     engine: Engine, request: PictureRequest, planner: PassPlanner
-) -> Iterator[ShownPicture]:
+) -> Iterator[ShownPicture | None]:
     refines = request.view in ("depth", "normals")
     frames = engine.passes(request.scene, request.view, coarsest=planner.edge())
     count = 0
@@ -155,6 +158,10 @@ def _passes(
         shown = _shown(engine, request, frame, frame.pass_index, count)
         planner.measured(frame.resolution, time.perf_counter() - start)
         yield shown
+        if frame.picture.view == "image" and not frame.final:
+            for _ in range(_LOOKS):
+                time.sleep(_DRAWING / _LOOKS)
+                yield None
         start = time.perf_counter()
     if refines:
         size = engine.config.thumb_size * _REFINED
@@ -165,10 +172,10 @@ def _passes(
 def _shown(
     engine: Engine, request: PictureRequest, frame: Frame, index: int, count: int
 ) -> ShownPicture:
-    smooth = _SMOOTH_SIZE if index == count - 1 else _MOVING_SIZE
+    rests = index == count - 1 or frame.picture.view == "image"
     return ShownPicture(
         request=request,
-        pixels=enlarged(frame.picture.display(), smooth),
+        pixels=enlarged(frame.picture.display(), _SMOOTH_SIZE if rests else _MOVING_SIZE),
         kind=frame.picture.view,
         resolution=frame.resolution,
         index=index,

@@ -64,6 +64,12 @@ class Screen:
         begun = any(request is not None and not request.whole for request in requests)
         return begun or self._pictures.busy or self._meshes.busy
 
+    @property
+    def refines(self) -> bool:
+        """Whether all that is shown has come to rest, and better pictures of it are under way."""
+        requests = (self._picture_request, self._mesh_request)
+        return self.busy and all(request is None or request.whole for request in requests)
+
     def wait_for_draft(self, timeout: float) -> bool:
         """Sleep until the picture that follows the hand is there; False where none is coming.
 

@@ -207,7 +207,8 @@ class Studio:
         """Whether the mouse moves, or has just changed something."""
         mouse = tuple(dpg.get_mouse_pos(local=False))
         moved, self._mouse = mouse != self._mouse, mouse
-        return moved or time.monotonic() - self._moved_at < _MOTION_LASTS
+        lasts = time.monotonic() - self._moved_at < _MOTION_LASTS
+        return moved or (lasts and not self.bench.screen.refines)
 
     # --- building -------------------------------------------------------------------------------
 

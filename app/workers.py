@@ -55,7 +55,7 @@ class LatestWorker(Generic[Q, A]):
         name: of the thread.
         prepare: called in the thread before the first request; what it returns does the work.
             Called again after it failed and after the thread died.
-        news: set whenever there is something to poll.
+        news: set whenever there is something new to poll.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class LatestWorker(Generic[Q, A]):
         self._changed = threading.Condition()
         self._request: list[Q] = []  # empty or one
         self._outcomes: deque[Outcome[Q, A]] = deque()
+        self._said: A | None = None  # the last answer
         self._working = False
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -170,7 +171,9 @@ class LatestWorker(Generic[Q, A]):
             self._outcomes.append(outcome)
             while len(self._outcomes) > 1:
                 self._outcomes.popleft()
-        if self._news is not None:
+            is_new = outcome.error is not None or outcome.value is not self._said
+            self._said = outcome.value
+        if is_new and self._news is not None:
             self._news.set()
 
 

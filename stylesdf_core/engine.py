@@ -216,8 +216,9 @@ class Engine:
     ) -> Iterator[Frame]:
         """Render coarse to fine; the last pass equals :meth:`render`.
 
-        The first is made for motion: it leaves out what is hardly visible. If it is smaller than
-        the volume render that an image is decoded from, that one is shown in between.
+        The first is made for motion: it leaves out what is hardly visible. An image takes three:
+        the second decodes the first already, if that is as large as the volume render that images
+        are decoded from (on the shipped model 65 dB from the last), else it is that render.
 
         Args:
             view: image, volume, depth or normals.
@@ -227,7 +228,7 @@ class Engine:
         decodes = view == "image"
         target = self.config.thumb_size if decodes else size or self.config.thumb_size
         first = min(coarsest, target)
-        count = 3 if decodes and first < target else 2
+        count = 3 if decodes else 2
         start = time.perf_counter()
 
         def frame(index: int, edge: int, picture: Picture) -> Frame:
@@ -235,17 +236,23 @@ class Engine:
             seconds, start = time.perf_counter() - start, time.perf_counter()
             return Frame(picture, index, count, edge, seconds, self._note(view))
 
-        moving = self._render_volume(scene, first, features=False, visible=VISIBLE_IN_MOTION)
+        whole = first == target
+        moving = self._render_volume(
+            scene, first, features=decodes and whole, visible=VISIBLE_IN_MOTION
+        )
         yield frame(0, first, self._picture(scene, "volume" if decodes else view, moving))
         start = time.perf_counter()
+        if decodes and whole:
+            yield frame(1, self.config.output_size, self._decode(scene, moving))
+            start = time.perf_counter()
         volume = self._render_volume(scene, target, features=decodes)
-        if count == 3:
+        if decodes and not whole:
             yield frame(1, target, self._picture(scene, "volume", volume))
             start = time.perf_counter()
         if decodes:
-            yield frame(count - 1, self.config.output_size, self._decode(scene, volume))
+            yield frame(2, self.config.output_size, self._decode(scene, volume))
         else:
-            yield frame(count - 1, target, self._picture(scene, view, volume))
+            yield frame(1, target, self._picture(scene, view, volume))
 
     def _note(self, view: View) -> str:
         if view == "image" and not self.config.has_decoder:
