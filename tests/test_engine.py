@@ -13,6 +13,7 @@ from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.config import RenderOptions
 from stylesdf_core.engine import Engine
 from stylesdf_core.errors import InputError
+from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.latents import LatentDirection
 from stylesdf_core.networks.generator import VolumeRender
 from stylesdf_core.rays import make_rays
@@ -78,6 +79,19 @@ def test_last_pass_equals_the_one_shot_render(view: View) -> None:
     *_, last = engine.passes(Scene(), view)
     assert last.final
     np.testing.assert_array_equal(last.picture.data, engine.render(Scene(), view).data)
+
+
+def test_an_image_is_decoded_from_what_moved_before_it_is_from_all() -> None:
+    engine = Engine(tiny_model(thumb_size=32, output_size=64), "cpu")
+    draft, decoded, exact = engine.passes(Scene(), "image", coarsest=32)
+    assert [f.picture.view for f in (draft, decoded, exact)] == ["volume", "image", "image"]
+    assert [f.resolution for f in (draft, decoded, exact)] == [32, 64, 64]
+    assert [f.pass_count for f in (draft, decoded, exact)] == [3, 3, 3]
+    assert psnr(decoded.picture.display(), exact.picture.display()) > 40.0
+    coarse, volume, again = engine.passes(Scene(), "image", coarsest=16)
+    assert [f.picture.view for f in (coarse, volume, again)] == ["volume", "volume", "image"]
+    assert [f.resolution for f in (coarse, volume, again)] == [16, 32, 64]
+    np.testing.assert_array_equal(again.picture.data, exact.picture.data)
 
 
 def test_caches_never_go_stale() -> None:

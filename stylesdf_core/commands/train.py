@@ -97,7 +97,7 @@ class TrainFit:
 
         config = self._config()
         run = RunDir(self.run_dir)
-        run.write_config(to_json(config), _ADJUSTABLE)
+        run.write_config(to_json(config), _ADJUSTABLE, kind=type(config))
         if self.facekit is not None:
             yield from self._prepare(Path(config.data), self.facekit)
         elif not Path(config.data).is_dir():

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.5
 _LENGTHS = ("steps", "batch", "chunk")
-_VOLUME = ("r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_rate")
+_VOLUME = (
+    "r1", "eikonal", "minimal_surface", "latent_steps", "generator_rate", "discriminator_rate",
+)  # fmt: skip
 #: What may change when a run is resumed: nothing that its results so far depend on.
 ADJUSTABLE = (
     "steps",
@@ -110,7 +112,8 @@ class _TrainStage:
 
         config = self.checked()
         run = RunDir(self.run_dir)
-        run.write_config(json.loads(json.dumps(to_json(config))), ADJUSTABLE, until_saved=True)
+        data = json.loads(json.dumps(to_json(config)))
+        run.write_config(data, ADJUSTABLE, until_saved=True, kind=type(config))
         return run
 
     def checked(self) -> StageConfig:
@@ -255,6 +258,9 @@ class TrainRenderer(_TrainFromImages):
 
     minimal_surface: float | None = None
     """Weight of the minimal-surface term; lower it where the surface vanishes."""
+
+    latent_steps: int | None = None
+    """Steps within which latents come to differ; raise it where heads do not turn."""
 
     generator_rate: float | None = None
     """Adam's learning rate of mapping and field; without it, as all above, the preset's."""

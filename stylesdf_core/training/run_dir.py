@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from stylesdf_core.config import from_json, to_json
 from stylesdf_core.errors import InputError, OutputError, TrainingError
 from stylesdf_core.files import atomic_output, locked, write_json, write_text
 
@@ -87,7 +88,12 @@ class RunDir:
         return config
 
     def write_config(
-        self, config: Any, adjustable: Collection[str] = (), *, until_saved: bool = False
+        self,
+        config: Any,
+        adjustable: Collection[str] = (),
+        *,
+        until_saved: bool = False,
+        kind: type[Any] | None = None,
     ) -> None:
         """Make the folder with ``config`` (a JSON value), or check that it has the same.
 
@@ -95,6 +101,8 @@ class RunDir:
             adjustable: settings (``"run.keep"``) that a resumed run may change.
             until_saved: before the first checkpoint everything may change: there is nothing to
                 lose, and the first command may have named the wrong images.
+            kind: dataclass of the config; settings that a run from before they existed does not
+                name have its defaults.
 
         Raises:
             InputError: the folder already belongs to a run with another config.
@@ -104,7 +112,7 @@ class RunDir:
         if unsaved or not file.exists():
             write_json(file, config)
             return
-        before, after = _flat(self.read_config()), _flat(config)
+        before, after = _flat(_completed(self.read_config(), kind)), _flat(config)
         changed = {
             key for key in {*before, *after} if before.get(key, None) != after.get(key, None)
         }
@@ -322,6 +330,16 @@ def _whole_lines(content: bytes) -> list[dict[str, Any]]:
         except ValueError:
             continue
     return records
+
+
+def _completed(config: Any, kind: type[Any] | None) -> Any:
+    """With all settings of ``kind``; as it is where it is none of that kind."""
+    if kind is None:
+        return config
+    try:
+        return json.loads(json.dumps(to_json(from_json(kind, config))))
+    except InputError:
+        return config
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -288,6 +288,8 @@ class Driver:
     def _memory_at_rest(self) -> float:
         """Resident MB with the same face on the screen and nothing under way."""
         bench = self.bench
+        self.frames(30)  # on a busy machine the last events are still on their way
+        self.settle()
         self.studio.close_dialogs()
         bench.models.dismiss()
         bench.set_view("image", split=False)

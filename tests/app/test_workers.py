@@ -113,6 +113,41 @@ def test_news_wake_whoever_waits_for_them() -> None:
     worker.close()
 
 
+def test_an_answer_given_before_is_no_news() -> None:
+    news = threading.Event()
+    answer = 10**6  # one object
+    worker: LatestWorker[int, int] = LatestWorker("test", lambda: lambda _: iter([answer]), news)
+    for request in (1, 2):
+        worker.submit(request)
+        assert collect(worker)[-1].request == request
+        assert news.is_set() == (request == 1)
+        news.clear()
+    worker.close()
+
+
+def test_waiting_ends_with_the_newest_request() -> None:
+    begun, go = threading.Event(), threading.Semaphore(0)
+
+    def work(request: int) -> Iterator[int | None]:
+        begun.set()
+        go.acquire()
+        yield request
+
+    worker = worker_of(work)
+    assert worker.wait(0.0), "nothing has been asked for"
+    worker.submit(0)
+    assert begun.wait(10.0)
+    worker.submit(1)
+    go.release()
+    assert not worker.wait(0.05), "the second one is still to come"
+    go.release()
+    assert worker.wait(10.0)
+    outcome = worker.poll()
+    assert outcome is not None
+    assert (outcome.request, outcome.final) == (1, True)
+    worker.close()
+
+
 def test_errors_are_values_and_do_not_stop_the_worker() -> None:
     def work(request: int) -> Iterator[int | None]:
         if request < 0:

@@ -15,6 +15,7 @@ from stylesdf_core.config import GeneratorConfig
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.stage_config import SphereConfig
 
 SMALL = GeneratorConfig(z_dim=8, width=8, depth=1, thumb_size=16, output_size=16)
 
@@ -35,6 +36,15 @@ def test_what_results_do_not_depend_on_may_change(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"another run\.seed;"):
         run.write_config({"steps": 5, "run": {"keep": 1, "seed": 2}}, ["steps", "run.keep"])
     assert run.read_config()["run"] == {"keep": 2, "seed": 1}
+
+
+def test_a_run_from_before_a_setting_existed_has_its_default(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    whole = {**vars(SphereConfig())}
+    run.write_config({key: value for key, value in whole.items() if key != "beta"})
+    run.write_config(whole, kind=SphereConfig)
+    with pytest.raises(InputError, match="another beta"):
+        run.write_config({**whole, "beta": 0.3}, kind=SphereConfig)
 
 
 def test_a_folder_without_config_is_no_run(tmp_path: Path) -> None:

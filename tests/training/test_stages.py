@@ -253,6 +253,20 @@ def test_the_anchor_is_the_spheres_loss_and_fades(renderer: RendererConfig) -> N
     assert held - free == pytest.approx(2.0 * sphere.item())
 
 
+def test_latents_come_to_differ_by_and_by(renderer: RendererConfig) -> None:
+    weights = replace(VOLUME, latent_steps=8)
+    assert [weights.spread_at(step) for step in (0, 4, 6, 8, 99)] == [0.0, 0.0, 0.5, 1.0, 1.0]
+    assert VolumeLosses().spread_at(0) == 1.0, "the paper's"
+    whole = phase_of(renderer)
+    phase = phase_of(replace(renderer, volume=weights))
+    assert isinstance(phase, VolumePhase)
+    assert isinstance(whole, VolumePhase)
+    assert not phase.draw(4, 14).z.any()
+    torch.testing.assert_close(phase.draw(6, 14).z, 0.5 * whole.draw(6, 14).z)
+    assert torch.equal(phase.draw(9, 13).z, whole.draw(9, 13).z)
+    assert torch.equal(phase.draw(0, 13).angles, whole.draw(0, 13).angles)
+
+
 # --- chunks ------------------------------------------------------------------------------------
 
 
