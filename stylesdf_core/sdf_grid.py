@@ -3,10 +3,13 @@
 The grid is refined from coarse to fine. A cell is looked into only if the field could take the
 level in it, judged by how far the field can bend away from its linear interpolation there (its
 second differences) and, on the coarsest grid, by its slope; elsewhere the coarse values are
-interpolated, which cannot create a crossing. Last, the surface is followed: as long as a cell with
-a crossing has a corner that was only interpolated, that corner is evaluated. So every cell that
-marching cubes will look at is exact, and all that can be missed is a separate component smaller
-than the coarse cells in a field that bends there as nowhere near.
+interpolated, which cannot create a crossing. On the finest grid nothing within cells matters any
+more, so single points are judged likewise. Last, the surface is followed: as long as an edge with a
+crossing has an end that was only interpolated, that end is evaluated. Marching cubes puts its
+vertices on such edges, and asks for other values only where their signs do not say enough, which is
+where all of a face's edges are crossed. So its triangles are those of the whole grid, and all that
+can be missed is a separate component smaller than the coarse cells in a field that bends there as
+nowhere near.
 """
 
 from __future__ import annotations
@@ -128,12 +131,13 @@ def sample_band(
     """Sample ``sdf`` exactly wherever it may lie within ``band``; else as :func:`sample_grid`.
 
     Args:
-        band: lowest and highest value of interest.
+        band: lowest and highest value of interest; twice the same for the surface alone.
     """
     if reuse is not None and not reuse.fits(resolution, bounds):
         reuse = None
     lower, upper = bounds
     pitch = _pitch(lower, upper, resolution)
+    is_surface = band[0] == band[1]
 
     strides = grid_strides(resolution)
     effort = np.cumsum([4.0**step for step in range(len(strides))])  # cells at a surface grow ×4
@@ -149,16 +153,26 @@ def sample_band(
             values = _interpolate(values, previous, indices)
             was_evaluated, evaluated = evaluated, np.zeros(values.shape, np.bool_)
             evaluated[np.ix_(kept, kept, kept)] = was_evaluated
-            wanted = _corners_of(_cells_near(values, band, split_cells(reach, kept)))
+            reach = split_cells(reach, kept)
+            if stride == 1 and is_surface:
+                wanted = _points_near(values, band[0], reach)
+                wanted |= _ends_of_crossed_edges(values, band[0])
+            else:
+                wanted = _corners_of(_cells_near(values, band, reach))
         if reuse is not None:
             _copy_known(reuse, indices, values, evaluated)
         start, stop = (effort[step - 1] if step else 0.0) / effort[-1], effort[step] / effort[-1]
         wanted &= ~evaluated
-        while wanted.any():  # the second round on follows the surface out of the cells foreseen
+        reached = 0.0
+        while wanted.any():  # the second round on follows the surface out of what was foreseen
             for done in _evaluate(sdf, values, wanted, indices, lower, pitch, chunk_points):
-                yield Progress(start + (stop - start) * done, 1.0, "sampling the surface")
+                reached = max(reached, done)
+                yield Progress(start + (stop - start) * reached, 1.0, "sampling the surface")
             evaluated |= wanted
-            wanted = _corners_of(_crossed_cells(values, band))
+            if stride == 1 and is_surface:
+                wanted = _ends_of_crossed_edges(values, band[0])
+            else:
+                wanted = _corners_of(_crossed_cells(values, band))
             wanted &= ~evaluated
     return SdfGrid(values, evaluated, lower, upper)
 
@@ -236,6 +250,27 @@ def _cells_near(
         highest = pairwise(np.maximum, highest, axis)
     near: BoolArray = (lowest - reach <= band[1]) & (highest + reach >= band[0])
     return near
+
+
+def _points_near(values: FloatArray, level: float, reach: FloatArray) -> BoolArray:
+    """Points whose value may be on the other side of the level, by the reach of a cell at them."""
+    widest = reach
+    for axis in range(3):
+        ends = [(int(axis == k), int(axis == k)) for k in range(3)]
+        widest = pairwise(np.maximum, np.pad(widest, ends), axis)
+    near: BoolArray = np.abs(values - np.float32(level)) <= widest
+    return near
+
+
+def _ends_of_crossed_edges(values: FloatArray, level: float) -> BoolArray:
+    """Points of which a neighbour along an axis lies on the other side of the level."""
+    below = values < level
+    ends = np.zeros(values.shape, np.bool_)
+    for axis in range(3):
+        crossed = pairwise(np.not_equal, below, axis)
+        for beside in ((1, 0), (0, 1)):
+            ends |= np.pad(crossed, [beside if axis == k else (0, 0) for k in range(3)])
+    return ends
 
 
 def _lipschitz_reach(

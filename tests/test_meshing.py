@@ -102,11 +102,11 @@ def test_sphere_has_its_radius_and_points_outward(resolution: int) -> None:
 @pytest.mark.parametrize(
     ("field", "level", "most"),
     [
-        (sphere(), 0.0, 0.1),
-        (head, 0.0, 0.14),
-        (head, 0.012, 0.16),
-        (torus, 0.0, 0.1),
-        (density, -9.0, 0.14),
+        (sphere(), 0.0, 0.032),
+        (head, 0.0, 0.044),
+        (head, 0.012, 0.052),
+        (torus, 0.0, 0.034),
+        (density, -9.0, 0.035),
     ],
     ids=["sphere", "head", "head grown", "torus", "density"],
 )

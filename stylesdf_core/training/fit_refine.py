@@ -23,6 +23,7 @@ from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.config import RenderOptions
 from stylesdf_core.engine import Engine
 from stylesdf_core.model import MeanLatents, Model
+from stylesdf_core.networks.decoder import Decoder
 from stylesdf_core.networks.discriminators import StyleDiscriminator
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.scene import Identity, Scene
@@ -53,6 +54,9 @@ class RefinePhase(Phase):
         assert live.decoder is not None
         self.decoder = live.decoder
         self.decoder.requires_grad_(True)
+        if not settings.noise:
+            for strength in noise_strengths(self.decoder):
+                strength.requires_grad_(False)
         self.scale = config.output_size // config.thumb_size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -61,7 +65,12 @@ class RefinePhase(Phase):
             ).to(live.field.sigmoid_beta.device)
         lazy = settings.r1_every / (settings.r1_every + 1)
         self.optimizers = {
-            "decoder": _adam(self.decoder.parameters(), settings.learning_rate, 0.9, 0.99),
+            "decoder": _adam(
+                (p for p in self.decoder.parameters() if p.requires_grad),
+                settings.learning_rate,
+                0.9,
+                0.99,
+            ),  # fmt: skip
             "discriminator": _adam(
                 self.discriminator.parameters(), lazy * settings.discriminator_rate, 0.0, 0.99**lazy
             ),
@@ -110,7 +119,12 @@ class RefinePhase(Phase):
 
     def _start(self) -> None:
         """Freeze the averaged renderer, and go on with the averaged decoder."""
-        self.models.live.load_state_dict(self.models.ema.state_dict())
+        averaged = self.models.ema
+        if not self.config.refine.noise:
+            assert averaged.decoder is not None
+            for strength in noise_strengths(averaged.decoder):
+                nn.init.zeros_(strength)
+        self.models.live.load_state_dict(averaged.state_dict())
 
     def _train_discriminator(self, fake: Tensor, real: Tensor, index: int) -> dict[str, Tensor]:
         settings = self.config.refine
@@ -159,6 +173,11 @@ class RefinePhase(Phase):
     def evaluate(self, samples: Path) -> dict[str, float]:
         """Decoded images against truth and against the enlarged volume render."""
         return evaluate_decoder(self.models.ema, self.bank, samples)
+
+
+def noise_strengths(decoder: Decoder) -> list[nn.Parameter]:
+    """How much noise each of the decoder's convolutions adds."""
+    return [p for name, p in decoder.named_parameters() if name.endswith("noise_strength")]
 
 
 class FeatureCache:
