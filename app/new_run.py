@@ -10,6 +10,7 @@ from typing import Any
 
 from app.dataset_preview import Preview, PreviewRequest, preview_worker
 from app.training_form import (
+    NO_HEADS,
     WANTED,
     FieldError,
     RunForm,
@@ -142,6 +143,8 @@ class NewRun:
             return Flaw(WANTED[form.stage], "init", is_gap=True)
         if form.wants_images and not form.data:
             return Flaw("Choose a folder of images to train on.", "data", is_gap=True)
+        if form.lacks_heads:
+            return Flaw(NO_HEADS, "facekit", is_gap=True)
         return None
 
     # --- what becomes of it ---------------------------------------------------------------------

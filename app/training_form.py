@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from stylesdf_core.commands.field_help import field_help
+from stylesdf_core.commands.train import TrainFit
 from stylesdf_core.commands.train_stages import (
     TrainDecoder,
     TrainJoint,
@@ -34,6 +35,7 @@ STAGES: dict[str, type[TrainRequest]] = {
     "decoder": TrainDecoder,
     "joint": TrainJoint,
     "sphere-init": TrainSphereInit,
+    "fit": TrainFit,
 }
 STAGE_HELP: dict[str, str] = {
     "renderer": "Stage 1: the volume renderer learns shape and colours from your images",
@@ -41,32 +43,46 @@ STAGE_HELP: dict[str, str] = {
     "joint": "Fine-tune renderer and decoder together, starting from a finished stage 2",
     "sphere-init": "Only the field's beginning, a sphere, to start several renderers from; "
     "stage 1 does this by itself",
+    "fit": "Supervised: field and decoder learn synthetic heads, which it makes itself from a face "
+    "model",
 }
 #: Whose results a stage can start from.
 STARTS_FROM: dict[str, tuple[str, ...]] = {
     "renderer": ("sphere-init", "renderer"),
     "decoder": ("renderer",),
     "joint": ("decoder", "joint", "fit"),
+    "fit": ("fit",),
 }
 #: What a stage wants before anything else of it can be set.
 WANTED: dict[str, str] = {
     "decoder": "Stage 2 trains a decoder on a finished renderer. Choose a stage-1 run, or a file.",
     "joint": "This fine-tunes a whole model. Choose a stage-2 run, or a file.",
 }
-#: Fields with a place of their own in the form.
-APART = ("run_dir", "data", "preset", "init")
+NO_HEADS = (
+    "Give a face model to make heads from (a clone of ICT-FaceKit, or an .npz of it), or a folder "
+    "of prepared heads as data."
+)
+_APART = ("run_dir", "preset", "init")
 _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Length", ("steps", "batch", "chunk")),
+    ("Heads", ("facekit", "data", "heads", "views")),
+    (
+        "Length",
+        (
+            "steps", "batch", "chunk", "points_steps", "render_steps", "decoder_steps",
+            "refine_steps",
+        ),
+    ),
+    ("Size", ("width", "depth", "output_size")),
     (
         "Learning",
         (
-            "field", "r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_rate",
-            "rate", "renderer_rate", "ema",
+            "field", "r1", "eikonal", "minimal_surface", "latent_steps", "generator_rate",
+            "discriminator_rate", "rate", "renderer_rate", "adversarial", "ema",
         ),
     ),
     ("Images", ("flip", "held_out", "split_seed", "workers", "cache_gb")),
     ("Records", ("evaluate_every", "checkpoint_every", "keep")),
-    ("Machine", ("device", "precision", "gpus", "threads", "seed")),
+    ("Machine", ("device", "precision", "gpus", "threads", "compiled", "seed")),
 )  # fmt: skip
 
 
@@ -138,14 +154,24 @@ class RunForm:
     @property
     def wants_images(self) -> bool:
         """Whether the stage trains from images."""
-        return self.stage != "sphere-init"
+        return self.stage not in ("sphere-init", "fit")
+
+    @property
+    def has_preset(self) -> bool:
+        """Whether the stage has presets."""
+        return "preset" in _hints(self.stage)
+
+    @property
+    def lacks_heads(self) -> bool:
+        """Whether the stage wants heads and is told of none."""
+        return self.stage == "fit" and not (self.text("facekit") or self.text("data"))
 
 
 def sections(stage: str) -> list[tuple[str, list[FormField]]]:
     """The stage's parameters under their headings; those nobody has sorted come last."""
     request = STAGES[stage]
     texts, hints = field_help(request), _hints(stage)
-    names = [item.name for item in dataclasses.fields(request) if item.name not in APART]
+    names = [item.name for item in dataclasses.fields(request) if not is_apart(stage, item.name)]
     fields = {name: _form_field(name, hints[name], texts.get(name, "")) for name in names}
     found = []
     for heading, listed in _HEADINGS:
@@ -155,6 +181,11 @@ def sections(stage: str) -> list[tuple[str, list[FormField]]]:
     if fields:
         found.append(("More", list(fields.values())))
     return found
+
+
+def is_apart(stage: str, name: str) -> bool:
+    """Whether a field has a place of its own in the form."""
+    return name in _APART or (name == "data" and stage != "fit")
 
 
 def presets() -> tuple[str, ...]:
@@ -173,7 +204,7 @@ def defaults(form: RunForm) -> dict[str, str]:
     empty: dict[str, Any] = {
         item.name: None if type(None) in get_args(hints[item.name]) else item.default
         for item in dataclasses.fields(request)
-        if item.name not in APART and form.text(item.name)
+        if not is_apart(form.stage, item.name) and form.text(item.name)
     }
     # What is empty may depend on what is not, as the chunk does on the batch.
     values = {**request.settings()}
@@ -192,14 +223,14 @@ def request_of(form: RunForm, folder: Path, *, name: str = "") -> TrainRequest:
     """
     request = STAGES[form.stage]
     hints = _hints(form.stage)
-    values: dict[str, Any] = {"preset": form.preset}
+    values: dict[str, Any] = {"preset": form.preset} if form.has_preset else {}
     for item in dataclasses.fields(request):
-        if item.name not in APART and form.text(item.name):
+        if not is_apart(form.stage, item.name) and form.text(item.name):
             values[item.name] = _read(item.name, hints[item.name], form.text(item.name))
     if form.wants_images:
         values["data"] = Path(form.data).expanduser()
-    if form.stage in WANTED or (form.stage == "renderer" and form.init):
-        values["init"] = form.init
+    if form.stage in WANTED or (form.stage in ("renderer", "fit") and form.init):
+        values["init"] = _read("init", hints["init"], form.init)
     return request(run_dir=folder / (form.name or name), **values)
 
 
@@ -266,6 +297,8 @@ def _read(name: str, hint: Any, text: str) -> Any:
         return text == "yes"
     if get_origin(kind) is Literal:
         return text
+    if kind is Path:
+        return Path(text).expanduser()
     plain = text.replace("−", "-").replace(" ", "").replace("_", "")
     if kind is int:
         try:

@@ -13,18 +13,19 @@ from app.dataset_preview import COLUMNS, ROWS, Preview
 from app.parameters import LABELS, Parameters, Row
 from app.texture import PictureTexture
 from app.training_bench import TrainingBench
-from app.training_form import STAGE_HELP, WANTED, presets
+from app.training_form import STAGE_HELP, presets
 from app.ui import IconButton, Ui
 
 _SENTENCE = 52  # room for three lines
 _FOOT = _SENTENCE + 44
 _STAGES: dict[str, tuple[str, int]] = {
-    "renderer": ("1 renderer", 84),
-    "decoder": ("2 decoder", 80),
-    "joint": ("joint", 52),
-    "sphere-init": ("sphere", 60),
+    "renderer": ("1 renderer", 79),
+    "decoder": ("2 decoder", 77),
+    "joint": ("joint", 46),
+    "sphere-init": ("sphere", 54),
+    "fit": ("fit", 32),
 }
-_FRESH = "a fresh sphere"
+_FRESH = {"renderer": "a fresh sphere", "fit": "fresh weights"}
 _CHOOSE = "choose a run, or a file"
 
 
@@ -71,13 +72,14 @@ class NewRunPanel:
         self._build_start()
         self._build_images()
         with dpg.group() as self._rest:
-            self._preset = self._combo(
-                "preset",
-                presets(),
-                lambda value: self._set(preset=value),
-                "Sizes and rates: the paper's for FFHQ or AFHQ, smaller for synthetic heads, tiny "
-                "to see it work on two CPU cores.  --preset",
-            )
+            with dpg.group() as self._preset_row:
+                self._preset = self._combo(
+                    "preset",
+                    presets(),
+                    lambda value: self._set(preset=value),
+                    "Sizes and rates: the paper's for FFHQ or AFHQ, smaller for synthetic heads, "
+                    "tiny to see it work on two CPU cores.  --preset",
+                )
             with self._row("name", ""):
                 self._name = ui.text_field(
                     "",
@@ -145,6 +147,7 @@ class NewRunPanel:
         if not dpg.is_item_active(self.data_field):
             dpg.set_value(self.data_field, form.data)
         dpg.configure_item(self._rest, show=not form.is_locked)
+        dpg.configure_item(self._preset_row, show=form.has_preset)
         dpg.set_value(self._preset, form.preset)
         if not dpg.is_item_active(self._name):
             dpg.set_value(self._name, form.name)
@@ -175,7 +178,7 @@ class NewRunPanel:
 
     def _sync_start(self) -> None:
         form = self._training.new.form
-        labels = {} if form.stage in WANTED else {_FRESH: ""}
+        labels = {_FRESH[form.stage]: ""} if form.stage in _FRESH else {}
         labels |= {
             f"{r.name} · step {r.step:,}": str(r.path) for r in self._training.starting_points
         }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from stylesdf_core.commands.train_stage import absolute_init
 from stylesdf_core.config import to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation
@@ -13,10 +15,13 @@ from stylesdf_core.progress import Operation
 if TYPE_CHECKING:
     from stylesdf_core.training.fit_config import FitConfig
     from stylesdf_core.training.loop import TrainingResult
+    from stylesdf_core.training.run_dir import RunDir
     from stylesdf_core.training.run_summary import RunSummary
 
-#: What may change when a fit is resumed: where it computes, not what.
-_ADJUSTABLE = ("threads", "device")
+#: What may change when a fit is resumed: where it computes and what it finds, not what it does.
+_ADJUSTABLE = (
+    "threads", "device", "heads", "heads.facekit", "heads.surfaces", "heads.views",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +30,9 @@ class TrainFit:
 
     Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
     """
+
+    #: Processes to train with: a fit has one.
+    gpus: ClassVar[int] = 1
 
     run_dir: Path
     """Folder of the run; made, or resumed when it has the same settings."""
@@ -65,8 +73,8 @@ class TrainFit:
     output_size: int = 256
     """Edge of the decoded image, pixels: 64 (no decoder), 128, 256, 512 or 1024."""
 
-    init: Path | None = None
-    """Weights to continue from; the steps above then start from them."""
+    init: str | None = None
+    """Weights, model name or run to continue from; the steps above then start from them."""
 
     seed: int = 0
     """Of initial weights and batches."""
@@ -93,35 +101,60 @@ class TrainFit:
             TrainingError: the folder is in use, or training diverged.
         """
         from stylesdf_core.training.fit import run_fit
+
+        return (yield from run_fit(self.prepare()))
+
+    def prepare(self) -> RunDir:
+        """Make the run's folder, or check that it holds the same run; nothing is done in it yet.
+
+        Raises:
+            InputError: a setting is wrong, or the folder belongs to another run.
+            TrainingError: the run is being trained and this would change its settings.
+        """
         from stylesdf_core.training.run_dir import RunDir
 
-        config = self._config()
+        config = self.checked()
         run = RunDir(self.run_dir)
-        run.write_config(to_json(config), _ADJUSTABLE, kind=type(config))
-        if self.facekit is not None:
-            yield from self._prepare(Path(config.data), self.facekit)
-        elif not Path(config.data).is_dir():
-            raise InputError(f"{config.data} holds no heads; give --facekit to prepare them.")
-        return (yield from run_fit(run))
+        data = json.loads(json.dumps(to_json(config)))
+        run.write_config(data, _ADJUSTABLE, until_saved=True, kind=type(config))
+        return run
 
-    def _config(self) -> FitConfig:
+    def checked(self) -> FitConfig:
+        """:meth:`config`, once there is something to learn from.
+
+        Raises:
+            InputError: a setting is wrong.
+        """
+        if self.facekit is not None and not self.facekit.exists():
+            raise InputError(
+                f"There is no face model {self.facekit}; give a clone of ICT-FaceKit or its .npz."
+            )
+        config = self.config()
+        if self.facekit is None and not Path(config.data).is_dir():
+            raise InputError(f"{config.data} holds no heads; give --facekit to prepare them.")
+        return config
+
+    def config(self) -> FitConfig:
+        """The settings of the run, as its config.json will hold them."""
         from stylesdf_core.training.fit_config import (
             DecoderConfig,
             FitConfig,
+            HeadsConfig,
             PointsConfig,
             RefineConfig,
             RenderConfig,
         )
 
-        for name in ("heads", "views"):
-            if getattr(self, name) < 1:
-                raise InputError(f"--{name} must be at least 1, not {getattr(self, name)}.")
+        heads = None
+        if self.facekit is not None:
+            heads = HeadsConfig(str(self.facekit.absolute()), self.heads, self.views)
         return FitConfig(
             data=str((self.data or self.run_dir / "heads").absolute()),
+            heads=heads,
             width=self.width,
             depth=self.depth,
             output_size=self.output_size,
-            init=None if self.init is None else str(self.init.absolute()),
+            init=absolute_init(self.init),
             points=PointsConfig(steps=self.points_steps),
             render=RenderConfig(steps=self.render_steps),
             decoder=DecoderConfig(steps=self.decoder_steps),
@@ -134,14 +167,9 @@ class TrainFit:
             evaluate_every=self.checkpoint_every,
         )
 
-    def _prepare(self, folder: Path, facekit: Path) -> Operation[None]:
-        from stylesdf_core.heads.supervision import build_cache
-        from stylesdf_core.training.view_cache import build_views
-
-        yield from build_cache(facekit, folder / "surface", count=self.heads, seed=self.seed)
-        yield from build_views(
-            facekit, folder / "views", count=self.views, seed=self.seed, size=self.output_size
-        )
+    def settings(self) -> dict[str, Any]:
+        """All fields by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
 
 @dataclass(frozen=True)

@@ -2,175 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from stylesdf_core.config import STDDEV_GROUP, to_json
-from stylesdf_core.errors import InputError
-from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.commands.train import TrainFit
+from stylesdf_core.commands.train_stage import TrainFromImages, TrainStage, absolute_init
+from stylesdf_core.config import STDDEV_GROUP
 
 if TYPE_CHECKING:
-    from stylesdf_core.training.loop import TrainingResult
-    from stylesdf_core.training.run_dir import RunDir
-    from stylesdf_core.training.stage_config import (
-        ImagesConfig,
-        Preset,
-        RunConfig,
-        StageConfig,
-    )
+    from stylesdf_core.training.stage_config import Preset, StageConfig
 
-_POLL_SECONDS = 0.5
 _LENGTHS = ("steps", "batch", "chunk")
 _VOLUME = (
     "r1", "eikonal", "minimal_surface", "latent_steps", "generator_rate", "discriminator_rate",
 )  # fmt: skip
-#: What may change when a run is resumed: nothing that its results so far depend on.
-ADJUSTABLE = (
-    "steps",
-    "sphere.steps",
-    "chunk",
-    "images.workers",
-    "images.cache_gb",
-    "run.device",
-    "run.threads",
-    "run.record_every",
-    "run.evaluate_every",
-    "run.checkpoint_every",
-    "run.keep",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TrainStage:
-    """What all stages have in common; a folder's first command decides, later ones resume.
-
-    A later one may change how long, where and how often, but not what is trained.
-    """
-
-    run_dir: Path
-    """Folder of the run; made, or resumed when it has the same settings."""
-
-    preset: Literal["ffhq", "afhq", "heads", "tiny"] = "ffhq"
-    """Sizes and rates: the paper's for FFHQ or AFHQ, smaller for synthetic heads, tiny to try."""
-
-    steps: int | None = None
-    """Optimizer steps; without it the preset's."""
-
-    seed: int = 0
-    """Of weights, latents, cameras and the images' order."""
-
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to compute."""
-
-    precision: Literal["float32", "tf32", "bfloat16", "float16"] | None = None
-    """Of matrix products; the last two only in decoder and discriminators. Default tf32."""
-
-    threads: int = 0
-    """CPU threads; 0 for torch's choice."""
-
-    checkpoint_every: int | None = None
-    """Steps between checkpoints; without it the preset's."""
-
-    evaluate_every: int | None = None
-    """Steps between sample grids, meshes and distances; without it the preset's."""
-
-    keep: int = 3
-    """Newest checkpoints kept; the best is kept besides."""
-
-    ema: float | None = None
-    """Decay of the averaged weights, a step; long runs want it nearer to 1 than `tiny` has it."""
-
-    gpus: int = 1
-    """Processes to train with, one a GPU (or CPU); several machines need your own torchrun."""
-
-    def run(self) -> Operation[TrainingResult]:
-        """Train from the folder's newest checkpoint on; yields steps done.
-
-        Raises:
-            InputError: a setting, the images or the initial weights are wrong, or the folder
-                belongs to another run.
-            TrainingError: the folder is in use, training diverged twice, or the disk is full.
-        """
-        from stylesdf_core.training.stages import run_stage
-
-        run = self.prepare()
-        if self.gpus > 1:
-            return (yield from _run_processes(run, self.gpus))
-        return (yield from run_stage(run))
-
-    def prepare(self) -> RunDir:
-        """Make the run's folder, or check that it holds the same run; nothing is trained yet.
-
-        Raises:
-            InputError: a setting is wrong, or the folder belongs to another run.
-            TrainingError: the run is being trained and this would change its settings.
-        """
-        from stylesdf_core.training.run_dir import RunDir
-
-        config = self.checked()
-        run = RunDir(self.run_dir)
-        data = json.loads(json.dumps(to_json(config)))
-        run.write_config(data, ADJUSTABLE, until_saved=True, kind=type(config))
-        return run
-
-    def checked(self) -> StageConfig:
-        """:meth:`config`, once everything that can be checked without the images has been.
-
-        Raises:
-            InputError: a setting is wrong.
-        """
-        for name in ("gpus", "steps", "batch", "chunk"):
-            value = getattr(self, name, None)
-            if value is not None and value < 1:
-                raise InputError(f"--{name} must be at least 1, not {value}.")
-        config = self.config()
-        batch = getattr(config, "batch", 0)
-        if batch % self.gpus:
-            raise InputError(f"--batch {batch} must be a multiple of --gpus {self.gpus}.")
-        return config
-
-    def config(self) -> StageConfig:
-        """The settings of the run, as its config.json will hold them."""
-        raise NotImplementedError
-
-    def settings(self) -> dict[str, Any]:
-        """All fields by name; those left to the preset have its values."""
-        given = {item.name: getattr(self, item.name) for item in fields(self)}
-        unset = self._of_preset(self._preset())
-        return {name: unset.get(name) if value is None else value for name, value in given.items()}
-
-    def _of_preset(self, preset: Preset) -> dict[str, Any]:
-        """What fields that are None stand for."""
-        run = preset.run
-        names = ("precision", "checkpoint_every", "evaluate_every", "ema")
-        return {name: getattr(run, name) for name in names}
-
-    def _preset(self) -> Preset:
-        from stylesdf_core.training.stage_config import PRESETS
-
-        return PRESETS[self.preset]
-
-    def _run_config(self) -> RunConfig:
-        settings = self.settings()
-        names = (
-            "seed", "device", "threads", "keep", "ema", "precision", "checkpoint_every",
-            "evaluate_every",
-        )  # fmt: skip
-        return replace(self._preset().run, **{name: settings[name] for name in names})
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainSphereInit(_TrainStage):
+class TrainSphereInit(TrainStage):
     """Make the field a sphere, to start several renderers from.
 
     `train renderer` does this by itself when it is not given any weights.
     """
 
     def config(self) -> StageConfig:
-        """See :class:`_TrainStage`."""
+        """See :class:`TrainStage`."""
         from stylesdf_core.training.stage_config import SphereInitConfig, renderer_of
 
         preset = self._preset()
@@ -187,58 +43,7 @@ class TrainSphereInit(_TrainStage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TrainFromImages(_TrainStage):
-    data: Path
-    """Folder of images (nested, any size), data set of heads, or lmdb (see `dataset check`)."""
-
-    batch: int | None = None
-    """Images a step, over all processes; without it the preset's."""
-
-    chunk: int | None = None
-    """Images at a time, as memory allows: gradients are the same for any."""
-
-    flip: bool = True
-    """Mirror half of the images at random."""
-
-    held_out: float = 0.0
-    """Share of the images kept from training, 0 to below 0.9."""
-
-    split_seed: int = 0
-    """Which images are held out."""
-
-    workers: int = 4
-    """Reading threads."""
-
-    cache_gb: float = 16.0
-    """Memory for decoded images, gigabytes; kept there if all of them fit."""
-
-    def _batches(self, preset: Preset, stage: int, most: int, group: int = 1) -> dict[str, Any]:
-        """Steps, batch and chunk of the renderer (0), the decoder (1) or both (2)."""
-        batch = self.batch or preset.batches[stage]
-        return {
-            "steps": preset.steps[stage], "batch": batch, "chunk": _chunk(batch, most, group)
-        }  # fmt: skip
-
-    def image_size(self) -> int:
-        """Edge that the images are cropped and resized to, pixels."""
-        return self._preset().generator.output_size
-
-    def _images(self) -> ImagesConfig:
-        from stylesdf_core.training.stage_config import ImagesConfig
-
-        return ImagesConfig(
-            path=str(self.data.absolute()),
-            flip=self.flip,
-            held_out=self.held_out,
-            split_seed=self.split_seed,
-            upscale=self._preset().upscale,
-            cache_gb=self.cache_gb,
-            workers=self.workers,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainRenderer(_TrainFromImages):
+class TrainRenderer(TrainFromImages):
     """Train the volume renderer against its discriminator (the paper's stage 1).
 
     Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
@@ -269,11 +74,11 @@ class TrainRenderer(_TrainFromImages):
     """Adam's learning rate of the discriminator."""
 
     def image_size(self) -> int:
-        """See :class:`_TrainFromImages`: that of the volume renders."""
+        """See :class:`TrainFromImages`: that of the volume renders."""
         return self._preset().generator.thumb_size
 
     def config(self) -> StageConfig:
-        """See :class:`_TrainStage`."""
+        """See :class:`TrainStage`."""
         from stylesdf_core.training.stage_config import RendererConfig, renderer_of
 
         preset, settings = self._preset(), self.settings()
@@ -285,7 +90,7 @@ class TrainRenderer(_TrainFromImages):
             sphere=preset.sphere,
             volume=replace(preset.volume, **{name: settings[name] for name in _VOLUME}),
             run=self._run_config(),
-            init=_absolute(self.init),
+            init=absolute_init(self.init),
             **{name: settings[name] for name in _LENGTHS},
         )
 
@@ -295,7 +100,7 @@ class TrainRenderer(_TrainFromImages):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainDecoder(_TrainFromImages):
+class TrainDecoder(TrainFromImages):
     """Train the decoder on a frozen volume renderer (the paper's stage 2).
 
     Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
@@ -311,12 +116,12 @@ class TrainDecoder(_TrainFromImages):
     """Adam's learning rate of decoder and discriminator; without it the preset's."""
 
     def config(self) -> StageConfig:
-        """See :class:`_TrainStage`."""
+        """See :class:`TrainStage`."""
         from stylesdf_core.training.stage_config import DecoderStageConfig
         from stylesdf_core.training.stages import generator_of
 
         preset, settings = self._preset(), self.settings()
-        init = str(_absolute(self.init))
+        init = str(absolute_init(self.init))
         # The renderer's own architecture, whatever preset it was trained with.
         generator = replace(
             generator_of(init),
@@ -341,7 +146,7 @@ class TrainDecoder(_TrainFromImages):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainJoint(_TrainFromImages):
+class TrainJoint(TrainFromImages):
     """Fine-tune renderer and decoder together, end to end, under both discriminators.
 
     Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
@@ -354,12 +159,12 @@ class TrainJoint(_TrainFromImages):
     """Learning rate of the renderer, a tenth of stage 1's."""
 
     def config(self) -> StageConfig:
-        """See :class:`_TrainStage`."""
+        """See :class:`TrainStage`."""
         from stylesdf_core.training.stage_config import JointConfig
         from stylesdf_core.training.stages import generator_of
 
         preset, settings = self._preset(), self.settings()
-        init = str(_absolute(self.init))
+        init = str(absolute_init(self.init))
         rays = preset.volume.geometry_rays or 256
         return JointConfig(
             images=self._images(),
@@ -378,41 +183,4 @@ class TrainJoint(_TrainFromImages):
         return {**super()._of_preset(preset), **self._batches(preset, 2, 4, STDDEV_GROUP)}
 
 
-TrainRequest: TypeAlias = TrainSphereInit | TrainRenderer | TrainDecoder | TrainJoint
-
-
-def _chunk(batch: int, most: int, group: int = 1) -> int:
-    """The largest part of a batch, in whole groups, that divides it; where none does, all of it."""
-    sizes = [n for n in range(group, most + 1, group) if batch % n == 0]
-    return max(sizes, default=batch)
-
-
-def _absolute(init: str | None) -> str | None:
-    """A path that means the same from everywhere; names of models as they are."""
-    if init is None:
-        return None
-    path = Path(init).expanduser()
-    return str(path.absolute()) if path.exists() else init
-
-
-def _run_processes(run: RunDir, count: int) -> Operation[TrainingResult]:
-    """Train with torchrun's processes on this machine, following what they record."""
-    from stylesdf_core.training import processes
-    from stylesdf_core.training.loop import TrainingResult
-    from stylesdf_core.training.run_summary import summary
-
-    total = summary(run).total
-    process = processes.start(run, count)
-    try:
-        while process.poll() is None:
-            time.sleep(_POLL_SECONDS)
-            last = run.last_stats() or {"step": 0}
-            yield Progress(last["step"], total, str(last.get("phase", "starting")))
-    finally:  # when this operation is closed they shall save and end
-        processes.wait(process, run, _POLL_SECONDS)
-    weights = run.latest("ema")
-    if process.returncode or weights is None:
-        words = processes.last_words(run) or processes.LastWords("A process of the run failed")
-        raise words.error(run.log_file)
-    step = run.saved_step()
-    return TrainingResult(step, step >= total, weights)
+TrainRequest: TypeAlias = TrainSphereInit | TrainRenderer | TrainDecoder | TrainJoint | TrainFit

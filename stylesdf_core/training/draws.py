@@ -35,6 +35,7 @@ class Fakes:
         jitter: (B, T, T, 1) in [0, 1), an offset a ray.
         rays: (B, R) int64, the rays that geometry's losses look at.
         noise_seed: (B,) int64, of the decoder's noise; stays on the CPU.
+        static_viewdirs: as in :class:`~stylesdf_core.training.stage_config.PosesConfig`.
     """
 
     z: Tensor
@@ -44,6 +45,7 @@ class Fakes:
     jitter: Tensor
     rays: Tensor
     noise_seed: Tensor
+    static_viewdirs: bool = False
 
     def __len__(self) -> int:
         return len(self.z)
@@ -57,6 +59,7 @@ class Fakes:
             self.jitter[part],
             self.rays[part],
             self.noise_seed[part],
+            self.static_viewdirs,
         )
 
     def to(self, device: torch.device) -> Fakes:
@@ -69,6 +72,7 @@ class Fakes:
             self.jitter.to(device),
             self.rays.to(device),
             self.noise_seed,
+            self.static_viewdirs,
         )
 
 
@@ -93,6 +97,7 @@ def draw_fakes(
         jitter=torch.rand(batch, thumb, thumb, 1, generator=random),
         rays=torch.randint(thumb * thumb, (batch, rays), generator=random),
         noise_seed=torch.randint(2**62, (batch,), generator=random),
+        static_viewdirs=poses.static_viewdirs,
     )
 
 

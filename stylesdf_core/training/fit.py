@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from stylesdf_core import model_zoo
 from stylesdf_core.checkpoints import load_checkpoint
 from stylesdf_core.config import from_json, to_json
 from stylesdf_core.errors import InputError
@@ -34,12 +35,16 @@ METADATA = {"title": "Synthetic heads", "directions": "heads"}
 def run_fit(run: RunDir) -> Operation[TrainingResult]:
     """Train in the folder by its config.json, from its newest checkpoint on.
 
+    Heads that are to be prepared come first; yields heads, views and steps done.
+
     Raises:
         InputError: the config, the data folder or the initial weights are wrong.
+        GraphicsError: heads cannot be rendered on this machine.
         TrainingError: another process trains there, or a loss is no longer finite.
     """
     config = from_json(FitConfig, run.read_config(), str(run.path / "config.json"))
     with run.owned():
+        yield from _prepared(config)
         torch.set_num_threads(config.threads)
         device = _device(config)
         bank = HeadBank(Path(config.data), device=device)
@@ -73,6 +78,21 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
         return (yield from operation)
 
 
+def _prepared(config: FitConfig) -> Operation[None]:
+    """Make what the data folder lacks."""
+    folder, heads = Path(config.data), config.heads
+    if heads is None:
+        return
+    from stylesdf_core.heads.supervision import build_cache
+    from stylesdf_core.training.view_cache import build_views
+
+    facekit, seed = Path(heads.facekit), config.seed
+    yield from build_cache(facekit, folder / "surface", count=heads.surfaces, seed=seed)
+    yield from build_views(
+        facekit, folder / "views", count=heads.views, seed=seed, size=config.output_size
+    )
+
+
 @dataclass(frozen=True)
 class _Begin:
     """Makes a phase once its turn has come."""
@@ -96,7 +116,7 @@ def _first_generator(config: FitConfig) -> Generator:
     architecture = config.generator(LATENT_DIM)
     if config.init is None:
         return initial_generator(architecture, USED_LATENTS, config.seed)
-    generator = load_checkpoint(config.init).generator
+    generator = load_checkpoint(model_zoo.resolve(config.init).path).generator
     if generator.config != architecture:
         raise InputError(
             f"{config.init} holds another architecture ({generator.config}) than the run's config "

@@ -110,14 +110,34 @@ class RefineConfig:
 
 
 @dataclass(frozen=True)
+class HeadsConfig:
+    """Heads that are prepared before the first phase, as far as the data folder lacks them.
+
+    Attributes:
+        facekit: face model to make them from: a clone of ICT-FaceKit, or an .npz of it.
+        surfaces, views: how many there shall be of each, rounded up to hundreds.
+    """
+
+    facekit: str
+    surfaces: int = 8_000
+    views: int = 4_000
+
+    def __post_init__(self) -> None:
+        for name in ("surfaces", "views"):
+            if getattr(self, name) < 1:
+                raise InputError(f"heads.{name} must be at least 1, not {getattr(self, name)}.")
+
+
+@dataclass(frozen=True)
 class FitConfig:
     """A supervised fit to synthetic heads.
 
     Attributes:
         data: folder of the heads' supervision (see :mod:`stylesdf_core.heads.supervision`).
+        heads: what to prepare there first; None where all of it is there.
         width, depth: of the field.
         thumb_size, output_size, channel_multiplier: see :class:`GeneratorConfig`.
-        init: weights to continue from (.safetensors); None for fresh ones.
+        init: weights, model name or run to continue from; None for fresh ones.
         points, render, decoder, refine: the phases, in this order.
         precision: of matrix products and convolutions during training.
         compiled: fuse the field's pointwise operations (torch.compile; needs a C++ compiler).
@@ -131,6 +151,7 @@ class FitConfig:
 
     data: str
     stage: Literal["fit"] = "fit"
+    heads: HeadsConfig | None = None
     width: int = 128
     depth: int = 6
     thumb_size: int = 64

@@ -63,14 +63,10 @@ class RefinePhase(Phase):
             self.discriminator = StyleDiscriminator(
                 settings.crop * self.scale, widest=settings.widest
             ).to(live.field.sigmoid_beta.device)
+        trained = (p for p in self.decoder.parameters() if p.requires_grad)
         lazy = settings.r1_every / (settings.r1_every + 1)
         self.optimizers = {
-            "decoder": _adam(
-                (p for p in self.decoder.parameters() if p.requires_grad),
-                settings.learning_rate,
-                0.9,
-                0.99,
-            ),  # fmt: skip
+            "decoder": _adam(trained, settings.learning_rate, 0.9, 0.99),
             "discriminator": _adam(
                 self.discriminator.parameters(), lazy * settings.discriminator_rate, 0.0, 0.99**lazy
             ),

@@ -114,7 +114,8 @@ def _total(config: dict[str, Any], run: RunDir) -> int:
     stage = str(config.get("stage", "fit"))
     if stage == "fit":
         fit = from_json(FitConfig, config, where)
-        decoder = fit.decoder.steps if fit.output_size > fit.thumb_size else 0
+        decodes = fit.output_size > fit.thumb_size
+        decoder = fit.decoder.steps + fit.refine.steps if decodes else 0
         return fit.points.steps + fit.render.steps + min(1, fit.render.steps) + decoder
     if stage not in STAGES:
         raise InputError(f"{where} asks for an unknown stage {stage!r}.")

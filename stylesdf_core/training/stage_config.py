@@ -51,11 +51,16 @@ class PosesConfig:
     Attributes:
         azimuth_std, elevation_std: radians.
         distribution: normal, or uniform with the same standard deviations.
+        static_viewdirs: view directions are the camera's own, as they are when pictures are made,
+            so that colours do not know where the camera is. The paper trains with the world's.
+            Then a small network tells the discriminator its pose by colour (pale from the right,
+            dark from the left) instead of turning its heads.
     """
 
     azimuth_std: float = AZIMUTH_STD
     elevation_std: float = ELEVATION_STD
     distribution: Literal["normal", "uniform"] = "normal"
+    static_viewdirs: bool = False
 
 
 @dataclass(frozen=True)
@@ -367,6 +372,7 @@ PRESETS: dict[PresetName, Preset] = {
     # For the synthetic heads, as small as the shipped model.
     "heads": Preset(
         GeneratorConfig(width=128, depth=6, output_size=256, channel_multiplier=1),
+        poses=PosesConfig(static_viewdirs=True),
         volume=VolumeLosses(generator_rate=5e-5),
         steps=(60_000, 80_000, 20_000),
     ),
@@ -375,6 +381,7 @@ PRESETS: dict[PresetName, Preset] = {
         GeneratorConfig(
             width=48, depth=3, thumb_size=32, output_size=64, channel_multiplier=1, samples=8
         ),
+        poses=PosesConfig(static_viewdirs=True),
         sphere=SphereConfig(steps=200, batch=8, rays=64, learning_rate=1e-3, beta=0.05),
         volume=VolumeLosses(
             minimal_surface=0.01,

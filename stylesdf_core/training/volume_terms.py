@@ -47,13 +47,13 @@ def render_fakes(
     with_gradient: bool = False,
     recompute: bool = False,
 ) -> VolumeRender:
-    """Volume renders in training mode: jittered, world view directions, background as it comes.
+    """Volume renders in training mode: jittered, background as it comes.
 
     Args:
         recompute: keep no activations but render again in the backward pass.
     """
     size = generator.config.thumb_size
-    options = RenderOptions(force_background=False, static_viewdirs=False)
+    options = RenderOptions(force_background=False, static_viewdirs=fakes.static_viewdirs)
 
     def render(w: Tensor) -> VolumeRender:
         return generator.volume_render(

@@ -10,17 +10,18 @@ from PIL import Image
 
 from app.dataset_preview import CELL, Preview, PreviewRequest, look
 from app.training_form import (
-    APART,
     STAGES,
     FieldError,
     RunForm,
     checked_name,
     defaults,
+    is_apart,
     presets,
     request_of,
     sections,
     starting_points,
 )
+from stylesdf_core.commands.train import TrainFit
 from stylesdf_core.commands.train_stages import TrainDecoder, TrainRenderer
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
@@ -33,7 +34,8 @@ from tests.training.stage_phases import write_images
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_field_of_the_command_is_in_the_form(stage: str) -> None:
     shown = [field.name for _, fields in sections(stage) for field in fields]
-    expected = {item.name for item in dataclasses.fields(STAGES[stage])} - set(APART)
+    names = {item.name for item in dataclasses.fields(STAGES[stage])}
+    expected = {name for name in names if not is_apart(stage, name)}
     assert sorted(shown) == sorted(expected)
     assert all(field.help and field.label for _, fields in sections(stage) for field in fields)
     assert "More" not in [heading for heading, _ in sections(stage)], "a field without a heading"
@@ -59,6 +61,19 @@ def test_what_is_typed_is_what_is_asked_for() -> None:
         steps=12_000, held_out=0.1, flip=False, r1=2.5, precision="bfloat16", batch=16,
     )  # fmt: skip
     assert dataclasses.replace(form, stage="renderer").text("steps") == "", "stages differ"
+
+
+def test_a_fit_is_asked_for_like_the_other_stages() -> None:
+    form = RunForm(stage="fit", init="/runs/before")
+    assert form.lacks_heads
+    assert not form.wants_images
+    form = form.with_text("facekit", "/face").with_text("views", "300")
+    assert not form.lacks_heads
+    assert request_of(form, Path("/runs"), name="mine") == TrainFit(
+        run_dir=Path("/runs/mine"), facekit=Path("/face"), views=300, init="/runs/before"
+    )
+    assert defaults(form)["points_steps"] == "40,000"
+    assert defaults(form)["views"] == "4,000"
 
 
 def test_defaults_follow_the_preset_and_what_is_typed() -> None:

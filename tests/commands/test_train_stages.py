@@ -17,7 +17,7 @@ import torch
 
 from app.__main__ import _parse as parse
 from stylesdf_core.checkpoints import load_checkpoint
-from stylesdf_core.commands import train_stages
+from stylesdf_core.commands import train_stage
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.field_help import field_help
 from stylesdf_core.commands.train import TrainList
@@ -142,7 +142,7 @@ def test_killed_at_any_moment_a_run_goes_on_from_its_checkpoint(tmp_path: Path) 
     for run in (killed, whole):
         run.write_config(to_json(config))
     command = [sys.executable, "-m", "stylesdf_core.training", str(killed.path)]
-    root = str(Path(train_stages.__file__).parents[2])
+    root = str(Path(train_stage.__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment)
     try:
@@ -187,7 +187,7 @@ def test_several_processes_are_started_by_torchrun(
             return self.returncode
 
     monkeypatch.setattr(processes.subprocess, "Popen", StandIn)
-    monkeypatch.setattr(train_stages, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(train_stage, "_POLL_SECONDS", 0.0)
     operation = request.run()
     assert next(operation).done == 1
     assert drain(operation).finished
@@ -286,7 +286,7 @@ def test_closed_while_its_processes_start_they_are_asked_again_to_stop(
             return None
 
     monkeypatch.setattr(processes.subprocess, "Popen", Starting)
-    monkeypatch.setattr(train_stages, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(train_stage, "_POLL_SECONDS", 0.0)
     operation = request.run()
     next(operation)
     operation.close()
