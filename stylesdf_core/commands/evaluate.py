@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -115,4 +115,7 @@ class Evaluate:
             "distribution": self.distribution,
         }
         changed = {name: value for name, value in given.items() if value is not None}
+        # A run's poses say also how it was trained, which pictures do not ask for.
+        known = {item.name for item in fields(Poses)}
+        told = {name: value for name, value in told.items() if name in known}
         return from_json(Poses, {**told, **changed}, "poses")

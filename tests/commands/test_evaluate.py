@@ -100,7 +100,12 @@ def test_where_cameras_are_told_turning_is_judged(
 def test_a_runs_own_poses_are_used_unless_flags_say_otherwise(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    poses = {"azimuth_std": 0.1, "elevation_std": 0.05, "distribution": "uniform"}
+    poses = {
+        "azimuth_std": 0.1,
+        "elevation_std": 0.05,
+        "distribution": "uniform",
+        "static_viewdirs": True,
+    }
     (run / "config.json").write_text(json.dumps({"poses": poses}), encoding="utf-8")
     assert str(Evaluate(model=str(run), data=run)._poses()) == "uniform, σ 0.1 and 0.05 rad"
     changed = Evaluate(model=str(run), data=run, azimuth_std=0.2, distribution="normal")
