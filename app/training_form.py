@@ -76,8 +76,8 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Learning",
         (
-            "field", "r1", "eikonal", "minimal_surface", "latent_steps", "generator_rate",
-            "discriminator_rate", "rate", "renderer_rate", "adversarial", "ema",
+            "field", "r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_rate",
+            "rate", "renderer_rate", "adversarial", "ema",
         ),
     ),
     ("Images", ("flip", "held_out", "split_seed", "workers", "cache_gb")),

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from stylesdf_core.training.stage_config import Preset, StageConfig
 
 _LENGTHS = ("steps", "batch", "chunk")
-_VOLUME = (
-    "r1", "eikonal", "minimal_surface", "latent_steps", "generator_rate", "discriminator_rate",
-)  # fmt: skip
+_VOLUME = ("r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_rate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +61,6 @@ class TrainRenderer(TrainFromImages):
 
     minimal_surface: float | None = None
     """Weight of the minimal-surface term; lower it where the surface vanishes."""
-
-    latent_steps: int | None = None
-    """Steps within which latents come to differ; raise it where heads do not turn."""
 
     generator_rate: float | None = None
     """Adam's learning rate of mapping and field; without it, as all above, the preset's."""

@@ -61,24 +61,16 @@ class Snapshots:
 
     @torch.no_grad()
     def write(
-        self,
-        generator: Generator,
-        path: Path,
-        images: RealImages | None = None,
-        *,
-        spread: float = 1.0,
+        self, generator: Generator, path: Path, images: RealImages | None = None
     ) -> dict[str, float]:
         """Write ``path`` (full size), ``…-thumb.png`` and ``….ply``; measure the distance.
-
-        Args:
-            spread: of the latents, a share of their own.
 
         Returns:
             ``mesh_triangles``, 0 where the field has no surface; with ``images`` also ``swd``,
             ``frechet`` and, if there are any, ``damaged_images`` that others had to replace.
         """
         z = torch.randn(self.rows, generator.config.z_dim, generator=seeded(self.seed, _SHOWN))
-        w = truncated(generator, spread * z)
+        w = truncated(generator, z)
         thumbs, full = turned(generator, w, WIDEST * (self.poses.azimuth_std or AZIMUTH_STD))
         save_grid([full], path, columns=COLUMNS)
         save_grid([thumbs], path.with_name(f"{path.stem}-thumb.png"), columns=COLUMNS)
@@ -86,14 +78,12 @@ class Snapshots:
         if generator.config.field == "sdf":
             record["mesh_triangles"] = write_mesh(generator, w[:1], path.with_suffix(".ply"))
         if images is not None:
-            record |= self._distances(generator, images, spread)
+            record |= self._distances(generator, images)
             if images.damaged:
                 record["damaged_images"] = float(len(images.damaged))
         return record
 
-    def _distances(
-        self, generator: Generator, images: RealImages, spread: float
-    ) -> dict[str, float]:
+    def _distances(self, generator: Generator, images: RealImages) -> dict[str, float]:
         """Of decoded images where there is a decoder, else of thumbs; in training mode."""
         device = generator.field.sigmoid_beta.device
         random = seeded(self.seed, _COMPARED)
@@ -103,7 +93,7 @@ class Snapshots:
         parts = []
         for start in range(0, count, 4):
             mine = fakes[start : start + 4]
-            w = generator.mapping(spread * mine.z)
+            w = generator.mapping(mine.z)
             render = render_fakes(generator, w, mine)
             if generator.decoder is None:
                 parts.append(render.rgb.cpu())

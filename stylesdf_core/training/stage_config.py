@@ -129,10 +129,6 @@ class VolumeLosses:
         anchor: weight of the sphere's own loss at the first step, falling to 0 within
             ``anchor_steps``, on the geometry's rays. Not the paper's: it holds a small network's
             surface, which otherwise drifts away before there are colours to hold it.
-        latent_steps: z is 0 for half of these first steps, then spreads to its distribution in the
-            other half; 0 for all of it from the start, as in the paper. While shape is still vague
-            a network is quick to give every latent a pose of its own, painted onto a body that
-            does not turn; with but one face, only the camera can make up the poses of real images.
         r1: γ of γ/2·‖∇D‖², every ``r1_every`` steps.
         generator_rate, discriminator_rate: Adam's, betas (0, 0.9).
         discriminator_channels: of its first convolution; the others in proportion.
@@ -144,7 +140,6 @@ class VolumeLosses:
     geometry_rays: int = 0
     anchor: float = 0.0
     anchor_steps: int = 1
-    latent_steps: int = 0
     r1: float = 10.0
     r1_every: int = 1
     generator_rate: float = 2e-5
@@ -159,12 +154,6 @@ class VolumeLosses:
     def anchor_at(self, index: int) -> float:
         """The anchor's weight at a step of the stage."""
         return self.anchor * max(0.0, 1.0 - index / self.anchor_steps)
-
-    def spread_at(self, index: int) -> float:
-        """Of the latents at a step of the stage, a share of their own, 0 to 1."""
-        if self.latent_steps == 0:
-            return 1.0
-        return min(1.0, max(0.0, 2.0 * index / self.latent_steps - 1.0))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -82,7 +81,6 @@ class VolumePhase(Phase):
     ) -> None:
         self.models, self.around, self.config, self.images = models, around, config, images
         self.batch = config.batch
-        self.spread = self._spread_at(0)
         device, live = around.world.device, models.live
         seed = around.run.seed
         self.discriminator = new_volume_discriminator(live, config.volume, seed).to(device)
@@ -107,7 +105,6 @@ class VolumePhase(Phase):
 
     def step(self, index: int) -> Terms:
         """One update of the discriminator, then one of the generator."""
-        self.spread = self._spread_at(index)
         seen = self.accumulate_discriminator(index)
         limit = self.around.run.max_gradient_norm
         seen["d_gradient_norm"] = update(
@@ -163,17 +160,11 @@ class VolumePhase(Phase):
             around.poses,
             rays=config.volume.geometry_rays,
         )
-        fakes = replace(fakes, z=self._spread_at(index) * fakes.z)
         return fakes[around.world.share.of(config.batch)].to(around.world.device)
 
     def evaluate(self, samples: Path) -> dict[str, float]:
         """Pictures, and the distance of the averaged generator's thumbs from real ones."""
-        return self.around.snapshots.write(
-            self.models.ema, samples, self.images, spread=self.spread
-        )
-
-    def _spread_at(self, index: int) -> float:
-        return self.config.volume.spread_at(index) if self.config.init is None else 1.0
+        return self.around.snapshots.write(self.models.ema, samples, self.images)
 
 
 def train_renderer(live: Generator) -> None:

@@ -25,7 +25,7 @@ from stylesdf_core.networks.film_siren import SirenField
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import drain
 from stylesdf_core.training import loop, volume_terms
-from stylesdf_core.training.draws import draw_fakes
+from stylesdf_core.training.draws import draw_fakes, seeded
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import sphere_loss
 from stylesdf_core.training.run_dir import RunDir
@@ -253,18 +253,20 @@ def test_the_anchor_is_the_spheres_loss_and_fades(renderer: RendererConfig) -> N
     assert held - free == pytest.approx(2.0 * sphere.item())
 
 
-def test_latents_come_to_differ_by_and_by(renderer: RendererConfig) -> None:
-    weights = replace(VOLUME, latent_steps=8)
-    assert [weights.spread_at(step) for step in (0, 4, 6, 8, 99)] == [0.0, 0.0, 0.5, 1.0, 1.0]
-    assert VolumeLosses().spread_at(0) == 1.0, "the paper's"
-    whole = phase_of(renderer)
-    phase = phase_of(replace(renderer, volume=weights))
-    assert isinstance(phase, VolumePhase)
-    assert isinstance(whole, VolumePhase)
-    assert not phase.draw(4, 14).z.any()
-    torch.testing.assert_close(phase.draw(6, 14).z, 0.5 * whole.draw(6, 14).z)
-    assert torch.equal(phase.draw(9, 13).z, whole.draw(9, 13).z)
-    assert torch.equal(phase.draw(0, 13).angles, whole.draw(0, 13).angles)
+def test_colours_may_be_kept_from_knowing_the_camera(renderer: RendererConfig) -> None:
+    poses = PosesConfig(static_viewdirs=True)
+    with double_precision(), torch.no_grad():
+        phase = phase_of(renderer)
+        assert isinstance(phase, VolumePhase)
+        live = phase.models.live
+        fakes = draw_fakes(seeded(1), 4, live.config, poses)[:2].to(torch.device("cpu"))
+        assert fakes.static_viewdirs
+        w = live.mapping(fakes.z)
+        static = render_fakes(live, w, fakes)
+        world = render_fakes(live, w, replace(fakes, static_viewdirs=False))
+    assert torch.equal(static.scalar, world.scalar), "the same shapes"
+    assert not torch.equal(static.rgb, world.rgb)
+    assert not PosesConfig().static_viewdirs, "not the paper's"
 
 
 # --- chunks ------------------------------------------------------------------------------------
@@ -463,7 +465,7 @@ def test_the_best_checkpoint_outlives_the_newest(
 ) -> None:
     # The second is the stage's beginning, of which no checkpoint is written.
     scores = iter([5.0, 0.5, 1.0, 3.0, 4.0, 5.0, 6.0])
-    monkeypatch.setattr(Snapshots, "write", lambda *_, **__: {"swd": next(scores)})
+    monkeypatch.setattr(Snapshots, "write", lambda *_: {"swd": next(scores)})
     config = replace(
         renderer, steps=10, run=replace(RUN, evaluate_every=2, checkpoint_every=2, keep=1)
     )
