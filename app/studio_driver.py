@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -264,13 +264,14 @@ class _Run:
             motions = self.hand.new_motions()
             if bench.scene is not before:
                 last_motion = motions[-1]
-        faces: dict[object, int] = {}
-        for _, mesh in self.meshes:
-            if mesh.request.scene.identity.edits:
-                faces.setdefault(mesh.request.scene.identity, mesh.resolution)
         span = time.perf_counter() - start
-        coarse = sorted(set(faces.values()))
-        note = f"one slider, grids of {coarse} points an edge"
+        # The hand comes by the same places again: a mesh is new when it is another face's than the
+        # one on the screen before it.
+        meshes = [mesh for _, mesh in self.meshes if mesh.request.scene.identity.edits]
+        faces = [
+            next(same).resolution for _, same in groupby(meshes, lambda m: m.request.scene.identity)
+        ]
+        note = f"one slider, grids of {sorted(set(faces))} points an edge"
         self.say("studio.slide_meshes", len(faces) / span, note)
         identity = bench.scene.identity
 
