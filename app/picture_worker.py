@@ -172,7 +172,7 @@ def _passes(
 def _shown(
     engine: Engine, request: PictureRequest, frame: Frame, index: int, count: int
 ) -> ShownPicture:
-    rests = index == count - 1 or frame.picture.view == "image"
+    rests = index == count - 1
     return ShownPicture(
         request=request,
         pixels=enlarged(frame.picture.display(), _SMOOTH_SIZE if rests else _MOVING_SIZE),
