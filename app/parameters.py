@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import dearpygui.dearpygui as dpg
 
-from app import theme
+from app import icons, theme
 from app.new_run import NewRun
 from app.training_form import STAGES, FormField, defaults, sections
-from app.ui import Ui
+from app.ui import IconButton, Ui
 
 #: Width of the label column, pixels at scale 1.
 LABELS = 132
+_BUTTON = 30
 
 
 class Row:
@@ -34,10 +36,14 @@ class Row:
 
 
 class Parameters:
-    """The fields of the stage's command, each with the value it stands for while it is empty."""
+    """The fields of the stage's command, each with the value it stands for while it is empty.
 
-    def __init__(self, ui: Ui, new: NewRun) -> None:
-        self._ui, self._new = ui, new
+    Args:
+        choose: asks for the folder that a field of this name is to hold.
+    """
+
+    def __init__(self, ui: Ui, new: NewRun, choose: Callable[[str], None]) -> None:
+        self._ui, self._new, self._choose_folder = ui, new, choose
         self._group: int | str = 0
         self._fields: dict[str, tuple[FormField, int | str, int | str]] = {}
         self._stage = ""
@@ -48,7 +54,7 @@ class Parameters:
         self._width = width
         for field, _, item in self._fields.values():
             if field.kind != "flag":
-                dpg.configure_item(item, width=width)
+                dpg.configure_item(item, width=self._width_of(field))
 
     def build(self) -> None:
         """Create the container; the fields come with the stage."""
@@ -100,16 +106,28 @@ class Parameters:
                 width=self._width,
                 callback=lambda _, value: self._choose(field, str(value)),
             )
+        elif field.kind == "folder":
+            with dpg.group(horizontal=True, horizontal_spacing=self._ui.px(4)):
+                item = self._text(field)
+                choose = partial(self._choose_folder, field.name)
+                IconButton(self._ui, icons.folder, choose, "Choose a folder")
+            return item
         else:
-            return self._ui.text_field(
-                "",
-                partial(self._new.set_text, field.name),
-                f"{field.help}.  Empty for the value shown",
-                width=self._width,
-                hint=" ",
-            )
+            return self._text(field)
         self._ui.tooltip(item, field.help)
         return item
+
+    def _text(self, field: FormField) -> int | str:
+        return self._ui.text_field(
+            "",
+            partial(self._new.set_text, field.name),
+            f"{field.help}.  Empty for the value shown",
+            width=self._width_of(field),
+            hint=" ",
+        )
+
+    def _width_of(self, field: FormField) -> int:
+        return self._width - (self._ui.px(_BUTTON) if field.kind == "folder" else 0)
 
     def _choose(self, field: FormField, value: str) -> None:
         """What the preset has anyway is not written down."""

@@ -28,6 +28,11 @@ _LEFT, _RIGHT, _GAP, _PADDING = 284, 332, 6, 12
 _TOP = 26  # the menu bar's
 _LOG_LEAST = 180
 _NOTHING = 460
+#: Titles of the dialogs that choose a parameter's folder.
+_FOLDER_TITLES = {
+    "facekit": "Face model: a clone of ICT-FaceKit",
+    "data": "Prepared heads, or where to put them",
+}
 
 
 class SheetTextures:
@@ -59,7 +64,9 @@ class TrainPage:
         self.curves = CurvesPanel(ui, training)
         self.samples = SamplesPanel(ui, training, textures.samples)
         self.log = LogPanel(ui, training)
-        self.form = NewRunPanel(ui, training, textures.crops, self._choose_data, self._choose_init)
+        self.form = NewRunPanel(
+            ui, training, textures.crops, self._choose_data, self._choose_init, self._choose_text
+        )
         self._shown = False
         self._key: tuple[object, ...] = ()
         self._has_run: bool | None = None
@@ -226,6 +233,15 @@ class TrainPage:
             "Images to train on",
             Path(data).expanduser() if data else Path.home(),
             lambda path: self._training.new.change(data=str(path)),
+        )
+
+    def _choose_text(self, name: str) -> None:
+        new = self._training.new
+        text = new.form.text(name)
+        self._dialogs.choose_folder(
+            _FOLDER_TITLES.get(name, "Choose a folder"),
+            Path(text).expanduser() if text else Path.home(),
+            lambda path: new.set_text(name, str(path)),
         )
 
     def _choose_init(self) -> None:

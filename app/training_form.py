@@ -28,7 +28,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.files import free_path
 from stylesdf_core.training.run_summary import RunSummary
 
-Kind = Literal["text", "choice", "flag"]
+Kind = Literal["text", "folder", "choice", "flag"]
 
 STAGES: dict[str, type[TrainRequest]] = {
     "renderer": TrainRenderer,
@@ -104,6 +104,7 @@ class FormField:
 
     Attributes:
         name: of the request's field.
+        kind: "folder" is a text that can also be chosen.
         choices: of a "choice"; empty otherwise.
         help: what it means, with its flag.
     """
@@ -276,11 +277,13 @@ def _form_field(name: str, hint: Any, text: str) -> FormField:
     kind = _inner(hint)
     if get_origin(kind) is Literal:
         return FormField(name, "choice", tuple(str(c) for c in get_args(kind)), explained)
-    return FormField(name, "flag" if kind is bool else "text", (), explained)
+    widgets: dict[Any, Kind] = {bool: "flag", Path: "folder"}
+    return FormField(name, widgets.get(kind, "text"), (), explained)
 
 
 def _label(name: str) -> str:
-    return {"r1": "R1 weight γ", "gpus": "GPUs"}.get(name, name.replace("_", " "))
+    special = {"r1": "R1 weight γ", "gpus": "GPUs", "facekit": "face model"}
+    return special.get(name, name.replace("_", " "))
 
 
 def _inner(hint: Any) -> Any:

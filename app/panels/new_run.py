@@ -35,6 +35,7 @@ class NewRunPanel:
     Args:
         choose_data: asks for a folder of images.
         choose_init: asks for a weights file.
+        choose_folder: asks for the folder that a parameter of this name is to hold.
     """
 
     def __init__(
@@ -44,11 +45,12 @@ class NewRunPanel:
         texture: PictureTexture,
         choose_data: Callable[[], None],
         choose_init: Callable[[], None],
+        choose_folder: Callable[[str], None],
     ) -> None:
         self._ui, self._training, self._texture = ui, training, texture
         self._choose_data, self._choose_init = choose_data, choose_init
         self._stages: dict[str, int | str] = {}
-        self._parameters = Parameters(ui, training.new)
+        self._parameters = Parameters(ui, training.new, choose_folder)
         self._init_choices: dict[str, str] = {}
         self._preview: Preview | None = None
         self._crops: tuple[object, ...] = ()
