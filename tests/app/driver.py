@@ -291,6 +291,7 @@ class Driver:
         self.frames(30)  # on a busy machine the last events are still on their way
         self.settle()
         self.studio.close_dialogs()
+        self.studio.show_page("explore")  # while one trains, the viewport rests
         bench.models.dismiss()
         bench.set_view("image", split=False)
         bench.set_mesh(resolution=32)
