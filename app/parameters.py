@@ -46,6 +46,7 @@ class Parameters:
         self._ui, self._new, self._choose_folder = ui, new, choose
         self._group: int | str = 0
         self._fields: dict[str, tuple[FormField, int | str, int | str]] = {}
+        self._buttons: list[IconButton] = []
         self._stage = ""
         self._width = 0
 
@@ -84,6 +85,9 @@ class Parameters:
     def _rebuild(self, stage: str) -> None:
         assert stage in STAGES
         self._fields.clear()
+        for button in self._buttons:
+            self._ui.pointer.remove(button)
+        self._buttons.clear()
         dpg.delete_item(self._group, children_only=True)
         dpg.push_container_stack(self._group)
         for heading, fields in sections(stage):
@@ -110,7 +114,7 @@ class Parameters:
             with dpg.group(horizontal=True, horizontal_spacing=self._ui.px(4)):
                 item = self._text(field)
                 choose = partial(self._choose_folder, field.name)
-                IconButton(self._ui, icons.folder, choose, "Choose a folder")
+                self._buttons.append(IconButton(self._ui, icons.folder, choose, "Choose a folder"))
             return item
         else:
             return self._text(field)

@@ -103,6 +103,12 @@ class ViewBatch:
         """Coverage averaged to (B, 1, size, size)."""
         return F.adaptive_avg_pool2d(self.covered, size)
 
+    def outline(self, size: int) -> Tensor:
+        """Where coverage changes from a pixel to its neighbours, (B, 1, size, size), 0 to 1."""
+        covered = self.coverage(size)
+        most, least = F.max_pool2d(covered, 3, 1, 1), -F.max_pool2d(-covered, 3, 1, 1)
+        return most - least
+
 
 class HeadBank:
     """Random access to the heads of a data folder.

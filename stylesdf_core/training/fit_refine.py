@@ -6,7 +6,8 @@ own window, around some pixel of its head, mostly where there is something to se
 
 The truth says what is where, compared a little smaller than it is: a field that is a pixel or two
 off makes absolute differences at full size ask for blur. The finest detail is the adversary's, as
-in the paper's second stage (non-saturating loss and R1, Sec. 4.2).
+in the paper's second stage (non-saturating loss and R1, Sec. 4.2). Sharpness is not asked for at a
+head's outline: an edge that is a pixel beside the truth's would get it from a dark seam.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ from stylesdf_core.training.losses import (
 )
 
 WARMUP = 200
+#: How much rarer windows are around a head's outline, where there always is detail.
+ELSEWHERE = 0.9
 
 
 class RefinePhase(Phase):
@@ -83,7 +86,13 @@ class RefinePhase(Phase):
         views = self.bank.views(random, settings.heads)
         if index == 0:
             self._start()
-        windows = [window_on(random, one, settings.crop) for one in self._interest(views)]
+        outline = views.outline(self.config.thumb_size)
+        interest = self._interest(views, outline)
+        windows = [window_on(random, one, settings.crop) for one in interest]
+        inside = torch.stack(
+            [1.0 - w.truth.of(line) for w, line in zip(windows, outline, strict=True)]
+        )
+        inside = F.interpolate(inside, scale_factor=self.scale)
         truth = torch.stack(
             [w.truth.of(image, self.scale) for w, image in zip(windows, views.images, strict=True)]
         )
@@ -93,7 +102,7 @@ class RefinePhase(Phase):
         shrunk, shrunk_truth = (F.avg_pool2d(x, settings.compared_at) for x in (images, truth))
         losses = {
             "image": pyramid_loss(shrunk, shrunk_truth, levels=2),
-            "sharpness": sharpness_loss(images, truth),
+            "sharpness": sharpness_loss(images, truth, inside),
         }
         loss = losses["image"] + settings.sharpness * losses["sharpness"]
         if settings.adversarial > 0:
@@ -106,11 +115,12 @@ class RefinePhase(Phase):
             losses |= self._train_discriminator(images.detach(), truth, index)
         return losses
 
-    def _interest(self, views: ViewBatch) -> Tensor:
+    def _interest(self, views: ViewBatch, outline: Tensor) -> Tensor:
         """How likely each pixel of a feature map is to have a window around it, (B, h, w), CPU."""
         size = self.config.thumb_size
         detail = detail_weights(views.images, self.config.refine.detail)
         interest = F.adaptive_avg_pool2d(detail, size) * views.coverage(size)
+        interest = interest * (1.0 - ELSEWHERE * outline)
         return interest[:, 0].cpu()
 
     def _start(self) -> None:

@@ -66,7 +66,9 @@ def detail_weights(truth: Tensor, strength: float, *, window: int = 9) -> Tensor
     return (1.0 + strength * local / local.mean().clamp_min(1e-6)) / (1.0 + strength)
 
 
-def sharpness_loss(images: Tensor, truth: Tensor, *, window: int = 8) -> Tensor:
+def sharpness_loss(
+    images: Tensor, truth: Tensor, weights: Tensor | None = None, *, window: int = 8
+) -> Tensor:
     """Mean absolute difference of local sharpness, the mean |Laplacian| over windows.
 
     It does not ask where exactly an edge lies, only that there is as much of it as in the truth:
@@ -74,16 +76,23 @@ def sharpness_loss(images: Tensor, truth: Tensor, *, window: int = 8) -> Tensor:
 
     Args:
         images, truth: (B, C, H, W).
+        weights: (B, 1, H, W), how much each pixel counts; None for all the same.
         window: edge of the windows, pixels; they overlap by half. Smaller images are one window.
     """
     window = min(window, min(images.shape[-2:]) - 2)
 
     def local(x: Tensor) -> Tensor:
         sides = x[..., 1:-1, :-2] + x[..., 1:-1, 2:] + x[..., :-2, 1:-1] + x[..., 2:, 1:-1]
-        laplacian = (sides - 4.0 * x[..., 1:-1, 1:-1]).abs()
-        return F.avg_pool2d(laplacian, window, stride=max(1, window // 2))
+        return averaged((sides - 4.0 * x[..., 1:-1, 1:-1]).abs())
 
-    return (local(images) - local(truth)).abs().mean()
+    def averaged(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, window, stride=max(1, window // 2))
+
+    difference = (local(images) - local(truth)).abs()
+    if weights is None:
+        return difference.mean()
+    share = averaged(weights[..., 1:-1, 1:-1])
+    return (share * difference).mean() / share.mean().clamp_min(1e-6)
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:

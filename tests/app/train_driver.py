@@ -113,7 +113,12 @@ class TrainDriver(Driver):
         assert flaw is not None
         assert flaw.field == "init"
         assert not dpg.is_item_enabled(self.button("Start training"))
+        self.click(self.button("fit"))
+        assert self.text_on_screen("Give a face model")
         self.click(self.button("1 renderer"))
+        self.hands(f"mousemove {WIDTH - 60} {HEIGHT // 2} sleep 0.1 mousemove {WIDTH // 2} 300")
+        self.frames(3)
+        assert not self.studio.failures, self.studio.failures
 
     def start(self) -> None:
         """From typing a folder to a run whose curves arrive."""

@@ -73,6 +73,18 @@ def test_sharpness_counts_edges_wherever_they_are() -> None:
     assert float(sharpness_loss(moved, image)) < 0.75 * float(sharpness_loss(blurred, image))
 
 
+def test_sharpness_can_be_left_out_where_it_does_not_count() -> None:
+    image = torch.zeros(2, 3, 34, 34)
+    edge = image.clone()
+    edge[..., 4:] = 1.0  # all of it in the left half
+    whole = torch.ones(2, 1, 34, 34)
+    right = whole.clone()
+    right[..., :17] = 0.0
+    assert float(sharpness_loss(edge, image, right)) == 0.0
+    assert float(sharpness_loss(edge, image, whole)) == float(sharpness_loss(edge, image)) > 0.0
+    assert float(sharpness_loss(edge, image, 1.0 - right)) > float(sharpness_loss(edge, image))
+
+
 def test_adversarial_terms_at_undecided_logits() -> None:
     logits = torch.zeros(4, 1)
     assert float(generator_loss(logits)) == pytest.approx(math.log(2.0))
