@@ -2,9 +2,6 @@
 
 What depends on what decides what is kept: the sampled SDF grid on the face alone, the mesh on the
 grid and the level, the picture on the mesh and the camera.
-
-While a slider moves, one mesh is drawn, by a thread of its own, while the next is being made: half
-of the drawing keeps but one core busy where no graphics card does it.
 """
 
 from __future__ import annotations
@@ -12,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -25,7 +21,7 @@ from stylesdf_core.scene import Scene
 
 if TYPE_CHECKING:
     from stylesdf_core.engine import Engine
-    from stylesdf_core.mesh_preview import MeshPicture, MeshPreview
+    from stylesdf_core.mesh_preview import MeshPreview
     from stylesdf_core.meshing import MeshReport, SurfaceMesh
     from stylesdf_core.model import Model
     from stylesdf_core.progress import Progress
@@ -90,22 +86,6 @@ def _prepare() -> Work[MeshRequest, ShownMesh]:
     return _LiveMesh(MeshPreview()).answer
 
 
-@dataclass(frozen=True, eq=False)
-class _Drawing:
-    """A picture under way.
-
-    Attributes:
-        mesh: what is drawn, of a grid of ``resolution`` points per axis.
-        start: when it was begun, time.perf_counter().
-    """
-
-    request: MeshRequest
-    mesh: SurfaceMesh
-    resolution: int
-    start: float
-    picture: Future[MeshPicture]
-
-
 class _LiveMesh:
     """Engine, grids and meshes of one face, by resolution."""
 
@@ -115,7 +95,6 @@ class _LiveMesh:
         self._engine_key: tuple[Model, str] | None = None
         self._face: Scene | None = None
         self._draft: ShownMesh | None = None
-        self._drawing: _Drawing | None = None
         self._surface: tuple[object, ...] = ()
         self._grids: dict[int, SdfGrid] = {}
         self._meshes: dict[int, SurfaceMesh] = {}
@@ -125,8 +104,7 @@ class _LiveMesh:
         """Pictures of the request: a draft, then, if it is whole, the asked for resolution.
 
         The draft may be that of an earlier request; it counts as the first answer, so that the
-        long work after it can be broken off. So can waiting for a picture, which then comes with
-        the answers to the next request.
+        long work after it can be broken off.
         """
         self._forget_what_changed(request)
         draft = replace(request, whole=False)
@@ -135,37 +113,15 @@ class _LiveMesh:
             fine = request.resolution in self._meshes
             if not (fine and request.whole):
                 resolution = request.resolution if fine else self._live(request)
-                yield from self._draw(draft, resolution)
-                self._draft = yield from self._drawn()
+                self._draft = yield from self._drawn(draft, resolution)
         if self._draft is not None:
             yield self._draft
         if request.whole:
-            yield from self._draw(request, request.resolution)
-            yield (yield from self._drawn())
+            yield (yield from self._drawn(request, request.resolution))
 
     @staticmethod
     def _live(request: MeshRequest) -> int:
         return min(LIVE_RESOLUTION, request.resolution)
-
-    def _draw(
-        self, request: MeshRequest, resolution: int
-    ) -> Generator[ShownMesh | None, None, None]:
-        """Have a picture begun; yields the one that was under way before, if any."""
-        start = time.perf_counter()
-        if resolution not in self._meshes:
-            yield from self._build(request, resolution)
-        if self._drawing is not None:
-            yield (yield from self._drawn())
-        mesh = self._meshes[resolution]
-        size = request.size if request.whole else min(request.size, DRAFT_SIZE)
-        picture = self._preview.submit(
-            mesh,
-            request.scene.camera,
-            size,
-            wireframe=request.wireframe,
-            vertex_colors=request.vertex_colors,
-        )
-        self._drawing = _Drawing(request, mesh, resolution, start, picture)
 
     def _forget_what_changed(self, request: MeshRequest) -> None:
         key = (request.model, request.device)
@@ -175,7 +131,7 @@ class _LiveMesh:
             from stylesdf_core.engine import Engine
 
             self._engine, self._engine_key = Engine(request.model, request.device), key
-            self._face = self._draft = self._drawing = None
+            self._face = self._draft = None
         neutral = Scene()
         face = replace(request.scene, camera=neutral.camera, mixing=neutral.mixing)
         if face != self._face:
@@ -215,27 +171,35 @@ class _LiveMesh:
             )
         )
 
-    def _drawn(self) -> Generator[None, None, ShownMesh]:
-        """The picture under way, once it is there."""
+    def _drawn(self, request: MeshRequest, resolution: int) -> Generator[None, None, ShownMesh]:
+        """A picture of the mesh at a resolution, which is made if there is none."""
         from stylesdf_core.meshing import report
 
-        drawing = self._drawing
-        assert drawing is not None
-        while not wait_for([drawing.picture], _LOOK).done:
-            yield None
-        self._drawing = None
-        request, resolution = drawing.request, drawing.resolution
-        picture = drawing.picture.result()
-        finished = resolution == request.resolution
-        current = self._meshes.get(resolution) is drawing.mesh
-        if finished and request.whole and current and resolution not in self._reports:
-            self._reports[resolution] = report(drawing.mesh)
+        start = time.perf_counter()
+        if resolution not in self._meshes:
+            yield from self._build(request, resolution)
+        mesh = self._meshes[resolution]
+        drawing = self._preview.submit(
+            mesh,
+            request.scene.camera,
+            request.size if request.whole else min(request.size, DRAFT_SIZE),
+            wireframe=request.wireframe,
+            vertex_colors=request.vertex_colors,
+        )
+        try:
+            while not wait_for([drawing], _LOOK).done:
+                yield None
+        finally:
+            drawing.cancel()  # what nobody waits for need not be drawn
+        picture = drawing.result()
+        if request.whole and resolution not in self._reports:
+            self._reports[resolution] = report(mesh)
         return ShownMesh(
             request,
             picture.pixels,
             resolution,
-            time.perf_counter() - drawing.start,
-            self._reports.get(resolution) if finished and current else None,
+            time.perf_counter() - start,
+            self._reports.get(resolution) if resolution == request.resolution else None,
         )
 
 

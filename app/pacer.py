@@ -73,7 +73,8 @@ class Pacer:
             due = self._frame_at + 1.0 / (_IDLE_FPS if idle else _FPS)
         _sleep_until(self._frame_at + 1.0 / _FPS)
         pause = due - time.monotonic()
-        if pause > 0.0 and not (moving and awaited.wait_for_draft(pause)):
+        has_news = awaited.news.is_set()  # they came while the last frame was being drawn
+        if pause > 0.0 and not has_news and not (moving and awaited.wait_for_draft(pause)):
             awaited.news.wait(pause)
         self._frame_at = time.monotonic()
         self._frames.append(self._frame_at)

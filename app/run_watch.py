@@ -11,11 +11,10 @@ from pathlib import Path
 from app.curves import Curves, Line
 from app.training_job import StatsTail
 from app.workers import LatestWorker, Work
-from stylesdf_core.errors import InputError
 from stylesdf_core.training.health import Health
 from stylesdf_core.training.processes import log_tail
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.run_summary import RunSummary, summary
+from stylesdf_core.training.run_summary import RunSummary, summary_or_failure
 
 _LOOK_EVERY = 1.0  # seconds
 _LOG_LINES = 100
@@ -151,9 +150,7 @@ def find_runs(request: RunsRequest) -> tuple[RunSummary, ...]:
     found = []
     for path in ordered:
         try:
-            found.append(summary(RunDir(path)))
-        except InputError as error:
-            found.append(RunSummary(path, "", "", "failed", 0, 0, None, str(error)))
+            found.append(summary_or_failure(path))
         except OSError:  # taken away while it was looked at
             continue
     return tuple(found)

@@ -40,7 +40,7 @@ class Screen:
         picture, mesh: the newest results; they stay while better ones are coming.
         picture_error, mesh_error: of the newest request; None once it succeeds.
         mesh_size: edge of the mesh pane in pixels, for the viewport to set.
-        news: set while there are results to poll.
+        news: set with each result; for whoever draws to clear, before polling.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,6 @@ class Screen:
 
     def poll(self) -> None:
         """Take results in."""
-        self.news.clear()
         picture = self._pictures.poll()
         if picture is not None:
             self.picture_error = picture.error

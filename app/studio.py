@@ -171,6 +171,7 @@ class Studio:
     def _before_frame(self) -> None:
         if self._new_scale is not None:
             self._rebuild()
+        self.bench.screen.news.clear()  # what comes from here on may be too late for this frame
         self.bench.screen.poll()
         self._layout()
         self._sync()

@@ -198,9 +198,9 @@ def presets() -> tuple[str, ...]:
 def defaults(form: RunForm) -> dict[str, str]:
     """What the fields stand for while they are empty, as text; the preset's values among them."""
     try:
-        request = request_of(form, Path(), name="run")
+        request = request_of(form, Path(), name="RUN_DIR")
     except InputError:  # something typed is wrong; then the defaults know nothing of it
-        request = request_of(replace(form, texts={}), Path(), name="run")
+        request = request_of(replace(form, texts={}), Path(), name="RUN_DIR")
     hints = _hints(form.stage)
     empty: dict[str, Any] = {
         item.name: None if type(None) in get_args(hints[item.name]) else item.default

@@ -178,7 +178,8 @@ def _message(run: RunSummary, report: RunReport | None) -> tuple[str, theme.Colo
     if report is not None and report.health:
         return report.health, theme.WARNING
     if run.state == "running" and not run.step:
-        return "Starting: reading the images, then the first steps.", theme.MUTED
+        first = "preparing heads" if run.stage == "fit" else "reading the images"
+        return f"Starting: {first}, then the first steps.", theme.MUTED
     if run.state == "running":
         return "All is well.", theme.MUTED
     if run.state == "finished":

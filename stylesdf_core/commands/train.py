@@ -149,7 +149,7 @@ class TrainFit:
         if self.facekit is not None:
             heads = HeadsConfig(str(self.facekit.absolute()), self.heads, self.views)
         return FitConfig(
-            data=str((self.data or self.run_dir / "heads").absolute()),
+            data=str(self.folder.absolute()),
             heads=heads,
             width=self.width,
             depth=self.depth,
@@ -158,7 +158,7 @@ class TrainFit:
             points=PointsConfig(steps=self.points_steps),
             render=RenderConfig(steps=self.render_steps),
             decoder=DecoderConfig(steps=self.decoder_steps),
-            refine=RefineConfig(steps=self.refine_steps, adversarial=self.adversarial),
+            refine=RefineConfig(steps=self.refine_steps, adversarial=self.adversarial, noise=False),
             compiled=self.compiled,
             seed=self.seed,
             threads=self.threads,
@@ -168,8 +168,14 @@ class TrainFit:
         )
 
     def settings(self) -> dict[str, Any]:
-        """All fields by name."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        """All fields by name, with what an empty one stands for."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**values, "data": self.folder}
+
+    @property
+    def folder(self) -> Path:
+        """Where the prepared heads lie."""
+        return self.data or self.run_dir / "heads"
 
 
 @dataclass(frozen=True)
@@ -190,16 +196,15 @@ class TrainList:
     """Folder whose subfolders are runs."""
 
     def run(self) -> Operation[RunTable]:
-        """Look into every run folder.
+        """Look into every run folder; one that cannot be read is a failed run that says why.
 
         Raises:
-            InputError: there is no such folder, or a run's config cannot be read.
+            InputError: there is no such folder.
         """
-        from stylesdf_core.training.run_dir import RunDir
-        from stylesdf_core.training.run_summary import summary
+        from stylesdf_core.training.run_summary import summary_or_failure
 
         yield from ()
         if not self.folder.is_dir():
             raise InputError(f"There is no folder {self.folder}; give --folder.")
         configs = sorted(self.folder.glob("*/config.json"))
-        return RunTable(tuple(summary(RunDir(config.parent)) for config in configs))
+        return RunTable(tuple(summary_or_failure(config.parent) for config in configs))

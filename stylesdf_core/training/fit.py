@@ -44,11 +44,15 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
     """
     config = from_json(FitConfig, run.read_config(), str(run.path / "config.json"))
     with run.owned():
-        yield from _prepared(config)
-        torch.set_num_threads(config.threads)
         device = _device(config)
+        # Before hours of preparation: the initial weights may not be what the config asks for.
+        models = Models.of(_first_generator(config, fresh=run.latest() is None).to(device))
+        for progress in _prepared(config):
+            yield progress
+            if run.stop_requested():
+                return TrainingResult(run.saved_step(), False, run.latest("ema"))
+        torch.set_num_threads(config.threads)
         bank = HeadBank(Path(config.data), device=device)
-        models = Models.of(_first_generator(config).to(device))
         has_decoder = config.output_size > config.thumb_size
         decoder_steps = config.decoder.steps if has_decoder else 0
         refine_steps = config.refine.steps if has_decoder else 0
@@ -79,7 +83,7 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
 
 
 def _prepared(config: FitConfig) -> Operation[None]:
-    """Make what the data folder lacks."""
+    """Make what the data folder lacks; whoever breaks off loses the shard it is at."""
     folder, heads = Path(config.data), config.heads
     if heads is None:
         return
@@ -112,9 +116,10 @@ def _device(config: FitConfig) -> torch.device:
     return select_device(config.device)
 
 
-def _first_generator(config: FitConfig) -> Generator:
+def _first_generator(config: FitConfig, *, fresh: bool) -> Generator:
+    """What a fresh run begins with; a resumed one finds all of it in its checkpoint."""
     architecture = config.generator(LATENT_DIM)
-    if config.init is None:
+    if config.init is None or not fresh:
         return initial_generator(architecture, USED_LATENTS, config.seed)
     generator = load_checkpoint(model_zoo.resolve(config.init).path).generator
     if generator.config != architecture:

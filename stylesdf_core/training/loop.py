@@ -133,14 +133,16 @@ class TrainingResult:
     Attributes:
         step: of the last checkpoint.
         finished: False when it was asked to stop.
-        weights: the averaged generator.
+        weights: the averaged generator; None where it was stopped before there was any.
     """
 
     step: int
     finished: bool
-    weights: Path
+    weights: Path | None
 
     def __str__(self) -> str:
+        if self.weights is None:
+            return "stopped before the first step"
         how = "finished" if self.finished else "stopped"
         return f"{how} at step {self.step}: {self.weights}"
 

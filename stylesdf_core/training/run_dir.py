@@ -102,7 +102,7 @@ class RunDir:
             until_saved: before the first checkpoint everything may change: there is nothing to
                 lose, and the first command may have named the wrong images.
             kind: dataclass of the config; settings that a run from before they existed does not
-                name have its defaults.
+                name have its defaults, and keep them.
 
         Raises:
             InputError: the folder already belongs to a run with another config.
@@ -112,9 +112,13 @@ class RunDir:
         if unsaved or not file.exists():
             write_json(file, config)
             return
-        before, after = _flat(_completed(self.read_config(), kind)), _flat(config)
+        stored = self.read_config()
+        before, after = _flat(_completed(stored, kind)), _flat(config)
+        unheard_of = (before.keys() & after.keys()) - _flat(stored).keys()
         changed = {
-            key for key in {*before, *after} if before.get(key, None) != after.get(key, None)
+            key
+            for key in {*before, *after}.difference(unheard_of)
+            if before.get(key, None) != after.get(key, None)
         }
         fixed = sorted(changed.difference(adjustable))
         if fixed:
@@ -125,7 +129,7 @@ class RunDir:
         if changed:
             if self.running_process() is not None:
                 raise TrainingError(f"{self.path} is being trained; stop that first.")
-            write_json(file, config)
+            write_json(file, _with(config, {key: before[key] for key in unheard_of}))
 
     # --- statistics and samples ----------------------------------------------------------------
 
@@ -340,6 +344,18 @@ def _completed(config: Any, kind: type[Any] | None) -> Any:
         return json.loads(json.dumps(to_json(from_json(kind, config))))
     except InputError:
         return config
+
+
+def _with(config: Any, values: Mapping[str, Any]) -> Any:
+    """A copy with other values of dotted keys."""
+    copy = json.loads(json.dumps(config))
+    for key, value in values.items():
+        *outer, name = key.split(".")
+        place = copy
+        for part in outer:
+            place = place[part]
+        place[name] = value
+    return copy
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -95,6 +95,14 @@ def summary(run: RunDir) -> RunSummary:
     return RunSummary(run.path, stage, preset, state, saved, total, None, words, has_weights)
 
 
+def summary_or_failure(path: Path) -> RunSummary:
+    """Look at the run in a folder; one that cannot be read is a failed run that says why."""
+    try:
+        return summary(RunDir(path))
+    except InputError as error:
+        return RunSummary(path, "", "", "failed", 0, 0, None, str(error))
+
+
 def _failure(run: RunDir) -> str:
     """Why the run failed, if it did: its process was killed, or named a reason last of all."""
     if run.was_killed:

@@ -74,6 +74,7 @@ def test_a_fit_is_asked_for_like_the_other_stages() -> None:
     )
     assert defaults(form)["points_steps"] == "40,000"
     assert defaults(form)["views"] == "4,000"
+    assert defaults(form)["data"] == str(Path("RUN_DIR", "heads"))
     fields = {item.name: item for _, items in sections("fit") for item in items}
     assert {name for name, item in fields.items() if item.kind == "folder"} == {"facekit", "data"}
     assert fields["facekit"].label == "face model"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,15 +10,16 @@ import torch
 
 from stylesdf_core.checkpoints import load_checkpoint
 from stylesdf_core.config import RenderOptions, from_json, to_json
-from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.errors import InputError, StyleSDFError, TrainingError
+from stylesdf_core.heads import supervision
 from stylesdf_core.networks.film_siren import SirenField
-from stylesdf_core.progress import drain
+from stylesdf_core.progress import Progress, drain
 from stylesdf_core.rays import cam2world
 from stylesdf_core.training import fit_points
 from stylesdf_core.training.__main__ import main
 from stylesdf_core.training.fast_field import FastField
 from stylesdf_core.training.fit import run_fit
-from stylesdf_core.training.fit_config import FitConfig, PointsConfig
+from stylesdf_core.training.fit_config import FitConfig, HeadsConfig, PointsConfig
 from stylesdf_core.training.fit_data import USED_LATENTS, ViewBatch
 from stylesdf_core.training.fit_density import search_density
 from stylesdf_core.training.fit_init import initial_generator
@@ -239,3 +241,37 @@ def test_continuing_from_other_weights_needs_the_same_architecture(
     second = start(tmp_path / "second", replace(tiny, init=str(init), width=8))
     with pytest.raises(InputError, match="another architecture"):
         drain(run_fit(second))
+    third = start(tmp_path / "third", replace(tiny, init=str(init)))
+    operation = run_fit(third)
+    next(operation)
+    third.request_stop()
+    drain(operation)
+    assert init is not None
+    init.unlink()
+    assert drain(run_fit(third)).finished, "its own checkpoint has all that it needs"
+
+
+def test_preparing_can_be_stopped_and_comes_after_a_look_at_the_weights(
+    tmp_path: Path, tiny: FitConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[int] = []
+
+    def build_cache(*_: object, count: int, **__: object) -> Iterator[Progress]:
+        for done in range(count):
+            prepared.append(done)
+            yield Progress(done, count, "heads")
+
+    monkeypatch.setattr(supervision, "build_cache", build_cache)
+    heads = HeadsConfig(str(tmp_path / "face"), surfaces=50)
+    run = start(tmp_path / "run", replace(tiny, heads=heads))
+    operation = run_fit(run)
+    next(operation)
+    run.request_stop()
+    result = drain(operation)
+    assert (result.step, result.finished, result.weights) == (0, False, None)
+    assert str(result) == "stopped before the first step"
+    assert len(prepared) == 1
+    lost = start(tmp_path / "lost", replace(tiny, heads=heads, init=str(tmp_path / "none.pt")))
+    with pytest.raises(StyleSDFError, match=r"none\.pt"):
+        drain(run_fit(lost))
+    assert len(prepared) == 1, "nothing was prepared in vain"

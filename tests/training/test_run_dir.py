@@ -38,13 +38,19 @@ def test_what_results_do_not_depend_on_may_change(tmp_path: Path) -> None:
     assert run.read_config()["run"] == {"keep": 2, "seed": 1}
 
 
-def test_a_run_from_before_a_setting_existed_has_its_default(tmp_path: Path) -> None:
+def test_a_run_from_before_a_setting_existed_keeps_its_default(tmp_path: Path) -> None:
+    """Whatever the same command asks for by now: no flag may be there to ask otherwise."""
     run = RunDir(tmp_path / "run")
     whole = {**vars(SphereConfig())}
-    run.write_config({key: value for key, value in whole.items() if key != "beta"})
-    run.write_config(whole, kind=SphereConfig)
-    with pytest.raises(InputError, match="another beta"):
-        run.write_config({**whole, "beta": 0.3}, kind=SphereConfig)
+    before = {key: value for key, value in whole.items() if key != "beta"}
+    run.write_config(before)
+    now = {**whole, "beta": 2.0 * SphereConfig().beta}
+    run.write_config(now, kind=SphereConfig)
+    assert run.read_config() == before
+    with pytest.raises(InputError, match="another rays;"):
+        run.write_config({**now, "rays": 7}, kind=SphereConfig)
+    run.write_config({**now, "rays": 7}, ["rays"], kind=SphereConfig)
+    assert run.read_config() == {**whole, "rays": 7}
 
 
 def test_a_folder_without_config_is_no_run(tmp_path: Path) -> None:

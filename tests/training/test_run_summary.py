@@ -14,7 +14,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.training.fit_config import FitConfig
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.run_summary import summary
+from stylesdf_core.training.run_summary import summary, summary_or_failure
 from tests.training.stage_phases import THUMB, stage_config
 
 LOG = "--- started 2026-01-01 10:00:00+00:00 ---\n"
@@ -31,6 +31,16 @@ def run(tmp_path: Path) -> RunDir:
 def save(run: RunDir, step: int) -> None:
     run.append_stats({"step": step, "seconds": 1800.0})
     run.save_checkpoint(step, {"step": step}, Generator(THUMB), keep=2)
+
+
+def test_a_folder_that_cannot_be_read_is_a_failed_run(run: RunDir) -> None:
+    config = run.read_config()
+    (run.path / "config.json").write_text(json.dumps({**config, "latent_steps": 5}))
+    with pytest.raises(InputError, match="latent_steps"):
+        summary(run)
+    failed = summary_or_failure(run.path)
+    assert (failed.state, failed.name) == ("failed", "faces")
+    assert "latent_steps" in str(failed)
 
 
 def test_from_new_to_finished(run: RunDir) -> None:
