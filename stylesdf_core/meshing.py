@@ -134,7 +134,8 @@ def mesh_grid(
         grid: from :func:`sample_grid` at this level.
         normals: the field's normals at the vertices; without it, central differences of the
             grid, some of whose values beside the surface are interpolated: of a head at 128³ such
-            normals are 0.2° off in the median, a hundredth of them 4° or more. Caps get the flat normal of their boundary plane, their rim the surface's.
+            normals are 0.2° off in the median, a hundredth of them 4° or more. Caps get the flat
+            normal of their boundary plane, their rim the surface's.
         colors: colours at the vertices.
         largest_only: keep the component with most triangles, before normals and colours.
 
