@@ -158,7 +158,12 @@ class TrainFit:
             points=PointsConfig(steps=self.points_steps),
             render=RenderConfig(steps=self.render_steps),
             decoder=DecoderConfig(steps=self.decoder_steps),
-            refine=RefineConfig(steps=self.refine_steps, adversarial=self.adversarial, noise=False),
+            refine=RefineConfig(
+                steps=self.refine_steps,
+                adversarial=self.adversarial,
+                ringing=2.0,
+                noise=False,
+            ),
             compiled=self.compiled,
             seed=self.seed,
             threads=self.threads,

@@ -76,6 +76,7 @@ class RefineConfig:
         compared_at: truth and images are compared this many times smaller: the field is a pixel or
             two off, and what is compared any finer comes out blurred.
         sharpness: weight of the local sharpness term.
+        ringing: weight of what forbids seams along outlines; none in runs that do not say.
         adversarial: weight of the non-saturating term; 0 for none.
         discriminator_rate: Adam's, of the discriminator, before the correction for lazy R1.
         r1: γ of γ/2·‖∇D‖², every ``r1_every`` steps, weighted by as many.
@@ -94,6 +95,7 @@ class RefineConfig:
     learning_rate: float = 1e-3
     compared_at: int = 2
     sharpness: float = 0.5
+    ringing: float = 0.0
     adversarial: float = 0.1
     discriminator_rate: float = 1e-3
     r1: float = 1.0

@@ -6,8 +6,8 @@ own window, around some pixel of its head, mostly where there is something to se
 
 The truth says what is where, compared a little smaller than it is: a field that is a pixel or two
 off makes absolute differences at full size ask for blur. The finest detail is the adversary's, as
-in the paper's second stage (non-saturating loss and R1, Sec. 4.2). Sharpness is not asked for at a
-head's outline: an edge that is a pixel beside the truth's would get it from a dark seam.
+in the paper's second stage (non-saturating loss and R1, Sec. 4.2). Along a head's outline, which is
+a pixel beside the truth's, asking for sharpness brings seams; they are asked not to be.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from stylesdf_core.training.losses import (
     generator_loss,
     gradient_penalty,
     pyramid_loss,
+    ringing_loss,
     sharpness_loss,
 )
 
@@ -89,10 +90,8 @@ class RefinePhase(Phase):
         outline = views.outline(self.config.thumb_size)
         interest = self._interest(views, outline)
         windows = [window_on(random, one, settings.crop) for one in interest]
-        inside = torch.stack(
-            [1.0 - w.truth.of(line) for w, line in zip(windows, outline, strict=True)]
-        )
-        inside = F.interpolate(inside, scale_factor=self.scale)
+        lines = [w.truth.of(line) for w, line in zip(windows, outline, strict=True)]
+        edges = F.interpolate(torch.stack(lines), scale_factor=self.scale)
         truth = torch.stack(
             [w.truth.of(image, self.scale) for w, image in zip(windows, views.images, strict=True)]
         )
@@ -102,9 +101,11 @@ class RefinePhase(Phase):
         shrunk, shrunk_truth = (F.avg_pool2d(x, settings.compared_at) for x in (images, truth))
         losses = {
             "image": pyramid_loss(shrunk, shrunk_truth, levels=2),
-            "sharpness": sharpness_loss(images, truth, inside),
+            "sharpness": sharpness_loss(images, truth),
+            "ringing": ringing_loss(images, truth, edges),
         }
         loss = losses["image"] + settings.sharpness * losses["sharpness"]
+        loss = loss + settings.ringing * losses["ringing"]
         if settings.adversarial > 0:
             self.discriminator.requires_grad_(False)
             losses["adversarial"] = generator_loss(self._judge(images))

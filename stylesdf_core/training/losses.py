@@ -66,9 +66,7 @@ def detail_weights(truth: Tensor, strength: float, *, window: int = 9) -> Tensor
     return (1.0 + strength * local / local.mean().clamp_min(1e-6)) / (1.0 + strength)
 
 
-def sharpness_loss(
-    images: Tensor, truth: Tensor, weights: Tensor | None = None, *, window: int = 8
-) -> Tensor:
+def sharpness_loss(images: Tensor, truth: Tensor, *, window: int = 8) -> Tensor:
     """Mean absolute difference of local sharpness, the mean |Laplacian| over windows.
 
     It does not ask where exactly an edge lies, only that there is as much of it as in the truth:
@@ -76,23 +74,34 @@ def sharpness_loss(
 
     Args:
         images, truth: (B, C, H, W).
-        weights: (B, 1, H, W), how much each pixel counts; None for all the same.
         window: edge of the windows, pixels; they overlap by half. Smaller images are one window.
     """
     window = min(window, min(images.shape[-2:]) - 2)
 
     def local(x: Tensor) -> Tensor:
         sides = x[..., 1:-1, :-2] + x[..., 1:-1, 2:] + x[..., :-2, 1:-1] + x[..., 2:, 1:-1]
-        return averaged((sides - 4.0 * x[..., 1:-1, 1:-1]).abs())
+        laplacian = (sides - 4.0 * x[..., 1:-1, 1:-1]).abs()
+        return F.avg_pool2d(laplacian, window, stride=max(1, window // 2))
 
-    def averaged(x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, window, stride=max(1, window // 2))
+    return (local(images) - local(truth)).abs().mean()
 
-    difference = (local(images) - local(truth)).abs()
-    if weights is None:
-        return difference.mean()
-    share = averaged(weights[..., 1:-1, 1:-1])
-    return (share * difference).mean() / share.mean().clamp_min(1e-6)
+
+def ringing_loss(images: Tensor, truth: Tensor, weights: Tensor, *, reach: int = 4) -> Tensor:
+    """How far images leave the range of the truth's values around, a weighted mean.
+
+    An edge a pixel beside the truth's costs nothing, a dark or bright seam along it does: what
+    asking for sharpness alone brings.
+
+    Args:
+        images, truth: (B, C, H, W).
+        weights: (B, 1, H, W), how much each pixel counts.
+        reach: of "around", pixels.
+    """
+    window = 2 * reach + 1
+    most = F.max_pool2d(truth, window, 1, reach)
+    least = -F.max_pool2d(-truth, window, 1, reach)
+    beyond = (images - most).clamp_min(0.0) + (least - images).clamp_min(0.0)
+    return (weights * beyond).mean() / weights.mean().clamp_min(1e-6)
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from stylesdf_core.training.losses import (
     pose_loss,
     psnr,
     pyramid_loss,
+    ringing_loss,
     sharpness_loss,
     slope_loss,
     sphere_loss,
@@ -73,16 +74,21 @@ def test_sharpness_counts_edges_wherever_they_are() -> None:
     assert float(sharpness_loss(moved, image)) < 0.75 * float(sharpness_loss(blurred, image))
 
 
-def test_sharpness_can_be_left_out_where_it_does_not_count() -> None:
-    image = torch.zeros(2, 3, 34, 34)
-    edge = image.clone()
-    edge[..., 4:] = 1.0  # all of it in the left half
-    whole = torch.ones(2, 1, 34, 34)
-    right = whole.clone()
-    right[..., :17] = 0.0
-    assert float(sharpness_loss(edge, image, right)) == 0.0
-    assert float(sharpness_loss(edge, image, whole)) == float(sharpness_loss(edge, image)) > 0.0
-    assert float(sharpness_loss(edge, image, 1.0 - right)) > float(sharpness_loss(edge, image))
+def test_ringing_is_what_no_pixel_around_has() -> None:
+    truth = torch.zeros(1, 3, 32, 32)
+    truth[..., 16:] = 1.0
+    whole = torch.ones(1, 1, 32, 32)
+    moved = truth.clone()
+    moved[..., 13:16] = 1.0
+    assert float(ringing_loss(moved, truth, whole, reach=4)) == 0.0
+    assert float(ringing_loss(moved, truth, whole, reach=2)) == pytest.approx(1 / 32)
+    seam = truth.clone()
+    seam[..., 15] = -0.5
+    seam[..., 16] = 1.25
+    assert float(ringing_loss(seam, truth, whole)) == pytest.approx(0.75 / 32)
+    elsewhere = whole.clone()
+    elsewhere[..., 12:20] = 0.0
+    assert float(ringing_loss(seam, truth, elsewhere)) == 0.0
 
 
 def test_adversarial_terms_at_undecided_logits() -> None:
