@@ -13,12 +13,14 @@ import numpy.typing as npt
 Values = npt.NDArray[np.float64]
 
 #: What can be plotted together, in the order of the buttons.
-GROUPS = ("losses", "β", "scores", "distance", "speed", "surface", "gradients")
+GROUPS = ("losses", "β", "scores", "distance", "quality", "speed", "surface", "gradients")
 GROUP_HELP: dict[str, str] = {
     "losses": "Terms of the loss, as recorded",
     "β": "β of the field, world units: how soft the surface is; it should fall, good below 0.003",
     "scores": "The discriminator's mean logits of real and fake images; they should stay close",
-    "distance": "swd: sliced Wasserstein distance between images and fakes, ×1000; lower is better",
+    "distance": "Between images and fakes, lower is better: swd, sliced Wasserstein, ×1000; "
+    "frechet, on seeded features (no FID)",
+    "quality": "Held-out heads against the truth: PSNR in dB, silhouettes' overlap, sharpness",
     "speed": "Images a second",
     "surface": "Share of rays without a surface or with background, range of the field, triangles",
     "gradients": "Norms of the gradients",
@@ -43,8 +45,10 @@ def group_of(name: str) -> str:
         return "scores"
     if name.rpartition("_")[2] == "beta":
         return "β"
-    if name == "swd":
+    if name in ("swd", "frechet"):
         return "distance"
+    if name.startswith("psnr") or name in ("iou", "laplacian"):
+        return "quality"
     return "surface" if name in _SURFACE else "losses"
 
 

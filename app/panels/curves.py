@@ -16,8 +16,8 @@ from app.ui import Ui
 
 _TOOLS = 32
 _SMOOTHING = 204
-_BUTTONS = {"losses": 56, "β": 26, "scores": 56, "distance": 66, "speed": 52, "surface": 60,
-            "gradients": 72}  # fmt: skip
+_BUTTONS = {"losses": 56, "β": 26, "scores": 56, "distance": 66, "quality": 56,
+            "speed": 52, "surface": 60, "gradients": 72}  # fmt: skip
 _CELL, _LINE = 128, 16
 _HIGHEST_SMOOTHING = 0.99
 #: How far from the mouse a value still counts, as a share of the run.

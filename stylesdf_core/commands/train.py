@@ -61,7 +61,7 @@ class TrainFit:
     refine_steps: int = 10_000
     """Steps of the last phase: the decoder alone, at last against StyleGAN2's discriminator."""
 
-    adversarial: float = 0.02
+    adversarial: float = 0.2
     """Weight of that discriminator's verdict; 0 for none."""
 
     width: int = 128
@@ -161,6 +161,7 @@ class TrainFit:
             refine=RefineConfig(
                 steps=self.refine_steps,
                 adversarial=self.adversarial,
+                sharpness=3.0,
                 ringing=2.0,
                 noise=False,
             ),

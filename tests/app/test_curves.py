@@ -34,7 +34,8 @@ def test_thinning_keeps_spikes_and_ends() -> None:
 def test_everything_recorded_has_a_place() -> None:
     names = {
         "d_logistic": "losses", "eikonal": "losses", "beta": "β", "image_score_fake": "scores",
-        "swd": "distance", "images_per_second": "speed", "no_crossing": "surface",
+        "swd": "distance", "frechet": "distance", "psnr_thumb": "quality", "iou": "quality",
+        "images_per_second": "speed", "no_crossing": "surface",
         "g_gradient_norm": "gradients", "step": "", "eta_hours": "", "something_new": "losses",
     }  # fmt: skip
     assert {name: group_of(name) for name in names} == names
