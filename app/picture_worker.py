@@ -172,10 +172,10 @@ def _passes(
 def _shown(
     engine: Engine, request: PictureRequest, frame: Frame, index: int, count: int
 ) -> ShownPicture:
-    rests = index == count - 1
+    smooth = _SMOOTH_SIZE if index == count - 1 else _MOVING_SIZE
     return ShownPicture(
         request=request,
-        pixels=enlarged(frame.picture.display(), _SMOOTH_SIZE if rests else _MOVING_SIZE),
+        pixels=enlarged(frame.picture.display(), smooth),
         kind=frame.picture.view,
         resolution=frame.resolution,
         index=index,

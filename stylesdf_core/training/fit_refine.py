@@ -44,8 +44,8 @@ from stylesdf_core.training.losses import (
 )
 
 WARMUP = 200
-#: How much rarer windows are around a head's outline, where there always is detail.
-ELSEWHERE = 0.9
+#: Share of the windows that detail alone would put on a head's outline, and that go elsewhere.
+OUTLINE_REDUCTION = 0.9
 
 
 class RefinePhase(Phase):
@@ -121,7 +121,7 @@ class RefinePhase(Phase):
         size = self.config.thumb_size
         detail = detail_weights(views.images, self.config.refine.detail)
         interest = F.adaptive_avg_pool2d(detail, size) * views.coverage(size)
-        interest = interest * (1.0 - ELSEWHERE * outline)
+        interest = interest * (1.0 - OUTLINE_REDUCTION * outline)
         return interest[:, 0].cpu()
 
     def _start(self) -> None:

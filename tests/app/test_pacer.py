@@ -102,6 +102,19 @@ def test_one_slow_picture_is_waited_for(clock: Clock) -> None:
             assert clock.now - before == pytest.approx(0.040)
 
 
+@pytest.mark.parametrize("moving", [True, False])
+def test_what_came_while_a_frame_was_drawn_is_shown_with_the_next(
+    clock: Clock, moving: bool
+) -> None:
+    """Without waiting for the picture that has been begun since."""
+    pacer, computing = Pacer(), Computing(clock, 0.5)
+    pacer.wait(computing, active=True, computing=True, moving=moving)
+    before = clock.now
+    computing.news.set()
+    pacer.wait(computing, active=True, computing=True, moving=moving)
+    assert clock.now - before == pytest.approx(1.0 / 60.0)
+
+
 def test_at_rest_the_line_of_work_begins_late(clock: Clock) -> None:
     pacer, computing = Pacer(), Computing(clock, None)
     pacer.wait(computing, active=True, computing=True, moving=True)
