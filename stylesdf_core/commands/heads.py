@@ -64,7 +64,7 @@ class MakeHeads:
         yield Progress(0, self.count, "reading the face model")
         from stylesdf_core.heads.dataset import DatasetSettings, HeadsDataset, fingerprint
         from stylesdf_core.heads.model import MorphableModel
-        from stylesdf_core.heads.workers import write_heads
+        from stylesdf_core.heads.workers import each_head
 
         model = MorphableModel.load(self.facekit)
         settings = DatasetSettings(
@@ -80,8 +80,8 @@ class MakeHeads:
         kept = self.count - len(missing)
         message = f"heads rendered, {kept} were there" if kept else "heads rendered"
         recorded = 0
-        with closing(write_heads(dataset, model, self.facekit, missing, jobs)) as written:
-            for done, index in enumerate(written, start=1):
+        with closing(each_head(dataset.write_head, self.facekit, missing, jobs)) as written:
+            for done, (index, _) in enumerate(zip(missing, written, strict=True), start=1):
                 for head in range(recorded, index + 1):
                     dataset.record(head)
                 recorded = index + 1

@@ -128,6 +128,12 @@ class HeadRenderer:
         self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, supersample: int = 2
     ) -> npt.NDArray[np.uint8]:
         """Image (size, size, 3) in sRGB; each pixel is the mean of ``supersample``² samples."""
+        return self.render_covered(geometry, camera, size, supersample=supersample)[0]
+
+    def render_covered(
+        self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, supersample: int = 2
+    ) -> tuple[npt.NDArray[np.uint8], Float32]:
+        """As :meth:`render`, and the share of each pixel's samples that hit, (size, size)."""
         full = size * supersample
         with self._current():
             if full not in self._images:
@@ -137,16 +143,17 @@ class HeadRenderer:
                 )
             target = self._images[full]
             target.use()
-            target.clear(*BACKGROUND, 1.0)
+            target.clear(*BACKGROUND, 0.0)  # the shader's alpha is 1
             self._upload(geometry)
             self._set_camera(self._program, camera)
             self._array.render()
-            data = target.read(components=3, alignment=1)
-        pixels = np.frombuffer(data, np.uint8).reshape(full, full, 3)[::-1]
-        blocks = pixels.reshape(size, supersample, size, supersample, 3)
+            data = target.read(components=4, alignment=1)
+        samples = np.frombuffer(data, np.uint8).reshape(full, full, 4)[::-1]
+        blocks = samples.reshape(size, supersample, size, supersample, 4)
         count = supersample**2
         sums = blocks.sum(axis=(1, 3), dtype=np.uint16)
-        return np.asarray((sums + count // 2) // count, np.uint8)
+        image = np.asarray((sums[..., :3] + count // 2) // count, np.uint8)
+        return image, (sums[..., 3] / np.float32(255 * count)).astype(np.float32)
 
     def gbuffer(
         self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, cull: bool = False

@@ -6,9 +6,10 @@ as in the images and only what some camera can see counts as surface.
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,11 @@ from scipy.ndimage import minimum_filter
 from scipy.spatial import cKDTree
 
 from stylesdf_core.camera import VOLUME_RADIUS, OrbitCamera
-from stylesdf_core.errors import InputError
-from stylesdf_core.files import atomic_output, write_json
 from stylesdf_core.heads.anatomy import SCLERA
 from stylesdf_core.heads.latent import LATENT_DIM, dataset_latent
-from stylesdf_core.heads.model import MorphableModel
 from stylesdf_core.heads.renderer import FRAME_SCALE, HeadRenderer
-from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.heads.shards import SHARD_SIZE, fill_shards
+from stylesdf_core.progress import Operation
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -41,8 +40,6 @@ _VIEWS = (
 _DEPTH_MARGIN = 5e-4
 _NEAR_FEATURE = 1.0 * FRAME_SCALE
 
-#: Heads in one file of the cache.
-SHARD_SIZE = 100
 #: Positions are stored as int16 in this step, world units: 5 µm on the head.
 POINT_STEP = VOLUME_RADIUS / 32767.0
 
@@ -229,68 +226,54 @@ def build_cache(
     surface: int = 2048,
     free: int = 2048,
     shard_size: int = SHARD_SIZE,
-    first_shard: int = 0,
-    shard_stride: int = 1,
+    jobs: int = 1,
 ) -> Operation[Path]:
-    """Write the supervision of ``count`` heads as shards ``shard-00000.npz`` …; resumable.
+    """Write the supervision of ``count`` heads as shards; resumable.
 
     Head i has latent ``dataset_latent(seed, i)``. A shard of S = ``shard_size`` heads holds ``z``
     (S, 256) float32, ``points`` (S, surface, 3) int16 in steps of POINT_STEP, ``normals``
     int8 / 127, ``rgb`` uint8 / 255, ``material`` (S, surface) uint8, ``free_points``
     (S, free, 3) int16 and ``free_distance`` (S, free) float16.
-    Several processes may fill one cache: each takes every ``shard_stride``-th shard from
-    ``first_shard`` on. Shards that are there already are kept.
 
     Raises:
-        InputError: ``out`` holds a cache of other settings.
+        InputError, GraphicsError, StyleSDFError: see :func:`fill_shards`.
     """
-    settings = {"seed": seed, "surface": surface, "free": free, "shard_size": shard_size}
-    out.mkdir(parents=True, exist_ok=True)
-    description = out / "cache.json"
-    if description.exists():
-        if json.loads(description.read_text(encoding="utf-8")) != settings:
-            raise InputError(f"{out} holds a cache of other settings; choose another folder.")
-    else:
-        write_json(description, settings)
-    shards = range(first_shard, -(-count // shard_size), shard_stride)
-    missing = [shard for shard in shards if not shard_path(out, shard).exists()]
-    total = len(missing) * shard_size
-    if missing:
-        renderer = HeadRenderer(MorphableModel.load(facekit))
-        for number, shard in enumerate(missing):
-            items = []
-            for index in range(shard * shard_size, (shard + 1) * shard_size):
-                rng = np.random.default_rng([seed, index, 1])
-                items.append(cache_item(renderer, dataset_latent(seed, index), rng, surface, free))
-                yield Progress(number * shard_size + len(items), total, "heads cached")
-            _write_shard(shard_path(out, shard), items)
-        renderer.close()
-    return out
+    return (
+        yield from fill_shards(
+            out,
+            {"seed": seed, "surface": surface, "free": free},
+            partial(_cached, seed=seed, surface=surface, free=free),
+            _packed,
+            facekit=facekit,
+            count=count,
+            shard_size=shard_size,
+            jobs=jobs,
+            message="heads cached",
+        )
+    )
 
 
-def shard_path(folder: Path, shard: int) -> Path:
-    """File of shard number ``shard``."""
-    return folder / f"shard-{shard:05d}.npz"
+def _cached(renderer: HeadRenderer, index: int, *, seed: int, surface: int, free: int) -> CacheItem:
+    rng = np.random.default_rng([seed, index, 1])
+    return cache_item(renderer, dataset_latent(seed, index), rng, surface, free)
 
 
-def _write_shard(path: Path, items: list[CacheItem]) -> None:
+def _packed(items: Sequence[CacheItem]) -> dict[str, npt.NDArray[np.generic]]:
     def stacked(name: str) -> npt.NDArray[np.generic]:
         return np.stack([getattr(item, name) for item in items])
 
     def positions(name: str) -> npt.NDArray[np.int16]:
         return np.rint(stacked(name).astype(np.float64) / POINT_STEP).astype(np.int16)
 
-    with atomic_output(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(
-            stream,
-            z=stacked("z").reshape(-1, LATENT_DIM),
-            points=positions("points"),
-            normals=np.rint(stacked("normals").astype(np.float64) * 127.0).astype(np.int8),
-            rgb=np.rint(stacked("rgb").astype(np.float64) * 255.0).astype(np.uint8),
-            material=stacked("material"),
-            free_points=positions("free_points"),
-            free_distance=stacked("free_distance").astype(np.float16),
-        )
+    return {
+        "z": stacked("z").reshape(-1, LATENT_DIM),
+        "points": positions("points"),
+        "normals": np.rint(stacked("normals").astype(np.float64) * 127.0).astype(np.int8),
+        "rgb": np.rint(stacked("rgb").astype(np.float64) * 255.0).astype(np.uint8),
+        "material": stacked("material"),
+        "free_points": positions("free_points"),
+        "free_distance": stacked("free_distance").astype(np.float16),
+    }
 
 
 def read_shard(path: Path) -> dict[str, npt.NDArray[np.generic]]:

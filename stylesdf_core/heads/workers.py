@@ -7,58 +7,66 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from stylesdf_core.errors import StyleSDFError
-from stylesdf_core.heads.dataset import HeadsDataset
 from stylesdf_core.heads.model import MorphableModel
 from stylesdf_core.heads.renderer import HeadRenderer
+
+T = TypeVar("T")
 
 #: Heads in the making for each process: enough to keep it busy, few enough to cancel quickly.
 _QUEUE = 3
 _SINGLE_THREADED = {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def write_heads(
-    dataset: HeadsDataset, model: MorphableModel, facekit: Path, indices: Sequence[int], jobs: int
-) -> Generator[int, None, None]:
-    """Write the heads of ``indices``; yields each, in order, once its files are there.
+def each_head(
+    make: Callable[[HeadRenderer, int], T], facekit: Path, indices: Sequence[int], jobs: int
+) -> Generator[T, None, None]:
+    """Call ``make`` with a renderer for each head of ``indices``; yields its results in order.
 
     Closing the generator ends the processes after the heads they are at.
 
+    Args:
+        make: with more than one job it goes to other processes, as do its results: a function of
+            a module, a bound method of something small, or a ``partial`` of either.
+        facekit: the face model of all of them.
+        jobs: processes, from 1 on; one is this process itself.
+
     Raises:
+        InputError: ``facekit`` is no face model.
         GraphicsError: no OpenGL context can be made.
         StyleSDFError: a process died.
     """
     jobs = min(jobs, len(indices))
     if jobs > 1:
-        yield from _in_processes(dataset, facekit, indices, jobs)
+        yield from _in_processes(make, facekit, indices, jobs)
     elif jobs == 1:
-        renderer = HeadRenderer(model)
+        renderer = HeadRenderer(MorphableModel.load(facekit))
         try:
             for index in indices:
-                dataset.write_head(renderer, index)
-                yield index
+                yield make(renderer, index)
         finally:
             renderer.close()
 
 
 def _in_processes(
-    dataset: HeadsDataset, facekit: Path, indices: Sequence[int], jobs: int
-) -> Generator[int, None, None]:
+    make: Callable[[HeadRenderer, int], T], facekit: Path, indices: Sequence[int], jobs: int
+) -> Generator[T, None, None]:
     # Spawned, not forked: a forked OpenGL driver or thread pool hangs.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_start, initargs=(dataset, facekit)
+        jobs, mp_context=context, initializer=_start, initargs=(make, facekit)
     )
-    waiting: deque[Future[int]] = deque()
+    waiting: deque[Future[T]] = deque()
     try:
         for index in indices:
-            waiting.append(pool.submit(_write, index))
+            waiting.append(pool.submit(_make, index))
             if len(waiting) >= _QUEUE * jobs:
                 yield waiting.popleft().result()
         while waiting:
@@ -76,7 +84,7 @@ def _in_processes(
 class _Worker:
     """What one process keeps between heads."""
 
-    dataset: HeadsDataset
+    make: Callable[[HeadRenderer, int], Any]
     facekit: Path
     renderer: HeadRenderer | None = None
 
@@ -84,13 +92,13 @@ class _Worker:
 _workers: list[_Worker] = []
 
 
-def _start(dataset: HeadsDataset, facekit: Path) -> None:
+def _start(make: Callable[[HeadRenderer, int], Any], facekit: Path) -> None:
     # One thread each: the processes already share out the cores.
     os.environ.update(_SINGLE_THREADED)
     # Ctrl+C reaches the whole group; the parent sees to an orderly end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _workers.append(_Worker(dataset, facekit))
+    _workers.append(_Worker(make, facekit))
 
 
 def _end_with_parent() -> None:
@@ -101,9 +109,8 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _write(index: int) -> int:
+def _make(index: int) -> Any:
     worker = _workers[0]
     if worker.renderer is None:  # here, not in _start, so that errors reach the caller
         worker.renderer = HeadRenderer(MorphableModel.load(worker.facekit))
-    worker.dataset.write_head(worker.renderer, index)
-    return index
+    return worker.make(worker.renderer, index)

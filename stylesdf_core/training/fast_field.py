@@ -57,12 +57,14 @@ class FastField:
 
 
 def _product(x: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
-    return F.linear(x.to(dtype), weight.to(dtype)).float()
+    return F.linear(x.to(dtype), weight.to(dtype))
 
 
 def _film(layer: FilmSiren, products: Tensor, w: Tensor) -> Tensor:
     gamma, beta = layer.modulation(w)
-    return torch.sin(gamma[:, None] * (products + layer.linear.bias) + beta[:, None])
+    shift = (gamma * layer.linear.bias + beta)[:, None]
+    # Every pass over (B, N, width) counts: γ·(x + b) + β in one.
+    return torch.sin(torch.addcmul(shift, gamma[:, None], products))
 
 
 def _trunk(field: SirenField, points: Tensor, w: Tensor, dtype: torch.dtype) -> Tensor:

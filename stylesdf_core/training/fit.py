@@ -1,7 +1,8 @@
-"""The supervised fit, assembled: points, renders, density, decoder, refinement."""
+"""The supervised fit, assembled: points, renders, density, decoder, all of it, refinement."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from stylesdf_core.training.fit_config import FitConfig
 from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank
 from stylesdf_core.training.fit_decoder import DecoderPhase
 from stylesdf_core.training.fit_density import DensityPhase
+from stylesdf_core.training.fit_end_to_end import EndToEndPhase
 from stylesdf_core.training.fit_init import initial_generator
 from stylesdf_core.training.fit_points import PointsPhase
 from stylesdf_core.training.fit_refine import RefinePhase
@@ -55,12 +57,16 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
         bank = HeadBank(Path(config.data), device=device)
         has_decoder = config.output_size > config.thumb_size
         decoder_steps = config.decoder.steps if has_decoder else 0
+        whole_steps = config.end_to_end.steps if has_decoder else 0
         refine_steps = config.refine.steps if has_decoder else 0
+        # Once the field has been trained, what follows shows the pictures of its renders.
+        field_steps = config.render.steps or (whole_steps and config.points.steps)
         plans = [
             PhasePlan("points", config.points.steps, _Begin(PointsPhase, bank, config)),
             PhasePlan("render", config.render.steps, _Begin(RenderPhase, bank, config)),
-            PhasePlan("density", min(1, config.render.steps), _Begin(DensityPhase, bank, config)),
+            PhasePlan("density", min(1, field_steps), _Begin(DensityPhase, bank, config)),
             PhasePlan("decoder", decoder_steps, _Begin(DecoderPhase, bank, config)),
+            PhasePlan("end-to-end", whole_steps, _Begin(EndToEndPhase, bank, config)),
             PhasePlan("refine", refine_steps, _Begin(RefinePhase, bank, config)),
         ]
         cadence = Cadence(
@@ -90,10 +96,11 @@ def _prepared(config: FitConfig) -> Operation[None]:
     from stylesdf_core.heads.supervision import build_cache
     from stylesdf_core.training.view_cache import build_views
 
-    facekit, seed = Path(heads.facekit), config.seed
-    yield from build_cache(facekit, folder / "surface", count=heads.surfaces, seed=seed)
+    facekit, seed, size = Path(heads.facekit), config.seed, config.output_size
+    jobs = heads.jobs or os.cpu_count() or 1
+    yield from build_cache(facekit, folder / "surface", count=heads.surfaces, seed=seed, jobs=jobs)
     yield from build_views(
-        facekit, folder / "views", count=heads.views, seed=seed, size=config.output_size
+        facekit, folder / "views", count=heads.views, seed=seed, size=size, jobs=jobs
     )
 
 

@@ -64,36 +64,26 @@ class DecoderConfig:
 
 
 @dataclass(frozen=True)
-class RefineConfig:
-    """Last phase: renderer frozen, the decoder alone, against truth and StyleGAN2's discriminator.
+class AdversarialConfig:
+    """What phases with StyleGAN2's discriminator have in common.
 
     Attributes:
         steps: optimizer steps; 0 leaves the phase out.
         heads: latents a step, one view each.
-        crop: edge of what is compared, pixels of the feature map; a power of two.
-        detail: how much likelier a window is where the truth is rich in detail.
-        learning_rate: Adam's, of the decoder.
-        compared_at: truth and images are compared this many times smaller: the field is a pixel or
-            two off, and what is compared any finer comes out blurred.
+        crop: edge of what the discriminator judges, pixels of the feature map; a power of two.
+        detail: how much likelier a window is, or a pixel counts, where the truth is rich in detail.
         sharpness: weight of the local sharpness term.
         ringing: weight of what forbids seams along outlines; none in runs that do not say.
         adversarial: weight of the non-saturating term; 0 for none.
         discriminator_rate: Adam's, of the discriminator, before the correction for lazy R1.
         r1: γ of γ/2·‖∇D‖², every ``r1_every`` steps, weighted by as many.
         widest: most channels of the discriminator.
-        cache_gb: memory for feature maps, gigabytes; what does not fit is rendered again.
-        noise: whether the decoder goes on adding noise, as it does in runs that do not say. It is
-            an easy way to look sharp, but it sticks to the screen while the head turns: more than
-            half of the shipped model's flicker was noise.
     """
 
-    steps: int = 10_000
+    steps: int = 0
     heads: int = 8
     crop: int = 16
-    noise: bool = True
     detail: float = 3.0
-    learning_rate: float = 1e-3
-    compared_at: int = 2
     sharpness: float = 0.5
     ringing: float = 0.0
     adversarial: float = 0.1
@@ -101,14 +91,73 @@ class RefineConfig:
     r1: float = 1.0
     r1_every: int = 16
     widest: int = 64
+
+    def __post_init__(self) -> None:
+        phase = self._phase()
+        if self.crop < 4 or self.crop & (self.crop - 1):
+            raise InputError(f"{phase}.crop must be a power of two from 4 on, not {self.crop}.")
+        if self.r1_every < 1:
+            raise InputError(f"{phase}.r1_every must be at least 1, not {self.r1_every}.")
+
+    def _phase(self) -> str:
+        """Name in the run's config."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class EndToEndConfig(AdversarialConfig):
+    """Fourth phase: mapping, field and decoder together; hours on a CPU, minutes on a GPU.
+
+    Attributes:
+        heads: views a step; points of eight times as many heads come with them.
+        crop: edge of what is shown, compared and judged; ``thumb_size`` for whole images.
+        learning_rate: Adam's, of the field; mapping and modulation take a quarter of it.
+        decoder_rate: Adam's, of the decoder.
+        clip: largest norm of the field's gradient.
+    """
+
+    heads: int = 32
+    crop: int = 32
+    sharpness: float = 2.0
+    ringing: float = 1.0
+    adversarial: float = 0.1
+    discriminator_rate: float = 2e-3
+    widest: int = 128
+    learning_rate: float = 3e-4
+    decoder_rate: float = 2e-3
+    clip: float = 0.5
+
+    def _phase(self) -> str:
+        return "end_to_end"
+
+
+@dataclass(frozen=True)
+class RefineConfig(AdversarialConfig):
+    """Last phase: renderer frozen, the decoder alone, against truth and StyleGAN2's discriminator.
+
+    Attributes:
+        learning_rate: Adam's, of the decoder.
+        compared_at: truth and images are compared this many times smaller: the field is a pixel or
+            two off, and what is compared any finer comes out blurred.
+        cache_gb: memory for feature maps, gigabytes; what does not fit is rendered again.
+        noise: whether the decoder goes on adding noise, as it does in runs that do not say. It is
+            an easy way to look sharp, but it sticks to the screen while the head turns: more than
+            half of the shipped model's flicker was noise.
+    """
+
+    steps: int = 10_000
+    noise: bool = True
+    learning_rate: float = 1e-3
+    compared_at: int = 2
     cache_gb: float = 8.0
 
     def __post_init__(self) -> None:
-        if self.crop < 4 or self.crop & (self.crop - 1):
-            raise InputError(f"refine.crop must be a power of two from 4 on, not {self.crop}.")
-        for name in ("r1_every", "compared_at"):
-            if getattr(self, name) < 1:
-                raise InputError(f"refine.{name} must be at least 1, not {getattr(self, name)}.")
+        super().__post_init__()
+        if self.compared_at < 1:
+            raise InputError(f"refine.compared_at must be at least 1, not {self.compared_at}.")
+
+    def _phase(self) -> str:
+        return "refine"
 
 
 @dataclass(frozen=True)
@@ -118,16 +167,19 @@ class HeadsConfig:
     Attributes:
         facekit: face model to make them from: a clone of ICT-FaceKit, or an .npz of it.
         surfaces, views: how many there shall be of each, rounded up to hundreds.
+        jobs: processes that make them; None for one a processor core.
     """
 
     facekit: str
     surfaces: int = 8_000
     views: int = 4_000
+    jobs: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("surfaces", "views"):
-            if getattr(self, name) < 1:
-                raise InputError(f"heads.{name} must be at least 1, not {getattr(self, name)}.")
+        for name in ("surfaces", "views", "jobs"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"heads.{name} must be at least 1, not {value}.")
 
 
 @dataclass(frozen=True)
@@ -140,7 +192,7 @@ class FitConfig:
         width, depth: of the field.
         thumb_size, output_size, channel_multiplier: see :class:`GeneratorConfig`.
         init: weights, model name or run to continue from; None for fresh ones.
-        points, render, decoder, refine: the phases, in this order.
+        points, render, decoder, end_to_end, refine: the phases, in this order.
         precision: of matrix products and convolutions during training.
         compiled: fuse the field's pointwise operations (torch.compile; needs a C++ compiler).
         ema: decay of the averaged weights, a step.
@@ -163,6 +215,7 @@ class FitConfig:
     points: PointsConfig = field(default_factory=PointsConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    end_to_end: EndToEndConfig = field(default_factory=EndToEndConfig)
     refine: RefineConfig = field(default_factory=RefineConfig)
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     compiled: bool = False
@@ -179,7 +232,7 @@ class FitConfig:
         for name in ("threads", "checkpoint_every", "evaluate_every", "record_every", "keep"):
             if getattr(self, name) < 1:
                 raise InputError(f"Fit config: {name} must be at least 1.")
-        phases = (self.points, self.render, self.decoder, self.refine)
+        phases = (self.points, self.render, self.decoder, self.end_to_end, self.refine)
         if sum(phase.steps for phase in phases) < 1:
             raise InputError("Fit config: all phases have 0 steps; there is nothing to do.")
         self.generator(z_dim=1)  # refuses impossible sizes before any work is done
@@ -187,8 +240,10 @@ class FitConfig:
             raise InputError(f"Fit config: ema must lie in [0, 1), not {self.ema}.")
         if not 4 <= self.decoder.crop <= self.thumb_size:
             raise InputError("Fit config: decoder.crop must lie between 4 and thumb_size.")
-        if self.refine.crop > self.thumb_size:
-            raise InputError("Fit config: refine.crop must not exceed thumb_size.")
+        for name in ("end_to_end", "refine"):
+            phase = getattr(self, name)
+            if phase.steps and phase.crop > self.thumb_size:
+                raise InputError(f"Fit config: {name}.crop must not exceed thumb_size.")
 
     def generator(self, z_dim: int) -> GeneratorConfig:
         """The architecture to train."""

@@ -7,15 +7,22 @@ eight heads instead of two.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.rays import Rays
+from stylesdf_core.training.fit_data import ViewBatch
 
 #: Pixels of the feature map at a crop's edge that padding has touched; not compared.
 MARGIN = 2
+#: Share of the windows that detail alone would put on a head's outline, and that go elsewhere.
+OUTLINE_REDUCTION = 0.9
+#: Share of the windows that lie anywhere: background and borders want to be right as well.
+ANYWHERE = 0.1
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,18 @@ class Window:
         return self.decoded.part(self.compared)
 
 
+def interest_of(views: ViewBatch, detail: Tensor, size: int) -> Tensor:
+    """How likely each pixel of a feature map is to have a window around it, (B, 1, size, size).
+
+    Args:
+        detail: (B, 1, S, S), how rich in detail the images are.
+    """
+    interest = F.adaptive_avg_pool2d(detail, size) * views.coverage(size)
+    interest = interest * (1.0 - OUTLINE_REDUCTION * views.outline(size))
+    everywhere = interest.mean(dim=(2, 3), keepdim=True)
+    return torch.lerp(interest, everywhere, ANYWHERE)
+
+
 def window_on(random: torch.Generator, interest: Tensor, edge: int) -> Window:
     """A window of ``edge``² around a random pixel, as far as the picture allows.
 
@@ -85,17 +104,23 @@ def window_on(random: torch.Generator, interest: Tensor, edge: int) -> Window:
     )
 
 
+def cut(maps: Tensor, crops: Sequence[Crop], scale: int = 1) -> Tensor:
+    """Of each map (B, C, H, W) its own crop, all of one size: (B, C, h, w)."""
+    return torch.stack([crop.of(one, scale) for crop, one in zip(crops, maps, strict=True)])
+
+
 def random_crop(random: torch.Generator, size: int, edge: int) -> Crop:
     """A crop of ``edge``² somewhere in a map of ``size``²; its borders come up often enough."""
-    place = torch.randint(-edge // 8, size - edge + edge // 8 + 1, (2,), generator=random)
-    top, left = (int(min(max(0, p), size - edge)) for p in place)
+    low, high = -edge // 8, size - edge + edge // 8 + 1
+    place = torch.randint(low, high, (2,), generator=random, device=random.device).tolist()
+    top, left = (min(max(0, p), size - edge) for p in place)
     return Crop(top, left, edge, edge)
 
 
-def crop_rays(rays: Rays, crop: Crop) -> Rays:
-    """The rays (B, height, width, 3) of part of a picture."""
+def cut_rays(rays: Rays, crops: Sequence[Crop]) -> Rays:
+    """The rays (B, height, width, 3) of each picture's own part."""
 
-    def cut(values: Tensor) -> Tensor:
-        return crop.of(values.movedim(-1, 1)).movedim(1, -1)
+    def part(values: Tensor) -> Tensor:
+        return cut(values.movedim(-1, 1), crops).movedim(1, -1)
 
-    return Rays(cut(rays.origins), cut(rays.directions), cut(rays.viewdirs))
+    return Rays(part(rays.origins), part(rays.directions), part(rays.viewdirs))

@@ -1,12 +1,13 @@
-"""What the fit reads: shards of surface supervision and of rendered views, kept in memory.
+"""What the fit reads: shards of surface supervision and of rendered views, kept on the device.
 
-Shards that another process is still writing are picked up as they appear, so that training can
-begin on the first thousand heads.
+Everything stays as compact as it is stored; a batch is gathered and converted where it is used, so
+that a GPU is not kept waiting for it. Shards that another process is still writing are picked up
+as they appear: training can begin on the first thousand heads.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -29,16 +30,8 @@ NEAR_STD, WIDE_STD = 0.0015, 0.006
 #: Beyond this distance from the surface, world units, colour is the background's.
 EMPTY_DISTANCE = 0.015
 
-_Arrays = dict[str, npt.NDArray[np.generic]]
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A head: row ``index`` of a shard's arrays."""
-
-    name: str
-    shard: _Arrays
-    index: int
+#: Batches after which the folder is looked at again.
+LOOK_EVERY = 50
 
 
 @dataclass(frozen=True)
@@ -66,34 +59,25 @@ class PointBatch:
     empty: Tensor
     background: Tensor
 
-    def to(self, device: torch.device) -> PointBatch:
-        """The same on a device."""
-        return replace(self, **{name: value.to(device) for name, value in vars(self).items()})
-
 
 @dataclass(frozen=True)
 class ViewBatch:
     """Rendered truth of B heads, one view each.
 
     Attributes:
-        names: what tells each of them from all other views of the folder.
+        rows: (B,), numbers that tell each of them from all other views of this process.
         z: (B, z_dim), unused numbers zero.
         azimuth, elevation: (B,), radians.
         images: (B, 3, S, S) in [−1, 1].
         covered: (B, 1, 64, 64), share of each pixel that the head covers.
     """
 
-    names: tuple[str, ...]
+    rows: Tensor
     z: Tensor
     azimuth: Tensor
     elevation: Tensor
     images: Tensor
     covered: Tensor
-
-    def to(self, device: torch.device) -> ViewBatch:
-        """The same on a device."""
-        tensors = {name: value for name, value in vars(self).items() if name != "names"}
-        return replace(self, **{name: value.to(device) for name, value in tensors.items()})
 
     def thumbs(self, size: int) -> Tensor:
         """The images averaged down to (B, 3, size, size)."""
@@ -118,7 +102,7 @@ class HeadBank:
             ``views/shard-*.npz`` (:mod:`stylesdf_core.training.view_cache`).
         held_out: the first this many views are kept for evaluation; surfaces of the same
             indices are not trained on either.
-        device: where batches go.
+        device: where the heads are kept and batches are made; a few hundred kilobytes a head.
 
     Raises:
         InputError: when first asked for either: the folder lacks the first shard of it.
@@ -130,120 +114,123 @@ class HeadBank:
         self._folder = folder
         self._device = device or torch.device("cpu")
         self._held_out = held_out
-        self._background = torch.tensor(BACKGROUND)
+        self._background = torch.tensor(BACKGROUND, device=self._device)
+
+    def random(self, seed: int) -> torch.Generator:
+        """What to draw a step's batch with: on the GPU, where the heads are there."""
+        where = self._device if self._device.type == "cuda" else torch.device("cpu")
+        return torch.Generator(where).manual_seed(seed)
 
     @cached_property
     def _surfaces(self) -> _Shards:
-        return _Shards(self._folder / "surface", self._held_out)
+        return _Shards(self._folder / "surface", self._device)
 
     @cached_property
     def _views(self) -> _Shards:
-        return _Shards(self._folder / "views", self._held_out)
+        return _Shards(self._folder / "views", self._device)
 
     def points(self, random: torch.Generator, heads: int, near: int, space: int) -> PointBatch:
         """A random batch; ``near`` and ``space`` points a head."""
-        z, points, normals, rgb = [], [], [], []
-        free, free_distance = [], []
-        for row in self._surfaces.draw(random, heads):
-            shard, head = row.shard, row.index
-            z.append(shard["z"][head])
-            chosen = _choose(random, shard["points"].shape[1], near)
-            points.append(shard["points"][head, chosen])
-            normals.append(shard["normals"][head, chosen])
-            rgb.append(shard["rgb"][head, chosen])
-            chosen = _choose(random, shard["free_points"].shape[1], space)
-            free.append(shard["free_points"][head, chosen])
-            free_distance.append(shard["free_distance"][head, chosen])
-        normal = F.normalize(_stack(normals), dim=-1)
-        std = torch.where(torch.rand(heads, near, 1, generator=random) < 0.5, NEAR_STD, WIDE_STD)
-        distance = std * torch.randn(heads, near, 1, generator=random)
-        space_distance = _stack(free_distance)[..., None]
+        table = self._surfaces.newest()
+        row = self._draw(random, self._surfaces.count, heads)[:, None]
+        chosen = self._integers(random, 0, table["points"].shape[1], (heads, near))
+        free = self._integers(random, 0, table["free_points"].shape[1], (heads, space))
+        normal = F.normalize(table["normals"][row, chosen].float(), dim=-1)
+        where = random.device
+        is_near = torch.rand(heads, near, 1, generator=random, device=where) < 0.5
+        distance = torch.randn(heads, near, 1, generator=random, device=where)
+        distance = (torch.where(is_near, NEAR_STD, WIDE_STD) * distance).to(self._device)
+        surface = table["points"][row, chosen].float() * POINT_STEP
+        space_distance = table["free_distance"][row, free].float()[..., None]
         return PointBatch(
-            z=_used(_stack(z)),
-            near=_stack(points) * POINT_STEP + distance * normal,
+            z=_used(table["z"][row[:, 0]]),
+            near=surface + distance * normal,
             near_distance=distance,
             near_normal=normal,
-            near_color=_stack(rgb) / 255.0,
-            space=_stack(free) * POINT_STEP,
+            near_color=table["rgb"][row, chosen].float() / 255.0,
+            space=table["free_points"][row, free].float() * POINT_STEP,
             space_distance=space_distance,
             empty=(space_distance > EMPTY_DISTANCE).float(),
             background=self._background,
-        ).to(self._device)
+        )
 
     def views(self, random: torch.Generator, heads: int) -> ViewBatch:
         """Random views of random heads."""
-        return _view_batch(self._views.draw(random, heads)).to(self._device)
+        table = self._views.newest()
+        return _view_batch(table, self._draw(random, self._views.count, heads))
 
     def held_out(self) -> ViewBatch:
         """The views that are never trained on."""
-        return _view_batch(self._views.first(self._held_out)).to(self._device)
+        table = self._views.newest()
+        return _view_batch(table, torch.arange(self._held_out, device=self._device))
+
+    def _draw(self, random: torch.Generator, available: int, count: int) -> Tensor:
+        return self._integers(random, self._held_out, available, (count,))
+
+    def _integers(
+        self, random: torch.Generator, low: int, high: int, shape: tuple[int, ...]
+    ) -> Tensor:
+        drawn = torch.randint(low, high, shape, generator=random, device=random.device)
+        return drawn.to(self._device)
 
 
 class _Shards:
-    """Shards of one folder, loaded as they appear and kept as they are stored."""
+    """Shards of one folder as one growing table an array, as they are stored.
 
-    def __init__(self, folder: Path, held_out: int) -> None:
-        self._folder = folder
-        self._held_out = held_out
-        self._shards: dict[str, _Arrays] = {}
-        self._draws = 0
-        self._look()
-        if "shard-00000.npz" not in self._shards:
+    Attributes:
+        count: heads there are; the tables have room for more.
+    """
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        self._folder, self._device = folder, device
+        self._tables: dict[str, Tensor] = {}
+        self._known: set[str] = set()
+        self._asked = 0
+        self.count = 0
+        if not (folder / "shard-00000.npz").exists():
             raise InputError(
                 f"{folder} holds no shard-00000.npz; prepare the heads first (train fit does)."
             )
 
-    def _look(self) -> None:
-        for file in sorted(self._folder.glob("shard-*.npz")):
-            if file.name not in self._shards:
+    def newest(self) -> dict[str, Tensor]:
+        """The tables by name, (room, …) each, with what has appeared in the folder of late."""
+        if self._asked % LOOK_EVERY == 0:
+            files = sorted(self._folder.glob("shard-*.npz"))
+            new = [file for file in files if file.name not in self._known]
+            for number, file in enumerate(new):
                 with np.load(file, allow_pickle=False) as arrays:
-                    self._shards[file.name] = dict(arrays)
+                    self._append(dict(arrays), shards=len(new) - number)
+                self._known.add(file.name)
+        self._asked += 1
+        return self._tables
 
-    def draw(self, random: torch.Generator, count: int) -> list[_Row]:
-        """Random heads that are not held out."""
-        if self._draws % 500 == 0:
-            self._look()
-        self._draws += 1
-        names = sorted(self._shards)
-        sizes = np.array([len(self._shards[name]["z"]) for name in names])
-        ends = np.cumsum(sizes)
-        numbers = torch.randint(self._held_out, int(ends[-1]), (count,), generator=random).numpy()
-        which = np.searchsorted(ends, numbers, side="right")
-        return [
-            self._row(names[i], int(number - ends[i] + sizes[i]))
-            for i, number in zip(which, numbers, strict=True)
-        ]
-
-    def first(self, count: int) -> list[_Row]:
-        """The first heads of the first shard."""
-        return [self._row("shard-00000.npz", index) for index in range(count)]
-
-    def _row(self, name: str, index: int) -> _Row:
-        return _Row(f"{name}:{index}", self._shards[name], index)
-
-
-def _choose(random: torch.Generator, available: int, count: int) -> npt.NDArray[np.int64]:
-    chosen: npt.NDArray[np.int64] = torch.randint(available, (count,), generator=random).numpy()
-    return chosen
-
-
-def _stack(arrays: list[npt.NDArray[np.generic]]) -> Tensor:
-    return torch.from_numpy(np.stack(arrays)).float()
+    def _append(self, arrays: dict[str, npt.NDArray[np.generic]], shards: int) -> None:
+        """Add a shard, and make room at once for ``shards`` of its size."""
+        first, end = self.count, self.count + len(arrays["z"])
+        for name, array in arrays.items():
+            values = torch.from_numpy(array)
+            table = self._tables.get(name)
+            if table is None or len(table) < end:
+                room = first + shards * len(values)
+                grown = values.new_empty((room, *values.shape[1:]), device=self._device)
+                if table is not None:
+                    grown[:first] = table[:first]
+                self._tables[name] = table = grown
+            table[first:end] = values.to(self._device)
+        self.count = end
 
 
 def _used(z: Tensor) -> Tensor:
     return torch.cat([z[:, :USED_LATENTS], torch.zeros_like(z[:, USED_LATENTS:])], dim=1)
 
 
-def _view_batch(heads: list[_Row]) -> ViewBatch:
-    def stacked(name: str) -> Tensor:
-        return _stack([row.shard[name][row.index] for row in heads])
-
+def _view_batch(table: dict[str, Tensor], rows: Tensor) -> ViewBatch:
+    covered = table["covered"][rows].float() / 255.0
     return ViewBatch(
-        names=tuple(row.name for row in heads),
-        z=_used(stacked("z")),
-        azimuth=stacked("azimuth"),
-        elevation=stacked("elevation"),
-        images=stacked("images").movedim(-1, 1) / 127.5 - 1.0,
-        covered=stacked("covered").view(len(heads), 1, COVERAGE_SIZE, COVERAGE_SIZE) / 255.0,
+        rows=rows,
+        z=_used(table["z"][rows]),
+        azimuth=table["azimuth"][rows],
+        elevation=table["elevation"][rows],
+        images=table["images"][rows].float().movedim(-1, 1) / 127.5 - 1.0,
+        covered=covered.view(len(rows), 1, COVERAGE_SIZE, COVERAGE_SIZE),
     )

@@ -20,7 +20,7 @@ from stylesdf_core.networks.decoder import Decoder
 from stylesdf_core.rays import Rays, cam2world, make_rays
 from stylesdf_core.training.fast_field import FastField
 from stylesdf_core.training.fit_config import FitConfig
-from stylesdf_core.training.fit_crops import Crop, crop_rays, random_crop
+from stylesdf_core.training.fit_crops import Crop, cut_rays, random_crop
 from stylesdf_core.training.fit_data import HeadBank, ViewBatch
 from stylesdf_core.training.fit_init import start_decoder
 from stylesdf_core.training.fit_points import fast_field
@@ -65,7 +65,7 @@ class DecoderPhase(Phase):
     def step(self, index: int) -> dict[str, Tensor]:
         """One step of decoder and shading."""
         settings = self.config.decoder
-        random = torch.Generator().manual_seed(self.config.seed * 1_000_003 + 700_000_000 + index)
+        random = self.bank.random(self.config.seed * 1_000_003 + 700_000_000 + index)
         views = self.bank.views(random, settings.heads)
         if index == 0:
             self._start(views)
@@ -112,7 +112,8 @@ class DecoderPhase(Phase):
         with torch.no_grad():
             w = generator.mapping(views.z)
         cameras = cam2world(views.azimuth, views.elevation)
-        rays = crop_rays(make_rays(cameras, focal_length(FOV, size), size), crop)
+        rays = make_rays(cameras, focal_length(FOV, size), size)
+        rays = cut_rays(rays, [crop] * len(w))
         render = render_crop(self.field, generator.sigma, w, rays)
         noise: list[Tensor | None] = []
         for map_ in generator.noise_maps(RenderOptions()):

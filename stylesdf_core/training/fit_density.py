@@ -48,7 +48,7 @@ class DensityPhase(Phase):
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Search on views that are trained on."""
-        random = torch.Generator().manual_seed(self.config.seed * 1_000_003 + 600_000_000 + index)
+        random = self.bank.random(self.config.seed * 1_000_003 + 600_000_000 + index)
         live, ema = self.models.live, self.models.ema
         best = search_density(ema, self.bank.views(random, VIEWS))
         ema.field.sigmoid_beta.fill_(best["beta"])

@@ -62,7 +62,7 @@ class PointsPhase(Phase):
     def step(self, index: int) -> dict[str, Tensor]:
         """One Adam step on points of random heads; see :class:`Phase`."""
         settings = self.config.points
-        random = torch.Generator().manual_seed(self.config.seed * 1_000_003 + index)
+        random = self.bank.random(self.config.seed * 1_000_003 + index)
         batch = self.bank.points(random, settings.heads, settings.near, settings.space)
         losses = point_losses(self.field, self.models.live, batch, random)
         optimizer = self.optimizers["field"]
@@ -82,25 +82,34 @@ def fast_field(generator: Generator, config: FitConfig) -> FastField:
 
 
 def point_losses(
-    field: FastField, generator: Generator, batch: PointBatch, random: torch.Generator
+    field: FastField,
+    generator: Generator,
+    batch: PointBatch,
+    random: torch.Generator,
+    offset: Tensor | float = 0.0,
 ) -> dict[str, Tensor]:
     """Weighted terms of the points phase, by name; their sum is minimised.
 
     All points go through the field at once: near, beside the first quarter of the near ones,
     space, and as many points around the volume as a third of those.
+
+    Args:
+        offset: by how much the field's distances exceed the true ones, world units; not 0 once
+            the density phase has moved the surface inwards.
     """
     near, space = batch.near.shape[1], batch.space.shape[1]
     pairs, outer = near // 4, max(1, space // 3)
     device = batch.near.device
-    steps = torch.randn(batch.near[:, :pairs].shape, generator=random).to(device)
+    where = random.device
+    steps = torch.randn(batch.near[:, :pairs].shape, generator=random, device=where).to(device)
     steps = steps * (PAIR_STEP / steps.norm(dim=-1, keepdim=True))
-    around = (2.0 * torch.rand(len(batch.z), outer, 3, generator=random) - 1.0) * OUTER_RADIUS
-    around = around.to(device)
+    around = torch.rand(len(batch.z), outer, 3, generator=random, device=where).to(device)
+    around = (2.0 * around - 1.0) * OUTER_RADIUS
     points = torch.cat([batch.near, batch.near[:, :pairs] + steps, batch.space, around], dim=1)
     viewdirs = random_viewdirs(points, random)
     output = field(points, viewdirs, generator.mapping(batch.z))
     parts = [near, pairs, space, outer]
-    at_near, beside, at_space, at_around = output.scalar.split(parts, dim=1)
+    at_near, beside, at_space, at_around = (output.scalar - offset).split(parts, dim=1)
     rgb_near, _, rgb_space, rgb_around = torch.sigmoid(output.rgb).split(parts, dim=1)
     # The truth ends at the cube's walls, hence the closed solid does: max(d, distance to a wall).
     solid = torch.maximum(batch.space_distance, distance_to_volume(batch.space))
@@ -133,8 +142,9 @@ def distance_to_volume(points: Tensor) -> Tensor:
 
 def random_viewdirs(points: Tensor, random: torch.Generator) -> Tensor:
     """Unit view directions (B, N, 3) as of random pixels, in the camera frame."""
-    offsets = VIEW_SPREAD * torch.randn(*points.shape[:2], 2, generator=random)
-    forward = torch.full((*points.shape[:2], 1), -1.0)
+    where = random.device
+    offsets = VIEW_SPREAD * torch.randn(*points.shape[:2], 2, generator=random, device=where)
+    forward = torch.full((*points.shape[:2], 1), -1.0, device=where)
     viewdirs = nn.functional.normalize(torch.cat([offsets, forward], dim=-1), dim=-1)
     return viewdirs.to(points.device)
 

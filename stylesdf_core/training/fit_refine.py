@@ -12,40 +12,34 @@ a pixel beside the truth's, asking for sharpness brings seams; they are asked no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
 from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.config import RenderOptions
 from stylesdf_core.engine import Engine
 from stylesdf_core.model import MeanLatents, Model
 from stylesdf_core.networks.decoder import Decoder
-from stylesdf_core.networks.discriminators import StyleDiscriminator
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.scene import Identity, Scene
+from stylesdf_core.training.fit_adversary import Adversary
 from stylesdf_core.training.fit_config import FitConfig
-from stylesdf_core.training.fit_crops import Window, window_on
+from stylesdf_core.training.fit_crops import Window, cut, interest_of, window_on
 from stylesdf_core.training.fit_data import HeadBank, ViewBatch
 from stylesdf_core.training.fit_samples import FOV, evaluate_decoder
 from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
 from stylesdf_core.training.losses import (
     detail_weights,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
     pyramid_loss,
     ringing_loss,
     sharpness_loss,
 )
 
 WARMUP = 200
-#: Share of the windows that detail alone would put on a head's outline, and that go elsewhere.
-OUTLINE_REDUCTION = 0.9
 
 
 class RefinePhase(Phase):
@@ -62,39 +56,36 @@ class RefinePhase(Phase):
             for strength in noise_strengths(self.decoder):
                 strength.requires_grad_(False)
         self.scale = config.output_size // config.thumb_size
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            self.discriminator = StyleDiscriminator(
-                settings.crop * self.scale, widest=settings.widest
-            ).to(live.field.sigmoid_beta.device)
-        trained = (p for p in self.decoder.parameters() if p.requires_grad)
-        lazy = settings.r1_every / (settings.r1_every + 1)
+        self._mixed = config.precision == "bfloat16"
+        self.adversary = Adversary(
+            settings.crop * self.scale,
+            settings,
+            seed=config.seed,
+            device=live.field.sigmoid_beta.device,
+            mixed=self._mixed,
+        )
         self.optimizers = {
-            "decoder": _adam(trained, settings.learning_rate, 0.9, 0.99),
-            "discriminator": _adam(
-                self.discriminator.parameters(), lazy * settings.discriminator_rate, 0.0, 0.99**lazy
-            ),
+            "decoder": decoder_optimizer(self.decoder, settings.learning_rate),
+            "discriminator": self.adversary.optimizer,
         }
-        self.networks = {"discriminator": self.discriminator}
+        self.networks = {"discriminator": self.adversary.discriminator}
         self.batch = settings.heads
-        self._autocast = config.precision == "bfloat16"
         self._features: FeatureCache | None = None
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One step of the decoder and one of the discriminator."""
         settings = self.config.refine
-        random = torch.Generator().manual_seed(self.config.seed * 1_000_003 + 800_000_000 + index)
+        random = self.bank.random(self.config.seed * 1_000_003 + 800_000_000 + index)
         views = self.bank.views(random, settings.heads)
         if index == 0:
             self._start()
         outline = views.outline(self.config.thumb_size)
-        interest = self._interest(views, outline)
+        detail = detail_weights(views.images, settings.detail)
+        interest = interest_of(views, detail, self.config.thumb_size)[:, 0]
         windows = [window_on(random, one, settings.crop) for one in interest]
-        lines = [w.truth.of(line) for w, line in zip(windows, outline, strict=True)]
-        edges = F.interpolate(torch.stack(lines), scale_factor=self.scale)
-        truth = torch.stack(
-            [w.truth.of(image, self.scale) for w, image in zip(windows, views.images, strict=True)]
-        )
+        places = [window.truth for window in windows]
+        edges = F.interpolate(cut(outline, places), scale_factor=self.scale)
+        truth = cut(views.images, places, self.scale)
         images = self._decode(views, windows)
         for optimizer in self.optimizers.values():
             set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
@@ -107,22 +98,15 @@ class RefinePhase(Phase):
         loss = losses["image"] + settings.sharpness * losses["sharpness"]
         loss = loss + settings.ringing * losses["ringing"]
         if settings.adversarial > 0:
-            self.discriminator.requires_grad_(False)
-            losses["adversarial"] = generator_loss(self._judge(images))
-            self.discriminator.requires_grad_(True)
+            losses["adversarial"] = self.adversary.verdict(images)
             loss = loss + settings.adversarial * losses["adversarial"]
-        _step(self.optimizers["decoder"], loss)
+        optimizer = self.optimizers["decoder"]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
         if settings.adversarial > 0:
-            losses |= self._train_discriminator(images.detach(), truth, index)
+            losses |= self.adversary.train(images, truth, index)
         return losses
-
-    def _interest(self, views: ViewBatch, outline: Tensor) -> Tensor:
-        """How likely each pixel of a feature map is to have a window around it, (B, h, w), CPU."""
-        size = self.config.thumb_size
-        detail = detail_weights(views.images, self.config.refine.detail)
-        interest = F.adaptive_avg_pool2d(detail, size) * views.coverage(size)
-        interest = interest * (1.0 - OUTLINE_REDUCTION * outline)
-        return interest[:, 0].cpu()
 
     def _start(self) -> None:
         """Freeze the averaged renderer, and go on with the averaged decoder."""
@@ -132,28 +116,6 @@ class RefinePhase(Phase):
             for strength in noise_strengths(averaged.decoder):
                 nn.init.zeros_(strength)
         self.models.live.load_state_dict(averaged.state_dict())
-
-    def _train_discriminator(self, fake: Tensor, real: Tensor, index: int) -> dict[str, Tensor]:
-        settings = self.config.refine
-        real_logits, fake_logits = self._judge(real), self._judge(fake)
-        logistic = discriminator_loss(real_logits, fake_logits)
-        seen = {
-            "discriminator": logistic.detach(),
-            "score_real": real_logits.detach().mean(),
-            "score_fake": fake_logits.detach().mean(),
-        }
-        loss = logistic
-        if settings.r1 > 0 and index % settings.r1_every == 0:
-            real = real.clone().requires_grad_(True)
-            penalty = gradient_penalty(self.discriminator(real), real)
-            loss = loss + 0.5 * settings.r1 * settings.r1_every * penalty
-        _step(self.optimizers["discriminator"], loss)
-        return seen
-
-    def _judge(self, images: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._autocast):
-            logits: Tensor = self.discriminator(images)
-        return logits.float()
 
     def _decode(self, views: ViewBatch, windows: list[Window]) -> Tensor:
         """What the windows compare, (B, 3, S', S') in [−1, 1]."""
@@ -171,11 +133,9 @@ class RefinePhase(Phase):
         with torch.no_grad():
             w = generator.mapping(views.z)
         styles = generator.broadcast_styles(self.decoder.map(w))
-        with torch.autocast(features.device.type, torch.bfloat16, enabled=self._autocast):
+        with torch.autocast(features.device.type, torch.bfloat16, enabled=self._mixed):
             images: Tensor = self.decoder(features, styles, noise)
-        return torch.stack(
-            [w.compared.of(image, self.scale) for w, image in zip(windows, images, strict=True)]
-        ).float()
+        return cut(images, [window.compared for window in windows], self.scale).float()
 
     def evaluate(self, samples: Path) -> dict[str, float]:
         """Decoded images against truth and against the enlarged volume render."""
@@ -199,34 +159,28 @@ class FeatureCache:
         nothing = MeanLatents(torch.zeros(1, generator.config.z_dim), torch.zeros(1, 512))
         model = Model("training", Path(), generator, nothing, ())
         self._engine = Engine(model, generator.field.sigmoid_beta.device.type, exact=True)
-        self._maps: dict[str, Tensor] = {}
+        self._maps: dict[int, Tensor] = {}
         config = generator.config
         self._most = int(gigabytes * 1e9 / (2 * config.width * config.thumb_size**2))
 
     def of(self, views: ViewBatch) -> list[Tensor]:
         """The maps (width, thumb_size, thumb_size) of views, float16."""
-        return [self._of(views, row) for row in range(len(views.names))]
+        return [self._of(views, place, row) for place, row in enumerate(views.rows.tolist())]
 
-    def _of(self, views: ViewBatch, row: int) -> Tensor:
-        name = views.names[row]
-        known = self._maps.get(name)
+    def _of(self, views: ViewBatch, place: int, row: int) -> Tensor:
+        known = self._maps.get(row)
         if known is not None:
             return known
-        camera = OrbitCamera(float(views.azimuth[row]), float(views.elevation[row]), FOV)
-        identity = Identity(z=tuple(views.z[row].tolist()))
+        camera = OrbitCamera(float(views.azimuth[place]), float(views.elevation[place]), FOV)
+        identity = Identity(z=tuple(views.z[place].tolist()))
         scene = Scene(identity=identity, truncation_psi=1.0, camera=camera)
         features = self._engine.features(scene).half()
         if len(self._maps) < self._most:
-            self._maps[name] = features
+            self._maps[row] = features
         return features
 
 
-def _adam(parameters: Iterator[nn.Parameter], height: float, beta1: float, beta2: float) -> Adam:
-    group = {"params": list(parameters), "height": height}
-    return Adam([group], lr=height, betas=(beta1, beta2), fused=True)
-
-
-def _step(optimizer: Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
+def decoder_optimizer(decoder: Decoder, height: float) -> Adam:
+    """Adam over what of the decoder is being trained."""
+    trained = [p for p in decoder.parameters() if p.requires_grad]
+    return Adam([{"params": trained, "height": height}], lr=height, betas=(0.9, 0.99), fused=True)

@@ -50,10 +50,12 @@ class RayRender:
 
     Attributes:
         rgb: (B, R, 3) in [0, 1].
+        features: (B, R, width).
         coverage: (B, R, 1), one minus the background's weight.
     """
 
     rgb: Tensor
+    features: Tensor
     coverage: Tensor
 
 
@@ -75,11 +77,11 @@ class RenderPhase(Phase):
     def step(self, index: int) -> dict[str, Tensor]:
         """One Adam step on random rays of random views; see :class:`Phase`."""
         settings, generator = self.config.render, self.models.live
-        random = torch.Generator().manual_seed(self.config.seed * 1_000_003 + 500_000_000 + index)
+        random = self.bank.random(self.config.seed * 1_000_003 + 500_000_000 + index)
         views = self.bank.views(random, settings.heads)
         size = self.config.thumb_size
-        pixels = torch.randint(size * size, (settings.heads, settings.rays), generator=random)
-        pixels = pixels.to(views.z.device)
+        shape = (settings.heads, settings.rays)
+        pixels = torch.randint(size * size, shape, generator=random, device=random.device)
         focal = focal_length(FOV, size)
         rays = make_rays(cam2world(views.azimuth, views.elevation), focal, size)
         picked = [_pick(x, pixels) for x in (rays.origins, rays.directions, rays.viewdirs)]
@@ -141,7 +143,10 @@ def render_rays(
     scalar = scalar.scatter(2, chosen, output.scalar.view(batch, count, k))
     weights = compositing_weights(generator.sigma(scalar), distances, force_background=True)
     shares = torch.gather(weights, 2, chosen)
+    # The few percent of samples left out show what those do that were not.
+    shares = (shares / shares.sum(dim=-1, keepdim=True).clamp_min(1e-6))[..., None]
     rgb = torch.sigmoid(output.rgb).view(batch, count, k, 3)
-    # The few percent of samples left out show the colour of those that were not.
-    shares = shares / shares.sum(dim=-1, keepdim=True).clamp_min(1e-6)
-    return RayRender((shares[..., None] * rgb).sum(dim=-2), 1.0 - weights[..., -1:])
+    features = output.features.view(batch, count, k, -1)
+    return RayRender(
+        (shares * rgb).sum(dim=-2), (shares * features).sum(dim=-2), 1.0 - weights[..., -1:]
+    )

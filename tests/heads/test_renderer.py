@@ -91,6 +91,15 @@ def test_background_and_picture_agree_with_the_gbuffer(renderer: HeadRenderer) -
     assert np.median(np.abs(smooth - picture)) <= 2
 
 
+def test_coverage_is_the_share_of_the_samples_that_hit(renderer: HeadRenderer) -> None:
+    geometry = renderer.shape(dataset_latent(0, 3))
+    image, covered = renderer.render_covered(geometry, CAMERA, SIZE)
+    assert np.array_equal(image, renderer.render(geometry, CAMERA, SIZE))
+    hits = renderer.gbuffer(geometry, CAMERA, 2 * SIZE).mask.reshape(SIZE, 2, SIZE, 2)
+    np.testing.assert_allclose(covered, hits.mean(axis=(1, 3)), atol=1e-6)
+    assert ((covered > 0.0) & (covered < 1.0)).any()
+
+
 def test_same_latent_same_pixels(renderer: HeadRenderer) -> None:
     first = renderer.render(renderer.shape(dataset_latent(0, 3)), CAMERA, 64)
     renderer.render(renderer.shape(dataset_latent(0, 4)), CAMERA, 64)

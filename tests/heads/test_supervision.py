@@ -10,13 +10,13 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.heads.anatomy import FACE, SCLERA
 from stylesdf_core.heads.latent import dataset_latent
 from stylesdf_core.heads.renderer import HeadRenderer
+from stylesdf_core.heads.shards import shard_path
 from stylesdf_core.heads.supervision import (
     FreeSpace,
     SurfaceSamples,
     build_cache,
     cache_item,
     read_shard,
-    shard_path,
     surface_samples,
 )
 from stylesdf_core.progress import drain
@@ -80,7 +80,7 @@ def test_cache_resumes_and_refuses_other_settings(
     settings = {"surface": 64, "free": 32, "shard_size": 2}
     drain(build_cache(facekit_path, tmp_path, count=2, **settings))
     before = shard_path(tmp_path, 0).stat().st_mtime_ns
-    drain(build_cache(facekit_path, tmp_path, count=4, **settings))
+    drain(build_cache(facekit_path, tmp_path, count=4, jobs=2, **settings))
     assert shard_path(tmp_path, 0).stat().st_mtime_ns == before
     assert not list(tmp_path.glob(".*"))
 

@@ -48,12 +48,12 @@ def test_all_phases_run_and_leave_what_the_folder_promises(tmp_path: Path, tiny:
     run = start(tmp_path / "run", tiny)
     result = drain(run_fit(run))
     assert result.finished
-    assert result.step == 9
+    assert result.step == 11
     records = run.read_stats()
-    phases = {"points", "render", "density", "decoder", "refine"}
+    phases = {"points", "render", "density", "decoder", "end-to-end", "refine"}
     assert {record["phase"] for record in records} == phases
     assert any("psnr_bicubic" in record for record in records)
-    assert run.sample_path(9).exists()
+    assert run.sample_path(11).exists()
     state = run.load_checkpoint()
     assert state is not None
     assert sorted(state["optimizers"]) == ["decoder", "discriminator"]
@@ -72,8 +72,8 @@ def test_stop_and_resume_equals_uninterrupted(tmp_path: Path, tiny: FitConfig) -
         parts.request_stop()
         result = drain(operation)
         rounds += 1
-        assert rounds <= 9
-    assert rounds == 5
+        assert rounds <= 11
+    assert rounds == 6
     for key, value in weights(whole).items():
         assert torch.equal(value, weights(parts)[key]), key
 
@@ -86,7 +86,7 @@ def test_killed_run_loses_only_what_follows_the_checkpoint(tmp_path: Path, tiny:
     operation.close()
     drain(run_fit(run))
     steps = [record["step"] for record in run.read_stats() if "seconds" in record]
-    assert steps == list(range(1, 10)), "nothing recorded twice"
+    assert steps == list(range(1, 12)), "nothing recorded twice"
 
 
 def test_divergence_is_said_and_not_saved(
@@ -112,6 +112,7 @@ def test_points_teach_distance_and_colour(
         points=PointsConfig(steps=150, heads=4, near=32, space=24, learning_rate=2e-3),
         render=replace(tiny.render, steps=0),
         decoder=replace(tiny.decoder, steps=0),
+        end_to_end=replace(tiny.end_to_end, steps=0),
         refine=replace(tiny.refine, steps=0),
         output_size=tiny.thumb_size,
         checkpoint_every=1000,
@@ -145,6 +146,7 @@ def test_initial_decoder_shows_the_enlarged_render(tmp_path: Path, tiny: FitConf
         points=replace(tiny.points, steps=0),
         render=replace(tiny.render, steps=0),
         decoder=replace(tiny.decoder, learning_rate=0.0, steps=1),
+        end_to_end=replace(tiny.end_to_end, steps=0),
         refine=replace(tiny.refine, steps=0),
     )
     run = start(tmp_path / "run", config)
@@ -197,7 +199,7 @@ def test_density_search_finds_what_makes_a_render_right(tiny: FitConfig) -> None
     generator.field.scalar_head.bias.zero_()
     azimuth, elevation = torch.tensor([0.1, -0.4]), torch.tensor([0.0, 0.2])
     views = ViewBatch(
-        names=("a", "b"),
+        rows=torch.arange(2),
         z=torch.randn(2, 256, generator=torch.Generator().manual_seed(3)),
         azimuth=azimuth,
         elevation=elevation,
