@@ -69,7 +69,7 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Length",
         (
             "steps", "batch", "chunk", "points_steps", "render_steps", "decoder_steps",
-            "refine_steps",
+            "end_to_end_steps", "refine_steps", "batch_factor",
         ),
     ),
     ("Size", ("width", "depth", "output_size")),
@@ -82,7 +82,7 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("Images", ("flip", "held_out", "split_seed", "workers", "cache_gb")),
     ("Records", ("evaluate_every", "checkpoint_every", "keep")),
-    ("Machine", ("device", "precision", "gpus", "threads", "compiled", "seed")),
+    ("Machine", ("device", "precision", "gpus", "threads", "jobs", "compiled", "seed")),
 )  # fmt: skip
 
 

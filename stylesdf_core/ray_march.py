@@ -79,7 +79,8 @@ class RayMarch:
         sigma: density of the field's scalar.
         beta: of the density, for the grid's bounds.
         t_vals: (N,) sample depths.
-        grid: bounds of the signed distance; None for a density field, which has none.
+        grid: bounds of the signed distance; None for a density field, which has none, and where
+            looking at all samples is cheaper.
         force_background: the last sample takes all weight that is left.
         visible: least weight that counts.
     """

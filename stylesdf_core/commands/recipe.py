@@ -26,7 +26,7 @@ class HeadsScale:
     Attributes:
         pictures: of the data set that the model is evaluated against, and fine-tuned with.
         heads, views: that the fit learns from, rounded up to hundreds.
-        points_steps, render_steps, decoder_steps, refine_steps: of the fit's phases.
+        points_steps, render_steps, decoder_steps, end_to_end_steps: of the fit's phases.
         width, depth, output_size: of the model.
         generated: pictures that are evaluated.
         measured, meshes: unseen heads that are compared with the truth.
@@ -39,7 +39,7 @@ class HeadsScale:
     points_steps: int = 40_000
     render_steps: int = 5_000
     decoder_steps: int = 4_000
-    refine_steps: int = 10_000
+    end_to_end_steps: int = 10_000
     width: int = 128
     depth: int = 6
     output_size: int = 256
@@ -58,7 +58,7 @@ QUICK = HeadsScale(
     points_steps=800,
     render_steps=150,
     decoder_steps=100,
-    refine_steps=100,
+    end_to_end_steps=100,
     width=64,
     depth=4,
     output_size=128,
@@ -110,8 +110,11 @@ class RecipeHeads:
     seed: int = 0
     """Of the fit's heads, weights and batches, 0 or more; the data set has the next one."""
 
+    batch_factor: int = 1
+    """How many times more heads a step of the fit than a CPU can afford; 4 or 8 on a GPU."""
+
     jobs: int | None = None
-    """Processes that render the data set; without it, one for each processor core."""
+    """Processes that render heads; without it, one for each processor core."""
 
     threads: int = 2
     """CPU threads of the fit."""
@@ -170,12 +173,14 @@ class RecipeHeads:
                     points_steps=scale.points_steps,
                     render_steps=scale.render_steps,
                     decoder_steps=scale.decoder_steps,
-                    refine_steps=scale.refine_steps,
+                    end_to_end_steps=scale.end_to_end_steps,
                     width=scale.width,
                     depth=scale.depth,
                     output_size=scale.output_size,
                     seed=self.seed,
+                    batch_factor=self.batch_factor,
                     threads=self.threads,
+                    jobs=self.jobs,
                     device="cpu" if self.device == "mps" else self.device,
                     checkpoint_every=scale.checkpoint_every,
                 ),

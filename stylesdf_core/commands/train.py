@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from stylesdf_core.commands.train_stage import absolute_init
 from stylesdf_core.config import to_json
@@ -13,20 +13,22 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation
 
 if TYPE_CHECKING:
-    from stylesdf_core.training.fit_config import FitConfig
+    from stylesdf_core.training.fit_config import FitConfig, PhaseConfig
     from stylesdf_core.training.loop import TrainingResult
     from stylesdf_core.training.run_dir import RunDir
     from stylesdf_core.training.run_summary import RunSummary
 
+Phase = TypeVar("Phase", bound="PhaseConfig")
+
 #: What may change when a fit is resumed: where it computes and what it finds, not what it does.
 _ADJUSTABLE = (
-    "threads", "device", "heads", "heads.facekit", "heads.surfaces", "heads.views",
+    "threads", "device", "heads", "heads.facekit", "heads.surfaces", "heads.views", "heads.jobs",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainFit:
-    """Fit a generator to the synthetic heads: field first, then sampled renders, then decoder.
+    """Fit a generator to the synthetic heads: field, sampled renders, decoder, then all of it.
 
     Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
     """
@@ -58,11 +60,18 @@ class TrainFit:
     decoder_steps: int = 4_000
     """Steps of the third phase: the decoder and the field's shading."""
 
-    refine_steps: int = 10_000
-    """Steps of the last phase: the decoder alone, at last against StyleGAN2's discriminator."""
+    end_to_end_steps: int = 10_000
+    """Steps of the fourth phase: mapping, field and decoder together, against the truth and
+    StyleGAN2's discriminator."""
 
-    adversarial: float = 0.2
+    refine_steps: int = 0
+    """Steps of a last phase: the decoder alone, once more."""
+
+    adversarial: float = 0.1
     """Weight of that discriminator's verdict; 0 for none."""
+
+    batch_factor: int = 1
+    """How many times more heads a step than a CPU can afford; 4 or 8 on a GPU."""
 
     width: int = 128
     """Channels of the field and of the feature map."""
@@ -81,6 +90,9 @@ class TrainFit:
 
     threads: int = 2
     """CPU threads."""
+
+    jobs: int | None = None
+    """Processes that prepare the heads; without it, one for each processor core."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes CUDA where there is any."""
@@ -138,6 +150,7 @@ class TrainFit:
         """The settings of the run, as its config.json will hold them."""
         from stylesdf_core.training.fit_config import (
             DecoderConfig,
+            EndToEndConfig,
             FitConfig,
             HeadsConfig,
             PointsConfig,
@@ -145,9 +158,16 @@ class TrainFit:
             RenderConfig,
         )
 
+        if self.batch_factor < 1:
+            raise InputError(f"--batch-factor must be at least 1, not {self.batch_factor}.")
         heads = None
         if self.facekit is not None:
-            heads = HeadsConfig(str(self.facekit.absolute()), self.heads, self.views)
+            facekit = str(self.facekit.absolute())
+            heads = HeadsConfig(facekit, self.heads, self.views, self.jobs)
+
+        def scaled(phase: Phase, steps: int) -> Phase:
+            return replace(phase, steps=steps, heads=phase.heads * self.batch_factor)
+
         return FitConfig(
             data=str(self.folder.absolute()),
             heads=heads,
@@ -155,15 +175,13 @@ class TrainFit:
             depth=self.depth,
             output_size=self.output_size,
             init=absolute_init(self.init),
-            points=PointsConfig(steps=self.points_steps),
-            render=RenderConfig(steps=self.render_steps),
-            decoder=DecoderConfig(steps=self.decoder_steps),
-            refine=RefineConfig(
-                steps=self.refine_steps,
-                adversarial=self.adversarial,
-                sharpness=3.0,
-                ringing=2.0,
-                noise=False,
+            points=scaled(PointsConfig(), self.points_steps),
+            render=scaled(RenderConfig(), self.render_steps),
+            decoder=scaled(DecoderConfig(), self.decoder_steps),
+            end_to_end=scaled(EndToEndConfig(adversarial=self.adversarial), self.end_to_end_steps),
+            refine=scaled(
+                RefineConfig(adversarial=self.adversarial, sharpness=3.0, ringing=2.0, noise=False),
+                self.refine_steps,
             ),
             compiled=self.compiled,
             seed=self.seed,

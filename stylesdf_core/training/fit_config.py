@@ -10,12 +10,23 @@ from stylesdf_core.errors import InputError
 
 
 @dataclass(frozen=True)
-class PointsConfig:
-    """First phase: the mesh itself supervises the field, nothing is rendered.
+class PhaseConfig:
+    """What all phases have.
 
     Attributes:
         steps: optimizer steps; 0 leaves the phase out.
         heads: latents a step.
+    """
+
+    steps: int = 0
+    heads: int = 8
+
+
+@dataclass(frozen=True)
+class PointsConfig(PhaseConfig):
+    """First phase: the mesh itself supervises the field, nothing is rendered.
+
+    Attributes:
         near: points a head and step near its surface.
         space: points a head and step in the rest of the volume.
         learning_rate: Adam's, at its height; mapping and modulation take a quarter of it.
@@ -29,13 +40,12 @@ class PointsConfig:
 
 
 @dataclass(frozen=True)
-class RenderConfig:
+class RenderConfig(PhaseConfig):
     """Second phase: volume renders against rendered truth calibrate β and the sampled field.
 
     Attributes:
-        steps, learning_rate: as in :class:`PointsConfig`.
-        heads: latents a step, one view each.
-        rays: rays a view and step.
+        rays: rays of each head's view and step.
+        learning_rate: as in :class:`PointsConfig`.
     """
 
     steps: int = 6_000
@@ -45,12 +55,10 @@ class RenderConfig:
 
 
 @dataclass(frozen=True)
-class DecoderConfig:
+class DecoderConfig(PhaseConfig):
     """Third phase: geometry frozen, decoder and shading learn the full-size image.
 
     Attributes:
-        steps: optimizer steps; 0 leaves the phase out.
-        heads: latents a step, one view each.
         crop: edge of the training crops, pixels of the feature map.
         learning_rate: Adam's, of the decoder; the shading takes a tenth.
         sharpness: weight of the local sharpness term.
@@ -64,12 +72,10 @@ class DecoderConfig:
 
 
 @dataclass(frozen=True)
-class AdversarialConfig:
+class AdversarialConfig(PhaseConfig):
     """What phases with StyleGAN2's discriminator have in common.
 
     Attributes:
-        steps: optimizer steps; 0 leaves the phase out.
-        heads: latents a step, one view each.
         crop: edge of what the discriminator judges, pixels of the feature map; a power of two.
         detail: how much likelier a window is, or a pixel counts, where the truth is rich in detail.
         sharpness: weight of the local sharpness term.
@@ -80,8 +86,6 @@ class AdversarialConfig:
         widest: most channels of the discriminator.
     """
 
-    steps: int = 0
-    heads: int = 8
     crop: int = 16
     detail: float = 3.0
     sharpness: float = 0.5
@@ -106,7 +110,7 @@ class AdversarialConfig:
 
 @dataclass(frozen=True)
 class EndToEndConfig(AdversarialConfig):
-    """Fourth phase: mapping, field and decoder together; hours on a CPU, minutes on a GPU.
+    """Fourth phase: mapping, field and decoder together.
 
     Attributes:
         heads: views a step; points of eight times as many heads come with them.
@@ -116,13 +120,10 @@ class EndToEndConfig(AdversarialConfig):
         clip: largest norm of the field's gradient.
     """
 
-    heads: int = 32
-    crop: int = 32
     sharpness: float = 2.0
-    ringing: float = 1.0
+    ringing: float = 3.0
     adversarial: float = 0.1
     discriminator_rate: float = 2e-3
-    widest: int = 128
     learning_rate: float = 3e-4
     decoder_rate: float = 2e-3
     clip: float = 0.5

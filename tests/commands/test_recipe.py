@@ -197,7 +197,7 @@ def test_from_the_face_model_to_a_measured_card(
         points_steps=2,
         render_steps=1,
         decoder_steps=1,
-        refine_steps=1,
+        end_to_end_steps=1,
         width=16,
         depth=2,
         output_size=128,
