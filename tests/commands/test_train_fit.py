@@ -1,0 +1,61 @@
+"""``train fit``: what the command asks for is what the run's config says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stylesdf_core.commands.train import TrainFit
+from stylesdf_core.config import from_json
+from stylesdf_core.errors import InputError
+from stylesdf_core.training.fit_config import FitConfig
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "heads"
+    folder.mkdir()
+    return folder
+
+
+def test_the_config_is_what_was_asked_for(tmp_path: Path, data: Path) -> None:
+    request = TrainFit(
+        run_dir=tmp_path / "run", data=data, points_steps=3, end_to_end_steps=5, adversarial=0.3
+    )
+    run = request.prepare()
+    config = from_json(FitConfig, run.read_config(), "config.json")
+    assert (config.points.steps, config.end_to_end.steps, config.refine.steps) == (3, 5, 0)
+    assert config.end_to_end.adversarial == config.refine.adversarial == 0.3
+    assert not config.refine.noise
+
+
+def test_a_gpu_takes_more_heads_in_every_phase(tmp_path: Path, data: Path) -> None:
+    plain, large = (
+        TrainFit(run_dir=tmp_path / "run", data=data, batch_factor=factor).config()
+        for factor in (1, 4)
+    )
+    for name in ("points", "render", "decoder", "end_to_end", "refine"):
+        assert getattr(large, name).heads == 4 * getattr(plain, name).heads, name
+        assert getattr(large, name).steps == getattr(plain, name).steps, name
+    with pytest.raises(InputError, match="--batch-factor"):
+        TrainFit(run_dir=tmp_path / "run", data=data, batch_factor=0).config()
+
+
+def test_jobs_may_change_when_a_run_is_resumed(tmp_path: Path, data: Path) -> None:
+    facekit = tmp_path / "face.npz"
+    facekit.touch()
+    first = TrainFit(run_dir=tmp_path / "run", data=data, facekit=facekit, jobs=3)
+    first.prepare()
+    again = TrainFit(run_dir=tmp_path / "run", data=data, facekit=facekit, jobs=5).prepare()
+    assert from_json(FitConfig, again.read_config(), "").heads is not None
+    assert json.loads((again.path / "config.json").read_text())["heads"]["jobs"] == 5
+    with pytest.raises(InputError, match=r"heads\.jobs"):
+        TrainFit(run_dir=tmp_path / "other", data=data, facekit=facekit, jobs=0).prepare()
+
+
+def test_a_run_from_before_the_phase_has_none_of_it(data: Path) -> None:
+    config = from_json(FitConfig, {"data": str(data), "refine": {"steps": 7}}, "config.json")
+    assert config.end_to_end.steps == 0
+    assert (config.refine.steps, config.refine.noise, config.refine.ringing) == (7, True, 0.0)
