@@ -159,7 +159,7 @@ class SliderRow:
     def _number(self) -> str:
         sign = "+" if self.spec.signed else ""
         value = round(self._value, self.spec.digits) + 0.0  # no negative zero
-        return f"{value:{sign}.{self.spec.digits}f}".replace("-", "−")
+        return f"{value:{sign},.{self.spec.digits}f}".replace("-", "−")
 
     def _value_left(self) -> int:
         return self._width - self._ui.px(_VALUE)

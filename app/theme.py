@@ -199,7 +199,7 @@ class Theme:
         styles = {
             dpg.mvPlotStyleVar_PlotPadding: (8, 2),
             dpg.mvPlotStyleVar_LabelPadding: (4, 4),
-            dpg.mvPlotStyleVar_FitPadding: (0.01, 0.06),
+            dpg.mvPlotStyleVar_FitPadding: (0.04, 0.06),
         }
         theme: int | str
         with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):

@@ -28,8 +28,6 @@ from stylesdf_core.camera import FAR, NEAR, OrbitCamera
 from stylesdf_core.compiled_march import CompiledRayMarch
 from stylesdf_core.config import RenderOptions
 from stylesdf_core.distance_grid import COARSE, FINE, DistanceGrid
-from stylesdf_core.errors import InputError
-from stylesdf_core.latents import apply_edits, seed_to_z, slerp
 from stylesdf_core.model import Model, select_device
 from stylesdf_core.picture import Picture
 from stylesdf_core.ray_march import (
@@ -40,7 +38,8 @@ from stylesdf_core.ray_march import (
     relevant_band,
 )
 from stylesdf_core.rays import make_rays
-from stylesdf_core.scene import Identity, Mixing, Morph, Scene, View
+from stylesdf_core.scene import Scene, View
+from stylesdf_core.styles import StyleMapper
 from stylesdf_core.tiles import Tiles
 from stylesdf_core.volume_rendering import sample_depths
 
@@ -50,19 +49,6 @@ PointFunction = Callable[[FloatArray], FloatArray]
 COARSE_SIZE = 32
 #: Density at which half the light is lost within one of 24 samples: the surface of a density field.
 _DENSITY_LEVEL = math.log(2.0) / ((FAR - NEAR) / 24)
-
-
-@dataclass(frozen=True)
-class Styles:
-    """What the networks are given for one scene.
-
-    Attributes:
-        w: (1, z_dim), the renderer's, truncated.
-        decoder: (1, n_latent, 512), truncated and mixed; None for a renderer-only model.
-    """
-
-    w: Tensor
-    decoder: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -104,6 +90,9 @@ class Engine:
 
     Not thread-safe: give every thread its own, they share the model's weights.
 
+    Attributes:
+        mapper: what a scene's z and styles are.
+
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         exact: decode in float32 everywhere, instead of 16 bits where that is native, which costs
@@ -122,11 +111,8 @@ class Engine:
         if self.device.type != "cpu":
             generator = copy.deepcopy(generator).to(self.device)
         self.generator = generator
-        self._mean_w = model.means.renderer.to(self.device)
-        mean_decoder = model.means.decoder
-        self._mean_decoder = None if mean_decoder is None else mean_decoder.to(self.device)
+        self.mapper = StyleMapper(model, generator, self.device)
         self._tiles = Tiles(self.device)
-        self._styles: tuple[object, Styles] | None = None
         self._baked: tuple[object, BakedField] | None = None
         self._grids: tuple[BakedField, dict[int, DistanceGrid]] | None = None
         self._decoder: BakedDecoder | None = None
@@ -134,82 +120,15 @@ class Engine:
             dtype = torch.float32 if exact else fast_dtype(self.device)
             self._decoder = BakedDecoder(generator.decoder, dtype)
 
-    # --- styles ---------------------------------------------------------------------------------
-
-    def z(self, identity: Identity) -> FloatArray:
-        """z of an identity with its edits applied, (z_dim,).
-
-        Raises:
-            InputError: the explicit z has the wrong length, or a direction is unknown.
-        """
-        if identity.z is not None:
-            if len(identity.z) != self.config.z_dim:
-                raise InputError(
-                    f"The scene's z has {len(identity.z)} numbers; "
-                    f"model {self.model.name} needs {self.config.z_dim}."
-                )
-            z = np.asarray(identity.z, dtype=np.float32)
-        else:
-            z = seed_to_z(identity.seed, self.config.z_dim)
-        return apply_edits(z, identity.edits, self.model.directions)
-
-    @torch.no_grad()
-    def styles(self, scene: Scene) -> Styles:
-        """w and the decoder's per-layer styles; truncation pulls both to their means.
-
-        The truncated w enters the decoder's mapping, whose output is pulled to its own mean.
-        """
-        key = (scene.identity, scene.morph, scene.mixing, scene.truncation_psi)
-        if self._styles is None or self._styles[0] != key:
-            self._styles = (key, self._make_styles(scene))
-        return self._styles[1]
-
-    def _make_styles(self, scene: Scene) -> Styles:
-        psi = scene.truncation_psi
-        w = self._truncated(self._w(scene.identity, scene.morph), psi)
-        decoder = self.generator.decoder
-        if decoder is None or self._mean_decoder is None:
-            return Styles(w, None)
-        mean = self._mean_decoder
-        own = mean + psi * (decoder.map(w) - mean)  # (1, 512)
-        layers = own[:, None].repeat(1, self.config.n_latent, 1)
-        if scene.mixing.seed is not None:
-            other_w = self._truncated(self._w(Identity(scene.mixing.seed), Morph()), psi)
-            other = mean + psi * (decoder.map(other_w) - mean)
-            strengths = self._strengths(scene.mixing)
-            layers = layers + strengths * (other[:, None] - layers)
-        return Styles(w, layers)
-
-    def _w(self, identity: Identity, morph: Morph) -> Tensor:
-        """The renderer's w, (1, z_dim), untruncated; edits hold on both ends of a morph."""
-        if morph.seed is None:
-            return self._map(self.z(identity))
-        other = Identity(morph.seed, None, identity.edits)
-        if morph.space == "z":
-            middle = slerp(self.z(identity), self.z(other), morph.amount)
-            return self._map(apply_edits(middle, identity.edits, self.model.directions))
-        return torch.lerp(self._map(self.z(identity)), self._map(self.z(other)), morph.amount)
-
-    def _map(self, z: FloatArray) -> Tensor:
-        w: Tensor = self.generator.mapping(torch.from_numpy(z)[None].to(self.device))
-        return w
-
-    def _truncated(self, w: Tensor, psi: float) -> Tensor:
-        return self._mean_w + psi * (w - self._mean_w)
-
-    def _strengths(self, mixing: Mixing) -> Tensor:
-        strengths = mixing.layer_strengths(self.config.n_latent)
-        return torch.tensor(strengths, device=self.device)[None, :, None]
+    # --- pictures -------------------------------------------------------------------------------
 
     def _field(self, scene: Scene) -> BakedField:
         key = (scene.identity, scene.morph, scene.truncation_psi)
         if self._baked is None or self._baked[0] != key:
             with torch.no_grad():
-                field = BakedField(self.generator.field, self.styles(scene).w)
+                field = BakedField(self.generator.field, self.mapper.styles(scene).w)
             self._baked = (key, field)
         return self._baked[1]
-
-    # --- pictures -------------------------------------------------------------------------------
 
     def passes(
         self, scene: Scene, view: View, size: int | None = None, *, coarsest: int = COARSE_SIZE
@@ -285,7 +204,7 @@ class Engine:
 
     @torch.no_grad()
     def _decode(self, scene: Scene, volume: _Volume) -> Picture:
-        styles = self.styles(scene).decoder
+        styles = self.mapper.styles(scene).decoder
         if styles is None or self._decoder is None:
             size = (256, 256)
             image = F.interpolate(volume.rgb[None], size=size, mode="bicubic").clamp(-1, 1)

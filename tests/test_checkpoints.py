@@ -14,11 +14,11 @@ from stylesdf_core.checkpoints import (
     published_layout,
     save_published,
     save_safetensors,
-    to_published,
 )
 from stylesdf_core.config import GeneratorConfig
 from stylesdf_core.errors import CheckpointError
 from stylesdf_core.networks.generator import Generator
+from stylesdf_core.published import to_published
 from tests.golden import layout, published_state
 from tests.models import tiny_generator
 

@@ -34,7 +34,7 @@ SCENES = [
 
 def reference(engine: Engine, scene: Scene) -> tuple[VolumeRender, np.ndarray]:
     """The same scene through the plain modules."""
-    generator, styles = engine.generator, engine.styles(scene)
+    generator, styles = engine.generator, engine.mapper.styles(scene)
     matrix = torch.from_numpy(scene.camera.cam2world()).float()[None]
     with torch.inference_mode():
         focal = scene.camera.focal(generator.config.thumb_size)
@@ -66,7 +66,7 @@ def test_sixteen_bits_cost_less_than_half_a_grey_step(scene: Scene) -> None:
     engine = Engine(model, "cpu", exact=True)
     volume, image = reference(engine, scene)
     with torch.no_grad():
-        fast.bake(engine.styles(scene).decoder, model.generator.noise_maps(scene.options))  # type: ignore[arg-type]
+        fast.bake(engine.mapper.styles(scene).decoder, model.generator.noise_maps(scene.options))  # type: ignore[arg-type]
         decoded = fast(volume.features.clone())[0].numpy()
     # a photograph's pixels in [−1, 1] have a standard deviation of about a half
     error = np.sqrt(np.square(decoded - image).mean()) * 0.5 / image.std()
@@ -128,10 +128,10 @@ def test_caches_never_go_stale() -> None:
 def test_psi_one_is_the_seed_itself_and_zero_the_mean() -> None:
     engine = Engine(tiny_model(), "cpu")
     one, other = (Scene(identity=Identity(seed), truncation_psi=0.0) for seed in (1, 2))
-    torch.testing.assert_close(engine.styles(one).w, engine.styles(other).w)
-    torch.testing.assert_close(engine.styles(one).w, engine.model.means.renderer)
-    full = engine.styles(Scene(identity=Identity(1), truncation_psi=1.0)).w
-    z = torch.from_numpy(engine.z(Identity(1)))[None]
+    torch.testing.assert_close(engine.mapper.styles(one).w, engine.mapper.styles(other).w)
+    torch.testing.assert_close(engine.mapper.styles(one).w, engine.model.means.renderer)
+    full = engine.mapper.styles(Scene(identity=Identity(1), truncation_psi=1.0)).w
+    z = torch.from_numpy(engine.mapper.z(Identity(1)))[None]
     torch.testing.assert_close(full, engine.generator.mapping(z), atol=1e-6, rtol=1e-5)
 
 
@@ -143,10 +143,12 @@ def test_morph_ends_at_both_identities_with_edits_kept(space: str) -> None:
 
     def w(amount: float) -> torch.Tensor:
         morph = Morph(2, amount, space)  # type: ignore[arg-type]
-        return engine.styles(Scene(identity=one, morph=morph)).w
+        return engine.mapper.styles(Scene(identity=one, morph=morph)).w
 
-    torch.testing.assert_close(w(0.0), engine.styles(Scene(identity=one)).w)
-    torch.testing.assert_close(w(1.0), engine.styles(Scene(identity=other)).w, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(w(0.0), engine.mapper.styles(Scene(identity=one)).w)
+    torch.testing.assert_close(
+        w(1.0), engine.mapper.styles(Scene(identity=other)).w, atol=1e-4, rtol=1e-3
+    )
     assert not torch.allclose(w(0.5), w(0.0), atol=1e-3)
 
 
@@ -182,7 +184,7 @@ def test_point_functions() -> None:
     engine = Engine(tiny_model(), "cpu")
     points = np.random.default_rng(1).uniform(-0.1, 0.1, (5000, 3)).astype(np.float32)
     sdf = engine.sdf(Scene())(points)
-    w = engine.styles(Scene()).w
+    w = engine.mapper.styles(Scene()).w
     plain = engine.generator.field.scalar(torch.from_numpy(points)[None], w)[0, :, 0]
     np.testing.assert_allclose(sdf, plain.numpy(), atol=1e-5)
     colours = engine.colors(Scene())(points)
@@ -197,11 +199,11 @@ def test_point_functions() -> None:
 def test_wrong_scenes_are_named() -> None:
     engine = Engine(tiny_model(), "cpu")
     with pytest.raises(InputError, match=r"3 numbers; model tiny needs 256"):
-        engine.z(Identity(z=(0.0, 1.0, 2.0)))
+        engine.mapper.z(Identity(z=(0.0, 1.0, 2.0)))
     with pytest.raises(InputError, match="no latent direction 'smirk'"):
-        engine.z(Identity(edits=(("smirk", 1.0),)))
+        engine.mapper.z(Identity(edits=(("smirk", 1.0),)))
     with pytest.raises(InputError, match="Crossover 99"):
-        engine.styles(Scene(mixing=Mixing(seed=1, crossover=99)))
+        engine.mapper.styles(Scene(mixing=Mixing(seed=1, crossover=99)))
     with pytest.raises(InputError, match="There is no device 'tpu'"):
         Engine(tiny_model(), "tpu")
 

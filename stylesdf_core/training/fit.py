@@ -55,19 +55,9 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
                 return TrainingResult(run.saved_step(), False, run.latest("ema"))
         torch.set_num_threads(config.threads)
         bank = HeadBank(Path(config.data), device=device)
-        has_decoder = config.output_size > config.thumb_size
-        decoder_steps = config.decoder.steps if has_decoder else 0
-        whole_steps = config.end_to_end.steps if has_decoder else 0
-        refine_steps = config.refine.steps if has_decoder else 0
-        # Once the field has been trained, what follows shows the pictures of its renders.
-        field_steps = config.render.steps or (whole_steps and config.points.steps)
         plans = [
-            PhasePlan("points", config.points.steps, _Begin(PointsPhase, bank, config)),
-            PhasePlan("render", config.render.steps, _Begin(RenderPhase, bank, config)),
-            PhasePlan("density", min(1, field_steps), _Begin(DensityPhase, bank, config)),
-            PhasePlan("decoder", decoder_steps, _Begin(DecoderPhase, bank, config)),
-            PhasePlan("end-to-end", whole_steps, _Begin(EndToEndPhase, bank, config)),
-            PhasePlan("refine", refine_steps, _Begin(RefinePhase, bank, config)),
+            PhasePlan(name, steps, _Begin(_PHASES[name], bank, config))
+            for name, steps in config.phase_steps().items()
         ]
         cadence = Cadence(
             record=config.record_every,
@@ -102,6 +92,16 @@ def _prepared(config: FitConfig) -> Operation[None]:
     yield from build_views(
         facekit, folder / "views", count=heads.views, seed=seed, size=size, jobs=jobs
     )
+
+
+_PHASES: dict[str, Callable[[Models, HeadBank, FitConfig], Phase]] = {
+    "points": PointsPhase,
+    "render": RenderPhase,
+    "density": DensityPhase,
+    "decoder": DecoderPhase,
+    "end-to-end": EndToEndPhase,
+    "refine": RefinePhase,
+}
 
 
 @dataclass(frozen=True)

@@ -256,3 +256,18 @@ class FitConfig:
             output_size=self.output_size,
             channel_multiplier=self.channel_multiplier,
         )
+
+    def phase_steps(self) -> dict[str, int]:
+        """Steps of every phase by its name, in their order; 0 for those that are left out."""
+        decodes = self.output_size > self.thumb_size
+        whole = self.end_to_end.steps if decodes else 0
+        # What follows a field's training shows renders: density is made to suit them first.
+        field = self.render.steps or (self.points.steps if whole else 0)
+        return {
+            "points": self.points.steps,
+            "render": self.render.steps,
+            "density": min(1, field),
+            "decoder": self.decoder.steps if decodes else 0,
+            "end-to-end": whole,
+            "refine": self.refine.steps if decodes else 0,
+        }

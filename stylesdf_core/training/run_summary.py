@@ -121,10 +121,7 @@ def _total(config: dict[str, Any], run: RunDir) -> int:
     where = str(run.path / "config.json")
     stage = str(config.get("stage", "fit"))
     if stage == "fit":
-        fit = from_json(FitConfig, config, where)
-        decodes = fit.output_size > fit.thumb_size
-        decoder = fit.decoder.steps + fit.refine.steps if decodes else 0
-        return fit.points.steps + fit.render.steps + min(1, fit.render.steps) + decoder
+        return sum(from_json(FitConfig, config, where).phase_steps().values())
     if stage not in STAGES:
         raise InputError(f"{where} asks for an unknown stage {stage!r}.")
     return total_steps(from_json(STAGES[stage], config, where))

@@ -35,7 +35,7 @@ SCENES = [
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_it_is_the_generator_with_the_engines_styles(model: Model, scene: Scene) -> None:
-    styles, path = Engine(model, "cpu").styles(scene), ReferencePath(model, "cpu")
+    styles, path = Engine(model, "cpu").mapper.styles(scene), ReferencePath(model, "cpu")
     matrix = torch.from_numpy(scene.camera.cam2world()).float()[None]
     with torch.inference_mode():
         volume = model.generator.volume_render(
@@ -50,7 +50,7 @@ def test_it_is_the_generator_with_the_engines_styles(model: Model, scene: Scene)
 
 def test_its_mesh_asks_the_field_at_every_point(model: Model) -> None:
     scene = Scene()
-    w = Engine(model, "cpu").styles(scene).w
+    w = Engine(model, "cpu").mapper.styles(scene).w
     axis = torch.linspace(-VOLUME_RADIUS, VOLUME_RADIUS, 32)
     points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1)
     with torch.inference_mode():
