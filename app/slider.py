@@ -154,12 +154,13 @@ class SliderRow:
     # --- geometry and drawing -----------------------------------------------------------------
 
     def _text(self) -> str:
-        return self.spec.zero if self.spec.zero and self._value == 0 else self._number()
+        return self.spec.zero if self.spec.zero and self._value == 0 else self._number(",")
 
-    def _number(self) -> str:
+    def _number(self, group: str = "") -> str:
+        """The value, signed if the spec says so, its thousands apart by ``group``."""
         sign = "+" if self.spec.signed else ""
         value = round(self._value, self.spec.digits) + 0.0  # no negative zero
-        return f"{value:{sign},.{self.spec.digits}f}".replace("-", "−")
+        return f"{value:{sign}{group}.{self.spec.digits}f}".replace("-", "−")
 
     def _value_left(self) -> int:
         return self._width - self._ui.px(_VALUE)

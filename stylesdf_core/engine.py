@@ -251,7 +251,7 @@ class Engine:
         samples = options.samples or self.config.samples
         origins, directions, viewdirs = self._rays(scene.camera, edge, options)
         grid = self._distances(scene, edge)
-        compiled = cpu_kernels.AVAILABLE and grid is not None and self.device.type == "cpu"
+        compiled = cpu_kernels.AVAILABLE and grid is not None
         march = (CompiledRayMarch if compiled else RayMarch)(
             self._field(scene),
             self.generator.sigma,

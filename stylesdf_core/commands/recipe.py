@@ -85,7 +85,7 @@ class RecipeResult:
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeHeads:
-    """Make a model of synthetic heads: data, supervised fit, refinement, weights, card, figures.
+    """Make a model of synthetic heads: data, supervised fit, weights, card, figures.
 
     Every step has a folder of its own in --out; recipe.json there says what was run, for how long
     and on what machine. Killed, failed or stopped: the same command goes on where it was.
@@ -135,6 +135,8 @@ class RecipeHeads:
             raise InputError(f"--joint-steps must not be negative, but is {self.joint_steps}.")
         if self.seed < 0:
             raise InputError(f"--seed must not be negative, but is {self.seed}.")
+        if self.batch_factor < 1:
+            raise InputError(f"--batch-factor must be at least 1, not {self.batch_factor}.")
         yield Progress(0, 1, "looking at the machine")
         from stylesdf_core.evaluation.eyes import EyeDetector
 

@@ -110,8 +110,8 @@ class Ledger:
                 continue
             changed = sorted(
                 name
-                for name in {*record.settings, *before.settings}.difference(_ADJUSTABLE)
-                if record.settings.get(name) != before.settings.get(name)
+                for name in (record.settings.keys() & before.settings.keys()) - _ADJUSTABLE
+                if record.settings[name] != before.settings[name]
             )
             if changed or record.command != before.command:
                 raise InputError(

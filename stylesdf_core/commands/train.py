@@ -61,14 +61,14 @@ class TrainFit:
     """Steps of the third phase: the decoder and the field's shading."""
 
     end_to_end_steps: int = 10_000
-    """Steps of the fourth phase: mapping, field and decoder together, against the truth and
-    StyleGAN2's discriminator."""
+    """Steps of the fourth phase: mapping, field and decoder together, against the truth and a
+    discriminator."""
 
     refine_steps: int = 0
     """Steps of a last phase: the decoder alone, once more."""
 
     adversarial: float = 0.1
-    """Weight of that discriminator's verdict; 0 for none."""
+    """Weight of the verdict of StyleGAN2's discriminator; 0 for none."""
 
     batch_factor: int = 1
     """How many times more heads a step than a CPU can afford; 4 or 8 on a GPU."""
@@ -110,6 +110,7 @@ class TrainFit:
             InputError: a setting is out of range, the folder belongs to another run, or there
                 are no heads and no --facekit to make them from.
             GraphicsError: heads cannot be rendered on this machine.
+            StyleSDFError: a process that renders heads died.
             TrainingError: the folder is in use, or training diverged.
         """
         from stylesdf_core.training.fit import run_fit

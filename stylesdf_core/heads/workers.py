@@ -7,9 +7,10 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,7 +66,11 @@ def _in_processes(
     )
     waiting: deque[Future[T]] = deque()
     try:
-        for index in indices:
+        # One thread each: the processes already share out the cores. They are all started by the
+        # first task, and libraries look when they are loaded.
+        with _environment(_SINGLE_THREADED):
+            waiting.append(pool.submit(_make, indices[0]))
+        for index in indices[1:]:
             waiting.append(pool.submit(_make, index))
             if len(waiting) >= _QUEUE * jobs:
                 yield waiting.popleft().result()
@@ -78,6 +83,21 @@ def _in_processes(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Variables for the processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @dataclass
@@ -93,8 +113,6 @@ _workers: list[_Worker] = []
 
 
 def _start(make: Callable[[HeadRenderer, int], Any], facekit: Path) -> None:
-    # One thread each: the processes already share out the cores.
-    os.environ.update(_SINGLE_THREADED)
     # Ctrl+C reaches the whole group; the parent sees to an orderly end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

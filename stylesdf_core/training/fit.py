@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from stylesdf_core import model_zoo
 from stylesdf_core.checkpoints import load_checkpoint
 from stylesdf_core.config import from_json, to_json
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.heads.latent import LATENT_DIM
 from stylesdf_core.model import select_device
 from stylesdf_core.networks.generator import Generator
@@ -42,17 +43,20 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
     Raises:
         InputError: the config, the data folder or the initial weights are wrong.
         GraphicsError: heads cannot be rendered on this machine.
-        TrainingError: another process trains there, or a loss is no longer finite.
+        StyleSDFError: a process that renders heads died.
+        TrainingError: another process trains there, a loss is no longer finite, or the device has
+            too little memory.
     """
     config = from_json(FitConfig, run.read_config(), str(run.path / "config.json"))
     with run.owned():
         device = _device(config)
         # Before hours of preparation: the initial weights may not be what the config asks for.
         models = Models.of(_first_generator(config, fresh=run.latest() is None).to(device))
-        for progress in _prepared(config):
-            yield progress
-            if run.stop_requested():
-                return TrainingResult(run.saved_step(), False, run.latest("ema"))
+        with closing(_prepared(config)) as preparing:
+            for progress in preparing:
+                yield progress
+                if run.stop_requested():
+                    return TrainingResult(run.saved_step(), False, run.latest("ema"))
         torch.set_num_threads(config.threads)
         bank = HeadBank(Path(config.data), device=device)
         plans = [
@@ -66,16 +70,16 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
             keep=config.keep,
             ema=config.ema,
         )
-        operation = train(
-            run,
-            models,
-            plans,
-            cadence,
-            METADATA,
-            config=to_json(config),
-            world=World(0, 1, device),
-        )
-        return (yield from operation)
+        data, world = to_json(config), World(0, 1, device)
+        try:
+            return (
+                yield from train(run, models, plans, cadence, METADATA, config=data, world=world)
+            )
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"{run.path} needs more memory than {device} has: the heads in {config.data} are "
+                "kept there too. Start another run with a smaller --batch-factor or fewer heads."
+            ) from error
 
 
 def _prepared(config: FitConfig) -> Operation[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from stylesdf_core.config import GeneratorConfig
 from stylesdf_core.errors import InputError
@@ -76,6 +76,7 @@ class AdversarialConfig(PhaseConfig):
     """What phases with StyleGAN2's discriminator have in common.
 
     Attributes:
+        phase: name in a run's config.
         crop: edge of what the discriminator judges, pixels of the feature map; a power of two.
         detail: how much likelier a window is, or a pixel counts, where the truth is rich in detail.
         sharpness: weight of the local sharpness term.
@@ -85,6 +86,8 @@ class AdversarialConfig(PhaseConfig):
         r1: γ of γ/2·‖∇D‖², every ``r1_every`` steps, weighted by as many.
         widest: most channels of the discriminator.
     """
+
+    phase: ClassVar[str]
 
     crop: int = 16
     detail: float = 3.0
@@ -97,15 +100,11 @@ class AdversarialConfig(PhaseConfig):
     widest: int = 64
 
     def __post_init__(self) -> None:
-        phase = self._phase()
+        phase = self.phase
         if self.crop < 4 or self.crop & (self.crop - 1):
             raise InputError(f"{phase}.crop must be a power of two from 4 on, not {self.crop}.")
         if self.r1_every < 1:
             raise InputError(f"{phase}.r1_every must be at least 1, not {self.r1_every}.")
-
-    def _phase(self) -> str:
-        """Name in the run's config."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -113,23 +112,23 @@ class EndToEndConfig(AdversarialConfig):
     """Fourth phase: mapping, field and decoder together.
 
     Attributes:
+        steps: none in runs that do not say.
         heads: views a step; points of eight times as many heads come with them.
-        crop: edge of what is shown, compared and judged; ``thumb_size`` for whole images.
+        crop: edge of what is compared and judged of each image, ``thumb_size`` for all of it; it
+            is rendered with a margin.
         learning_rate: Adam's, of the field; mapping and modulation take a quarter of it.
         decoder_rate: Adam's, of the decoder.
         clip: largest norm of the field's gradient.
     """
 
+    phase: ClassVar[str] = "end_to_end"
+
     sharpness: float = 2.0
     ringing: float = 3.0
-    adversarial: float = 0.1
     discriminator_rate: float = 2e-3
     learning_rate: float = 3e-4
     decoder_rate: float = 2e-3
     clip: float = 0.5
-
-    def _phase(self) -> str:
-        return "end_to_end"
 
 
 @dataclass(frozen=True)
@@ -146,6 +145,8 @@ class RefineConfig(AdversarialConfig):
             half of the shipped model's flicker was noise.
     """
 
+    phase: ClassVar[str] = "refine"
+
     steps: int = 10_000
     noise: bool = True
     learning_rate: float = 1e-3
@@ -156,9 +157,6 @@ class RefineConfig(AdversarialConfig):
         super().__post_init__()
         if self.compared_at < 1:
             raise InputError(f"refine.compared_at must be at least 1, not {self.compared_at}.")
-
-    def _phase(self) -> str:
-        return "refine"
 
 
 @dataclass(frozen=True)

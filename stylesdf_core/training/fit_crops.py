@@ -1,4 +1,4 @@
-"""Crops of pictures, which the fit's decoder phases train on.
+"""Crops of pictures, which the fit's phases with a decoder train on.
 
 A crop of the feature map, a few pixels of margin for the convolutions' padding, and the same part
 of the truth: eight crops of a quarter of the picture cost what two whole pictures do, and show
@@ -27,7 +27,7 @@ ANYWHERE = 0.1
 
 @dataclass(frozen=True)
 class Crop:
-    """A rectangle of the feature map, the same in all images of a batch; in its pixels."""
+    """A rectangle of the feature map, in its pixels."""
 
     top: int
     left: int
@@ -85,17 +85,21 @@ def interest_of(views: ViewBatch, detail: Tensor, size: int) -> Tensor:
     return torch.lerp(interest, everywhere, ANYWHERE)
 
 
-def window_on(random: torch.Generator, interest: Tensor, edge: int) -> Window:
-    """A window of ``edge``² around a random pixel, as far as the picture allows.
+def windows_on(random: torch.Generator, interest: Tensor, edge: int) -> list[Window]:
+    """For each picture a window of ``edge``² around a random pixel, as far as it allows.
 
     Windows of one edge need crops of one size, which a batch can stack.
 
     Args:
-        interest: (H, W), how likely each pixel of the feature map is to be chosen.
+        interest: (B, H, W), how likely each pixel of the feature map is to be chosen.
     """
     size = interest.shape[-1]
-    chosen = int(torch.multinomial(interest.flatten() + 1e-6, 1, generator=random))
-    top, left = (min(max(0, at - edge // 2), size - edge) for at in divmod(chosen, size))
+    chosen = torch.multinomial(interest.flatten(1) + 1e-6, 1, generator=random)[:, 0]
+    return [_window_around(pixel, size, edge) for pixel in chosen.tolist()]
+
+
+def _window_around(pixel: int, size: int, edge: int) -> Window:
+    top, left = (min(max(0, at - edge // 2), size - edge) for at in divmod(pixel, size))
     whole = min(size, edge + 2 * MARGIN)
     outer_top, outer_left = (min(max(0, at - MARGIN), size - whole) for at in (top, left))
     return Window(

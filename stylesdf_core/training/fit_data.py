@@ -211,7 +211,8 @@ class _Shards:
             values = torch.from_numpy(array)
             table = self._tables.get(name)
             if table is None or len(table) < end:
-                room = first + shards * len(values)
+                # By half at least: while shards appear one by one, not each shall copy them all.
+                room = max(first + shards * len(values), first + first // 2)
                 grown = values.new_empty((room, *values.shape[1:]), device=self._device)
                 if table is not None:
                     grown[:first] = table[:first]

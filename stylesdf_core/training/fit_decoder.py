@@ -22,9 +22,9 @@ from stylesdf_core.training.fast_field import FastField
 from stylesdf_core.training.fit_config import FitConfig
 from stylesdf_core.training.fit_crops import Crop, cut_rays, random_crop
 from stylesdf_core.training.fit_data import HeadBank, ViewBatch
-from stylesdf_core.training.fit_init import start_decoder
+from stylesdf_core.training.fit_decoding import adam, show_enlarged_render
 from stylesdf_core.training.fit_points import fast_field
-from stylesdf_core.training.fit_samples import FOV, evaluate_decoder, render_views
+from stylesdf_core.training.fit_samples import FOV, evaluate_decoder
 from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
 from stylesdf_core.training.losses import pyramid_loss, sharpness_loss
 from stylesdf_core.volume_rendering import (
@@ -56,8 +56,8 @@ class DecoderPhase(Phase):
         self.field = fast_field(live, config)
         height = config.decoder.learning_rate
         self.optimizers = {
-            "decoder": _adam(self.decoder, height),
-            "shading": _adam(self.shading, 0.1 * height),
+            "decoder": adam(self.decoder, height),
+            "shading": adam(self.shading, 0.1 * height),
         }
         self.networks = {}
         self._autocast = config.precision == "bfloat16"
@@ -96,14 +96,8 @@ class DecoderPhase(Phase):
         live, ema = self.models.live, self.models.ema
         live.mapping.load_state_dict(ema.mapping.state_dict())
         live.field.load_state_dict(ema.field.state_dict())
-        if self.config.init is not None:
-            return
-        assert ema.decoder is not None
-        render = render_views(live, views)
-        with torch.no_grad():
-            styles = live.broadcast_styles(self.decoder.map(live.mapping(views.z)))
-        start_decoder(self.decoder, render.features, render.rgb, styles)
-        ema.decoder.load_state_dict(self.decoder.state_dict())
+        if self.config.init is None:
+            show_enlarged_render(self.models, views)
 
     def _decode(self, views: ViewBatch, crop: Crop) -> tuple[Tensor, Tensor]:
         """Decoded crops (B, 3, S', S') and their volume renders (B, 3, h, w), in [−1, 1]."""
@@ -171,8 +165,3 @@ def render_crop(
         rgb=2.0 * colors.unflatten(1, (height, width)).movedim(-1, 1) - 1.0,
         features=mixed.unflatten(1, (height, width)).movedim(-1, 1),
     )
-
-
-def _adam(network: nn.Module, height: float) -> torch.optim.Adam:
-    group = {"params": list(network.parameters()), "height": height}
-    return torch.optim.Adam([group], lr=height, betas=(0.9, 0.99), fused=True)

@@ -22,9 +22,14 @@ from stylesdf_core.camera import focal_length
 from stylesdf_core.rays import cam2world, make_rays
 from stylesdf_core.training.fit_adversary import Adversary
 from stylesdf_core.training.fit_config import FitConfig
-from stylesdf_core.training.fit_crops import Window, cut, cut_rays, interest_of, window_on
+from stylesdf_core.training.fit_crops import Window, cut, cut_rays, interest_of, windows_on
 from stylesdf_core.training.fit_data import HeadBank, ViewBatch
-from stylesdf_core.training.fit_init import start_decoder
+from stylesdf_core.training.fit_decoding import (
+    adam,
+    go_on_without_noise,
+    noise_strengths,
+    show_enlarged_render,
+)
 from stylesdf_core.training.fit_points import (
     fast_field,
     field_optimizer,
@@ -32,9 +37,8 @@ from stylesdf_core.training.fit_points import (
     random_viewdirs,
     total,
 )
-from stylesdf_core.training.fit_refine import decoder_optimizer, noise_strengths
 from stylesdf_core.training.fit_render import SMALLEST_BETA, render_rays
-from stylesdf_core.training.fit_samples import FOV, evaluate_decoder, render_views
+from stylesdf_core.training.fit_samples import FOV, evaluate_decoder
 from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
 from stylesdf_core.training.losses import (
     detail_weights,
@@ -44,6 +48,8 @@ from stylesdf_core.training.losses import (
 )
 
 WARMUP = 200
+#: Terms whose weights are settings; the others weigh 1.
+WEIGHTED = ("sharpness", "ringing", "adversarial")
 #: Heads whose points are held for each that is shown: points cost little beside rays.
 POINT_HEADS, NEAR_POINTS, SPACE_POINTS = 8, 64, 48
 #: Heads whose points tell how far inwards the density phase has moved the surface.
@@ -74,7 +80,7 @@ class EndToEndPhase(Phase):
         )
         self.optimizers = {
             "field": field_optimizer(live, settings.learning_rate),
-            "decoder": decoder_optimizer(self.decoder, settings.decoder_rate),
+            "decoder": adam(self.decoder, settings.decoder_rate),
             "discriminator": self.adversary.optimizer,
         }
         self.networks = {
@@ -94,12 +100,13 @@ class EndToEndPhase(Phase):
             set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
         detail = detail_weights(views.images, settings.detail)
         interest = interest_of(views, detail, self.config.thumb_size)[:, 0]
-        windows = [window_on(random, one, settings.crop) for one in interest]
+        windows = windows_on(random, interest, settings.crop)
         shown = self._show(views, windows)
         points = self.bank.points(random, POINT_HEADS * settings.heads, NEAR_POINTS, SPACE_POINTS)
         held = point_losses(self.field, live, points, random, self.surface.offset)
         losses, truth = self._compare(shown, views, windows, detail)
-        self._update(total(held) + total(losses))
+        weights = {name: getattr(settings, name) for name in WEIGHTED}
+        self._update(total(held) + total({k: weights.get(k, 1.0) * v for k, v in losses.items()}))
         seen = {f"points_{name}": value.detach() for name, value in held.items()}
         seen |= {name: value.detach() for name, value in losses.items()}
         if settings.adversarial > 0:
@@ -121,17 +128,11 @@ class EndToEndPhase(Phase):
 
     def _start(self, views: ViewBatch, random: torch.Generator) -> None:
         """Go on from the averages, without noise; find how deep the surface lies."""
-        live, ema = self.models.live, self.models.ema
-        assert ema.decoder is not None
+        go_on_without_noise(self.models)
+        if self.config.init is None and self.config.decoder.steps == 0:
+            show_enlarged_render(self.models, views)
+        live = self.models.live
         with torch.no_grad():
-            for strength in noise_strengths(ema.decoder):
-                nn.init.zeros_(strength)
-            live.load_state_dict(ema.state_dict())
-            if self.config.init is None and self.config.decoder.steps == 0:
-                render = render_views(live, views)
-                styles = live.broadcast_styles(self.decoder.map(live.mapping(views.z)))
-                start_decoder(self.decoder, render.features, render.rgb, styles)
-                ema.decoder.load_state_dict(self.decoder.state_dict())
             batch = self.bank.points(random, OFFSET_HEADS, OFFSET_POINTS, 1)
             w = live.mapping(batch.z)
             output = self.field(batch.near, random_viewdirs(batch.near, random), w)
@@ -163,7 +164,7 @@ class EndToEndPhase(Phase):
     def _compare(
         self, shown: _Shown, views: ViewBatch, windows: list[Window], detail: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Weighted terms by name, and the truth of what is compared, (B, 3, S', S')."""
+        """Terms by name, and the truth of what is compared, (B, 3, S', S')."""
         settings, size = self.config.end_to_end, self.config.thumb_size
         rendered = [window.decoded for window in windows]
         places = [window.truth for window in windows]
@@ -177,11 +178,11 @@ class EndToEndPhase(Phase):
             "coverage": (shown.coverage - covered).abs().mean(),
             "image": pyramid_loss(images, truth),
             "detail": (weights * (images - truth).abs()).mean(),
-            "sharpness": settings.sharpness * sharpness_loss(images, truth),
-            "ringing": settings.ringing * ringing_loss(images, truth, edges),
+            "sharpness": sharpness_loss(images, truth),
+            "ringing": ringing_loss(images, truth, edges),
         }
         if settings.adversarial > 0:
-            losses["adversarial"] = settings.adversarial * self.adversary.verdict(images)
+            losses["adversarial"] = self.adversary.verdict(images)
         return losses, truth
 
     def evaluate(self, samples: Path) -> dict[str, float]:

@@ -149,7 +149,7 @@ def random_viewdirs(points: Tensor, random: torch.Generator) -> Tensor:
     return viewdirs.to(points.device)
 
 
-# --- optimisation shared with the render phase -------------------------------------------------
+# --- optimisation shared with the phases that render -------------------------------------------
 
 
 def field_optimizer(generator: Generator, height: float) -> torch.optim.Adam:

@@ -2,7 +2,7 @@
 
 The whole renderer is frozen, so that a view's feature map is rendered once, by the engine, and
 kept: a step costs the decoder's convolutions and nothing else. Every image of a batch shows its
-own window, around some pixel of its head, mostly where there is something to see.
+own window, mostly where there is something to see.
 
 The truth says what is where, compared a little smaller than it is: a field that is a pixel or two
 off makes absolute differences at full size ask for blur. The finest detail is the adversary's, as
@@ -16,20 +16,19 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.optim import Adam
+from torch import Tensor
 
 from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.config import RenderOptions
 from stylesdf_core.engine import Engine
 from stylesdf_core.model import MeanLatents, Model
-from stylesdf_core.networks.decoder import Decoder
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.scene import Identity, Scene
 from stylesdf_core.training.fit_adversary import Adversary
 from stylesdf_core.training.fit_config import FitConfig
-from stylesdf_core.training.fit_crops import Window, cut, interest_of, window_on
+from stylesdf_core.training.fit_crops import Window, cut, interest_of, windows_on
 from stylesdf_core.training.fit_data import HeadBank, ViewBatch
+from stylesdf_core.training.fit_decoding import adam, go_on_without_noise, noise_strengths
 from stylesdf_core.training.fit_samples import FOV, evaluate_decoder
 from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
 from stylesdf_core.training.losses import (
@@ -65,7 +64,7 @@ class RefinePhase(Phase):
             mixed=self._mixed,
         )
         self.optimizers = {
-            "decoder": decoder_optimizer(self.decoder, settings.learning_rate),
+            "decoder": adam(self.decoder, settings.learning_rate),
             "discriminator": self.adversary.optimizer,
         }
         self.networks = {"discriminator": self.adversary.discriminator}
@@ -82,7 +81,7 @@ class RefinePhase(Phase):
         outline = views.outline(self.config.thumb_size)
         detail = detail_weights(views.images, settings.detail)
         interest = interest_of(views, detail, self.config.thumb_size)[:, 0]
-        windows = [window_on(random, one, settings.crop) for one in interest]
+        windows = windows_on(random, interest, settings.crop)
         places = [window.truth for window in windows]
         edges = F.interpolate(cut(outline, places), scale_factor=self.scale)
         truth = cut(views.images, places, self.scale)
@@ -110,12 +109,10 @@ class RefinePhase(Phase):
 
     def _start(self) -> None:
         """Freeze the averaged renderer, and go on with the averaged decoder."""
-        averaged = self.models.ema
-        if not self.config.refine.noise:
-            assert averaged.decoder is not None
-            for strength in noise_strengths(averaged.decoder):
-                nn.init.zeros_(strength)
-        self.models.live.load_state_dict(averaged.state_dict())
+        if self.config.refine.noise:
+            self.models.live.load_state_dict(self.models.ema.state_dict())
+        else:
+            go_on_without_noise(self.models)
 
     def _decode(self, views: ViewBatch, windows: list[Window]) -> Tensor:
         """What the windows compare, (B, 3, S', S') in [−1, 1]."""
@@ -140,11 +137,6 @@ class RefinePhase(Phase):
     def evaluate(self, samples: Path) -> dict[str, float]:
         """Decoded images against truth and against the enlarged volume render."""
         return evaluate_decoder(self.models.ema, self.bank, samples)
-
-
-def noise_strengths(decoder: Decoder) -> list[nn.Parameter]:
-    """How much noise each of the decoder's convolutions adds."""
-    return [p for name, p in decoder.named_parameters() if name.endswith("noise_strength")]
 
 
 class FeatureCache:
@@ -178,9 +170,3 @@ class FeatureCache:
         if len(self._maps) < self._most:
             self._maps[row] = features
         return features
-
-
-def decoder_optimizer(decoder: Decoder, height: float) -> Adam:
-    """Adam over what of the decoder is being trained."""
-    trained = [p for p in decoder.parameters() if p.requires_grad]
-    return Adam([{"params": trained, "height": height}], lr=height, betas=(0.9, 0.99), fused=True)

@@ -114,7 +114,7 @@ class RunDir:
             return
         stored = self.read_config()
         before, after = _flat(_completed(stored, kind)), _flat(config)
-        unheard_of = (before.keys() & after.keys()) - _flat(stored).keys()
+        unheard_of = (before.keys() & after.keys()) - {*_flat(stored), *adjustable}
         changed = {
             key
             for key in {*before, *after}.difference(unheard_of)

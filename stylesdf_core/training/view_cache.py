@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.camera import OrbitCamera
+from stylesdf_core.errors import InputError
 from stylesdf_core.heads.latent import dataset_latent
 from stylesdf_core.heads.renderer import HeadRenderer
 from stylesdf_core.heads.shards import SHARD_SIZE, fill_shards
@@ -20,6 +21,8 @@ from stylesdf_core.progress import Operation
 AZIMUTH_STD, ELEVATION_STD = 0.4, 0.18
 AZIMUTH_LIMIT, ELEVATION_LIMIT = 1.1, 0.5
 COVERAGE_SIZE = 64
+#: Coverage is the share of hits of at least this many samples squared.
+SAMPLED_SIZE = 256
 
 
 def build_views(
@@ -32,8 +35,11 @@ def build_views(
     and ``covered`` (100, 64, 64) uint8, the share of each pixel that the head covers.
 
     Raises:
-        InputError, GraphicsError, StyleSDFError: see :func:`fill_shards`.
+        InputError: ``size`` is no multiple of 64; and see :func:`fill_shards`.
+        GraphicsError, StyleSDFError: see :func:`fill_shards`.
     """
+    if size % COVERAGE_SIZE:
+        raise InputError(f"Views must have a multiple of {COVERAGE_SIZE} pixels, not {size}.")
     return (
         yield from fill_shards(
             out,
@@ -64,7 +70,9 @@ def _view(renderer: HeadRenderer, index: int, *, seed: int, size: int) -> _View:
     elevation = float(np.clip(rng.normal(0.0, ELEVATION_STD), -ELEVATION_LIMIT, ELEVATION_LIMIT))
     camera = OrbitCamera(azimuth=azimuth, elevation=elevation)
     z = dataset_latent(seed, index)
-    image, covered = renderer.render_covered(renderer.shape(z), camera, size)
+    supersample = max(2, SAMPLED_SIZE // size)
+    head = renderer.shape(z)
+    image, covered = renderer.render_covered(head, camera, size, supersample=supersample)
     block = size // COVERAGE_SIZE
     covered = covered.reshape(COVERAGE_SIZE, block, COVERAGE_SIZE, block).mean(axis=(1, 3))
     return _View(z, azimuth, elevation, image, np.rint(covered * 255.0).astype(np.uint8))

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from stylesdf_core.commands.train import TrainFit
-from stylesdf_core.config import from_json
+from stylesdf_core.config import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.training.fit_config import FitConfig
+from stylesdf_core.training.run_dir import RunDir
 
 
 @pytest.fixture
@@ -53,6 +54,18 @@ def test_jobs_may_change_when_a_run_is_resumed(tmp_path: Path, data: Path) -> No
     assert json.loads((again.path / "config.json").read_text())["heads"]["jobs"] == 5
     with pytest.raises(InputError, match=r"heads\.jobs"):
         TrainFit(run_dir=tmp_path / "other", data=data, facekit=facekit, jobs=0).prepare()
+
+
+def test_jobs_reach_a_run_from_before_there_were_any(tmp_path: Path, data: Path) -> None:
+    facekit = tmp_path / "face.npz"
+    facekit.touch()
+    request = TrainFit(run_dir=tmp_path / "run", data=data, facekit=facekit, jobs=2)
+    config = json.loads(json.dumps(to_json(request.config())))
+    old = {**config, "heads": {k: v for k, v in config["heads"].items() if k != "jobs"}}
+    run = RunDir(tmp_path / "run")
+    run.write_config(old)
+    run.write_config(config, ("heads", "heads.jobs"), kind=FitConfig)
+    assert run.read_config()["heads"]["jobs"] == 2
 
 
 def test_a_run_from_before_the_phase_has_none_of_it(data: Path) -> None:

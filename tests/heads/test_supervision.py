@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylesdf_core.camera import VOLUME_RADIUS
+from stylesdf_core.camera import VOLUME_RADIUS, OrbitCamera
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.anatomy import FACE, SCLERA
 from stylesdf_core.heads.latent import dataset_latent
@@ -20,6 +20,7 @@ from stylesdf_core.heads.supervision import (
     surface_samples,
 )
 from stylesdf_core.progress import drain
+from stylesdf_core.training import view_cache
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +93,21 @@ def test_cache_resumes_and_refuses_other_settings(
     assert np.abs(shard["free_distance"][1] - item.free_distance).max() < 1e-4
     with pytest.raises(InputError, match="other settings"):
         drain(build_cache(facekit_path, tmp_path, count=4, **{**settings, "free": 33}))
+
+
+def test_views_say_how_much_of_each_pixel_is_covered(
+    renderer: HeadRenderer, facekit_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view_cache, "SHARD_SIZE", 2)
+    for size in (64, 128):
+        out = tmp_path / str(size)
+        drain(view_cache.build_views(facekit_path, out, count=2, seed=3, size=size))
+        with np.load(shard_path(out, 0)) as arrays:
+            shard = dict(arrays)
+        assert shard["images"].shape == (2, size, size, 3)
+        camera = OrbitCamera(float(shard["azimuth"][1]), float(shard["elevation"][1]))
+        mask = renderer.gbuffer(renderer.shape(shard["z"][1]), camera, 256).mask
+        share = mask.reshape(64, 4, 64, 4).mean(axis=(1, 3))
+        np.testing.assert_allclose(shard["covered"][1] / 255.0, share, atol=1e-2)
+    with pytest.raises(InputError, match="multiple of 64"):
+        drain(view_cache.build_views(facekit_path, tmp_path / "96", count=2, seed=3, size=96))

@@ -12,7 +12,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.rays import make_rays
 from stylesdf_core.training.fit_adversary import Adversary
 from stylesdf_core.training.fit_config import EndToEndConfig, FitConfig
-from stylesdf_core.training.fit_crops import Crop, cut, cut_rays, window_on
+from stylesdf_core.training.fit_crops import Crop, cut, cut_rays, windows_on
 from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank
 from stylesdf_core.training.fit_end_to_end import EndToEndPhase
 from stylesdf_core.training.fit_init import initial_generator
@@ -80,9 +80,9 @@ def test_each_picture_gives_its_own_part() -> None:
 def test_a_window_as_large_as_the_map_shows_whole_images(tiny: FitConfig) -> None:
     phase = phase_of(tiny)
     views = phase.bank.held_out()
-    window = window_on(phase.bank.random(0), torch.ones(8, 8), 8)
+    windows = windows_on(phase.bank.random(0), torch.ones(len(views.z), 8, 8), 8)
     with torch.no_grad():
-        shown = phase._show(views, [window] * len(views.z))
+        shown = phase._show(views, windows)
     assert shown.images.shape == views.images.shape
     assert shown.rgb.shape[-2:] == (8, 8)
 

@@ -12,7 +12,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
 from stylesdf_core.training.fit import run_fit
 from stylesdf_core.training.fit_config import FitConfig, RefineConfig
-from stylesdf_core.training.fit_crops import MARGIN, window_on
+from stylesdf_core.training.fit_crops import MARGIN, windows_on
 from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank
 from stylesdf_core.training.fit_init import initial_generator
 from stylesdf_core.training.fit_refine import FeatureCache, RefinePhase
@@ -28,7 +28,7 @@ def test_windows_lie_on_the_head_and_have_their_margin() -> None:
     random = torch.Generator().manual_seed(0)
     pixels = torch.arange(size * size).view(size, size)
     for _ in range(20):
-        window = window_on(random, covered, edge)
+        (window,) = windows_on(random, covered[None], edge)
         truth, decoded = window.truth, window.decoded
         assert (truth.height, truth.width) == (edge, edge)
         assert (decoded.height, decoded.width) == (edge + 2 * MARGIN,) * 2
@@ -40,7 +40,7 @@ def test_windows_lie_on_the_head_and_have_their_margin() -> None:
 
 
 def test_windows_as_large_as_the_picture_are_the_picture() -> None:
-    window = window_on(torch.Generator(), torch.ones(8, 8), 8)
+    (window,) = windows_on(torch.Generator(), torch.ones(1, 8, 8), 8)
     assert window.decoded == window.compared == window.truth
 
 
