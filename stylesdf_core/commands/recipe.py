@@ -26,7 +26,7 @@ class HeadsScale:
     Attributes:
         pictures: of the data set that the model is evaluated against, and fine-tuned with.
         heads, views: that the fit learns from, rounded up to hundreds.
-        points_steps, render_steps, decoder_steps, end_to_end_steps: of the fit's phases.
+        points_steps, render_steps, decoder_steps, refine_steps: of the fit's phases.
         width, depth, output_size: of the model.
         generated: pictures that are evaluated.
         measured, meshes: unseen heads that are compared with the truth.
@@ -39,7 +39,7 @@ class HeadsScale:
     points_steps: int = 40_000
     render_steps: int = 5_000
     decoder_steps: int = 4_000
-    end_to_end_steps: int = 10_000
+    refine_steps: int = 10_000
     width: int = 128
     depth: int = 6
     output_size: int = 256
@@ -58,7 +58,7 @@ QUICK = HeadsScale(
     points_steps=800,
     render_steps=150,
     decoder_steps=100,
-    end_to_end_steps=100,
+    refine_steps=100,
     width=64,
     depth=4,
     output_size=128,
@@ -103,6 +103,10 @@ class RecipeHeads:
     quick: bool = False
     """A small model from few heads, to see the whole road."""
 
+    end_to_end_steps: int = 0
+    """Steps of the fit in which everything learns together: minutes on a GPU, with --batch-factor 4
+    or more; 0 for none."""
+
     joint_steps: int = 0
     """Steps of end-to-end fine-tuning under both discriminators after the fit (`train joint`):
     hours on a GPU, days without one; 0 for none."""
@@ -131,8 +135,11 @@ class RecipeHeads:
             GraphicsError: heads cannot be rendered on this machine.
             TrainingError: see ``train fit`` and ``train joint``.
         """
-        if self.joint_steps < 0:
-            raise InputError(f"--joint-steps must not be negative, but is {self.joint_steps}.")
+        for flag in ("end_to_end_steps", "joint_steps"):
+            steps = getattr(self, flag)
+            if steps < 0:
+                name = flag.replace("_", "-")
+                raise InputError(f"--{name} must not be negative, but is {steps}.")
         if self.seed < 0:
             raise InputError(f"--seed must not be negative, but is {self.seed}.")
         if self.batch_factor < 1:
@@ -175,7 +182,8 @@ class RecipeHeads:
                     points_steps=scale.points_steps,
                     render_steps=scale.render_steps,
                     decoder_steps=scale.decoder_steps,
-                    end_to_end_steps=scale.end_to_end_steps,
+                    end_to_end_steps=self.end_to_end_steps,
+                    refine_steps=scale.refine_steps,
                     width=scale.width,
                     depth=scale.depth,
                     output_size=scale.output_size,

@@ -28,7 +28,7 @@ _ADJUSTABLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class TrainFit:
-    """Fit a generator to the synthetic heads: field, sampled renders, decoder, then all of it.
+    """Fit a generator to the synthetic heads: field first, then sampled renders, then decoder.
 
     Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
     """
@@ -60,15 +60,15 @@ class TrainFit:
     decoder_steps: int = 4_000
     """Steps of the third phase: the decoder and the field's shading."""
 
-    end_to_end_steps: int = 10_000
-    """Steps of the fourth phase: mapping, field and decoder together, against the truth and a
-    discriminator."""
+    end_to_end_steps: int = 0
+    """Steps of a fourth phase: mapping, field and decoder together, against the truth and a
+    discriminator. For a GPU, with --batch-factor 4 or more: small batches make it worse."""
 
-    refine_steps: int = 0
-    """Steps of a last phase: the decoder alone, once more."""
+    refine_steps: int = 10_000
+    """Steps of the last phase: the decoder alone, at last against StyleGAN2's discriminator."""
 
-    adversarial: float = 0.1
-    """Weight of the verdict of StyleGAN2's discriminator; 0 for none."""
+    adversarial: float = 0.2
+    """Weight of StyleGAN2's discriminator in the last phase; 0 for none."""
 
     batch_factor: int = 1
     """How many times more heads a step than a CPU can afford; 4 or 8 on a GPU."""
@@ -179,7 +179,7 @@ class TrainFit:
             points=scaled(PointsConfig(), self.points_steps),
             render=scaled(RenderConfig(), self.render_steps),
             decoder=scaled(DecoderConfig(), self.decoder_steps),
-            end_to_end=scaled(EndToEndConfig(adversarial=self.adversarial), self.end_to_end_steps),
+            end_to_end=scaled(EndToEndConfig(), self.end_to_end_steps),
             refine=scaled(
                 RefineConfig(adversarial=self.adversarial, sharpness=3.0, ringing=2.0, noise=False),
                 self.refine_steps,

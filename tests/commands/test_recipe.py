@@ -189,7 +189,9 @@ def test_from_the_face_model_to_a_measured_card(
     monkeypatch.setattr(supervision, "build_cache", partial(supervision.build_cache, shard_size=20))
     monkeypatch.setattr(view_cache, "SHARD_SIZE", 20)
     out = tmp_path / "recipe"
-    request = RecipeHeads(facekit=facekit_path, out=out, jobs=1, threads=2, device="cpu")
+    request = RecipeHeads(
+        facekit=facekit_path, out=out, end_to_end_steps=1, jobs=1, threads=2, device="cpu"
+    )
     scale = HeadsScale(
         pictures=16,
         heads=1,
@@ -197,7 +199,7 @@ def test_from_the_face_model_to_a_measured_card(
         points_steps=2,
         render_steps=1,
         decoder_steps=1,
-        end_to_end_steps=1,
+        refine_steps=1,
         width=16,
         depth=2,
         output_size=128,

@@ -27,8 +27,8 @@ def test_the_config_is_what_was_asked_for(tmp_path: Path, data: Path) -> None:
     )
     run = request.prepare()
     config = from_json(FitConfig, run.read_config(), "config.json")
-    assert (config.points.steps, config.end_to_end.steps, config.refine.steps) == (3, 5, 0)
-    assert config.end_to_end.adversarial == config.refine.adversarial == 0.3
+    assert (config.points.steps, config.end_to_end.steps, config.refine.steps) == (3, 5, 10_000)
+    assert config.refine.adversarial == 0.3
     assert not config.refine.noise
 
 
