@@ -143,6 +143,8 @@ class RefineConfig(AdversarialConfig):
         learning_rate: Adam's, of the decoder.
         compared_at: truth and images are compared this many times smaller: the field is a pixel or
             two off, and what is compared any finer comes out blurred.
+        detail_weight: weight of plain differences, counted where the truth is rich in detail; none
+            in runs that do not say.
         cache_gb: memory for feature maps, gigabytes; what does not fit is rendered again.
         noise: whether the decoder goes on adding noise, as it does in runs that do not say. It is
             an easy way to look sharp, but it sticks to the screen while the head turns: more than
@@ -155,6 +157,7 @@ class RefineConfig(AdversarialConfig):
     noise: bool = True
     learning_rate: float = 1e-3
     compared_at: int = 2
+    detail_weight: float = 0.0
     cache_gb: float = 8.0
 
     def __post_init__(self) -> None:

@@ -95,6 +95,10 @@ class RefinePhase(Phase):
             "ringing": ringing_loss(images, truth, edges),
         }
         loss = losses["image"] + settings.sharpness * losses["sharpness"]
+        if settings.detail_weight > 0:
+            weights = cut(detail, places, self.scale)
+            losses["detail"] = (weights / weights.mean() * (images - truth).abs()).mean()
+            loss = loss + settings.detail_weight * losses["detail"]
         loss = loss + settings.ringing * losses["ringing"]
         if settings.adversarial > 0:
             losses["adversarial"] = self.adversary.verdict(images)

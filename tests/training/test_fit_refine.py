@@ -68,7 +68,9 @@ def test_a_full_cache_renders_again_and_says_the_same(tiny: FitConfig) -> None:
 
 
 def test_refining_learns_the_pictures_and_moves_only_the_decoder(tiny: FitConfig) -> None:
-    settings = RefineConfig(steps=60, heads=4, crop=8, learning_rate=1e-2, r1_every=2, widest=8)
+    settings = RefineConfig(
+        steps=60, heads=4, crop=8, detail_weight=1.0, learning_rate=1e-2, r1_every=2, widest=8
+    )
     config = replace(tiny, refine=settings)
     generator = initial_generator(tiny.generator(256), USED_LATENTS, 0)
     before = {k: v.clone() for k, v in generator.state_dict().items()}
@@ -76,7 +78,7 @@ def test_refining_learns_the_pictures_and_moves_only_the_decoder(tiny: FitConfig
     losses = [phase.step(index) for index in range(60)]
     first = sum(float(loss["image"].detach()) for loss in losses[:5])
     assert sum(float(loss["image"].detach()) for loss in losses[-5:]) < 0.8 * first
-    assert {"adversarial", "discriminator", "score_real"} <= set(losses[0])
+    assert {"adversarial", "discriminator", "score_real", "detail"} <= set(losses[0])
     for key, value in generator.state_dict().items():
         assert torch.equal(value, before[key]) or key.startswith("decoder."), key
 
