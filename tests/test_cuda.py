@@ -134,10 +134,7 @@ def test_a_stage_runs(tmp_path: Path, kind: str, precision: Precision) -> None:
     run.write_config(to_json(config))
     result = drain(run_stage(run))
     assert result.finished
-    records = [
-        record for record in run.read_stats() if "memory_mb" in record or "seconds" in record
-    ]
-    assert len(records) >= 4
+    assert sum("seconds" in record for record in run.read_stats()) >= 4
 
 
 @pytest.fixture(autouse=True)

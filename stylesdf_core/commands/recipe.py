@@ -104,8 +104,8 @@ class RecipeHeads:
     """A small model from few heads, to see the whole road."""
 
     end_to_end_steps: int = 0
-    """Steps of the fit in which everything learns together: minutes on a GPU, with --batch-factor 4
-    or more; 0 for none."""
+    """Steps of the fit in which everything learns together: minutes on a GPU, with
+    --batch-factor 8; 0 for none."""
 
     joint_steps: int = 0
     """Steps of end-to-end fine-tuning under both discriminators after the fit (`train joint`):
@@ -115,7 +115,7 @@ class RecipeHeads:
     """Of the fit's heads, weights and batches, 0 or more; the data set has the next one."""
 
     batch_factor: int = 1
-    """How many times more heads a step of the fit than a CPU can afford; 4 or 8 on a GPU."""
+    """How many times more heads a step of the fit than a CPU can afford; 8 on a GPU."""
 
     jobs: int | None = None
     """Processes that render heads; without it, one for each processor core."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
@@ -62,7 +63,7 @@ class TrainFit:
 
     end_to_end_steps: int = 0
     """Steps of a fourth phase: mapping, field and decoder together, against the truth and a
-    discriminator. For a GPU, with --batch-factor 4 or more: small batches make it worse."""
+    discriminator. For a GPU, with --batch-factor 8: small batches make it worse."""
 
     refine_steps: int = 10_000
     """Steps of the last phase: the decoder alone, at last against StyleGAN2's discriminator."""
@@ -71,7 +72,7 @@ class TrainFit:
     """Weight of StyleGAN2's discriminator in the last phase; 0 for none."""
 
     batch_factor: int = 1
-    """How many times more heads a step than a CPU can afford; 4 or 8 on a GPU."""
+    """How many times more heads a step than a CPU can afford; 8 on a GPU."""
 
     width: int = 128
     """Channels of the field and of the feature map."""
@@ -195,7 +196,7 @@ class TrainFit:
     def settings(self) -> dict[str, Any]:
         """All fields by name, with what an empty one stands for."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {**values, "data": self.folder}
+        return {**values, "data": self.folder, "jobs": self.jobs or os.cpu_count() or 1}
 
     @property
     def folder(self) -> Path:

@@ -10,32 +10,27 @@ from torch import Tensor
 from torch.optim import Adam
 
 from stylesdf_core.networks.discriminators import StyleDiscriminator
-from stylesdf_core.training.fit_config import AdversarialConfig
+from stylesdf_core.training.fit_config import AdversarialConfig, FitConfig
 from stylesdf_core.training.losses import discriminator_loss, generator_loss, gradient_penalty
 
 
 class Adversary:
     """A discriminator with its optimizer.
 
+    R1 is in full precision, whatever the run's is.
+
     Args:
-        edge: of the images that it judges, pixels; a power of two.
-        seed: of its weights.
-        mixed: whether its convolutions are bfloat16; R1 is in full precision.
+        settings: the phase's, of the run ``config``.
     """
 
     def __init__(
-        self,
-        edge: int,
-        settings: AdversarialConfig,
-        *,
-        seed: int,
-        device: torch.device,
-        mixed: bool,
+        self, config: FitConfig, settings: AdversarialConfig, device: torch.device
     ) -> None:
         self.settings = settings
-        self._mixed = mixed
+        self._mixed = config.precision == "bfloat16"
+        edge = settings.crop * (config.output_size // config.thumb_size)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(config.seed)
             self.discriminator = StyleDiscriminator(edge, widest=settings.widest).to(device)
         lazy = settings.r1_every / (settings.r1_every + 1)
         rate = lazy * settings.discriminator_rate

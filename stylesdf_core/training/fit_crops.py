@@ -74,7 +74,7 @@ class Window:
 
 
 def interest_of(views: ViewBatch, detail: Tensor, size: int) -> Tensor:
-    """How likely each pixel of a feature map is to have a window around it, (B, 1, size, size).
+    """How likely each pixel of a feature map is to have a window around it, (B, size, size).
 
     Args:
         detail: (B, 1, S, S), how rich in detail the images are.
@@ -82,7 +82,7 @@ def interest_of(views: ViewBatch, detail: Tensor, size: int) -> Tensor:
     interest = F.adaptive_avg_pool2d(detail, size) * views.coverage(size)
     interest = interest * (1.0 - OUTLINE_REDUCTION * views.outline(size))
     everywhere = interest.mean(dim=(2, 3), keepdim=True)
-    return torch.lerp(interest, everywhere, ANYWHERE)
+    return torch.lerp(interest, everywhere, ANYWHERE)[:, 0]
 
 
 def windows_on(random: torch.Generator, interest: Tensor, edge: int) -> list[Window]:

@@ -71,13 +71,7 @@ class EndToEndPhase(Phase):
         self.scale = config.output_size // config.thumb_size
         self.surface = _Surface().to(live.field.sigmoid_beta.device)
         self._mixed = config.precision == "bfloat16"
-        self.adversary = Adversary(
-            settings.crop * self.scale,
-            settings,
-            seed=config.seed,
-            device=live.field.sigmoid_beta.device,
-            mixed=self._mixed,
-        )
+        self.adversary = Adversary(config, settings, live.field.sigmoid_beta.device)
         self.optimizers = {
             "field": field_optimizer(live, settings.learning_rate),
             "decoder": adam(self.decoder, settings.decoder_rate),
@@ -99,7 +93,7 @@ class EndToEndPhase(Phase):
         for optimizer in self.optimizers.values():
             set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
         detail = detail_weights(views.images, settings.detail)
-        interest = interest_of(views, detail, self.config.thumb_size)[:, 0]
+        interest = interest_of(views, detail, self.config.thumb_size)
         windows = windows_on(random, interest, settings.crop)
         shown = self._show(views, windows)
         points = self.bank.points(random, POINT_HEADS * settings.heads, NEAR_POINTS, SPACE_POINTS)

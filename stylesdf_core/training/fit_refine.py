@@ -56,13 +56,7 @@ class RefinePhase(Phase):
                 strength.requires_grad_(False)
         self.scale = config.output_size // config.thumb_size
         self._mixed = config.precision == "bfloat16"
-        self.adversary = Adversary(
-            settings.crop * self.scale,
-            settings,
-            seed=config.seed,
-            device=live.field.sigmoid_beta.device,
-            mixed=self._mixed,
-        )
+        self.adversary = Adversary(config, settings, live.field.sigmoid_beta.device)
         self.optimizers = {
             "decoder": adam(self.decoder, settings.learning_rate),
             "discriminator": self.adversary.optimizer,
@@ -80,7 +74,7 @@ class RefinePhase(Phase):
             self._start()
         outline = views.outline(self.config.thumb_size)
         detail = detail_weights(views.images, settings.detail)
-        interest = interest_of(views, detail, self.config.thumb_size)[:, 0]
+        interest = interest_of(views, detail, self.config.thumb_size)
         windows = windows_on(random, interest, settings.crop)
         places = [window.truth for window in windows]
         edges = F.interpolate(cut(outline, places), scale_factor=self.scale)

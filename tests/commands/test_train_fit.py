@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,28 +45,25 @@ def test_a_gpu_takes_more_heads_in_every_phase(tmp_path: Path, data: Path) -> No
         TrainFit(run_dir=tmp_path / "run", data=data, batch_factor=0).config()
 
 
-def test_jobs_may_change_when_a_run_is_resumed(tmp_path: Path, data: Path) -> None:
+def test_a_run_that_has_begun_takes_other_jobs_and_nothing_else(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a run from before there were any jobs to choose."""
     facekit = tmp_path / "face.npz"
     facekit.touch()
-    first = TrainFit(run_dir=tmp_path / "run", data=data, facekit=facekit, jobs=3)
-    first.prepare()
-    again = TrainFit(run_dir=tmp_path / "run", data=data, facekit=facekit, jobs=5).prepare()
-    assert from_json(FitConfig, again.read_config(), "").heads is not None
-    assert json.loads((again.path / "config.json").read_text())["heads"]["jobs"] == 5
-    with pytest.raises(InputError, match=r"heads\.jobs"):
-        TrainFit(run_dir=tmp_path / "other", data=data, facekit=facekit, jobs=0).prepare()
-
-
-def test_jobs_reach_a_run_from_before_there_were_any(tmp_path: Path, data: Path) -> None:
-    facekit = tmp_path / "face.npz"
-    facekit.touch()
-    request = TrainFit(run_dir=tmp_path / "run", data=data, facekit=facekit, jobs=2)
+    request = TrainFit(run_dir=tmp_path / "run", data=data, facekit=facekit)
     config = json.loads(json.dumps(to_json(request.config())))
-    old = {**config, "heads": {k: v for k, v in config["heads"].items() if k != "jobs"}}
+    del config["heads"]["jobs"]
     run = RunDir(tmp_path / "run")
-    run.write_config(old)
-    run.write_config(config, ("heads", "heads.jobs"), kind=FitConfig)
-    assert run.read_config()["heads"]["jobs"] == 2
+    run.write_config(config)
+    monkeypatch.setattr(RunDir, "latest", lambda *_: tmp_path / "a checkpoint")
+    for jobs in (2, 5):
+        replace(request, jobs=jobs).prepare()
+        assert run.read_config()["heads"]["jobs"] == jobs
+    with pytest.raises(InputError, match=r"another decoder\.heads.*points\.heads"):
+        replace(request, batch_factor=2).prepare()
+    with pytest.raises(InputError, match=r"heads\.jobs"):
+        replace(request, jobs=0).prepare()
 
 
 def test_a_run_from_before_the_phase_has_none_of_it(data: Path) -> None:

@@ -87,9 +87,8 @@ def test_a_window_as_large_as_the_map_shows_whole_images(tiny: FitConfig) -> Non
     assert shown.rgb.shape[-2:] == (8, 8)
 
 
-def test_the_verdict_leaves_the_discriminator_alone() -> None:
-    settings = EndToEndConfig(widest=8)
-    adversary = Adversary(8, settings, seed=1, device=torch.device("cpu"), mixed=False)
+def test_the_verdict_leaves_the_discriminator_alone(tiny: FitConfig) -> None:
+    adversary = Adversary(tiny, tiny.end_to_end, torch.device("cpu"))  # of 8² windows
     images = torch.randn(4, 3, 8, 8, requires_grad=True)
     adversary.verdict(images).backward()
     assert images.grad is not None
