@@ -177,7 +177,7 @@ class TrainFit:
             depth=self.depth,
             output_size=self.output_size,
             init=absolute_init(self.init),
-            points=scaled(PointsConfig(), self.points_steps),
+            points=scaled(PointsConfig(guide=1.0), self.points_steps),
             render=scaled(RenderConfig(), self.render_steps),
             decoder=scaled(DecoderConfig(), self.decoder_steps),
             end_to_end=scaled(EndToEndConfig(), self.end_to_end_steps),

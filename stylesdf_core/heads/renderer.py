@@ -44,6 +44,8 @@ BACKGROUND = (0.80, 0.82, 0.85)
 LOOKS = 1
 _GL_CLIP_DISTANCE0 = 0x3000
 _CLIP_PLANES = 5
+#: Textures of a G-buffer: colour, place, normal, rest and strands.
+_LAYERS = 5
 #: Tangents of yaw and pitch: both eyes converge on a viewer at arm's length.
 _GAZE = np.array([[-0.02, 0.0], [0.02, 0.0]], np.float32)
 
@@ -59,6 +61,9 @@ class GBuffer:
         mask: (H, W), False on the background.
         back_facing: (H, W), True where the mesh is seen from inside (through the cut neck).
         material: (H, W), one of ``anatomy.FACE`` … ``anatomy.HAIR``; 255 on the background.
+        rest: (H, W, 3), the same point on the neutral head, cm; zero on the background.
+        strands: (H, W, 3), the hair's three waves of light and dark, from coarse to fine, −1 to 1;
+            zero off the hair.
     """
 
     rgb: Float32
@@ -68,6 +73,8 @@ class GBuffer:
     mask: npt.NDArray[np.bool_]
     back_facing: npt.NDArray[np.bool_]
     material: npt.NDArray[np.uint8]
+    rest: Float32
+    strands: Float32
 
 
 class HeadRenderer:
@@ -164,7 +171,7 @@ class HeadRenderer:
         look into the cut neck.
         """
         with self._current():
-            color, place, facing = self._draw_gbuffer(geometry, camera, size, cull)
+            color, place, facing, rest, strands = self._draw_gbuffer(geometry, camera, size, cull)
         mask = color[..., 3] > 0.5
         hit = mask[..., None]
         zero = np.float32(0.0)
@@ -176,6 +183,8 @@ class HeadRenderer:
             mask=mask,
             back_facing=mask & (color[..., 3] < 0.8),
             material=np.where(mask, facing[..., 3] - 0.5, 255.0).astype(np.uint8),
+            rest=np.where(hit, rest[..., :3], zero),
+            strands=np.where(hit, strands[..., :3], zero),
         )
 
     def _draw_gbuffer(
@@ -183,7 +192,7 @@ class HeadRenderer:
     ) -> list[Float32]:
         if size not in self._gbuffers:
             self._gbuffers[size] = self._context.framebuffer(
-                [self._context.texture((size, size), 4, dtype="f4") for _ in range(3)],
+                [self._context.texture((size, size), 4, dtype="f4") for _ in range(_LAYERS)],
                 self._context.depth_renderbuffer((size, size)),
             )
         target = self._gbuffers[size]
@@ -199,7 +208,7 @@ class HeadRenderer:
             self._context.enable(moderngl.CULL_FACE)
         self._gbuffer_array.render()
         self._context.disable(moderngl.CULL_FACE)
-        layers = [target.read(components=4, attachment=i, dtype="f4") for i in range(3)]
+        layers = [target.read(components=4, attachment=i, dtype="f4") for i in range(_LAYERS)]
         return [np.frombuffer(x, np.float32).reshape(size, size, 4)[::-1] for x in layers]
 
     def _current(self) -> moderngl.Context:

@@ -50,6 +50,8 @@ layout(location = 0) out vec4 out_color;
 #ifdef GBUFFER
 layout(location = 1) out vec4 out_position;   // xyz, planar depth
 layout(location = 2) out vec4 out_normal;     // xyz, material + 1
+layout(location = 3) out vec4 out_rest;       // xyz on the neutral head, cm
+layout(location = 4) out vec4 out_strands;    // three waves of the hair, -1 to 1; 0 off the hair
 uniform vec3 camera_position, camera_forward;
 #endif
 
@@ -102,13 +104,15 @@ vec3 shade_skin(vec3 albedo, vec3 n, float gloss, float occlusion) {
     return color + key_color * tint * sheen * gloss * lit * open;
 }
 
+vec3 strands = vec3(0.0);
+
 float clump(float angle, float along, float fade) {
     float sway = waviness * 0.09 * sin(along * 0.95 + 1.7 * sin(2.0 * angle));
     float a = angle + sway;
-    float s = 0.50 * sin(13.0 * a + 1.3 * sin(3.0 * a) + 0.10 * along)
-            + 0.36 * sin(29.0 * a + 1.9 * sin(5.0 * a + 0.3) - 0.16 * along + 1.0)
-            + 0.26 * sin(47.0 * a + 2.2 * sin(7.0 * a + 1.1) + 0.22 * along + 2.0);
-    return s * fade;
+    strands = fade * vec3(sin(13.0 * a + 1.3 * sin(3.0 * a) + 0.10 * along),
+                          sin(29.0 * a + 1.9 * sin(5.0 * a + 0.3) - 0.16 * along + 1.0),
+                          sin(47.0 * a + 2.2 * sin(7.0 * a + 1.1) + 0.22 * along + 2.0));
+    return dot(strands, vec3(0.50, 0.36, 0.26));
 }
 
 vec3 shade_hair(vec3 n) {
@@ -247,7 +251,9 @@ vec3 shade_skin_parts(vec3 n) {
     float gloss = mix(1.0, 1.7, lips) * (1.0 - 0.7 * cover) * (1.0 - scalp)
                 * (0.75 + 0.5 * smoothstep(2.5, 0.5, abs(p.x)));
     vec3 color = shade_skin(albedo, n, gloss, shaded);
-    return mix(color, shade_hair(n), 0.92 * scalp);
+    color = mix(color, shade_hair(n), 0.92 * scalp);
+    strands *= scalp;
+    return color;
 }
 
 void main() {
@@ -271,6 +277,8 @@ void main() {
     out_color.a = gl_FrontFacing ? 1.0 : 0.6;
     out_position = vec4(v_position, dot(v_position - camera_position, camera_forward));
     out_normal = vec4(n, float(v_material) + 1.0);
+    out_rest = vec4(v_rest, 1.0);
+    out_strands = vec4(strands, 1.0);
 #endif
 }
 """

@@ -82,6 +82,7 @@ class SurfaceSamples:
             divided by the samples' density: 12 on the eyeballs, 2 on the narrow face, three times
             that within 1 cm of eyes, brows and lips, else 1.
         material: (N,) uint8, one of ``anatomy.FACE`` … ``anatomy.HAIR``.
+        rest, strands: (N, 3) float32, see :class:`~stylesdf_core.heads.renderer.GBuffer`.
         views: the depth maps the samples come from.
     """
 
@@ -90,6 +91,8 @@ class SurfaceSamples:
     rgb: Float32
     weights: Float32
     material: npt.NDArray[np.uint8]
+    rest: Float32
+    strands: Float32
     views: tuple[DepthView, ...]
 
 
@@ -111,7 +114,8 @@ def surface_samples(renderer: HeadRenderer, z: Float32, rng: np.random.Generator
             & ~view.back_facing
             & (np.abs(view.position) < VOLUME_RADIUS - 2e-4).all(axis=2)
         )
-        position, normal = view.position[mask], view.normal[mask]
+        layers = (view.position, view.normal, view.rgb, view.material, view.rest, view.strands)
+        position, normal, *others = (layer[mask] for layer in layers)
         origin = camera.cam2world()[:, 3].astype(np.float32)
         to_camera = origin - position
         to_camera /= np.linalg.norm(to_camera, axis=1, keepdims=True)
@@ -120,10 +124,10 @@ def surface_samples(renderer: HeadRenderer, z: Float32, rng: np.random.Generator
         keep = facing > 0.2
         pixel = 2.0 * math.tan(math.radians(fov)) / size
         areas.append(pixel**2 / facing[keep])
-        parts.append(
-            (position[keep], normal[keep], view.rgb[mask][keep], view.material[mask][keep])
-        )
-    points, normals, rgb, material = (np.concatenate([part[i] for part in parts]) for i in range(4))
+        parts.append([layer[keep] for layer in (position, normal, *others)])
+    points, normals, rgb, material, rest, strands = (
+        np.concatenate(layer) for layer in zip(*parts, strict=True)
+    )
     area = np.concatenate(areas)
     landmarks = geometry.vertices[renderer.anatomy.landmarks]
     return SurfaceSamples(
@@ -132,6 +136,8 @@ def surface_samples(renderer: HeadRenderer, z: Float32, rng: np.random.Generator
         rgb=rgb,
         weights=(_importance(points, material, landmarks) * area / area.mean()).astype(np.float32),
         material=material,
+        rest=rest,
+        strands=strands,
         views=tuple(views),
     )
 
@@ -188,6 +194,8 @@ class CacheItem:
     normals: Float32
     rgb: Float32
     material: npt.NDArray[np.uint8]
+    rest: Float32
+    strands: Float32
     free_points: Float32
     free_distance: Float32
 
@@ -205,6 +213,8 @@ def cache_item(
         normals=samples.normals[chosen],
         rgb=samples.rgb[chosen],
         material=samples.material[chosen],
+        rest=samples.rest[chosen],
+        strands=samples.strands[chosen],
         free_points=points,
         free_distance=FreeSpace(samples)(points),
     )
@@ -271,6 +281,8 @@ def _packed(items: Sequence[CacheItem]) -> dict[str, npt.NDArray[np.generic]]:
         "normals": np.rint(stacked("normals").astype(np.float64) * 127.0).astype(np.int8),
         "rgb": np.rint(stacked("rgb").astype(np.float64) * 255.0).astype(np.uint8),
         "material": stacked("material"),
+        "rest": stacked("rest").astype(np.float16),
+        "strands": np.rint(stacked("strands").astype(np.float64) * 127.0).astype(np.int8),
         "free_points": positions("free_points"),
         "free_distance": stacked("free_distance").astype(np.float16),
     }
@@ -285,6 +297,8 @@ def read_shard(path: Path) -> dict[str, npt.NDArray[np.generic]]:
             "normals": arrays["normals"].astype(np.float32) / np.float32(127.0),
             "rgb": arrays["rgb"].astype(np.float32) / np.float32(255.0),
             "material": arrays["material"],
+            "rest": arrays["rest"].astype(np.float32),
+            "strands": arrays["strands"].astype(np.float32) / np.float32(127.0),
             "free_points": arrays["free_points"].astype(np.float32) * np.float32(POINT_STEP),
             "free_distance": arrays["free_distance"].astype(np.float32),
         }

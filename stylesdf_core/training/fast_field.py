@@ -16,7 +16,7 @@ from torch import Tensor
 from stylesdf_core.camera import VOLUME_SCALE
 from stylesdf_core.networks.film_siren import FieldOutput, FilmSiren, SirenField
 
-_Outputs = tuple[Tensor, Tensor, Tensor]
+_Outputs = tuple[Tensor, ...]
 
 
 class FastField:
@@ -41,7 +41,14 @@ class FastField:
 
     def __call__(self, points: Tensor, viewdirs: Tensor, w: Tensor) -> FieldOutput:
         """As :meth:`SirenField.forward`: points and viewdirs (B, N, 3), w (B, w_dim)."""
-        return FieldOutput(*self._all(self.field, points, viewdirs, w, self.dtype))
+        return FieldOutput(*self._all(self.field, points, viewdirs, w, self.dtype)[:3])
+
+    def with_hidden(
+        self, points: Tensor, viewdirs: Tensor, w: Tensor, layers: tuple[int, ...]
+    ) -> tuple[FieldOutput, tuple[Tensor, ...]]:
+        """As above, and the outputs (B, N, width) of those layers of the trunk, from 0 upwards."""
+        output = self._all(self.field, points, viewdirs, w, self.dtype, layers)
+        return FieldOutput(*output[:3]), output[3:]
 
     def scalar(self, points: Tensor, w: Tensor) -> Tensor:
         """The scalar alone, (B, N, 1)."""
@@ -68,12 +75,22 @@ def _film(layer: FilmSiren, products: Tensor, w: Tensor) -> Tensor:
 
 
 def _trunk(field: SirenField, points: Tensor, w: Tensor, dtype: torch.dtype) -> Tensor:
+    last = len(field.trunk) - 1
+    return _hidden(field, points, w, dtype, (last,))[last]
+
+
+def _hidden(
+    field: SirenField, points: Tensor, w: Tensor, dtype: torch.dtype, layers: tuple[int, ...]
+) -> dict[int, Tensor]:
     x = points * VOLUME_SCALE
+    kept = {}
     for index, module in enumerate(field.trunk):
         layer = cast(FilmSiren, module)
         hidden = torch.float32 if index == 0 else dtype
         x = _film(layer, _product(x, layer.linear.weight, hidden), w)
-    return x
+        if index in layers:
+            kept[index] = x
+    return kept
 
 
 def _scalar(field: SirenField, points: Tensor, w: Tensor, dtype: torch.dtype) -> Tensor:
@@ -82,11 +99,17 @@ def _scalar(field: SirenField, points: Tensor, w: Tensor, dtype: torch.dtype) ->
 
 
 def _evaluate(
-    field: SirenField, points: Tensor, viewdirs: Tensor, w: Tensor, dtype: torch.dtype
+    field: SirenField,
+    points: Tensor,
+    viewdirs: Tensor,
+    w: Tensor,
+    dtype: torch.dtype,
+    layers: tuple[int, ...] = (),
 ) -> _Outputs:
-    x = _trunk(field, points, w, dtype)
-    rgb, features = _shade(field, x, viewdirs, w, dtype)
-    return field.scalar_head(x), rgb, features
+    last = len(field.trunk) - 1
+    hidden = _hidden(field, points, w, dtype, (*layers, last))
+    rgb, features = _shade(field, hidden[last], viewdirs, w, dtype)
+    return field.scalar_head(hidden[last]), rgb, features, *(hidden[layer] for layer in layers)
 
 
 def _shade(

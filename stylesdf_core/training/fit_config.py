@@ -29,7 +29,9 @@ class PointsConfig(PhaseConfig):
     Attributes:
         near: points a head and step near its surface.
         space: points a head and step in the rest of the volume.
-        learning_rate: Adam's, at its height; mapping and modulation take a quarter of it.
+        learning_rate: Adam's, at its height; mapping and modulation take half of it.
+        guide: weight of what hidden layers are asked for on the way, see
+            :mod:`stylesdf_core.training.fit_guides`; none in runs that do not say.
     """
 
     steps: int = 45_000
@@ -37,6 +39,7 @@ class PointsConfig(PhaseConfig):
     near: int = 224
     space: int = 96
     learning_rate: float = 4e-4
+    guide: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class EndToEndConfig(AdversarialConfig):
         heads: views a step; points of eight times as many heads come with them.
         crop: edge of what is compared and judged of each image, ``thumb_size`` for all of it; it
             is rendered with a margin.
-        learning_rate: Adam's, of the field; mapping and modulation take a quarter of it.
+        learning_rate: Adam's, of the field; mapping and modulation take half of it.
         decoder_rate: Adam's, of the decoder.
         clip: largest norm of the field's gradient.
     """

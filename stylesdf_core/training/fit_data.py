@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.errors import InputError
+from stylesdf_core.heads.anatomy import HAIR
 from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES
 from stylesdf_core.heads.renderer import BACKGROUND
 from stylesdf_core.heads.supervision import POINT_STEP
@@ -35,6 +36,21 @@ LOOK_EVERY = 50
 
 
 @dataclass(frozen=True)
+class Guidance:
+    """What a shader knows of B heads' near points.
+
+    Attributes:
+        rest: (B, N, 3), the surface's place on the neutral head, decimetres.
+        strands: (B, N, 3), the hair's waves, −1 to 1.
+        hair: (B, N, 1), 1 on the hair.
+    """
+
+    rest: Tensor
+    strands: Tensor
+    hair: Tensor
+
+
+@dataclass(frozen=True)
 class PointBatch:
     """Points of B heads.
 
@@ -47,6 +63,7 @@ class PointBatch:
         space_distance: (B, M, 1), signed.
         empty: (B, M, 1), 1 where only background is.
         background: (3,), colour in [0, 1].
+        guidance: None where the heads were prepared without it.
     """
 
     z: Tensor
@@ -58,6 +75,7 @@ class PointBatch:
     space_distance: Tensor
     empty: Tensor
     background: Tensor
+    guidance: Guidance | None
 
 
 @dataclass(frozen=True)
@@ -152,7 +170,13 @@ class HeadBank:
             space_distance=space_distance,
             empty=(space_distance > EMPTY_DISTANCE).float(),
             background=self._background,
+            guidance=_guidance(table, row, chosen) if "rest" in table else None,
         )
+
+    @property
+    def guided(self) -> bool:
+        """Whether batches of points come with :class:`Guidance`; InputError as above."""
+        return "rest" in self._surfaces.newest()
 
     def views(self, random: torch.Generator, heads: int) -> ViewBatch:
         """Random views of random heads."""
@@ -199,13 +223,24 @@ class _Shards:
             new = [file for file in files if file.name not in self._known]
             for number, file in enumerate(new):
                 with np.load(file, allow_pickle=False) as arrays:
-                    self._append(dict(arrays), shards=len(new) - number)
+                    self._append(file, dict(arrays), shards=len(new) - number)
                 self._known.add(file.name)
         self._asked += 1
         return self._tables
 
-    def _append(self, arrays: dict[str, npt.NDArray[np.generic]], shards: int) -> None:
-        """Add a shard, and make room at once for ``shards`` of its size."""
+    def _append(self, file: Path, arrays: dict[str, npt.NDArray[np.generic]], shards: int) -> None:
+        """Add a shard, and make room at once for ``shards`` of its size.
+
+        What the first shard does not have is left out of the others: a folder that an earlier
+        version began goes on as it was.
+        """
+        if missing := sorted(self._tables.keys() - arrays.keys()):
+            raise InputError(
+                f"{file} lacks {', '.join(missing)}, which the files before it have; delete it, "
+                "and it will be made again."
+            )
+        if self._tables:
+            arrays = {name: arrays[name] for name in self._tables}
         first, end = self.count, self.count + len(arrays["z"])
         for name, array in arrays.items():
             values = torch.from_numpy(array)
@@ -219,6 +254,14 @@ class _Shards:
                 self._tables[name] = table = grown
             table[first:end] = values.to(self._device)
         self.count = end
+
+
+def _guidance(table: dict[str, Tensor], row: Tensor, chosen: Tensor) -> Guidance:
+    return Guidance(
+        rest=table["rest"][row, chosen].float() / 10.0,
+        strands=table["strands"][row, chosen].float() / 127.0,
+        hair=(table["material"][row, chosen] == HAIR).float()[..., None],
+    )
 
 
 def _used(z: Tensor) -> Tensor:

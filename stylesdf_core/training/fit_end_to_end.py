@@ -31,10 +31,10 @@ from stylesdf_core.training.fit_decoding import (
     show_enlarged_render,
 )
 from stylesdf_core.training.fit_points import (
+    Surface,
     fast_field,
     field_optimizer,
     point_losses,
-    random_viewdirs,
     total,
 )
 from stylesdf_core.training.fit_render import SMALLEST_BETA, render_rays
@@ -52,8 +52,6 @@ WARMUP = 200
 WEIGHTED = ("sharpness", "ringing", "adversarial")
 #: Heads whose points are held for each that is shown: points cost little beside rays.
 POINT_HEADS, NEAR_POINTS, SPACE_POINTS = 8, 64, 48
-#: Heads whose points tell how far inwards the density phase has moved the surface.
-OFFSET_HEADS, OFFSET_POINTS = 64, 64
 
 
 class EndToEndPhase(Phase):
@@ -69,7 +67,7 @@ class EndToEndPhase(Phase):
             strength.requires_grad_(False)
         self.field = fast_field(live, config)
         self.scale = config.output_size // config.thumb_size
-        self.surface = _Surface().to(live.field.sigmoid_beta.device)
+        self.surface = Surface().to(live.field.sigmoid_beta.device)
         self._mixed = config.precision == "bfloat16"
         self.adversary = Adversary(config, settings, live.field.sigmoid_beta.device)
         self.optimizers = {
@@ -125,12 +123,7 @@ class EndToEndPhase(Phase):
         go_on_without_noise(self.models)
         if self.config.init is None and self.config.decoder.steps == 0:
             show_enlarged_render(self.models, views)
-        live = self.models.live
-        with torch.no_grad():
-            batch = self.bank.points(random, OFFSET_HEADS, OFFSET_POINTS, 1)
-            w = live.mapping(batch.z)
-            output = self.field(batch.near, random_viewdirs(batch.near, random), w)
-            self.surface.offset.copy_((output.scalar - batch.near_distance).median())
+        self.surface.find(self.field, self.models.live, self.bank, random)
 
     def _show(self, views: ViewBatch, windows: list[Window]) -> _Shown:
         """Volume renders of the windows and what the decoder makes of them."""
@@ -196,13 +189,3 @@ class _Shown:
     rgb: Tensor
     coverage: Tensor
     images: Tensor
-
-
-class _Surface(nn.Module):
-    """How much the field's distances exceed the true ones; part of the training state."""
-
-    offset: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("offset", torch.zeros(()))

@@ -14,11 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from stylesdf_core.camera import VOLUME_RADIUS
+from stylesdf_core.errors import InputError
 from stylesdf_core.networks.film_siren import FilmSiren, SirenField
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.training.fast_field import FastField
 from stylesdf_core.training.fit_config import FitConfig
 from stylesdf_core.training.fit_data import HeadBank, PointBatch
+from stylesdf_core.training.fit_guides import Guides, guide_optimizer
 from stylesdf_core.training.fit_samples import evaluate_volume
 from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
 from stylesdf_core.training.losses import slope_loss
@@ -33,6 +35,8 @@ DISTANCE_LIMIT = 0.05
 PAIR_STEP = 0.003
 #: Rays of turned cameras leave the volume's cube; out to this, world units, nothing may appear.
 OUTER_RADIUS = 0.17
+#: Heads, and points of each, that tell where a field's surface lies.
+OFFSET_HEADS, OFFSET_POINTS = 64, 64
 #: The view direction is the camera frame's, whose rays lie within 0.15 rad of −z (static_viewdirs).
 VIEW_SPREAD = 0.06
 
@@ -41,34 +45,58 @@ class PointsPhase(Phase):
     """Supervised points; see the module.
 
     Args:
-        models: β is set for rendering and stays fixed.
+        models: β stays fixed, at what suits renders of 24 samples unless there are weights to go
+            on from; those keep theirs, and their surface stays where it is.
+
+    Raises:
+        InputError: the heads were prepared without what the guides ask for.
     """
 
     def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
         self.models = models
         self.bank = bank
         self.config = config
-        for model in (models.live, models.ema):
-            nn.init.constant_(model.field.sigmoid_beta, POINTS_BETA)
+        if config.init is None:
+            for model in (models.live, models.ema):
+                nn.init.constant_(model.field.sigmoid_beta, POINTS_BETA)
         models.live.requires_grad_(False)
         models.live.mapping.requires_grad_(True)
         models.live.field.requires_grad_(True)
         models.live.field.sigmoid_beta.requires_grad_(False)
         self.field = fast_field(models.live, config)
+        self.surface = Surface().to(models.live.field.sigmoid_beta.device)
         height = config.points.learning_rate
         self.optimizers = {"field": field_optimizer(models.live, height)}
-        self.networks = {}
+        self.networks = {"surface": self.surface}
+        self.guides: Guides | None = None
+        if config.points.guide > 0.0:
+            if not bank.guided:
+                raise InputError(
+                    f"{config.data} holds heads of an earlier version, which lack what guides the "
+                    "field (rest, strands); choose another folder to prepare them again."
+                )
+            self.guides = Guides(config.width, config.depth).to(self.surface.offset.device)
+            self.optimizers["guides"] = guide_optimizer(self.guides)
+            self.networks["guides"] = self.guides
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One Adam step on points of random heads; see :class:`Phase`."""
-        settings = self.config.points
+        settings, live = self.config.points, self.models.live
         random = self.bank.random(self.config.seed * 1_000_003 + index)
+        if index == 0 and self.config.init is not None:
+            self.surface.find(self.field, live, self.bank, random)
         batch = self.bank.points(random, settings.heads, settings.near, settings.space)
-        losses = point_losses(self.field, self.models.live, batch, random)
-        optimizer = self.optimizers["field"]
-        set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
-        update(optimizer, total(losses), self.models.live)
-        return losses
+        offset = self.surface.offset
+        losses = point_losses(self.field, live, batch, random, offset, self.guides)
+        for optimizer in self.optimizers.values():
+            set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
+            optimizer.zero_grad(set_to_none=True)
+        weights = {"rest": settings.guide, "strands": settings.guide}
+        total({name: weights.get(name, 1.0) * loss for name, loss in losses.items()}).backward()
+        nn.utils.clip_grad_norm_([p for p in live.parameters() if p.requires_grad], 0.5)
+        for optimizer in self.optimizers.values():
+            optimizer.step()
+        return {name: loss.detach() for name, loss in losses.items()}
 
     def evaluate(self, samples: Path) -> dict[str, float]:
         """Volume renders of held-out heads against truth."""
@@ -87,6 +115,7 @@ def point_losses(
     batch: PointBatch,
     random: torch.Generator,
     offset: Tensor | float = 0.0,
+    guides: Guides | None = None,
 ) -> dict[str, Tensor]:
     """Weighted terms of the points phase, by name; their sum is minimised.
 
@@ -96,6 +125,8 @@ def point_losses(
     Args:
         offset: by how much the field's distances exceed the true ones, world units; not 0 once
             the density phase has moved the surface inwards.
+        guides: readouts of hidden layers, whose terms (``rest``, ``strands``) come unweighted; the
+            batch must have its guidance.
     """
     near, space = batch.near.shape[1], batch.space.shape[1]
     pairs, outer = near // 4, max(1, space // 3)
@@ -107,7 +138,8 @@ def point_losses(
     around = (2.0 * around - 1.0) * OUTER_RADIUS
     points = torch.cat([batch.near, batch.near[:, :pairs] + steps, batch.space, around], dim=1)
     viewdirs = random_viewdirs(points, random)
-    output = field(points, viewdirs, generator.mapping(batch.z))
+    layers = () if guides is None else guides.layers
+    output, hidden = field.with_hidden(points, viewdirs, generator.mapping(batch.z), layers)
     parts = [near, pairs, space, outer]
     at_near, beside, at_space, at_around = (output.scalar - offset).split(parts, dim=1)
     rgb_near, _, rgb_space, rgb_around = torch.sigmoid(output.rgb).split(parts, dim=1)
@@ -122,7 +154,11 @@ def point_losses(
     gap = distance_to_volume(around)  # (B, M, 1)
     intrusion = (gap.clamp_max(DISTANCE_LIMIT) - at_around).clamp_min(0.0)
     tint = (rgb_around - batch.background).abs().mean(dim=-1, keepdim=True)
+    guided = {}
+    if guides is not None and batch.guidance is not None:
+        guided = guides.losses([layer[:, :near] for layer in hidden], batch.guidance)
     return {
+        **guided,
         "color": (rgb_near - batch.near_color).abs().mean(),
         "distance": (at_near - batch.near_distance).abs().mean() * 40.0,
         "space": distance_error.abs().mean() * 10.0,
@@ -130,6 +166,30 @@ def point_losses(
         "background": 0.2 * (batch.empty * background_error).mean(),
         "around": ((gap > 0.0) * (10.0 * intrusion + 0.2 * tint)).mean(),
     }
+
+
+class Surface(nn.Module):
+    """How much a field's distances exceed the true ones, world units; part of the training state.
+
+    The density phase moves surfaces inwards for renders of few samples, and what trains on after
+    it shall not move them back.
+    """
+
+    offset: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("offset", torch.zeros(()))
+
+    @torch.no_grad()
+    def find(
+        self, field: FastField, generator: Generator, bank: HeadBank, random: torch.Generator
+    ) -> None:
+        """Measure it: the median over points of random heads."""
+        batch = bank.points(random, OFFSET_HEADS, OFFSET_POINTS, 1)
+        w = generator.mapping(batch.z)
+        output = field(batch.near, random_viewdirs(batch.near, random), w)
+        self.offset.copy_((output.scalar - batch.near_distance).median())
 
 
 def distance_to_volume(points: Tensor) -> Tensor:
@@ -153,7 +213,7 @@ def random_viewdirs(points: Tensor, random: torch.Generator) -> Tensor:
 
 
 def field_optimizer(generator: Generator, height: float) -> torch.optim.Adam:
-    """Adam over mapping and field; what modulates moves at a quarter of the rate.
+    """Adam over mapping and field; what modulates moves at half the rate.
 
     β, some 5e-4, moves at a hundredth: Adam's steps know nothing of a parameter's size.
     """
@@ -162,7 +222,7 @@ def field_optimizer(generator: Generator, height: float) -> torch.optim.Adam:
     others = [p for p in generator.field.parameters() if p not in modulating and p is not beta]
     groups = [
         {"params": others, "height": height},
-        {"params": list(modulating), "height": height / 4.0},
+        {"params": list(modulating), "height": height / 2.0},
         {"params": [beta], "height": height / 100.0},
     ]
     return torch.optim.Adam(groups, lr=height, fused=True)

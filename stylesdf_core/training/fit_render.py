@@ -21,6 +21,7 @@ from stylesdf_core.training.fit_config import FitConfig
 from stylesdf_core.training.fit_data import HeadBank
 from stylesdf_core.training.fit_points import (
     WARMUP,
+    Surface,
     fast_field,
     field_optimizer,
     point_losses,
@@ -70,15 +71,18 @@ class RenderPhase(Phase):
         models.live.mapping.requires_grad_(True)
         models.live.field.requires_grad_(True)
         self.field = fast_field(models.live, config)
+        self.surface = Surface().to(models.live.field.sigmoid_beta.device)
         height = config.render.learning_rate
         self.optimizers = {"field": field_optimizer(models.live, height)}
-        self.networks = {}
+        self.networks = {"surface": self.surface}
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One Adam step on random rays of random views; see :class:`Phase`."""
         settings, generator = self.config.render, self.models.live
         random = self.bank.random(self.config.seed * 1_000_003 + 500_000_000 + index)
         views = self.bank.views(random, settings.heads)
+        if index == 0:
+            self.surface.find(self.field, generator, self.bank, random)
         size = self.config.thumb_size
         shape = (settings.heads, settings.rays)
         pixels = torch.randint(size * size, shape, generator=random, device=random.device)
@@ -90,7 +94,7 @@ class RenderPhase(Phase):
         truth = _pick((views.thumbs(size).movedim(1, -1) + 1.0) / 2.0, pixels)
         covered = _pick(views.coverage(size).movedim(1, -1), pixels)
         batch = self.bank.points(random, settings.heads, NEAR_POINTS, SPACE_POINTS)
-        losses = point_losses(self.field, generator, batch, random)
+        losses = point_losses(self.field, generator, batch, random, self.surface.offset)
         losses["render"] = 2.0 * (render.rgb - truth).abs().mean()
         losses["coverage"] = (render.coverage - covered).abs().mean()
         optimizer = self.optimizers["field"]

@@ -361,6 +361,7 @@ def _restore_phase(phase: Phase, saved: dict[str, Any]) -> None:
     for key, optimizer in phase.optimizers.items():
         optimizer.load_state_dict(saved["optimizers"][key])
     for key, network in phase.networks.items():
-        network.load_state_dict(saved["networks"][key])
+        if key in saved["networks"]:  # an earlier version may have done without it
+            network.load_state_dict(saved["networks"][key])
     for key, scaler in phase.scalers.items():
         scaler.load_state_dict(saved["scalers"][key])

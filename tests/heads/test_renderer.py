@@ -69,6 +69,24 @@ def test_surface_is_the_mesh(renderer: HeadRenderer) -> None:
         assert (view.material == material).any()
 
 
+def test_pixels_know_their_place_on_the_neutral_head_and_their_strands(
+    renderer: HeadRenderer,
+) -> None:
+    geometry = renderer.shape(_z())
+    view = renderer.gbuffer(geometry, OrbitCamera(azimuth=0.3), SIZE)
+    skin, hair = view.material == FACE, view.material == HAIR
+    distance, _ = cKDTree(renderer.anatomy.neutral).query(view.rest[skin])
+    assert np.median(distance) < 0.15  # cm, within a triangle
+    assert (view.strands[skin] == 0.0).mean() > 0.9  # but for roots that hair grows from
+    assert (np.abs(view.strands) <= 1.0).all()
+    assert view.strands[hair].std(axis=0).min() > 0.4
+    assert not view.rest[~view.mask].any()
+    assert not view.strands[~view.mask].any()
+    # What the shader makes of them: lighter where the waves are high.
+    wave = view.strands[hair] @ np.array([0.50, 0.36, 0.26])
+    assert np.corrcoef(wave, view.rgb[hair].mean(axis=1))[0, 1] > 0.3
+
+
 def test_triangles_face_outwards(renderer: HeadRenderer) -> None:
     geometry = renderer.shape(_z())
     plain = renderer.gbuffer(geometry, OrbitCamera(azimuth=0.5), SIZE)

@@ -90,6 +90,8 @@ def test_cache_resumes_and_refuses_other_settings(
     assert np.array_equal(shard["z"][1], dataset_latent(0, 3))
     assert np.abs(shard["points"][1] - item.points).max() < 2e-5
     assert np.abs(shard["rgb"][1] - item.rgb).max() < 0.005
+    assert np.abs(shard["rest"][1] - item.rest).max() < 0.01  # cm
+    assert np.abs(shard["strands"][1] - item.strands).max() < 0.005
     assert np.abs(shard["free_distance"][1] - item.free_distance).max() < 1e-4
     with pytest.raises(InputError, match="other settings"):
         drain(build_cache(facekit_path, tmp_path, count=4, **{**settings, "free": 33}))

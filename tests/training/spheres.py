@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from stylesdf_core.camera import VOLUME_RADIUS
+from stylesdf_core.heads.anatomy import FACE, HAIR
 from stylesdf_core.heads.latent import LATENT_DIM
 from stylesdf_core.heads.supervision import POINT_STEP
 from stylesdf_core.training.fit_config import (
@@ -21,6 +22,8 @@ from stylesdf_core.training.fit_config import (
 HEADS, SURFACE, FREE, SIZE = 20, 64, 64, 16
 #: Radius of the head that all latents have.
 SPHERE = 0.06
+#: The neutral head's, cm.
+REST_RADIUS = 8.0
 
 
 def write_spheres(folder: Path) -> None:
@@ -37,7 +40,9 @@ def write_spheres(folder: Path) -> None:
         points=np.rint(SPHERE * normals / POINT_STEP).astype(np.int16),
         normals=np.rint(normals * 127.0).astype(np.int8),
         rgb=np.full((HEADS, SURFACE, 3), 200, np.uint8),
-        material=np.zeros((HEADS, SURFACE), np.uint8),
+        material=np.where(normals[..., 1] > 0.5, HAIR, FACE).astype(np.uint8),
+        rest=(REST_RADIUS * normals).astype(np.float16),
+        strands=np.rint(127.0 * np.sin(6.0 * normals)).astype(np.int8),
         free_points=np.rint(free / POINT_STEP).astype(np.int16),
         free_distance=distance.astype(np.float16),
     )
@@ -60,7 +65,7 @@ def tiny_fit(data: Path) -> FitConfig:
         depth=2,
         thumb_size=8,
         output_size=16,
-        points=PointsConfig(steps=2, heads=2, near=16, space=8),
+        points=PointsConfig(steps=2, heads=2, near=16, space=8, guide=1.0),
         render=RenderConfig(steps=2, heads=2, rays=8),
         decoder=DecoderConfig(steps=2, heads=2, crop=6),
         end_to_end=EndToEndConfig(steps=2, heads=2, crop=4, r1_every=2, widest=8),

@@ -1,0 +1,135 @@
+"""Guides of the points phase: hidden layers learn what a shader knows, and the field with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.networks.film_siren import SirenField
+from stylesdf_core.training.fast_field import FastField
+from stylesdf_core.training.fit_config import FitConfig
+from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank
+from stylesdf_core.training.fit_guides import Guides
+from stylesdf_core.training.fit_init import initial_generator
+from stylesdf_core.training.fit_points import PointsPhase
+from stylesdf_core.training.loop import Models
+from tests.training.spheres import HEADS, REST_RADIUS, write_spheres
+
+
+def phase_of(config: FitConfig, **changes: float) -> PointsPhase:
+    settings = replace(config.points, heads=4, near=32, learning_rate=2e-3, **changes)
+    generator = initial_generator(config.generator(256), USED_LATENTS, 0)
+    config = replace(config, points=settings)
+    return PointsPhase(Models.of(generator), HeadBank(Path(config.data)), config)
+
+
+def without(folder: Path, names: Collection[str], *, shard: int = 0) -> None:
+    """Write the folder's first surfaces again as ``shard``, as if nobody had known ``names``."""
+    with np.load(folder / "surface" / "shard-00000.npz") as file:
+        arrays = {key: file[key] for key in file.files if key not in names}
+    np.savez(folder / "surface" / f"shard-{shard:05d}.npz", **arrays)
+
+
+def test_layers_learn_place_and_strands(tiny: FitConfig) -> None:
+    phase = phase_of(tiny, steps=300)
+    losses = [phase.step(index) for index in range(300)]
+    for name in ("rest", "strands", "color"):
+        first, last = (sum(float(x[name]) for x in part) for part in (losses[:5], losses[-5:]))
+        assert last < 0.6 * first, name
+
+
+def test_guides_move_the_field(tiny: FitConfig) -> None:
+    """Nothing else differs from step to step, so it is they who do."""
+    with_guides, alone = phase_of(tiny, steps=9), phase_of(tiny, steps=9, guide=0.0)
+    for index in range(3):  # readouts begin at zero, hence have no gradient to pass on at first
+        seen, unseen = with_guides.step(index), alone.step(index)
+    assert set(seen) - set(unseen) == {"rest", "strands"}
+    assert alone.guides is None
+    first, second = (x.models.live.field.trunk[0].state_dict() for x in (with_guides, alone))
+    assert not torch.equal(first["linear.weight"], second["linear.weight"])
+
+
+def test_hidden_layers_are_those_of_the_field() -> None:
+    torch.manual_seed(0)
+    field = SirenField(8, 16, 3)
+    points, w = torch.randn(2, 30, 3) * 0.05, torch.randn(2, 8)
+    viewdirs = torch.nn.functional.normalize(torch.randn(2, 30, 3), dim=-1)
+    fast = FastField(field, torch.float32, compiled=False)
+    with torch.no_grad():
+        plain = fast(points, viewdirs, w)
+        for layers in ((0, 2), (1,), ()):
+            output, hidden = fast.with_hidden(points, viewdirs, w, layers)
+            assert torch.equal(output.rgb, plain.rgb)
+            assert len(hidden) == len(layers)
+        last = fast.with_hidden(points, viewdirs, w, (0, 2))[1][-1]
+        torch.testing.assert_close(last, field.trunk_features(points, w), atol=2e-5, rtol=1e-4)
+
+
+def test_a_shallow_field_has_both_readouts_at_its_last_layer(tiny: FitConfig) -> None:
+    assert Guides(16, 6).layers == (2, 5)
+    phase = phase_of(replace(tiny, depth=1), steps=2)
+    assert phase.guides is not None
+    assert phase.guides.layers == (0, 0)
+    assert float(phase.step(0)["rest"]) > 0.0
+
+
+def test_truth_is_in_units_of_a_head(spheres: Path) -> None:
+    batch = HeadBank(spheres).points(torch.Generator().manual_seed(0), 3, 20, 5)
+    assert batch.guidance is not None
+    length = batch.guidance.rest.norm(dim=-1)
+    torch.testing.assert_close(length, torch.full_like(length, REST_RADIUS / 10), atol=2e-3, rtol=0)
+    assert batch.guidance.strands.abs().max() <= 1.0
+    hair = batch.guidance.hair[..., 0]
+    assert torch.equal(hair, (batch.near_normal[..., 1] > 0.5).float())
+
+
+def test_heads_of_an_earlier_version_are_refused_or_used_without(
+    tiny: FitConfig, tmp_path: Path
+) -> None:
+    write_spheres(tmp_path / "old")
+    without(tmp_path / "old", ("rest", "strands"))
+    config = replace(tiny, data=str(tmp_path / "old"))
+    with pytest.raises(InputError, match=r"earlier version.*choose another folder"):
+        phase_of(config)
+    assert "rest" not in phase_of(config, guide=0.0).step(0)
+
+
+def test_a_folder_that_an_earlier_version_began_goes_on(tmp_path: Path) -> None:
+    write_spheres(tmp_path)
+    without(tmp_path, (), shard=1)
+    without(tmp_path, ("rest", "strands"))
+    bank = HeadBank(tmp_path)
+    assert not bank.guided
+    rows = bank.points(torch.Generator().manual_seed(0), 64, 1, 1).z
+    assert len(rows.unique(dim=0)) > HEADS - 16, "heads of both files"
+
+
+def test_a_file_that_lacks_what_others_have_is_named(tmp_path: Path) -> None:
+    write_spheres(tmp_path)
+    without(tmp_path, ("strands",), shard=1)
+    with pytest.raises(InputError, match=r"shard-00001.npz lacks strands.*made again"):
+        HeadBank(tmp_path).points(torch.Generator().manual_seed(0), 2, 2, 2)
+
+
+def test_weights_to_go_on_from_keep_beta_and_surface(tiny: FitConfig) -> None:
+    """A field whose surface was moved inwards is measured there, and held there."""
+    phases = []
+    for moved in (0.0, 0.0016):
+        generator = initial_generator(tiny.generator(256), USED_LATENTS, 0)
+        with torch.no_grad():
+            generator.field.scalar_head.bias.add_(moved)
+            generator.field.sigmoid_beta.fill_(7e-4)
+        config = replace(tiny, init="somewhere")
+        phases.append(PointsPhase(Models.of(generator), HeadBank(Path(tiny.data)), config))
+    plain, shifted = (phase.step(0) for phase in phases)
+    offsets = [float(phase.surface.offset) for phase in phases]
+    assert offsets[1] - offsets[0] == pytest.approx(0.0016, abs=1e-6)
+    torch.testing.assert_close(plain["distance"], shifted["distance"], atol=1e-5, rtol=1e-4)
+    for phase in phases:
+        assert float(phase.models.live.field.sigmoid_beta) == pytest.approx(7e-4)
