@@ -178,7 +178,7 @@ class TrainFit:
             output_size=self.output_size,
             init=absolute_init(self.init),
             points=scaled(PointsConfig(guide=1.0), self.points_steps),
-            render=scaled(RenderConfig(), self.render_steps),
+            render=scaled(RenderConfig(interest=0.5), self.render_steps),
             decoder=scaled(DecoderConfig(), self.decoder_steps),
             end_to_end=scaled(EndToEndConfig(), self.end_to_end_steps),
             refine=scaled(

@@ -48,13 +48,20 @@ class RenderConfig(PhaseConfig):
 
     Attributes:
         rays: rays of each head's view and step.
+        interest: share of the rays that go where there is most to see, as end-to-end's windows do;
+            none in runs that do not say.
         learning_rate: as in :class:`PointsConfig`.
     """
 
     steps: int = 6_000
     heads: int = 16
     rays: int = 128
+    interest: float = 0.0
     learning_rate: float = 1e-4
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.interest <= 1.0:
+            raise InputError(f"render.interest must lie in [0, 1], not {self.interest}.")
 
 
 @dataclass(frozen=True)

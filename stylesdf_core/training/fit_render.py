@@ -17,8 +17,9 @@ from stylesdf_core.camera import focal_length
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.rays import cam2world, make_rays
 from stylesdf_core.training.fast_field import FastField
-from stylesdf_core.training.fit_config import FitConfig
-from stylesdf_core.training.fit_data import HeadBank
+from stylesdf_core.training.fit_config import FitConfig, RenderConfig
+from stylesdf_core.training.fit_crops import interest_of
+from stylesdf_core.training.fit_data import HeadBank, ViewBatch
 from stylesdf_core.training.fit_points import (
     WARMUP,
     Surface,
@@ -30,6 +31,7 @@ from stylesdf_core.training.fit_points import (
 )
 from stylesdf_core.training.fit_samples import FOV, evaluate_volume
 from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
+from stylesdf_core.training.losses import detail_weights
 from stylesdf_core.volume_rendering import (
     compositing_weights,
     sample_depths,
@@ -41,6 +43,8 @@ from stylesdf_core.volume_rendering import (
 HEAVY_SAMPLES = 6
 #: A hundredth of the samples' spacing, world units: sharper than any outline needs.
 SMALLEST_BETA = 1e-4
+#: How much likelier a ray of interest is where the truth is rich in detail.
+DETAIL = 3.0
 #: Points a head of the first phase's losses that go on holding the distances.
 NEAR_POINTS, SPACE_POINTS = 128, 96
 
@@ -84,8 +88,7 @@ class RenderPhase(Phase):
         if index == 0:
             self.surface.find(self.field, generator, self.bank, random)
         size = self.config.thumb_size
-        shape = (settings.heads, settings.rays)
-        pixels = torch.randint(size * size, shape, generator=random, device=random.device)
+        pixels = chosen_pixels(views, settings, size, random)
         focal = focal_length(FOV, size)
         rays = make_rays(cam2world(views.azimuth, views.elevation), focal, size)
         picked = [_pick(x, pixels) for x in (rays.origins, rays.directions, rays.viewdirs)]
@@ -107,6 +110,20 @@ class RenderPhase(Phase):
     def evaluate(self, samples: Path) -> dict[str, float]:
         """As in the points phase."""
         return evaluate_volume(self.models.ema, self.bank, samples)
+
+
+def chosen_pixels(
+    views: ViewBatch, settings: RenderConfig, size: int, random: torch.Generator
+) -> Tensor:
+    """Flat indices (B, R) of the pixels whose rays are rendered."""
+    sought = round(settings.interest * settings.rays)
+    shape = (settings.heads, settings.rays - sought)
+    pixels = torch.randint(size * size, shape, generator=random, device=random.device)
+    if sought == 0:
+        return pixels
+    interest = interest_of(views, detail_weights(views.images, DETAIL), size).flatten(1)
+    found = interest.to(random.device).multinomial(sought, generator=random)
+    return torch.cat([pixels, found], dim=1).to(interest.device)
 
 
 def _pick(image: Tensor, pixels: Tensor) -> Tensor:

@@ -1,0 +1,73 @@
+"""The render phase: where its rays go, and what it holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.training.fit_config import FitConfig, RenderConfig
+from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank, ViewBatch
+from stylesdf_core.training.fit_init import initial_generator
+from stylesdf_core.training.fit_render import RenderPhase, chosen_pixels
+from stylesdf_core.training.loop import Models
+
+SIZE = 32
+
+
+def views_of_a_checkered_disk() -> ViewBatch:
+    """Two heads that are a disk each, plain on the left and checkered on the right."""
+    y, x = torch.meshgrid(*2 * [torch.linspace(-1.0, 1.0, 128)], indexing="ij")
+    disk = (x.square() + y.square() < 0.5).float()
+    checks = (torch.arange(128) // 2 % 2)[None] ^ (torch.arange(128) // 2 % 2)[:, None]
+    image = disk * torch.where(x > 0.0, checks.float(), 0.5)
+    covered = torch.nn.functional.adaptive_avg_pool2d(disk[None], 64)
+    zeros = torch.zeros(2)
+    images = image.expand(2, 3, 128, 128)
+    return ViewBatch(zeros, torch.zeros(2, 256), zeros, zeros, images, covered.expand(2, 1, 64, 64))
+
+
+def test_rays_of_interest_go_where_there_is_detail() -> None:
+    views, random = views_of_a_checkered_disk(), torch.Generator().manual_seed(0)
+    settings = RenderConfig(heads=2, rays=200, interest=1.0)
+    pixels = chosen_pixels(views, settings, SIZE, random)
+    assert pixels.shape == (2, 200)
+    assert all(len(row.unique()) == 200 for row in pixels), "no ray twice"
+    right = (pixels % SIZE >= SIZE // 2).float().mean()
+    assert right > 0.65
+    covered = torch.gather(views.coverage(SIZE).flatten(1), 1, pixels)
+    assert covered.mean() > 0.8
+
+
+def test_the_other_rays_go_anywhere() -> None:
+    views = views_of_a_checkered_disk()
+    random = torch.Generator().manual_seed(0)
+    halves = chosen_pixels(views, RenderConfig(heads=2, rays=100, interest=0.5), SIZE, random)
+    anywhere = torch.randint(SIZE**2, (2, 50), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(halves[:, :50], anywhere)
+    plain = chosen_pixels(views, RenderConfig(heads=2, rays=50), SIZE, random.manual_seed(0))
+    assert torch.equal(plain, anywhere), "runs that do not say draw what they always drew"
+
+
+def test_impossible_shares_are_refused() -> None:
+    with pytest.raises(InputError, match=r"render.interest must lie in \[0, 1\], not 1.5"):
+        RenderConfig(interest=1.5)
+
+
+def test_a_surface_that_was_moved_stays_there(tiny: FitConfig) -> None:
+    """A field shifted inwards: its points' distances are as wrong as they were without."""
+    losses, offsets = [], []
+    for moved in (0.0, 0.0016):
+        generator = initial_generator(tiny.generator(256), USED_LATENTS, 0)
+        with torch.no_grad():
+            generator.field.scalar_head.bias.add_(moved)
+            generator.field.sigmoid_beta.fill_(0.002)
+        config = replace(tiny, render=replace(tiny.render, interest=0.5))
+        phase = RenderPhase(Models.of(generator), HeadBank(Path(tiny.data)), config)
+        losses.append(phase.step(0)["distance"])
+        offsets.append(float(phase.surface.offset))
+    assert offsets[1] - offsets[0] == pytest.approx(0.0016, abs=1e-6)
+    torch.testing.assert_close(losses[0], losses[1], atol=1e-5, rtol=1e-4)
