@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from stylesdf_core.training.fit_config import FitConfig
+from stylesdf_core.training.stage_config import DecoderStageConfig, RendererConfig
 from tests.training.spheres import tiny_fit, write_spheres
+from tests.training.stage_phases import stage_config, write_images, write_weights
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +33,25 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stages")
+    write_images(folder / "images")
+    write_weights(folder / "whole.safetensors")
+    return folder
+
+
+@pytest.fixture
+def renderer(folder: Path) -> RendererConfig:
+    config = stage_config("renderer", folder)
+    assert isinstance(config, RendererConfig)
+    return config
+
+
+@pytest.fixture
+def decoder(folder: Path) -> DecoderStageConfig:
+    config = stage_config("decoder", folder)
+    assert isinstance(config, DecoderStageConfig)
+    return config

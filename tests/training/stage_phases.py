@@ -15,13 +15,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stylesdf_core.checkpoints import save_safetensors
-from stylesdf_core.config import GeneratorConfig
+from stylesdf_core.config import GeneratorConfig, to_json
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import drain
 from stylesdf_core.training.decoder_phase import DecoderPhase
 from stylesdf_core.training.joint_phase import JointPhase
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.real_images import RealImages, Share, open_real_images
+from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.snapshots import Snapshots
 from stylesdf_core.training.stage_config import (
     DecoderStageConfig,
@@ -32,6 +33,7 @@ from stylesdf_core.training.stage_config import (
     RendererConfig,
     RunConfig,
     SphereConfig,
+    SphereInitConfig,
     VolumeLosses,
 )
 from stylesdf_core.training.surroundings import Surroundings
@@ -184,3 +186,15 @@ def assert_same_gradients(found: dict[str, Tensor], expected: dict[str, Tensor])
     for key, value in expected.items():
         scale = float(value.abs().max())
         torch.testing.assert_close(found[key], value, rtol=1e-6, atol=1e-9 + 1e-7 * scale)
+
+
+def start(folder: Path, config: Config | SphereInitConfig) -> RunDir:
+    run = RunDir(folder)
+    run.write_config(to_json(config))
+    return run
+
+
+def state(run: RunDir) -> dict[str, Any]:
+    saved = run.load_checkpoint()
+    assert saved is not None
+    return saved
