@@ -34,9 +34,9 @@ class HeadsScale:
     """
 
     pictures: int = 6000
-    heads: int = 8000
-    views: int = 4000
-    points_steps: int = 40_000
+    heads: int = 12_000
+    views: int = 8_000
+    points_steps: int = 30_000
     render_steps: int = 5_000
     decoder_steps: int = 4_000
     refine_steps: int = 10_000

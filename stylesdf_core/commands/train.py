@@ -46,13 +46,13 @@ class TrainFit:
     data: Path | None = None
     """Folder of prepared heads, filled up when --facekit is given; default RUN_DIR/heads."""
 
-    heads: int = 8000
+    heads: int = 12_000
     """Heads to prepare surfaces of, rounded up to hundreds."""
 
-    views: int = 4000
+    views: int = 8_000
     """Heads to render a view of, rounded up to hundreds."""
 
-    points_steps: int = 40_000
+    points_steps: int = 30_000
     """Steps of the first phase: coloured points of the meshes."""
 
     render_steps: int = 5_000

@@ -26,6 +26,8 @@ class PhaseConfig:
 class PointsConfig(PhaseConfig):
     """First phase: the mesh itself supervises the field, nothing is rendered.
 
+    Many heads a step and few points of each: what a field has least of is heads.
+
     Attributes:
         near: points a head and step near its surface.
         space: points a head and step in the rest of the volume.
@@ -35,10 +37,10 @@ class PointsConfig(PhaseConfig):
     """
 
     steps: int = 45_000
-    heads: int = 32
-    near: int = 224
-    space: int = 96
-    learning_rate: float = 4e-4
+    heads: int = 128
+    near: int = 80
+    space: int = 24
+    learning_rate: float = 5e-4
     guide: float = 0.0
 
 
@@ -54,10 +56,10 @@ class RenderConfig(PhaseConfig):
     """
 
     steps: int = 6_000
-    heads: int = 16
-    rays: int = 128
+    heads: int = 24
+    rays: int = 96
     interest: float = 0.0
-    learning_rate: float = 1e-4
+    learning_rate: float = 2e-4
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.interest <= 1.0:
@@ -188,8 +190,8 @@ class HeadsConfig:
     """
 
     facekit: str
-    surfaces: int = 8_000
-    views: int = 4_000
+    surfaces: int = 12_000
+    views: int = 8_000
     jobs: int | None = None
 
     def __post_init__(self) -> None:
