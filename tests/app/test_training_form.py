@@ -72,8 +72,8 @@ def test_a_fit_is_asked_for_like_the_other_stages() -> None:
     assert request_of(form, Path("/runs"), name="mine") == TrainFit(
         run_dir=Path("/runs/mine"), facekit=Path("/face"), views=300, init="/runs/before"
     )
-    assert defaults(form)["points_steps"] == "40,000"
-    assert defaults(form)["views"] == "4,000"
+    assert defaults(form)["points_steps"] == "30,000"
+    assert defaults(form)["views"] == "8,000"
     assert defaults(form)["data"] == str(Path("RUN_DIR", "heads"))
     fields = {item.name: item for _, items in sections("fit") for item in items}
     assert {name for name, item in fields.items() if item.kind == "folder"} == {"facekit", "data"}
