@@ -7,7 +7,7 @@ from the surface, colour is the background's, which the last sample of every ray
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -88,14 +88,12 @@ class PointsPhase(Phase):
         batch = self.bank.points(random, settings.heads, settings.near, settings.space)
         offset = self.surface.offset
         losses = point_losses(self.field, live, batch, random, offset, self.guides)
-        for optimizer in self.optimizers.values():
+        optimizers = list(self.optimizers.values())
+        for optimizer in optimizers:
             set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
-            optimizer.zero_grad(set_to_none=True)
         weights = {"rest": settings.guide, "strands": settings.guide}
-        total({name: weights.get(name, 1.0) * loss for name, loss in losses.items()}).backward()
-        nn.utils.clip_grad_norm_([p for p in live.parameters() if p.requires_grad], 0.5)
-        for optimizer in self.optimizers.values():
-            optimizer.step()
+        weighted = {name: weights.get(name, 1.0) * loss for name, loss in losses.items()}
+        update(optimizers, total(weighted), live)
         return {name: loss.detach() for name, loss in losses.items()}
 
     def evaluate(self, samples: Path) -> dict[str, float]:
@@ -155,7 +153,8 @@ def point_losses(
     intrusion = (gap.clamp_max(DISTANCE_LIMIT) - at_around).clamp_min(0.0)
     tint = (rgb_around - batch.background).abs().mean(dim=-1, keepdim=True)
     guided = {}
-    if guides is not None and batch.guidance is not None:
+    if guides is not None:
+        assert batch.guidance is not None
         guided = guides.losses([layer[:, :near] for layer in hidden], batch.guidance)
     return {
         **guided,
@@ -241,9 +240,11 @@ def total(losses: dict[str, Tensor]) -> Tensor:
     return torch.stack(list(losses.values())).sum()
 
 
-def update(optimizer: torch.optim.Optimizer, loss: Tensor, model: nn.Module) -> None:
-    """Backward, clip the gradient's norm at 0.5, step."""
-    optimizer.zero_grad(set_to_none=True)
+def update(optimizers: Sequence[torch.optim.Optimizer], loss: Tensor, model: nn.Module) -> None:
+    """Backward, clip the norm of the model's gradient at 0.5, step."""
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 0.5)
-    optimizer.step()
+    for optimizer in optimizers:
+        optimizer.step()

@@ -102,7 +102,7 @@ class RenderPhase(Phase):
         losses["coverage"] = (render.coverage - covered).abs().mean()
         optimizer = self.optimizers["field"]
         set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
-        update(optimizer, total(losses), generator)
+        update([optimizer], total(losses), generator)
         with torch.no_grad():
             generator.field.sigmoid_beta.clamp_(min=SMALLEST_BETA)
         return {**losses, "beta": generator.field.sigmoid_beta.detach()[0]}
