@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from stylesdf_core.errors import InputError
+from stylesdf_core.training import loop
 from stylesdf_core.training.fit_config import FitConfig, RenderConfig
 from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank, ViewBatch
 from stylesdf_core.training.fit_init import initial_generator
@@ -71,3 +72,21 @@ def test_a_surface_that_was_moved_stays_there(tiny: FitConfig) -> None:
         offsets.append(float(phase.surface.offset))
     assert offsets[1] - offsets[0] == pytest.approx(0.0016, abs=1e-6)
     torch.testing.assert_close(losses[0], losses[1], atol=1e-5, rtol=1e-4)
+
+
+def test_a_checkpoint_from_before_surfaces_were_measured_is_resumed(tiny: FitConfig) -> None:
+    """It held its points to the true surface, and goes on to."""
+    phase, earlier = (
+        RenderPhase(
+            Models.of(initial_generator(tiny.generator(256), USED_LATENTS, 0)),
+            HeadBank(Path(tiny.data)),
+            tiny,
+        )
+        for _ in range(2)
+    )
+    earlier.step(0)
+    optimizers = {"field": earlier.optimizers["field"].state_dict()}
+    loop._restore_phase(phase, {"optimizers": optimizers, "networks": {}, "scalers": {}})
+    phase.step(1)
+    assert float(phase.surface.offset) == 0.0
+    assert float(earlier.surface.offset) != 0.0
