@@ -72,7 +72,7 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "end_to_end_steps", "refine_steps", "batch_factor",
         ),
     ),
-    ("Size", ("width", "depth", "output_size")),
+    ("Size", ("width", "depth", "output_size", "samples")),
     (
         "Learning",
         (

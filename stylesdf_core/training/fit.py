@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -132,10 +132,12 @@ def _first_generator(config: FitConfig, *, fresh: bool) -> Generator:
     architecture = config.generator(LATENT_DIM)
     if config.init is None or not fresh:
         return initial_generator(architecture, USED_LATENTS, config.seed)
-    generator = load_checkpoint(model_zoo.resolve(config.init).path).generator
-    if generator.config != architecture:
+    trained = load_checkpoint(model_zoo.resolve(config.init).path).generator
+    if replace(trained.config, samples=config.samples) != architecture:
         raise InputError(
-            f"{config.init} holds another architecture ({generator.config}) than the run's config "
+            f"{config.init} holds another architecture ({trained.config}) than the run's config "
             f"asks for ({architecture})."
         )
-    return generator.requires_grad_(True)
+    generator = Generator(architecture)
+    generator.load_state_dict(trained.state_dict())
+    return generator

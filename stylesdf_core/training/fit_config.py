@@ -32,8 +32,9 @@ class PointsConfig(PhaseConfig):
         near: points a head and step near its surface.
         space: points a head and step in the rest of the volume.
         learning_rate: Adam's, at its height; mapping and modulation take half of it.
-        guide: weight of what hidden layers are asked for on the way, see
-            :mod:`stylesdf_core.training.fit_guides`; none in runs that do not say.
+        guide: weight of what hidden layers are asked for on the way, in this phase and wherever
+            points are held, see :mod:`stylesdf_core.training.fit_guides`; none in runs that do not
+            say.
     """
 
     steps: int = 45_000
@@ -210,6 +211,9 @@ class FitConfig:
         heads: what to prepare there first; None where all of it is there.
         width, depth: of the field.
         thumb_size, output_size, channel_multiplier: see :class:`GeneratorConfig`.
+        samples: points per ray, the paper's 24 in runs that do not say. A ray shows the colour of
+            its first sample inside the head, up to a whole spacing behind the surface: 12 mm with
+            24, which is an iris.
         init: weights, model name or run to continue from; None for fresh ones.
         points, render, decoder, end_to_end, refine: the phases, in this order.
         precision: of matrix products and convolutions during training.
@@ -230,6 +234,7 @@ class FitConfig:
     thumb_size: int = 64
     output_size: int = 256
     channel_multiplier: int = 1
+    samples: int = 24
     init: str | None = None
     points: PointsConfig = field(default_factory=PointsConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
@@ -273,6 +278,7 @@ class FitConfig:
             thumb_size=self.thumb_size,
             output_size=self.output_size,
             channel_multiplier=self.channel_multiplier,
+            samples=self.samples,
         )
 
     def phase_steps(self) -> dict[str, int]:

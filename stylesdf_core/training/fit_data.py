@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.heads.anatomy import HAIR
+from stylesdf_core.heads.anatomy import HAIR, SCLERA
 from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES
 from stylesdf_core.heads.renderer import BACKGROUND
 from stylesdf_core.heads.supervision import POINT_STEP
@@ -31,6 +31,10 @@ NEAR_STD, WIDE_STD = 0.0015, 0.006
 #: Beyond this distance from the surface, world units, colour is the background's.
 EMPTY_DISTANCE = 0.015
 
+#: Of the heads' irises, decimetres.
+IRIS_RADIUS = 0.058
+#: Where the neutral head's mouth is, and how far around it lips end, decimetres.
+MOUTH, MOUTH_RADIUS = (0.0, -0.34, 1.08), 0.3
 #: Batches after which the folder is looked at again.
 LOOK_EVERY = 50
 
@@ -43,11 +47,18 @@ class Guidance:
         rest: (B, N, 3), the surface's place on the neutral head, decimetres.
         strands: (B, N, 3), the hair's waves, −1 to 1.
         hair: (B, N, 1), 1 on the hair.
+        parts: (B, N, 3), 1 on the left (+x) eyeball, on the right one, and around the mouth.
     """
 
     rest: Tensor
     strands: Tensor
     hair: Tensor
+    parts: Tensor
+
+    @property
+    def places(self) -> Tensor:
+        """As ``rest``, in radii of an iris."""
+        return self.rest / IRIS_RADIUS
 
 
 @dataclass(frozen=True)
@@ -257,10 +268,14 @@ class _Shards:
 
 
 def _guidance(table: dict[str, Tensor], row: Tensor, chosen: Tensor) -> Guidance:
+    rest, material = table["rest"][row, chosen].float() / 10.0, table["material"][row, chosen]
+    eyeball, left = material == SCLERA, rest[..., 0] > 0.0
+    mouth = (rest - rest.new_tensor(MOUTH)).norm(dim=-1) < MOUTH_RADIUS
     return Guidance(
-        rest=table["rest"][row, chosen].float() / 10.0,
+        rest=rest,
         strands=table["strands"][row, chosen].float() / 127.0,
-        hair=(table["material"][row, chosen] == HAIR).float()[..., None],
+        hair=(material == HAIR).float()[..., None],
+        parts=torch.stack([eyeball & left, eyeball & ~left, mouth], dim=-1).float(),
     )
 
 

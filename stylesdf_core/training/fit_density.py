@@ -1,4 +1,4 @@
-"""Between renders and decoder: β and one offset of the distances, chosen by what 24 samples show.
+"""Between renders and decoder: β and one offset of the distances, chosen by what samples show.
 
 σ = sigmoid(−d/β)/β is half opaque a little outside d = 0 where rays graze the surface. Training
 answers with an ever smaller β, which leaves outlines jagged. A β of a quarter pixel with the

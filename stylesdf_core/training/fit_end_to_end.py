@@ -31,14 +31,13 @@ from stylesdf_core.training.fit_decoding import (
     show_enlarged_render,
 )
 from stylesdf_core.training.fit_points import (
-    Surface,
     fast_field,
     field_optimizer,
-    point_losses,
     total,
 )
 from stylesdf_core.training.fit_render import SMALLEST_BETA, render_rays
 from stylesdf_core.training.fit_samples import FOV, evaluate_decoder
+from stylesdf_core.training.fit_supervision import PointSupervision
 from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
 from stylesdf_core.training.losses import (
     detail_weights,
@@ -67,17 +66,18 @@ class EndToEndPhase(Phase):
             strength.requires_grad_(False)
         self.field = fast_field(live, config)
         self.scale = config.output_size // config.thumb_size
-        self.surface = Surface().to(live.field.sigmoid_beta.device)
+        self.supervision = PointSupervision(live, self.field, bank, config)
         self._mixed = config.precision == "bfloat16"
         self.adversary = Adversary(config, settings, live.field.sigmoid_beta.device)
         self.optimizers = {
             "field": field_optimizer(live, settings.learning_rate),
             "decoder": adam(self.decoder, settings.decoder_rate),
             "discriminator": self.adversary.optimizer,
+            **self.supervision.optimizers,
         }
         self.networks = {
             "discriminator": self.adversary.discriminator,
-            "surface": self.surface,
+            **self.supervision.networks,
         }
         self.batch = settings.heads
 
@@ -94,8 +94,8 @@ class EndToEndPhase(Phase):
         interest = interest_of(views, detail, self.config.thumb_size)
         windows = windows_on(random, interest, settings.crop)
         shown = self._show(views, windows)
-        points = self.bank.points(random, POINT_HEADS * settings.heads, NEAR_POINTS, SPACE_POINTS)
-        held = point_losses(self.field, live, points, random, self.surface.offset)
+        heads = POINT_HEADS * settings.heads
+        held = self.supervision.losses(random, heads, NEAR_POINTS, SPACE_POINTS)
         losses, truth = self._compare(shown, views, windows, detail)
         weights = {name: getattr(settings, name) for name in WEIGHTED}
         self._update(total(held) + total({k: weights.get(k, 1.0) * v for k, v in losses.items()}))
@@ -107,13 +107,15 @@ class EndToEndPhase(Phase):
 
     def _update(self, loss: Tensor) -> None:
         """Move the generator; the field's gradient is clipped, as in the phases before."""
-        field, decoder = self.optimizers["field"], self.optimizers["decoder"]
-        for optimizer in (field, decoder):
+        moving = [
+            optimizer for name, optimizer in self.optimizers.items() if name != "discriminator"
+        ]
+        for optimizer in moving:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        moved = [p for group in field.param_groups for p in group["params"]]
+        moved = [p for group in self.optimizers["field"].param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(moved, self.config.end_to_end.clip)
-        for optimizer in (field, decoder):
+        for optimizer in moving:
             optimizer.step()
         with torch.no_grad():
             self.models.live.field.sigmoid_beta.clamp_(min=SMALLEST_BETA)
@@ -123,7 +125,7 @@ class EndToEndPhase(Phase):
         go_on_without_noise(self.models)
         if self.config.init is None and self.config.decoder.steps == 0:
             show_enlarged_render(self.models, views)
-        self.surface.find(self.field, self.models.live, self.bank, random)
+        self.supervision.find_surface(random)
 
     def _show(self, views: ViewBatch, windows: list[Window]) -> _Shown:
         """Volume renders of the windows and what the decoder makes of them."""

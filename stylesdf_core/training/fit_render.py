@@ -1,8 +1,8 @@
 """Second phase of the fit: volume renders against rendered truth.
 
-Twenty-four samples are 0.01 apart, five times β: what a ray shows depends on where its samples
-fall. This phase lets field and β settle so that the *sampled* render is right, while the points'
-losses go on holding distances.
+Samples are 0.01 apart (the paper's 24) or half of it, many times β: what a ray shows depends on
+where its samples fall. This phase lets field and β settle so that the *sampled* render is right,
+while the points' losses go on holding distances and what the guides taught.
 """
 
 from __future__ import annotations
@@ -22,14 +22,13 @@ from stylesdf_core.training.fit_crops import interest_of
 from stylesdf_core.training.fit_data import HeadBank, ViewBatch
 from stylesdf_core.training.fit_points import (
     WARMUP,
-    Surface,
     fast_field,
     field_optimizer,
-    point_losses,
     total,
     update,
 )
 from stylesdf_core.training.fit_samples import FOV, evaluate_volume
+from stylesdf_core.training.fit_supervision import PointSupervision
 from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
 from stylesdf_core.training.losses import detail_weights
 from stylesdf_core.volume_rendering import (
@@ -45,8 +44,8 @@ HEAVY_SAMPLES = 6
 SMALLEST_BETA = 1e-4
 #: How much likelier a ray of interest is where the truth is rich in detail.
 DETAIL = 3.0
-#: Points a head of the first phase's losses that go on holding the distances.
-NEAR_POINTS, SPACE_POINTS = 128, 96
+#: Heads whose points are held for each that is shown, and points of each.
+POINT_HEADS, NEAR_POINTS, SPACE_POINTS = 3, 64, 24
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,11 @@ class RenderPhase(Phase):
         models.live.mapping.requires_grad_(True)
         models.live.field.requires_grad_(True)
         self.field = fast_field(models.live, config)
-        self.surface = Surface().to(models.live.field.sigmoid_beta.device)
+        self.supervision = PointSupervision(models.live, self.field, bank, config)
+        self.networks = self.supervision.networks
         height = config.render.learning_rate
         self.optimizers = {"field": field_optimizer(models.live, height)}
-        self.networks = {"surface": self.surface}
+        self.optimizers |= self.supervision.optimizers
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One Adam step on random rays of random views; see :class:`Phase`."""
@@ -86,7 +86,7 @@ class RenderPhase(Phase):
         random = self.bank.random(self.config.seed * 1_000_003 + 500_000_000 + index)
         views = self.bank.views(random, settings.heads)
         if index == 0:
-            self.surface.find(self.field, generator, self.bank, random)
+            self.supervision.find_surface(random)
         size = self.config.thumb_size
         pixels = chosen_pixels(views, settings, size, random)
         focal = focal_length(FOV, size)
@@ -96,16 +96,18 @@ class RenderPhase(Phase):
         render = render_rays(self.field, generator, w, *picked)
         truth = _pick((views.thumbs(size).movedim(1, -1) + 1.0) / 2.0, pixels)
         covered = _pick(views.coverage(size).movedim(1, -1), pixels)
-        batch = self.bank.points(random, settings.heads, NEAR_POINTS, SPACE_POINTS)
-        losses = point_losses(self.field, generator, batch, random, self.surface.offset)
+        heads = POINT_HEADS * settings.heads
+        losses = self.supervision.losses(random, heads, NEAR_POINTS, SPACE_POINTS)
         losses["render"] = 2.0 * (render.rgb - truth).abs().mean()
         losses["coverage"] = (render.coverage - covered).abs().mean()
-        optimizer = self.optimizers["field"]
-        set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
-        update([optimizer], total(losses), generator)
+        optimizers = list(self.optimizers.values())
+        for optimizer in optimizers:
+            set_rate(optimizer, rate_factor(index, settings.steps, WARMUP))
+        update(optimizers, total(losses), generator)
         with torch.no_grad():
             generator.field.sigmoid_beta.clamp_(min=SMALLEST_BETA)
-        return {**losses, "beta": generator.field.sigmoid_beta.detach()[0]}
+        seen = {name: loss.detach() for name, loss in losses.items()}
+        return {**seen, "beta": generator.field.sigmoid_beta.detach()[0]}
 
     def evaluate(self, samples: Path) -> dict[str, float]:
         """As in the points phase."""

@@ -358,10 +358,12 @@ def _disk_errors(run: RunDir) -> Iterator[None]:
 
 
 def _restore_phase(phase: Phase, saved: dict[str, Any]) -> None:
+    # An earlier version may have done without some of them.
     for key, optimizer in phase.optimizers.items():
-        optimizer.load_state_dict(saved["optimizers"][key])
+        if key in saved["optimizers"]:
+            optimizer.load_state_dict(saved["optimizers"][key])
     for key, network in phase.networks.items():
-        if key in saved["networks"]:  # an earlier version may have done without it
+        if key in saved["networks"]:
             network.load_state_dict(saved["networks"][key])
     for key, scaler in phase.scalers.items():
         scaler.load_state_dict(saved["scalers"][key])

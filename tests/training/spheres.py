@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from stylesdf_core.camera import VOLUME_RADIUS
-from stylesdf_core.heads.anatomy import FACE, HAIR
+from stylesdf_core.heads.anatomy import FACE, HAIR, SCLERA
 from stylesdf_core.heads.latent import LATENT_DIM
 from stylesdf_core.heads.supervision import POINT_STEP
 from stylesdf_core.training.fit_config import (
@@ -23,7 +23,7 @@ HEADS, SURFACE, FREE, SIZE = 20, 64, 64, 16
 #: Radius of the head that all latents have.
 SPHERE = 0.06
 #: The neutral head's, cm.
-REST_RADIUS = 8.0
+REST_RADIUS = 10.0
 
 
 def write_spheres(folder: Path) -> None:
@@ -31,6 +31,8 @@ def write_spheres(folder: Path) -> None:
     z = rng.standard_normal((HEADS, LATENT_DIM)).astype(np.float32)
     normals = rng.standard_normal((HEADS, SURFACE, 3))
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
+    material = np.where(normals[..., 1] > 0.5, HAIR, FACE)
+    material[(normals[..., 2] > 0.6) & (material == FACE)] = SCLERA
     free = rng.uniform(-VOLUME_RADIUS, VOLUME_RADIUS, (HEADS, FREE, 3))
     distance = np.linalg.norm(free, axis=-1) - SPHERE
     (folder / "surface").mkdir(parents=True)
@@ -40,7 +42,7 @@ def write_spheres(folder: Path) -> None:
         points=np.rint(SPHERE * normals / POINT_STEP).astype(np.int16),
         normals=np.rint(normals * 127.0).astype(np.int8),
         rgb=np.full((HEADS, SURFACE, 3), 200, np.uint8),
-        material=np.where(normals[..., 1] > 0.5, HAIR, FACE).astype(np.uint8),
+        material=material.astype(np.uint8),
         rest=(REST_RADIUS * normals).astype(np.float16),
         strands=np.rint(127.0 * np.sin(6.0 * normals)).astype(np.int8),
         free_points=np.rint(free / POINT_STEP).astype(np.int16),

@@ -57,7 +57,7 @@ def test_the_surface_is_held_where_the_density_phase_has_put_it(tiny: FitConfig)
         with torch.no_grad():
             model.field.scalar_head.bias.add_(0.0016)
     first, second = plain.step(0), shifted.step(0)
-    difference = float(shifted.surface.offset - plain.surface.offset)
+    difference = float(shifted.supervision.surface.offset - plain.supervision.surface.offset)
     assert difference == pytest.approx(0.0016, abs=1e-6)
     assert float(second["points_distance"]) == pytest.approx(
         float(first["points_distance"]), rel=1e-3

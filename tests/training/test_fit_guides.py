@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.networks.film_siren import SirenField
@@ -36,21 +37,68 @@ def without(folder: Path, names: Collection[str], *, shard: int = 0) -> None:
     np.savez(folder / "surface" / f"shard-{shard:05d}.npz", **arrays)
 
 
-def test_layers_learn_place_and_strands(tiny: FitConfig) -> None:
-    phase = phase_of(tiny, steps=300)
-    losses = [phase.step(index) for index in range(300)]
-    for name in ("rest", "strands", "color"):
-        first, last = (sum(float(x[name]) for x in part) for part in (losses[:5], losses[-5:]))
-        assert last < 0.6 * first, name
+def told_by(phase: PointsPhase) -> dict[str, float]:
+    """What the best readouts of the field's layers leave unknown, by term."""
+    generator, guides = phase.models.live, Guides(phase.config.width, phase.config.depth)
+    batch = phase.bank.points(torch.Generator().manual_seed(5), 64, 60, 1)
+    assert batch.guidance is not None
+    guides.find(generator, batch)
+    fast = FastField(generator.field, torch.float32, compiled=False)
+    with torch.no_grad():
+        w = generator.mapping(batch.z)
+        output, hidden = fast.with_hidden(batch.near, ahead(batch.near), w, guides.layers)
+        losses = guides.losses((*hidden, output.features), batch.guidance)
+    return {name: float(loss) for name, loss in losses.items()}
+
+
+def ahead(points: Tensor) -> Tensor:
+    return torch.tensor([0.0, 0.0, -1.0]).expand_as(points)
+
+
+def test_guided_layers_tell_more(tiny: FitConfig) -> None:
+    """Place, strands and parts can be read from them better than from a field without guides."""
+    config = replace(tiny, width=32)
+    guided, alone = (phase_of(config, steps=100, guide=guide) for guide in (1.0, 0.0))
+    for index in range(100):
+        guided.step(index)
+        alone.step(index)
+    seen, unseen = told_by(guided), told_by(alone)
+    for name in Guides.NAMES:
+        assert seen[name] < 0.8 * unseen[name], name
+
+
+def test_readouts_begin_as_what_layers_tell(tiny: FitConfig) -> None:
+    """Least squares is no worse than any other readout, and better than the mean."""
+    generator = initial_generator(tiny.generator(256), USED_LATENTS, 0).requires_grad_(False)
+    batch = HeadBank(Path(tiny.data)).points(torch.Generator().manual_seed(0), 16, 60, 1)
+    truth = batch.guidance
+    assert truth is not None
+    guides = Guides(tiny.width, tiny.depth)
+    assert not guides.ready
+    guides.find(generator, batch)
+    assert guides.ready
+    fast = FastField(generator.field, torch.float32, compiled=False)
+    w = generator.mapping(batch.z)
+    output, hidden = fast.with_hidden(batch.near, ahead(batch.near), w, guides.layers)
+    right = guides.parts(output.features)[..., 3:6]
+    for told, true, mask in (
+        (guides.rest(hidden[0]), truth.rest, torch.ones_like(truth.hair)),
+        (guides.strands(hidden[1]), truth.strands, truth.hair),
+        (right, truth.places, truth.parts[..., 1:2]),
+    ):
+        chosen = true[mask[..., 0] > 0.0]
+        error, mean = told[mask[..., 0] > 0.0] - chosen, chosen.mean(dim=0)
+        # Least squares leaves nothing that the readout could still take away.
+        torch.testing.assert_close(error.mean(dim=0), torch.zeros_like(mean), atol=5e-3, rtol=0)
+        assert error.square().mean() < 0.95 * (chosen - mean).square().mean()
 
 
 def test_guides_move_the_field(tiny: FitConfig) -> None:
     """Nothing else differs from step to step, so it is they who do."""
     with_guides, alone = phase_of(tiny, steps=9), phase_of(tiny, steps=9, guide=0.0)
-    for index in range(3):  # readouts begin at zero, hence have no gradient to pass on at first
-        seen, unseen = with_guides.step(index), alone.step(index)
-    assert set(seen) - set(unseen) == {"rest", "strands"}
-    assert alone.guides is None
+    seen, unseen = with_guides.step(0), alone.step(0)
+    assert set(seen) - set(unseen) == set(Guides.NAMES)
+    assert alone.supervision.guides is None
     first, second = (x.models.live.field.trunk[0].state_dict() for x in (with_guides, alone))
     assert not torch.equal(first["linear.weight"], second["linear.weight"])
 
@@ -74,8 +122,8 @@ def test_hidden_layers_are_those_of_the_field() -> None:
 def test_a_shallow_field_has_both_readouts_at_its_last_layer(tiny: FitConfig) -> None:
     assert Guides(16, 6).layers == (2, 5)
     phase = phase_of(replace(tiny, depth=1), steps=2)
-    assert phase.guides is not None
-    assert phase.guides.layers == (0, 0)
+    assert phase.supervision.guides is not None
+    assert phase.supervision.guides.layers == (0, 0)
     assert float(phase.step(0)["rest"]) > 0.0
 
 
@@ -85,8 +133,18 @@ def test_truth_is_in_units_of_a_head(spheres: Path) -> None:
     length = batch.guidance.rest.norm(dim=-1)
     torch.testing.assert_close(length, torch.full_like(length, REST_RADIUS / 10), atol=2e-3, rtol=0)
     assert batch.guidance.strands.abs().max() <= 1.0
-    hair = batch.guidance.hair[..., 0]
-    assert torch.equal(hair, (batch.near_normal[..., 1] > 0.5).float())
+    hair, parts = batch.guidance.hair[..., 0], batch.guidance.parts
+    x, y, z = batch.near_normal.unbind(dim=-1)
+    assert torch.equal(hair, (y > 0.5).float())
+    eyes = (y <= 0.5) & (z > 0.6)
+    assert torch.equal(parts[..., 0] > 0.0, eyes & (x > 0.0))
+    assert torch.equal(parts[..., 1] > 0.0, eyes & (x <= 0.0))
+    mouth = torch.tensor([0.0, -3.4, 10.8]) / REST_RADIUS
+    near = (batch.near_normal - mouth).norm(dim=-1) < 3.0 / REST_RADIUS
+    assert 0.0 < near.float().mean() < 0.2
+    assert (parts[..., 2] == near).float().mean() > 0.97, "but for rounding"
+    places = batch.guidance.places
+    torch.testing.assert_close(places[..., 0], x * REST_RADIUS / 0.58, atol=0.15, rtol=0)
 
 
 def test_heads_of_an_earlier_version_are_refused_or_used_without(
@@ -128,7 +186,7 @@ def test_weights_to_go_on_from_keep_beta_and_surface(tiny: FitConfig) -> None:
         config = replace(tiny, init="somewhere")
         phases.append(PointsPhase(Models.of(generator), HeadBank(Path(tiny.data)), config))
     plain, shifted = (phase.step(0) for phase in phases)
-    offsets = [float(phase.surface.offset) for phase in phases]
+    offsets = [float(phase.supervision.surface.offset) for phase in phases]
     assert offsets[1] - offsets[0] == pytest.approx(0.0016, abs=1e-6)
     torch.testing.assert_close(plain["distance"], shifted["distance"], atol=1e-5, rtol=1e-4)
     for phase in phases:

@@ -12,6 +12,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.training import loop
 from stylesdf_core.training.fit_config import FitConfig, RenderConfig
 from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank, ViewBatch
+from stylesdf_core.training.fit_guides import Guides
 from stylesdf_core.training.fit_init import initial_generator
 from stylesdf_core.training.fit_render import RenderPhase, chosen_pixels
 from stylesdf_core.training.loop import Models
@@ -69,13 +70,28 @@ def test_a_surface_that_was_moved_stays_there(tiny: FitConfig) -> None:
         config = replace(tiny, render=replace(tiny.render, interest=0.5))
         phase = RenderPhase(Models.of(generator), HeadBank(Path(tiny.data)), config)
         losses.append(phase.step(0)["distance"])
-        offsets.append(float(phase.surface.offset))
+        offsets.append(float(phase.supervision.surface.offset))
     assert offsets[1] - offsets[0] == pytest.approx(0.0016, abs=1e-6)
     torch.testing.assert_close(losses[0], losses[1], atol=1e-5, rtol=1e-4)
 
 
+def test_what_guides_taught_is_held(tiny: FitConfig) -> None:
+    """Readouts are found at the first step, and learn on with the field."""
+    generator = initial_generator(tiny.generator(256), USED_LATENTS, 0)
+    phase = RenderPhase(Models.of(generator), HeadBank(Path(tiny.data)), tiny)
+    guides = phase.supervision.guides
+    assert guides is not None
+    assert not guides.ready
+    losses = phase.step(0)
+    assert set(Guides.NAMES) <= set(losses)
+    assert guides.ready
+    before = guides.rest.weight.clone()
+    phase.step(1)
+    assert not torch.equal(guides.rest.weight, before)
+
+
 def test_a_checkpoint_from_before_surfaces_were_measured_is_resumed(tiny: FitConfig) -> None:
-    """It held its points to the true surface, and goes on to."""
+    """It held its points to the true surface, and goes on to; readouts it lacks are found."""
     phase, earlier = (
         RenderPhase(
             Models.of(initial_generator(tiny.generator(256), USED_LATENTS, 0)),
@@ -87,6 +103,6 @@ def test_a_checkpoint_from_before_surfaces_were_measured_is_resumed(tiny: FitCon
     earlier.step(0)
     optimizers = {"field": earlier.optimizers["field"].state_dict()}
     loop._restore_phase(phase, {"optimizers": optimizers, "networks": {}, "scalers": {}})
-    phase.step(1)
-    assert float(phase.surface.offset) == 0.0
-    assert float(earlier.surface.offset) != 0.0
+    assert "rest" in phase.step(1)
+    assert float(phase.supervision.surface.offset) == 0.0
+    assert float(earlier.supervision.surface.offset) != 0.0
