@@ -48,8 +48,8 @@ class PointsPhase(Phase):
         models.live.mapping.requires_grad_(True)
         models.live.field.requires_grad_(True)
         models.live.field.sigmoid_beta.requires_grad_(False)
-        field = fast_field(models.live, config)
-        self.supervision = PointSupervision(models.live, field, bank, config)
+        self.field = fast_field(models.live, config)
+        self.supervision = PointSupervision(models.live, self.field, bank, config)
         self.networks = self.supervision.networks
         height = config.points.learning_rate
         self.optimizers = {"field": field_optimizer(models.live, height)}

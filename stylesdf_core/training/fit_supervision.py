@@ -26,6 +26,8 @@ DISTANCE_LIMIT = 0.05
 PAIR_STEP = 0.003
 #: Rays of turned cameras leave the volume's cube; out to this, world units, nothing may appear.
 OUTER_RADIUS = 0.17
+#: How much more colours count on either eyeball and around the mouth, where people look.
+ATTENTION = (5.0, 5.0, 0.5)
 #: Heads, and points of each, that tell where a field's surface lies and what its layers know.
 KNOWN_HEADS, KNOWN_POINTS = 192, 64
 #: The view direction is the camera frame's, whose rays lie within 0.15 rad of −z (static_viewdirs).
@@ -132,13 +134,17 @@ def point_losses(
     intrusion = (gap.clamp_max(DISTANCE_LIMIT) - at_around).clamp_min(0.0)
     tint = (rgb_around - batch.background).abs().mean(dim=-1, keepdim=True)
     guided = {}
+    color_error = (rgb_near - batch.near_color).abs()
     if guides is not None:
         assert batch.guidance is not None
+        seen = batch.guidance.parts
+        attention = (seen * seen.new_tensor(ATTENTION)).sum(dim=-1, keepdim=True)
+        color_error = color_error * (1.0 + attention)
         known = (*hidden, output.features)
         guided = guides.losses([layer[:, :near] for layer in known], batch.guidance)
     return {
         **guided,
-        "color": (rgb_near - batch.near_color).abs().mean(),
+        "color": color_error.mean(),
         "distance": (at_near - batch.near_distance).abs().mean() * 40.0,
         "space": distance_error.abs().mean() * 10.0,
         "slope": 0.3 * slope_loss(at_near[:, :pairs], beside, batch.near_normal[:, :pairs], steps),

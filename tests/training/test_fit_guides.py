@@ -19,6 +19,7 @@ from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank
 from stylesdf_core.training.fit_guides import Guides
 from stylesdf_core.training.fit_init import initial_generator
 from stylesdf_core.training.fit_points import PointsPhase
+from stylesdf_core.training.fit_supervision import ATTENTION, point_losses
 from stylesdf_core.training.loop import Models
 from tests.training.spheres import HEADS, REST_RADIUS, write_spheres
 
@@ -191,3 +192,20 @@ def test_weights_to_go_on_from_keep_beta_and_surface(tiny: FitConfig) -> None:
     torch.testing.assert_close(plain["distance"], shifted["distance"], atol=1e-5, rtol=1e-4)
     for phase in phases:
         assert float(phase.models.live.field.sigmoid_beta) == pytest.approx(7e-4)
+
+
+def test_colors_count_more_where_people_look(tiny: FitConfig) -> None:
+    phase = phase_of(tiny, steps=1)
+    batch = phase.bank.points(torch.Generator().manual_seed(0), 3, 20, 5)
+    assert batch.guidance is not None
+    losses = []
+    for part in (None, 0, 1, 2):
+        parts = torch.zeros_like(batch.guidance.parts)
+        if part is not None:
+            parts[..., part] = 1.0
+        seen = replace(batch, guidance=replace(batch.guidance, parts=parts))
+        guides, random = phase.supervision.guides, torch.Generator().manual_seed(1)
+        terms = point_losses(phase.field, phase.models.live, seen, random, 0.0, guides)
+        losses.append(float(terms["color"].detach()))
+    for attention, loss in zip(ATTENTION, losses[1:], strict=True):
+        assert loss == pytest.approx((1.0 + attention) * losses[0], rel=1e-5)
