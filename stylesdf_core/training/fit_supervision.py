@@ -27,7 +27,10 @@ PAIR_STEP = 0.003
 #: Rays of turned cameras leave the volume's cube; out to this, world units, nothing may appear.
 OUTER_RADIUS = 0.17
 #: How much more colours count on either eyeball and around the mouth, where people look.
-ATTENTION = (5.0, 5.0, 0.5)
+ATTENTION = (4.0, 4.0, 0.5)
+#: But no further from the surface than this, world units (2 mm on the head): beyond, an eyeball's
+#: points lie in its lids.
+ATTENTION_DEPTH = 0.0016
 #: Heads, and points of each, that tell where a field's surface lies and what its layers know.
 KNOWN_HEADS, KNOWN_POINTS = 192, 64
 #: The view direction is the camera frame's, whose rays lie within 0.15 rad of −z (static_viewdirs).
@@ -137,7 +140,7 @@ def point_losses(
     color_error = (rgb_near - batch.near_color).abs()
     if guides is not None:
         assert batch.guidance is not None
-        seen = batch.guidance.parts
+        seen = batch.guidance.parts * (batch.near_distance.abs() < ATTENTION_DEPTH)
         attention = (seen * seen.new_tensor(ATTENTION)).sum(dim=-1, keepdim=True)
         color_error = color_error * (1.0 + attention)
         known = (*hidden, output.features)

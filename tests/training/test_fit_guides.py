@@ -198,14 +198,23 @@ def test_colors_count_more_where_people_look(tiny: FitConfig) -> None:
     phase = phase_of(tiny, steps=1)
     batch = phase.bank.points(torch.Generator().manual_seed(0), 3, 20, 5)
     assert batch.guidance is not None
-    losses = []
-    for part in (None, 0, 1, 2):
-        parts = torch.zeros_like(batch.guidance.parts)
+
+    guidance = batch.guidance
+
+    def color(part: int | None, distance: float) -> float:
+        parts = torch.zeros_like(guidance.parts)
         if part is not None:
             parts[..., part] = 1.0
-        seen = replace(batch, guidance=replace(batch.guidance, parts=parts))
+        seen = replace(
+            batch,
+            guidance=replace(guidance, parts=parts),
+            near_distance=torch.full_like(batch.near_distance, distance),
+        )
         guides, random = phase.supervision.guides, torch.Generator().manual_seed(1)
         terms = point_losses(phase.field, phase.models.live, seen, random, 0.0, guides)
-        losses.append(float(terms["color"].detach()))
-    for attention, loss in zip(ATTENTION, losses[1:], strict=True):
-        assert loss == pytest.approx((1.0 + attention) * losses[0], rel=1e-5)
+        return float(terms["color"].detach())
+
+    plain = color(None, 0.0)
+    for part, attention in enumerate(ATTENTION):
+        assert color(part, 0.001) == pytest.approx((1.0 + attention) * plain, rel=1e-5)
+        assert color(part, -0.002) == pytest.approx(plain, rel=1e-5), "in the lids"
