@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 Phase = TypeVar("Phase", bound="PhaseConfig")
 
 #: What may change when a fit is resumed: where it computes and what it finds, not what it does.
+#: Settings that no flag names: a run of an earlier version goes on with its own.
+_INHERITED = (
+    "points.heads", "points.near", "points.space", "points.learning_rate",
+    "render.heads", "render.rays", "render.learning_rate",
+)  # fmt: skip
 _ADJUSTABLE = (
     "threads", "device", "heads", "heads.facekit", "heads.surfaces", "heads.views", "heads.jobs",
 )  # fmt: skip
@@ -84,7 +89,7 @@ class TrainFit:
     """Edge of the decoded image, pixels: 64 (no decoder), 128, 256, 512 or 1024."""
 
     samples: int = 48
-    """Points per ray; the paper's 24 leave irises vague (12 mm of head from one to the next)."""
+    """Points per ray; the paper's 24, 14 mm of head apart, leave irises vague."""
 
     init: str | None = None
     """Weights, model name or run to continue from; the steps above then start from them."""
@@ -133,7 +138,9 @@ class TrainFit:
         config = self.checked()
         run = RunDir(self.run_dir)
         data = json.loads(json.dumps(to_json(config)))
-        run.write_config(data, _ADJUSTABLE, until_saved=True, kind=type(config))
+        run.write_config(
+            data, _ADJUSTABLE, inherited=_INHERITED, until_saved=True, kind=type(config)
+        )
         return run
 
     def checked(self) -> FitConfig:

@@ -63,7 +63,7 @@ class GBuffer:
         material: (H, W), one of ``anatomy.FACE`` … ``anatomy.HAIR``; 255 on the background.
         rest: (H, W, 3), the same point on the neutral head, cm; zero on the background.
         strands: (H, W, 3), the hair's three waves of light and dark, from coarse to fine, −1 to 1;
-            zero off the hair.
+            zero off the scalp.
     """
 
     rgb: Float32
@@ -165,7 +165,7 @@ class HeadRenderer:
     def gbuffer(
         self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, cull: bool = False
     ) -> GBuffer:
-        """Colour, depth, position, normal and material at the pixels' centres.
+        """Everything of :class:`GBuffer` at the pixels' centres.
 
         ``cull`` skips triangles seen from inside: a third faster, right for cameras that cannot
         look into the cut neck.

@@ -51,7 +51,7 @@ layout(location = 0) out vec4 out_color;
 layout(location = 1) out vec4 out_position;   // xyz, planar depth
 layout(location = 2) out vec4 out_normal;     // xyz, material + 1
 layout(location = 3) out vec4 out_rest;       // xyz on the neutral head, cm
-layout(location = 4) out vec4 out_strands;    // three waves of the hair, -1 to 1; 0 off the hair
+layout(location = 4) out vec4 out_strands;    // three waves of the hair, -1 to 1; 0 off the scalp
 uniform vec3 camera_position, camera_forward;
 #endif
 

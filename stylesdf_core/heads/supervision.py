@@ -242,8 +242,9 @@ def build_cache(
 
     Head i has latent ``dataset_latent(seed, i)``. A shard of S = ``shard_size`` heads holds ``z``
     (S, 256) float32, ``points`` (S, surface, 3) int16 in steps of POINT_STEP, ``normals``
-    int8 / 127, ``rgb`` uint8 / 255, ``material`` (S, surface) uint8, ``free_points``
-    (S, free, 3) int16 and ``free_distance`` (S, free) float16.
+    int8 / 127, ``rgb`` uint8 / 255, ``material`` (S, surface) uint8, ``rest`` float16 in cm,
+    ``strands`` int8 / 127, ``free_points`` (S, free, 3) int16 and ``free_distance`` (S, free)
+    float16.
 
     Raises:
         InputError, GraphicsError, StyleSDFError: see :func:`fill_shards`.

@@ -19,7 +19,7 @@ from stylesdf_core.model import select_device
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.fit_config import FitConfig
-from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank
+from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank, lacks_guidance
 from stylesdf_core.training.fit_decoder import DecoderPhase
 from stylesdf_core.training.fit_density import DensityPhase
 from stylesdf_core.training.fit_end_to_end import EndToEndPhase
@@ -27,6 +27,7 @@ from stylesdf_core.training.fit_init import initial_generator
 from stylesdf_core.training.fit_points import PointsPhase
 from stylesdf_core.training.fit_refine import RefinePhase
 from stylesdf_core.training.fit_render import RenderPhase
+from stylesdf_core.training.fit_supervision import unguided
 from stylesdf_core.training.loop import Cadence, Models, Phase, PhasePlan, TrainingResult, train
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.world import World
@@ -87,6 +88,8 @@ def _prepared(config: FitConfig) -> Operation[None]:
     folder, heads = Path(config.data), config.heads
     if heads is None:
         return
+    if config.points.guide > 0.0 and lacks_guidance(folder):
+        raise unguided(config.data)
     from stylesdf_core.heads.supervision import build_cache
     from stylesdf_core.training.view_cache import build_views
 
@@ -137,6 +140,12 @@ def _first_generator(config: FitConfig, *, fresh: bool) -> Generator:
         raise InputError(
             f"{config.init} holds another architecture ({trained.config}) than the run's config "
             f"asks for ({architecture})."
+        )
+    if trained.config.samples != config.samples and not config.phase_steps()["density"]:
+        raise InputError(
+            f"{config.init} renders {trained.config.samples} samples a ray, and without points or "
+            f"render steps its field will not suit {config.samples}: set samples to "
+            f"{trained.config.samples}."
         )
     generator = Generator(architecture)
     generator.load_state_dict(trained.state_dict())

@@ -33,8 +33,8 @@ class PointsConfig(PhaseConfig):
         space: points a head and step in the rest of the volume.
         learning_rate: Adam's, at its height; mapping and modulation take half of it.
         guide: weight of what hidden layers are asked for on the way, in this phase and wherever
-            points are held, see :mod:`stylesdf_core.training.fit_guides`; none in runs that do not
-            say.
+            points are held, see :mod:`stylesdf_core.training.fit_guides`; with any, colours count
+            more on eyes and mouth. None in runs that do not say.
     """
 
     steps: int = 45_000
@@ -43,6 +43,10 @@ class PointsConfig(PhaseConfig):
     space: int = 24
     learning_rate: float = 5e-4
     guide: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.guide < 0.0:
+            raise InputError(f"points.guide must be at least 0, not {self.guide}.")
 
 
 @dataclass(frozen=True)
@@ -212,8 +216,8 @@ class FitConfig:
         width, depth: of the field.
         thumb_size, output_size, channel_multiplier: see :class:`GeneratorConfig`.
         samples: points per ray, the paper's 24 in runs that do not say. A ray shows the colour of
-            its first sample inside the head, up to a whole spacing behind the surface: 12 mm with
-            24, which is an iris.
+            its first sample inside the head, up to a whole spacing behind the surface: 14 mm with
+            24, which is more than an iris.
         init: weights, model name or run to continue from; None for fresh ones.
         points, render, decoder, end_to_end, refine: the phases, in this order.
         precision: of matrix products and convolutions during training.
@@ -259,6 +263,8 @@ class FitConfig:
         phases = (self.points, self.render, self.decoder, self.end_to_end, self.refine)
         if sum(phase.steps for phase in phases) < 1:
             raise InputError("Fit config: all phases have 0 steps; there is nothing to do.")
+        if not 8 <= self.samples <= 128:
+            raise InputError(f"Fit config: samples must lie between 8 and 128, not {self.samples}.")
         self.generator(z_dim=1)  # refuses impossible sizes before any work is done
         if not 0.0 <= self.ema < 1.0:
             raise InputError(f"Fit config: ema must lie in [0, 1), not {self.ema}.")

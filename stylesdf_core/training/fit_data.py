@@ -123,6 +123,15 @@ class ViewBatch:
         return most - least
 
 
+def lacks_guidance(folder: Path) -> bool:
+    """Whether a folder's heads, if it has any, were prepared without :class:`Guidance`."""
+    first = folder / "surface" / "shard-00000.npz"
+    if not first.exists():
+        return False
+    with np.load(first, allow_pickle=False) as arrays:
+        return "rest" not in arrays.files
+
+
 class HeadBank:
     """Random access to the heads of a data folder.
 

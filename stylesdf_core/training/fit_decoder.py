@@ -108,7 +108,7 @@ class DecoderPhase(Phase):
         cameras = cam2world(views.azimuth, views.elevation)
         rays = make_rays(cameras, focal_length(FOV, size), size)
         rays = cut_rays(rays, [crop] * len(w))
-        render = render_crop(self.field, generator.sigma, w, rays)
+        render = render_crop(self.field, generator.sigma, w, rays, generator.config.samples)
         noise: list[Tensor | None] = []
         for map_ in generator.noise_maps(RenderOptions()):
             assert map_ is not None
@@ -137,7 +137,7 @@ class CropRender:
 
 
 def render_crop(
-    field: FastField, sigma: Callable[[Tensor], Tensor], w: Tensor, rays: Rays, samples: int = 24
+    field: FastField, sigma: Callable[[Tensor], Tensor], w: Tensor, rays: Rays, samples: int
 ) -> CropRender:
     """Volume-render rays (B, h, w, 3) at test-time settings; gradients reach only the shading.
 

@@ -19,6 +19,7 @@ from stylesdf_core.rays import cam2world, make_rays
 from stylesdf_core.training.fit_config import FitConfig
 from stylesdf_core.training.fit_data import HeadBank, ViewBatch
 from stylesdf_core.training.fit_samples import FOV, evaluate_volume
+from stylesdf_core.training.fit_supervision import KNOWN_HEADS, KNOWN_POINTS, Surface
 from stylesdf_core.training.loop import Models, Phase
 from stylesdf_core.training.losses import psnr
 from stylesdf_core.volume_rendering import (
@@ -29,7 +30,8 @@ from stylesdf_core.volume_rendering import (
     sdf_to_sigma,
 )
 
-#: World units. Offsets end where the depth map's error would reach a hundredth of a head.
+#: World units. Offsets end where the depth map's error would reach a hundredth of a head; they are
+#: from the true surface, whatever the field had before.
 BETAS = (2e-4, 4e-4, 6e-4, 8e-4, 1e-3)
 OFFSETS = (0.0, 4e-4, 8e-4, 1.2e-3, 1.6e-3)
 VIEWS = 16
@@ -50,7 +52,11 @@ class DensityPhase(Phase):
         """Search on views that are trained on."""
         random = self.bank.random(self.config.seed * 1_000_003 + 600_000_000 + index)
         live, ema = self.models.live, self.models.ema
-        best = search_density(ema, self.bank.views(random, VIEWS))
+        views = self.bank.views(random, VIEWS)
+        surface = Surface().to(views.z.device)
+        surface.find(ema, self.bank.points(random, KNOWN_HEADS, KNOWN_POINTS, 1))
+        ema.field.scalar_head.bias.sub_(surface.offset)
+        best = search_density(ema, views)
         ema.field.sigmoid_beta.fill_(best["beta"])
         ema.field.scalar_head.bias.add_(best["offset"])
         live.load_state_dict(ema.state_dict())

@@ -5,8 +5,9 @@ know of a strand of hair or an iris, and moves by half a pixel where they cannot
 nothing is cached, and a step costs a volume render with gradients. Every image of a batch shows a
 window of its own, mostly where there is something to see; only that is rendered.
 
-The points of the first phase go on holding distances and colours where they are, the volume render
-is held to the truth, and the paper's adversary (Sec. 4.2) has its say about the decoded windows.
+The points of the first phase go on holding distances, colours and guides where they are, the volume
+render is held to the truth, and the paper's adversary (Sec. 4.2) has its say about the decoded
+windows.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ POINT_HEADS, NEAR_POINTS, SPACE_POINTS = 8, 64, 48
 
 class EndToEndPhase(Phase):
     """The whole generator, and a discriminator of what is compared."""
+
+    later = PointSupervision.LATER
 
     def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
         self.models, self.bank, self.config = models, bank, config
@@ -125,7 +128,9 @@ class EndToEndPhase(Phase):
         go_on_without_noise(self.models)
         if self.config.init is None and self.config.decoder.steps == 0:
             show_enlarged_render(self.models, views)
-        self.supervision.find_surface(random)
+        config = self.config
+        if config.init is not None or config.points.steps or config.render.steps:
+            self.supervision.find_surface(random)
 
     def _show(self, views: ViewBatch, windows: list[Window]) -> _Shown:
         """Volume renders of the windows and what the decoder makes of them."""

@@ -37,6 +37,8 @@ class PointsPhase(Phase):
         InputError: the heads were prepared without what the guides ask for.
     """
 
+    later = PointSupervision.LATER
+
     def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
         self.models = models
         self.bank = bank

@@ -40,7 +40,7 @@ from stylesdf_core.volume_rendering import (
 
 #: Samples a ray that receive gradients: the heaviest ones; the background sample comes on top.
 HEAVY_SAMPLES = 6
-#: A hundredth of the samples' spacing, world units: sharper than any outline needs.
+#: A hundredth of the spacing of 24 samples, world units: sharper than any outline needs.
 SMALLEST_BETA = 1e-4
 #: How much likelier a ray of interest is where the truth is rich in detail.
 DETAIL = 3.0
@@ -66,6 +66,8 @@ class RayRender:
 class RenderPhase(Phase):
     """Volume-rendered rays and supervised points together; β is trained."""
 
+    later = PointSupervision.LATER
+
     def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
         self.models = models
         self.bank = bank
@@ -85,7 +87,7 @@ class RenderPhase(Phase):
         settings, generator = self.config.render, self.models.live
         random = self.bank.random(self.config.seed * 1_000_003 + 500_000_000 + index)
         views = self.bank.views(random, settings.heads)
-        if index == 0:
+        if index == 0 and (self.config.init is not None or self.config.points.steps):
             self.supervision.find_surface(random)
         size = self.config.thumb_size
         pixels = chosen_pixels(views, settings, size, random)

@@ -8,10 +8,13 @@ image says little of where its surface lies and nothing of the waves that draw a
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
-from stylesdf_core.camera import VOLUME_RADIUS
+from stylesdf_core.camera import FAR, NEAR, VOLUME_RADIUS
 from stylesdf_core.errors import InputError
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.training.fast_field import FastField
@@ -28,9 +31,9 @@ PAIR_STEP = 0.003
 OUTER_RADIUS = 0.17
 #: How much more colours count on either eyeball and around the mouth, where people look.
 ATTENTION = (4.0, 4.0, 0.5)
-#: But no further from the surface than this, world units (2 mm on the head): beyond, an eyeball's
-#: points lie in its lids.
-ATTENTION_DEPTH = 0.0016
+#: How far before the surface, and further than a sample's spacing behind it, colours are learned,
+#: world units (2 mm on the head): the density phase moves it, and β blurs it.
+SHOWN_MARGIN = 0.0016
 #: Heads, and points of each, that tell where a field's surface lies and what its layers know.
 KNOWN_HEADS, KNOWN_POINTS = 192, 64
 #: The view direction is the camera frame's, whose rays lie within 0.15 rad of −z (static_viewdirs).
@@ -51,6 +54,9 @@ class PointSupervision:
         InputError: the heads were prepared without what the guides ask for.
     """
 
+    #: Names of either that checkpoints of earlier versions lack.
+    LATER: ClassVar[frozenset[str]] = frozenset({"surface", "readouts"})
+
     def __init__(
         self, generator: Generator, field: FastField, bank: HeadBank, config: FitConfig
     ) -> None:
@@ -61,12 +67,10 @@ class PointSupervision:
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self._weights: dict[str, float] = {}
         self.guides: Guides | None = None
+        self._found = False
         if config.points.guide > 0.0:
             if not bank.guided:
-                raise InputError(
-                    f"{config.data} holds heads of an earlier version, which lack what guides the "
-                    "field (rest, strands); choose another folder to prepare them again."
-                )
+                raise unguided(config.data)
             self.guides = Guides(config.width, config.depth).to(device)
             self.networks["readouts"] = self.guides
             self.optimizers["readouts"] = guide_optimizer(self.guides)
@@ -80,15 +84,25 @@ class PointSupervision:
         self, random: torch.Generator, heads: int, near: int, space: int
     ) -> dict[str, Tensor]:
         """Weighted terms on random points of random heads, by name."""
-        if self.guides is not None and not self.guides.ready:
-            self.guides.find(self._generator, self._known(random))
-        batch = self._bank.points(random, heads, near, space)
+        if self.guides is not None and not self._found:
+            if not self.guides.ready:
+                self.guides.find(self._generator, self._known(random))
+            self._found = True  # so that a GPU is asked once
+        batch = self._points(random, heads, near, space)
         offset = self.surface.offset
         losses = point_losses(self._field, self._generator, batch, random, offset, self.guides)
         return {name: self._weights.get(name, 1.0) * loss for name, loss in losses.items()}
 
     def _known(self, random: torch.Generator) -> PointBatch:
-        return self._bank.points(random, KNOWN_HEADS, KNOWN_POINTS, 1)
+        return self._points(random, KNOWN_HEADS, KNOWN_POINTS, 1)
+
+    def _points(self, random: torch.Generator, heads: int, near: int, space: int) -> PointBatch:
+        """A batch whose parts are asked about only where they are shown."""
+        batch = self._bank.points(random, heads, near, space)
+        if batch.guidance is None:
+            return batch
+        parts = batch.guidance.parts * shown(batch, self._generator.config.samples)
+        return replace(batch, guidance=replace(batch.guidance, parts=parts))
 
 
 def point_losses(
@@ -137,23 +151,43 @@ def point_losses(
     intrusion = (gap.clamp_max(DISTANCE_LIMIT) - at_around).clamp_min(0.0)
     tint = (rgb_around - batch.background).abs().mean(dim=-1, keepdim=True)
     guided = {}
-    color_error = (rgb_near - batch.near_color).abs()
+    visible = shown(batch, generator.config.samples)
+    color_error = visible * (rgb_near - batch.near_color).abs().mean(dim=-1, keepdim=True)
     if guides is not None:
         assert batch.guidance is not None
-        seen = batch.guidance.parts * (batch.near_distance.abs() < ATTENTION_DEPTH)
+        seen = batch.guidance.parts
         attention = (seen * seen.new_tensor(ATTENTION)).sum(dim=-1, keepdim=True)
         color_error = color_error * (1.0 + attention)
         known = (*hidden, output.features)
         guided = guides.losses([layer[:, :near] for layer in known], batch.guidance)
     return {
         **guided,
-        "color": color_error.mean(),
+        "color": color_error.sum() / visible.sum().clamp_min(1.0),
         "distance": (at_near - batch.near_distance).abs().mean() * 40.0,
         "space": distance_error.abs().mean() * 10.0,
         "slope": 0.3 * slope_loss(at_near[:, :pairs], beside, batch.near_normal[:, :pairs], steps),
         "background": 0.2 * (batch.empty * background_error).mean(),
         "around": ((gap > 0.0) * (10.0 * intrusion + 0.2 * tint)).mean(),
     }
+
+
+def shown(batch: PointBatch, samples: int) -> Tensor:
+    """1 at near points that a ray of so many samples may show, (B, N, 1), else 0.
+
+    It shows its first sample behind the surface. A lid's points further behind lie in the eyeball,
+    an eyeball's points further before it in the lid: what nobody sees shall not blur what one does.
+    """
+    spacing = (FAR - NEAR) / samples
+    distance = batch.near_distance
+    return ((distance > -spacing - SHOWN_MARGIN) & (distance < SHOWN_MARGIN)).float()
+
+
+def unguided(data: str) -> InputError:
+    """What to say of a folder whose heads were prepared before there were guides."""
+    return InputError(
+        f"{data} holds heads of an earlier version, which lack what guides the field (rest, "
+        "strands); choose another folder to prepare them again."
+    )
 
 
 class Surface(nn.Module):

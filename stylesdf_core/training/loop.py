@@ -70,6 +70,8 @@ class Phase(ABC):
         batch: images a step, for images per second; 0 where that means nothing.
         attempt: how often the run was rolled back; part of what a step draws.
         retries: 1 where another attempt draws other batches, so that it may end otherwise.
+        later: optimizers and networks that checkpoints of an earlier version lack; a phase can do
+            without their past.
         from_images: whether it learns from images, so that it is measured before its first step
             as well: what it began with is what its figures are compared to.
     """
@@ -80,6 +82,7 @@ class Phase(ABC):
     batch: int = 0
     attempt: int = 0
     retries: ClassVar[int] = 0
+    later: ClassVar[frozenset[str]] = frozenset()
     from_images: ClassVar[bool] = False
 
     @abstractmethod
@@ -358,12 +361,9 @@ def _disk_errors(run: RunDir) -> Iterator[None]:
 
 
 def _restore_phase(phase: Phase, saved: dict[str, Any]) -> None:
-    # An earlier version may have done without some of them.
-    for key, optimizer in phase.optimizers.items():
-        if key in saved["optimizers"]:
-            optimizer.load_state_dict(saved["optimizers"][key])
-    for key, network in phase.networks.items():
-        if key in saved["networks"]:
-            network.load_state_dict(saved["networks"][key])
+    for name, parts in (("optimizers", phase.optimizers), ("networks", phase.networks)):
+        for key, part in parts.items():
+            if key in saved[name] or key not in phase.later:
+                part.load_state_dict(saved[name][key])
     for key, scaler in phase.scalers.items():
         scaler.load_state_dict(saved["scalers"][key])

@@ -92,6 +92,7 @@ class RunDir:
         config: Any,
         adjustable: Collection[str] = (),
         *,
+        inherited: Collection[str] = (),
         until_saved: bool = False,
         kind: type[Any] | None = None,
     ) -> None:
@@ -99,6 +100,7 @@ class RunDir:
 
         Args:
             adjustable: settings (``"run.keep"``) that a resumed run may change.
+            inherited: settings that a resumed run keeps, whatever ``config`` says.
             until_saved: before the first checkpoint everything may change: there is nothing to
                 lose, and the first command may have named the wrong images.
             kind: dataclass of the config; settings that a run from before they existed does not
@@ -115,9 +117,10 @@ class RunDir:
         stored = self.read_config()
         before, after = _flat(_completed(stored, kind)), _flat(config)
         unheard_of = (before.keys() & after.keys()) - {*_flat(stored), *adjustable}
+        kept = unheard_of | (before.keys() & inherited)
         changed = {
             key
-            for key in {*before, *after}.difference(unheard_of)
+            for key in {*before, *after}.difference(kept)
             if before.get(key, None) != after.get(key, None)
         }
         fixed = sorted(changed.difference(adjustable))
@@ -129,7 +132,7 @@ class RunDir:
         if changed:
             if self.running_process() is not None:
                 raise TrainingError(f"{self.path} is being trained; stop that first.")
-            write_json(file, _with(config, {key: before[key] for key in unheard_of}))
+            write_json(file, _with(config, {key: before[key] for key in kept}))
 
     # --- statistics and samples ----------------------------------------------------------------
 

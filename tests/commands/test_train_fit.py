@@ -60,7 +60,7 @@ def test_a_run_that_has_begun_takes_other_jobs_and_nothing_else(
     for jobs in (2, 5):
         replace(request, jobs=jobs).prepare()
         assert run.read_config()["heads"]["jobs"] == jobs
-    with pytest.raises(InputError, match=r"another decoder\.heads.*points\.heads"):
+    with pytest.raises(InputError, match=r"another decoder\.heads.*refine\.heads"):
         replace(request, batch_factor=2).prepare()
     with pytest.raises(InputError, match=r"heads\.jobs"):
         replace(request, jobs=0).prepare()
@@ -70,3 +70,21 @@ def test_a_run_from_before_the_phase_has_none_of_it(data: Path) -> None:
     config = from_json(FitConfig, {"data": str(data), "refine": {"steps": 7}}, "config.json")
     assert config.end_to_end.steps == 0
     assert (config.refine.steps, config.refine.noise, config.refine.ringing) == (7, True, 0.0)
+
+
+def test_a_run_of_an_earlier_version_goes_on_with_what_no_flag_names(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = TrainFit(run_dir=tmp_path / "run", data=data)
+    config = json.loads(json.dumps(to_json(request.config())))
+    config["points"] |= {"heads": 16, "near": 512, "learning_rate": 1e-3}
+    config["render"] |= {"heads": 8, "rays": 192}
+    run = RunDir(tmp_path / "run")
+    run.write_config(config)
+    monkeypatch.setattr(RunDir, "latest", lambda *_: tmp_path / "a checkpoint")
+    request.prepare()
+    assert run.read_config() == config
+    replace(request, threads=5).prepare()
+    assert run.read_config() == {**config, "threads": 5}
+    with pytest.raises(InputError, match=r"another decoder.heads"):
+        replace(request, batch_factor=2).prepare()

@@ -67,6 +67,7 @@ def tiny_fit(data: Path) -> FitConfig:
         depth=2,
         thumb_size=8,
         output_size=16,
+        samples=12,
         points=PointsConfig(steps=2, heads=2, near=16, space=8, guide=1.0),
         render=RenderConfig(steps=2, heads=2, rays=8),
         decoder=DecoderConfig(steps=2, heads=2, crop=6),

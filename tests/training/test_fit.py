@@ -15,15 +15,13 @@ from stylesdf_core.heads import supervision
 from stylesdf_core.networks.film_siren import SirenField
 from stylesdf_core.progress import Progress, drain
 from stylesdf_core.rays import cam2world
-from stylesdf_core.training import fit_points
+from stylesdf_core.training import fit_points, fit_supervision
 from stylesdf_core.training.__main__ import main
 from stylesdf_core.training.fast_field import FastField
 from stylesdf_core.training.fit import run_fit
 from stylesdf_core.training.fit_config import FitConfig, HeadsConfig, PointsConfig
-from stylesdf_core.training.fit_data import USED_LATENTS, ViewBatch
-from stylesdf_core.training.fit_density import search_density
+from stylesdf_core.training.fit_data import USED_LATENTS
 from stylesdf_core.training.fit_init import initial_generator
-from stylesdf_core.training.fit_samples import render_views
 from stylesdf_core.training.loop import TrainingResult, rate_factor
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import summary
@@ -62,6 +60,7 @@ def test_all_phases_run_and_leave_what_the_folder_promises(tmp_path: Path, tiny:
 
 def test_stop_and_resume_equals_uninterrupted(tmp_path: Path, tiny: FitConfig) -> None:
     """Stopped after every second step, the run still ends at the same weights."""
+    tiny = replace(tiny, points=replace(tiny.points, steps=3))  # cut within points and renders
     whole = start(tmp_path / "whole", tiny)
     drain(run_fit(whole))
     parts = start(tmp_path / "parts", tiny)
@@ -73,7 +72,7 @@ def test_stop_and_resume_equals_uninterrupted(tmp_path: Path, tiny: FitConfig) -
         parts.request_stop()
         result = drain(operation)
         rounds += 1
-        assert rounds <= 11
+        assert rounds <= 12
     assert rounds == 6
     for key, value in weights(whole).items():
         assert torch.equal(value, weights(parts)[key]), key
@@ -97,7 +96,7 @@ def test_divergence_is_said_and_not_saved(
         return {"color": torch.tensor(float("nan"), requires_grad=True)}
 
     run = start(tmp_path / "run", tiny)
-    monkeypatch.setattr(fit_points, "point_losses", broken)
+    monkeypatch.setattr(fit_supervision, "point_losses", broken)
     with pytest.raises(TrainingError, match=r"'color' of phase 'points' became nan at step 1"):
         drain(run_fit(run))
     assert run.latest() is None
@@ -193,29 +192,6 @@ def test_render_rays_agrees_with_the_plain_render() -> None:
     torch.testing.assert_close(rgb, plain.rgb, atol=0.05, rtol=0.0)
 
 
-def test_density_search_finds_what_makes_a_render_right(tiny: FitConfig) -> None:
-    """Truth rendered with the grid's β and offset; the search gives them back."""
-    generator = initial_generator(tiny.generator(256), USED_LATENTS, 0).requires_grad_(False)
-    generator.field.scalar_head.weight.mul_(3.0)
-    generator.field.scalar_head.bias.zero_()
-    azimuth, elevation = torch.tensor([0.1, -0.4]), torch.tensor([0.0, 0.2])
-    views = ViewBatch(
-        rows=torch.arange(2),
-        z=torch.randn(2, 256, generator=torch.Generator().manual_seed(3)),
-        azimuth=azimuth,
-        elevation=elevation,
-        images=torch.zeros(2, 3, 8, 8),
-        covered=torch.zeros(2, 1, 64, 64),
-    )
-    generator.field.sigmoid_beta.fill_(6e-4)
-    generator.field.scalar_head.bias.add_(8e-4)
-    truth = render_views(generator, views).rgb
-    generator.field.scalar_head.bias.sub_(8e-4)
-    best = search_density(generator, replace(views, images=truth))
-    assert (best["beta"], best["offset"]) == (6e-4, 8e-4)
-    assert best["psnr_thumb"] > 60.0
-
-
 def test_rate_rises_and_falls() -> None:
     factors = [rate_factor(index, 100, 10) for index in range(100)]
     assert factors[0] == pytest.approx(0.1)
@@ -244,6 +220,17 @@ def test_continuing_from_other_weights_needs_the_same_architecture(
     second = start(tmp_path / "second", replace(tiny, init=str(init), width=8))
     with pytest.raises(InputError, match="another architecture"):
         drain(run_fit(second))
+    decoding = replace(
+        tiny,
+        init=str(init),
+        points=replace(tiny.points, steps=0),
+        render=replace(tiny.render, steps=0),
+    )
+    other = start(tmp_path / "other", replace(decoding, samples=24))
+    with pytest.raises(InputError, match=r"renders 12 samples a ray.*set samples to 12"):
+        drain(run_fit(other))
+    trained = start(tmp_path / "trained", replace(tiny, init=str(init), samples=24))
+    next(run_fit(trained))
     third = start(tmp_path / "third", replace(tiny, init=str(init)))
     operation = run_fit(third)
     next(operation)
@@ -277,4 +264,12 @@ def test_preparing_can_be_stopped_and_comes_after_a_look_at_the_weights(
     lost = start(tmp_path / "lost", replace(tiny, heads=heads, init=str(tmp_path / "none.pt")))
     with pytest.raises(StyleSDFError, match=r"none\.pt"):
         drain(run_fit(lost))
+    surface = Path(tiny.data) / "surface" / "shard-00000.npz"
+    with np.load(surface) as file:
+        arrays = {name: file[name] for name in file.files if name != "rest"}
+    (tmp_path / "old" / "surface").mkdir(parents=True)
+    np.savez(tmp_path / "old" / "surface" / "shard-00000.npz", **arrays)
+    old = start(tmp_path / "run2", replace(tiny, heads=heads, data=str(tmp_path / "old")))
+    with pytest.raises(InputError, match="heads of an earlier version"):
+        drain(run_fit(old))
     assert len(prepared) == 1, "nothing was prepared in vain"

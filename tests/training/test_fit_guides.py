@@ -19,7 +19,7 @@ from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank
 from stylesdf_core.training.fit_guides import Guides
 from stylesdf_core.training.fit_init import initial_generator
 from stylesdf_core.training.fit_points import PointsPhase
-from stylesdf_core.training.fit_supervision import ATTENTION, point_losses
+from stylesdf_core.training.fit_supervision import ATTENTION, point_losses, shown
 from stylesdf_core.training.loop import Models
 from tests.training.spheres import HEADS, REST_RADIUS, write_spheres
 
@@ -94,14 +94,23 @@ def test_readouts_begin_as_what_layers_tell(tiny: FitConfig) -> None:
         assert error.square().mean() < 0.95 * (chosen - mean).square().mean()
 
 
-def test_guides_move_the_field(tiny: FitConfig) -> None:
-    """Nothing else differs from step to step, so it is they who do."""
-    with_guides, alone = phase_of(tiny, steps=9), phase_of(tiny, steps=9, guide=0.0)
-    seen, unseen = with_guides.step(0), alone.step(0)
-    assert set(seen) - set(unseen) == set(Guides.NAMES)
-    assert alone.supervision.guides is None
-    first, second = (x.models.live.field.trunk[0].state_dict() for x in (with_guides, alone))
-    assert not torch.equal(first["linear.weight"], second["linear.weight"])
+def test_guides_reach_the_field(tiny: FitConfig) -> None:
+    """Their terms alone have gradients in every layer up to the features."""
+    phase = phase_of(replace(tiny, depth=4), steps=1)
+    phase.supervision.losses(torch.Generator().manual_seed(0), 4, 32, 8)  # finds the readouts
+    batch = phase.bank.points(torch.Generator().manual_seed(1), 4, 32, 8)
+    guides, live = phase.supervision.guides, phase.models.live
+    assert guides is not None
+    random = torch.Generator().manual_seed(2)
+    terms = point_losses(phase.field, live, batch, random, 0.0, guides)
+    for name, last in (("rest", 2), ("strands", 3), ("parts", 4)):
+        live.zero_grad()
+        terms[name].backward(retain_graph=True)
+        layers = [*live.field.trunk, live.field.view_layer]
+        reached = [layer.linear.weight.grad is not None for layer in layers]
+        assert reached == [index <= last for index in range(5)], name
+    assert live.field.scalar_head.weight.grad is None
+    assert phase_of(tiny, steps=1, guide=0.0).supervision.guides is None
 
 
 def test_hidden_layers_are_those_of_the_field() -> None:
@@ -198,23 +207,45 @@ def test_colors_count_more_where_people_look(tiny: FitConfig) -> None:
     phase = phase_of(tiny, steps=1)
     batch = phase.bank.points(torch.Generator().manual_seed(0), 3, 20, 5)
     assert batch.guidance is not None
-
     guidance = batch.guidance
 
-    def color(part: int | None, distance: float) -> float:
+    def color(part: int | None) -> float:
         parts = torch.zeros_like(guidance.parts)
         if part is not None:
             parts[..., part] = 1.0
-        seen = replace(
-            batch,
-            guidance=replace(guidance, parts=parts),
-            near_distance=torch.full_like(batch.near_distance, distance),
-        )
+        seen = replace(batch, guidance=replace(guidance, parts=parts))
         guides, random = phase.supervision.guides, torch.Generator().manual_seed(1)
         terms = point_losses(phase.field, phase.models.live, seen, random, 0.0, guides)
         return float(terms["color"].detach())
 
-    plain = color(None, 0.0)
+    plain = color(None)
     for part, attention in enumerate(ATTENTION):
-        assert color(part, 0.001) == pytest.approx((1.0 + attention) * plain, rel=1e-5)
-        assert color(part, -0.002) == pytest.approx(plain, rel=1e-5), "in the lids"
+        assert color(part) == pytest.approx((1.0 + attention) * plain, rel=1e-5)
+
+
+def test_only_what_rays_show_is_learned_of_colours_and_parts(tiny: FitConfig) -> None:
+    """Up to a sample's spacing behind the surface, which is 0.24 / 12, and next to it before."""
+    phase = phase_of(tiny, steps=1)
+    batch = phase.bank.points(torch.Generator().manual_seed(0), 1, 4, 5)
+    distances = torch.tensor([0.002, 0.001, -0.02, -0.022])[None, :, None]
+    batch = replace(batch, near_distance=distances)
+    assert shown(batch, 12).flatten().tolist() == [0.0, 1.0, 1.0, 0.0]
+    assert shown(batch, 48).flatten().tolist() == [0.0, 1.0, 0.0, 0.0]
+    gray = torch.full_like(batch.near_color, 0.5)
+    terms = []
+    for wrong in (0, 1):
+        colors = gray.clone()
+        colors[:, wrong] = 0.9
+        seen, random = replace(batch, near_color=colors), torch.Generator().manual_seed(1)
+        guides = phase.supervision.guides
+        losses = point_losses(phase.field, phase.models.live, seen, random, 0.0, guides)
+        terms.append(losses["color"].detach())
+    seen, random = replace(batch, near_color=gray), torch.Generator().manual_seed(1)
+    losses = point_losses(phase.field, phase.models.live, seen, random, 0.0, guides)
+    assert torch.equal(terms[0], losses["color"].detach())
+    assert not torch.equal(terms[1], losses["color"].detach())
+    drawn = phase.supervision._points(torch.Generator().manual_seed(0), 8, 60, 5)
+    assert drawn.guidance is not None
+    asked = drawn.guidance.parts.sum(dim=-1, keepdim=True) > 0.0
+    assert asked.any()
+    assert not (asked & (shown(drawn, 12) == 0.0)).any()

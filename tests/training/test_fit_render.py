@@ -12,6 +12,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.training import loop
 from stylesdf_core.training.fit_config import FitConfig, RenderConfig
 from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank, ViewBatch
+from stylesdf_core.training.fit_end_to_end import EndToEndPhase
 from stylesdf_core.training.fit_guides import Guides
 from stylesdf_core.training.fit_init import initial_generator
 from stylesdf_core.training.fit_render import RenderPhase, chosen_pixels
@@ -106,3 +107,19 @@ def test_a_checkpoint_from_before_surfaces_were_measured_is_resumed(tiny: FitCon
     assert "rest" in phase.step(1)
     assert float(phase.supervision.surface.offset) == 0.0
     assert float(earlier.supervision.surface.offset) != 0.0
+
+
+def test_a_surface_is_measured_only_where_there_is_one(tiny: FitConfig) -> None:
+    """Renders that begin with an untrained field hold their points to the truth."""
+    bank, generator = (
+        HeadBank(Path(tiny.data)),
+        initial_generator(tiny.generator(256), USED_LATENTS, 0),
+    )
+    for steps, measured in ((0, False), (2, True)):
+        config = replace(tiny, points=replace(tiny.points, steps=steps))
+        for kind in (RenderPhase, EndToEndPhase):
+            if kind is EndToEndPhase:
+                config = replace(config, render=replace(config.render, steps=0))
+            phase = kind(Models.of(generator), bank, config)
+            phase.step(0)
+            assert (float(phase.supervision.surface.offset) != 0.0) == measured
