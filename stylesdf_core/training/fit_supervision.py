@@ -122,7 +122,7 @@ def point_losses(
         offset: by how much the field's distances exceed the true ones, world units; not 0 once
             the density phase has moved the surface inwards.
         guides: readouts of hidden layers, whose terms come unweighted; the batch must have its
-            guidance.
+            guidance. With them, colours count more on eyes and around the mouth.
     """
     near, space = batch.near.shape[1], batch.space.shape[1]
     pairs, outer = near // 4, max(1, space // 3)
