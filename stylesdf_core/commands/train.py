@@ -26,6 +26,8 @@ Phase = TypeVar("Phase", bound="PhaseConfig")
 _INHERITED = (
     "points.heads", "points.near", "points.space", "points.learning_rate",
     "render.heads", "render.rays", "render.learning_rate",
+    "refine.compared_at", "refine.detail_weight", "refine.sharpness", "refine.ringing",
+    "refine.learning_rate",
 )  # fmt: skip
 _ADJUSTABLE = (
     "threads", "device", "heads", "heads.facekit", "heads.surfaces", "heads.views", "heads.jobs",
@@ -73,7 +75,7 @@ class TrainFit:
     refine_steps: int = 10_000
     """Steps of the last phase: the decoder alone, at last against StyleGAN2's discriminator."""
 
-    adversarial: float = 0.2
+    adversarial: float = 0.1
     """Weight of StyleGAN2's discriminator in the last phase; 0 for none."""
 
     batch_factor: int = 1
@@ -193,7 +195,15 @@ class TrainFit:
             decoder=scaled(DecoderConfig(), self.decoder_steps),
             end_to_end=scaled(EndToEndConfig(), self.end_to_end_steps),
             refine=scaled(
-                RefineConfig(adversarial=self.adversarial, sharpness=3.0, ringing=2.0, noise=False),
+                RefineConfig(
+                    adversarial=self.adversarial,
+                    compared_at=1,
+                    detail_weight=1.0,
+                    sharpness=2.0,
+                    ringing=3.0,
+                    noise=False,
+                    learning_rate=2e-3,
+                ),
                 self.refine_steps,
             ),
             compiled=self.compiled,

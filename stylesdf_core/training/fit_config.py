@@ -160,8 +160,9 @@ class RefineConfig(AdversarialConfig):
 
     Attributes:
         learning_rate: Adam's, of the decoder.
-        compared_at: truth and images are compared this many times smaller: the field is a pixel or
-            two off, and what is compared any finer comes out blurred.
+        compared_at: truth and images are compared this many times smaller: where the field is a
+            pixel or two off, what is compared any finer comes out blurred. One that knows the place
+            to a pixel (48 samples, guides) is compared at full size.
         detail_weight: weight of plain differences, counted where the truth is rich in detail; none
             in runs that do not say.
         cache_gb: memory for feature maps, gigabytes; what does not fit is rendered again.

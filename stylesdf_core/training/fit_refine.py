@@ -4,10 +4,11 @@ The whole renderer is frozen, so that a view's feature map is rendered once, by 
 kept: a step costs the decoder's convolutions and nothing else. Every image of a batch shows its
 own window, mostly where there is something to see.
 
-The truth says what is where, compared a little smaller than it is: a field that is a pixel or two
-off makes absolute differences at full size ask for blur. The finest detail is the adversary's, as
-in the paper's second stage (non-saturating loss and R1, Sec. 4.2). Along a head's outline, which is
-a pixel beside the truth's, asking for sharpness brings seams; they are asked not to be.
+The truth says what is where, compared a little smaller than it is (``compared_at``) where a field
+is a pixel or two off: then absolute differences at full size ask for blur. The finest detail is the
+adversary's, as in the paper's second stage (non-saturating loss and R1, Sec. 4.2). Along a head's
+outline, which is a pixel beside the truth's, asking for sharpness brings seams; they are asked not
+to be.
 """
 
 from __future__ import annotations
