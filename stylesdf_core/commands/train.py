@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Phase = TypeVar("Phase", bound="PhaseConfig")
 
-#: What may change when a fit is resumed: where it computes and what it finds, not what it does.
 #: Settings that no flag names: a run of an earlier version goes on with its own.
 _INHERITED = (
     "points.heads", "points.near", "points.space", "points.learning_rate",
@@ -29,6 +28,7 @@ _INHERITED = (
     "refine.compared_at", "refine.detail_weight", "refine.sharpness", "refine.ringing",
     "refine.learning_rate",
 )  # fmt: skip
+#: What may change when a fit is resumed: where it computes and what it finds, not what it does.
 _ADJUSTABLE = (
     "threads", "device", "heads", "heads.facekit", "heads.surfaces", "heads.views", "heads.jobs",
 )  # fmt: skip

@@ -32,7 +32,7 @@ class PointsConfig(PhaseConfig):
         near: points a head and step near its surface.
         space: points a head and step in the rest of the volume.
         learning_rate: Adam's, at its height; mapping and modulation take half of it. With guides,
-            losses doubled within a few steps at 3.5e-4, twice, and took minutes to recover.
+            losses doubled within a few steps at 3.5e-4 and at 4e-4, and took minutes to recover.
         guide: weight of what hidden layers are asked for on the way, in this phase and wherever
             points are held, see :mod:`stylesdf_core.training.fit_guides`; with any, colours count
             more on eyes and mouth. None in runs that do not say.

@@ -31,7 +31,7 @@ NEAR_STD, WIDE_STD = 0.0015, 0.006
 #: Beyond this distance from the surface, world units, colour is the background's.
 EMPTY_DISTANCE = 0.015
 
-#: Of the heads' irises, decimetres.
+#: About that of the heads' irises, decimetres.
 IRIS_RADIUS = 0.058
 #: Where the neutral head's mouth is, and how far around it lips end, decimetres.
 MOUTH, MOUTH_RADIUS = (0.0, -0.34, 1.08), 0.3
