@@ -25,8 +25,8 @@ Phase = TypeVar("Phase", bound="PhaseConfig")
 _INHERITED = (
     "points.heads", "points.near", "points.space", "points.learning_rate",
     "render.heads", "render.rays", "render.learning_rate",
-    "refine.compared_at", "refine.detail_weight", "refine.sharpness", "refine.ringing",
-    "refine.learning_rate",
+    "refine.compared_at", "refine.detail_weight", "refine.eyes", "refine.sharpness",
+    "refine.ringing", "refine.learning_rate",
 )  # fmt: skip
 #: What may change when a fit is resumed: where it computes and what it finds, not what it does.
 _ADJUSTABLE = (
@@ -199,6 +199,7 @@ class TrainFit:
                     adversarial=self.adversarial,
                     compared_at=1,
                     detail_weight=1.0,
+                    eyes=0.25,
                     sharpness=2.0,
                     ringing=3.0,
                     noise=False,

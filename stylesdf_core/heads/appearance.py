@@ -23,13 +23,22 @@ _IRIS = ["#3b2013", "#57321a", "#704a22", "#6f6a34", "#5d7a55", "#5a8794", "#5f9
 _LIPS = ["#c79283", "#c27c72", "#bb6a62", "#b15451", "#a03d3f"]
 
 
+#: What the shader knows of a head, by name; colours are linear.
+Uniforms = dict[str, float | tuple[float, ...]]
+
+
 @dataclass(frozen=True)
 class Appearance:
     """One head's look: expression weights (0 to 1), hair, and the shader's uniforms."""
 
     expressions: dict[str, float]
     hair: HairStyle
-    uniforms: dict[str, float | tuple[float, ...]]
+    uniforms: Uniforms
+
+
+def iris_tint(uniforms: Uniforms) -> Float32:
+    """The irises' own colour, sRGB in [0, 1], (3,)."""
+    return np.asarray(uniforms["iris_color"], np.float32) ** np.float32(1 / 2.2)
 
 
 def linear(color: str) -> Float32:
@@ -111,6 +120,9 @@ def appearance(values: dict[str, float]) -> Appearance:
         float(np.sin(elevation)),
         float(np.cos(elevation) * np.cos(azimuth)),
     )
+    # The light mirrored to a viewer in front, drawn towards the pupil so that most eyes have it.
+    glint = np.array(direction) + np.array([0.0, 0.0, 1.0])
+    glint = glint / np.linalg.norm(glint) * np.array([0.55, 0.55, 1.0])
     beard = max(0.0, float(np.tanh(0.75 * (values["beard"] - 0.6))))
     length = float(
         np.interp(
@@ -128,9 +140,10 @@ def appearance(values: dict[str, float]) -> Appearance:
         waviness=_unit(values["waviness"] - 0.4, 1.1),
         parting=_soft(values["parting"]),
     )
-    uniforms: dict[str, float | tuple[float, ...]] = {
+    uniforms: Uniforms = {
         "key_direction": direction,
         "key_color": _triple(key),
+        "glint": _triple(glint),
         "sky_color": (0.42, 0.415, 0.43),
         "ground_color": (0.21, 0.175, 0.155),
         "fill_color": (0.10, 0.11, 0.13),

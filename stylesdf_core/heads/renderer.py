@@ -34,6 +34,7 @@ __all__ = [
     "LOOKS",
     "GBuffer",
     "HeadGeometry",
+    "HeadPicture",
     "HeadRenderer",
     "projection",
 ]
@@ -75,6 +76,21 @@ class GBuffer:
     material: npt.NDArray[np.uint8]
     rest: Float32
     strands: Float32
+
+
+@dataclass(frozen=True)
+class HeadPicture:
+    """What a camera sees of a head.
+
+    Attributes:
+        image: (S, S, 3) uint8, sRGB, background included.
+        covered: (S, S) float32, the share of each pixel that shows the head.
+        eyes: as ``covered``, that shows an eyeball.
+    """
+
+    image: npt.NDArray[np.uint8]
+    covered: Float32
+    eyes: Float32
 
 
 class HeadRenderer:
@@ -135,12 +151,12 @@ class HeadRenderer:
         self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, supersample: int = 2
     ) -> npt.NDArray[np.uint8]:
         """Image (size, size, 3) in sRGB; each pixel is the mean of ``supersample``² samples."""
-        return self.render_covered(geometry, camera, size, supersample=supersample)[0]
+        return self.picture(geometry, camera, size, supersample=supersample).image
 
-    def render_covered(
+    def picture(
         self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, supersample: int = 2
-    ) -> tuple[npt.NDArray[np.uint8], Float32]:
-        """As :meth:`render`, and the share of each pixel's samples that hit, (size, size)."""
+    ) -> HeadPicture:
+        """As :meth:`render`, and what each pixel's samples hit."""
         full = size * supersample
         with self._current():
             if full not in self._images:
@@ -150,7 +166,7 @@ class HeadRenderer:
                 )
             target = self._images[full]
             target.use()
-            target.clear(*BACKGROUND, 0.0)  # the shader's alpha is 1
+            target.clear(*BACKGROUND, 0.0)  # the shader's alpha is 1, on eyeballs a half
             self._upload(geometry)
             self._set_camera(self._program, camera)
             self._array.render()
@@ -158,9 +174,13 @@ class HeadRenderer:
         samples = np.frombuffer(data, np.uint8).reshape(full, full, 4)[::-1]
         blocks = samples.reshape(size, supersample, size, supersample, 4)
         count = supersample**2
-        sums = blocks.sum(axis=(1, 3), dtype=np.uint16)
-        image = np.asarray((sums[..., :3] + count // 2) // count, np.uint8)
-        return image, (sums[..., 3] / np.float32(255 * count)).astype(np.float32)
+        sums = blocks[..., :3].sum(axis=(1, 3), dtype=np.uint16)
+        alpha = blocks[..., 3]
+        covered, eyes = (
+            hits.mean(axis=(1, 3), dtype=np.float32)
+            for hits in (alpha > 0, (alpha > 0) & (alpha < 255))
+        )
+        return HeadPicture(np.asarray((sums + count // 2) // count, np.uint8), covered, eyes)
 
     def gbuffer(
         self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, cull: bool = False

@@ -55,7 +55,7 @@ layout(location = 4) out vec4 out_strands;    // three waves of the hair, -1 to 
 uniform vec3 camera_position, camera_forward;
 #endif
 
-uniform vec3 key_direction, key_color, sky_color, ground_color, fill_color;
+uniform vec3 key_direction, key_color, glint, sky_color, ground_color, fill_color;
 uniform vec3 skin, flush_color, lip_color, iris_color, hair_color, hair_tip, brow_color;
 uniform float flush, beard, brow_thickness, waviness, parting, skin_light;
 uniform vec4 upper_lid[2], lower_lid[2];      // lid heights (rad) as cubics of the yaw
@@ -196,9 +196,7 @@ vec3 shade_eye(vec3 n) {
     vec3 rim = skin * vec3(0.75, 0.5, 0.45) * light;
     color = mix(color, rim, 0.6 * smoothstep(0.05, 0.0, above_lower));
 
-    vec3 glint = normalize(key_direction + vec3(0.0, 0.0, 1.0));
-    glint = normalize(glint * vec3(0.55, 0.55, 1.0) + vec3(axis.xy, 0.0));
-    float off = degrees(acos(clamp(dot(d, glint), -1.0, 1.0)));
+    float off = degrees(acos(clamp(dot(d, normalize(glint + vec3(axis.xy, 0.0))), -1.0, 1.0)));
     float catchlight = smoothstep(5.4, 2.6, off) * smoothstep(0.0, 0.08, below_upper);
     return color + key_color * 0.62 * catchlight;
 }
@@ -273,7 +271,9 @@ void main() {
     // A gentle shoulder keeps bright skin from clipping.
     color = color / (1.0 + 0.12 * color);
     out_color = vec4(pow(clamp(color, 0.0, 1.0), vec3(1.0 / 2.2)), 1.0);
-#ifdef GBUFFER
+#ifndef GBUFFER
+    if (v_material == SCLERA) out_color.a = 0.5;  // a picture's alpha tells what it shows
+#else
     out_color.a = gl_FrontFacing ? 1.0 : 0.6;
     out_position = vec4(v_position, dot(v_position - camera_position, camera_forward));
     out_normal = vec4(n, float(v_material) + 1.0);

@@ -19,13 +19,13 @@ from stylesdf_core.model import select_device
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.fit_config import FitConfig
-from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank, lacks_guidance
+from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank, lacks_eyes, lacks_guidance
 from stylesdf_core.training.fit_decoder import DecoderPhase
 from stylesdf_core.training.fit_density import DensityPhase
 from stylesdf_core.training.fit_end_to_end import EndToEndPhase
 from stylesdf_core.training.fit_init import initial_generator
 from stylesdf_core.training.fit_points import PointsPhase
-from stylesdf_core.training.fit_refine import RefinePhase
+from stylesdf_core.training.fit_refine import RefinePhase, without_eyes
 from stylesdf_core.training.fit_render import RenderPhase
 from stylesdf_core.training.fit_supervision import unguided
 from stylesdf_core.training.loop import Cadence, Models, Phase, PhasePlan, TrainingResult, train
@@ -90,6 +90,8 @@ def _prepared(config: FitConfig) -> Operation[None]:
         return
     if config.points.guide > 0.0 and lacks_guidance(folder):
         raise unguided(config.data)
+    if config.refine.eyes > 0.0 and lacks_eyes(folder):
+        raise without_eyes(config.data)
     from stylesdf_core.heads.supervision import build_cache
     from stylesdf_core.training.view_cache import build_views
 

@@ -165,6 +165,8 @@ class RefineConfig(AdversarialConfig):
             to a pixel (48 samples, guides) is compared at full size.
         detail_weight: weight of plain differences, counted where the truth is rich in detail; none
             in runs that do not say.
+        eyes: weight of what is on eyeballs: plain differences, and that there is a catchlight and a
+            pupil at all; none in runs that do not say.
         cache_gb: memory for feature maps, gigabytes; what does not fit is rendered again.
         noise: whether the decoder goes on adding noise, as it does in runs that do not say. It is
             an easy way to look sharp, but it sticks to the screen while the head turns: more than
@@ -178,6 +180,7 @@ class RefineConfig(AdversarialConfig):
     learning_rate: float = 1e-3
     compared_at: int = 2
     detail_weight: float = 0.0
+    eyes: float = 0.0
     cache_gb: float = 8.0
 
     def __post_init__(self) -> None:

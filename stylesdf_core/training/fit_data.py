@@ -7,6 +7,7 @@ as they appear: training can begin on the first thousand heads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +20,14 @@ from torch import Tensor
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.anatomy import HAIR, SCLERA
-from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES
+from stylesdf_core.heads.appearance import appearance, iris_tint
+from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES, attribute_values
 from stylesdf_core.heads.renderer import BACKGROUND
 from stylesdf_core.heads.supervision import POINT_STEP
 from stylesdf_core.training.view_cache import COVERAGE_SIZE
+
+#: What a shard holds, by name.
+Arrays = dict[str, npt.NDArray[np.generic]]
 
 #: The numbers of z that mean something; the others are fed as zeros.
 USED_LATENTS = IDENTITY_MODES + len(ATTRIBUTES)
@@ -33,6 +38,8 @@ EMPTY_DISTANCE = 0.015
 
 #: About that of the heads' irises, decimetres.
 IRIS_RADIUS = 0.058
+#: And that of their eyeballs.
+EYE_RADIUS = 0.13
 #: Where the neutral head's mouth is, and how far around it lips end, decimetres.
 MOUTH, MOUTH_RADIUS = (0.0, -0.34, 1.08), 0.3
 #: Batches after which the folder is looked at again.
@@ -48,12 +55,16 @@ class Guidance:
         strands: (B, N, 3), the hair's waves, −1 to 1.
         hair: (B, N, 1), 1 on the hair.
         parts: (B, N, 3), 1 on the left (+x) eyeball, on the right one, and around the mouth.
+        catchlight: (B, 1, 3), from the centre of an eye on the neutral head, in radii of an iris.
+        iris: (B, 1, 3), its own colour, sRGB in [0, 1].
     """
 
     rest: Tensor
     strands: Tensor
     hair: Tensor
     parts: Tensor
+    catchlight: Tensor
+    iris: Tensor
 
     @property
     def places(self) -> Tensor:
@@ -98,7 +109,8 @@ class ViewBatch:
         z: (B, z_dim), unused numbers zero.
         azimuth, elevation: (B,), radians.
         images: (B, 3, S, S) in [−1, 1].
-        covered: (B, 1, 64, 64), share of each pixel that the head covers.
+        covered, eyes: (B, 1, 64, 64), shares of each pixel that show the head and its eyeballs; no
+            eyeballs where :attr:`HeadBank.knows_eyes` is false.
     """
 
     rows: Tensor
@@ -107,6 +119,7 @@ class ViewBatch:
     elevation: Tensor
     images: Tensor
     covered: Tensor
+    eyes: Tensor
 
     def thumbs(self, size: int) -> Tensor:
         """The images averaged down to (B, 3, size, size)."""
@@ -125,11 +138,20 @@ class ViewBatch:
 
 def lacks_guidance(folder: Path) -> bool:
     """Whether a folder's heads, if it has any, were prepared without :class:`Guidance`."""
-    first = folder / "surface" / "shard-00000.npz"
+    return _first_lacks(folder / "surface", "rest")
+
+
+def lacks_eyes(folder: Path) -> bool:
+    """Whether a folder's views, if it has any, do not say where eyes are."""
+    return _first_lacks(folder / "views", "eyes")
+
+
+def _first_lacks(folder: Path, name: str) -> bool:
+    first = folder / "shard-00000.npz"
     if not first.exists():
         return False
     with np.load(first, allow_pickle=False) as arrays:
-        return "rest" not in arrays.files
+        return name not in arrays.files
 
 
 class HeadBank:
@@ -161,7 +183,7 @@ class HeadBank:
 
     @cached_property
     def _surfaces(self) -> _Shards:
-        return _Shards(self._folder / "surface", self._device)
+        return _Shards(self._folder / "surface", self._device, _looks)
 
     @cached_property
     def _views(self) -> _Shards:
@@ -198,6 +220,11 @@ class HeadBank:
         """Whether batches of points come with :class:`Guidance`; InputError as above."""
         return "rest" in self._surfaces.newest()
 
+    @property
+    def knows_eyes(self) -> bool:
+        """Whether views say where eyes are; InputError as above."""
+        return "eyes" in self._views.newest()
+
     def views(self, random: torch.Generator, heads: int) -> ViewBatch:
         """Random views of random heads."""
         table = self._views.newest()
@@ -221,12 +248,17 @@ class HeadBank:
 class _Shards:
     """Shards of one folder as one growing table an array, as they are stored.
 
+    Args:
+        derived: more arrays, from those of a shard.
+
     Attributes:
         count: heads there are; the tables have room for more.
     """
 
-    def __init__(self, folder: Path, device: torch.device) -> None:
-        self._folder, self._device = folder, device
+    def __init__(
+        self, folder: Path, device: torch.device, derived: Callable[[Arrays], Arrays] | None = None
+    ) -> None:
+        self._folder, self._device, self._derived = folder, device, derived
         self._tables: dict[str, Tensor] = {}
         self._known: set[str] = set()
         self._asked = 0
@@ -242,13 +274,16 @@ class _Shards:
             files = sorted(self._folder.glob("shard-*.npz"))
             new = [file for file in files if file.name not in self._known]
             for number, file in enumerate(new):
-                with np.load(file, allow_pickle=False) as arrays:
-                    self._append(file, dict(arrays), shards=len(new) - number)
+                with np.load(file, allow_pickle=False) as stored:
+                    arrays = dict(stored)
+                if self._derived is not None:
+                    arrays |= self._derived(arrays)
+                self._append(file, arrays, shards=len(new) - number)
                 self._known.add(file.name)
         self._asked += 1
         return self._tables
 
-    def _append(self, file: Path, arrays: dict[str, npt.NDArray[np.generic]], shards: int) -> None:
+    def _append(self, file: Path, arrays: Arrays, shards: int) -> None:
         """Add a shard, and make room at once for ``shards`` of its size.
 
         What the first shard does not have is left out of the others: a folder that an earlier
@@ -276,15 +311,27 @@ class _Shards:
         self.count = end
 
 
+def _looks(arrays: Arrays) -> Arrays:
+    """Catchlight and iris of each head, as :class:`Guidance` has them, (S, 6) float32."""
+    looks = [appearance(attribute_values(z)).uniforms for z in arrays["z"]]
+    glints = np.array([look["glint"] for look in looks])
+    glints *= EYE_RADIUS / IRIS_RADIUS / np.linalg.norm(glints, axis=1, keepdims=True)
+    tints = np.stack([iris_tint(look) for look in looks])
+    return {"looks": np.concatenate([glints, tints], axis=1).astype(np.float32)}
+
+
 def _guidance(table: dict[str, Tensor], row: Tensor, chosen: Tensor) -> Guidance:
     rest, material = table["rest"][row, chosen].float() / 10.0, table["material"][row, chosen]
     eyeball, left = material == SCLERA, rest[..., 0] > 0.0
     mouth = (rest - rest.new_tensor(MOUTH)).norm(dim=-1) < MOUTH_RADIUS
+    catchlight, iris = table["looks"][row].split(3, dim=-1)
     return Guidance(
         rest=rest,
         strands=table["strands"][row, chosen].float() / 127.0,
         hair=(material == HAIR).float()[..., None],
         parts=torch.stack([eyeball & left, eyeball & ~left, mouth], dim=-1).float(),
+        catchlight=catchlight,
+        iris=iris,
     )
 
 
@@ -294,11 +341,14 @@ def _used(z: Tensor) -> Tensor:
 
 def _view_batch(table: dict[str, Tensor], rows: Tensor) -> ViewBatch:
     covered = table["covered"][rows].float() / 255.0
+    eyes = table["eyes"][rows].float() / 255.0 if "eyes" in table else torch.zeros_like(covered)
+    shape = (len(rows), 1, COVERAGE_SIZE, COVERAGE_SIZE)
     return ViewBatch(
         rows=rows,
         z=_used(table["z"][rows]),
         azimuth=table["azimuth"][rows],
         elevation=table["elevation"][rows],
         images=table["images"][rows].float().movedim(-1, 1) / 127.5 - 1.0,
-        covered=covered.view(len(rows), 1, COVERAGE_SIZE, COVERAGE_SIZE),
+        covered=covered.view(shape),
+        eyes=eyes.view(shape),
     )

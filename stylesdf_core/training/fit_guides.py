@@ -10,7 +10,9 @@ to tell its strands, and the colours find both there.
 
 An iris is two pixels wide in the volume render, a lip one, so whether they are drawn in their place
 depends on what the features say of places between pixels. They are asked for the place on either
-eyeball and around the mouth, each by itself: the decoder has to draw from it.
+eyeball and around the mouth, each by itself: the decoder has to draw from it. So has what differs
+from eye to eye, the iris's colour and where on the eyeball the light is mirrored: points on irises
+are too few to teach the one, and a catchlight is a third of a pixel.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ _REST_LAYER = 2
 GUIDE_RATE = 2e-3
 #: Of each part's mean distance; an eyeball's share of the points.
 _PART_WEIGHT = 0.03
+#: Of the irises' colour, whose errors are tenths where places' are radii.
+_IRIS_WEIGHT = 0.2
 #: Share of the layers' mean square that keeps readouts small where the points do not tell them.
 _RIDGE = 1e-5
 
@@ -50,7 +54,7 @@ class Guides(nn.Module):
     """
 
     #: The terms.
-    NAMES: ClassVar[tuple[str, ...]] = ("rest", "strands", "parts")
+    NAMES: ClassVar[tuple[str, ...]] = ("rest", "strands", "parts", "eyes")
 
     ready: Tensor
 
@@ -61,6 +65,8 @@ class Guides(nn.Module):
         self.strands = nn.Linear(width, 3)
         #: The place on the left and on the right eyeball and around the mouth.
         self.parts = nn.Linear(width, 9)
+        #: On either eyeball the place as seen from its catchlight; on both the iris's colour.
+        self.eyes = nn.Linear(width, 9)
         self.register_buffer("ready", torch.zeros((), dtype=torch.bool))
 
     @torch.no_grad()
@@ -79,6 +85,9 @@ class Guides(nn.Module):
         _solve(self.strands, late, truth.strands, [truth.hair])
         places = truth.places.repeat(1, 1, 3)
         _solve(self.parts, output.features, places, truth.parts.split(1, dim=-1))
+        left, right, _ = truth.parts.split(1, dim=-1)
+        told = torch.cat([_beside_catchlight(truth).repeat(1, 1, 2), _iris(truth)], dim=-1)
+        _solve(self.eyes, output.features, told, (left, right, left + right))
         self.ready.fill_(True)
 
     def losses(self, known: Sequence[Tensor], truth: Guidance) -> dict[str, Tensor]:
@@ -93,8 +102,27 @@ class Guides(nn.Module):
         strands = (truth.hair * (self.strands(late) - truth.strands).square()).mean()
         apart = self.parts(features).unflatten(-1, (3, 3)) - truth.places[..., None, :]
         share = truth.parts.mean(dim=(0, 1)).clamp_min(1e-3)  # each part counts as much
-        parts = (truth.parts / share * apart.abs().sum(dim=-1)).sum(dim=-1).mean()
-        return {"rest": rest, "strands": strands, "parts": _PART_WEIGHT * parts}
+        weights = truth.parts / share
+        parts = (weights * apart.abs().sum(dim=-1)).sum(dim=-1).mean()
+        seen = self.eyes(features).unflatten(-1, (3, 3))
+        beside = seen[..., :2, :] - _beside_catchlight(truth)[..., None, :]
+        tint = (seen[..., 2:, :] - truth.iris[..., None, :]).abs().sum(dim=-1)
+        eyes = _PART_WEIGHT * beside.abs().sum(dim=-1) + _IRIS_WEIGHT * tint
+        return {
+            "rest": rest,
+            "strands": strands,
+            "parts": _PART_WEIGHT * parts,
+            "eyes": (weights[..., :2] * eyes).sum(dim=-1).mean(),
+        }
+
+
+def _beside_catchlight(truth: Guidance) -> Tensor:
+    """Places (B, N, 3) from the catchlight of an eye in the middle of the neutral head."""
+    return truth.places - truth.catchlight
+
+
+def _iris(truth: Guidance) -> Tensor:
+    return truth.iris.expand_as(truth.places)
 
 
 def guide_optimizer(guides: Guides) -> torch.optim.Adam:

@@ -22,6 +22,7 @@ from torch import Tensor
 from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.config import RenderOptions
 from stylesdf_core.engine import Engine
+from stylesdf_core.errors import InputError
 from stylesdf_core.model import MeanLatents, Model
 from stylesdf_core.networks.generator import Generator
 from stylesdf_core.scene import Identity, Scene
@@ -34,20 +35,29 @@ from stylesdf_core.training.fit_samples import FOV, evaluate_decoder
 from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
 from stylesdf_core.training.losses import (
     detail_weights,
+    extremes_loss,
     pyramid_loss,
     ringing_loss,
     sharpness_loss,
 )
 
 WARMUP = 200
+#: Of a batch, that eyes count as at least: a sliver of one shall not count as much as a whole one.
+SMALLEST_SHARE = 2e-3
 
 
 class RefinePhase(Phase):
-    """Decoder and discriminator; the renderer and its mapping are frozen at their averages."""
+    """Decoder and discriminator; the renderer and its mapping are frozen at their averages.
+
+    Raises:
+        InputError: eyes shall count, but the views do not say where they are.
+    """
 
     def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
         self.models, self.bank, self.config = models, bank, config
         live, settings = models.live, config.refine
+        if settings.eyes > 0.0 and not bank.knows_eyes:
+            raise without_eyes(config.data)
         live.requires_grad_(False)
         assert live.decoder is not None
         self.decoder = live.decoder
@@ -95,6 +105,13 @@ class RefinePhase(Phase):
             losses["detail"] = (weights / weights.mean() * (images - truth).abs()).mean()
             loss = loss + settings.detail_weight * losses["detail"]
         loss = loss + settings.ringing * losses["ringing"]
+        if settings.eyes > 0:
+            eyes = F.adaptive_avg_pool2d(views.eyes, self.config.thumb_size)
+            eyes = F.interpolate(cut(eyes, places), scale_factor=self.scale)
+            eyes = eyes / eyes.mean().clamp_min(SMALLEST_SHARE)
+            losses["eyes"] = (eyes * (images - truth).abs()).mean()
+            losses["extremes"] = extremes_loss(images, truth, eyes)
+            loss = loss + settings.eyes * (losses["eyes"] + losses["extremes"])
         if settings.adversarial > 0:
             losses["adversarial"] = self.adversary.verdict(images)
             loss = loss + settings.adversarial * losses["adversarial"]
@@ -136,6 +153,14 @@ class RefinePhase(Phase):
     def evaluate(self, samples: Path) -> dict[str, float]:
         """Decoded images against truth and against the enlarged volume render."""
         return evaluate_decoder(self.models.ema, self.bank, samples)
+
+
+def without_eyes(data: str) -> InputError:
+    """What to say of a folder whose views were rendered before eyes were told apart."""
+    return InputError(
+        f"{data} holds views of an earlier version, which do not say where eyes are; delete its "
+        "folder views, and train fit renders them again."
+    )
 
 
 class FeatureCache:

@@ -36,6 +36,9 @@ ATTENTION = (4.0, 4.0, 0.5)
 SHOWN_MARGIN = 0.0016
 #: Heads, and points of each, that tell where a field's surface lies and what its layers know.
 KNOWN_HEADS, KNOWN_POINTS = 192, 64
+#: The guides in a checkpoint. Another name whenever they ask for something else: a run of an
+#: earlier version then finds its readouts anew.
+READOUTS = "readouts-eyes"
 #: The view direction is the camera frame's, whose rays lie within 0.15 rad of −z (static_viewdirs).
 VIEW_SPREAD = 0.06
 
@@ -55,7 +58,7 @@ class PointSupervision:
     """
 
     #: Names of either that checkpoints of earlier versions lack.
-    LATER: ClassVar[frozenset[str]] = frozenset({"surface", "readouts"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"surface", READOUTS})
 
     def __init__(
         self, generator: Generator, field: FastField, bank: HeadBank, config: FitConfig
@@ -72,8 +75,8 @@ class PointSupervision:
             if not bank.guided:
                 raise unguided(config.data)
             self.guides = Guides(config.width, config.depth).to(device)
-            self.networks["readouts"] = self.guides
-            self.optimizers["readouts"] = guide_optimizer(self.guides)
+            self.networks[READOUTS] = self.guides
+            self.optimizers[READOUTS] = guide_optimizer(self.guides)
             self._weights = dict.fromkeys(self.guides.NAMES, config.points.guide)
 
     def find_surface(self, random: torch.Generator) -> None:

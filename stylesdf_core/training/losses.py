@@ -104,6 +104,26 @@ def ringing_loss(images: Tensor, truth: Tensor, weights: Tensor, *, reach: int =
     return (weights * beyond).mean() / weights.mean().clamp_min(1e-6)
 
 
+def extremes_loss(images: Tensor, truth: Tensor, weights: Tensor, *, reach: int = 2) -> Tensor:
+    """Difference of the brightest and of the darkest around, weighted.
+
+    It does not ask where exactly a catchlight or a pupil lies, only that there is one as bright or
+    as dark: where either is less than half certain, absolute differences leave it out.
+
+    Args:
+        images, truth: (B, C, H, W).
+        weights: (B, 1, H, W), how much each pixel counts.
+        reach: of "around", pixels.
+    """
+    window = 2 * reach + 1
+
+    def most(x: Tensor) -> Tensor:
+        return F.max_pool2d(x, window, 1, reach)
+
+    apart = (most(images) - most(truth)).abs() + (most(-images) - most(-truth)).abs()
+    return (weights * apart).mean()
+
+
 def generator_loss(fake_logits: Tensor) -> Tensor:
     """Non-saturating generator loss, E[softplus(−D(fake))] (Goodfellow et al. 2014)."""
     return F.softplus(-fake_logits).mean()

@@ -32,7 +32,8 @@ def build_views(
 
     Head i has latent ``dataset_latent(seed, i)``. A shard of 100 heads holds ``z`` (100, 256)
     float32, ``azimuth`` and ``elevation`` (100,) float32, ``images`` (100, size, size, 3) uint8
-    and ``covered`` (100, 64, 64) uint8, the share of each pixel that the head covers.
+    and, (100, 64, 64) uint8, ``covered`` and ``eyes``, the shares of each pixel that show the head
+    and its eyeballs.
 
     Raises:
         InputError: ``size`` is no multiple of 64; and see :func:`fill_shards`.
@@ -62,6 +63,7 @@ class _View:
     elevation: float
     image: npt.NDArray[np.uint8]
     covered: npt.NDArray[np.uint8]
+    eyes: npt.NDArray[np.uint8]
 
 
 def _view(renderer: HeadRenderer, index: int, *, seed: int, size: int) -> _View:
@@ -72,10 +74,15 @@ def _view(renderer: HeadRenderer, index: int, *, seed: int, size: int) -> _View:
     z = dataset_latent(seed, index)
     supersample = max(2, SAMPLED_SIZE // size)
     head = renderer.shape(z)
-    image, covered = renderer.render_covered(head, camera, size, supersample=supersample)
-    block = size // COVERAGE_SIZE
-    covered = covered.reshape(COVERAGE_SIZE, block, COVERAGE_SIZE, block).mean(axis=(1, 3))
-    return _View(z, azimuth, elevation, image, np.rint(covered * 255.0).astype(np.uint8))
+    picture = renderer.picture(head, camera, size, supersample=supersample)
+    covered, eyes = (_shares(of) for of in (picture.covered, picture.eyes))
+    return _View(z, azimuth, elevation, picture.image, covered, eyes)
+
+
+def _shares(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    block = len(values) // COVERAGE_SIZE
+    means = values.reshape(COVERAGE_SIZE, block, COVERAGE_SIZE, block).mean(axis=(1, 3))
+    return np.rint(means * 255.0).astype(np.uint8)
 
 
 def _packed(views: Sequence[_View]) -> dict[str, npt.NDArray[np.generic]]:
@@ -85,4 +92,5 @@ def _packed(views: Sequence[_View]) -> dict[str, npt.NDArray[np.generic]]:
         "elevation": np.array([view.elevation for view in views], np.float32),
         "images": np.stack([view.image for view in views]),
         "covered": np.stack([view.covered for view in views]),
+        "eyes": np.stack([view.eyes for view in views]),
     }

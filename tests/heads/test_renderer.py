@@ -109,13 +109,38 @@ def test_background_and_picture_agree_with_the_gbuffer(renderer: HeadRenderer) -
     assert np.median(np.abs(smooth - picture)) <= 2
 
 
-def test_coverage_is_the_share_of_the_samples_that_hit(renderer: HeadRenderer) -> None:
+def test_shares_are_those_of_the_samples_that_hit(renderer: HeadRenderer) -> None:
     geometry = renderer.shape(dataset_latent(0, 3))
-    image, covered = renderer.render_covered(geometry, CAMERA, SIZE)
-    assert np.array_equal(image, renderer.render(geometry, CAMERA, SIZE))
-    hits = renderer.gbuffer(geometry, CAMERA, 2 * SIZE).mask.reshape(SIZE, 2, SIZE, 2)
-    np.testing.assert_allclose(covered, hits.mean(axis=(1, 3)), atol=1e-6)
-    assert ((covered > 0.0) & (covered < 1.0)).any()
+    picture = renderer.picture(geometry, CAMERA, SIZE)
+    assert np.array_equal(picture.image, renderer.render(geometry, CAMERA, SIZE))
+    samples = renderer.gbuffer(geometry, CAMERA, 2 * SIZE)
+    eyeballs = samples.material == SCLERA
+    for share, hits in ((picture.covered, samples.mask), (picture.eyes, eyeballs)):
+        expected = hits.reshape(SIZE, 2, SIZE, 2).mean(axis=(1, 3))
+        np.testing.assert_allclose(share, expected, atol=1e-6)
+        assert ((share > 0.0) & (share < 1.0)).any()
+
+
+def test_catchlights_are_where_a_head_says(renderer: HeadRenderer) -> None:
+    """The brightest of an open eye that looks into the light."""
+    for azimuth in (-1.0, 1.0):
+        z = np.zeros(LATENT_DIM, np.float32)
+        z[dimension("eye_openness")] = 2.0
+        z[dimension("iris")] = -2.0  # dark, so that nothing but the light is bright in it
+        z[dimension("light_azimuth")] = azimuth
+        geometry = renderer.shape(z)
+        view = renderer.gbuffer(geometry, OrbitCamera(fov=2.0), 512)
+        glint = np.array(geometry.appearance.uniforms["glint"])
+        glint /= np.linalg.norm(glint)
+        for side, centre in zip((1.0, -1.0), renderer.anatomy.eye_centers, strict=True):
+            direction = view.rest - centre
+            direction /= np.linalg.norm(direction, axis=2, keepdims=True)
+            iris = (view.material == SCLERA) & (side * view.rest[..., 0] > 0.0)
+            iris &= direction[..., 2] > np.cos(np.radians(24.0))
+            brightest = iris & (view.rgb.min(axis=2) > 0.9 * view.rgb.min(axis=2)[iris].max())
+            found = direction[brightest].mean(axis=0)
+            apart = np.degrees(np.arccos(found @ glint / np.linalg.norm(found)))
+            assert apart < 2.0, "of its 8 degrees"
 
 
 def test_same_latent_same_pixels(renderer: HeadRenderer) -> None:

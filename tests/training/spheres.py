@@ -56,6 +56,7 @@ def write_spheres(folder: Path) -> None:
         elevation=rng.normal(0.0, 0.15, HEADS).astype(np.float32),
         images=rng.integers(0, 256, (HEADS, SIZE, SIZE, 3), dtype=np.uint8),
         covered=rng.integers(0, 256, (HEADS, 64, 64), dtype=np.uint8),
+        eyes=rng.integers(0, 256, (HEADS, 64, 64), dtype=np.uint8),
     )
 
 

@@ -29,6 +29,7 @@ def test_density_search_finds_what_makes_a_render_right(tiny: FitConfig) -> None
         elevation=elevation,
         images=torch.zeros(2, 3, 8, 8),
         covered=torch.zeros(2, 1, 64, 64),
+        eyes=torch.zeros(2, 1, 64, 64),
     )
     generator.field.sigmoid_beta.fill_(6e-4)
     generator.field.scalar_head.bias.add_(8e-4)

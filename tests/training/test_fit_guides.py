@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.errors import InputError
+from stylesdf_core.heads.appearance import appearance, iris_tint
+from stylesdf_core.heads.latent import attribute_values
 from stylesdf_core.networks.film_siren import SirenField
 from stylesdf_core.training.fast_field import FastField
 from stylesdf_core.training.fit_config import FitConfig
@@ -57,10 +59,10 @@ def ahead(points: Tensor) -> Tensor:
 
 
 def test_guided_layers_tell_more(tiny: FitConfig) -> None:
-    """Place, strands and parts can be read from them better than from a field without guides."""
+    """What guides ask for can be read from them better than from a field without guides."""
     config = replace(tiny, width=32)
-    guided, alone = (phase_of(config, steps=100, guide=guide) for guide in (1.0, 0.0))
-    for index in range(100):
+    guided, alone = (phase_of(config, steps=200, guide=guide) for guide in (1.0, 0.0))
+    for index in range(200):
         guided.step(index)
         alone.step(index)
     seen, unseen = told_by(guided), told_by(alone)
@@ -82,10 +84,16 @@ def test_readouts_begin_as_what_layers_tell(tiny: FitConfig) -> None:
     w = generator.mapping(batch.z)
     output, hidden = fast.with_hidden(batch.near, ahead(batch.near), w, guides.layers)
     right = guides.parts(output.features)[..., 3:6]
+    left_light, right_light, iris = guides.eyes(output.features).split(3, dim=-1)
+    left_eye, right_eye, _ = truth.parts.split(1, dim=-1)
+    beside = truth.places - truth.catchlight
     for told, true, mask in (
         (guides.rest(hidden[0]), truth.rest, torch.ones_like(truth.hair)),
         (guides.strands(hidden[1]), truth.strands, truth.hair),
-        (right, truth.places, truth.parts[..., 1:2]),
+        (right, truth.places, right_eye),
+        (left_light, beside, left_eye),
+        (right_light, beside, right_eye),
+        (iris, truth.iris.expand_as(beside), left_eye + right_eye),
     ):
         chosen = true[mask[..., 0] > 0.0]
         error, mean = told[mask[..., 0] > 0.0] - chosen, chosen.mean(dim=0)
@@ -103,7 +111,7 @@ def test_guides_reach_the_field(tiny: FitConfig) -> None:
     assert guides is not None
     random = torch.Generator().manual_seed(2)
     terms = point_losses(phase.field, live, batch, random, 0.0, guides)
-    for name, last in (("rest", 2), ("strands", 3), ("parts", 4)):
+    for name, last in (("rest", 2), ("strands", 3), ("parts", 4), ("eyes", 4)):
         live.zero_grad()
         terms[name].backward(retain_graph=True)
         layers = [*live.field.trunk, live.field.view_layer]
@@ -153,6 +161,14 @@ def test_truth_is_in_units_of_a_head(spheres: Path) -> None:
     near = (batch.near_normal - mouth).norm(dim=-1) < 3.0 / REST_RADIUS
     assert 0.0 < near.float().mean() < 0.2
     assert (parts[..., 2] == near).float().mean() > 0.97, "but for rounding"
+    for z, catchlight, iris in zip(
+        batch.z, batch.guidance.catchlight, batch.guidance.iris, strict=True
+    ):
+        look = appearance(attribute_values(z.numpy())).uniforms
+        np.testing.assert_allclose(iris[0], iris_tint(look), atol=1e-6)
+        glint = np.array(look["glint"])
+        glint *= 0.13 / 0.058 / np.linalg.norm(glint)
+        np.testing.assert_allclose(catchlight[0], glint, atol=1e-5)
     places = batch.guidance.places
     torch.testing.assert_close(places[..., 0], x * REST_RADIUS / 0.58, atol=0.15, rtol=0)
 

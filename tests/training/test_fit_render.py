@@ -30,7 +30,10 @@ def views_of_a_checkered_disk() -> ViewBatch:
     covered = torch.nn.functional.adaptive_avg_pool2d(disk[None], 64)
     zeros = torch.zeros(2)
     images = image.expand(2, 3, 128, 128)
-    return ViewBatch(zeros, torch.zeros(2, 256), zeros, zeros, images, covered.expand(2, 1, 64, 64))
+    covered = covered.expand(2, 1, 64, 64)
+    return ViewBatch(
+        zeros, torch.zeros(2, 256), zeros, zeros, images, covered, torch.zeros_like(covered)
+    )
 
 
 def test_rays_of_interest_go_where_there_is_detail() -> None:

@@ -16,6 +16,7 @@ from stylesdf_core.training.losses import (
     detail_weights,
     discriminator_loss,
     eikonal_loss,
+    extremes_loss,
     generator_loss,
     gradient_penalty,
     minimal_surface_loss,
@@ -89,6 +90,20 @@ def test_ringing_is_what_no_pixel_around_has() -> None:
     elsewhere = whole.clone()
     elsewhere[..., 12:20] = 0.0
     assert float(ringing_loss(seam, truth, elsewhere)) == 0.0
+
+
+def test_extremes_forgive_a_catchlight_its_place_and_not_its_lack() -> None:
+    truth = torch.zeros(1, 3, 32, 32)
+    truth[..., 10, 10] = 1.0
+    whole, none = torch.ones(1, 1, 32, 32), torch.zeros_like(truth)
+    assert float(extremes_loss(truth, truth, whole)) == 0.0
+    assert float(extremes_loss(none, truth, whole)) == pytest.approx(25 / 32**2)
+    assert float(extremes_loss(-truth, none, whole)) == pytest.approx(25 / 32**2), "a pupil, too"
+    beside = truth.roll(1, dims=-1)
+    assert float(extremes_loss(beside, truth, whole)) == pytest.approx(10 / 32**2)
+    weights = whole.clone()
+    weights[..., 8:13, 8:13] = 0.0
+    assert float(extremes_loss(none, truth, weights)) == 0.0
 
 
 def test_adversarial_terms_at_undecided_logits() -> None:
