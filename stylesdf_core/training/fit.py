@@ -86,12 +86,12 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
 def _prepared(config: FitConfig) -> Operation[None]:
     """Make what the data folder lacks; whoever breaks off loses the shard it is at."""
     folder, heads = Path(config.data), config.heads
+    if config.refine.steps and config.refine.eyes > 0.0 and lacks_eyes(folder):
+        raise without_eyes(config.data)  # the last phase's would come hours later
     if heads is None:
         return
     if config.points.guide > 0.0 and lacks_guidance(folder):
         raise unguided(config.data)
-    if config.refine.eyes > 0.0 and lacks_eyes(folder):
-        raise without_eyes(config.data)
     from stylesdf_core.heads.supervision import build_cache
     from stylesdf_core.training.view_cache import build_views
 

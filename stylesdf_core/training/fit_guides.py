@@ -31,10 +31,9 @@ from stylesdf_core.training.fit_data import Guidance, PointBatch
 _REST_LAYER = 2
 #: Adam's learning rate of the readouts, at its height.
 GUIDE_RATE = 2e-3
-#: Of each part's mean distance; an eyeball's share of the points.
-_PART_WEIGHT = 0.03
-#: Of the irises' colour, whose errors are tenths where places' are radii.
-_IRIS_WEIGHT = 0.2
+#: Of what is asked of each part (:func:`_asked`), of its mean error: places are in radii of an
+#: iris, an iris's colour is in tenths.
+_PART_WEIGHTS = (0.03, 0.03, 0.03, 0.03, 0.03, 0.4)
 #: Share of the layers' mean square that keeps readouts small where the points do not tell them.
 _RIDGE = 1e-5
 
@@ -54,7 +53,7 @@ class Guides(nn.Module):
     """
 
     #: The terms.
-    NAMES: ClassVar[tuple[str, ...]] = ("rest", "strands", "parts", "eyes")
+    NAMES: ClassVar[tuple[str, ...]] = ("rest", "strands", "parts")
 
     ready: Tensor
 
@@ -63,10 +62,7 @@ class Guides(nn.Module):
         self.layers = (min(_REST_LAYER, depth - 1), depth - 1)
         self.rest = nn.Linear(width, 3)
         self.strands = nn.Linear(width, 3)
-        #: The place on the left and on the right eyeball and around the mouth.
-        self.parts = nn.Linear(width, 9)
-        #: On either eyeball the place as seen from its catchlight; on both the iris's colour.
-        self.eyes = nn.Linear(width, 9)
+        self.parts = nn.Linear(width, 3 * len(_PART_WEIGHTS))
         self.register_buffer("ready", torch.zeros((), dtype=torch.bool))
 
     @torch.no_grad()
@@ -83,11 +79,8 @@ class Guides(nn.Module):
         early, late = hidden
         _solve(self.rest, early, truth.rest, [torch.ones_like(truth.hair)])
         _solve(self.strands, late, truth.strands, [truth.hair])
-        places = truth.places.repeat(1, 1, 3)
-        _solve(self.parts, output.features, places, truth.parts.split(1, dim=-1))
-        left, right, _ = truth.parts.split(1, dim=-1)
-        told = torch.cat([_beside_catchlight(truth).repeat(1, 1, 2), _iris(truth)], dim=-1)
-        _solve(self.eyes, output.features, told, (left, right, left + right))
+        answers, where = _asked(truth)
+        _solve(self.parts, output.features, answers.flatten(-2), where.split(1, dim=-1))
         self.ready.fill_(True)
 
     def losses(self, known: Sequence[Tensor], truth: Guidance) -> dict[str, Tensor]:
@@ -100,29 +93,25 @@ class Guides(nn.Module):
         rest = (self.rest(early) - truth.rest).abs().mean()
         # Squares, since half of a wave is better than none of it.
         strands = (truth.hair * (self.strands(late) - truth.strands).square()).mean()
-        apart = self.parts(features).unflatten(-1, (3, 3)) - truth.places[..., None, :]
-        share = truth.parts.mean(dim=(0, 1)).clamp_min(1e-3)  # each part counts as much
-        weights = truth.parts / share
-        parts = (weights * apart.abs().sum(dim=-1)).sum(dim=-1).mean()
-        seen = self.eyes(features).unflatten(-1, (3, 3))
-        beside = seen[..., :2, :] - _beside_catchlight(truth)[..., None, :]
-        tint = (seen[..., 2:, :] - truth.iris[..., None, :]).abs().sum(dim=-1)
-        eyes = _PART_WEIGHT * beside.abs().sum(dim=-1) + _IRIS_WEIGHT * tint
-        return {
-            "rest": rest,
-            "strands": strands,
-            "parts": _PART_WEIGHT * parts,
-            "eyes": (weights[..., :2] * eyes).sum(dim=-1).mean(),
-        }
+        answers, where = _asked(truth)
+        apart = (self.parts(features).view_as(answers) - answers).abs().sum(dim=-1)
+        share = where.mean(dim=(0, 1)).clamp_min(1e-3)  # a small part counts as much as a large one
+        weights = where * where.new_tensor(_PART_WEIGHTS) / share
+        parts = (weights * apart).sum(dim=-1).mean()
+        return {"rest": rest, "strands": strands, "parts": parts}
 
 
-def _beside_catchlight(truth: Guidance) -> Tensor:
-    """Places (B, N, 3) from the catchlight of an eye in the middle of the neutral head."""
-    return truth.places - truth.catchlight
+def _asked(truth: Guidance) -> tuple[Tensor, Tensor]:
+    """What features shall tell (B, N, 6, 3), and where, (B, N, 6) of 0 and 1.
 
-
-def _iris(truth: Guidance) -> Tensor:
-    return truth.iris.expand_as(truth.places)
+    The place on the left eyeball, on the right one and around the mouth; on either eyeball the
+    place as seen from its catchlight, but for where its centre is; the colour of the irises.
+    """
+    place, iris = truth.places, truth.iris.expand_as(truth.places)
+    beside = place - truth.catchlight
+    left, right, mouth = truth.parts.unbind(dim=-1)
+    answers = torch.stack([place, place, place, beside, beside, iris], dim=-2)
+    return answers, torch.stack([left, right, mouth, left, right, left + right], dim=-1)
 
 
 def guide_optimizer(guides: Guides) -> torch.optim.Adam:

@@ -84,7 +84,7 @@ def test_readouts_begin_as_what_layers_tell(tiny: FitConfig) -> None:
     w = generator.mapping(batch.z)
     output, hidden = fast.with_hidden(batch.near, ahead(batch.near), w, guides.layers)
     right = guides.parts(output.features)[..., 3:6]
-    left_light, right_light, iris = guides.eyes(output.features).split(3, dim=-1)
+    left_light, right_light, iris = guides.parts(output.features)[..., 9:].split(3, dim=-1)
     left_eye, right_eye, _ = truth.parts.split(1, dim=-1)
     beside = truth.places - truth.catchlight
     for told, true, mask in (
@@ -111,7 +111,7 @@ def test_guides_reach_the_field(tiny: FitConfig) -> None:
     assert guides is not None
     random = torch.Generator().manual_seed(2)
     terms = point_losses(phase.field, live, batch, random, 0.0, guides)
-    for name, last in (("rest", 2), ("strands", 3), ("parts", 4), ("eyes", 4)):
+    for name, last in (("rest", 2), ("strands", 3), ("parts", 4)):
         live.zero_grad()
         terms[name].backward(retain_graph=True)
         layers = [*live.field.trunk, live.field.view_layer]

@@ -128,10 +128,12 @@ def test_views_of_an_earlier_version_are_refused_before_anything_is_made(
     generator = initial_generator(tiny.generator(256), USED_LATENTS, 0)
     with pytest.raises(InputError, match=words):
         RefinePhase(Models.of(generator), HeadBank(Path(config.data)), config)
-    run = RunDir(tmp_path / "run")
-    run.write_config(to_json(replace(config, heads=HeadsConfig("nowhere"))))
-    with pytest.raises(InputError, match=words):
-        drain(run_fit(run))
+    for number, heads in enumerate((None, HeadsConfig("nowhere"))):
+        run = RunDir(tmp_path / f"run{number}")
+        run.write_config(to_json(replace(config, heads=heads)))
+        with pytest.raises(InputError, match=words):
+            drain(run_fit(run))
+        assert run.latest() is None
 
 
 def test_batches_go_whole_to_another_device(tiny: FitConfig) -> None:
