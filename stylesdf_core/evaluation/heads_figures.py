@@ -18,6 +18,7 @@ from stylesdf_core.evaluation.heads_scores import (
     OrbitScore,
     ViewScore,
 )
+from stylesdf_core.evaluation.irises import IrisScore, color_differences
 from stylesdf_core.evaluation.report import Figure, QualityReport
 from stylesdf_core.frechet import FEATURES, SHORT, Gaussian, SeededFeatures, frechet_distance
 
@@ -29,6 +30,8 @@ def summarise(engine: Engine, protocol: Protocol, measurement: Measurement) -> Q
         figures += _view_figures(measurement.views, engine.config.thumb_size, image_size(engine))
     if measurement.eyes:
         figures += _eye_figures(measurement.eyes)
+    if measurement.irises:
+        figures += _iris_figures(measurement.irises)
     if len(measurement.features) > 1:
         figures.append(_frechet_figure(measurement, image_size(engine)))
     if measurement.flickers:
@@ -40,7 +43,7 @@ def summarise(engine: Engine, protocol: Protocol, measurement: Measurement) -> Q
     figures.append(Figure("megabytes", "weights file", measurement.megabytes, "MB", high=15.0))
     scores = {
         kind: [dataclasses.asdict(score) for score in getattr(measurement, kind)]
-        for kind in ("views", "eyes", "orbits", "flickers", "meshes")
+        for kind in ("views", "eyes", "irises", "orbits", "flickers", "meshes")
     }
     return QualityReport(engine.model.name, str(protocol), tuple(figures), scores)
 
@@ -125,6 +128,36 @@ def _eye_figures(scores: Sequence[EyeScore]) -> list[Figure]:
             low=float(math.ceil(0.9 * count)),
             detail=f"truth {truth}, truth without features (blurred) {blurred}",
         )
+    ]
+
+
+def _iris_figures(scores: Sequence[IrisScore]) -> list[Figure]:
+    """Of open eyes from the front; catchlights of those where the truth has one."""
+    lit = [score for score in scores if score.lit]
+    shown, blurred = (
+        sum(score.shows(getattr(score, name)) for score in lit)
+        for name in ("catchlight", "blurred_catchlight")
+    )
+    apart, mean_apart = color_differences(scores)
+    return [
+        Figure(
+            "catchlights",
+            "catchlights at least half as bright as the truth's",
+            float(shown),
+            f"of {len(lit)}",
+            digits=0,
+            better="higher",
+            detail=f"{len(scores)} eyes are open; truth blurred by 2 pixels {blurred}",
+        ),
+        Figure(
+            "iris_color",
+            "irises' colour to the truth's, median",
+            float(np.median(apart)),
+            "ΔE",
+            digits=1,
+            better="lower",
+            detail=f"CIE 1976; were all irises the mean one: {np.median(mean_apart):.1f}",
+        ),
     ]
 
 

@@ -32,6 +32,7 @@ from stylesdf_core.evaluation.heads_scores import (
 )
 from stylesdf_core.evaluation.heads_truth import HeadTruth, evaluation_cameras
 from stylesdf_core.evaluation.image_metrics import as_tensor, blur, enlarge
+from stylesdf_core.evaluation.irises import IrisScore, score_irises
 from stylesdf_core.frechet import SeededFeatures
 from stylesdf_core.meshing import extract_surface
 from stylesdf_core.progress import Operation, Progress, drain
@@ -44,6 +45,8 @@ MESH_RESOLUTION = 128
 ORBIT_AZIMUTHS = tuple(float(a) for a in np.linspace(-0.5, 0.5, 9))
 #: What the control loses its eyes by: σ of a Gaussian, pixels at 256².
 CONTROL_BLUR = 8.0
+#: And its catchlights.
+CATCHLIGHT_BLUR = 2.0
 #: Size of the truth for models without a decoder, whose image view is that large.
 _IMAGE_SIZE = 256
 _NORMALS_SIZE = 128
@@ -94,6 +97,7 @@ class Measurement:
     megabytes: float
     views: list[ViewScore] = field(default_factory=list)
     eyes: list[EyeScore] = field(default_factory=list)
+    irises: list[IrisScore] = field(default_factory=list)
     orbits: list[OrbitScore] = field(default_factory=list)
     meshes: list[MeshScore] = field(default_factory=list)
     flickers: list[FlickerScore] = field(default_factory=list)
@@ -194,10 +198,14 @@ def _eyes(
     front = OrbitCamera()
     for seed in protocol.seeds(protocol.frontal):
         image = pixels(engine.render_views(_scene(seed, front), ("image",))["image"])
-        true_image = truth.image(truth.head(seed), front, size)
+        head = truth.head(seed)
+        true_image = truth.image(head, front, size)
         control = blur(true_image, CONTROL_BLUR * size / 256.0)
         found = [detector.finds_both(picture) for picture in (image, true_image, control)]
         result.eyes.append(EyeScore(seed, *found))
+        softened = blur(true_image, CATCHLIGHT_BLUR * size / 256.0)
+        eyes = truth.eyes(head, front, size)
+        result.irises += score_irises(seed, image, true_image, softened, eyes)
         if protocol.shown:
             result.show("frontal", [true_image, image])
         yield

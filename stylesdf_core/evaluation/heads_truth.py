@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
+from stylesdf_core.heads.anatomy import SCLERA
 from stylesdf_core.heads.model import MorphableModel
 from stylesdf_core.heads.renderer import HeadGeometry, HeadRenderer
 from stylesdf_core.latents import seed_to_z
@@ -20,6 +21,9 @@ _POSE_SEED = 7
 _CHIN = 8  # Multi-PIE landmark
 #: Cameras (azimuth, elevation) that together see a head from all sides.
 _AROUND = ((0.0, 0.0), (1.3, 0.1), (-1.3, 0.1), (math.pi, 0.1), (0.0, 1.2), (0.0, -0.7))
+#: Degrees on an eyeball: where an iris has its colour, and out to where its catchlight shines.
+_IRIS = (12.0, 23.0)
+_GLOW = 9.0
 _AROUND_FOV, _AROUND_SIZE = 8.0, 192  # all of the volume, samples 0.0015 apart
 
 
@@ -46,6 +50,20 @@ class TrueShape:
 
     coverage: FloatArray
     points: FloatArray
+
+
+@dataclass(frozen=True)
+class TrueEye:
+    """Where a picture shows one eye, (S, S) bool each.
+
+    Attributes:
+        iris: its coloured ring, without what the catchlight brightens.
+        around_catchlight: where on the iris or pupil the catchlight may be seen, a pixel or two off
+            at 256².
+    """
+
+    iris: npt.NDArray[np.bool_]
+    around_catchlight: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -95,6 +113,24 @@ class HeadTruth:
     def depth(self, head: Head, camera: OrbitCamera, size: int) -> FloatArray:
         """Planar depth (size, size) of what the pixels' centres see; infinite where nothing."""
         return self._renderer.gbuffer(head.geometry, camera, size).depth
+
+    def eyes(self, head: Head, camera: OrbitCamera, size: int) -> tuple[TrueEye, TrueEye]:
+        """The left (+x) and the right eye at ``size``²."""
+        seen = self._renderer.gbuffer(head.geometry, camera, size)
+        eyeballs = seen.material == SCLERA
+        glint = np.array(head.geometry.appearance.uniforms["glint"], np.float32)
+        eyes = []
+        for side, centre in zip((1.0, -1.0), self._renderer.anatomy.eye_centers, strict=True):
+            outwards = seen.rest - centre
+            outwards /= np.maximum(np.linalg.norm(outwards, axis=2, keepdims=True), 1e-6)
+            here = eyeballs & (side * seen.rest[..., 0] > 0.0)
+            from_axis = np.degrees(np.arccos(np.clip(outwards[..., 2], -1.0, 1.0)))
+            cosine = outwards @ (glint / np.linalg.norm(glint))
+            from_glint = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+            ring = (from_axis > _IRIS[0]) & (from_axis < _IRIS[1]) & (from_glint > _GLOW)
+            lit = (from_glint < _GLOW) & (from_axis < _IRIS[1])
+            eyes.append(TrueEye(here & ring, here & lit))
+        return eyes[0], eyes[1]
 
     def surface(self, head: Head) -> TrueSurface:
         """All that can be seen of a head from six sides."""

@@ -60,6 +60,8 @@ def test_measuring_reports_every_figure(weights: Path, facekit_path: Path, tmp_p
         "psnr_gain",
         "laplacian_ratio",
         "eyes",
+        "catchlights",
+        "iris_color",
         "silhouette_iou",
         "depth_error",
         "gradient_error",
@@ -77,6 +79,7 @@ def test_measuring_reports_every_figure(weights: Path, facekit_path: Path, tmp_p
     assert len(written["scores"]["meshes"]) == 1
     assert written["scores"]["views"][1]["seed"] == 1
     assert [score["seed"] for score in written["scores"]["flickers"]] == [0, 1]
+    assert {score["seed"] for score in written["scores"]["irises"]} <= {0, 1}
     assert "PSNR" in card.read_text(encoding="utf-8")
     names = {path.name for path in (tmp_path / "grids").iterdir()}
     assert names == {"unseen.png", "frontal.png", "orbit.png", "normals.png"}
