@@ -57,9 +57,16 @@ def score_irises(
     for eye in eyes:
         if eye.iris.sum() < FEWEST_PIXELS or not eye.around_catchlight.any():
             continue
-        contrasts = [_contrast(picture, eye) for picture in (image, truth, blurred)]
-        colors = [_mean_color(picture, eye) for picture in (image, truth)]
-        scores.append(IrisScore(seed, *contrasts, *colors))
+        scores.append(
+            IrisScore(
+                seed,
+                catchlight=_contrast(image, eye),
+                true_catchlight=_contrast(truth, eye),
+                blurred_catchlight=_contrast(blurred, eye),
+                color=_mean_color(image, eye),
+                true_color=_mean_color(truth, eye),
+            )
+        )
     return scores
 
 

@@ -82,7 +82,7 @@ def _view(renderer: HeadRenderer, index: int, *, seed: int, size: int) -> _View:
 def _shares(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     block = len(values) // COVERAGE_SIZE
     means = values.reshape(COVERAGE_SIZE, block, COVERAGE_SIZE, block).mean(axis=(1, 3))
-    return np.rint(means * 255.0).astype(np.uint8)
+    return np.asarray(np.rint(means * 255.0), np.uint8)
 
 
 def _packed(views: Sequence[_View]) -> dict[str, npt.NDArray[np.generic]]:
