@@ -195,7 +195,7 @@ def _eyes(
     detector: EyeDetector,
     result: Measurement,
 ) -> Generator[None, None, None]:
-    front = OrbitCamera()
+    front, edge = OrbitCamera(), max(size, _IMAGE_SIZE)
     for seed in protocol.seeds(protocol.frontal):
         image = pixels(engine.render_views(_scene(seed, front), ("image",))["image"])
         head = truth.head(seed)
@@ -203,11 +203,13 @@ def _eyes(
         control = blur(true_image, CONTROL_BLUR * size / 256.0)
         found = [detector.finds_both(picture) for picture in (image, true_image, control)]
         result.eyes.append(EyeScore(seed, *found))
-        softened = blur(true_image, CATCHLIGHT_BLUR * size / 256.0)
-        eyes = truth.eyes(head, front, size)
-        result.irises += score_irises(seed, image, true_image, softened, eyes)
         if protocol.shown:
             result.show("frontal", [true_image, image])
+        if size < _IMAGE_SIZE:  # a smaller picture's irises are a few pixels
+            image, true_image = enlarge(image, edge), truth.image(head, front, edge)
+        softened = blur(true_image, CATCHLIGHT_BLUR * edge / 256.0)
+        eyes = truth.eyes(head, front, edge)
+        result.irises += score_irises(seed, image, true_image, softened, eyes)
         yield
 
 
