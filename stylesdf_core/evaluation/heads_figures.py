@@ -134,20 +134,19 @@ def _eye_figures(scores: Sequence[EyeScore]) -> list[Figure]:
 def _iris_figures(scores: Sequence[IrisScore]) -> list[Figure]:
     """Of open eyes from the front; catchlights of those where the truth has one."""
     lit = [score for score in scores if score.lit]
-    shown, blurred = (
-        sum(score.shows(getattr(score, name)) for score in lit)
-        for name in ("catchlight", "blurred_catchlight")
+    shown, unlit = (
+        sum(score.shows(getattr(score, name)) for score in lit) for name in ("catchlight", "unlit")
     )
     apart, mean_apart = color_differences(scores)
     return [
         Figure(
             "catchlights",
             "catchlights at least half as bright as the truth's",
-            float(shown),
+            float(shown) if lit else math.nan,
             f"of {len(lit)}",
             digits=0,
             better="higher",
-            detail=f"{len(scores)} eyes are open; truth blurred by 2 pixels {blurred}",
+            detail=f"open eyes: {len(scores)}; truth without them, 2 pixels lower {unlit}",
         ),
         Figure(
             "iris_color",

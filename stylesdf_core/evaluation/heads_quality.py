@@ -45,8 +45,8 @@ MESH_RESOLUTION = 128
 ORBIT_AZIMUTHS = tuple(float(a) for a in np.linspace(-0.5, 0.5, 9))
 #: What the control loses its eyes by: σ of a Gaussian, pixels at 256².
 CONTROL_BLUR = 8.0
-#: And its catchlights.
-CATCHLIGHT_BLUR = 2.0
+#: How much lower the control of catchlights is, pixels at 256²: skin comes where they would be.
+UNLIT_LOWER = 2
 #: Size of the truth for models without a decoder, whose image view is that large.
 _IMAGE_SIZE = 256
 _NORMALS_SIZE = 128
@@ -207,9 +207,9 @@ def _eyes(
             result.show("frontal", [true_image, image])
         if size < _IMAGE_SIZE:  # a smaller picture's irises are a few pixels
             image, true_image = enlarge(image, edge), truth.image(head, front, edge)
-        softened = blur(true_image, CATCHLIGHT_BLUR * edge / 256.0)
+        unlit = np.roll(truth.image(truth.unlit(head), front, edge), UNLIT_LOWER * edge // 256, 0)
         eyes = truth.eyes(head, front, edge)
-        result.irises += score_irises(seed, image, true_image, softened, eyes)
+        result.irises += score_irises(seed, image, true_image, unlit, eyes)
         yield
 
 

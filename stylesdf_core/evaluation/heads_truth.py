@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +113,12 @@ class HeadTruth:
     def depth(self, head: Head, camera: OrbitCamera, size: int) -> FloatArray:
         """Planar depth (size, size) of what the pixels' centres see; infinite where nothing."""
         return self._renderer.gbuffer(head.geometry, camera, size).depth
+
+    def unlit(self, head: Head) -> Head:
+        """The same head without catchlights in its eyes."""
+        look = head.geometry.appearance
+        behind = replace(look, uniforms={**look.uniforms, "glint": (0.0, 0.0, -1.0)})
+        return replace(head, geometry=replace(head.geometry, appearance=behind))
 
     def eyes(self, head: Head, camera: OrbitCamera, size: int) -> tuple[TrueEye, TrueEye]:
         """The left (+x) and the right eye at ``size``²."""

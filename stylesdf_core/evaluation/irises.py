@@ -13,10 +13,13 @@ from stylesdf_core.evaluation.heads_truth import TrueEye
 
 FloatArray = npt.NDArray[np.float32]
 
-#: Fewer pixels of an iris say nothing: the eye is all but closed.
+#: Fewer pixels of an iris, at 256², say nothing: the eye is all but closed.
 FEWEST_PIXELS = 8
-#: A true catchlight rises above its iris by at least this, of the luma's range.
+#: A true catchlight rises above what is around it by at least this, of the luma's range.
 VISIBLE = 0.15
+#: What is around a spot: pixels this far from it, at 256², of which a quarter may be brighter: lid
+#: or white. Beside an edge it is half of them.
+_RING, _BRIGHTER = (2.5, 4.0), 0.25
 #: Rec. 601, as elsewhere.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -26,16 +29,16 @@ class IrisScore:
     """One eye from the front, in the model and in the truth.
 
     Attributes:
-        catchlight, true_catchlight: by how much the brightest pixel around the true catchlight's
-            place is above the iris's median, luma in [0, 1].
-        blurred_catchlight: the same of the blurred truth.
+        catchlight, true_catchlight: by how much the brightest pixel near the true catchlight's
+            place is above the pixels around it, luma in [0, 1].
+        unlit: the same of a truth that has none.
         color, true_color: the iris's mean colour, sRGB in [0, 1].
     """
 
     seed: int
     catchlight: float
     true_catchlight: float
-    blurred_catchlight: float
+    unlit: float
     color: tuple[float, float, float]
     true_color: tuple[float, float, float]
 
@@ -50,19 +53,25 @@ class IrisScore:
 
 
 def score_irises(
-    seed: int, image: FloatArray, truth: FloatArray, blurred: FloatArray, eyes: Sequence[TrueEye]
+    seed: int, image: FloatArray, truth: FloatArray, unlit: FloatArray, eyes: Sequence[TrueEye]
 ) -> list[IrisScore]:
-    """Scores of the eyes that are open; pictures are (S, S, 3) in [0, 1], as the eyes' masks."""
+    """Scores of the eyes that are open.
+
+    Args:
+        image, truth, unlit: (S, S, 3) in [0, 1], of the size of the eyes' masks; the last one is
+            a picture of the head without catchlights.
+    """
+    fewest = FEWEST_PIXELS * (len(truth) / 256.0) ** 2
     scores = []
     for eye in eyes:
-        if eye.iris.sum() < FEWEST_PIXELS or not eye.around_catchlight.any():
+        if eye.iris.sum() < fewest or not eye.around_catchlight.any():
             continue
         scores.append(
             IrisScore(
                 seed,
                 catchlight=_contrast(image, eye),
                 true_catchlight=_contrast(truth, eye),
-                blurred_catchlight=_contrast(blurred, eye),
+                unlit=_contrast(unlit, eye),
                 color=_mean_color(image, eye),
                 true_color=_mean_color(truth, eye),
             )
@@ -82,7 +91,12 @@ def color_differences(scores: Sequence[IrisScore]) -> tuple[FloatArray, FloatArr
 
 def _contrast(picture: FloatArray, eye: TrueEye) -> float:
     luma = picture @ _LUMA
-    return float(luma[eye.around_catchlight].max() - np.median(luma[eye.iris]))
+    near = np.where(eye.around_catchlight, luma, -np.inf)
+    row, column = np.unravel_index(near.argmax(), near.shape)
+    rows, columns = np.ogrid[: len(luma), : luma.shape[1]]
+    away = np.hypot(rows - row, columns - column) * 256.0 / len(luma)
+    ring = luma[(away >= _RING[0]) & (away < _RING[1])]
+    return float(luma[row, column] - np.quantile(ring, 1.0 - _BRIGHTER))
 
 
 def _mean_color(picture: FloatArray, eye: TrueEye) -> tuple[float, float, float]:

@@ -86,7 +86,7 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
 def _prepared(config: FitConfig) -> Operation[None]:
     """Make what the data folder lacks; whoever breaks off loses the shard it is at."""
     folder, heads = Path(config.data), config.heads
-    if config.refine.steps and config.refine.eyes > 0.0 and lacks_eyes(folder):
+    if config.phase_steps()["refine"] and config.refine.eyes > 0.0 and lacks_eyes(folder):
         raise without_eyes(config.data)  # the last phase's would come hours later
     if heads is None:
         return

@@ -187,6 +187,8 @@ class RefineConfig(AdversarialConfig):
         super().__post_init__()
         if self.compared_at < 1:
             raise InputError(f"refine.compared_at must be at least 1, not {self.compared_at}.")
+        if self.eyes < 0.0:
+            raise InputError(f"refine.eyes must be at least 0, not {self.eyes}.")
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,8 @@ NEAR_STD, WIDE_STD = 0.0015, 0.006
 #: Beyond this distance from the surface, world units, colour is the background's.
 EMPTY_DISTANCE = 0.015
 
-#: About that of the heads' irises, decimetres.
-IRIS_RADIUS = 0.058
-#: And that of their eyeballs.
-EYE_RADIUS = 0.13
+#: Those of the neutral head's irises and of what is seen of its eyeballs, decimetres.
+IRIS_RADIUS, EYE_RADIUS = 0.068, 0.157
 #: Where the neutral head's mouth is, and how far around it lips end, decimetres.
 MOUTH, MOUTH_RADIUS = (0.0, -0.34, 1.08), 0.3
 #: Batches after which the folder is looked at again.

@@ -158,8 +158,8 @@ class RefinePhase(Phase):
 def without_eyes(data: str) -> InputError:
     """What to say of a folder whose views were rendered before eyes were told apart."""
     return InputError(
-        f"{data} holds views of an earlier version, which do not say where eyes are; delete its "
-        "folder views, and train fit renders them again."
+        f"{data} holds views of an earlier version, which do not say where eyes are; choose "
+        "another folder, or delete its folder views and give --facekit to render them again."
     )
 
 

@@ -37,7 +37,7 @@ SHOWN_MARGIN = 0.0016
 #: Heads, and points of each, that tell where a field's surface lies and what its layers know.
 KNOWN_HEADS, KNOWN_POINTS = 192, 64
 #: The guides in a checkpoint. Another name whenever they ask for something else: a run of an
-#: earlier version then finds its readouts anew.
+#: earlier version then finds its readouts anew, and is guided as this version is.
 READOUTS = "readouts-eyes"
 #: The view direction is the camera frame's, whose rays lie within 0.15 rad of −z (static_viewdirs).
 VIEW_SPREAD = 0.06

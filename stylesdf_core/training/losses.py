@@ -97,9 +97,7 @@ def ringing_loss(images: Tensor, truth: Tensor, weights: Tensor, *, reach: int =
         weights: (B, 1, H, W), how much each pixel counts.
         reach: of "around", pixels.
     """
-    window = 2 * reach + 1
-    most = F.max_pool2d(truth, window, 1, reach)
-    least = -F.max_pool2d(-truth, window, 1, reach)
+    most, least = _most(truth, reach), -_most(-truth, reach)
     beyond = (images - most).clamp_min(0.0) + (least - images).clamp_min(0.0)
     return (weights * beyond).mean() / weights.mean().clamp_min(1e-6)
 
@@ -115,13 +113,14 @@ def extremes_loss(images: Tensor, truth: Tensor, weights: Tensor, *, reach: int 
         weights: (B, 1, H, W), how much each pixel counts.
         reach: of "around", pixels.
     """
-    window = 2 * reach + 1
+    brightest = (_most(images, reach) - _most(truth, reach)).abs()
+    darkest = (_most(-images, reach) - _most(-truth, reach)).abs()
+    return (weights * (brightest + darkest)).mean()
 
-    def most(x: Tensor) -> Tensor:
-        return F.max_pool2d(x, window, 1, reach)
 
-    apart = (most(images) - most(truth)).abs() + (most(-images) - most(-truth)).abs()
-    return (weights * apart).mean()
+def _most(x: Tensor, reach: int) -> Tensor:
+    """The largest value of each pixel's surroundings."""
+    return F.max_pool2d(x, 2 * reach + 1, 1, reach)
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:

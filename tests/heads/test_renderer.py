@@ -15,6 +15,7 @@ from stylesdf_core.heads import renderer as renderer_module
 from stylesdf_core.heads.anatomy import FACE, HAIR, SCLERA
 from stylesdf_core.heads.latent import ATTRIBUTES, LATENT_DIM, dataset_latent, dimension
 from stylesdf_core.heads.renderer import BACKGROUND, HeadRenderer
+from stylesdf_core.training.fit_data import EYE_RADIUS
 
 CAMERA = OrbitCamera(azimuth=0.4, elevation=-0.2, fov=5.0, pan_x=0.01, pan_y=-0.02)
 SIZE = 96
@@ -137,6 +138,8 @@ def test_catchlights_are_where_a_head_says(renderer: HeadRenderer) -> None:
             direction /= np.linalg.norm(direction, axis=2, keepdims=True)
             iris = (view.material == SCLERA) & (side * view.rest[..., 0] > 0.0)
             iris &= direction[..., 2] > np.cos(np.radians(24.0))
+            reach = np.linalg.norm(view.rest - centre, axis=2)[iris]
+            assert np.median(reach) == pytest.approx(10.0 * EYE_RADIUS, rel=0.03)
             brightest = iris & (view.rgb.min(axis=2) > 0.9 * view.rgb.min(axis=2)[iris].max())
             found = direction[brightest].mean(axis=0)
             apart = np.degrees(np.arccos(found @ glint / np.linalg.norm(found)))

@@ -17,7 +17,7 @@ from stylesdf_core.heads.latent import attribute_values
 from stylesdf_core.networks.film_siren import SirenField
 from stylesdf_core.training.fast_field import FastField
 from stylesdf_core.training.fit_config import FitConfig
-from stylesdf_core.training.fit_data import USED_LATENTS, HeadBank
+from stylesdf_core.training.fit_data import EYE_RADIUS, IRIS_RADIUS, USED_LATENTS, HeadBank
 from stylesdf_core.training.fit_guides import Guides
 from stylesdf_core.training.fit_init import initial_generator
 from stylesdf_core.training.fit_points import PointsPhase
@@ -167,10 +167,10 @@ def test_truth_is_in_units_of_a_head(spheres: Path) -> None:
         look = appearance(attribute_values(z.numpy())).uniforms
         np.testing.assert_allclose(iris[0], iris_tint(look), atol=1e-6)
         glint = np.array(look["glint"])
-        glint *= 0.13 / 0.058 / np.linalg.norm(glint)
+        glint *= EYE_RADIUS / IRIS_RADIUS / np.linalg.norm(glint)
         np.testing.assert_allclose(catchlight[0], glint, atol=1e-5)
     places = batch.guidance.places
-    torch.testing.assert_close(places[..., 0], x * REST_RADIUS / 0.58, atol=0.15, rtol=0)
+    torch.testing.assert_close(places[..., 0], x * REST_RADIUS / 0.68, atol=0.15, rtol=0)
 
 
 def test_heads_of_an_earlier_version_are_refused_or_used_without(

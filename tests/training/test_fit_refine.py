@@ -124,7 +124,7 @@ def test_views_of_an_earlier_version_are_refused_before_anything_is_made(
         kept = {name: arrays[name] for name in arrays.files if name != "eyes"}
     np.savez(file, **kept)
     config = replace(tiny, data=str(tmp_path / "old"), refine=replace(tiny.refine, eyes=1.0))
-    words = r"old holds views of an earlier version.*delete its folder views"
+    words = r"old holds views of an earlier version.*delete its folder views and give --facekit"
     generator = initial_generator(tiny.generator(256), USED_LATENTS, 0)
     with pytest.raises(InputError, match=words):
         RefinePhase(Models.of(generator), HeadBank(Path(config.data)), config)
@@ -134,6 +134,10 @@ def test_views_of_an_earlier_version_are_refused_before_anything_is_made(
         with pytest.raises(InputError, match=words):
             drain(run_fit(run))
         assert run.latest() is None
+    undecoded = replace(config, output_size=config.thumb_size)
+    run = RunDir(tmp_path / "undecoded")
+    run.write_config(to_json(undecoded))
+    drain(run_fit(run))
 
 
 def test_batches_go_whole_to_another_device(tiny: FitConfig) -> None:
