@@ -21,10 +21,9 @@ _POSE_SEED = 7
 _CHIN = 8  # Multi-PIE landmark
 #: Cameras (azimuth, elevation) that together see a head from all sides.
 _AROUND = ((0.0, 0.0), (1.3, 0.1), (-1.3, 0.1), (math.pi, 0.1), (0.0, 1.2), (0.0, -0.7))
-#: Degrees on an eyeball: where an iris has its colour, and out to where its catchlight shines.
-_IRIS = (12.0, 23.0)
-_GLOW = 9.0
 _AROUND_FOV, _AROUND_SIZE = 8.0, 192  # all of the volume, samples 0.0015 apart
+#: Degrees on an eyeball: where an iris has its colour, and out to where its catchlight shines.
+_IRIS, _GLOW = (12.0, 23.0), 9.0
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,17 @@ def psnr(image: FloatArray, truth: FloatArray) -> float:
     return -10.0 * math.log10(error)
 
 
+def luma(image: FloatArray) -> FloatArray:
+    """BT.601 of the sRGB values (H, W, 3), (H, W)."""
+    return np.asarray(image @ _LUMA, np.float32)
+
+
 def sharpness(image: FloatArray) -> float:
     """Mean absolute Laplacian of the luma: Σ of the 4 neighbours − 4·centre, inner pixels only.
 
-    Luma is BT.601 of the sRGB values. A blurred picture has less than a sharp one, noise more.
+    A blurred picture has less than a sharp one, noise more.
     """
-    y = image @ _LUMA
+    y = luma(image)
     laplacian = y[:-2, 1:-1] + y[2:, 1:-1] + y[1:-1, :-2] + y[1:-1, 2:] - 4.0 * y[1:-1, 1:-1]
     return float(np.abs(laplacian).mean())
 

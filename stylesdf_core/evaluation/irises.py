@@ -10,6 +10,7 @@ import numpy.typing as npt
 from skimage.color import deltaE_cie76, rgb2lab
 
 from stylesdf_core.evaluation.heads_truth import TrueEye
+from stylesdf_core.evaluation.image_metrics import luma
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -20,8 +21,6 @@ VISIBLE = 0.15
 #: What is around a spot: pixels this far from it, at 256², of which a quarter may be brighter: lid
 #: or white. Beside an edge it is half of them.
 _RING, _BRIGHTER = (2.5, 4.0), 0.25
-#: Rec. 601, as elsewhere.
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,13 @@ def color_differences(scores: Sequence[IrisScore]) -> tuple[FloatArray, FloatArr
 
 
 def _contrast(picture: FloatArray, eye: TrueEye) -> float:
-    luma = picture @ _LUMA
-    near = np.where(eye.around_catchlight, luma, -np.inf)
+    bright = luma(picture)
+    near = np.where(eye.around_catchlight, bright, -np.inf)
     row, column = np.unravel_index(near.argmax(), near.shape)
-    rows, columns = np.ogrid[: len(luma), : luma.shape[1]]
-    away = np.hypot(rows - row, columns - column) * 256.0 / len(luma)
-    ring = luma[(away >= _RING[0]) & (away < _RING[1])]
-    return float(luma[row, column] - np.quantile(ring, 1.0 - _BRIGHTER))
+    rows, columns = np.ogrid[: len(bright), : bright.shape[1]]
+    away = np.hypot(rows - row, columns - column) * 256.0 / len(bright)
+    ring = bright[(away >= _RING[0]) & (away < _RING[1])]
+    return float(bright[row, column] - np.quantile(ring, 1.0 - _BRIGHTER))
 
 
 def _mean_color(picture: FloatArray, eye: TrueEye) -> tuple[float, float, float]:
