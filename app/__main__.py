@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeAlias
 import tyro
 from tqdm import tqdm
 
-from app.bench import ProgramBench
+from app.bench.command import ProgramBench
 from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.heads import MakeHeads
@@ -34,9 +34,9 @@ from stylesdf_core.commands.train_stages import (
     TrainSphereInit,
 )
 from stylesdf_core.errors import GraphicsError, InputError, StyleSDFError
-from stylesdf_core.model_zoo import WEIGHT_SUFFIXES
+from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.progress import Operation
-from stylesdf_core.scene import read_scene
+from stylesdf_core.scene.scene import read_scene
 
 PROGRAM = "stylesdf-studio"
 DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -191,7 +191,7 @@ def _open_window(file: Path | None) -> int:
         from app.studio import run
     except ImportError as error:  # Dear PyGui without the system's OpenGL or X libraries
         raise GraphicsError(f"The window cannot be opened here: {error}.") from error
-    from app.workers import end_if_busy
+    from app.workers.workers import end_if_busy
 
     if file is None:
         status = run(None, None)

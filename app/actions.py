@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from app import exports
-from app.dialogs import Dialogs
-from app.workbench import Workbench
+from app.state import exports
+from app.state.workbench import Workbench
+from app.widgets.dialogs import Dialogs
 
 _STEP = math.radians(4.0)
 MODEL_SUFFIXES = (".safetensors", ".pt", ".pth")

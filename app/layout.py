@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import dearpygui.dearpygui as dpg
 
-from app.backdrop import Rectangle
-from app.panels.jobs import HEIGHT as JOBS_HEIGHT
-from app.panels.status import HEIGHT as STATUS_HEIGHT
-from app.settings import WindowSettings
-from app.splitter import Splitter
-from app.toolbar import HEIGHT as TOOLBAR_HEIGHT
-from app.ui import Ui
+from app.explore.panels.jobs import HEIGHT as JOBS_HEIGHT
+from app.explore.panels.status import HEIGHT as STATUS_HEIGHT
+from app.explore.toolbar import HEIGHT as TOOLBAR_HEIGHT
+from app.state.settings import WindowSettings
+from app.widgets.backdrop import Rectangle
+from app.widgets.splitter import Splitter
+from app.widgets.ui import Ui
 
 _MENU_HEIGHT = 26
 _PADDING = 12

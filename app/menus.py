@@ -11,15 +11,16 @@ from typing import get_args
 
 import dearpygui.dearpygui as dpg
 
-from app import edits, fonts, theme
 from app.actions import FONT_SCALES, Actions, Page
-from app.exports import EXPORTS
-from app.model_loader import DEVICES
 from app.shortcuts import Shortcut
-from app.ui import Ui, plain
-from app.workbench import Workbench
-from stylesdf_core.config import NoiseMode
-from stylesdf_core.scene import VIEWS, Scene
+from app.state import edits
+from app.state.exports import EXPORTS
+from app.state.workbench import Workbench
+from app.widgets import fonts, theme
+from app.widgets.ui import Ui, plain
+from app.workers.model_loader import DEVICES
+from stylesdf_core.model.config import NoiseMode
+from stylesdf_core.scene.scene import VIEWS, Scene
 
 _SAMPLES = (None, 12, 24, 48, 96)
 _TABS: tuple[tuple[Page, str, str], ...] = (
@@ -250,7 +251,7 @@ class Menus:
         dpg.pop_container_stack()
 
     def _fill_models(self) -> None:
-        from stylesdf_core.model_zoo import ModelKind, list_models
+        from stylesdf_core.model.model_zoo import ModelKind, list_models
 
         bench = self._bench
         entries = list_models()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import dearpygui.dearpygui as dpg
 
 from app.actions import Actions
-from stylesdf_core.scene import VIEWS
+from stylesdf_core.scene.scene import VIEWS
 
 
 @dataclass(frozen=True)

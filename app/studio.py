@@ -15,36 +15,36 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app import theme
 from app.actions import Actions, Page
-from app.backdrop import Backdrop, around
-from app.dialogs import Dialogs
+from app.explore.overlay import Overlay
+from app.explore.panels.camera import CameraPanel
+from app.explore.panels.export import ExportPanel
+from app.explore.panels.identity import IdentityPanel
+from app.explore.panels.jobs import JobsPanel
+from app.explore.panels.mesh import MeshPanel
+from app.explore.panels.mixing import MixingPanel
+from app.explore.panels.status import StatusPanel
+from app.explore.toolbar import Toolbar
+from app.explore.viewport import Viewport
 from app.layout import Columns, Places
 from app.menus import Menus
-from app.overlay import Overlay
-from app.pacer import Pacer
-from app.panels.camera import CameraPanel
-from app.panels.export import ExportPanel
-from app.panels.identity import IdentityPanel
-from app.panels.jobs import JobsPanel
-from app.panels.mesh import MeshPanel
-from app.panels.mixing import MixingPanel
-from app.panels.status import StatusPanel
-from app.pointer import Pointer
-from app.problems import Remedy
-from app.settings import SettingsStore
 from app.shortcuts import Keyboard, Shortcut, shortcuts
-from app.texture import PictureTexture
-from app.toolbar import Toolbar
-from app.train_page import SheetTextures, TrainPage
-from app.training_bench import TrainingBench
-from app.ui import Ui
-from app.viewport import Viewport
-from app.workbench import Workbench
+from app.state.problems import Remedy
+from app.state.settings import SettingsStore
+from app.state.workbench import Workbench
+from app.train.train_page import SheetTextures, TrainPage
+from app.train.training_bench import TrainingBench
+from app.widgets import theme
+from app.widgets.backdrop import Backdrop, around
+from app.widgets.dialogs import Dialogs
+from app.widgets.pointer import Pointer
+from app.widgets.texture import PictureTexture
+from app.widgets.ui import Ui
+from app.workers.pacer import Pacer
 from stylesdf_core.commands.models import has_display
 from stylesdf_core.errors import GraphicsError, StyleSDFError
 from stylesdf_core.resources import shipped
-from stylesdf_core.scene import Scene
+from stylesdf_core.scene.scene import Scene
 
 TITLE = "StyleSDF Studio"
 _COMMIT_AFTER = 0.5  # seconds after the last wheel notch or arrow key

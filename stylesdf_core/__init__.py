@@ -30,7 +30,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stylesdf_core.camera import OrbitCamera
     from stylesdf_core.commands.bench import Bench
     from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
     from stylesdf_core.commands.evaluate import Evaluate
@@ -47,16 +46,17 @@ if TYPE_CHECKING:
         TrainRenderer,
         TrainSphereInit,
     )
-    from stylesdf_core.config import GeneratorConfig, RenderOptions
-    from stylesdf_core.engine import Engine
+    from stylesdf_core.engine.engine import Engine
     from stylesdf_core.errors import InputError, StyleSDFError
-    from stylesdf_core.latents import lerp, seed_to_z, slerp
-    from stylesdf_core.meshing import extract_surface
-    from stylesdf_core.model import load_model
-    from stylesdf_core.model_zoo import list_models
-    from stylesdf_core.networks.generator import Generator
+    from stylesdf_core.mesh.meshing import extract_surface
+    from stylesdf_core.model.config import GeneratorConfig, RenderOptions
+    from stylesdf_core.model.latents import lerp, seed_to_z, slerp
+    from stylesdf_core.model.model import load_model
+    from stylesdf_core.model.model_zoo import list_models
+    from stylesdf_core.model.networks.generator import Generator
     from stylesdf_core.progress import Progress, drain
-    from stylesdf_core.scene import Identity, Mixing, Scene, read_scene
+    from stylesdf_core.rendering.camera import OrbitCamera
+    from stylesdf_core.scene.scene import Identity, Mixing, Scene, read_scene
 
 __version__ = "0.1.0"
 
@@ -103,7 +103,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "camera": ("OrbitCamera",),
+    "rendering.camera": ("OrbitCamera",),
     "commands.bench": ("Bench",),
     "commands.dataset": ("DatasetCheck", "DatasetPack"),
     "commands.evaluate": ("Evaluate",),
@@ -115,16 +115,16 @@ _HOMES = {
     "commands.recipe": ("RecipeHeads",),
     "commands.train": ("TrainFit",),
     "commands.train_stages": ("TrainDecoder", "TrainJoint", "TrainRenderer", "TrainSphereInit"),
-    "config": ("GeneratorConfig", "RenderOptions"),
-    "engine": ("Engine",),
+    "model.config": ("GeneratorConfig", "RenderOptions"),
+    "engine.engine": ("Engine",),
     "errors": ("InputError", "StyleSDFError"),
-    "latents": ("lerp", "seed_to_z", "slerp"),
-    "meshing": ("extract_surface",),
-    "model": ("load_model",),
-    "model_zoo": ("list_models",),
-    "networks.generator": ("Generator",),
+    "model.latents": ("lerp", "seed_to_z", "slerp"),
+    "mesh.meshing": ("extract_surface",),
+    "model.model": ("load_model",),
+    "model.model_zoo": ("list_models",),
+    "model.networks.generator": ("Generator",),
     "progress": ("Progress", "drain"),
-    "scene": ("Identity", "Mixing", "Scene", "read_scene"),
+    "scene.scene": ("Identity", "Mixing", "Scene", "read_scene"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,14 @@ def facekit_path() -> Path:
     if not path.exists():
         pytest.skip(f"needs the ICT-FaceKit model: {path} does not exist; set STYLESDF_FACEKIT")
     return path
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums in the same order every time, and the machine's thread count restored."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from stylesdf_core.checkpoints import save_safetensors
-from stylesdf_core.config import GeneratorConfig
-from stylesdf_core.model import Model, mean_latents
-from stylesdf_core.networks.generator import Generator
+from stylesdf_core.model.checkpoints import save_safetensors
+from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.model.model import Model, mean_latents
+from stylesdf_core.model.networks.generator import Generator
 
 TINY = GeneratorConfig(width=24, depth=2, thumb_size=16, output_size=64, channel_multiplier=1)
 

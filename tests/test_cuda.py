@@ -11,23 +11,23 @@ import numpy as np
 import pytest
 import torch
 
-from stylesdf_core.camera import OrbitCamera
-from stylesdf_core.checkpoints import load_checkpoint
-from stylesdf_core.config import RenderOptions, to_json
-from stylesdf_core.engine import Engine
+from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.image_metrics import psnr
-from stylesdf_core.meshing import extract_surface
-from stylesdf_core.model import Model, load_model
+from stylesdf_core.heads.fit.data import HeadBank
+from stylesdf_core.heads.fit.stage import run_fit
+from stylesdf_core.mesh.meshing import extract_surface
+from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.config import RenderOptions, to_json
+from stylesdf_core.model.model import Model, load_model
 from stylesdf_core.progress import drain
-from stylesdf_core.scene import Identity, Mixing, Scene
-from stylesdf_core.training.fit import run_fit
-from stylesdf_core.training.fit_data import HeadBank
+from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.scene.scene import Identity, Mixing, Scene
+from stylesdf_core.training.adversarial.config import Precision
+from stylesdf_core.training.adversarial.stages import run_stage
 from stylesdf_core.training.loop import TrainingResult
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.stage_config import Precision
-from stylesdf_core.training.stages import run_stage
-from tests.training.spheres import tiny_fit, write_spheres
-from tests.training.stage_phases import KINDS, stage_config, write_images, write_weights
+from tests.heads.fit.spheres import tiny_fit, write_spheres
+from tests.training.adversarial.stage_phases import KINDS, stage_config, write_images, write_weights
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs an NVIDIA GPU and torch built for CUDA"

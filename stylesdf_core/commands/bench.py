@@ -11,7 +11,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
-    from stylesdf_core.evaluation.bench_report import BenchReport
+    from stylesdf_core.evaluation.bench.report import BenchReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +74,8 @@ class Bench:
         yield Progress(0, 1, "loading the models")
         import torch
 
-        from stylesdf_core.evaluation.bench import profile_bench, run_bench
-        from stylesdf_core.evaluation.bench_timing import BenchSettings
+        from stylesdf_core.evaluation.bench.bench import profile_bench, run_bench
+        from stylesdf_core.evaluation.bench.timing import BenchSettings
         from stylesdf_core.files import write_text
 
         settings = BenchSettings(1, 0.0) if self.quick else BenchSettings(self.repeats)

@@ -18,7 +18,7 @@ from stylesdf_core.commands.train_stages import (
     TrainRequest,
     TrainSphereInit,
 )
-from stylesdf_core.scene import Scene
+from stylesdf_core.scene.scene import Scene
 
 PROGRAM = "stylesdf-studio"
 _NAMES: dict[type, tuple[str, ...]] = {

@@ -12,7 +12,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
-    from stylesdf_core.data import Skipped
+    from stylesdf_core.data.images import Skipped
 
 _LISTED = 20
 
@@ -59,7 +59,7 @@ class DatasetCheck:
         Raises:
             InputError: there are none.
         """
-        from stylesdf_core.data import find_usable, open_images
+        from stylesdf_core.data.images import find_usable, open_images
 
         _check_sizes((self.size,))
         with closing(open_images(self.data, self.size)) as source:
@@ -90,7 +90,7 @@ class DatasetPack:
             InputError: there are no images, or ``out`` exists.
             OutputError: it cannot be written.
         """
-        from stylesdf_core.data import (
+        from stylesdf_core.data.images import (
             UNREADABLE,
             encode_png,
             find_usable,
@@ -98,7 +98,7 @@ class DatasetPack:
             square,
             unreadable,
         )
-        from stylesdf_core.lmdb_images import LmdbWriter
+        from stylesdf_core.data.lmdb_images import LmdbWriter
 
         _check_sizes(self.sizes)
         largest, smallest = max(self.sizes), min(self.sizes)

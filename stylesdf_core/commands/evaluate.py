@@ -78,10 +78,10 @@ class Evaluate:
             check_card(self.card, "evaluate")
         poses = self._poses()
         yield Progress(0, 1, "loading the model")
-        from stylesdf_core.engine import Engine
+        from stylesdf_core.engine.engine import Engine
         from stylesdf_core.evaluation.image_quality import ImageProtocol, evaluate
         from stylesdf_core.files import write_json
-        from stylesdf_core.model import load_model
+        from stylesdf_core.model.model import load_model
 
         engine = Engine(load_model(self.model), self.device)
         protocol = ImageProtocol(
@@ -99,8 +99,8 @@ class Evaluate:
 
     def _poses(self) -> Poses:
         """The flags', where not given the run's own, else the paper's."""
-        from stylesdf_core.config import from_json
         from stylesdf_core.evaluation.poses import Poses
+        from stylesdf_core.model.config import from_json
 
         file = Path(self.model).expanduser() / "config.json"
         told: dict[str, Any] = {}

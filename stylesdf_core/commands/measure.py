@@ -12,8 +12,8 @@ from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
     from stylesdf_core.evaluation.comparison import Comparison
-    from stylesdf_core.evaluation.heads_quality import Measurement
     from stylesdf_core.evaluation.report import QualityReport
+    from stylesdf_core.heads.measure.quality import Measurement
 
 _FRONTAL, _ORBITS, _SHOWN = 40, 8, 8
 
@@ -72,14 +72,14 @@ class Measure:
         if self.card is not None:
             check_card(self.card, "measure")
         yield Progress(0, 1, "loading the model")
-        from stylesdf_core.engine import Engine
+        from stylesdf_core.engine.engine import Engine
         from stylesdf_core.evaluation.comparison import Comparison
         from stylesdf_core.evaluation.grids import write_grids
-        from stylesdf_core.evaluation.heads_figures import summarise
-        from stylesdf_core.evaluation.heads_quality import Protocol, measure
-        from stylesdf_core.evaluation.heads_truth import HeadTruth
         from stylesdf_core.files import write_json
-        from stylesdf_core.model import load_model
+        from stylesdf_core.heads.measure.figures import summarise
+        from stylesdf_core.heads.measure.quality import Protocol, measure
+        from stylesdf_core.heads.measure.truth import HeadTruth
+        from stylesdf_core.model.model import load_model
 
         references = [self.model] if self.against is None else [self.model, self.against]
         engines = [Engine(load_model(reference), self.device) for reference in references]

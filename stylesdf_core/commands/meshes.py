@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from stylesdf_core.commands.scene_flags import SceneFlags
 from stylesdf_core.errors import InputError, OutputError
+from stylesdf_core.mesh.sdf_grid import MAX_RESOLUTION, MIN_RESOLUTION
 from stylesdf_core.progress import Operation, Progress
-from stylesdf_core.scene import Scene
-from stylesdf_core.sdf_grid import MAX_RESOLUTION, MIN_RESOLUTION
+from stylesdf_core.scene.scene import Scene
 
 if TYPE_CHECKING:
-    from stylesdf_core.meshing import MeshReport
+    from stylesdf_core.mesh.meshing import MeshReport
 
 SUFFIXES = (".obj", ".ply", ".glb", ".stl")
 
@@ -75,10 +75,10 @@ class ExportMesh:
         if self.out.suffix.lower() not in SUFFIXES:
             raise OutputError(f"{self.out}: the file name must end in {', '.join(SUFFIXES)}.")
         yield Progress(0, 1, "loading the model")
-        from stylesdf_core.engine import Engine
-        from stylesdf_core.mesh_io import export_mesh
-        from stylesdf_core.meshing import extract_surface, report
-        from stylesdf_core.model import load_model
+        from stylesdf_core.engine.engine import Engine
+        from stylesdf_core.mesh.mesh_io import export_mesh
+        from stylesdf_core.mesh.meshing import extract_surface, report
+        from stylesdf_core.model.model import load_model
 
         engine = Engine(load_model(self.scene.model), self.device)
         mesh = yield from extract_surface(

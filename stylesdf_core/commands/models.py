@@ -14,9 +14,10 @@ from typing import Annotated, Literal
 
 import tyro
 
-from stylesdf_core import __version__, model_zoo
+from stylesdf_core import __version__
 from stylesdf_core.errors import InputError
-from stylesdf_core.model_zoo import ModelEntry
+from stylesdf_core.model import model_zoo
+from stylesdf_core.model.model_zoo import ModelEntry
 from stylesdf_core.progress import Operation, Progress
 
 _PACKAGES = ("torch", "numpy", "dearpygui", "moderngl", "pyrender", "trimesh")
@@ -101,7 +102,11 @@ class ModelsExport:
             raise InputError("The published layout holds 32-bit floats; leave out --half.")
         import torch
 
-        from stylesdf_core.checkpoints import load_checkpoint, save_published, save_safetensors
+        from stylesdf_core.model.checkpoints import (
+            load_checkpoint,
+            save_published,
+            save_safetensors,
+        )
 
         yield Progress(0, 2, "reading")
         loaded = load_checkpoint(model_zoo.resolve(self.model).path, field=self.field)

@@ -15,12 +15,12 @@ from stylesdf_core.commands.animation import write_gif, write_mp4
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.rendering import MeshSettings, SceneRenderer, check_size
 from stylesdf_core.commands.scene_flags import SceneFlags
-from stylesdf_core.embedding import png_info
+from stylesdf_core.engine.picture import Picture
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.files import atomic_output
-from stylesdf_core.picture import Picture
 from stylesdf_core.progress import Operation, Progress
-from stylesdf_core.scene import Scene, View
+from stylesdf_core.scene.embedding import png_info
+from stylesdf_core.scene.scene import Scene, View
 
 Device: TypeAlias = Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda,mps}")]
 MeshFlags: TypeAlias = Annotated[MeshSettings, tyro.conf.arg(name="")]

@@ -145,7 +145,7 @@ class RecipeHeads:
         if self.batch_factor < 1:
             raise InputError(f"--batch-factor must be at least 1, not {self.batch_factor}.")
         yield Progress(0, 1, "looking at the machine")
-        from stylesdf_core.evaluation.eyes import EyeDetector
+        from stylesdf_core.heads.measure.eyes import EyeDetector
 
         EyeDetector()  # hours later would be too late to hear that it is missing
         return (yield from run_recipe(self.out, self.steps(), self.device))
@@ -245,9 +245,9 @@ def run_recipe(out: Path, steps: tuple[Step, ...], device: str = "auto") -> Oper
     Raises:
         InputError: see :class:`~stylesdf_core.commands.recipe_steps.Ledger`; and every step's.
     """
-    from stylesdf_core.evaluation.machine import describe_machine
+    from stylesdf_core.evaluation.bench.machine import describe_machine
     from stylesdf_core.evaluation.report import update_card
-    from stylesdf_core.model import select_device
+    from stylesdf_core.model.model import select_device
 
     ledger = Ledger(out, steps)
     # Whether it was busy says much about milliseconds and little about hours.

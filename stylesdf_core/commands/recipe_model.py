@@ -70,10 +70,10 @@ class WriteHeadsModel:
         """
         import torch
 
-        from stylesdf_core import model_zoo
-        from stylesdf_core.checkpoints import load_checkpoint, save_safetensors
         from stylesdf_core.evaluation.report import card_marks
         from stylesdf_core.files import write_text
+        from stylesdf_core.model import model_zoo
+        from stylesdf_core.model.checkpoints import load_checkpoint, save_safetensors
 
         yield Progress(0, 1, "writing the weights")
         loaded = load_checkpoint(model_zoo.resolve(self.model).path)

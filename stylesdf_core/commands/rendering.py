@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stylesdf_core.engine.picture import Picture
 from stylesdf_core.errors import InputError
-from stylesdf_core.picture import Picture
+from stylesdf_core.mesh.sdf_grid import MAX_RESOLUTION, MIN_RESOLUTION
 from stylesdf_core.progress import Operation
-from stylesdf_core.scene import Scene, View
-from stylesdf_core.sdf_grid import MAX_RESOLUTION, MIN_RESOLUTION
+from stylesdf_core.scene.scene import Scene, View
 
 if TYPE_CHECKING:
-    from stylesdf_core.engine import Engine
-    from stylesdf_core.mesh_preview import MeshPreview
-    from stylesdf_core.meshing import SurfaceMesh
+    from stylesdf_core.engine.engine import Engine
+    from stylesdf_core.mesh.mesh_preview import MeshPreview
+    from stylesdf_core.mesh.meshing import SurfaceMesh
 
 MIN_SIZE, MAX_SIZE = 16, 2048
 
@@ -59,8 +59,8 @@ class SceneRenderer:
     """
 
     def __init__(self, model: str, device: str, mesh: MeshSettings) -> None:
-        from stylesdf_core.engine import Engine
-        from stylesdf_core.model import load_model
+        from stylesdf_core.engine.engine import Engine
+        from stylesdf_core.model.model import load_model
 
         self.engine: Engine = Engine(load_model(model), device)
         self.mesh_settings = mesh
@@ -93,7 +93,7 @@ class SceneRenderer:
         return self._draw_mesh(mesh, scene, size or self.engine.config.output_size)
 
     def _surface(self, scene: Scene) -> Operation[SurfaceMesh]:
-        from stylesdf_core.meshing import extract_surface
+        from stylesdf_core.mesh.meshing import extract_surface
 
         still = replace(scene, camera=Scene().camera)  # the surface does not depend on the camera
         if self._mesh is None or self._mesh[0] != still:
@@ -111,7 +111,7 @@ class SceneRenderer:
 
     def _draw_mesh(self, mesh: SurfaceMesh, scene: Scene, size: int) -> Picture:
         if self._preview is None:
-            from stylesdf_core.mesh_preview import MeshPreview
+            from stylesdf_core.mesh.mesh_preview import MeshPreview
 
             self._preview = MeshPreview()
         drawn = self._preview.render(

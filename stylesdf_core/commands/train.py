@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from stylesdf_core.commands.train_stage import absolute_init
-from stylesdf_core.config import to_json
 from stylesdf_core.errors import InputError
+from stylesdf_core.model.config import to_json
 from stylesdf_core.progress import Operation
 
 if TYPE_CHECKING:
-    from stylesdf_core.training.fit_config import FitConfig, PhaseConfig
+    from stylesdf_core.heads.fit.config import FitConfig, PhaseConfig
     from stylesdf_core.training.loop import TrainingResult
     from stylesdf_core.training.run_dir import RunDir
     from stylesdf_core.training.run_summary import RunSummary
@@ -124,7 +124,7 @@ class TrainFit:
             StyleSDFError: a process that renders heads died.
             TrainingError: the folder is in use, or training diverged.
         """
-        from stylesdf_core.training.fit import run_fit
+        from stylesdf_core.heads.fit.stage import run_fit
 
         return (yield from run_fit(self.prepare()))
 
@@ -162,7 +162,7 @@ class TrainFit:
 
     def config(self) -> FitConfig:
         """The settings of the run, as its config.json will hold them."""
-        from stylesdf_core.training.fit_config import (
+        from stylesdf_core.heads.fit.config import (
             DecoderConfig,
             EndToEndConfig,
             FitConfig,

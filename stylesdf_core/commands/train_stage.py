@@ -9,19 +9,19 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from stylesdf_core.config import to_json
 from stylesdf_core.errors import InputError
+from stylesdf_core.model.config import to_json
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
-    from stylesdf_core.training.loop import TrainingResult
-    from stylesdf_core.training.run_dir import RunDir
-    from stylesdf_core.training.stage_config import (
+    from stylesdf_core.training.adversarial.config import (
         ImagesConfig,
         Preset,
         RunConfig,
         StageConfig,
     )
+    from stylesdf_core.training.loop import TrainingResult
+    from stylesdf_core.training.run_dir import RunDir
 
 _POLL_SECONDS = 0.5
 #: What may change when a run is resumed: nothing that its results so far depend on.
@@ -91,7 +91,7 @@ class TrainStage(ABC):
                 belongs to another run.
             TrainingError: the folder is in use, training diverged twice, or the disk is full.
         """
-        from stylesdf_core.training.stages import run_stage
+        from stylesdf_core.training.adversarial.stages import run_stage
 
         run = self.prepare()
         if self.gpus > 1:
@@ -146,7 +146,7 @@ class TrainStage(ABC):
         return {name: getattr(run, name) for name in names}
 
     def _preset(self) -> Preset:
-        from stylesdf_core.training.stage_config import PRESETS
+        from stylesdf_core.training.adversarial.config import PRESETS
 
         return PRESETS[self.preset]
 
@@ -199,7 +199,7 @@ class TrainFromImages(TrainStage):
         return self._preset().generator.output_size
 
     def _images(self) -> ImagesConfig:
-        from stylesdf_core.training.stage_config import ImagesConfig
+        from stylesdf_core.training.adversarial.config import ImagesConfig
 
         return ImagesConfig(
             path=str(self.data.absolute()),

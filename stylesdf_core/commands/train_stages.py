@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from stylesdf_core.commands.train import TrainFit
 from stylesdf_core.commands.train_stage import TrainFromImages, TrainStage, absolute_init
-from stylesdf_core.config import STDDEV_GROUP
+from stylesdf_core.model.config import STDDEV_GROUP
 
 if TYPE_CHECKING:
-    from stylesdf_core.training.stage_config import Preset, StageConfig
+    from stylesdf_core.training.adversarial.config import Preset, StageConfig
 
 _LENGTHS = ("steps", "batch", "chunk")
 _VOLUME = ("r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_rate")
@@ -25,7 +25,7 @@ class TrainSphereInit(TrainStage):
 
     def config(self) -> StageConfig:
         """See :class:`TrainStage`."""
-        from stylesdf_core.training.stage_config import SphereInitConfig, renderer_of
+        from stylesdf_core.training.adversarial.config import SphereInitConfig, renderer_of
 
         preset = self._preset()
         return SphereInitConfig(
@@ -74,7 +74,7 @@ class TrainRenderer(TrainFromImages):
 
     def config(self) -> StageConfig:
         """See :class:`TrainStage`."""
-        from stylesdf_core.training.stage_config import RendererConfig, renderer_of
+        from stylesdf_core.training.adversarial.config import RendererConfig, renderer_of
 
         preset, settings = self._preset(), self.settings()
         return RendererConfig(
@@ -112,8 +112,8 @@ class TrainDecoder(TrainFromImages):
 
     def config(self) -> StageConfig:
         """See :class:`TrainStage`."""
-        from stylesdf_core.training.stage_config import DecoderStageConfig
-        from stylesdf_core.training.stages import generator_of
+        from stylesdf_core.training.adversarial.config import DecoderStageConfig
+        from stylesdf_core.training.adversarial.stages import generator_of
 
         preset, settings = self._preset(), self.settings()
         init = str(absolute_init(self.init))
@@ -155,8 +155,8 @@ class TrainJoint(TrainFromImages):
 
     def config(self) -> StageConfig:
         """See :class:`TrainStage`."""
-        from stylesdf_core.training.stage_config import JointConfig
-        from stylesdf_core.training.stages import generator_of
+        from stylesdf_core.training.adversarial.config import JointConfig
+        from stylesdf_core.training.adversarial.stages import generator_of
 
         preset, settings = self._preset(), self.settings()
         init = str(absolute_init(self.init))

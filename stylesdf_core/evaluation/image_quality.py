@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stylesdf_core.camera import OrbitCamera
-from stylesdf_core.data import find_usable, open_images
-from stylesdf_core.engine import Engine
+from stylesdf_core.data.images import find_usable, open_images
+from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.flicker import flicker, orbit
+from stylesdf_core.evaluation.frechet import FEATURES, Gaussian, SeededFeatures, frechet_distance
 from stylesdf_core.evaluation.image_sets import (
     ImageSet,
     ModelSizes,
@@ -36,8 +36,8 @@ from stylesdf_core.evaluation.pose_regressor import (
 )
 from stylesdf_core.evaluation.poses import Poses
 from stylesdf_core.evaluation.report import Figure, QualityReport
-from stylesdf_core.frechet import FEATURES, Gaussian, SeededFeatures, frechet_distance
 from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.rendering.camera import OrbitCamera
 
 #: Fewest true pictures, and pictures with told cameras.
 _FEWEST, _FEWEST_TOLD = 16, 200

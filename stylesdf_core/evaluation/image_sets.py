@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from stylesdf_core import data
-from stylesdf_core.camera import OrbitCamera
-from stylesdf_core.data import UNREADABLE, ImageSource, Pixels
-from stylesdf_core.engine import Engine
+from stylesdf_core.data import images as data
+from stylesdf_core.data.images import UNREADABLE, ImageSource, Pixels
+from stylesdf_core.engine.engine import Engine
+from stylesdf_core.evaluation.frechet import FloatArray, SeededFeatures
 from stylesdf_core.evaluation.image_metrics import sharpness
 from stylesdf_core.evaluation.pose_regressor import EDGE
-from stylesdf_core.frechet import FloatArray, SeededFeatures
-from stylesdf_core.scene import Identity, Scene, View
+from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.scene.scene import Identity, Scene, View
 
 #: Which pictures of a data set are compared, and in which order.
 _ORDER = 0xE7A1

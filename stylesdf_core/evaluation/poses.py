@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from stylesdf_core.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
 from stylesdf_core.errors import InputError
+from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
 
 #: Normal poses are cut at so many standard deviations.
 _CUT = 3.0

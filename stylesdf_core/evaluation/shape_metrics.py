@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.ndimage import label
 from scipy.spatial import cKDTree
 
-from stylesdf_core.camera import OrbitCamera
+from stylesdf_core.rendering.camera import OrbitCamera
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]

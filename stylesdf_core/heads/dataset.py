@@ -12,12 +12,12 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from stylesdf_core.camera import AZIMUTH_STD, ELEVATION_STD, FAR, NEAR, OrbitCamera
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.files import atomic_output, write_json
 from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES, dataset_latent
 from stylesdf_core.heads.model import MorphableModel
 from stylesdf_core.heads.renderer import LOOKS, HeadRenderer
+from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, FAR, NEAR, OrbitCamera
 
 ImageFormat = Literal["png", "webp"]
 

@@ -11,7 +11,6 @@ import moderngl
 import numpy as np
 import numpy.typing as npt
 
-from stylesdf_core.camera import FAR, NEAR, VOLUME_RADIUS, OrbitCamera
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.heads import shaders
 from stylesdf_core.heads.anatomy import HAIR, Anatomy
@@ -26,6 +25,7 @@ from stylesdf_core.heads.posing import (
     to_world,
 )
 from stylesdf_core.heads.visibility import HARMONIC_0, bake_visibility
+from stylesdf_core.rendering.camera import FAR, NEAR, VOLUME_RADIUS, OrbitCamera
 
 __all__ = [
     "BACKGROUND",
@@ -277,7 +277,7 @@ class HeadRenderer:
 
 
 def projection(camera: OrbitCamera) -> npt.NDArray[np.float64]:
-    """World-to-clip matrix (4, 4) of a square picture; frames as in ``stylesdf_core.camera``."""
+    """World-to-clip matrix (4, 4) of a square picture; frames as in ``rendering.camera``."""
     matrix = camera.cam2world()
     world2cam = np.eye(4)
     world2cam[:3, :3] = matrix[:, :3].T

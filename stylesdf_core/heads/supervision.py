@@ -17,12 +17,12 @@ import numpy.typing as npt
 from scipy.ndimage import minimum_filter
 from scipy.spatial import cKDTree
 
-from stylesdf_core.camera import VOLUME_RADIUS, OrbitCamera
 from stylesdf_core.heads.anatomy import SCLERA
 from stylesdf_core.heads.latent import LATENT_DIM, dataset_latent
 from stylesdf_core.heads.renderer import FRAME_SCALE, HeadRenderer
 from stylesdf_core.heads.shards import SHARD_SIZE, fill_shards
 from stylesdf_core.progress import Operation
+from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

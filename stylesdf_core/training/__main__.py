@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from stylesdf_core.errors import InputError, StyleSDFError
+from stylesdf_core.training.adversarial.stages import run_stage
 from stylesdf_core.training.processes import FAILURE, MISTAKE
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.stages import run_stage
 
 _SAY_EVERY = 10.0  # seconds
 

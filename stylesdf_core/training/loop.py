@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from stylesdf_core.errors import OutputError, TrainingError
-from stylesdf_core.networks.generator import Generator
+from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.training.monitor import Monitor
 from stylesdf_core.training.run_dir import RunDir

@@ -13,7 +13,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from stylesdf_core.training.health import Health
+from stylesdf_core.training.adversarial.health import Health
 from stylesdf_core.training.run_dir import RunDir
 
 Record = dict[str, float | int | str]

@@ -31,12 +31,12 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from stylesdf_core.config import from_json, to_json
 from stylesdf_core.errors import InputError, OutputError, TrainingError
 from stylesdf_core.files import atomic_output, locked, write_json, write_text
+from stylesdf_core.model.config import from_json, to_json
 
 if TYPE_CHECKING:
-    from stylesdf_core.networks.generator import Generator
+    from stylesdf_core.model.networks.generator import Generator
 
 #: Bytes in which the last line of stats.jsonl is sure to be found.
 _LONGEST_LINE = 64 << 10
@@ -199,7 +199,7 @@ class RunDir:
         import torch
         from safetensors import SafetensorError
 
-        from stylesdf_core.checkpoints import save_safetensors
+        from stylesdf_core.model.checkpoints import save_safetensors
 
         names = {"state": f"step-{step:08d}.pt", "ema": f"ema-{step:08d}.safetensors"}
         try:

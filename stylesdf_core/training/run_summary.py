@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from stylesdf_core.config import from_json
 from stylesdf_core.errors import InputError
-from stylesdf_core.training.fit_config import FitConfig
+from stylesdf_core.heads.fit.config import FitConfig
+from stylesdf_core.model.config import from_json
+from stylesdf_core.training.adversarial.config import STAGES, total_steps
 from stylesdf_core.training.processes import last_words
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.stage_config import STAGES, total_steps
 
 RunState = Literal["new", "running", "stopping", "stopped", "finished", "failed"]
 

@@ -14,8 +14,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from stylesdf_core.model import select_device
-from stylesdf_core.training.real_images import Share
+from stylesdf_core.model.model import select_device
+from stylesdf_core.training.adversarial.real_images import Share
 
 
 @dataclass(frozen=True)

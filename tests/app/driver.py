@@ -21,8 +21,8 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from app.exports import EXPORTS
-from app.settings import (
+from app.state.exports import EXPORTS
+from app.state.settings import (
     ExportSettings,
     Settings,
     SettingsStore,
@@ -30,9 +30,9 @@ from app.settings import (
     WindowSettings,
 )
 from app.studio import Studio
-from app.workers import JobState, end_if_busy
+from app.workers.workers import JobState, end_if_busy
 from stylesdf_core.commands.rendering import MeshSettings
-from stylesdf_core.scene import Scene, read_scene
+from stylesdf_core.scene.scene import Scene, read_scene
 
 WIDTH, HEIGHT = 1280, 800
 #: For a long run: STYLESDF_STORM=10000.

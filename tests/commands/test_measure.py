@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylesdf_core.checkpoints import save_safetensors
 from stylesdf_core.commands.measure import Measure
-from stylesdf_core.config import GeneratorConfig
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.report import card_marks
-from stylesdf_core.networks.generator import Generator
+from stylesdf_core.model.checkpoints import save_safetensors
+from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Progress, drain
 
 

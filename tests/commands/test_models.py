@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylesdf_core import model_zoo
-from stylesdf_core.checkpoints import load_checkpoint, save_safetensors
 from stylesdf_core.commands import models
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList
-from stylesdf_core.config import GeneratorConfig
 from stylesdf_core.errors import InputError, ModelNotFoundError
-from stylesdf_core.networks.generator import Generator
+from stylesdf_core.model import model_zoo
+from stylesdf_core.model.checkpoints import load_checkpoint, save_safetensors
+from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import drain
 
 TINY = GeneratorConfig(width=32, depth=2, thumb_size=16, output_size=16)

@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from app.__main__ import main
-from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
-from stylesdf_core.scene import Identity, Mixing, Morph, Scene, read_scene
+from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene, read_scene
 from tests.models import save_tiny
 
 

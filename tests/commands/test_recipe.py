@@ -18,9 +18,9 @@ from stylesdf_core.commands.train import TrainFit
 from stylesdf_core.commands.train_stages import TrainJoint
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.heads import supervision
-from stylesdf_core.model import load_model
+from stylesdf_core.heads.fit import view_cache
+from stylesdf_core.model.model import load_model
 from stylesdf_core.progress import Operation, Progress, drain
-from stylesdf_core.training import view_cache
 from tests.models import save_tiny
 
 

@@ -16,7 +16,6 @@ import pytest
 import torch
 
 from app.__main__ import _parse as parse
-from stylesdf_core.checkpoints import load_checkpoint
 from stylesdf_core.commands import train_stage
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.field_help import field_help
@@ -27,15 +26,16 @@ from stylesdf_core.commands.train_stages import (
     TrainRenderer,
     TrainSphereInit,
 )
-from stylesdf_core.config import to_json
 from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.config import to_json
 from stylesdf_core.progress import drain
 from stylesdf_core.training import processes
+from stylesdf_core.training.adversarial.config import RendererConfig
+from stylesdf_core.training.adversarial.stages import run_stage
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.stage_config import RendererConfig
-from stylesdf_core.training.stages import run_stage
 from tests.models import save_tiny
-from tests.training.stage_phases import stage_config, write_images
+from tests.training.adversarial.stage_phases import stage_config, write_images
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from stylesdf_core.camera import OrbitCamera
 from stylesdf_core.evaluation.flicker import (
     ARC,
     FloatArray,
@@ -17,6 +16,7 @@ from stylesdf_core.evaluation.flicker import (
     reprojected_difference,
 )
 from stylesdf_core.evaluation.shape_metrics import back_project
+from stylesdf_core.rendering.camera import OrbitCamera
 
 RADIUS, SIZE = 0.06, 128
 Paint = Callable[[FloatArray, FloatArray, float], FloatArray]

@@ -7,9 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from stylesdf_core.camera import OrbitCamera
-from stylesdf_core.evaluation.heads_scores import score_mesh
-from stylesdf_core.evaluation.heads_truth import TrueSurface
 from stylesdf_core.evaluation.shape_metrics import (
     FloatArray,
     angles,
@@ -20,8 +17,11 @@ from stylesdf_core.evaluation.shape_metrics import (
     nearest_distances,
     separate_parts,
 )
-from stylesdf_core.meshing import extract_surface
+from stylesdf_core.heads.measure.scores import score_mesh
+from stylesdf_core.heads.measure.truth import TrueSurface
+from stylesdf_core.mesh.meshing import extract_surface
 from stylesdf_core.progress import drain
+from stylesdf_core.rendering.camera import OrbitCamera
 
 RADIUS = 0.08
 

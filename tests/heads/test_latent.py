@@ -16,7 +16,7 @@ from stylesdf_core.heads.latent import (
     identity_coefficients,
     write_directions,
 )
-from stylesdf_core.latents import load_directions, seed_to_z
+from stylesdf_core.model.latents import load_directions, seed_to_z
 
 
 def test_layout() -> None:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from stylesdf_core.camera import VOLUME_RADIUS, OrbitCamera
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.heads import renderer as renderer_module
 from stylesdf_core.heads.anatomy import FACE, HAIR, SCLERA
+from stylesdf_core.heads.fit.data import EYE_RADIUS
 from stylesdf_core.heads.latent import ATTRIBUTES, LATENT_DIM, dataset_latent, dimension
 from stylesdf_core.heads.renderer import BACKGROUND, HeadRenderer
-from stylesdf_core.training.fit_data import EYE_RADIUS
+from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 
 CAMERA = OrbitCamera(azimuth=0.4, elevation=-0.2, fov=5.0, pan_x=0.01, pan_y=-0.02)
 SIZE = 96

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylesdf_core.camera import VOLUME_RADIUS, OrbitCamera
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.anatomy import FACE, SCLERA
+from stylesdf_core.heads.fit import view_cache
 from stylesdf_core.heads.latent import dataset_latent
 from stylesdf_core.heads.renderer import HeadRenderer
 from stylesdf_core.heads.shards import shard_path
@@ -20,7 +20,7 @@ from stylesdf_core.heads.supervision import (
     surface_samples,
 )
 from stylesdf_core.progress import drain
-from stylesdf_core.training import view_cache
+from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 
 
 @pytest.fixture(scope="module")

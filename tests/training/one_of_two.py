@@ -14,10 +14,10 @@ import torch
 
 from stylesdf_core.progress import drain
 from stylesdf_core.training import monitor
+from stylesdf_core.training.adversarial.stages import run_stage
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.stages import run_stage
 from stylesdf_core.training.world import joined_world
-from tests.training.stage_phases import (
+from tests.training.adversarial.stage_phases import (
     KINDS,
     double_precision,
     gradients,

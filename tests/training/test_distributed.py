@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylesdf_core.checkpoints import load_checkpoint
-from stylesdf_core.config import to_json
+from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.config import to_json
 from stylesdf_core.progress import drain
+from stylesdf_core.training.adversarial.config import RendererConfig
+from stylesdf_core.training.adversarial.stages import run_stage
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.stage_config import RendererConfig
-from stylesdf_core.training.stages import run_stage
-from tests.training.stage_phases import (
+from tests.training.adversarial.stage_phases import (
     KINDS,
     assert_same_gradients,
     double_precision,

@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from stylesdf_core.networks.decoder import ModulatedConv
-from stylesdf_core.networks.discriminators import (
+from stylesdf_core.model.networks.decoder import ModulatedConv
+from stylesdf_core.model.networks.discriminators import (
     StyleDiscriminator,
     VolumeDiscriminator,
     minibatch_stddev,
 )
-from stylesdf_core.networks.film_siren import SirenField
+from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.training.losses import (
     detail_weights,
     discriminator_loss,

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylesdf_core.config import GeneratorConfig
-from stylesdf_core.networks.generator import Generator
-from stylesdf_core.training.health import Health
+from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.training.adversarial.config import PosesConfig
+from stylesdf_core.training.adversarial.health import Health
+from stylesdf_core.training.adversarial.snapshots import Snapshots, sliced_wasserstein
 from stylesdf_core.training.monitor import Monitor
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.snapshots import Snapshots, sliced_wasserstein
-from stylesdf_core.training.stage_config import PosesConfig
 
 FINE = {"no_crossing": 0.5, "score_real": 1.0, "score_fake": -1.0, "g_adversarial": 1.0}
 

@@ -10,12 +10,12 @@ import psutil
 import pytest
 import torch
 
-from stylesdf_core.checkpoints import load_checkpoint
-from stylesdf_core.config import GeneratorConfig
 from stylesdf_core.errors import InputError, TrainingError
-from stylesdf_core.networks.generator import Generator
+from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.training.adversarial.config import SphereConfig
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.stage_config import SphereConfig
 
 SMALL = GeneratorConfig(z_dim=8, width=8, depth=1, thumb_size=16, output_size=16)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from stylesdf_core.config import to_json
 from stylesdf_core.errors import InputError
-from stylesdf_core.networks.generator import Generator
-from stylesdf_core.training.fit_config import FitConfig
+from stylesdf_core.heads.fit.config import FitConfig
+from stylesdf_core.model.config import to_json
+from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import summary, summary_or_failure
-from tests.training.stage_phases import THUMB, stage_config
+from tests.training.adversarial.stage_phases import THUMB, stage_config
 
 LOG = "--- started 2026-01-01 10:00:00+00:00 ---\n"
 

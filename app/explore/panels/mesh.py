@@ -1,0 +1,126 @@
+"""The surface: how finely it is extracted, where, and how it is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dearpygui.dearpygui as dpg
+
+from app.state.workbench import Workbench
+from app.widgets import theme
+from app.widgets.slider import SliderActions, SliderRow, SliderSpec
+from app.widgets.ui import Ui
+from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.scene.scene import Scene
+
+if TYPE_CHECKING:
+    from stylesdf_core.mesh.meshing import MeshReport
+
+#: Rows of check boxes: field of MeshSettings -> label, tooltip.
+_CHECKS = (
+    {"largest_component": ("largest part only", "Keep only the largest connected part")},
+    {
+        "vertex_colors": ("vertex colours", "Colour the vertices from the model, else plain clay"),
+        "wireframe": ("wireframe", "Draw the triangles' edges over the surface"),
+    },
+)
+
+
+class MeshPanel:
+    """Settings of the live mesh, which exports share, and its report."""
+
+    def __init__(self, ui: Ui, bench: Workbench) -> None:
+        self._ui, self._bench = ui, bench
+        self._rows: dict[str, SliderRow] = {}
+        self._checks: dict[str, int | str] = {}
+        self._report: list[int | str] = []
+
+    def build(self, width: int) -> None:
+        """Create the widgets in the current container."""
+        ui, bench = self._ui, self._bench
+        ui.heading("Mesh")
+        specs = {
+            "resolution": SliderSpec(
+                "resolution",
+                "Grid points along each edge of the volume, 32 to 512; the preview is coarser "
+                "while things move",
+                32,
+                512,
+                16,
+                digits=0,
+                origin=32,
+            ),
+            "level": SliderSpec(
+                "level",
+                "Signed distance of the surface, world units (the volume's edge is 0.24); "
+                "0 is the skin, above is outside. −0.05 to 0.05",
+                -0.05,
+                0.05,
+                0.001,
+                digits=3,
+                signed=True,
+            ),
+        }
+        for name, spec in specs.items():
+            self._rows[name] = SliderRow(ui, spec, self._actions(name), width)
+        for row in _CHECKS:
+            with dpg.group(horizontal=True):
+                for index, (name, (label, tooltip)) in enumerate(row.items()):
+                    if index:
+                        dpg.add_spacer(width=ui.px(4))
+                    self._checks[name] = dpg.add_checkbox(
+                        label=label,
+                        user_data=name,
+                        callback=lambda _, on, field: bench.set_mesh(**{field: bool(on)}),
+                    )
+                    ui.tooltip(self._checks[name], tooltip)
+        self._report = [ui.small_text() for _ in range(2)]
+
+    def resize(self, width: int) -> None:
+        """Fit a column."""
+        for row in self._rows.values():
+            row.resize(width)
+
+    def sync(self, scene: Scene) -> None:
+        """Show settings and report."""
+        settings, neutral = self._bench.settings.mesh, MeshSettings()
+        for name, row in self._rows.items():
+            value = float(getattr(settings, name))
+            row.show(value, edited=value != getattr(neutral, name))
+        for name, item in self._checks.items():
+            dpg.set_value(item, getattr(settings, name))
+        for item, (text, color) in zip(self._report, self._lines(), strict=True):
+            dpg.set_value(item, text)
+            dpg.configure_item(item, color=color)
+
+    def _lines(self) -> list[tuple[str, theme.Color]]:
+        mesh = self._bench.screen.mesh
+        if not self._bench.shows_mesh or self._bench.mesh_problem is not None:
+            hint = "" if self._bench.shows_mesh else "Press 5 or Space to see the mesh"
+            return [(hint, theme.FAINT), ("", theme.FAINT)]
+        if mesh is None or mesh.report is None:
+            at = "" if mesh is None else f" at {mesh.resolution}³"
+            return [(f"refining{at} …", theme.MUTED), ("", theme.MUTED)]
+        return report_lines(mesh.report)
+
+    def _actions(self, name: str) -> SliderActions:
+        bench = self._bench
+
+        def change(value: float) -> None:
+            bench.set_mesh(**{name: round(value) if name == "resolution" else value})
+
+        return SliderActions(change, lambda: None, lambda: change(getattr(MeshSettings(), name)))
+
+
+def report_lines(report: MeshReport) -> list[tuple[str, theme.Color]]:
+    """The mesh report in two short lines."""
+    parts = "1 part" if report.components == 1 else f"{report.components} parts"
+    size = " × ".join(f"{high - low:.2f}" for low, high in zip(*report.bounds, strict=True))
+    closed = "watertight" if report.watertight else "not watertight"
+    return [
+        (f"{report.triangles:,} triangles · {report.vertices:,} vertices", theme.MUTED),
+        (
+            f"{parts} · {closed} · {size}",
+            theme.MUTED if report.watertight else theme.WARNING,
+        ),
+    ]

@@ -1,0 +1,133 @@
+"""What the panels do to a Scene, as pure functions: Scene in, Scene out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from stylesdf_core.model.config import MAX_SEED, GeneratorConfig
+from stylesdf_core.model.latents import FloatArray, LatentDirection, seed_to_z
+from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
+from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
+
+#: Random seeds are drawn below this; six digits can be read, remembered and typed.
+RANDOM_SEEDS = 1_000_000
+#: Poses within this many standard deviations count as trained.
+TRAINED_SIGMAS = 2.0
+
+CAMERA_PRESETS: dict[str, tuple[float, float]] = {
+    "front": (0.0, 0.0),
+    "¾": (math.radians(35.0), 0.0),
+    "profile": (math.radians(80.0), 0.0),
+}
+
+
+@lru_cache(maxsize=64)
+def _seed_z(seed: int, z_dim: int) -> FloatArray:
+    return seed_to_z(seed, z_dim)
+
+
+def direction_value(identity: Identity, direction: LatentDirection, z_dim: int) -> float:
+    """The coordinate of z that a direction names: as edited, else as the seed has it."""
+    edits = dict(identity.edits)
+    if direction.name in edits:
+        return edits[direction.name]
+    if identity.z is not None:
+        return identity.z[direction.dimension] if direction.dimension < len(identity.z) else 0.0
+    return float(_seed_z(identity.seed, z_dim)[direction.dimension])
+
+
+def with_seed(
+    scene: Scene,
+    seed: int,
+    directions: Sequence[LatentDirection],
+    locked: Collection[str],
+    z_dim: int,
+) -> Scene:
+    """Another face: locked directions keep their value, all others become the new seed's."""
+    kept = tuple(
+        (d.name, direction_value(scene.identity, d, z_dim)) for d in directions if d.name in locked
+    )
+    return replace(scene, identity=Identity(min(max(seed, 0), MAX_SEED), None, kept))
+
+
+def with_direction(scene: Scene, name: str, value: float | None) -> Scene:
+    """One direction set, or back to the seed's own for None."""
+    return replace(scene, identity=scene.identity.edited(name, value))
+
+
+def without_edits(scene: Scene) -> Scene:
+    """All directions back to the seed's own."""
+    return replace(scene, identity=replace(scene.identity, edits=()))
+
+
+def with_second_seed(scene: Scene, seed: int | None) -> Scene:
+    """Mix with, and morph towards, another seed; neither for None."""
+    if seed is not None:
+        seed = min(max(seed, 0), MAX_SEED)
+    morph = scene.morph
+    if morph.seed is not None:
+        morph = Morph() if seed is None else replace(morph, seed=seed)
+    return replace(scene, mixing=replace(scene.mixing, seed=seed), morph=morph)
+
+
+def with_morph(scene: Scene, amount: float) -> Scene:
+    """Shape and look moved towards the second seed, 0 to 1; without one nothing happens."""
+    if scene.mixing.seed is None or amount <= 0.0:
+        return replace(scene, morph=Morph())
+    morph = replace(scene.morph, seed=scene.mixing.seed, amount=min(amount, 1.0))
+    return replace(scene, morph=morph)
+
+
+def with_crossover(scene: Scene, crossover: int) -> Scene:
+    """The second style from layer ``crossover`` on; per-layer strengths are dropped."""
+    return replace(scene, mixing=Mixing(scene.mixing.seed, crossover, ()))
+
+
+def with_strength(scene: Scene, layer: int, strength: float, n_latent: int) -> Scene:
+    """The second style's weight in one layer, the others staying as they are."""
+    strengths = list(scene.mixing.layer_strengths(n_latent))
+    strengths[layer] = min(max(strength, 0.0), 1.0)
+    return replace(scene, mixing=replace(scene.mixing, strengths=tuple(strengths)))
+
+
+def swapped(scene: Scene) -> Scene:
+    """First and second seed exchanged; unchanged while nothing is mixed in."""
+    if scene.mixing.seed is None:
+        return scene
+    return replace(
+        scene,
+        identity=Identity(scene.mixing.seed, None, scene.identity.edits),
+        mixing=replace(scene.mixing, seed=scene.identity.seed),
+        morph=scene.morph
+        if scene.morph.seed is None
+        else replace(scene.morph, seed=scene.identity.seed),
+    )
+
+
+def with_preset(scene: Scene, name: str) -> Scene:
+    """The camera at one of :data:`CAMERA_PRESETS`; field of view and pan stay."""
+    azimuth, elevation = CAMERA_PRESETS[name]
+    return replace(scene, camera=replace(scene.camera, azimuth=azimuth, elevation=elevation))
+
+
+def is_trained_pose(camera: OrbitCamera) -> bool:
+    """Whether the camera stands within ±2σ of the poses the models were trained with."""
+    return (
+        math.hypot(camera.azimuth / AZIMUTH_STD, camera.elevation / ELEVATION_STD) <= TRAINED_SIGMAS
+    )
+
+
+def adapted(scene: Scene, config: GeneratorConfig, directions: Sequence[LatentDirection]) -> Scene:
+    """``scene`` without what a model of ``config`` and ``directions`` cannot take."""
+    known = {direction.name for direction in directions}
+    identity = scene.identity
+    z = identity.z if identity.z is not None and len(identity.z) == config.z_dim else None
+    edits = tuple(edit for edit in identity.edits if edit[0] in known)
+    mixing = scene.mixing
+    if mixing.strengths and len(mixing.strengths) != config.n_latent:
+        mixing = replace(mixing, strengths=())
+    mixing = replace(mixing, crossover=min(max(mixing.crossover, 0), config.n_latent))
+    return replace(scene, identity=Identity(identity.seed, z, edits), mixing=mixing)

@@ -1,0 +1,127 @@
+"""The studio's exports: which request a button stands for, and where its file goes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from app.state.settings import Settings, default_export_folder
+from stylesdf_core.files import free_path
+from stylesdf_core.scene.scene import Scene, View
+
+if TYPE_CHECKING:
+    from stylesdf_core.commands.meshes import ExportMesh
+    from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
+
+    ExportRequest: TypeAlias = RenderImage | RenderTurntable | ExportMesh
+
+Family = Literal["picture", "mesh", "turntable"]
+
+#: Edge of exported depth and normal maps, pixels.
+MAP_SIZE = 256
+
+
+@dataclass(frozen=True)
+class ExportKind:
+    """A button of the export panel.
+
+    Attributes:
+        name: what the button says.
+        view: of pictures and turntables; None for whatever the viewport shows.
+    """
+
+    name: str
+    family: Family
+    suffix: str
+    description: str
+    view: View | None = None
+
+
+EXPORTS: tuple[ExportKind, ...] = (
+    ExportKind("PNG", "picture", ".png", "The picture as shown; carries its session"),
+    ExportKind("Depth", "picture", ".png", "Depth map, colour-mapped", "depth"),
+    ExportKind("Normals", "picture", ".png", "Surface normals as colours", "normals"),
+    ExportKind("OBJ", "mesh", ".obj", "Mesh with vertex colours; opens everywhere"),
+    ExportKind("PLY", "mesh", ".ply", "Mesh with vertex colours"),
+    ExportKind("GLB", "mesh", ".glb", "Mesh with vertex colours for Blender, web and engines"),
+    ExportKind("STL", "mesh", ".stl", "Bare geometry, for printing"),
+    ExportKind("GIF", "turntable", ".gif", "Turntable, loops everywhere"),
+    ExportKind("MP4", "turntable", ".mp4", "Turntable as video"),
+)
+
+
+def export_kind(name: str) -> ExportKind:
+    """The kind whose button says ``name``."""
+    return next(kind for kind in EXPORTS if kind.name == name)
+
+
+def export_folder(settings: Settings) -> Path:
+    """The remembered folder, or the user's pictures."""
+    folder = settings.export.folder
+    return Path(folder).expanduser() if folder else default_export_folder()
+
+
+def default_stem(scene: Scene, kind: ExportKind) -> str:
+    """File name without suffix: model, seed, and what is not the plain picture."""
+    parts = [Path(scene.model).stem, f"{scene.identity.seed:06d}"]
+    if kind.view is not None:
+        parts.append(kind.view)
+    if kind.family == "turntable":
+        parts.append("turntable")
+    return "-".join(parts)
+
+
+def export_request(
+    scene: Scene,
+    kind: ExportKind,
+    settings: Settings,
+    *,
+    view: View,
+    stem: str = "",
+    taken: Collection[Path] = (),
+) -> ExportRequest:
+    """The request behind a button, writing to a name that is still free.
+
+    Args:
+        view: what the viewport shows.
+        stem: file name without suffix; empty for :func:`default_stem`.
+        taken: files that are about to be written.
+    """
+    from stylesdf_core.commands.meshes import ExportMesh
+    from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
+
+    name = (stem or default_stem(scene, kind)) + kind.suffix
+    out = free_path(export_folder(settings) / name, taken)
+    if kind.family == "mesh":
+        mesh = settings.mesh
+        return ExportMesh(
+            out=out,
+            scene=scene,
+            resolution=mesh.resolution,
+            level=mesh.level,
+            largest_component=mesh.largest_component,
+            vertex_colors=mesh.vertex_colors,
+            device=settings.device,
+        )
+    if kind.family == "turntable":
+        turntable = settings.export
+        return RenderTurntable(
+            out=out,
+            scene=scene,
+            frames=turntable.frames,
+            fps=turntable.fps,
+            size=turntable.size or None,
+            view=view,
+            device=settings.device,
+            mesh=settings.mesh,
+        )
+    return RenderImage(
+        out=out,
+        scene=scene,
+        view=kind.view or view,
+        size=MAP_SIZE if kind.view is not None else None,
+        device=settings.device,
+        mesh=settings.mesh,
+    )

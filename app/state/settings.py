@@ -1,0 +1,197 @@
+"""What the studio remembers between starts, as JSON in the user's configuration folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.errors import InputError
+from stylesdf_core.files import write_json, write_text
+from stylesdf_core.model.config import from_json, to_json
+from stylesdf_core.scene.scene import Scene, View
+
+_APPLICATION = "stylesdf-studio"
+_RECENT = 8
+
+
+@dataclass(frozen=True)
+class WindowSettings:
+    """The window itself; lengths in pixels at scale 1.
+
+    Attributes:
+        font_scale: 0.75 to 3; scales everything.
+    """
+
+    width: int = 1440
+    height: int = 900
+    font_scale: float = 1.0
+    left_width: int = 316
+    right_width: int = 280
+    panels_shown: bool = True
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """What the viewport shows.
+
+    Attributes:
+        split: picture and mesh side by side.
+        pose_guide: draw where the camera stands within the trained poses.
+        hint_seen: the first drag has happened.
+    """
+
+    view: View = "image"
+    split: bool = False
+    pose_guide: bool = True
+    hint_seen: bool = False
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """Where exports go and how turntables are made.
+
+    Attributes:
+        folder: empty for the user's pictures folder.
+        size: edge of turntable frames in pixels; 0 for the model's own.
+    """
+
+    folder: str = ""
+    frames: int = 48
+    fps: int = 24
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Where training runs are found.
+
+    Attributes:
+        folder: of new runs; empty for the user's data folder.
+        added: run folders elsewhere that are listed as well.
+        hidden: run folders that have been taken off the list; their files stay.
+        data: the images of the last run that was started.
+    """
+
+    folder: str = ""
+    added: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    data: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything remembered.
+
+    Attributes:
+        device: auto, cpu, cuda or mps.
+        recent_models: files opened before, newest first.
+        locked: names of latent directions that keep their value when the seed changes.
+    """
+
+    window: WindowSettings = field(default_factory=WindowSettings)
+    view: ViewSettings = field(default_factory=ViewSettings)
+    mesh: MeshSettings = field(default_factory=MeshSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    device: str = "auto"
+    recent_models: tuple[str, ...] = ()
+    locked: tuple[str, ...] = ()
+
+    def with_recent_model(self, path: str) -> Settings:
+        """With ``path`` at the head of the recent models."""
+        others = tuple(entry for entry in self.recent_models if entry != path)
+        return dataclasses.replace(self, recent_models=(path, *others)[:_RECENT])
+
+
+class SettingsStore:
+    """Reads and writes the settings and the autosaved session.
+
+    Args:
+        folder: None for the user's configuration folder.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or Path(platformdirs.user_config_dir(_APPLICATION, appauthor=False))
+
+    @property
+    def settings_path(self) -> Path:
+        """``settings.json``."""
+        return self.folder / "settings.json"
+
+    @property
+    def autosave_path(self) -> Path:
+        """``autosave.json``, the scene of the last session."""
+        return self.folder / "autosave.json"
+
+    def load(self) -> Settings:
+        """The settings; whatever is missing or damaged takes its default."""
+        try:
+            data = json.loads(self.settings_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return Settings()
+        settings: Settings = _tolerant(Settings, data)
+        return settings
+
+    def save(self, settings: Settings) -> None:
+        """Write the settings atomically.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        write_json(self.settings_path, to_json(settings))
+
+    def load_autosave(self) -> Scene | None:
+        """The autosaved scene, or None where there is none that can be read."""
+        try:
+            return Scene.from_json(self.autosave_path.read_text(encoding="utf-8"), "autosave.json")
+        except (OSError, ValueError, InputError):
+            return None
+
+    def save_autosave(self, scene: Scene) -> None:
+        """Write the scene atomically.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        write_text(self.autosave_path, scene.to_json() + "\n")
+
+
+def _tolerant(cls: type[Any], data: Any) -> Any:
+    """``cls`` from JSON, with the default for each field that is absent, unknown or wrong."""
+    value = cls()
+    if not isinstance(data, Mapping):
+        return value
+    for item in dataclasses.fields(cls):
+        if item.name not in data:
+            continue
+        default = getattr(value, item.name)
+        if dataclasses.is_dataclass(default):
+            value = dataclasses.replace(
+                value, **{item.name: _tolerant(type(default), data[item.name])}
+            )
+            continue
+        try:
+            value = dataclasses.replace(
+                value,
+                **{item.name: getattr(from_json(cls, {item.name: data[item.name]}), item.name)},
+            )
+        except (InputError, ValueError, TypeError):
+            continue
+    return value
+
+
+def default_runs_folder() -> Path:
+    """Where training runs go before the user has said otherwise."""
+    return Path(platformdirs.user_data_dir(_APPLICATION, appauthor=False)) / "runs"
+
+
+def default_export_folder() -> Path:
+    """Where exports go before the user has said otherwise."""
+    return Path(platformdirs.user_pictures_dir()) / "StyleSDF Studio"

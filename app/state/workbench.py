@@ -1,0 +1,363 @@
+"""Everything the studio shows and does, without a window: document, workers, messages.
+
+Panels call its methods and read its state; :meth:`Workbench.tick`, called once a frame, carries
+results in and requests out. All of it runs on the main thread; only the workers have their own.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.state import edits, exports, screen
+from app.state.document import Document
+from app.state.problems import Problem, Remedy, describe, details, suggested_level
+from app.state.screen import Screen
+from app.state.settings import Settings, SettingsStore
+from app.workers import memory
+from app.workers.model_loader import Loading, ModelSlot
+from app.workers.workers import Job, JobQueue, JobState
+from stylesdf_core.errors import EmptySurfaceError, GraphicsError, StyleSDFError
+from stylesdf_core.files import write_text
+from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.scene.scene import SHIPPED_MODEL, Scene, View, read_scene
+
+if TYPE_CHECKING:
+    from stylesdf_core.model.model import Model
+
+_AUTOSAVE_AFTER = 2.0  # seconds without change
+_TOAST_SECONDS = 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class Toast:
+    """A message that goes away by itself.
+
+    Attributes:
+        path: what "show file" shows.
+        is_error: stands longer, in the error colour.
+    """
+
+    text: str
+    path: Path | None = None
+    is_error: bool = False
+    until: float = field(default_factory=lambda: time.monotonic() + _TOAST_SECONDS)
+
+
+class Workbench:
+    """The studio's state and actions.
+
+    Args:
+        store: where settings and the autosaved session live.
+        scene: shown first; None for the autosaved one, else the default face.
+    """
+
+    def __init__(self, store: SettingsStore, scene: Scene | None = None) -> None:
+        self.store = store
+        self.settings: Settings = store.load()
+        self._saved_settings = self.settings
+        self.document = Document(scene or store.load_autosave() or Scene())
+        self._autosaved = self.document.scene
+        self._changed_at = time.monotonic()
+        self._last = (self.document.scene, self.settings)
+        self._may_hold_memory = True
+
+        self.models = ModelSlot()
+        self.screen = Screen()
+        self.jobs = JobQueue()
+        self.toasts: list[Toast] = []
+        self.last_export = "PNG"
+        #: Nobody looks at the viewport: nothing is computed for it.
+        self.is_resting = False
+
+    # --- what is shown ------------------------------------------------------------------------
+
+    @property
+    def scene(self) -> Scene:
+        """The document's scene."""
+        return self.document.scene
+
+    @property
+    def model(self) -> Model | None:
+        """The loaded model."""
+        return self.models.model
+
+    @property
+    def directions(self) -> tuple[LatentDirection, ...]:
+        """Named directions of the loaded model."""
+        return self.model.directions if self.model is not None else ()
+
+    @property
+    def n_latent(self) -> int:
+        """Decoder layers of the loaded model."""
+        return self.model.generator.config.n_latent if self.model is not None else 0
+
+    @property
+    def z_dim(self) -> int:
+        """Length of the loaded model's z."""
+        return self.model.generator.config.z_dim if self.model is not None else 256
+
+    @property
+    def shows_picture(self) -> bool:
+        """Whether there is a picture pane."""
+        return screen.shows_picture(self.settings)
+
+    @property
+    def shows_mesh(self) -> bool:
+        """Whether there is a mesh pane."""
+        return screen.shows_mesh(self.settings)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being computed for the screen."""
+        return self.models.loading is not None or self.screen.busy
+
+    # --- what went wrong ------------------------------------------------------------------------
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether something shown has gone wrong."""
+        problems = (self.load_problem, self.picture_problem, self.mesh_problem)
+        return any(problem is not None for problem in problems)
+
+    @property
+    def load_problem(self) -> Problem | None:
+        """Why the last model could not be opened."""
+        problem, failed = self.models.problem, self.models.failed
+        if problem is None or failed is None:
+            return None
+        again = Remedy("Try again", lambda: self.models.load(failed.reference, adopt=failed.adopt))
+        if self.models.reference:
+            stay = Remedy(f"Stay with {self.models.name}", self._stay_with_loaded)
+            return replace(problem, remedies=(stay, again))
+        if failed.reference != SHIPPED_MODEL:
+            shipped = Remedy("Open the shipped face", lambda: self.open_model(SHIPPED_MODEL))
+            return replace(problem, remedies=(shipped, again))
+        return replace(problem, remedies=(again,))
+
+    @property
+    def picture_problem(self) -> Problem | None:
+        """Why the picture pane is not up to date."""
+        error = self.screen.picture_error
+        return self._drawing_problem(error) if error is not None and self.shows_picture else None
+
+    @property
+    def mesh_problem(self) -> Problem | None:
+        """Why the mesh pane is not up to date."""
+        error = self.screen.mesh_error
+        return self._drawing_problem(error) if error is not None and self.shows_mesh else None
+
+    def _drawing_problem(self, error: BaseException) -> Problem:
+        title, text = describe(error)
+        remedies: tuple[Remedy, ...]
+        if isinstance(error, EmptySurfaceError):
+            level = suggested_level(error)
+            remedies = (Remedy(f"Set level {level:g}", lambda: self.set_mesh(level=level)),)
+        elif isinstance(error, GraphicsError):
+            remedies = (Remedy("Show the image", lambda: self.set_view("image", split=False)),)
+        else:
+            remedies = (Remedy("Try again", self.screen.forget),)
+            if self.document.can_undo:
+                remedies += (Remedy("Undo", self.document.undo),)
+        return Problem(title, text, remedies, details(error))
+
+    def _stay_with_loaded(self) -> None:
+        self.models.dismiss()
+        if self.scene.model != self.models.reference:
+            self.document.apply(replace(self.scene, model=self.models.reference))
+
+    # --- once a frame ---------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Take results in, give requests out, autosave."""
+        loaded = self.models.poll()
+        if loaded is not None:
+            self._model_loaded(loaded)
+        self.screen.poll()
+        self._poll_jobs()
+        if self.models.wants(self.scene.model):
+            self.models.load(self.scene.model, adopt=False)
+        is_loaded = self.model is not None and self.scene.model == self.models.reference
+        if self.model is not None and is_loaded and not self.is_resting:
+            self.screen.request(self.model, self.scene, self.settings)
+        now = time.monotonic()
+        self.toasts = [toast for toast in self.toasts if toast.until > now]
+        if (self.scene, self.settings) != self._last:
+            self._last, self._changed_at = (self.scene, self.settings), now
+            self._may_hold_memory = True
+        if now - self._changed_at > _AUTOSAVE_AFTER:
+            self.autosave()
+            if self._may_hold_memory and not self.busy and not self.jobs.active:
+                self._may_hold_memory = False
+                memory.give_back()
+
+    def _model_loaded(self, loaded: Loading) -> None:
+        assert self.model is not None
+        self.screen.forget()
+        if self.settings.device not in self.models.devices:
+            self.settings = replace(self.settings, device="auto")
+        config = self.model.generator.config
+        if loaded.adopt:
+            scene = replace(self.scene, model=loaded.reference)
+            self.document.apply(edits.adapted(scene, config, self.directions))
+        elif self.scene.model == loaded.reference:
+            self.document.update(edits.adapted(self.scene, config, self.directions))
+            self.document.commit()
+        if Path(loaded.reference).exists():
+            self.settings = self.settings.with_recent_model(loaded.reference)
+
+    # --- identity and view ----------------------------------------------------------------------
+
+    def set_seed(self, seed: int) -> None:
+        """Another face, as one undo step."""
+        self.document.apply(
+            edits.with_seed(self.scene, seed, self.directions, self.settings.locked, self.z_dim)
+        )
+
+    def step_seed(self, step: int) -> None:
+        """The next (1) or previous (−1) seed."""
+        self.set_seed(self.scene.identity.seed + step)
+
+    def random_seed(self) -> None:
+        """A face nobody has chosen."""
+        self.set_seed(random.randrange(edits.RANDOM_SEEDS))
+
+    def random_mix_seed(self) -> None:
+        """A second face nobody has chosen."""
+        seed = random.randrange(edits.RANDOM_SEEDS)
+        self.document.apply(edits.with_second_seed(self.scene, seed))
+
+    def toggle_lock(self, name: str) -> None:
+        """Keep a direction's value when the seed changes, or no longer."""
+        locked = set(self.settings.locked) ^ {name}
+        self.settings = replace(self.settings, locked=tuple(sorted(locked)))
+
+    def set_view(self, view: View | None = None, *, split: bool | None = None) -> None:
+        """Choose what the viewport shows; None leaves a part as it is."""
+        shown = self.settings.view
+        shown = replace(
+            shown,
+            view=shown.view if view is None else view,
+            split=shown.split if split is None else split,
+        )
+        self.settings = replace(self.settings, view=shown)
+
+    def set_mesh(self, **changes: Any) -> None:
+        """Change fields of MeshSettings."""
+        self.settings = replace(self.settings, mesh=replace(self.settings.mesh, **changes))
+
+    def set_export(self, **changes: Any) -> None:
+        """Change fields of ExportSettings."""
+        self.settings = replace(self.settings, export=replace(self.settings.export, **changes))
+
+    def set_device(self, device: str) -> None:
+        """Where to compute: one of ``devices``."""
+        self.settings = replace(self.settings, device=device)
+
+    def reset_camera(self) -> None:
+        """The frontal default camera, as one undo step."""
+        self.document.apply(replace(self.scene, camera=Scene().camera))
+
+    # --- models and sessions --------------------------------------------------------------------
+
+    def open_model(self, reference: str) -> None:
+        """Load a model in the background; the scene changes once it is there."""
+        self.models.load(reference, adopt=True)
+
+    def fetch_model(self, name: str) -> None:
+        """Download a published model as a job and open it."""
+        from stylesdf_core.commands.models import ModelsFetch
+
+        self.jobs.submit(
+            f"download {name}", ModelsFetch(name).run, then=lambda _: self.open_model(name)
+        )
+
+    def open_session(self, path: Path) -> None:
+        """Restore a session from a ``.json`` or an exported file; errors become toasts."""
+        try:
+            scene = read_scene(path)
+        except StyleSDFError as error:
+            self.toast(str(error), is_error=True)
+            return
+        self.models.dismiss()
+        self.document.opened(scene, path if path.suffix.lower() == ".json" else None)
+        self.toast(f"Opened {path.name}")
+
+    def save_session(self, path: Path) -> None:
+        """Write the session; errors become toasts."""
+        try:
+            write_text(path, self.scene.to_json() + "\n")
+        except StyleSDFError as error:
+            self.toast(str(error), is_error=True)
+            return
+        self.document.saved(path)
+        self.toast(f"Saved {path.name}", path)
+
+    def autosave(self) -> None:
+        """Write scene and settings where they changed since the last time."""
+        try:
+            if self.scene != self._autosaved:
+                self._autosaved = self.scene
+                self.store.save_autosave(self.scene)
+            if self.settings != self._saved_settings:
+                self._saved_settings = self.settings
+                self.store.save(self.settings)
+        except StyleSDFError as error:
+            self.toast(f"Autosave failed: {error}", is_error=True)
+
+    # --- exports --------------------------------------------------------------------------------
+
+    def export(self, name: str, stem: str = "") -> Job:
+        """Queue the export of that name (see :data:`app.state.exports.EXPORTS`)."""
+        kind = exports.export_kind(name)
+        self.last_export = name
+        request = exports.export_request(
+            self.scene,
+            kind,
+            self.settings,
+            view=self.settings.view.view,
+            stem=stem,
+            taken=[job.out for job in self.jobs.active if job.out is not None],
+        )
+        return self.jobs.submit(request.out.name, request.run, out=request.out)
+
+    def command(self, name: str, stem: str = "") -> str | None:
+        """The terminal command for an export; None, with a toast, where there is none."""
+        from stylesdf_core.commands.command_line import command_line
+
+        kind = exports.export_kind(name)
+        request = exports.export_request(
+            self.scene, kind, self.settings, view=self.settings.view.view, stem=stem
+        )
+        try:
+            return command_line(request)
+        except StyleSDFError as error:
+            self.toast(str(error), is_error=True)
+            return None
+
+    def _poll_jobs(self) -> None:
+        for job in self.jobs.poll():
+            if job.state is JobState.FAILED and job.error is not None:
+                _, text = describe(job.error)
+                self.toast(f"{job.label}: {text}", is_error=True)
+            elif job.state is JobState.CANCELLED:
+                self.toast(f"Cancelled {job.label}")
+            else:
+                self.toast(f"Done: {job.label}", job.out)
+                if job.then is not None:
+                    job.then(job.result)
+
+    def toast(self, text: str, path: Path | None = None, *, is_error: bool = False) -> None:
+        """Show a message for some seconds."""
+        self.toasts = [*self.toasts[-2:], Toast(text, path, is_error)]
+
+    def close(self) -> None:
+        """Save, stop all threads."""
+        self.document.commit()
+        self.autosave()
+        self.models.close()
+        self.screen.close()
+        self.jobs.close()

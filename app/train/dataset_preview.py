@@ -1,0 +1,116 @@
+"""A look at the images of a new run: how many can be used, and some as training will see them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from app.workers.workers import LatestWorker
+from stylesdf_core.data.images import UNREADABLE, Skipped, find_usable, open_images, square
+
+COLUMNS, ROWS = 6, 2
+#: Edge of a crop on the sheet, pixels; crops of other sizes are enlarged or shrunk to it.
+CELL = 64
+_SHOWN_REASONS = 3
+
+
+@dataclass(frozen=True)
+class PreviewRequest:
+    """Which images to look at.
+
+    Attributes:
+        size: edge to train at, pixels.
+        thumbs: they are compared with volume renders, hence shrunk as those thumbs are.
+        upscale: images smaller than half of that are used too.
+    """
+
+    path: Path
+    size: int
+    thumbs: bool
+    upscale: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """What was found.
+
+    Attributes:
+        looked_at, total: images so far, and all.
+        usable: images to train on; None until all have been looked at.
+        skipped: the others, and why.
+        sheet: (ROWS·CELL, COLUMNS·CELL, 3) in [0, 1]; None until then.
+    """
+
+    looked_at: int
+    total: int
+    usable: int | None = None
+    smallest: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    sheet: npt.NDArray[np.float32] | None = None
+
+    @property
+    def reasons(self) -> str:
+        """Why images are skipped, counted; empty where none are."""
+        kinds = Counter(_kind(item) for item in self.skipped)
+        return ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common(_SHOWN_REASONS))
+
+
+def preview_worker(news: threading.Event) -> LatestWorker[PreviewRequest, Preview]:
+    """The thread that looks."""
+    return LatestWorker("preview", lambda: look, news)
+
+
+def look(request: PreviewRequest) -> Iterator[Preview]:
+    """Look at all images; answers with how far it is, then with the crops.
+
+    Raises:
+        InputError: there are no images.
+    """
+    with closing(open_images(request.path, request.size)) as source:
+        total = len(source.names)
+        found = Preview(0, total)
+        yield found
+        looking = find_usable(source, request.size, upscale=request.upscale)
+        while True:
+            try:
+                progress = next(looking)
+            except StopIteration as stop:
+                usable = stop.value
+                break
+            yield replace(found, looked_at=int(progress.done))
+        found = Preview(total, total, len(usable.indices), usable.smallest, usable.skipped)
+        count = min(ROWS * COLUMNS, len(usable.indices))
+        chosen = [usable.indices[i * len(usable.indices) // count] for i in range(count)]
+        crops = []
+        for index in chosen:
+            try:
+                with source.read(index) as image:
+                    crops.append(square(image, request.size, hamming=request.thumbs))
+            except UNREADABLE:  # damaged further in than its header
+                continue
+        yield replace(found, sheet=_sheet(crops))
+
+
+def _sheet(crops: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+    from PIL import Image
+
+    sheet = np.zeros((ROWS * CELL, COLUMNS * CELL, 3), np.float32)
+    for number, crop in enumerate(crops):
+        # Small crops keep their pixels: that is what training sees.
+        small = len(crop) <= CELL
+        filter_ = Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
+        cell = np.asarray(Image.fromarray(crop).resize((CELL, CELL), filter_), np.float32) / 255.0
+        y, x = CELL * (number // COLUMNS), CELL * (number % COLUMNS)
+        sheet[y : y + CELL, x : x + CELL] = cell
+    return sheet
+
+
+def _kind(item: Skipped) -> str:
+    return "too small" if item.reason.startswith("is ") else "damaged"

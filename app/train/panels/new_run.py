@@ -1,0 +1,300 @@
+"""A new training run: what to train, on which images, with which parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import dearpygui.dearpygui as dpg
+
+from app.train.dataset_preview import COLUMNS, ROWS, Preview
+from app.train.parameters import LABELS, Parameters, Row
+from app.train.training_bench import TrainingBench
+from app.train.training_form import STAGE_HELP, presets
+from app.widgets import icons, theme
+from app.widgets.texture import PictureTexture
+from app.widgets.ui import IconButton, Ui
+
+_SENTENCE = 52  # room for three lines
+_FOOT = _SENTENCE + 44
+_STAGES: dict[str, tuple[str, int]] = {
+    "renderer": ("1 renderer", 79),
+    "decoder": ("2 decoder", 77),
+    "joint": ("joint", 46),
+    "sphere-init": ("sphere", 54),
+    "fit": ("fit", 32),
+}
+_FRESH = {"renderer": "a fresh sphere", "fit": "fresh weights"}
+_CHOOSE = "choose a run, or a file"
+
+
+class NewRunPanel:
+    """The form of :mod:`app.train.training_form` as widgets.
+
+    Args:
+        choose_data: asks for a folder of images.
+        choose_init: asks for a weights file.
+        choose_folder: asks for the folder that a parameter of this name is to hold.
+    """
+
+    def __init__(
+        self,
+        ui: Ui,
+        training: TrainingBench,
+        texture: PictureTexture,
+        choose_data: Callable[[], None],
+        choose_init: Callable[[], None],
+        choose_folder: Callable[[str], None],
+    ) -> None:
+        self._ui, self._training, self._texture = ui, training, texture
+        self._choose_data, self._choose_init = choose_data, choose_init
+        self._stages: dict[str, int | str] = {}
+        self._parameters = Parameters(ui, training.new, choose_folder)
+        self._init_choices: dict[str, str] = {}
+        self._preview: Preview | None = None
+        self._crops: tuple[object, ...] = ()
+        self._synced: tuple[object, ...] = ()
+        self._width = 0
+
+    def build(self, width: int) -> None:
+        """Create the widgets in the current container."""
+        ui, training = self._ui, self._training
+        self._width = width
+        self._scroll = dpg.add_child_window(border=False, height=ui.px(100))
+        dpg.bind_item_theme(self._scroll, ui.theme.flat)
+        dpg.push_container_stack(self._scroll)
+        ui.heading("New run")
+        with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
+            for stage, (label, wide) in _STAGES.items():
+                self._stages[stage] = ui.button(
+                    label, partial(self._set, stage=stage), STAGE_HELP[stage], width=ui.px(wide)
+                )
+        self._explanation = ui.small_text(wrap=width)
+        self._build_start()
+        self._build_images()
+        with dpg.group() as self._rest:
+            with dpg.group() as self._preset_row:
+                self._preset = self._combo(
+                    "preset",
+                    presets(),
+                    lambda value: self._set(preset=value),
+                    "Sizes and rates: the paper's for FFHQ or AFHQ, smaller for synthetic heads, "
+                    "tiny to see it work on two CPU cores.  --preset",
+                )
+            with self._row("name", ""):
+                self._name = ui.text_field(
+                    "",
+                    lambda text: self._set(name=text.strip()),
+                    "Name of the run's folder; empty for one made from the images and the stage",
+                    width=width,
+                )
+            self._parameters.build()
+        dpg.pop_container_stack()
+        with dpg.child_window(border=False, height=ui.px(_SENTENCE)) as sentence:
+            self._flaw = ui.small_text(wrap=width)
+        dpg.bind_item_theme(sentence, ui.theme.flat)
+        self._foot = dpg.add_group(horizontal=True)
+        dpg.push_container_stack(self._foot)
+        self._start = ui.button(
+            "Start training",
+            training.new.begin,
+            "Make the run's folder and train there in a process of its own, which leaves the CPU "
+            "to whoever wants it and goes on when the studio is closed",
+            width=ui.px(140),
+        )
+        ui.button(
+            "Copy as command",
+            self._copy,
+            "Put the terminal command that starts the same run on the clipboard",
+        )
+        dpg.pop_container_stack()
+
+    def resize(self, width: int, height: int) -> None:
+        """Fill a column."""
+        px = self._ui.px
+        self._width = width
+        dpg.configure_item(self._scroll, height=max(px(80), height - px(_FOOT)))
+        inner = width - px(12)
+        dpg.configure_item(self._explanation, wrap=inner)
+        dpg.configure_item(self._found, wrap=inner)
+        dpg.configure_item(self._flaw, wrap=width)
+        cell = inner // COLUMNS
+        dpg.configure_item(self._sheet, width=cell * COLUMNS, height=cell * ROWS)
+        for item in (self.data_field, self._init):
+            dpg.configure_item(item, width=inner - px(30))
+        field = inner - px(LABELS)
+        for item in (self._preset, self._name):
+            dpg.configure_item(item, width=field)
+        self._parameters.resize(field)
+        self._crops = ()
+
+    def sync(self) -> None:
+        """Show the form as it stands."""
+        training = self._training
+        form = training.new.form
+        self._sync_preview()
+        runs = training.starting_points
+        new, count = training.new, len(training.runs)
+        key = (form, new.flaw, new.is_beginning, runs, training.folder, count)
+        if key == self._synced:
+            return
+        self._synced = key
+        for stage, button in self._stages.items():
+            on = stage == form.stage
+            dpg.bind_item_theme(button, self._ui.theme.selected if on else self._ui.theme.quiet)
+        dpg.set_value(self._explanation, STAGE_HELP[form.stage])
+        self._sync_start()
+        dpg.configure_item(self._images, show=form.wants_images)
+        if not dpg.is_item_active(self.data_field):
+            dpg.set_value(self.data_field, form.data)
+        dpg.configure_item(self._rest, show=not form.is_locked)
+        dpg.configure_item(self._preset_row, show=form.has_preset)
+        dpg.set_value(self._preset, form.preset)
+        if not dpg.is_item_active(self._name):
+            dpg.set_value(self._name, form.name)
+        dpg.configure_item(self._name, hint=training.new.name)
+        flaw = training.new.flaw
+        self._parameters.sync(flaw.field if flaw is not None else "")
+        for item, name in ((self._name, "name"), (self.data_field, "data")):
+            wrong = flaw is not None and flaw.field == name and bool(dpg.get_value(item))
+            dpg.bind_item_theme(item, self._ui.theme.flawed if wrong else 0)
+        self._sync_foot()
+
+    # --- where it starts from -------------------------------------------------------------------
+
+    def _build_start(self) -> None:
+        ui = self._ui
+        with dpg.group() as self._start_from:
+            ui.heading("Starts from")
+            with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)):
+                self._init = dpg.add_combo((), callback=lambda _, label: self._chosen(str(label)))
+                ui.tooltip(
+                    self._init, "A run of yours that has a checkpoint, or a weights file.  --init"
+                )
+                IconButton(ui, icons.folder, self._choose_init, "Choose a weights file")
+            with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)) as self._lock:
+                with dpg.drawlist(ui.px(20), ui.px(20)) as lock:
+                    icons.lock_closed(lock, 0.0, 0.0, float(ui.px(20)), theme.MUTED)
+                ui.small_text("Everything else waits for what it starts from.")
+
+    def _sync_start(self) -> None:
+        form = self._training.new.form
+        labels = {_FRESH[form.stage]: ""} if form.stage in _FRESH else {}
+        labels |= {
+            f"{r.name} · step {r.step:,}": str(r.path) for r in self._training.starting_points
+        }
+        if form.init and form.init not in labels.values():
+            labels[Path(form.init).name] = form.init
+        self._init_choices = labels
+        shown = next((label for label, path in labels.items() if path == form.init), _CHOOSE)
+        dpg.configure_item(self._init, items=tuple(labels))
+        dpg.set_value(self._init, shown)
+        dpg.configure_item(self._lock, show=form.is_locked)
+        dpg.configure_item(self._start_from, show=form.stage != "sphere-init")
+
+    def _chosen(self, label: str) -> None:
+        self._set(init=self._init_choices.get(label, ""))
+
+    # --- images ---------------------------------------------------------------------------------
+
+    def _build_images(self) -> None:
+        ui = self._ui
+        with dpg.group() as self._images:
+            ui.heading("Images")
+            with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)):
+                self.data_field = ui.text_field(
+                    "",
+                    lambda text: self._set(data=text.strip()),
+                    "Folder of images (nested, any size), data set of heads, or lmdb.  --data",
+                    hint="folder of pictures",
+                )
+                IconButton(ui, icons.folder, self._choose_data, "Choose a folder")
+            dpg.add_spacer(height=ui.px(1))
+            with dpg.group() as group:
+                self._sheet = dpg.add_drawlist(1, 1)
+            ui.tooltip(
+                group, "Some of the images as training sees them: cropped, resized, never mirrored"
+            )
+            self._found = ui.small_text(wrap=ui.px(200))
+
+    def _sync_preview(self) -> None:
+        training = self._training
+        preview = training.new.preview
+        if preview is not self._preview:
+            self._preview = preview
+            if preview is not None and preview.sheet is not None:
+                self._texture.show(preview.sheet)
+        has_sheet = preview is not None and preview.sheet is not None
+        key = (has_sheet, self._texture.tag, self._width)
+        if key != self._crops:
+            self._crops = key
+            width, height = dpg.get_item_width(self._sheet), dpg.get_item_height(self._sheet)
+            dpg.delete_item(self._sheet, children_only=True)
+            if has_sheet and self._texture.tag:
+                dpg.draw_image(
+                    self._texture.tag, (0, 0), (width, height), uv_min=self._texture.uv_min,
+                    uv_max=self._texture.uv_max, parent=self._sheet,
+                )  # fmt: skip
+            else:
+                dpg.draw_rectangle(
+                    (0, 0), (width, height), color=theme.CLEAR, fill=theme.BACKGROUND,
+                    rounding=self._ui.px(4), parent=self._sheet,
+                )  # fmt: skip
+        text, color = _found(preview, training.new.preview_flaw, bool(training.new.form.data))
+        dpg.set_value(self._found, text)
+        dpg.configure_item(self._found, color=color)
+
+    # --- start ----------------------------------------------------------------------------------
+
+    def _sync_foot(self) -> None:
+        training, look = self._training, self._ui.theme
+        flaw = training.new.flaw
+        ready = flaw is None and not training.new.is_beginning
+        if training.new.is_beginning:
+            text, color = "Making the run's folder …", theme.MUTED
+        elif flaw is None:
+            text, color = f"Goes into {training.folder.name}/{self._folder_name()}.", theme.MUTED
+        else:
+            text, color = flaw.text, theme.MUTED if flaw.is_gap else theme.ERROR
+        dpg.set_value(self._flaw, text)
+        dpg.configure_item(self._flaw, color=color)
+        dpg.configure_item(self._start, enabled=ready)
+        dpg.bind_item_theme(self._start, look.primary if ready else look.quiet)
+
+    def _folder_name(self) -> str:
+        return self._training.new.form.name or self._training.new.name
+
+    def _copy(self) -> None:
+        command = self._training.command()
+        if command is not None:
+            dpg.set_clipboard_text(command)
+            self._training.bench.toast("Copied the command of this run")
+
+    def _set(self, **changes: str) -> None:
+        self._training.new.change(**changes)
+
+    def _row(self, label: str, tooltip: str) -> Row:
+        return Row(self._ui, label, tooltip)
+
+    def _combo(
+        self, label: str, items: tuple[str, ...], chosen: Callable[[str], None], tooltip: str
+    ) -> int | str:
+        with self._row(label, tooltip):
+            item: int | str = dpg.add_combo(items, callback=lambda _, value: chosen(str(value)))
+        self._ui.tooltip(item, tooltip)
+        return item
+
+
+def _found(preview: Preview | None, flaw: str, has_data: bool) -> tuple[str, theme.Color]:
+    """A line on the images, and its colour."""
+    if flaw:
+        return flaw, theme.ERROR
+    if preview is None:
+        return ("Looking …" if has_data else "Choose a folder to see some of it."), theme.MUTED
+    if preview.usable is None:
+        return f"Looking at {preview.looked_at:,} of {preview.total:,} images …", theme.MUTED
+    text = f"{preview.usable:,} images, smallest edge {preview.smallest:,} pixels"
+    if not preview.skipped:
+        return text, theme.MUTED
+    return f"{text}; {len(preview.skipped):,} skipped: {preview.reasons}", theme.WARNING

@@ -1,0 +1,49 @@
+"""What the run's processes said last."""
+
+from __future__ import annotations
+
+import dearpygui.dearpygui as dpg
+
+from app.train.training_bench import TrainingBench
+from app.widgets import theme
+from app.widgets.ui import Ui
+
+
+class LogPanel:
+    """The end of the log; scrolls to the newest line."""
+
+    def __init__(self, ui: Ui, training: TrainingBench) -> None:
+        self._ui, self._training = ui, training
+        self._scroll: int | str = 0
+        self._text: int | str = 0
+        self._shown: tuple[str, ...] | None = None
+        self._frames = 0
+
+    def build(self) -> None:
+        """Create the widgets in the current container."""
+        ui = self._ui
+        ui.caption("Log")
+        self._scroll = dpg.add_child_window(border=False, height=ui.px(80))
+        dpg.bind_item_theme(self._scroll, ui.theme.flat)
+        dpg.push_container_stack(self._scroll)
+        self._text = ui.small_text(wrap=ui.px(200))
+        dpg.pop_container_stack()
+
+    def resize(self, width: int, height: int) -> None:
+        """Fill a rectangle."""
+        px = self._ui.px
+        dpg.configure_item(self._scroll, width=width, height=max(px(40), height - px(28)))
+        dpg.configure_item(self._text, wrap=width - px(14))
+
+    def sync(self) -> None:
+        """Show the newest lines."""
+        report = self._training.report
+        lines = report.log if report is not None else ()
+        if lines != self._shown:
+            self._shown = lines
+            dpg.configure_item(self._text, color=theme.MUTED if lines else theme.FAINT)
+            dpg.set_value(self._text, "\n".join(lines) or "Nothing said yet.")
+            self._frames = 3
+        if self._frames:  # the text's height is known a frame later
+            self._frames -= 1
+            dpg.set_y_scroll(self._scroll, dpg.get_y_scroll_max(self._scroll))

@@ -1,0 +1,78 @@
+"""The ray march of :mod:`.ray_march` in compiled loops, for signed distances on a CPU.
+
+Between the products of matrices, which are torch's, torch would need some seventy small operations
+a tile. They cost less than what is around them: every one takes Python's lock, which the other
+tiles and the window want as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylesdf_core.engine import cpu_kernels
+from stylesdf_core.engine.distance_grid import RADIUS
+from stylesdf_core.engine.ray_march import MarchedRays, RayMarch
+
+
+@dataclass(frozen=True)
+class CompiledRayMarch(RayMarch):
+    """Computes what :class:`RayMarch` does, to rounding; needs a distance grid and Numba."""
+
+    def __call__(
+        self, origins: Tensor, directions: Tensor, viewdirs: Tensor, *, features: bool
+    ) -> MarchedRays:
+        """Composite rays; arguments and result as of the other."""
+        assert self.grid is not None
+        shape = len(origins), len(self.t_vals)
+        spacing = ((self.t_vals[1] - self.t_vals[0]) * directions.norm(dim=-1)).numpy()
+        t_vals = self.t_vals.numpy()
+        lines = origins.contiguous().numpy(), directions.contiguous().numpy()
+        most, depths = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        chosen, evaluated = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+        count = cpu_kernels.foresee(
+            self.grid.interleaved, RADIUS, t_vals, self.beta, self.visible, *lines, spacing,
+            most, depths, chosen,
+        )  # fmt: skip
+        rounds = []
+        for _ in range(2):
+            rays, samples = np.empty(count, np.int64), np.empty(count, np.int64)
+            points = np.empty((count, 3), np.float32)
+            cpu_kernels.list_points(chosen, t_vals, *lines, rays, samples, points)
+            trunk = self.field.trunk(torch.from_numpy(points))
+            scalar = self.field.scalar_of(trunk).numpy()
+            rounds.append((rays, samples, trunk))
+            count = cpu_kernels.take_in(
+                scalar, rays, samples, spacing, self.beta, self.visible,
+                most, depths, evaluated, chosen,
+            )  # fmt: skip
+            if count == 0:
+                break
+        weights = np.empty(shape, np.float32)
+        background, distance = np.empty(shape[0], np.float32), np.empty(shape[0], np.float32)
+        cpu_kernels.weigh(
+            depths, evaluated, t_vals, self.force_background, weights, background, distance
+        )
+
+        terms = self.field.direction_terms(viewdirs)
+        rgb = np.zeros((shape[0], 3), np.float32)
+        feature_sum = np.zeros((shape[0], self.field.width if features else 0), np.float32)
+        for rays, samples, trunk in rounds:
+            rows, seen = np.empty(len(rays), np.int64), np.empty(len(rays), np.int64)
+            shares = np.empty(len(rays), np.float32)
+            count = cpu_kernels.pick_visible(
+                weights, self.visible, rays, samples, rows, seen, shares
+            )
+            own, seen = torch.from_numpy(rows[:count]), seen[:count]
+            shaded = self.field.shade(trunk.index_select(0, own), terms, torch.from_numpy(seen))
+            logits = self.field.logits_of(shaded).numpy()
+            cpu_kernels.add_up(shares[:count], seen, logits, shaded.numpy(), rgb, feature_sum)
+        return MarchedRays(
+            rgb=torch.from_numpy(rgb).mul_(2.0).sub_(1.0),
+            features=torch.from_numpy(feature_sum) if features else None,
+            background=torch.from_numpy(background),
+            depth=torch.from_numpy(distance),
+        )

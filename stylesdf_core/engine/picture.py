@@ -1,0 +1,77 @@
+"""Rendered arrays, and how they are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesdf_core.rendering.camera import VOLUME_RADIUS
+from stylesdf_core.scene.scene import View
+
+FloatArray = npt.NDArray[np.float32]
+
+#: Colour behind depth and normal maps, sRGB; the studio's background.
+BACKDROP = (0x16 / 255, 0x18 / 255, 0x1C / 255)
+
+# Seven stops from near (warm, bright) to far (deep, dark): lightness falls steadily, so that the
+# map also reads in grey.
+_DEPTH_STOPS = np.array(
+    [
+        [0.99, 0.96, 0.75],
+        [0.99, 0.76, 0.45],
+        [0.95, 0.52, 0.37],
+        [0.80, 0.31, 0.42],
+        [0.56, 0.20, 0.47],
+        [0.31, 0.14, 0.43],
+        [0.12, 0.09, 0.27],
+    ],
+    dtype=np.float32,
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One rendered view.
+
+    Attributes:
+        view: what it shows.
+        data: (C, H, W) float32. image, volume: RGB in [−1, 1]; normals: world-space unit vectors;
+            depth: one channel, planar depth in world units.
+        background: (H, W) in [0, 1], the weight of the background (zeros for ``image``).
+    """
+
+    view: View
+    data: FloatArray
+    background: FloatArray
+
+    @property
+    def size(self) -> int:
+        """Edge in pixels."""
+        return int(self.data.shape[-1])
+
+    def display(self) -> FloatArray:
+        """(H, W, 3) in [0, 1], sRGB, ready for a screen; depth is colour-mapped."""
+        if self.view == "depth":
+            colour = _depth_colours(self.data[0])
+        else:
+            colour = np.moveaxis(self.data, 0, -1) * 0.5 + 0.5
+        if self.view in ("depth", "normals"):
+            cover = self.background[..., None]
+            colour = colour * (1.0 - cover) + np.asarray(BACKDROP, np.float32) * cover
+        return np.ascontiguousarray(np.clip(colour, 0.0, 1.0), dtype=np.float32)
+
+    def to_uint8(self) -> npt.NDArray[np.uint8]:
+        """:meth:`display` as 8-bit, (H, W, 3)."""
+        return (self.display() * 255.0 + 0.5).astype(np.uint8)
+
+
+def _depth_colours(depth: FloatArray) -> FloatArray:
+    """Planar depth (H, W) -> (H, W, 3); the scale spans the volume and does not move."""
+    position = (depth - (1.0 - VOLUME_RADIUS)) / (2.0 * VOLUME_RADIUS)
+    position = np.clip(position, 0.0, 1.0) * (len(_DEPTH_STOPS) - 1)
+    low = np.minimum(position.astype(np.int64), len(_DEPTH_STOPS) - 2)
+    t = (position - low)[..., None].astype(np.float32)
+    colours: FloatArray = _DEPTH_STOPS[low] * (1.0 - t) + _DEPTH_STOPS[low + 1] * t
+    return colours

@@ -1,0 +1,136 @@
+"""The plain path: what the engine is measured against and held to.
+
+The straightforward modules as published: styles enter every layer of every call (FiLM), every
+sample of every ray is evaluated, the whole volume render at once, and a mesh asks the field at
+every grid point. Nothing is kept from one call to the next.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.mesh.meshing import SurfaceMesh, mesh_grid
+from stylesdf_core.mesh.sdf_grid import VOLUME_BOUNDS, SdfGrid
+from stylesdf_core.model.latents import apply_edits, seed_to_z
+from stylesdf_core.model.model import Model, select_device
+from stylesdf_core.model.networks.generator import VolumeRender
+from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.scene.scene import Identity, Scene
+
+FloatArray = npt.NDArray[np.float32]
+#: Grid points that go through the field at once: a whole grid would need many gigabytes.
+_SLAB_POINTS = 1 << 17
+
+
+class ReferencePath:
+    """Draws scenes of one model with the plain modules; scenes without style mixing.
+
+    Args:
+        device: auto, cpu, cuda or mps.
+    """
+
+    def __init__(self, model: Model, device: str = "auto") -> None:
+        self.model = model
+        self.device = select_device(device)
+        generator = model.generator
+        if self.device.type != "cpu":
+            generator = copy.deepcopy(generator).to(self.device)
+        self.generator = generator
+        self.config = generator.config
+
+    def volume(self, scene: Scene, resolution: int | None = None) -> VolumeRender:
+        """Volume render of one scene; ``resolution`` None for the model's thumb size."""
+        return self._volume(scene, self._w(scene), resolution)
+
+    def volume_picture(self, scene: Scene) -> FloatArray:
+        """Colours of the volume render, (3, H, W) in [−1, 1]."""
+        return _array(self.volume(scene).rgb)
+
+    def image(self, scene: Scene) -> FloatArray:
+        """The decoded image, (3, S, S) nominally in [−1, 1]; mapping, volume render, decoder."""
+        w = self._w(scene)
+        return _array(self._decode(scene, w, self._volume(scene, w, None).features))
+
+    def decoded(self, scene: Scene, features: Tensor) -> FloatArray:
+        """The decoder alone, styles included: features (1, width, H, W) -> (3, S, S)."""
+        return _array(self._decode(scene, self._w(scene), features))
+
+    def mesh(self, scene: Scene, resolution: int) -> Operation[SurfaceMesh]:
+        """Marching cubes of the field at every one of ``resolution``³ points of the volume.
+
+        Raises:
+            EmptySurfaceError: the field has no surface.
+        """
+        w = self._w(scene)
+        lower, upper = VOLUME_BOUNDS
+        axes = [np.linspace(lower[i], upper[i], resolution, dtype=np.float32) for i in range(3)]
+        points = torch.from_numpy(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1))
+        values = torch.empty(resolution**3)
+        for slab in torch.arange(resolution**3).split(_SLAB_POINTS):
+            values[slab] = self._scalar(points.view(-1, 3)[slab], w)
+            yield Progress(float(slab[-1]), float(resolution**3), "sampling every point")
+        shape = (resolution,) * 3
+        grid = SdfGrid(values.view(shape).numpy(), np.ones(shape, np.bool_), lower, upper)
+        return (yield from mesh_grid(grid))
+
+    @torch.inference_mode()
+    def _volume(self, scene: Scene, w: Tensor, resolution: int | None) -> VolumeRender:
+        size = resolution or self.config.thumb_size
+        matrix = torch.from_numpy(scene.camera.cam2world()).float()[None].to(self.device)
+        return self.generator.volume_render(
+            w, matrix, scene.camera.focal(size), scene.options, resolution=size
+        )
+
+    @torch.inference_mode()
+    def _decode(self, scene: Scene, w: Tensor, features: Tensor) -> Tensor:
+        decoder, mean = self.generator.decoder, self.model.means.decoder
+        if decoder is None or mean is None:
+            raise InputError(f"Model {self.model.name} has no decoder to be measured.")
+        mean = mean.to(self.device)
+        w_decoder = mean + scene.truncation_psi * (decoder.map(w) - mean)
+        styles = self.generator.broadcast_styles(w_decoder)
+        return self.generator.decode(features, styles, scene.options)
+
+    @torch.inference_mode()
+    def _scalar(self, points: Tensor, w: Tensor) -> Tensor:
+        """(N, 3) -> (N,), on the CPU."""
+        return self.generator.field.scalar(points[None].to(self.device), w)[0, :, 0].cpu()
+
+    @torch.inference_mode()
+    def _w(self, scene: Scene) -> Tensor:
+        """The renderer's truncated w, (1, z_dim)."""
+        if scene.mixing.seed is not None or scene.morph.space != "w":
+            raise InputError("The plain path draws no style mixing and no morph in z.")
+        w = self._map(scene.identity)
+        if scene.morph.seed is not None:
+            other = self._map(Identity(scene.morph.seed, None, scene.identity.edits))
+            w = torch.lerp(w, other, scene.morph.amount)
+        mean = self.model.means.renderer.to(self.device)
+        return mean + scene.truncation_psi * (w - mean)
+
+    def _map(self, identity: Identity) -> Tensor:
+        z = seed_to_z(identity.seed, self.config.z_dim)
+        if identity.z is not None:
+            z = np.asarray(identity.z, np.float32)
+        z = apply_edits(z, identity.edits, self.model.directions)
+        w: Tensor = self.generator.mapping(torch.from_numpy(z)[None].to(self.device))
+        return w
+
+
+def enlarged(image: FloatArray, size: int) -> FloatArray:
+    """A picture (3, S, S) resampled to ``size``² as ``render --size`` does it."""
+    data = torch.from_numpy(image)[None]
+    data = F.interpolate(data, size=(size, size), mode="bicubic", antialias=True)
+    return data[0].clamp(-1.0, 1.0).numpy()
+
+
+def _array(batch: Tensor) -> FloatArray:
+    array: FloatArray = batch[0].float().cpu().numpy()
+    return array

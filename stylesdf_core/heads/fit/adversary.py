@@ -1,0 +1,73 @@
+"""StyleGAN2's discriminator as the fit's phases use it: it judges windows of the decoded images.
+
+Non-saturating logistic loss and R1, lazily (paper, Sec. 4.2; Karras et al. 2020).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.optim import Adam
+
+from stylesdf_core.heads.fit.config import AdversarialConfig, FitConfig
+from stylesdf_core.model.networks.discriminators import StyleDiscriminator
+from stylesdf_core.training.losses import discriminator_loss, generator_loss, gradient_penalty
+
+
+class Adversary:
+    """A discriminator with its optimizer.
+
+    R1 is in full precision, whatever the run's is.
+
+    Args:
+        settings: the phase's, of the run ``config``.
+    """
+
+    def __init__(
+        self, config: FitConfig, settings: AdversarialConfig, device: torch.device
+    ) -> None:
+        self.settings = settings
+        self._mixed = config.precision == "bfloat16"
+        edge = settings.crop * (config.output_size // config.thumb_size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.discriminator = StyleDiscriminator(edge, widest=settings.widest).to(device)
+        lazy = settings.r1_every / (settings.r1_every + 1)
+        rate = lazy * settings.discriminator_rate
+        group = {"params": list(self.discriminator.parameters()), "height": rate}
+        self.optimizer = Adam([group], lr=rate, betas=(0.0, 0.99**lazy), fused=True)
+
+    def verdict(self, fake: Tensor) -> Tensor:
+        """The generator's term; gradients reach images (B, 3, S, S), not the discriminator."""
+        self.discriminator.requires_grad_(False)
+        loss = generator_loss(self._judge(fake))
+        self.discriminator.requires_grad_(True)
+        return loss
+
+    def train(self, fake: Tensor, real: Tensor, index: int) -> dict[str, Tensor]:
+        """Step ``index`` of the discriminator; returns what it saw, by name.
+
+        Args:
+            fake, real: (B, 3, S, S) in [−1, 1].
+        """
+        settings, fake = self.settings, fake.detach()
+        real_logits, fake_logits = self._judge(real), self._judge(fake)
+        loss = discriminator_loss(real_logits, fake_logits)
+        seen = {
+            "discriminator": loss.detach(),
+            "score_real": real_logits.detach().mean(),
+            "score_fake": fake_logits.detach().mean(),
+        }
+        if settings.r1 > 0 and index % settings.r1_every == 0:
+            real = real.clone().requires_grad_(True)
+            penalty = gradient_penalty(self.discriminator(real), real)
+            loss = loss + 0.5 * settings.r1 * settings.r1_every * penalty
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return seen
+
+    def _judge(self, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._mixed):
+            logits: Tensor = self.discriminator(images)
+        return logits.float()

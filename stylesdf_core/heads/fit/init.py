@@ -1,0 +1,76 @@
+"""Initial weights for the fit, where the networks' own are meant for adversarial training."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.model.networks.decoder import Decoder, StyledConv, ToRGB
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.rendering.camera import VOLUME_RADIUS
+
+#: The rendered head's mean radius, for the first distance: a quarter of the volume's edge.
+_SPHERE = VOLUME_RADIUS / 2.0
+
+
+def initial_generator(config: GeneratorConfig, used: int, seed: int) -> Generator:
+    """A generator that hears only ``z[:used]`` and starts smooth.
+
+    - The mapping's weights for the other inputs are zero, and stay so because training feeds
+      zeros there: those numbers are ignored exactly. The used ones are scaled up to keep w's
+      variance.
+    - The layout's γ offset is 30 in the first layer too; halved first weights give the lower
+      frequencies that a supervised fit wants to begin with.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        generator = Generator(config)
+    first = cast(nn.Linear, generator.mapping.layers[0])
+    with torch.no_grad():
+        first.weight[:, :used] *= math.sqrt(config.z_dim / used)
+        first.weight[:, used:] = 0.0
+        coordinates = generator.field.trunk[0]
+        cast(nn.Linear, coordinates.linear).weight *= 0.5
+        generator.field.scalar_head.weight *= 0.1
+        generator.field.scalar_head.bias.fill_(_SPHERE)
+    return generator
+
+
+@torch.no_grad()
+def start_decoder(decoder: Decoder, features: Tensor, thumbs: Tensor, styles: Tensor) -> None:
+    """Make the decoder show the enlarged volume render, for its training to start from.
+
+    The first convolution passes every feature on, once as it is and once negated (a leaky ReLU
+    dims the one or the other), beside little of its random start; its toRGB is the least-squares
+    readout of the colours from them. The toRGBs of the larger sizes add nothing yet.
+
+    Args:
+        features: (B, width, h, w) of some volume renders.
+        thumbs: (B, 3, h, w), their colours, in [−1, 1].
+        styles: (B, n_latent, 512).
+    """
+    first = cast(StyledConv, decoder.convs[0])
+    channels, width, size, _ = first.conv.weight.shape
+    weight = first.conv.weight.data.mul_(0.1)
+    for channel in range(channels):
+        sign = 1.0 if (channel // width) % 2 == 0 else -1.0
+        weight[channel, channel % width, size // 2, size // 2] += sign / first.conv.scale
+    for rgb in decoder.to_rgbs:
+        conv = cast(ToRGB, rgb).conv
+        conv.weight.zero_()
+        conv.modulation.weight.zero_()
+    first.conv.modulation.weight.zero_()
+    activations = first(features, styles[:, 0], None).movedim(1, -1).flatten(0, 2)  # (P, C)
+    # Least squares in float64, on the CPU: once, and small.
+    inputs = torch.cat([activations, activations.new_ones(len(activations), 1)], dim=1).double()
+    inputs, colors = inputs.cpu(), thumbs.movedim(1, -1).flatten(0, 2).double().cpu()
+    normal = inputs.T @ inputs
+    ridge = 1e-4 * normal.diagonal().mean() * torch.eye(len(normal), dtype=torch.double)
+    solution = torch.linalg.solve(normal + ridge, inputs.T @ colors).float()  # (C + 1, 3)
+    readout = cast(ToRGB, decoder.to_rgbs[0])
+    readout.conv.weight.copy_((solution[:-1].T / readout.conv.scale)[:, :, None, None])
+    readout.bias.copy_(solution[-1])

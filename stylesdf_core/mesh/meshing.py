@@ -1,0 +1,335 @@
+"""Triangle meshes of a scalar field's level set: marching cubes, normals, colours, report.
+
+Vertices are in world units (1 = the camera's distance from the origin; +y up). The field is taken
+to be smaller inside (a signed distance; negate densities), and the surface is cut and *closed* at
+the bounds: a head cut at the neck gets a flat cap lying exactly in the boundary plane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import map_coordinates
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from skimage.measure import marching_cubes
+
+from stylesdf_core.errors import EmptySurfaceError
+from stylesdf_core.mesh.sdf_grid import (
+    VOLUME_BOUNDS,
+    BoolArray,
+    Corner,
+    FloatArray,
+    ScalarField,
+    SdfGrid,
+    sample_grid,
+)
+from stylesdf_core.progress import Operation, Progress
+
+FaceArray = npt.NDArray[np.int32]
+#: Points (N, 3) float32, world units -> (N, 3): unit normals, or colours in [0, 1].
+VectorField = Callable[[FloatArray], FloatArray]
+_Result = TypeVar("_Result")
+
+# Marching cubes puts a vertex on a grid point whose value is the level, once for every edge that
+# ends there; moved by this share of the field's mean change per cell, the vertices stay apart.
+_NUDGE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceMesh:
+    """An indexed triangle mesh; compared and hashed by identity.
+
+    Attributes:
+        vertices: (V, 3) float32, world units.
+        faces: (F, 3) int32, counter-clockwise seen from outside.
+        normals: (V, 3) float32, unit length, outward.
+        colors: (V, 3) float32 in [0, 1], sRGB as on the screen; None without colours.
+    """
+
+    vertices: FloatArray
+    faces: FaceArray
+    normals: FloatArray
+    colors: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class MeshReport:
+    """What a mesh is made of.
+
+    Attributes:
+        vertices, triangles, components: counts; components are joined by shared vertices.
+        largest_fraction: share of the triangles in the largest component, 0 to 1.
+        watertight: every edge is shared by exactly two triangles, in opposite directions.
+        euler: V − E + F; 2 for a sphere, 0 for a torus, summed over components.
+        bounds: lower and upper corner, world units.
+        area, volume: world units² and ³; the volume means something only if watertight.
+    """
+
+    vertices: int
+    triangles: int
+    components: int
+    largest_fraction: float
+    watertight: bool
+    euler: int
+    bounds: tuple[Corner, Corner]
+    area: float
+    volume: float
+
+
+def extract_surface(
+    sdf: ScalarField,
+    *,
+    resolution: int = 128,
+    level: float = 0.0,
+    bounds: tuple[Corner, Corner] = VOLUME_BOUNDS,
+    normals: VectorField | None = None,
+    colors: VectorField | None = None,
+    largest_only: bool = False,
+    chunk_points: int = 32768,
+) -> Operation[SurfaceMesh]:
+    """Mesh the level set of ``sdf``; yields Progress between chunks, from 0 to 1.
+
+    :func:`sample_grid` followed by :func:`mesh_grid`, whose arguments these are. Call the two
+    yourself to keep the grid, so that another level need not sample the field again.
+
+    Raises:
+        EmptySurfaceError: the field does not cross ``level``.
+        InputError: resolution or bounds out of range, or the field is not finite.
+    """
+    grid = yield from _part(
+        sample_grid(
+            sdf, resolution=resolution, level=level, bounds=bounds, chunk_points=chunk_points
+        ),
+        0.0,
+        0.7,
+    )
+    meshing = mesh_grid(
+        grid,
+        level=level,
+        normals=normals,
+        colors=colors,
+        largest_only=largest_only,
+        chunk_points=chunk_points,
+    )
+    return (yield from _part(meshing, 0.7, 1.0))
+
+
+def mesh_grid(
+    grid: SdfGrid,
+    *,
+    level: float = 0.0,
+    normals: VectorField | None = None,
+    colors: VectorField | None = None,
+    largest_only: bool = False,
+    chunk_points: int = 32768,
+) -> Operation[SurfaceMesh]:
+    """Marching cubes (Lewiner et al. 2003) on a grid sampled for ``level``; yields Progress 0 to 1.
+
+    Args:
+        grid: from :func:`sample_grid` at this level.
+        normals: the field's normals at the vertices; without it, central differences of the
+            grid, some of whose values beside the surface are interpolated: of a head at 128³ such
+            normals are 0.2° off in the median, a hundredth of them 4° or more. Caps get the flat
+            normal of their boundary plane, their rim the surface's.
+        colors: colours at the vertices.
+        largest_only: keep the component with most triangles, before normals and colours.
+
+    Raises:
+        EmptySurfaceError: no grid point, or every one, lies inside ``level``.
+    """
+    yield Progress(0.0, 1.0, "building triangles")
+    vertices, faces, cap_normals = _triangulate(grid, level)
+    if largest_only:
+        faces = _largest(len(vertices), faces)
+        used, faces = _used_vertices(len(vertices), faces)
+        vertices, cap_normals = vertices[used], cap_normals[used]
+    yield Progress(0.5, 1.0, "computing normals")
+    if normals is None:
+        field_normals = _grid_normals(grid, vertices)
+    else:
+        field_normals = yield from _part(
+            _in_chunks(normals, vertices, chunk_points, "computing normals"), 0.5, 0.75
+        )
+    is_cap = cap_normals.any(axis=1, keepdims=True)
+    mesh = SurfaceMesh(vertices, faces, _unit(np.where(is_cap, cap_normals, field_normals)))
+    if colors is not None:
+        painted = yield from _part(
+            _in_chunks(colors, vertices, chunk_points, "computing colours"), 0.75, 1.0
+        )
+        mesh = replace(mesh, colors=np.clip(painted, 0.0, 1.0))
+    return mesh
+
+
+def largest_component(mesh: SurfaceMesh) -> SurfaceMesh:
+    """The connected component with most triangles, without the vertices it does not use."""
+    used, faces = _used_vertices(len(mesh.vertices), _largest(len(mesh.vertices), mesh.faces))
+    colors = None if mesh.colors is None else mesh.colors[used]
+    return SurfaceMesh(mesh.vertices[used], faces, mesh.normals[used], colors)
+
+
+def report(mesh: SurfaceMesh) -> MeshReport:
+    """Count and measure ``mesh``, which must have at least one triangle."""
+    component = _face_components(len(mesh.vertices), mesh.faces)
+    sizes = np.bincount(component)
+    edges, watertight = _count_edges(len(mesh.vertices), mesh.faces)
+    corners = mesh.vertices[mesh.faces].astype(np.float64)  # (F, 3, 3)
+    crosses = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return MeshReport(
+        vertices=len(mesh.vertices),
+        triangles=len(mesh.faces),
+        components=int((sizes > 0).sum()),
+        largest_fraction=float(sizes.max() / len(mesh.faces)),
+        watertight=watertight,
+        euler=len(np.unique(mesh.faces)) - edges + len(mesh.faces),
+        bounds=(_corner(mesh.vertices.min(axis=0)), _corner(mesh.vertices.max(axis=0))),
+        area=float(0.5 * np.linalg.norm(crosses, axis=1).sum()),
+        volume=float((corners[:, 0] * crosses).sum() / 6.0),  # divergence theorem
+    )
+
+
+def _corner(point: FloatArray) -> Corner:
+    x, y, z = (float(value) for value in point)
+    return x, y, z
+
+
+def _part(operation: Operation[_Result], start: float, stop: float) -> Operation[_Result]:
+    """Run ``operation``, mapping its progress into [start, stop] of 1."""
+    while True:
+        try:
+            progress = next(operation)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+        yield Progress(start + (stop - start) * progress.fraction, 1.0, progress.message)
+
+
+def _in_chunks(
+    field: VectorField, points: FloatArray, chunk_points: int, message: str
+) -> Operation[FloatArray]:
+    result = np.empty((len(points), 3), np.float32)
+    for first in range(0, len(points), chunk_points):
+        chunk = slice(first, first + chunk_points)
+        result[chunk] = field(points[chunk])
+        yield Progress(min(1.0, chunk.stop / len(points)), 1.0, message)
+    return result
+
+
+def _triangulate(grid: SdfGrid, level: float) -> tuple[FloatArray, FaceArray, FloatArray]:
+    """Vertices (world), faces, and the normals (V, 3) of vertices inside a cap, zero elsewhere."""
+    low, high = float(grid.values.min()), float(grid.values.max())
+    if not low < level <= high:
+        raise EmptySurfaceError(low, high, level)
+    volume = _closed_volume(grid.values, level, _NUDGE * (high - low) / grid.resolution)
+    position, faces, _, _ = marching_cubes(volume, level, gradient_direction="descent")
+    del volume
+    position -= 1.0  # grid index; the padding gave every axis one more point at each end
+
+    last = grid.resolution - 1
+    below, above = position < -1e-3, position > last + 1e-3
+    vertices = (np.asarray(grid.lower) + position * grid.pitch).astype(np.float32)
+    vertices = np.clip(vertices, np.array(grid.lower, np.float32), np.array(grid.upper, np.float32))
+    cap_normals = above.astype(np.float32) - below.astype(np.float32)
+    return _weld(vertices, faces.astype(np.int32), cap_normals)
+
+
+def _closed_volume(values: FloatArray, level: float, nudge: float) -> FloatArray:
+    """``values`` with a border of outside values, (R+2)³, and none too close to ``level``.
+
+    The border mirrors the boundary value about the level, so that the surface leaves the bounds
+    half a cell outside of them; pulled back onto the boundary plane it becomes a flat cap.
+    """
+    volume = np.pad(values, 1, mode="edge")
+    volume[(volume >= level) & (volume < level + nudge)] = level + nudge
+    volume[(volume < level) & (volume > level - nudge)] = level - nudge
+    for axis in range(3):
+        for end in (0, -1):
+            border = np.moveaxis(volume, axis, 0)[end]
+            border[...] = level + np.abs(border - level)
+    return volume
+
+
+def _weld(
+    vertices: FloatArray, faces: FaceArray, cap_normals: FloatArray
+) -> tuple[FloatArray, FaceArray, FloatArray]:
+    """Join the vertices of two caps that meet in an edge of the bounds, and drop empty triangles.
+
+    A grid point inside the surface on an edge of the bounds has one vertex for each of the planes.
+    """
+    caps = np.flatnonzero(cap_normals.any(axis=1))
+    _, first, group = np.unique(vertices[caps], axis=0, return_index=True, return_inverse=True)
+    if len(first) == len(caps):
+        return vertices, faces, cap_normals
+    keeper = np.arange(len(vertices), dtype=np.int32)
+    keeper[caps] = caps[first][group.reshape(-1)]
+    merged = np.zeros_like(cap_normals)
+    np.add.at(merged, keeper, cap_normals)
+    faces = keeper[faces]
+    a, b, c = faces.T
+    used, faces = _used_vertices(len(vertices), faces[(a != b) & (b != c) & (c != a)])
+    return vertices[used], faces, merged[used]
+
+
+def _grid_normals(grid: SdfGrid, vertices: FloatArray) -> FloatArray:
+    """Gradient of the trilinear field by central differences of one pitch, unnormalised."""
+    last = grid.resolution - 1
+    position = ((vertices - np.asarray(grid.lower)) / grid.pitch).T  # (3, V) grid index
+    gradient = np.empty((len(vertices), 3), np.float32)
+    for axis in range(3):
+        ahead, behind = position.copy(), position.copy()
+        ahead[axis] = np.minimum(ahead[axis] + 1.0, last)  # one-sided at the bounds
+        behind[axis] = np.maximum(behind[axis] - 1.0, 0.0)
+        difference = _trilinear(grid.values, ahead) - _trilinear(grid.values, behind)
+        gradient[:, axis] = difference / ((ahead[axis] - behind[axis]) * grid.pitch[axis])
+    return gradient
+
+
+def _trilinear(values: FloatArray, position: npt.NDArray[np.float64]) -> FloatArray:
+    result: FloatArray = map_coordinates(values, position, order=1, mode="nearest")
+    return result
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: FloatArray = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
+    return unit
+
+
+def _face_components(vertex_count: int, faces: FaceArray) -> npt.NDArray[np.int32]:
+    """Component of each face, (F,), numbered from 0 over all vertices, used or not."""
+    first = faces[:, [0, 1]].reshape(-1)
+    second = faces[:, [1, 2]].reshape(-1)
+    ones = np.ones(len(first), np.int8)
+    links = coo_array((ones, (first, second)), shape=(vertex_count, vertex_count))
+    of_vertex: npt.NDArray[np.int32]
+    _, of_vertex = connected_components(links, directed=False)
+    return of_vertex[faces[:, 0]]
+
+
+def _largest(vertex_count: int, faces: FaceArray) -> FaceArray:
+    component = _face_components(vertex_count, faces)
+    largest: FaceArray = faces[component == np.bincount(component).argmax()]
+    return largest
+
+
+def _used_vertices(vertex_count: int, faces: FaceArray) -> tuple[BoolArray, FaceArray]:
+    """Mask of the vertices that ``faces`` use, and the faces renumbered to those alone."""
+    used = np.zeros(vertex_count, np.bool_)
+    used[faces] = True
+    renumbered = (np.cumsum(used) - 1).astype(np.int32)
+    return used, renumbered[faces]
+
+
+def _count_edges(vertex_count: int, faces: FaceArray) -> tuple[int, bool]:
+    """Number of edges, and whether each joins two triangles that run along it oppositely."""
+    tail = faces.astype(np.int64)
+    head = np.roll(tail, -1, axis=1)
+    edge = np.minimum(tail, head) * vertex_count + np.maximum(tail, head)
+    halves = np.sort((2 * edge + (tail > head)).reshape(-1))  # an edge's two directions: 2e, 2e + 1
+    count = 1 + int((np.diff(halves // 2) != 0).sum())
+    paired = count * 2 == len(halves) and bool((halves[0::2] + 1 == halves[1::2]).all())
+    return count, paired and bool((halves[0::2] % 2 == 0).all())

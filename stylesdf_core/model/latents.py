@@ -1,0 +1,131 @@
+"""Latent codes: seeds, named directions, truncation and interpolation; NumPy only."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.model.config import check_seed, from_json
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def seed_to_z(seed: int, z_dim: int = 256) -> FloatArray:
+    """z of a seed, (z_dim,): standard normal, the same on every machine.
+
+    Raises:
+        InputError: the seed is negative or above 2³² − 1.
+    """
+    check_seed(seed)
+    return np.random.default_rng(seed).standard_normal(z_dim).astype(np.float32)
+
+
+def load_z(path: Path | str) -> FloatArray:
+    """z from a ``.npy`` file of shape (z_dim,) or (1, z_dim); returned as (z_dim,) float32.
+
+    Whether z_dim fits a model is found out where the two meet, in the engine.
+
+    Raises:
+        InputError: no such file, not an array of numbers, wrong shape, or not finite.
+    """
+    try:
+        z = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"Cannot read a latent from {path}: {error}.") from error
+    if not isinstance(z, np.ndarray) or not np.issubdtype(z.dtype, np.number):
+        raise InputError(f"{path} does not hold an array of numbers.")
+    if z.ndim not in (1, 2) or z.size != z.shape[-1] or z.size == 0:
+        raise InputError(f"{path} has shape {z.shape}; one latent is (256,) or (1, 256).")
+    z = z.reshape(-1).astype(np.float32)
+    if not np.isfinite(z).all():
+        raise InputError(f"{path} holds NaN or infinite values.")
+    return z
+
+
+def lerp(a: FloatArray, b: FloatArray, t: float) -> FloatArray:
+    """(1 − t)·a + t·b; the way to interpolate in w."""
+    return ((1.0 - t) * a + t * b).astype(np.float32)
+
+
+def slerp(a: FloatArray, b: FloatArray, t: float) -> FloatArray:
+    """Great-circle interpolation of directions and linear one of lengths; for z.
+
+    Falls back to :func:`lerp` where the two are (anti)parallel or one is zero.
+    """
+    length_a, length_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    if min(length_a, length_b) < 1e-8:
+        return lerp(a, b, t)
+    cosine = float(np.dot(a / length_a, b / length_b))
+    if abs(cosine) > 1.0 - 1e-6:
+        return lerp(a, b, t)
+    angle = math.acos(cosine)
+    weight_a = math.sin((1.0 - t) * angle) / math.sin(angle)
+    weight_b = math.sin(t * angle) / math.sin(angle)
+    direction = weight_a * a / length_a + weight_b * b / length_b
+    return (((1.0 - t) * length_a + t * length_b) * direction).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class LatentDirection:
+    """A named axis of z, shown as a slider.
+
+    Attributes:
+        name: how commands call it (``--set smile=1.2``).
+        label: how the window calls it.
+        group: heading it stands under.
+        dimension: the coordinate of z it sets.
+        minimum, maximum: trained range, in standard deviations.
+        description: one line for the tooltip.
+    """
+
+    name: str
+    label: str
+    group: str
+    dimension: int
+    minimum: float = -2.5
+    maximum: float = 2.5
+    description: str = ""
+
+
+def load_directions(path: Path) -> tuple[LatentDirection, ...]:
+    """Named directions from a JSON list (``assets/directions/*.json``).
+
+    Raises:
+        InputError: the file is not such a list.
+    """
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"Cannot read latent directions from {path}: {error}.") from error
+    if not isinstance(entries, list):
+        raise InputError(f"{path}: expected a list of directions.")
+    return tuple(
+        from_json(LatentDirection, entry, f"{path.name}[{i}]") for i, entry in enumerate(entries)
+    )
+
+
+def apply_edits(
+    z: FloatArray,
+    edits: Sequence[tuple[str, float]],
+    directions: Sequence[LatentDirection],
+) -> FloatArray:
+    """A copy of z (z_dim,) with the named coordinates set to the given values.
+
+    Raises:
+        InputError: the model has no direction of that name; lists those it has.
+    """
+    by_name: Mapping[str, LatentDirection] = {d.name: d for d in directions}
+    z = z.copy()
+    for name, value in edits:
+        if name not in by_name:
+            known = ", ".join(by_name) or "none; this model has no named directions"
+            raise InputError(f"There is no latent direction {name!r}; known: {known}.")
+        z[by_name[name].dimension] = value
+    return z

@@ -1,0 +1,133 @@
+"""A model ready for use: weights, mean latents and named directions, loaded once a process."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylesdf_core.errors import InputError, StyleSDFError
+from stylesdf_core.model import model_zoo
+from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.latents import LatentDirection, load_directions
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.resources import shipped
+
+_MEAN_SAMPLES = 10_000
+_MEAN_SEED = 0x57A7
+_KEPT = 2
+
+
+@dataclass(frozen=True)
+class MeanLatents:
+    """Means over 10,000 z that truncation pulls towards.
+
+    Attributes:
+        renderer: (1, z_dim).
+        decoder: (1, 512), of untruncated w; None for a renderer-only model.
+    """
+
+    renderer: Tensor
+    decoder: Tensor | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model; shared between threads and never written to.
+
+    Attributes:
+        name: the zoo's name, or the file's stem.
+        path: the weights file.
+        generator: float32, on the CPU.
+        means: on the CPU.
+        directions: named axes of z; empty for models that have none.
+    """
+
+    name: str
+    path: Path
+    generator: Generator
+    means: MeanLatents
+    directions: tuple[LatentDirection, ...]
+
+
+def mean_latents(generator: Generator) -> MeanLatents:
+    """Both mean latents; deterministic, from a seed of their own."""
+    z_dim = generator.config.z_dim
+    z = np.random.default_rng(_MEAN_SEED).standard_normal((_MEAN_SAMPLES, z_dim))
+    with torch.inference_mode():
+        w = generator.mapping(torch.from_numpy(z.astype(np.float32)))
+        decoder = None
+        if generator.decoder is not None:
+            decoder = generator.decoder.map(w).mean(dim=0, keepdim=True)
+    return MeanLatents(w.mean(dim=0, keepdim=True), decoder)
+
+
+_cache: OrderedDict[tuple[Path, int], Model] = OrderedDict()
+_lock = threading.Lock()
+
+
+def load_model(reference: str) -> Model:
+    """The model a user means; its weights are in memory once, however many ask.
+
+    Args:
+        reference: a name of the model zoo, a weights file or a run folder.
+
+    Raises:
+        ModelNotFoundError, CheckpointError: see there; a failure is not remembered.
+    """
+    entry = model_zoo.resolve(reference)
+    key = (entry.path.resolve(), entry.path.stat().st_mtime_ns)
+    with _lock:
+        if key in _cache:
+            _cache.move_to_end(key)
+            return _cache[key]
+        loaded = load_checkpoint(entry.path)
+        named = entry.kind in (model_zoo.ModelKind.SHIPPED, model_zoo.ModelKind.PUBLISHED)
+        name = entry.name if named else Path(entry.name).stem
+        model = Model(
+            name=name,
+            path=entry.path,
+            generator=loaded.generator,
+            means=mean_latents(loaded.generator),
+            directions=_directions(loaded.metadata.get("directions", "")),
+        )
+        _cache[key] = model
+        while len(_cache) > _KEPT:
+            _cache.popitem(last=False)
+        return model
+
+
+def _directions(name: str) -> tuple[LatentDirection, ...]:
+    """The shipped direction set that a weights file names in its metadata."""
+    if not name or "/" in name or "\\" in name:
+        return ()
+    try:
+        path = shipped(f"assets/directions/{name}.json")
+    except StyleSDFError:
+        return ()
+    return load_directions(path)
+
+
+def select_device(name: str) -> torch.device:
+    """``auto`` (CUDA, else MPS, else CPU), ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        InputError: unknown, or not present on this machine.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(device for device, there in available.items() if there))
+    if name not in available:
+        raise InputError(f"There is no device {name!r}; choose auto, cpu, cuda or mps.")
+    if not available[name]:
+        raise InputError(f"This machine has no {name} device that torch can use; try cpu.")
+    return torch.device(name)

@@ -1,0 +1,258 @@
+"""Names to weights: models that ship with the program, published ones, and the user's own."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import platformdirs
+
+from stylesdf_core.errors import ModelNotFoundError, StyleSDFError
+from stylesdf_core.model.download import RemoteFile, download
+from stylesdf_core.progress import Operation
+from stylesdf_core.resources import shipped
+
+DRIVE_URL = "https://drive.usercontent.google.com/download"
+WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth")
+
+
+class ModelKind(Enum):
+    """Where a model comes from."""
+
+    SHIPPED = "shipped"
+    PUBLISHED = "published"
+    FILE = "file"
+    RUN = "run"
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """Weights published with the paper (CC BY-NC-SA 4.0, not for commercial use).
+
+    Attributes:
+        name: what users call it.
+        file_name: its name in the cache.
+        description: one line for lists.
+        drive_id: Google Drive identifier.
+        size: bytes.
+        md5: hexadecimal digest.
+    """
+
+    name: str
+    file_name: str
+    description: str
+    drive_id: str
+    size: int
+    md5: str
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies once it has been fetched."""
+        return cache_folder() / self.file_name
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the whole file is in the cache."""
+        return self.path.is_file() and self.path.stat().st_size == self.size
+
+    def remote(self, base_url: str = DRIVE_URL) -> RemoteFile:
+        """The file's address and what it must turn out to be."""
+        url = f"{base_url}?id={self.drive_id}&export=download&confirm=t"
+        return RemoteFile(url, self.size, self.md5)
+
+
+PUBLISHED = (
+    PublishedModel(
+        "ffhq1024",
+        "ffhq1024x1024.pt",
+        "StyleSDF, human faces (FFHQ), 1024² images",
+        "13s_dH768zJ3IHUjySVbD1DqcMolqKlBi",
+        202570217,
+        "1ab9522157e537351fcf4faed9c92abb",
+    ),
+    PublishedModel(
+        "afhq512",
+        "afhq512x512.pt",
+        "StyleSDF, animal faces (AFHQ), 512² images",
+        "1jZcV5__EPS56JBllRmUfUjMHExql_eSq",
+        184908743,
+        "91eeaab2da5c0d2134c04bb56ac5aeb6",
+    ),
+    PublishedModel(
+        "ffhq-renderer",
+        "ffhq_vol_renderer.pt",
+        "volume renderer only, human faces (FFHQ), 64²",
+        "1zzB-ACuas7lSAln8pDnIqlWOEg869CCK",
+        63736197,
+        "fe62f26032ccc8f04e1101b07bcd7462",
+    ),
+    PublishedModel(
+        "afhq-renderer",
+        "afhq_vol_renderer.pt",
+        "volume renderer only, animal faces (AFHQ), 64²",
+        "1xhZjuJt_teghAQEoJevAxrU5_8VqqX42",
+        63736197,
+        "cb3beb6cd3c43d9119356400165e7f26",
+    ),
+    PublishedModel(
+        "sphere-init",
+        "sphere_init.pt",
+        "volume renderer initialised to a sphere, where training starts",
+        "1CcYWbHFrJyb4u5rBFx_ww-ceYWd309tk",
+        63736197,
+        "a6be653435b0e49633e6838f18ff4df6",
+    ),
+)
+
+
+#: The models that come with the program, the one that it opens with first.
+_SHIPPED = {
+    "heads": "comes with the program: synthetic heads, 256² images",
+    "heads-gan": "comes with the program: heads from images alone, 64² images",
+}
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One line of the list of models.
+
+    Attributes:
+        name: the shipped or published name; for the user's own, the path as text.
+        kind: where it comes from.
+        path: the weights; of a published model, where they lie once it has been fetched.
+        description: one line.
+        size: bytes.
+        is_ready: whether the weights are there.
+    """
+
+    name: str
+    kind: ModelKind
+    path: Path
+    description: str
+    size: int
+    is_ready: bool = True
+
+
+def cache_folder() -> Path:
+    """Folder of fetched weights: the user's cache, or the one ``STYLESDF_CACHE`` names."""
+    override = os.environ.get("STYLESDF_CACHE")
+    return (
+        Path(override) if override else platformdirs.user_cache_path("stylesdf-studio") / "models"
+    )
+
+
+def list_models() -> tuple[ModelEntry, ...]:
+    """All models with a name: the shipped ones, then the published ones."""
+    shipped_models = (
+        ModelEntry(
+            path.stem,
+            ModelKind.SHIPPED,
+            path,
+            _SHIPPED.get(path.stem, "comes with the program"),
+            path.stat().st_size,
+        )
+        for path in _shipped_weights()
+    )
+    published = (
+        ModelEntry(
+            model.name,
+            ModelKind.PUBLISHED,
+            model.path,
+            model.description,
+            model.size,
+            model.is_fetched,
+        )
+        for model in PUBLISHED
+    )
+    return (*shipped_models, *published)
+
+
+def resolve(name_or_path: str | Path) -> ModelEntry:
+    """The model a user means: a name of :func:`list_models`, a weights file or a run folder.
+
+    The entry's ``path`` is an existing weights file; of a run folder it is the newest checkpoint.
+
+    Raises:
+        ModelNotFoundError: nothing answers to the name, or it has not been fetched yet.
+    """
+    name = str(name_or_path)
+    named = {entry.name: entry for entry in list_models()}
+    if name in named:
+        entry = named[name]
+        if not entry.is_ready:
+            raise ModelNotFoundError(
+                f"{name} has not been downloaded yet ({entry.size / 1e6:.0f} MB): "
+                f"run `stylesdf-studio models fetch {name}` first."
+            )
+        return entry
+    path = Path(name).expanduser()
+    if path.is_dir():
+        newest = _newest_average(path)
+        return ModelEntry(name, ModelKind.RUN, newest, f"run {path.name}", newest.stat().st_size)
+    if path.is_file():
+        return ModelEntry(name, ModelKind.FILE, path, path.name, path.stat().st_size)
+    if path.suffix in WEIGHT_SUFFIXES or len(path.parts) > 1:
+        raise ModelNotFoundError(f"There is no model file or run folder {path}.")
+    raise ModelNotFoundError(
+        f"There is no model {name!r}; give a file, a run folder or one of {', '.join(named)}."
+    )
+
+
+def published(name: str) -> PublishedModel:
+    """The published model of that name.
+
+    Raises:
+        ModelNotFoundError: there is none.
+    """
+    for model in PUBLISHED:
+        if model.name == name:
+            return model
+    known = ", ".join(model.name for model in PUBLISHED)
+    raise ModelNotFoundError(f"There is no published model {name!r}; these are: {known}.")
+
+
+def fetch(name: str, *, base_url: str = DRIVE_URL) -> Operation[Path]:
+    """Download a published model into the cache, yielding Progress in bytes; returns its path.
+
+    An interrupted fetch continues where it stopped; a fetched model is left as it is.
+
+    Raises:
+        ModelNotFoundError: no published model has that name.
+        DownloadError: the file did not arrive whole; nothing lies under its final name.
+    """
+    model = published(name)
+    return (yield from download(model.remote(base_url), model.path))
+
+
+def _shipped_weights() -> list[Path]:
+    try:
+        folder = shipped("pretrained")
+    except StyleSDFError:  # an incomplete installation can still open the user's own models
+        return []
+    order = list(_SHIPPED)
+    return sorted(
+        folder.glob("*.safetensors"),
+        key=lambda path: (order.index(path.stem) if path.stem in order else len(order), path.stem),
+    )
+
+
+def _newest_average(run: Path) -> Path:
+    """The averaged generator that a run folder's latest.json names (training/run_dir.py)."""
+    checkpoints = run / "checkpoints"
+    try:
+        latest = json.loads((checkpoints / "latest.json").read_text(encoding="utf-8"))
+        path = checkpoints / str(latest["ema"])
+    except FileNotFoundError:
+        raise ModelNotFoundError(
+            f"{run} holds no model: it is no run folder, or the run has not saved a checkpoint yet."
+        ) from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelNotFoundError(
+            f"{checkpoints / 'latest.json'} cannot be read ({error}); open a file of that folder."
+        ) from error
+    if not path.is_file():
+        raise ModelNotFoundError(f"{checkpoints / 'latest.json'} names {path}, which is missing.")
+    return path

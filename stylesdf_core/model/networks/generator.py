@@ -1,0 +1,152 @@
+"""The generator: z -> w -> volume-rendered features -> image (paper, Fig. 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from stylesdf_core.model.config import GeneratorConfig, RenderOptions
+from stylesdf_core.model.networks.decoder import Decoder
+from stylesdf_core.model.networks.film_siren import FieldOutput, Mapping, SirenField
+from stylesdf_core.rendering.rays import Rays, make_rays
+from stylesdf_core.rendering.volume_rendering import (
+    composite,
+    compositing_weights,
+    density_to_sigma,
+    sample_depths,
+    sample_distances,
+    sample_points,
+    sdf_to_sigma,
+)
+
+
+@dataclass(frozen=True)
+class VolumeRender:
+    """A volume render of a batch; H = W = its resolution.
+
+    Attributes:
+        rgb: (B, 3, H, W) in [−1, 1].
+        features: (B, width, H, W).
+        mask: (B, 1, H, W), weight of the background.
+        depth: (B, 1, H, W), planar, of what is not background.
+        xyz: (B, 3, H, W), expected point, world.
+        scalar: (B, H, W, N), the field at every sample.
+        gradient: (B, H, W, N, 3), of the scalar by world points; None unless asked for.
+    """
+
+    rgb: Tensor
+    features: Tensor
+    mask: Tensor
+    depth: Tensor
+    xyz: Tensor
+    scalar: Tensor
+    gradient: Tensor | None = None
+
+
+class Generator(nn.Module):
+    """Both mappings, the field and, unless the model is renderer-only, the decoder.
+
+    This is the plain path: it defines what is right. The engine is the fast one.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mapping = Mapping(config.z_dim)
+        self.field = SirenField(config.z_dim, config.width, config.depth)
+        self.decoder = Decoder(config) if config.has_decoder else None
+
+    def sigma(self, scalar: Tensor) -> Tensor:
+        """Density of the field's scalar, in whichever way this model's field is read."""
+        if self.config.field == "density":
+            return density_to_sigma(scalar)
+        return sdf_to_sigma(scalar, self.field.sigmoid_beta)
+
+    def volume_render(
+        self,
+        w: Tensor,
+        cam2world: Tensor,
+        focal: float,
+        options: RenderOptions,
+        *,
+        resolution: int | None = None,
+        jitter: Tensor | None = None,
+        with_gradient: bool = False,
+    ) -> VolumeRender:
+        """Render the field from a batch of cameras.
+
+        Args:
+            w: (B, z_dim), the renderer's.
+            cam2world: (B, 3, 4).
+            focal: pixels, at ``resolution``.
+            resolution: edge in pixels; None for the model's thumb size.
+            jitter: (B, H, W, 1) in [0, 1), see :func:`sample_depths`; None for none.
+            with_gradient: also differentiate the scalar by the points, differentiably.
+        """
+        size = resolution or self.config.thumb_size
+        rays = make_rays(cam2world, focal, size, static_viewdirs=options.static_viewdirs)
+        batch = w.shape[0]
+        samples = options.samples or self.config.samples
+        t_vals = sample_depths(samples, w, jitter)
+        points = sample_points(rays.origins, rays.directions, t_vals)  # (B, H, W, N, 3)
+        if with_gradient:
+            points = points.detach().requires_grad_()
+        field = self._evaluate(points, rays, w)
+        gradient = None
+        if with_gradient:
+            (gradient,) = torch.autograd.grad(field.scalar.sum(), points, create_graph=True)
+        shape = (batch, size, size, samples)
+        scalar = field.scalar.view(shape)
+        weights = compositing_weights(
+            self.sigma(scalar),
+            sample_distances(t_vals, rays.directions),
+            force_background=options.force_background,
+        )
+        result = composite(
+            weights, field.rgb.view(*shape, 3), field.features.view(*shape, -1), points, t_vals
+        )
+        return VolumeRender(
+            rgb=result.rgb.movedim(-1, 1),
+            features=result.features.movedim(-1, 1),
+            mask=result.mask[:, None],
+            depth=result.depth[:, None],
+            xyz=result.xyz.movedim(-1, 1),
+            scalar=scalar,
+            gradient=gradient,
+        )
+
+    def _evaluate(self, points: Tensor, rays: Rays, w: Tensor) -> FieldOutput:
+        batch = points.shape[0]
+        viewdirs = rays.viewdirs[..., None, :].expand_as(points)
+        output: FieldOutput = self.field(
+            points.reshape(batch, -1, 3), viewdirs.reshape(batch, -1, 3), w
+        )
+        return output
+
+    def decode(self, features: Tensor, styles: Tensor, options: RenderOptions) -> Tensor:
+        """Feature map -> image (B, 3, S, S); ``styles`` are (B, n_latent, 512).
+
+        Raises:
+            ValueError: the model has no decoder.
+        """
+        if self.decoder is None:
+            raise ValueError("a renderer-only model has no decoder")
+        image: Tensor = self.decoder(features, styles, self.noise_maps(options))
+        return image
+
+    def noise_maps(self, options: RenderOptions) -> list[Tensor | None]:
+        """The decoder's noise inputs; random ones are drawn on the CPU from their own seed."""
+        assert self.decoder is not None
+        fixed = self.decoder.fixed_noise()
+        if options.noise == "none":
+            return [None] * len(fixed)
+        if options.noise == "fixed":
+            return list(fixed)
+        source = torch.Generator().manual_seed(options.noise_seed)
+        return [torch.randn(n.shape, generator=source).to(n) for n in fixed]
+
+    def broadcast_styles(self, w_decoder: Tensor) -> Tensor:
+        """One decoder w for all layers: (B, 512) -> (B, n_latent, 512)."""
+        return w_decoder[:, None, :].expand(-1, self.config.n_latent, -1)

@@ -1,0 +1,135 @@
+"""The only file that knows the published code's key names, and their shapes where they differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from stylesdf_core.errors import CheckpointError
+from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.networks.ops import blur_kernel
+
+
+def generator_names(config: GeneratorConfig) -> dict[str, str]:
+    """Our key -> published key, for all tensors that both sides hold."""
+    names = {"field.sigmoid_beta": "renderer.sigmoid_beta"}
+
+    def add(ours: str, theirs: str, parts: tuple[str, ...] = ("weight", "bias")) -> None:
+        for part in parts:
+            names[f"{ours}.{part}"] = f"{theirs}.{part}"
+
+    def add_film(ours: str, theirs: str) -> None:
+        add(f"{ours}.linear", theirs)
+        add(f"{ours}.gamma", f"{theirs}.gamma")
+        add(f"{ours}.beta", f"{theirs}.beta")
+
+    for index in range(3):
+        add(f"mapping.layers.{index}", f"style.{index}")
+    network = "renderer.network"
+    for index in range(config.depth):
+        add_film(f"field.trunk.{index}", f"{network}.pts_linears.{index}")
+    add_film("field.view_layer", f"{network}.views_linears")
+    add("field.rgb_head", f"{network}.rgb_linear")
+    add("field.scalar_head", f"{network}.sigma_linear")
+    if not config.has_decoder:
+        return names
+    for index in range(5):
+        add(f"decoder.mapping.{index}", f"decoder.style.{index + 1}")  # style.0 is the pixel norm
+    for index in range(2 * config.upsamplings + 1):
+        theirs = "decoder.conv1" if index == 0 else f"decoder.convs.{index - 1}"
+        ours = f"decoder.convs.{index}"
+        names[f"{ours}.conv.weight"] = f"{theirs}.conv.weight"
+        add(f"{ours}.conv.modulation", f"{theirs}.conv.modulation")
+        names[f"{ours}.noise_strength"] = f"{theirs}.noise.weight"
+        names[f"{ours}.bias"] = f"{theirs}.activate.bias"
+        names[f"decoder.noise_{index}"] = f"decoder.noises.noise_{index}"
+        if index % 2 == 1:
+            names[f"{ours}.conv.blur"] = f"{theirs}.conv.blur.kernel"
+    for level in range(config.upsamplings + 1):
+        theirs = "decoder.to_rgb1" if level == 0 else f"decoder.to_rgbs.{level - 1}"
+        ours = f"decoder.to_rgbs.{level}"
+        names[f"{ours}.conv.weight"] = f"{theirs}.conv.weight"
+        add(f"{ours}.conv.modulation", f"{theirs}.conv.modulation")
+        names[f"{ours}.bias"] = f"{theirs}.bias"
+        if level > 0:
+            names[f"{ours}.blur"] = f"{theirs}.upsample.kernel"
+    return names
+
+
+def to_published(generator: Generator) -> dict[str, Tensor]:
+    """The generator's tensors under the published names and in the published shapes."""
+    state = generator.state_dict()
+    result: dict[str, Tensor] = {}
+    for ours, theirs in generator_names(generator.config).items():
+        value = state[ours].detach()
+        if theirs.endswith("conv.weight"):
+            value = value[None]  # (1, out, in, k, k)
+        elif re.fullmatch(r"decoder\.to_rgb(1|s\.\d+)\.bias", theirs):
+            value = value.view(1, 3, 1, 1)
+        elif theirs.endswith(".activate.bias"):
+            # The published StyledConv carries a second bias that nothing ever reads.
+            dead = theirs.removesuffix(".activate.bias") + ".bias"
+            result[dead] = torch.zeros_like(value).view(1, -1, 1, 1)
+        result[theirs] = value
+    return result
+
+
+def from_published(state: Mapping[str, Tensor], config: GeneratorConfig) -> dict[str, Tensor]:
+    """Published tensors under our names; the dead biases are dropped.
+
+    Raises:
+        CheckpointError: a blur kernel is not the [1, 3, 3, 1] that the decoder uses.
+    """
+    result: dict[str, Tensor] = {}
+    for ours, theirs in generator_names(config).items():
+        value = state[theirs]
+        if theirs.endswith("conv.weight"):
+            value = value[0]
+        elif ours.endswith("blur"):
+            if not torch.allclose(value, blur_kernel(gain=4.0), atol=1e-5):
+                raise CheckpointError(f"{theirs} is not the [1, 3, 3, 1] kernel of StyleGAN2.")
+        elif re.fullmatch(r"decoder\.to_rgbs\.\d+\.bias", ours):
+            value = value.reshape(3)
+        result[ours] = value
+    return result
+
+
+def discriminator_names(discriminator: VolumeDiscriminator | StyleDiscriminator) -> dict[str, str]:
+    """Our key -> published key, for all tensors of a discriminator."""
+    if isinstance(discriminator, VolumeDiscriminator):
+        rules = [
+            (r"first\.weight", "convs.0.conv.weight"),
+            (r"first\.bias", "convs.0.activation.bias"),
+            (r"blocks\.(\d+)\.(conv\d)\.conv\.weight", "convs.{0}.{1}.conv.conv.weight"),
+            (r"blocks\.(\d+)\.(conv\d)\.conv\.bias", "convs.{0}.{1}.activation.bias"),
+            (r"blocks\.(\d+)\.skip\.(weight|bias)", "convs.{0}.skip.conv.{1}"),
+            (r"last\.(weight|bias)", "final_conv.conv.{0}"),
+        ]
+    else:
+        rules = [
+            (r"first\.weight", "convs.0.0.weight"),
+            (r"first\.bias", "convs.0.1.bias"),
+            (r"blocks\.(\d+)\.conv1\.weight", "convs.{0}.conv1.0.weight"),
+            (r"blocks\.(\d+)\.conv1\.bias", "convs.{0}.conv1.1.bias"),
+            (r"blocks\.(\d+)\.(conv2|skip)\.blur", "convs.{0}.{1}.0.kernel"),
+            (r"blocks\.(\d+)\.(conv2|skip)\.weight", "convs.{0}.{1}.1.weight"),
+            (r"blocks\.(\d+)\.conv2\.bias", "convs.{0}.conv2.2.bias"),
+            (r"last_conv\.weight", "final_conv.0.weight"),
+            (r"last_conv\.bias", "final_conv.1.bias"),
+            (r"hidden\.(weight|bias)", "final_linear.0.{0}"),
+            (r"last\.(weight|bias)", "final_linear.1.{0}"),
+        ]
+    names = {}
+    for key in discriminator.state_dict():
+        for pattern, theirs in rules:
+            match = re.fullmatch(pattern, key)
+            if match:
+                # The published blocks are numbered after the first convolution, which is 0.
+                parts = [str(int(p) + 1) if p.isdigit() else p for p in match.groups()]
+                names[key] = theirs.format(*parts)
+    return names

@@ -1,0 +1,84 @@
+"""Batches of cameras and the rays through their pixels, as tensors.
+
+Frames and units are those of :mod:`stylesdf_core.rendering.camera`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rays:
+    """One ray per pixel of a batch of cameras.
+
+    Attributes:
+        origins: (B, H, W, 3), world.
+        directions: (B, H, W, 3), world, scaled so that t is planar depth (not unit length).
+        viewdirs: (B, H, W, 3), unit length; what the network's view layer is given.
+    """
+
+    origins: Tensor
+    directions: Tensor
+    viewdirs: Tensor
+
+
+def camera_locations(azimuth: Tensor, elevation: Tensor) -> Tensor:
+    """Positions on the unit sphere, (B, 3): (cos e·sin a, sin e, cos e·cos a)."""
+    cos_elevation = torch.cos(elevation)
+    return torch.stack(
+        [
+            cos_elevation * torch.sin(azimuth),
+            torch.sin(elevation),
+            cos_elevation * torch.cos(azimuth),
+        ],
+        dim=-1,
+    )
+
+
+def cam2world(azimuth: Tensor, elevation: Tensor) -> Tensor:
+    """Camera-to-world matrices [R|t], (B, 3, 4), of cameras that look at the origin.
+
+    Args:
+        azimuth, elevation: (B,), radians.
+    """
+    location = camera_locations(azimuth, elevation)  # (B, 3)
+    backward = location  # the camera looks along −z, hence its +z points away from the origin
+    zero = torch.zeros_like(azimuth)
+    right = torch.stack([torch.cos(azimuth), zero, -torch.sin(azimuth)], dim=-1)
+    up = torch.linalg.cross(backward, right)
+    return torch.stack([right, up, backward, location], dim=-1)
+
+
+def ray_directions(resolution: int, focal: float, like: Tensor) -> Tensor:
+    """Directions through pixel centres in the camera frame, (H, W, 3), with z = −1.
+
+    ((x − W/2)/f, −(y − H/2)/f, −1) at pixel centres +0.5; ``like`` gives device and dtype.
+    """
+    centres = torch.arange(resolution, device=like.device, dtype=like.dtype) + 0.5
+    offset = (centres - 0.5 * resolution) / focal
+    y, x = torch.meshgrid(-offset, offset, indexing="ij")
+    return torch.stack([x, y, -torch.ones_like(x)], dim=-1)
+
+
+def make_rays(
+    cam2world: Tensor, focal: float, resolution: int, *, static_viewdirs: bool = True
+) -> Rays:
+    """Rays of square images from a batch of cameras.
+
+    Args:
+        cam2world: (B, 3, 4).
+        focal: pixels, at ``resolution``.
+        static_viewdirs: give the network the view direction in the *camera's* frame, so that
+            it does not change while orbiting (test time); otherwise the world's (training).
+    """
+    camera_dirs = ray_directions(resolution, focal, cam2world)  # (H, W, 3)
+    rotation, location = cam2world[:, :, :3], cam2world[:, :, 3]
+    directions = torch.einsum("bij,hwj->bhwi", rotation, camera_dirs)
+    origins = location[:, None, None, :].expand_as(directions)
+    viewdirs = camera_dirs.expand_as(directions) if static_viewdirs else directions
+    viewdirs = viewdirs / viewdirs.norm(dim=-1, keepdim=True)
+    return Rays(origins, directions, viewdirs)

@@ -1,0 +1,122 @@
+"""Volume rendering of a signed distance or density field, as pure functions (paper, Sec. 3.1).
+
+Nothing here knows of networks. Rays are (…, 3), per-sample values (…, N), N samples along a ray.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylesdf_core.rendering.camera import FAR, NEAR
+
+
+@dataclass(frozen=True)
+class Composite:
+    """What a ray accumulates.
+
+    Attributes:
+        rgb: (…, 3) in [−1, 1].
+        features: (…, C).
+        xyz: (…, 3), expected point, world.
+        depth: (…), expected planar depth of the samples in front of the background.
+        mask: (…), weight of the last sample: the background.
+        weights: (…, N).
+    """
+
+    rgb: Tensor
+    features: Tensor
+    xyz: Tensor
+    depth: Tensor
+    mask: Tensor
+    weights: Tensor
+
+
+def sample_depths(samples: int, like: Tensor, jitter: Tensor | None = None) -> Tensor:
+    """Planar depths t of the samples, (…, N): near·(1 − s) + far·s at s = 0, 1/N, … 1 − 1/N.
+
+    Args:
+        jitter: (…, 1) in [0, 1), one offset a ray shared by its samples ("offset sampling"),
+            as a fraction of the sample spacing; None for none (test time).
+    """
+    fraction = torch.linspace(0.0, 1.0 - 1.0 / samples, samples, device=like.device)
+    fraction = fraction.to(like.dtype)
+    depths = NEAR * (1.0 - fraction) + FAR * fraction
+    if jitter is not None:
+        depths = depths + jitter * ((FAR - NEAR) / samples)
+    return depths
+
+
+def sample_points(origins: Tensor, directions: Tensor, t_vals: Tensor) -> Tensor:
+    """World points o + t·d, (…, N, 3), for rays (…, 3) and depths (N,) or (…, N)."""
+    return origins[..., None, :] + directions[..., None, :] * t_vals[..., None]
+
+
+def sample_distances(t_vals: Tensor, directions: Tensor) -> Tensor:
+    """Length δ of each sample's interval along its ray, (…, N); the last is 1e10."""
+    gaps = t_vals[..., 1:] - t_vals[..., :-1]
+    gaps = torch.cat([gaps, torch.full_like(gaps[..., :1], 1e10)], dim=-1)
+    length: Tensor = directions.norm(dim=-1, keepdim=True)
+    return gaps * length
+
+
+def sdf_to_sigma(sdf: Tensor, beta: Tensor | float) -> Tensor:
+    """Density of a signed distance, σ = sigmoid(−d/β)/β (paper, Eq. 3)."""
+    return torch.sigmoid(-sdf / beta) / beta
+
+
+def density_to_sigma(raw: Tensor) -> Tensor:
+    """Density of a NeRF/π-GAN-style field's raw output: softplus."""
+    return F.softplus(raw)
+
+
+def compositing_weights(
+    sigma: Tensor, distances: Tensor, *, force_background: bool = False
+) -> Tensor:
+    """Weights α·T of the samples of each ray, (…, N).
+
+    α = 1 − exp(−σ·δ); T is the exclusive product of 1 − α + 1e-10.
+
+    Args:
+        force_background: the last sample takes all that the others leave.
+
+    Example:
+        A ray whose second of three samples is opaque: σδ = (0, ∞, ∞) gives (0, 1, 0).
+    """
+    alpha = 1.0 - torch.exp(-sigma * distances)
+    through = torch.cumprod(1.0 - alpha + 1e-10, dim=-1)
+    transmittance = torch.cat([torch.ones_like(through[..., :1]), through[..., :-1]], dim=-1)
+    weights = alpha * transmittance
+    if force_background:
+        front = weights[..., :-1]
+        weights = torch.cat([front, 1.0 - front.sum(dim=-1, keepdim=True)], dim=-1)
+    return weights
+
+
+def composite(
+    weights: Tensor, rgb: Tensor, features: Tensor, points: Tensor, t_vals: Tensor
+) -> Composite:
+    """Accumulate along rays: C = −1 + 2·Σ w·sigmoid(rgb), F = Σ w·f, xyz = Σ w·x.
+
+    Args:
+        weights: (…, N).
+        rgb: (…, N, 3), before the sigmoid.
+        features: (…, N, C).
+        points: (…, N, 3), world.
+        t_vals: (N,) or (…, N).
+    """
+    front = weights[..., :-1]
+    # Depth belongs to the surface: without the background it would smear silhouettes.
+    depth = (front * t_vals[..., :-1]).sum(dim=-1) / front.sum(dim=-1).clamp_min(1e-6)
+    w = weights[..., None]
+    return Composite(
+        rgb=2.0 * (w * torch.sigmoid(rgb)).sum(dim=-2) - 1.0,
+        features=(w * features).sum(dim=-2),
+        xyz=(w * points).sum(dim=-2),
+        depth=depth,
+        mask=weights[..., -1],
+        weights=weights,
+    )

@@ -1,0 +1,199 @@
+"""The Scene: everything a picture depends on, as one frozen, comparable, hashable value.
+
+The studio's document, a saved session, the metadata of an exported file and a command's flags
+are all this one dataclass; as JSON it carries a format number.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.model.config import RenderOptions, check_seed, from_json, to_json
+from stylesdf_core.rendering.camera import OrbitCamera
+
+View = Literal["image", "volume", "depth", "normals", "mesh"]
+VIEWS: tuple[View, ...] = ("image", "volume", "depth", "normals", "mesh")
+SHIPPED_MODEL = "heads"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who: a seed (or an explicit z), and named directions set on top of it.
+
+    Attributes:
+        seed: 0 to 2³² − 1.
+        z: z_dim numbers that replace the seed's, or None.
+        edits: (direction name, value) pairs, values in standard deviations; kept sorted.
+    """
+
+    seed: int = 0
+    z: tuple[float, ...] | None = None
+    edits: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        for name, value in self.edits:
+            if not math.isfinite(value):
+                raise InputError(f"{name} must be a finite number, not {value}.")
+        object.__setattr__(self, "edits", tuple(sorted(dict(self.edits).items())))
+
+    def edited(self, name: str, value: float | None) -> Identity:
+        """With one direction set to ``value``, or back to the seed's own for None."""
+        edits = {k: v for k, v in self.edits if k != name}
+        if value is not None:
+            edits[name] = value
+        return Identity(self.seed, self.z, tuple(edits.items()))
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Style mixing: a second identity that takes over the decoder's later layers.
+
+    The field, hence the shape, always follows the first identity (paper, Sec. 3.2).
+
+    Attributes:
+        seed: of the second identity; None for no mixing.
+        crossover: first decoder layer that takes the second style, 0 to n_latent.
+        strengths: weight of the second style in each layer, 0 to 1; empty to use ``crossover``.
+    """
+
+    seed: int | None = None
+    crossover: int = 3
+    strengths: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.seed is not None:
+            check_seed(self.seed, "the second identity's seed")
+        if not all(0.0 <= strength <= 1.0 for strength in self.strengths):
+            raise InputError("Style mixing strengths must lie between 0 and 1.")
+
+    def layer_strengths(self, n_latent: int) -> tuple[float, ...]:
+        """The second style's weight in each of ``n_latent`` layers.
+
+        Raises:
+            InputError: ``strengths`` or ``crossover`` does not fit this model.
+        """
+        if self.seed is None:
+            return (0.0,) * n_latent
+        if self.strengths:
+            if len(self.strengths) != n_latent:
+                raise InputError(
+                    f"Style mixing has {len(self.strengths)} strengths; "
+                    f"this model's decoder has {n_latent} layers."
+                )
+            return self.strengths
+        if not 0 <= self.crossover <= n_latent:
+            raise InputError(
+                f"Crossover {self.crossover} is out of range; "
+                f"this model's decoder has layers 0 to {n_latent}."
+            )
+        return tuple(float(layer >= self.crossover) for layer in range(n_latent))
+
+
+@dataclass(frozen=True)
+class Morph:
+    """Interpolation of the identity, shape included, towards another seed.
+
+    Attributes:
+        seed: of the other identity; None for no interpolation.
+        amount: 0 is the identity itself, 1 the other.
+        space: ``w`` interpolates linearly there, ``z`` along the great circle.
+    """
+
+    seed: int | None = None
+    amount: float = 0.5
+    space: Literal["z", "w"] = "w"
+
+    def __post_init__(self) -> None:
+        if self.seed is not None:
+            check_seed(self.seed, "the morph's seed")
+        if not 0.0 <= self.amount <= 1.0:
+            raise InputError(f"The amount of a morph must lie between 0 and 1, not {self.amount}.")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a picture depends on.
+
+    Attributes:
+        model: a name of the model zoo, a weights file, or a run folder.
+        truncation_psi: pull towards the mean face: 0 is the mean, 1 none; −2 to 2.
+    """
+
+    model: str = SHIPPED_MODEL
+    identity: Identity = field(default_factory=Identity)
+    morph: Morph = field(default_factory=Morph)
+    mixing: Mixing = field(default_factory=Mixing)
+    truncation_psi: float = 0.7
+    camera: OrbitCamera = field(default_factory=OrbitCamera)
+    options: RenderOptions = field(default_factory=RenderOptions)
+
+    def __post_init__(self) -> None:
+        if not -2.0 <= self.truncation_psi <= 2.0:
+            raise InputError(f"truncation ψ must lie between -2 and 2, not {self.truncation_psi}.")
+
+    def to_json(self) -> str:
+        """One line of JSON that :meth:`from_json` reads back to an equal Scene."""
+        document: dict[str, Any] = {"stylesdf_scene": _FORMAT, **to_json(self)}
+        return json.dumps(document, ensure_ascii=True)
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "scene") -> Scene:
+        """Parse a session.
+
+        Args:
+            where: how messages name the source.
+
+        Raises:
+            InputError: not JSON, not a scene, of a newer program, or with a wrong field.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"{where} is not JSON: {error}.") from error
+        if not isinstance(data, dict) or "stylesdf_scene" not in data:
+            raise InputError(f"{where} is not a StyleSDF Studio session.")
+        version = data.pop("stylesdf_scene")
+        if version != _FORMAT:
+            raise InputError(f"{where} was saved by a newer program (format {version}).")
+        return from_json(cls, data, where)
+
+
+def read_scene(path: Path | str) -> Scene:
+    """Load a scene from a session (``.json``) or from any file this program exported.
+
+    PNG, GIF, GLB, OBJ and PLY files carry their scene.
+
+    Raises:
+        InputError: no such file, or no session in it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    if path.suffix.lower() == ".json":
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"Cannot read {path}: {error}.") from error
+    else:
+        found = _embedded(path)
+        if found is None:
+            raise InputError(f"{path} carries no session; it was not exported by this program.")
+        text = found
+    return Scene.from_json(text, path.name)
+
+
+def _embedded(path: Path) -> str | None:
+    if path.suffix.lower() in (".glb", ".obj", ".ply"):
+        from stylesdf_core.mesh.mesh_io import read_metadata
+
+        return read_metadata(path)
+    from stylesdf_core.scene.embedding import read_picture_metadata
+
+    return read_picture_metadata(path)

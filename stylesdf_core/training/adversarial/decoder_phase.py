@@ -1,0 +1,212 @@
+"""Stage 2: the decoder against StyleGAN2's discriminator, on a frozen renderer (Sec. 4.2)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from stylesdf_core.model.networks.decoder import Decoder
+from stylesdf_core.model.networks.discriminators import StyleDiscriminator
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.training.adversarial.config import DecoderStageConfig, ImageLosses, JointConfig
+from stylesdf_core.training.adversarial.draws import Fakes, draw_fakes, seeded
+from stylesdf_core.training.adversarial.image_terms import (
+    DecoderTerms,
+    ImageDiscriminatorTerms,
+    PathMean,
+    mixed_styles,
+    random_noise,
+)
+from stylesdf_core.training.adversarial.real_images import RealImages
+from stylesdf_core.training.adversarial.surroundings import Surroundings
+from stylesdf_core.training.adversarial.volume_terms import render_fakes
+from stylesdf_core.training.loop import Models, Phase
+from stylesdf_core.training.losses import path_length_mean
+from stylesdf_core.training.optimizing import Terms, accumulate, of_chunks, update
+from stylesdf_core.training.precision import Autocast
+
+# What a seed is for: streams must not repeat each other.
+_WEIGHTS, DISCRIMINATOR_STEP, GENERATOR_STEP, _PATH_STEP = 21, 22, 23, 24
+
+
+class DecodedPhase(Phase):
+    """What the phases that train on decoded images have in common.
+
+    Attributes:
+        path: the running mean of path lengths.
+        g_terms: the generator's losses, replicated.
+        discriminators: all that judge the generator's images.
+        rays: of each fake, that geometry's losses look at.
+    """
+
+    retries = 1
+    from_images = True
+
+    models: Models
+    around: Surroundings
+    config: DecoderStageConfig | JointConfig
+    images: RealImages
+    path: PathMean
+    g_terms: nn.Module
+    discriminators: Sequence[nn.Module]
+    rays: int = 0
+
+    @abstractmethod
+    def generator_terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
+        """The generator's terms of a chunk or, given the mean path length, its path term."""
+
+    def accumulate_generator(self, index: int) -> Terms:
+        """The generator's gradients of a step, the path term's first: it misses some parameters,
+        and the last backward pass averages over processes.
+        """
+        image, chunk, world = self.config.image, self.config.chunk, self.around.world
+        scaler = self.scalers["generator"]
+        for discriminator in self.discriminators:
+            discriminator.requires_grad_(False)
+        seen: Terms = {}
+        if image.path_length > 0 and index % image.path_every == 0:
+            half = self.draw(index, _PATH_STEP, max(world.size, self.config.batch // 2))
+            work = of_chunks(
+                lambda c: self.generator_terms(half[c], self.path.mean), len(half), chunk
+            )
+            seen = accumulate(self.g_terms, work, scaler, last=False)
+            lengths = world.mean(seen["path_length"])
+            self.path.mean.copy_(path_length_mean(self.path.mean, lengths))
+        fakes = self.draw(index, GENERATOR_STEP, self.config.batch)
+        work = of_chunks(lambda c: self.generator_terms(fakes[c], None), len(fakes), chunk)
+        return seen | accumulate(self.g_terms, work, scaler)
+
+    def draw(self, index: int, stream: int, batch: int) -> Fakes:
+        """This process's fakes of a step."""
+        around = self.around
+        fakes = draw_fakes(
+            seeded(around.run.seed, stream, self.attempt, index),
+            batch,
+            self.models.live.config,
+            around.poses,
+            mixing=self.config.image.mixing,
+            rays=self.rays,
+        )
+        return fakes[around.world.share.of(batch)].to(around.world.device)
+
+    def evaluate(self, samples: Path) -> dict[str, float]:
+        """Pictures, and the distance of the averaged generator's images from real ones."""
+        return self.around.snapshots.write(self.models.ema, samples, self.images)
+
+
+class DecoderPhase(DecodedPhase):
+    """Decoder against discriminator; renderer and its mapping stay as they are."""
+
+    config: DecoderStageConfig
+
+    def __init__(
+        self,
+        models: Models,
+        around: Surroundings,
+        config: DecoderStageConfig,
+        images: RealImages,
+    ) -> None:
+        self.models, self.around, self.config, self.images = models, around, config, images
+        self.batch = config.batch
+        device, live = around.world.device, models.live
+        assert live.decoder is not None
+        self.decoder: Decoder = live.decoder
+        live.requires_grad_(False)
+        self.decoder.requires_grad_(True)
+        self.discriminator = new_style_discriminator(live, config.image, around.run.seed).to(device)
+        self.discriminators = (self.discriminator,)
+        self.path = PathMean().to(device)
+        autocast = Autocast(around.run.precision, device)
+        self.autocast = autocast
+        self.scalers = {"generator": autocast.scaler(), "discriminator": autocast.scaler()}
+        self.networks = {"discriminator": self.discriminator, "path_mean": self.path}
+        image = config.image
+        self.optimizers = {
+            "decoder": lazy_adam(self.decoder, image.rate, image.path_every),
+            "discriminator": lazy_adam(self.discriminator, image.rate, image.r1_every),
+        }
+        self.d_terms = around.world.replicate(
+            ImageDiscriminatorTerms(self.discriminator, image, autocast)
+        )
+        self.g_terms = around.world.replicate(
+            DecoderTerms(self.decoder, self.discriminator.__call__, image, autocast)
+        )
+
+    def step(self, index: int) -> Terms:
+        """One update of the discriminator, then one of the decoder."""
+        limit = self.around.run.max_gradient_norm
+        seen = self.accumulate_discriminator(index)
+        seen["image_d_gradient_norm"] = update(
+            [self.optimizers["discriminator"]], self.scalers["discriminator"], limit
+        )
+        seen |= self.accumulate_generator(index)
+        seen["image_g_gradient_norm"] = update(
+            [self.optimizers["decoder"]], self.scalers["generator"], limit
+        )
+        return seen
+
+    def accumulate_discriminator(self, index: int) -> Terms:
+        """The discriminator's gradients of a step."""
+        config, world = self.config, self.around.world
+        fakes = self.draw(index, DISCRIMINATOR_STEP, config.batch)
+        real = self.images.batch(index, config.batch, self.attempt).images.to(world.device)
+        with_r1 = config.image.r1 > 0 and index % config.image.r1_every == 0
+
+        def part(chunk: slice) -> Terms:
+            mine = fakes[chunk]
+            with torch.no_grad():
+                rendered = self._render(mine)
+                fake = decode_fakes(self.decoder, *rendered, mine, self.autocast)
+            terms: Terms = self.d_terms(real[chunk], fake, with_r1)
+            return terms
+
+        self.discriminator.requires_grad_(True)
+        return accumulate(
+            self.d_terms,
+            of_chunks(part, len(fakes), config.chunk),
+            self.scalers["discriminator"],
+        )
+
+    def generator_terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
+        """See :class:`DecodedPhase`."""
+        terms: Terms = self.g_terms(*self._render(fakes), fakes, path)
+        return terms
+
+    @torch.no_grad()
+    def _render(self, fakes: Fakes) -> tuple[Tensor, Tensor, Tensor]:
+        """Features and both w of a chunk: what the decoder is given."""
+        live = self.models.live
+        w, other_w = live.mapping(fakes.z), live.mapping(fakes.other_z)
+        return render_fakes(live, w, fakes).features, w, other_w
+
+
+def decode_fakes(
+    decoder: Decoder, features: Tensor, w: Tensor, other_w: Tensor, fakes: Fakes, autocast: Autocast
+) -> Tensor:
+    """Images (B, 3, S, S) of a chunk for the discriminator, float32."""
+    with autocast.on():
+        styles = mixed_styles(decoder, w, other_w, fakes.crossover)
+        noise = random_noise(decoder, fakes.noise_seed, features.device)
+        images: Tensor = decoder(features, styles, noise)
+    return images.float()
+
+
+def lazy_adam(network: nn.Module, rate: float, every: int) -> Adam:
+    """Adam corrected for a regulariser every n steps (Karras et al. 2020, App. B)."""
+    ratio = every / (every + 1.0)
+    return Adam(network.parameters(), rate * ratio, betas=(0.0, 0.99**ratio))
+
+
+def new_style_discriminator(
+    generator: Generator, weights: ImageLosses, seed: int
+) -> StyleDiscriminator:
+    """Fresh weights, of the run's seed."""
+    config = generator.config
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed + _WEIGHTS)
+        return StyleDiscriminator(config.output_size, config.channel_multiplier, weights.widest)

@@ -1,0 +1,109 @@
+"""What a step draws at random: latents, cameras, offsets. Functions of seed, step and attempt.
+
+Draws are made for the whole batch and on the CPU, then cut to a process's share: so the same
+step draws the same on one process or several, on any device, and again after a resume.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.training.adversarial.config import PosesConfig
+
+
+def seeded(*numbers: int) -> torch.Generator:
+    """A CPU generator of its own for each sequence of numbers (0 or more)."""
+    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) >> 1)
+
+
+@dataclass(frozen=True)
+class Fakes:
+    """What a batch of generated images is made of.
+
+    Attributes:
+        z: (B, z_dim).
+        other_z: (B, z_dim), whose style the decoder takes from ``crossover`` on.
+        crossover: (B,) int64; n_latent where nothing is mixed.
+        angles: (B, 2), azimuth and elevation, radians.
+        jitter: (B, T, T, 1) in [0, 1), an offset a ray.
+        rays: (B, R) int64, the rays that geometry's losses look at.
+        noise_seed: (B,) int64, of the decoder's noise; stays on the CPU.
+        static_viewdirs: as in :class:`~stylesdf_core.training.adversarial.config.PosesConfig`.
+    """
+
+    z: Tensor
+    other_z: Tensor
+    crossover: Tensor
+    angles: Tensor
+    jitter: Tensor
+    rays: Tensor
+    noise_seed: Tensor
+    static_viewdirs: bool = False
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __getitem__(self, part: slice) -> Fakes:
+        return Fakes(
+            self.z[part],
+            self.other_z[part],
+            self.crossover[part],
+            self.angles[part],
+            self.jitter[part],
+            self.rays[part],
+            self.noise_seed[part],
+            self.static_viewdirs,
+        )
+
+    def to(self, device: torch.device) -> Fakes:
+        """The same on another device."""
+        return Fakes(
+            self.z.to(device),
+            self.other_z.to(device),
+            self.crossover.to(device),
+            self.angles.to(device),
+            self.jitter.to(device),
+            self.rays.to(device),
+            self.noise_seed,
+            self.static_viewdirs,
+        )
+
+
+def draw_fakes(
+    random: torch.Generator,
+    batch: int,
+    generator: GeneratorConfig,
+    poses: PosesConfig,
+    *,
+    mixing: float = 0.0,
+    rays: int = 0,
+) -> Fakes:
+    """Draw a batch of fakes; see :class:`Fakes` and the configs."""
+    thumb, layers = generator.thumb_size, max(2, generator.n_latent)
+    crossover = torch.randint(1, layers, (batch,), generator=random)
+    unmixed = torch.rand(batch, generator=random) >= mixing
+    return Fakes(
+        z=torch.randn(batch, generator.z_dim, generator=random),
+        other_z=torch.randn(batch, generator.z_dim, generator=random),
+        crossover=crossover.masked_fill(unmixed, layers),
+        angles=draw_angles(random, batch, poses),
+        jitter=torch.rand(batch, thumb, thumb, 1, generator=random),
+        rays=torch.randint(thumb * thumb, (batch, rays), generator=random),
+        noise_seed=torch.randint(2**62, (batch,), generator=random),
+        static_viewdirs=poses.static_viewdirs,
+    )
+
+
+def draw_angles(random: torch.Generator, count: int, poses: PosesConfig) -> Tensor:
+    """Azimuths and elevations, (count, 2), radians."""
+    std = torch.tensor([poses.azimuth_std, poses.elevation_std])
+    if poses.distribution == "uniform":
+        return (2.0 * torch.rand(count, 2, generator=random) - 1.0) * math.sqrt(3.0) * std
+    return torch.randn(count, 2, generator=random) * std

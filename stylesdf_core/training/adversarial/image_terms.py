@@ -1,0 +1,159 @@
+"""Losses of decoded images (StyleGAN2's), as modules that DDP can wrap; see volume_terms.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from stylesdf_core.model.networks.decoder import Decoder
+from stylesdf_core.model.networks.discriminators import StyleDiscriminator
+from stylesdf_core.training.adversarial.config import ImageLosses
+from stylesdf_core.training.adversarial.draws import Fakes
+from stylesdf_core.training.losses import (
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    path_length_penalty,
+    path_lengths,
+)
+from stylesdf_core.training.optimizing import Terms
+from stylesdf_core.training.precision import Autocast
+
+
+def mixed_styles(decoder: Decoder, w: Tensor, other_w: Tensor, crossover: Tensor) -> Tensor:
+    """The decoder's styles, (B, n_latent, 512): the other code's from ``crossover`` (B,) on.
+
+    Args:
+        w, other_w: (B, z_dim), the renderer's.
+    """
+    layers = torch.arange(decoder.n_latent, device=w.device)
+    own, other = decoder.map(w)[:, None], decoder.map(other_w)[:, None]  # (B, 1, 512)
+    return torch.where((layers >= crossover[:, None])[..., None], other, own)
+
+
+def random_noise(decoder: Decoder, seeds: Tensor, device: torch.device) -> list[Tensor]:
+    """Fresh noise maps (B, 1, H, W), one a convolution, from a seed (B,) for each image.
+
+    So an image's noise does not depend on the chunk it is in. Drawn on the device: at 1024² it
+    is millions of numbers an image.
+    """
+    shapes = [fixed.shape[1:] for fixed in decoder.fixed_noise()]
+    images = []
+    for seed in seeds.tolist():
+        source = torch.Generator(device).manual_seed(seed)
+        images.append([torch.randn(shape, generator=source, device=device) for shape in shapes])
+    return [torch.stack(maps) for maps in zip(*images, strict=True)]
+
+
+def path_noise(size: int, seeds: Tensor, device: torch.device) -> Tensor:
+    """Standard-normal images (B, 3, size, size) to measure path lengths along."""
+    images = []
+    for seed in seeds.tolist():
+        source = torch.Generator(device).manual_seed(seed + 1)
+        images.append(torch.randn(3, size, size, generator=source, device=device))
+    return torch.stack(images)
+
+
+class DecoderTerms(nn.Module):
+    """What the decoder minimises on a frozen renderer.
+
+    Args:
+        judge: calls the discriminator, which is no part of this module.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        judge: Callable[[Tensor], Tensor],
+        weights: ImageLosses,
+        autocast: Autocast,
+    ) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.weights = weights
+        self._judge = judge
+        self._autocast = autocast
+
+    def forward(
+        self, features: Tensor, w: Tensor, other_w: Tensor, fakes: Fakes, path: Tensor | None
+    ) -> Terms:
+        """The adversarial term of a chunk or, given the mean length ``path``, its path term.
+
+        Path lengths are differentiated twice, in full precision. They are compared with the mean
+        as it was before this step: so chunks and processes agree without a second pass.
+        """
+        if path is not None:
+            return self.path_term(features, w, other_w, fakes, path)
+        with self._autocast.on():
+            images = self.decode(features, w, other_w, fakes)
+            logits = self._judge(images)
+        adversarial = generator_loss(logits.float())
+        return {"loss": adversarial, "image_g_adversarial": adversarial.detach()}
+
+    def decode(self, features: Tensor, w: Tensor, other_w: Tensor, fakes: Fakes) -> Tensor:
+        """Images (B, 3, S, S) of a chunk."""
+        styles = mixed_styles(self.decoder, w, other_w, fakes.crossover)
+        noise = random_noise(self.decoder, fakes.noise_seed, features.device)
+        images: Tensor = self.decoder(features, styles, noise)
+        return images
+
+    def path_term(
+        self, features: Tensor, w: Tensor, other_w: Tensor, fakes: Fakes, mean: Tensor
+    ) -> Terms:
+        """The weighted path-length penalty of a chunk."""
+        styles = mixed_styles(self.decoder, w, other_w, fakes.crossover)
+        noise = random_noise(self.decoder, fakes.noise_seed, features.device)
+        images: Tensor = self.decoder(features, styles, noise)
+        along = path_noise(images.shape[-1], fakes.noise_seed, features.device)
+        lengths = path_lengths(images, styles, along)
+        penalty = path_length_penalty(lengths, mean)
+        scale = self.weights.path_length * self.weights.path_every
+        return {
+            "loss": scale * penalty,
+            "path_penalty": penalty.detach(),
+            "path_length": lengths.detach().mean(),
+        }
+
+
+class ImageDiscriminatorTerms(nn.Module):
+    """What the StyleGAN2 discriminator minimises: logistic and R1 (lazily)."""
+
+    def __init__(
+        self, discriminator: StyleDiscriminator, weights: ImageLosses, autocast: Autocast
+    ) -> None:
+        super().__init__()
+        self.discriminator = discriminator
+        self.weights = weights
+        self._autocast = autocast
+
+    def forward(self, real: Tensor, fake: Tensor, with_r1: bool) -> Terms:
+        """Loss of a chunk of images; R1 is in full precision."""
+        real = real.detach().requires_grad_(with_r1)
+        with self._autocast.on(not with_r1):
+            real_logits = self.discriminator(real).float()
+        with self._autocast.on():
+            fake_logits = self.discriminator(fake).float()
+        logistic = discriminator_loss(real_logits, fake_logits)
+        loss = logistic
+        seen = {
+            "image_d_logistic": logistic.detach(),
+            "image_score_real": real_logits.detach().mean(),
+            "image_score_fake": fake_logits.detach().mean(),
+        }
+        if with_r1:
+            penalty = gradient_penalty(real_logits, real)
+            loss = loss + 0.5 * self.weights.r1 * self.weights.r1_every * penalty
+            seen["image_r1"] = penalty.detach()
+        return {"loss": loss, **seen}
+
+
+class PathMean(nn.Module):
+    """The running mean of path lengths, part of the training state."""
+
+    mean: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))

@@ -1,0 +1,194 @@
+"""End-to-end fine-tuning: renderer and decoder under both discriminators at once.
+
+The picture's gradient reaches the geometry through the features; the volume discriminator, the
+pose and the geometry's losses hold it to a surface, and its rate is low.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from stylesdf_core.model.networks.discriminators import VolumeJudgement
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.training.adversarial.config import JointConfig
+from stylesdf_core.training.adversarial.decoder_phase import (
+    DISCRIMINATOR_STEP,
+    DecodedPhase,
+    decode_fakes,
+    lazy_adam,
+    new_style_discriminator,
+)
+from stylesdf_core.training.adversarial.draws import Fakes
+from stylesdf_core.training.adversarial.image_terms import (
+    DecoderTerms,
+    ImageDiscriminatorTerms,
+    PathMean,
+)
+from stylesdf_core.training.adversarial.real_images import RealImages
+from stylesdf_core.training.adversarial.surroundings import Surroundings
+from stylesdf_core.training.adversarial.volume_phase import new_volume_discriminator, train_renderer
+from stylesdf_core.training.adversarial.volume_terms import (
+    VolumeDiscriminatorTerms,
+    VolumeGeneratorTerms,
+    render_fakes,
+)
+from stylesdf_core.training.loop import Models
+from stylesdf_core.training.optimizing import Terms, accumulate, of_chunks, update
+from stylesdf_core.training.precision import Autocast
+
+
+class JointTerms(nn.Module):
+    """What renderer and decoder minimise together; activations of the render are recomputed."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        judge_volume: Callable[[Tensor], VolumeJudgement],
+        judge_image: Callable[[Tensor], Tensor],
+        config: JointConfig,
+        autocast: Autocast,
+    ) -> None:
+        super().__init__()
+        assert generator.decoder is not None
+        self.generator = generator
+        self.volume = VolumeGeneratorTerms(generator, judge_volume, config.volume, autocast)
+        self.image = DecoderTerms(generator.decoder, judge_image, config.image, autocast)
+
+    def forward(self, fakes: Fakes, path: Tensor | None) -> Terms:
+        """All terms of a chunk or, given the mean length ``path``, its path term alone."""
+        mapping = self.generator.mapping
+        w, other_w = mapping(fakes.z), mapping(fakes.other_z)
+        if path is not None:
+            with torch.no_grad():
+                features = render_fakes(self.generator, w, fakes).features
+            return self.image.path_term(features, w, other_w, fakes, path)
+        render = render_fakes(self.generator, w, fakes, recompute=True)
+        volume = self.volume.of(render, w, fakes)
+        image = self.image(render.features, w, other_w, fakes, None)
+        return {**volume, **image, "loss": volume["loss"] + image["loss"]}
+
+
+class JointPhase(DecodedPhase):
+    """Everything learns; see the module."""
+
+    config: JointConfig
+
+    def __init__(
+        self, models: Models, around: Surroundings, config: JointConfig, images: RealImages
+    ) -> None:
+        self.models, self.around, self.config, self.images = models, around, config, images
+        self.batch, self.rays = config.batch, config.volume.geometry_rays
+        device, live = around.world.device, models.live
+        assert live.decoder is not None
+        train_renderer(live)
+        live.decoder.requires_grad_(True)
+        seed, image = around.run.seed, config.image
+        self.volume_discriminator = new_volume_discriminator(live, config.volume, seed).to(device)
+        self.image_discriminator = new_style_discriminator(live, image, seed).to(device)
+        self.discriminators = (self.volume_discriminator, self.image_discriminator)
+        self.path = PathMean().to(device)
+        autocast = Autocast(around.run.precision, device)
+        self.autocast = autocast
+        self.networks = {
+            "volume_discriminator": self.volume_discriminator,
+            "discriminator": self.image_discriminator,
+            "path_mean": self.path,
+        }
+        renderer = [*live.mapping.parameters(), *live.field.parameters()]
+        renderer = [p for p in renderer if p.requires_grad]
+        rate = config.volume.discriminator_rate
+        self.optimizers = {
+            "renderer": Adam(renderer, config.renderer_rate, betas=(0.0, 0.9)),
+            "decoder": lazy_adam(live.decoder, image.rate, image.path_every),
+            "volume_discriminator": Adam(
+                self.volume_discriminator.parameters(), rate, betas=(0.0, 0.9)
+            ),
+            "discriminator": lazy_adam(self.image_discriminator, image.rate, image.r1_every),
+        }
+        # Renderer and decoder share one backward pass, hence one scaler.
+        names = ("generator", "volume_discriminator", "discriminator")
+        self.scalers = {name: autocast.scaler() for name in names}
+        replicate = around.world.replicate
+        self.volume_d_terms = replicate(
+            VolumeDiscriminatorTerms(self.volume_discriminator, config.volume, autocast)
+        )
+        self.image_d_terms = replicate(
+            ImageDiscriminatorTerms(self.image_discriminator, image, autocast)
+        )
+        self.g_terms = replicate(
+            JointTerms(
+                live,
+                self.volume_discriminator.__call__,
+                self.image_discriminator.__call__,
+                config,
+                autocast,
+            )
+        )
+
+    def step(self, index: int) -> Terms:
+        """One update of both discriminators, then one of the whole generator."""
+        limit = self.around.run.max_gradient_norm
+        seen = self.accumulate_discriminators(index)
+        for name in ("volume_discriminator", "discriminator"):
+            norm = update([self.optimizers[name]], self.scalers[name], limit)
+            seen[f"{name}_gradient_norm"] = norm
+        seen |= self.accumulate_generator(index)
+        both = [self.optimizers["renderer"], self.optimizers["decoder"]]
+        seen["g_gradient_norm"] = update(both, self.scalers["generator"], limit)
+        return seen
+
+    def accumulate_discriminators(self, index: int) -> Terms:
+        """Both discriminators' gradients of a step, from the same fakes."""
+        config, world = self.config, self.around.world
+        fakes = self.draw(index, DISCRIMINATOR_STEP, config.batch)
+        real = self.images.batch(index, config.batch, self.attempt)
+        real_images, real_thumbs = real.images.to(world.device), real.thumbs.to(world.device)
+        for discriminator in self.discriminators:
+            discriminator.requires_grad_(True)
+        thumbs, images = self._render(fakes)
+
+        def of_thumbs(chunk: slice) -> Terms:
+            with_r1 = config.volume.r1 > 0 and index % config.volume.r1_every == 0
+            angles = fakes.angles[chunk]
+            terms: Terms = self.volume_d_terms(real_thumbs[chunk], thumbs[chunk], angles, with_r1)
+            return terms
+
+        def of_images(chunk: slice) -> Terms:
+            with_r1 = config.image.r1 > 0 and index % config.image.r1_every == 0
+            terms: Terms = self.image_d_terms(real_images[chunk], images[chunk], with_r1)
+            return terms
+
+        count, size = len(fakes), config.chunk
+        seen = accumulate(
+            self.volume_d_terms,
+            of_chunks(of_thumbs, count, size),
+            self.scalers["volume_discriminator"],
+        )
+        return seen | accumulate(
+            self.image_d_terms, of_chunks(of_images, count, size), self.scalers["discriminator"]
+        )
+
+    def generator_terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
+        """See :class:`DecodedPhase`."""
+        terms: Terms = self.g_terms(fakes, path)
+        return terms
+
+    @torch.no_grad()
+    def _render(self, fakes: Fakes) -> tuple[Tensor, Tensor]:
+        """Thumbs and images of all fakes, a chunk at a time."""
+        live, config = self.models.live, self.config
+        assert live.decoder is not None
+        thumbs, images = [], []
+        for start in range(0, len(fakes), config.chunk):
+            mine = fakes[start : start + config.chunk]
+            w, other_w = live.mapping(mine.z), live.mapping(mine.other_z)
+            render = render_fakes(live, w, mine)
+            thumbs.append(render.rgb)
+            images.append(
+                decode_fakes(live.decoder, render.features, w, other_w, mine, self.autocast)
+            )
+        return torch.cat(thumbs), torch.cat(images)

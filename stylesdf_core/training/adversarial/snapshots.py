@@ -1,0 +1,187 @@
+"""What a run shows of itself: grids of fixed latents turned around, a mesh, and two distances.
+
+The sliced Wasserstein distance between patches (Karras et al. 2018, Sec. 5) needs no network and
+serves to keep the best checkpoint. The Fréchet distance is on the short form of the seeded
+features (:mod:`stylesdf_core.evaluation.frechet`): 48 numbers, so that 128 pictures suffice to
+speak of a covariance. Neither is an FID, and both are larger than many more pictures would make
+them: `stylesdf-studio evaluate` takes thousands.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylesdf_core.errors import EmptySurfaceError, InputError
+from stylesdf_core.evaluation.frechet import Gaussian, SeededFeatures, frechet_distance
+from stylesdf_core.heads.fit.samples import save_grid
+from stylesdf_core.mesh.mesh_io import export_mesh
+from stylesdf_core.mesh.meshing import extract_surface
+from stylesdf_core.model.config import RenderOptions
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.progress import drain
+from stylesdf_core.rendering.camera import AZIMUTH_STD, focal_length
+from stylesdf_core.rendering.rays import cam2world
+from stylesdf_core.training.adversarial.config import PosesConfig
+from stylesdf_core.training.adversarial.draws import draw_fakes, seeded
+from stylesdf_core.training.adversarial.real_images import RealImages
+from stylesdf_core.training.adversarial.volume_terms import FOV, render_fakes
+
+COLUMNS = 8
+#: The outermost azimuths of the grids, in standard deviations of the training poses.
+WIDEST = 2.0
+TRUNCATION = 0.7
+_MEAN_SAMPLES = 10_000
+_SHOWN, _COMPARED, _MESH = 101, 102, 48
+_SMALLEST_SCALE = 16
+
+
+class Snapshots:
+    """Writes grids and meshes of a run's averaged generator.
+
+    Args:
+        poses: of the run.
+        seed: of the fixed latents.
+        rows: latents shown.
+        compared: images on either side of the distance; a quarter of that if they are large.
+    """
+
+    def __init__(
+        self, poses: PosesConfig, seed: int, *, rows: int = 4, compared: int = 128
+    ) -> None:
+        self.poses, self.seed = poses, seed
+        self.rows, self.compared = rows, compared
+        self._features = SeededFeatures()
+        self._true: dict[int, Gaussian] = {}
+
+    @torch.no_grad()
+    def write(
+        self, generator: Generator, path: Path, images: RealImages | None = None
+    ) -> dict[str, float]:
+        """Write ``path`` (full size), ``…-thumb.png`` and ``….ply``; measure the distance.
+
+        Returns:
+            ``mesh_triangles``, 0 where the field has no surface; with ``images`` also ``swd``,
+            ``frechet`` and, if there are any, ``damaged_images`` that others had to replace.
+        """
+        z = torch.randn(self.rows, generator.config.z_dim, generator=seeded(self.seed, _SHOWN))
+        w = truncated(generator, z)
+        thumbs, full = turned(generator, w, WIDEST * (self.poses.azimuth_std or AZIMUTH_STD))
+        save_grid([full], path, columns=COLUMNS)
+        save_grid([thumbs], path.with_name(f"{path.stem}-thumb.png"), columns=COLUMNS)
+        record: dict[str, float] = {}
+        if generator.config.field == "sdf":
+            record["mesh_triangles"] = write_mesh(generator, w[:1], path.with_suffix(".ply"))
+        if images is not None:
+            record |= self._distances(generator, images)
+            if images.damaged:
+                record["damaged_images"] = float(len(images.damaged))
+        return record
+
+    def _distances(self, generator: Generator, images: RealImages) -> dict[str, float]:
+        """Of decoded images where there is a decoder, else of thumbs; in training mode."""
+        device = generator.field.sigmoid_beta.device
+        random = seeded(self.seed, _COMPARED)
+        whole = generator.decoder is not None
+        count = self.compared if generator.config.output_size <= 128 else self.compared // 4
+        fakes = draw_fakes(random, count, generator.config, self.poses).to(device)
+        parts = []
+        for start in range(0, count, 4):
+            mine = fakes[start : start + 4]
+            w = generator.mapping(mine.z)
+            render = render_fakes(generator, w, mine)
+            if generator.decoder is None:
+                parts.append(render.rgb.cpu())
+            else:
+                styles = generator.broadcast_styles(generator.decoder.map(w))
+                parts.append(generator.decode(render.features, styles, RenderOptions()).cpu())
+        batch = images.some(count)
+        real, fake = batch.images if whole else batch.thumbs, torch.cat(parts)
+        return {
+            "swd": sliced_wasserstein(real, fake, random),
+            "frechet": frechet_distance(self._true_gaussian(real), self._gaussian(fake)),
+        }
+
+    def _true_gaussian(self, real: Tensor) -> Gaussian:
+        """Of a run's first held-out images, which never change."""
+        if len(real) not in self._true:
+            self._true[len(real)] = self._gaussian(real)
+        return self._true[len(real)]
+
+    def _gaussian(self, images: Tensor) -> Gaussian:
+        features = self._features(images.clamp(-1.0, 1.0))
+        return Gaussian.of(self._features.short(features))
+
+
+def truncated(generator: Generator, z: Tensor) -> Tensor:
+    """w of z (B, z_dim), pulled to the mean w by ψ = 0.7."""
+    device = generator.field.sigmoid_beta.device
+    many = torch.randn(_MEAN_SAMPLES, generator.config.z_dim, generator=seeded(0, _SHOWN))
+    mean = generator.mapping(many.to(device)).mean(dim=0, keepdim=True)
+    w: Tensor = torch.lerp(mean, generator.mapping(z.to(device)), TRUNCATION)
+    return w
+
+
+def turned(generator: Generator, w: Tensor, widest: float) -> tuple[Tensor, Tensor]:
+    """Each w (B, z_dim) from eight azimuths: thumbs and full images, (8·B, 3, S, S), on the CPU."""
+    size = generator.config.thumb_size
+    options = RenderOptions()
+    thumbs, full = [], []
+    for code in w:
+        for azimuth in torch.linspace(-widest, widest, COLUMNS, device=w.device):
+            camera = cam2world(azimuth[None], torch.zeros_like(azimuth)[None])
+            focal = focal_length(FOV, size)
+            render = generator.volume_render(code[None], camera, focal, options)
+            thumbs.append(render.rgb.cpu())
+            if generator.decoder is not None:
+                styles = generator.broadcast_styles(generator.decoder.map(code[None]))
+                full.append(generator.decode(render.features, styles, options).cpu())
+    return torch.cat(thumbs), torch.cat(full or thumbs)
+
+
+def write_mesh(generator: Generator, w: Tensor, path: Path) -> float:
+    """A coarse mesh of the SDF of w (1, z_dim) as PLY; returns its number of triangles."""
+    device = w.device
+
+    def sdf(
+        points: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        values = generator.field.scalar(torch.from_numpy(points).to(device)[None], w)
+        return values[0, :, 0].cpu().numpy()
+
+    try:
+        mesh = drain(extract_surface(sdf, resolution=_MESH))
+    except (EmptySurfaceError, InputError):
+        return 0.0
+    export_mesh(mesh, path)
+    return float(len(mesh.faces))
+
+
+def sliced_wasserstein(real: Tensor, fake: Tensor, random: torch.Generator) -> float:
+    """Sliced Wasserstein distance of 7×7 patches, mean over scales, ×1000; lower is better.
+
+    Every scale halves the one before, as long as images have 16 pixels.
+
+    Args:
+        real, fake: (B, 3, H, W), equally many.
+        random: of patches and of the 128 directions.
+    """
+    distances: list[Tensor] = []
+    while not distances or real.shape[-1] >= 2 * _SMALLEST_SCALE:
+        if distances:
+            real, fake = F.avg_pool2d(real, 2), F.avg_pool2d(fake, 2)
+        edge = min(7, real.shape[-1])
+        corners = torch.randint(real.shape[-1] - edge + 1, (64, 2), generator=random).tolist()
+        directions = torch.randn(3 * edge * edge, 128, generator=random)
+        directions = directions / directions.norm(dim=0)
+        projected = []
+        for images in (real, fake):
+            patches = [images[..., y : y + edge, x : x + edge].flatten(1) for y, x in corners]
+            projected.append((torch.cat(patches) @ directions / math.sqrt(3.0)).sort(dim=0).values)
+        distances.append((projected[0] - projected[1]).abs().mean())
+    return 1000.0 * float(torch.stack(distances).mean())

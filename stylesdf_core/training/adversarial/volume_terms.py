@@ -1,0 +1,228 @@
+"""Losses of generated and real volume renders, as modules that DDP can wrap (paper, Sec. 3.3).
+
+A module's forward computes everything for a chunk of a batch and returns ``loss``, to be
+minimised, beside what is recorded. Losses are means over images, so chunks weighted by their
+size give the whole batch's gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from stylesdf_core.model.config import RenderOptions
+from stylesdf_core.model.networks.discriminators import VolumeDiscriminator, VolumeJudgement
+from stylesdf_core.model.networks.generator import Generator, VolumeRender
+from stylesdf_core.rendering.camera import focal_length
+from stylesdf_core.rendering.rays import cam2world, make_rays
+from stylesdf_core.rendering.volume_rendering import sample_depths, sample_points
+from stylesdf_core.training.adversarial.config import VolumeLosses
+from stylesdf_core.training.adversarial.draws import Fakes
+from stylesdf_core.training.losses import (
+    discriminator_loss,
+    eikonal_loss,
+    generator_loss,
+    gradient_penalty,
+    minimal_surface_loss,
+    pose_loss,
+    sphere_loss,
+)
+from stylesdf_core.training.optimizing import Terms
+from stylesdf_core.training.precision import Autocast
+
+#: Half the opening angle of training cameras, degrees.
+FOV = 6.0
+#: (far − near)/4, world units: the sphere that training starts from.
+SPHERE_RADIUS = 0.06
+
+
+def render_fakes(
+    generator: Generator,
+    w: Tensor,
+    fakes: Fakes,
+    *,
+    with_gradient: bool = False,
+    recompute: bool = False,
+) -> VolumeRender:
+    """Volume renders in training mode: jittered, background as it comes.
+
+    Args:
+        recompute: keep no activations but render again in the backward pass.
+    """
+    size = generator.config.thumb_size
+    options = RenderOptions(force_background=False, static_viewdirs=fakes.static_viewdirs)
+
+    def render(w: Tensor) -> VolumeRender:
+        return generator.volume_render(
+            w,
+            cam2world(fakes.angles[:, 0], fakes.angles[:, 1]),
+            focal_length(FOV, size),
+            options,
+            jitter=fakes.jitter,
+            with_gradient=with_gradient,
+        )
+
+    if not recompute:
+        return render(w)
+    return VolumeRender(*checkpoint(lambda w: _fields(render(w)), w, use_reentrant=False))
+
+
+def _fields(render: VolumeRender) -> tuple[Tensor, ...]:
+    return (render.rgb, render.features, render.mask, render.depth, render.xyz, render.scalar)
+
+
+def ray_points(generator: Generator, fakes: Fakes) -> Tensor:
+    """Sample points of the chosen rays of each fake, (B, R·N, 3), world."""
+    size = generator.config.thumb_size
+    cameras = cam2world(fakes.angles[:, 0], fakes.angles[:, 1])
+    rays = make_rays(cameras, focal_length(FOV, size), size)
+    t_vals = sample_depths(generator.config.samples, fakes.angles, fakes.jitter)
+    points = sample_points(rays.origins, rays.directions, t_vals).flatten(1, 2)  # (B, HW, N, 3)
+    chosen = fakes.rays[:, :, None, None].expand(-1, -1, *points.shape[2:])
+    return torch.gather(points, 1, chosen).flatten(1, 2)
+
+
+def sdf_and_gradient(generator: Generator, points: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """The field's scalar (B, N, 1) at world points (B, N, 3), and its gradient (B, N, 3)."""
+    points = points.detach().requires_grad_()
+    sdf = generator.field.scalar(points, w)
+    (gradient,) = torch.autograd.grad(sdf.sum(), points, create_graph=True)
+    return sdf, gradient
+
+
+class SphereTerms(nn.Module):
+    """The field against a sphere at samples of training cameras."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, fakes: Fakes) -> Terms:
+        """Loss of a chunk."""
+        points = ray_points(self.generator, fakes)
+        w = self.generator.mapping(fakes.z)
+        loss = sphere_loss(self.generator.field.scalar(points, w), points, SPHERE_RADIUS)
+        return {"loss": loss, "sphere": loss.detach()}
+
+
+class VolumeGeneratorTerms(nn.Module):
+    """What the volume renderer minimises (paper, Eq. 4–9).
+
+    Args:
+        judge: calls the discriminator, which is no part of this module: it takes no gradients here.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        judge: Callable[[Tensor], VolumeJudgement],
+        weights: VolumeLosses,
+        autocast: Autocast,
+    ) -> None:
+        super().__init__()
+        self.generator = generator
+        self.weights = weights
+        self._judge = judge
+        self._autocast = autocast
+
+    def forward(self, fakes: Fakes, anchor: float = 0.0) -> Terms:
+        """Loss of a chunk; recorded: every term unweighted, and what the field looks like."""
+        w = self.generator.mapping(fakes.z)
+        with_gradient = self._geometry_everywhere and self.weights.eikonal > 0
+        render = render_fakes(self.generator, w, fakes, with_gradient=with_gradient)
+        return self.of(render, w, fakes, anchor)
+
+    def of(self, render: VolumeRender, w: Tensor, fakes: Fakes, anchor: float = 0.0) -> Terms:
+        """Loss of a chunk that has been rendered already; ``anchor`` weighs the sphere's."""
+        generator = self.generator
+        is_sdf = generator.config.field == "sdf"
+        loss, seen = self._judged(render, fakes)
+        if is_sdf:
+            sdf, gradient = render.scalar, render.gradient
+            if not self._geometry_everywhere:
+                points = ray_points(generator, fakes)
+                sdf, gradient = sdf_and_gradient(generator, points, w)
+                if anchor > 0:
+                    loss = loss + anchor * sphere_loss(sdf, points, SPHERE_RADIUS)
+            terms = geometry_terms(sdf, gradient, self.weights)
+            loss = loss + terms.pop("loss")
+            seen |= terms | {"beta": generator.field.sigmoid_beta.detach()[0]}
+        return {"loss": loss, **seen, **describe(render, is_sdf=is_sdf)}
+
+    @property
+    def _geometry_everywhere(self) -> bool:
+        return self.generator.config.field == "sdf" and self.weights.geometry_rays == 0
+
+    def _judged(self, render: VolumeRender, fakes: Fakes) -> tuple[Tensor, Terms]:
+        """The adversarial and the pose term."""
+        with self._autocast.on():
+            judgement = self._judge(render.rgb)
+        adversarial = generator_loss(judgement.logits.float())
+        pose = pose_loss(judgement.angles.float(), fakes.angles)
+        loss = adversarial + self.weights.pose * pose
+        return loss, {"g_adversarial": adversarial.detach(), "g_pose": pose.detach()}
+
+
+def geometry_terms(sdf: Tensor, gradient: Tensor | None, weights: VolumeLosses) -> Terms:
+    """Eikonal and minimal surface; either works without the other."""
+    loss = sdf.new_zeros(())
+    seen: Terms = {}
+    if weights.eikonal > 0 and gradient is not None:
+        eikonal = eikonal_loss(gradient)
+        loss = loss + weights.eikonal * eikonal
+        seen["eikonal"] = eikonal.detach()
+    if weights.minimal_surface > 0:
+        surface = minimal_surface_loss(sdf)
+        loss = loss + weights.minimal_surface * surface
+        seen["minimal_surface"] = surface.detach()
+    return {"loss": loss, **seen}
+
+
+@torch.no_grad()
+def describe(render: VolumeRender, *, is_sdf: bool) -> Terms:
+    """Range of the scalar; of a distance, the share of rays that never meet the surface."""
+    scalar = render.scalar
+    seen = {"scalar_min": scalar.min(), "scalar_max": scalar.max()}
+    if is_sdf:
+        seen["no_crossing"] = ((scalar > 0).all(dim=-1) | (scalar < 0).all(dim=-1)).float().mean()
+    seen["background"] = render.mask.mean()
+    return seen
+
+
+class VolumeDiscriminatorTerms(nn.Module):
+    """What the volume discriminator minimises: logistic, pose of the fakes, R1 (lazily)."""
+
+    def __init__(
+        self, discriminator: VolumeDiscriminator, weights: VolumeLosses, autocast: Autocast
+    ) -> None:
+        super().__init__()
+        self.discriminator = discriminator
+        self.weights = weights
+        self._autocast = autocast
+
+    def forward(self, real: Tensor, fake: Tensor, angles: Tensor, with_r1: bool) -> Terms:
+        """Loss of a chunk of thumbs; R1 is in full precision."""
+        real = real.detach().requires_grad_(with_r1)
+        with self._autocast.on(not with_r1):
+            at_real = self.discriminator(real)
+        with self._autocast.on():
+            at_fake = self.discriminator(fake)
+        real_logits, fake_logits = at_real.logits.float(), at_fake.logits.float()
+        logistic = discriminator_loss(real_logits, fake_logits)
+        pose = pose_loss(at_fake.angles.float(), angles)
+        # The real angles are not asked for, but every output belongs to DDP's graph.
+        loss = logistic + self.weights.pose * pose + 0.0 * at_real.angles.float().sum()
+        seen = {
+            "d_logistic": logistic.detach(),
+            "d_pose": pose.detach(),
+            "score_real": real_logits.detach().mean(),
+            "score_fake": fake_logits.detach().mean(),
+        }
+        if with_r1:
+            penalty = gradient_penalty(real_logits, real)
+            loss = loss + 0.5 * self.weights.r1 * self.weights.r1_every * penalty
+            seen["r1"] = penalty.detach()
+        return {"loss": loss, **seen}

@@ -1,0 +1,98 @@
+"""What panels do to scenes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from app.state import edits
+from stylesdf_core.model.config import MAX_SEED, GeneratorConfig
+from stylesdf_core.model.latents import LatentDirection, seed_to_z
+from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
+
+SMILE = LatentDirection("smile", "Smile", "face", 40)
+SKIN = LatentDirection("skin", "Skin", "skin", 41)
+DIRECTIONS = (SMILE, SKIN)
+
+
+def test_a_direction_shows_the_seed_until_it_is_edited() -> None:
+    identity = Identity(7)
+    own = float(seed_to_z(7)[40])
+    assert edits.direction_value(identity, SMILE, 256) == own
+    edited = edits.with_direction(Scene(identity=identity), "smile", 1.25).identity
+    assert edits.direction_value(edited, SMILE, 256) == 1.25
+    assert edits.direction_value(Identity(z=(0.5,) * 256), SMILE, 256) == 0.5
+
+
+def test_locked_directions_keep_their_value_when_the_seed_changes() -> None:
+    scene = edits.with_direction(Scene(identity=Identity(7)), "smile", 1.25)
+    scene = edits.with_seed(scene, 8, DIRECTIONS, {"smile"}, 256)
+    assert scene.identity == Identity(8, edits=(("smile", 1.25),))
+    # A lock also holds a value that was the seed's own; what is not locked is the new seed's.
+    scene = edits.with_seed(Scene(identity=Identity(7)), 8, DIRECTIONS, {"skin"}, 256)
+    assert scene.identity.edits == (("skin", float(seed_to_z(7)[41])),)
+
+
+def test_seeds_stay_in_range() -> None:
+    assert edits.with_seed(Scene(), -1, (), (), 256).identity.seed == 0
+    assert edits.with_seed(Scene(), MAX_SEED + 1, (), (), 256).identity.seed == MAX_SEED
+    assert edits.with_second_seed(Scene(), -5).mixing.seed == 0
+
+
+def test_a_strength_starts_from_what_the_crossover_gave() -> None:
+    scene = Scene(mixing=Mixing(seed=3, crossover=2))
+    scene = edits.with_strength(scene, 0, 0.25, 4)
+    assert scene.mixing.strengths == (0.25, 0.0, 1.0, 1.0)
+    assert edits.with_strength(scene, 1, 7.0, 4).mixing.strengths[1] == 1.0
+    assert edits.with_crossover(scene, 1).mixing == Mixing(3, 1, ())
+
+
+def test_swapping_twice_is_nothing() -> None:
+    scene = Scene(identity=Identity(1, edits=(("smile", 1.0),)), mixing=Mixing(seed=2))
+    swapped = edits.swapped(scene)
+    assert (swapped.identity.seed, swapped.mixing.seed) == (2, 1)
+    assert swapped.identity.edits == scene.identity.edits
+    assert edits.swapped(swapped) == scene
+    assert edits.swapped(Scene()) == Scene()
+
+
+def test_a_morph_goes_to_the_second_face() -> None:
+    assert edits.with_morph(Scene(), 0.5).morph == Morph()
+    scene = edits.with_morph(Scene(mixing=Mixing(seed=2)), 0.5)
+    assert scene.morph == Morph(seed=2, amount=0.5)
+    assert edits.with_second_seed(scene, 9).morph == Morph(seed=9, amount=0.5)
+    assert edits.swapped(scene).morph.seed == 0
+    assert edits.swapped(edits.swapped(scene)) == scene
+    assert edits.with_second_seed(scene, None) == Scene()
+    assert edits.with_morph(scene, 0.0).morph == Morph()
+
+
+def test_presets_keep_field_of_view_and_pan() -> None:
+    scene = Scene(camera=OrbitCamera(1.0, 0.5, fov=9.0, pan_x=0.02))
+    camera = edits.with_preset(scene, "front").camera
+    assert camera == OrbitCamera(0.0, 0.0, fov=9.0, pan_x=0.02)
+    assert edits.with_preset(scene, "¾").camera.azimuth == pytest.approx(math.radians(35))
+
+
+@pytest.mark.parametrize(
+    ("azimuth", "elevation", "inside"),
+    [(0.0, 0.0, True), (0.59, 0.0, True), (0.61, 0.0, False), (0.0, 0.31, False)],
+)
+def test_trained_poses_are_an_ellipse(azimuth: float, elevation: float, inside: bool) -> None:
+    assert edits.is_trained_pose(OrbitCamera(azimuth, elevation)) is inside
+
+
+def test_adapting_drops_what_another_model_cannot_take() -> None:
+    scene = Scene(
+        identity=Identity(3, z=(0.0,) * 256, edits=(("smile", 1.0), ("mane", 2.0))),
+        mixing=Mixing(seed=4, crossover=9, strengths=(0.5,) * 10),
+    )
+    config = GeneratorConfig(z_dim=64, width=8, depth=1, thumb_size=16, output_size=64)
+    adapted = edits.adapted(scene, config, DIRECTIONS)
+    assert adapted.identity == Identity(3, edits=(("smile", 1.0),))
+    assert adapted.mixing == Mixing(4, config.n_latent, ())
+    same = replace(scene, identity=Identity(3), mixing=Mixing())
+    assert edits.adapted(same, config, DIRECTIONS) == same

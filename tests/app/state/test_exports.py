@@ -1,0 +1,72 @@
+"""Which file an export button writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.state.exports import EXPORTS, default_stem, export_folder, export_kind, export_request
+from app.state.settings import ExportSettings, Settings
+from stylesdf_core.commands.command_line import command_line
+from stylesdf_core.commands.meshes import ExportMesh
+from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
+from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.scene.scene import Identity, Scene
+
+SCENE = Scene(identity=Identity(742))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        export=ExportSettings(folder=str(tmp_path), frames=10, fps=12, size=64),
+        mesh=MeshSettings(resolution=48, level=0.01, largest_component=False),
+        device="cpu",
+    )
+
+
+@pytest.mark.parametrize("kind", EXPORTS, ids=lambda kind: kind.name)
+def test_every_button_has_a_request_and_a_command(kind: object, settings: Settings) -> None:
+    assert kind in EXPORTS
+    request = export_request(SCENE, kind, settings, view="image")  # type: ignore[arg-type]
+    assert request.out.parent == export_folder(settings)
+    assert request.out.name.startswith("heads-000742")
+    assert str(request.out) in command_line(request)
+
+
+def test_requests_carry_the_panels_settings(settings: Settings) -> None:
+    mesh = export_request(SCENE, export_kind("GLB"), settings, view="image")
+    assert isinstance(mesh, ExportMesh)
+    assert (mesh.resolution, mesh.level, mesh.largest_component) == (48, 0.01, False)
+    turntable = export_request(SCENE, export_kind("GIF"), settings, view="normals")
+    assert isinstance(turntable, RenderTurntable)
+    assert (turntable.frames, turntable.fps, turntable.size, turntable.view) == (
+        10,
+        12,
+        64,
+        "normals",
+    )
+    own_size = replace(settings, export=replace(settings.export, size=0))
+    picture = export_request(SCENE, export_kind("Depth"), own_size, view="image")
+    assert isinstance(picture, RenderImage)
+    assert picture.view == "depth"
+
+
+def test_names_are_never_taken(settings: Settings, tmp_path: Path) -> None:
+    kind = export_kind("PNG")
+    first = export_request(SCENE, kind, settings, view="image").out
+    assert first == tmp_path / "heads-000742.png"
+    first.write_bytes(b"")
+    second = export_request(SCENE, kind, settings, view="image").out
+    assert second.name == "heads-000742-2.png"
+    third = export_request(SCENE, kind, settings, view="image", taken=[second]).out
+    assert third.name == "heads-000742-3.png"
+    named = export_request(SCENE, kind, settings, view="image", stem="portrait").out
+    assert named == tmp_path / "portrait.png"
+
+
+def test_default_stems_tell_exports_apart() -> None:
+    stems = {default_stem(SCENE, kind) + kind.suffix for kind in EXPORTS}
+    assert len(stems) == len(EXPORTS)

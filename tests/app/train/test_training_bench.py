@@ -1,0 +1,195 @@
+"""The Train tab's state without a window: what it lists, refuses, begins and opens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.state.settings import SettingsStore
+from app.state.workbench import Workbench
+from app.train import training_bench
+from app.train.training_bench import TrainingBench
+from stylesdf_core.model.config import to_json
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.scene.scene import Scene
+from stylesdf_core.training.run_dir import RunDir
+from tests.models import save_tiny
+from tests.training.adversarial.stage_phases import THUMB, stage_config, write_images
+
+
+class FakeJob:
+    """Starts nothing and remembers that it was asked."""
+
+    asked: ClassVar[list[tuple[str, Any]]] = []
+    is_starting = is_stopping = False
+    status: int | None = None
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def start(self, count: int | None = None) -> None:
+        self.asked.append((self.path.name, count))
+
+    def stop(self) -> None:
+        self.asked.append((self.path.name, "stop"))
+
+    def poll(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrainingBench]:
+    monkeypatch.setattr(training_bench, "TrainingJob", FakeJob)
+    monkeypatch.setattr(training_bench, "_POLL_EVERY", 0.0)
+    FakeJob.asked.clear()
+    store = SettingsStore(tmp_path / "config")
+    bench = Workbench(store, Scene())
+    settings = replace(bench.settings.training, folder=str(tmp_path / "runs"))
+    bench.settings = replace(bench.settings, training=settings)
+    training = TrainingBench(bench)
+    yield training
+    training.close()
+    bench.close()
+
+
+def until(training: TrainingBench, condition: Callable[[], object], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, (training.new.flaw, training.runs)
+        training.tick(shown=True)
+        time.sleep(0.005)
+
+
+def make_run(path: Path, images: Path) -> RunDir:
+    run = RunDir(path)
+    run.write_config(to_json(stage_config("renderer", images)))
+    return run
+
+
+def test_a_new_run_is_begun_once_nothing_is_wrong(training: TrainingBench, tmp_path: Path) -> None:
+    new = training.new
+    training.tick(shown=True)
+    assert new.flaw is not None
+    assert (new.flaw.field, new.flaw.is_gap) == ("data", True)
+    new.begin()
+    assert not new.is_beginning, "not with a flaw"
+    new.change(data=str(tmp_path / "nowhere"))
+    until(training, lambda: new.preview_flaw)
+    assert new.flaw is not None
+    assert "no folder" in new.flaw.text
+    write_images(tmp_path / "images")
+    new.change(data=str(tmp_path / "images"))
+    new.set_text("batch", "21")
+    until(training, lambda: new.preview is not None and new.preview.usable == 20)
+    assert new.flaw is not None
+    assert "20 images can be used and a batch has 21" in new.flaw.text
+    new.set_text("batch", "6")
+    new.set_text("chunk", "4")
+    until(training, lambda: new.flaw is not None)
+    assert new.flaw is not None
+    assert new.flaw.text == "batch 6 must be a multiple of chunk 4, both at least 1."
+    new.set_text("chunk", "")
+    new.set_text("gpus", "3")
+    until(training, lambda: new.flaw is None)
+    command = training.command()
+    assert command is not None
+    assert "train renderer --run-dir" in command
+    assert not (tmp_path / "runs").exists(), "checks make no folders"
+    new.begin()
+    until(training, lambda: training.selected is not None)
+    assert training.selected == tmp_path / "runs" / "images-renderer"
+    assert FakeJob.asked == [("images-renderer", 3)]
+    assert RunDir(training.selected).read_config()["batch"] == 6
+    assert training.bench.settings.training.data == str(tmp_path / "images")
+    assert new.name == "images-renderer-2", "the next one gets a name of its own"
+
+
+def test_a_later_stage_is_checked_with_what_it_starts_from(
+    training: TrainingBench, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "images")
+    new = training.new
+    new.change(stage="decoder", data=str(tmp_path / "images"))
+    assert new.flaw is not None
+    assert (new.flaw.field, new.flaw.is_gap) == ("init", True)
+    assert training.command() is None
+    assert training.bench.toasts[-1].text == new.flaw.text
+    new.change(init=str(tmp_path / "broken.pt"))
+    (tmp_path / "broken.pt").write_bytes(b"nothing")
+    until(training, lambda: new.flaw is not None)
+    weights = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
+    new.change(init=str(weights))
+    until(training, lambda: new.flaw is None and not new._wishes.busy)
+    new.change(stage="renderer")
+    assert new.form.init == "", "another stage starts from something else"
+
+
+def test_runs_are_listed_added_and_taken_off(training: TrainingBench, tmp_path: Path) -> None:
+    ours = make_run(tmp_path / "runs" / "a", tmp_path)
+    other = make_run(tmp_path / "far" / "b", tmp_path)
+    until(training, lambda: training.runs)
+    assert [run.name for run in training.runs] == ["a"]
+    assert training.selected == ours.path, "something is selected"
+    training.add(tmp_path / "far")
+    until(training, lambda: len(training.runs) == 2)
+    assert training.selected == other.path
+    training.add(tmp_path / "nothing")
+    assert "holds no training run" in training.bench.toasts[-1].text
+    for path in (ours.path, other.path):
+        training.remove(path)
+    until(training, lambda: not training.runs)
+    assert ours.stop_file.parent.is_dir(), "its files stay"
+    training.add(ours.path)
+    until(training, lambda: [run.name for run in training.runs] == ["a"])
+    training.set_folder(tmp_path / "elsewhere")
+    training.tick(shown=True)
+    until(training, lambda: training.folder == tmp_path / "elsewhere")
+    assert [run.name for run in training.runs] == ["a"], "what was listed is listed still"
+    training.stop(ours.path)
+    training.resume(ours.path)
+    assert FakeJob.asked[-2:] == [("a", "stop"), ("a", None)]
+
+
+def test_any_checkpoint_can_be_opened(training: TrainingBench, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "runs" / "a", tmp_path)
+    assert not training.open_model(run.path)
+    assert "no checkpoint" in training.bench.toasts[-1].text
+    for step in (2, 4):
+        run.save_checkpoint(step, {"step": step}, Generator(THUMB), keep=3, best=step == 2)
+    opened = []
+    training.bench.open_model = opened.append  # type: ignore[assignment]
+    assert training.open_model(run.path)
+    assert training.open_model(run.path, 2)
+    assert not training.open_model(run.path, 3)
+    assert opened == [str(run.path), str(run.averages()[2])]
+    until(training, lambda: training.report is not None and training.report.averages == (2, 4))
+    assert training.report is not None
+    assert training.report.best == 2
+
+
+def test_samples_follow_the_slider_through_training(
+    training: TrainingBench, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "runs" / "a", tmp_path)
+    for step, gray in ((100, 50), (200, 150)):
+        pixels = np.full((32, 64, 3), gray, np.uint8)
+        Image.fromarray(pixels).save(run.sample_path(step))
+    until(training, lambda: training.sample is not None)
+    assert training.sample is not None
+    assert (training.sample.request.step, training.sample.size) == (200, (64, 32))
+    assert training.sample.pixels.shape == (320, 640, 3)
+    training.sample_step = 120
+    until(training, lambda: training.sample is not None and training.sample.request.step == 100)
+    assert abs(training.sample.pixels - 50 / 255).max() < 1e-6
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(
+        run.sample_path(100).with_name("00000100-thumb.png")
+    )
+    training.sample_thumb = True
+    until(training, lambda: training.sample is not None and training.sample.size == (8, 8))

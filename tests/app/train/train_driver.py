@@ -1,0 +1,255 @@
+"""Drives the Train tab with a real mouse and keyboard; run by test_train_window.py.
+
+    python -m tests.app.train.train_driver MODEL FOLDER [STEP …]
+
+Starts runs that are trained for a few steps; see tests/app/driver.py.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import dearpygui.dearpygui as dpg
+
+from app.state.settings import (
+    Settings,
+    SettingsStore,
+    TrainingSettings,
+    WindowSettings,
+)
+from app.studio import Studio
+from app.workers.workers import end_if_busy
+from stylesdf_core.scene.scene import Scene
+from stylesdf_core.training.run_dir import RunDir
+from tests.app.driver import HEIGHT, WIDTH, Driver, say
+from tests.training.adversarial.stage_phases import write_images
+
+#: Training leaves the CPU to everybody else, so a busy machine may starve it, seconds.
+_PATIENCE = 900.0
+#: A density field needs no sphere first: the shortest run there is.
+SHORT = {
+    "field": "density", "batch": "2", "steps": "40", "evaluate_every": "40",
+    "checkpoint_every": "5", "threads": "1",
+}  # fmt: skip
+
+
+class TrainDriver(Driver):
+    """The studio at its Train tab."""
+
+    def __init__(self, model: Path, folder: Path) -> None:
+        self.folder = folder
+        store = SettingsStore(folder / "config")
+        store.save(
+            Settings(
+                window=WindowSettings(width=WIDTH, height=HEIGHT),
+                training=TrainingSettings(folder=str(folder / "runs")),
+                device="cpu",
+            )
+        )
+        self.studio = Studio(store, Scene(model=str(model)))
+        self.bench = self.studio.bench
+        self.training = self.studio.training
+        self.studio.open()
+        self.frames(3)
+        dpg.set_viewport_pos([0, 0])
+        self.frames(3)
+        self.wait(lambda: self.bench.screen.picture is not None, "the first picture")
+        self.settle()
+        self.switch("train")
+        self.wait(lambda: not self.training.is_loading, "the list of runs")
+
+    def switch(self, page: str) -> None:
+        """By the keyboard; slowly, since a busy machine may draw no frame between two events."""
+        for _ in range(5):
+            if self.studio.page != page:
+                self.hands("keydown ctrl sleep 0.1 key t sleep 0.1 keyup ctrl")
+        assert self.studio.page == page
+        self.frames(3)
+
+    def state(self, name: str) -> str:
+        """Of a run, as the list shows it."""
+        return next((run.state for run in self.training.runs if run.name == name), "")
+
+    def wait_for(self, name: str, *states: str) -> None:
+        """Until a run is in one of the states."""
+        self.wait(lambda: self.state(name) in states, f"{name} {states}", _PATIENCE)
+
+    def text_on_screen(self, text: str) -> bool:
+        """Whether some visible text begins with ``text``."""
+        return any(
+            dpg.get_item_type(item) == "mvAppItemType::mvText"
+            and str(dpg.get_value(item)).startswith(text)
+            and dpg.is_item_visible(item)
+            for item in dpg.get_all_items()
+        )
+
+    # --- the steps ------------------------------------------------------------------------------
+
+    def empty(self) -> None:
+        """Nothing there says what to do; nothing reaches the hidden viewport."""
+        self.frames(5)
+        assert self.text_on_screen("No runs yet")
+        assert self.text_on_screen("Choose a folder of images")
+        scene, request = self.bench.scene, self.bench.screen.picture
+        self.hands("key r key Right key 3")
+        assert (self.bench.scene, self.bench.screen.picture) == (scene, request)
+        self.bench.set_seed(99)
+        self.frames(30)
+        assert not self.bench.screen.busy, "the viewport rests"
+        self.switch("explore")
+        self.settle()
+        assert self.bench.screen.picture is not request
+        self.switch("train")
+
+    def locked(self) -> None:
+        """Stage 2 wants a stage-1 result before anything else."""
+        self.click(self.button("2 decoder"))
+        flaw = self.training.new.flaw
+        assert flaw is not None
+        assert flaw.field == "init"
+        assert not dpg.is_item_enabled(self.button("Start training"))
+        self.click(self.button("fit"))
+        assert self.text_on_screen("Give a face model")
+        self.click(self.button("1 renderer"))
+        self.hands(f"mousemove {WIDTH - 60} {HEIGHT // 2} sleep 0.1 mousemove {WIDTH // 2} 300")
+        self.frames(3)
+        assert not self.studio.failures, self.studio.failures
+
+    def start(self) -> None:
+        """From typing a folder to a run whose curves arrive."""
+        write_images(self.folder / "images")
+        form = self.studio.train_page.form
+        self.click(form.data_field)
+        self.hands(f"type {self.folder / 'images'}")
+        self.hands("key Return")
+        new = self.training.new
+        self.wait(lambda: new.preview is not None and new.preview.usable == 20, "the preview")
+        for name, text in SHORT.items():
+            new.set_text(name, text)
+        new.set_text("batch", "three")
+        self.frames(3)
+        assert not dpg.is_item_enabled(self.button("Start training"))
+        assert self.text_on_screen("batch takes a whole number")
+        new.set_text("batch", "2")
+        self.wait(lambda: new.flaw is None, "a form without flaws")
+        self.frames(3)
+        self.click(self.button("Copy as command"))
+        assert dpg.get_clipboard_text().startswith("stylesdf-studio train renderer --run-dir")
+        self.click(self.button("Start training"))
+        self.wait_for("images-renderer", "running")
+        run = self.training.run
+        assert run is not None
+        assert run.name == "images-renderer"
+        self.wait(lambda: "losses" in self.studio.train_page.curves.plots, "curves", _PATIENCE)
+        self.wait(
+            lambda: bool(self.training.report and self.training.report.averages),
+            "weights",
+            _PATIENCE,
+        )
+
+    def stop_and_resume(self) -> None:
+        """Stopped, resumed, killed, resumed: the list says each."""
+        name = "images-renderer"
+        run = RunDir(self.folder / "runs" / name)
+        self.click(self.button("Stop"))
+        self.wait_for(name, "stopping", "stopped")
+        self.wait_for(name, "stopped")
+        stopped = run.saved_step()
+        assert 0 < stopped < 40, stopped
+        self.frames(3)
+        self.click(self.button("Resume"))
+        self.wait(lambda: run.running_process() is not None, "the process", _PATIENCE)
+        owner = run.running_process()
+        assert owner is not None
+        os.kill(owner, signal.SIGKILL)
+        self.wait_for(name, "failed")
+        self.frames(5)
+        assert self.text_on_screen("Its process was killed")
+        self.click(self.button("Resume"))
+        self.wait_for(name, "finished")
+        self.wait(lambda: self.training.sample is not None, "samples")
+        assert run.saved_step() == 40
+        assert not self.studio.failures, self.studio.failures
+
+    def open_checkpoint(self) -> None:
+        """A run's weights come into the viewport."""
+        self.frames(5)
+        self.click(self.button("Open in studio"))
+        assert self.studio.page == "explore"
+        run = self.folder / "runs" / "images-renderer"
+        self.wait(lambda: self.bench.scene.model == str(run), "the model")
+        self.settle()
+        assert not self.bench.has_problem
+        assert self.bench.screen.picture is not None
+        assert self.bench.screen.picture.request.scene.model == str(run)
+        self.switch("train")
+
+    def leave(self) -> None:
+        """A run that goes on when the studio closes; closing says so."""
+        new = self.training.new
+        new.change(name="second", data=str(self.folder / "images"))
+        for name, text in {**SHORT, "steps": "100000"}.items():
+            new.set_text(name, text)
+        self.wait(lambda: new.flaw is None and new.preview is not None, "the form")
+        self.frames(3)
+        self.click(self.button("Start training"))
+        self.wait(
+            lambda: RunDir(self.folder / "runs" / "second").latest() is not None,
+            "weights",
+            _PATIENCE,
+        )
+        self.studio.ask_to_quit()
+        self.frames(3)
+        assert self.text_on_screen("A run goes on training")
+        self.click(self.button("Cancel"))
+
+    def attach(self) -> None:
+        """Another start of the studio finds the run going and can stop it."""
+        self.wait_for("second", "running")
+        run = RunDir(self.folder / "runs" / "second")
+        self.training.select(run.path)
+        self.wait(lambda: "losses" in self.studio.train_page.curves.plots, "curves", _PATIENCE)
+        self.frames(3)
+        self.click(self.button("Stop"))
+        self.wait_for("second", "stopped")
+        assert run.running_process() is None
+        self.click(self.button("1 renderer"))
+        self.training.remove(run.path)
+        self.wait(lambda: self.state("second") == "", "the list without it")
+        assert run.latest() is not None, "its files stay"
+        self.studio.set_scale(1.5)
+        self.frames(10)
+        self.studio.set_scale(1.0)
+        self.frames(10)
+        assert not self.studio.failures, self.studio.failures
+
+
+def main() -> None:
+    """The steps named, in order."""
+    driver = TrainDriver(Path(sys.argv[1]), Path(sys.argv[2]))
+    steps: tuple[Callable[[], None], ...] = (
+        driver.empty,
+        driver.locked,
+        driver.start,
+        driver.stop_and_resume,
+        driver.open_checkpoint,
+        driver.leave,
+        driver.attach,
+    )
+    for step in steps:
+        if step.__name__ in sys.argv[3:]:
+            start = time.monotonic()
+            step()
+            say(f"{step.__name__}: {time.monotonic() - start:.1f} s")
+    driver.studio.close()
+    say("alive to the end")
+    end_if_busy(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The mesh worker: which meshes are made and drawn while requests pour in; nothing is computed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from threading import Timer
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from app.workers.mesh_worker import LIVE_RESOLUTION, MeshRequest, _LiveMesh
+from app.workers.workers import LatestWorker
+from stylesdf_core.mesh.mesh_preview import MeshPicture
+from stylesdf_core.mesh.meshing import SurfaceMesh
+from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.model.model import MeanLatents, Model
+from stylesdf_core.model.networks.generator import Generator as Network
+from stylesdf_core.scene.scene import Identity, Scene
+
+NOTHING = np.zeros((3, 3), np.float32)
+PICTURE = MeshPicture(np.zeros((4, 4, 3), np.float32), NOTHING, NOTHING)
+
+
+class Preview:
+    """Draws in ``seconds``; with None never."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self.drawn: list[Future[MeshPicture]] = []
+
+    def submit(self, *_: Any, **__: Any) -> Future[MeshPicture]:
+        picture: Future[MeshPicture] = Future()
+        self.drawn.append(picture)
+        if self.seconds is not None:
+            Timer(self.seconds, lambda: picture.cancelled() or picture.set_result(PICTURE)).start()
+        return picture
+
+
+class Live(_LiveMesh):
+    """Meshes of one triangle, made in some time."""
+
+    def __init__(self, preview: Preview) -> None:
+        super().__init__(cast(Any, preview))
+        self.built: list[tuple[int, int]] = []
+
+    def _build(self, request: MeshRequest, resolution: int) -> Generator[None, None, None]:
+        for _ in range(3):
+            time.sleep(0.005)
+            yield None
+        self.built.append((request.scene.identity.seed, resolution))
+        faces = np.array([[0, 1, 2]], np.int32)
+        self._meshes[resolution] = SurfaceMesh(
+            NOTHING + np.eye(3, dtype=np.float32), faces, NOTHING
+        )
+
+
+@pytest.fixture(scope="module")
+def request_() -> MeshRequest:
+    network = Network(GeneratorConfig(z_dim=8, width=8, depth=1, thumb_size=16, output_size=16))
+    means = MeanLatents(network.field.sigmoid_beta.new_zeros(1, 8), network.field.sigmoid_beta)
+    model = Model("none", Path(), network, means, ())
+    return MeshRequest(Scene(), "cpu", 128, 0.0, True, True, False, 512, model, whole=False)
+
+
+def of(request: MeshRequest, seed: int, *, whole: bool = False) -> MeshRequest:
+    return replace(request, scene=Scene(identity=Identity(seed)), whole=whole)
+
+
+def test_every_mesh_that_is_made_under_a_moving_slider_is_shown(request_: MeshRequest) -> None:
+    live = Live(Preview(0.01))
+    worker = LatestWorker("mesh", lambda: live.answer)
+    shown: list[tuple[int, int]] = []
+
+    def look() -> None:
+        outcome = worker.poll()
+        assert outcome is None or outcome.error is None
+        if outcome is not None and outcome.value is not None:
+            mesh = (outcome.value.request.scene.identity.seed, outcome.value.resolution)
+            shown.extend([mesh] if mesh not in shown else [])
+        time.sleep(0.004)
+
+    for seed in range(60):
+        worker.submit(of(request_, seed))
+        look()
+        look()
+    while worker.busy:
+        look()
+    worker.close()
+    assert shown == live.built
+    assert 3 < len(shown) < 60, "what came too fast was left out"
+    assert shown[-1] == (59, LIVE_RESOLUTION)
+
+
+def test_at_rest_the_draft_comes_first(request_: MeshRequest) -> None:
+    live = Live(Preview(0.0))
+    answers = [answer for answer in live.answer(of(request_, 5, whole=True)) if answer is not None]
+    assert [(a.resolution, a.report is not None) for a in answers] == [(48, False), (128, True)]
+    again = [a for a in live.answer(of(request_, 5, whole=True)) if a is not None]
+    assert [a.resolution for a in again] == [48, 128]
+    assert live.built == [(5, 48), (5, 128)], "nothing is made twice"
+
+
+def test_a_drawing_that_nobody_waits_for_any_more_is_cancelled(request_: MeshRequest) -> None:
+    preview = Preview(None)
+    live = Live(preview)
+    answers = live.answer(of(request_, 5))
+    while not preview.drawn:
+        assert next(answers) is None
+    assert next(answers) is None
+    cast(Any, answers).close()
+    assert preview.drawn[0].cancelled()

@@ -1,0 +1,134 @@
+"""The pacer: frames wait for the picture that follows the hand, and for no longer than they may."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from app.workers import pacer as module
+from app.workers.pacer import Pacer
+
+
+class Clock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0.0
+        self.now += seconds
+
+
+class Computing:
+    """Computes a draft in ``seconds``; None for something that no frame need wait for."""
+
+    def __init__(self, clock: Clock, seconds: float | None) -> None:
+        self.clock, self.seconds = clock, seconds
+        self.begun = clock.now
+        self.news = News(clock)
+
+    def begin(self) -> None:
+        self.begun = self.clock.now
+
+    def wait_for_draft(self, timeout: float) -> bool:
+        if self.seconds is None:
+            return False
+        left = max(0.0, self.begun + self.seconds - self.clock.now)
+        self.clock.sleep(min(timeout, left))
+        return True
+
+
+class News(threading.Event):
+    """Never come."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.clock.sleep(timeout)
+        return False
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    clock = Clock()
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(module.time, "sleep", clock.sleep)
+    yield clock
+    monkeypatch.undo()
+    assert time.monotonic() != clock.now
+
+
+def gaps(clock: Clock, computing: Computing, drawing: float, count: int = 200) -> list[float]:
+    """Seconds between frames that take ``drawing`` seconds while something moves."""
+    pacer, starts = Pacer(), []
+    for _ in range(count):
+        starts.append(clock.now)
+        clock.sleep(drawing)
+        computing.begin()
+        pacer.wait(computing, active=True, computing=True, moving=True)
+    return [b - a for a, b in pairwise(starts)][50:]
+
+
+def test_a_frame_comes_when_its_picture_does(clock: Clock) -> None:
+    for gap in gaps(clock, Computing(clock, 0.016), drawing=0.010):
+        assert gap == pytest.approx(0.026)
+
+
+def test_slow_pictures_leave_the_window_its_frames(clock: Clock) -> None:
+    waits = gaps(clock, Computing(clock, 0.5), drawing=0.010)
+    assert len(waits) / sum(waits) == pytest.approx(31.0, rel=0.02)
+    assert max(waits) <= 0.05 + 0.010
+
+
+def test_one_slow_picture_is_waited_for(clock: Clock) -> None:
+    """The frames before it came sooner than they had to: a second has enough of them."""
+    computing = Computing(clock, 0.016)
+    pacer = Pacer()
+    for index in range(100):
+        computing.seconds = 0.030 if index == 80 else 0.016
+        before = clock.now
+        clock.sleep(0.010)
+        computing.begin()
+        pacer.wait(computing, active=True, computing=True, moving=True)
+        if index == 80:
+            assert clock.now - before == pytest.approx(0.040)
+
+
+@pytest.mark.parametrize("moving", [True, False])
+def test_what_came_while_a_frame_was_drawn_is_shown_with_the_next(
+    clock: Clock, moving: bool
+) -> None:
+    """Without waiting for the picture that has been begun since."""
+    pacer, computing = Pacer(), Computing(clock, 0.5)
+    pacer.wait(computing, active=True, computing=True, moving=moving)
+    before = clock.now
+    computing.news.set()
+    pacer.wait(computing, active=True, computing=True, moving=moving)
+    assert clock.now - before == pytest.approx(1.0 / 60.0)
+
+
+def test_at_rest_the_line_of_work_begins_late(clock: Clock) -> None:
+    pacer, computing = Pacer(), Computing(clock, None)
+    pacer.wait(computing, active=True, computing=True, moving=True)
+    before = clock.now
+    pacer.wait(computing, active=False, computing=True, moving=False)
+    assert clock.now - before == pytest.approx(0.1)
+    before = clock.now
+    pacer.wait(computing, active=False, computing=True, moving=False)
+    assert clock.now - before == pytest.approx(1.0 / 15.0)
+
+
+def test_an_idle_window_is_drawn_less_often(clock: Clock) -> None:
+    pacer, computing = Pacer(), Computing(clock, None)
+    before = clock.now
+    for _ in range(120):
+        pacer.wait(computing, active=False, computing=False, moving=False)
+    assert clock.now - before == pytest.approx(1.0 + 60 / 20.0, rel=0.05)

@@ -1,0 +1,185 @@
+"""The bench on tiny models, one go each: what it reports, not how fast anything is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stylesdf_core.engine.engine import Engine, Frame
+from stylesdf_core.errors import InputError, StyleSDFError
+from stylesdf_core.evaluation.bench.bench import check_only, figure_names, measure_subject
+from stylesdf_core.evaluation.bench.memory_probe import peak_memory
+from stylesdf_core.evaluation.bench.meshes import MeshTargets, compare_meshes
+from stylesdf_core.evaluation.bench.pictures import small_decode
+from stylesdf_core.evaluation.bench.report import Comparison
+from stylesdf_core.evaluation.bench.subjects import (
+    FULL,
+    Subject,
+    changing,
+    dragging,
+    heads_subject,
+    orbiting,
+    sliding,
+)
+from stylesdf_core.evaluation.bench.timing import (
+    BenchSettings,
+    Timed,
+    hausdorff,
+    in_turns,
+    picture_psnr,
+)
+from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.mesh.meshing import extract_surface
+from stylesdf_core.model.model import select_device
+from stylesdf_core.progress import drain
+from tests.models import save_tiny
+
+ONCE = BenchSettings(repeats=1, patience=0.0)
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    path = save_tiny(tmp_path_factory.mktemp("bench") / "tiny.safetensors")
+    return drain(heads_subject("cpu", str(path)))
+
+
+def test_pictures_are_compared(subject: Subject) -> None:
+    only = ("heads.volume", "heads.image", "heads.decode")
+    rows = drain(measure_subject(subject, only, ONCE))
+    names = [row.name for row in rows if isinstance(row, Comparison)]
+    suffixes = ("volume64", "image256", "image1024", "decode256")
+    assert names == [f"heads.{suffix}" for suffix in suffixes]
+    for row in rows:
+        assert isinstance(row, Comparison)
+        assert row.reference.median > 0.0
+        assert row.engine.median > 0.0
+        assert row.psnr is not None
+        assert row.psnr > 40.0
+        assert row.agreement is not None
+        assert row.agreement.max_error < 0.1
+        assert len(row.reference.seconds) == len(row.engine.seconds) == 1
+    assert "enlarged" in rows[2].note  # type: ignore[union-attr]
+
+
+def test_meshes_are_compared_in_voxels(subject: Subject) -> None:
+    targets = MeshTargets(voxels=1.0, percent=5.0)
+    comparison, distance, share = drain(compare_meshes("tiny", subject, 32, ONCE, targets))
+    assert isinstance(comparison, Comparison)
+    assert isinstance(distance, Figure)
+    assert isinstance(share, Figure)
+    assert comparison.agreement is not None
+    assert comparison.psnr is None
+    assert comparison.agreement.max_error == distance.value < 1.0
+    assert distance.reached is True
+    assert 5.0 < share.value <= 100.0  # a 32³ grid is hardly refined
+    assert share.reached is False
+
+
+def test_rates_and_first_passes_are_figures(subject: Subject) -> None:
+    only = ("heads.first", "heads.orbit", "heads.slide")
+    figures = drain(measure_subject(subject, only, ONCE))
+    units = {row.key: row.unit for row in figures if isinstance(row, Figure)}
+    assert units == {
+        "heads.first_pass": "ms",
+        "heads.first_pass_new": "ms",
+        "heads.first_pass_cold": "ms",
+        "heads.orbit256": "fps",
+        "heads.slide256": "fps",
+    }
+    for row in figures:
+        assert isinstance(row, Figure)
+        assert row.value > 0.0
+
+
+def test_full_size_rows_have_targets_on_a_cpu(subject: Subject) -> None:
+    full = replace(subject, name=FULL)
+    rows = drain(measure_subject(full, ("full.volume64", "full.image256"), ONCE))
+    assert [row.target_text for row in rows] == ["≥ 10×, ≥ 45 dB", "≥ 5×, ≥ 40 dB"]
+
+
+def test_only_the_first_pass_of_a_moving_camera_has_a_target(subject: Subject) -> None:
+    figures = drain(measure_subject(subject, ("heads.first",), ONCE))
+    assert [row.target_text for row in figures] == ["≤ 15 ms", "–", "–"]
+
+
+def test_decoding_is_measured_alone(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    passes = Engine.passes
+
+    def counted(*args: Any, **options: Any) -> Iterator[Frame]:
+        frames = list(passes(*args, **options))
+        counts.append(len(frames))
+        return iter(frames)
+
+    monkeypatch.setattr(Engine, "passes", counted)
+    small_decode(subject).engine(orbiting(0))
+    assert counts == [3]  # a preview, the volume render, the decoder
+
+
+def test_memory_is_measured_in_processes_of_their_own(subject: Subject) -> None:
+    (row,) = drain(measure_subject(subject, ("heads.memory",), ONCE))
+    assert isinstance(row, Figure)
+    assert 0.0 < row.value < 4096.0
+    assert row.high is not None
+    assert 0.0 < row.high < 4096.0
+    with pytest.raises(StyleSDFError, match=r"nothing\.pt"):
+        peak_memory("reference", "nothing.pt", select_device("cpu"))
+
+
+def test_paths_take_turns_until_patience_ends() -> None:
+    order: list[str] = []
+
+    def draw(name: str, seconds: float, value: float) -> Timed:
+        order.append(name)
+        return Timed(np.full((3, 2, 2), value, np.float32), seconds)
+
+    turns = drain(
+        in_turns(
+            lambda _: draw("plain", 2.0, 0.0),
+            lambda _: draw("engine", 0.5, 0.02),
+            orbiting,
+            BenchSettings(repeats=4, patience=3.0),
+        )
+    )
+    assert order == ["plain", "engine"] * 3 + ["engine"] * 2  # the first pair warms up
+    assert turns.reference.seconds == (2.0, 2.0)
+    assert turns.engine.seconds == (0.5,) * 4
+    assert turns.agreement.psnr == pytest.approx(40.0, abs=1e-3)
+    assert turns.agreement.max_error == pytest.approx(0.02)
+
+
+def test_psnr_takes_pictures_for_a_range_of_two() -> None:
+    flat = np.zeros((3, 4, 4), np.float32)
+    assert picture_psnr(flat + 0.2, flat) == pytest.approx(20.0, abs=1e-3)
+    assert picture_psnr(flat, flat) == 99.0
+
+
+def test_hausdorff_of_spheres_is_the_difference_of_their_radii() -> None:
+    inner, outer = (
+        drain(extract_surface(lambda p, r=r: np.linalg.norm(p, axis=1) - r, resolution=64))
+        for r in (0.080, 0.088)
+    )
+    edge = 0.24 / 63  # vertices of the two lie on grid lines, not opposite each other
+    assert 0.0079 < hausdorff(inner, outer) < 0.008 + edge
+    assert hausdorff(inner, inner) == 0.0
+
+
+def test_no_two_goes_draw_the_same() -> None:
+    for scenes in (orbiting, dragging, sliding, changing):
+        assert len({scenes(go) for go in range(-1, 50)}) == 51
+    assert len({scenes(go).identity for scenes in (orbiting, dragging) for go in (0, 1)}) == 1
+    assert sliding(0).camera == sliding(1).camera
+    assert changing(0).camera == changing(1).camera
+
+
+def test_names_can_be_chosen_by_their_beginning() -> None:
+    names = figure_names()
+    wanted = {f"{m}.{c}" for m in ("full", "heads") for c in ("volume64", "image256", "mesh128")}
+    assert wanted | {"full.image1024", "heads.image1024"} <= set(names)
+    check_only(["full", "heads.mesh"])
+    with pytest.raises(InputError, match=r"full\.volume64"):
+        check_only(["full", "body"])

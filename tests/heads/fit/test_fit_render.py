@@ -1,0 +1,128 @@
+"""The render phase: where its rays go, and what it holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.heads.fit.config import FitConfig, RenderConfig
+from stylesdf_core.heads.fit.data import USED_LATENTS, HeadBank, ViewBatch
+from stylesdf_core.heads.fit.end_to_end import EndToEndPhase
+from stylesdf_core.heads.fit.guides import Guides
+from stylesdf_core.heads.fit.init import initial_generator
+from stylesdf_core.heads.fit.render import RenderPhase, chosen_pixels
+from stylesdf_core.training import loop
+from stylesdf_core.training.loop import Models
+
+SIZE = 32
+
+
+def views_of_a_checkered_disk() -> ViewBatch:
+    """Two heads that are a disk each, plain on the left and checkered on the right."""
+    y, x = torch.meshgrid(*2 * [torch.linspace(-1.0, 1.0, 128)], indexing="ij")
+    disk = (x.square() + y.square() < 0.5).float()
+    checks = (torch.arange(128) // 2 % 2)[None] ^ (torch.arange(128) // 2 % 2)[:, None]
+    image = disk * torch.where(x > 0.0, checks.float(), 0.5)
+    covered = torch.nn.functional.adaptive_avg_pool2d(disk[None], 64)
+    zeros = torch.zeros(2)
+    images = image.expand(2, 3, 128, 128)
+    covered = covered.expand(2, 1, 64, 64)
+    return ViewBatch(
+        zeros, torch.zeros(2, 256), zeros, zeros, images, covered, torch.zeros_like(covered)
+    )
+
+
+def test_rays_of_interest_go_where_there_is_detail() -> None:
+    views, random = views_of_a_checkered_disk(), torch.Generator().manual_seed(0)
+    settings = RenderConfig(heads=2, rays=200, interest=1.0)
+    pixels = chosen_pixels(views, settings, SIZE, random)
+    assert pixels.shape == (2, 200)
+    assert all(len(row.unique()) == 200 for row in pixels), "no ray twice"
+    right = (pixels % SIZE >= SIZE // 2).float().mean()
+    assert right > 0.65
+    covered = torch.gather(views.coverage(SIZE).flatten(1), 1, pixels)
+    assert covered.mean() > 0.8
+
+
+def test_the_other_rays_go_anywhere() -> None:
+    views = views_of_a_checkered_disk()
+    random = torch.Generator().manual_seed(0)
+    halves = chosen_pixels(views, RenderConfig(heads=2, rays=100, interest=0.5), SIZE, random)
+    anywhere = torch.randint(SIZE**2, (2, 50), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(halves[:, :50], anywhere)
+    plain = chosen_pixels(views, RenderConfig(heads=2, rays=50), SIZE, random.manual_seed(0))
+    assert torch.equal(plain, anywhere), "runs that do not say draw what they always drew"
+
+
+def test_impossible_shares_are_refused() -> None:
+    with pytest.raises(InputError, match=r"render.interest must lie in \[0, 1\], not 1.5"):
+        RenderConfig(interest=1.5)
+
+
+def test_a_surface_that_was_moved_stays_there(tiny: FitConfig) -> None:
+    """A field shifted inwards: its points' distances are as wrong as they were without."""
+    losses, offsets = [], []
+    for moved in (0.0, 0.0016):
+        generator = initial_generator(tiny.generator(256), USED_LATENTS, 0)
+        with torch.no_grad():
+            generator.field.scalar_head.bias.add_(moved)
+            generator.field.sigmoid_beta.fill_(0.002)
+        config = replace(tiny, render=replace(tiny.render, interest=0.5))
+        phase = RenderPhase(Models.of(generator), HeadBank(Path(tiny.data)), config)
+        losses.append(phase.step(0)["distance"])
+        offsets.append(float(phase.supervision.surface.offset))
+    assert offsets[1] - offsets[0] == pytest.approx(0.0016, abs=1e-6)
+    torch.testing.assert_close(losses[0], losses[1], atol=1e-5, rtol=1e-4)
+
+
+def test_what_guides_taught_is_held(tiny: FitConfig) -> None:
+    """Readouts are found at the first step, and learn on with the field."""
+    generator = initial_generator(tiny.generator(256), USED_LATENTS, 0)
+    phase = RenderPhase(Models.of(generator), HeadBank(Path(tiny.data)), tiny)
+    guides = phase.supervision.guides
+    assert guides is not None
+    assert not guides.ready
+    losses = phase.step(0)
+    assert set(Guides.NAMES) <= set(losses)
+    assert guides.ready
+    before = guides.rest.weight.clone()
+    phase.step(1)
+    assert not torch.equal(guides.rest.weight, before)
+
+
+def test_a_checkpoint_from_before_surfaces_were_measured_is_resumed(tiny: FitConfig) -> None:
+    """It held its points to the true surface, and goes on to; readouts it lacks are found."""
+    phase, earlier = (
+        RenderPhase(
+            Models.of(initial_generator(tiny.generator(256), USED_LATENTS, 0)),
+            HeadBank(Path(tiny.data)),
+            tiny,
+        )
+        for _ in range(2)
+    )
+    earlier.step(0)
+    optimizers = {"field": earlier.optimizers["field"].state_dict()}
+    loop._restore_phase(phase, {"optimizers": optimizers, "networks": {}, "scalers": {}})
+    assert "rest" in phase.step(1)
+    assert float(phase.supervision.surface.offset) == 0.0
+    assert float(earlier.supervision.surface.offset) != 0.0
+
+
+def test_a_surface_is_measured_only_where_there_is_one(tiny: FitConfig) -> None:
+    """Renders that begin with an untrained field hold their points to the truth."""
+    bank, generator = (
+        HeadBank(Path(tiny.data)),
+        initial_generator(tiny.generator(256), USED_LATENTS, 0),
+    )
+    for steps, measured in ((0, False), (2, True)):
+        config = replace(tiny, points=replace(tiny.points, steps=steps))
+        for kind in (RenderPhase, EndToEndPhase):
+            if kind is EndToEndPhase:
+                config = replace(config, render=replace(config.render, steps=0))
+            phase = kind(Models.of(generator), bank, config)
+            phase.step(0)
+            assert (float(phase.supervision.surface.offset) != 0.0) == measured

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stylesdf_core.errors import CheckpointError
+from stylesdf_core.model.checkpoints import (
+    load_checkpoint,
+    published_layout,
+    save_published,
+    save_safetensors,
+)
+from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.published import to_published
+from tests.golden import layout, published_state
+from tests.models import tiny_generator
+
+
+def assert_equal_weights(one: Generator, other: Generator) -> None:
+    assert one.config == other.config
+    ours, theirs = one.state_dict(), other.state_dict()
+    assert ours.keys() == theirs.keys()
+    for key in ours:
+        torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("size", [256, 1024])
+def test_layout_is_the_published_one(size: int) -> None:
+    expected = {key: tuple(entry[0]) for key, entry in layout(f"layout_g_{size}").items()}
+    assert published_layout(GeneratorConfig(output_size=size)) == expected
+
+
+def test_renderer_only_layout_has_65_tensors() -> None:
+    keys = published_layout(GeneratorConfig(output_size=64))
+    assert len(keys) == 65
+    assert not any(key.startswith("decoder.") for key in keys)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+@pytest.mark.parametrize("changes", [{}, {"output_size": 64}, {"width": 40, "depth": 5}])
+def test_round_trip(tmp_path: Path, suffix: str, changes: dict[str, int]) -> None:
+    generator = tiny_generator(thumb_size=64, **({"output_size": 256} | changes))
+    path = tmp_path / f"model{suffix}"
+    save = save_published if suffix == ".pt" else save_safetensors
+    save(generator, path)
+    assert_equal_weights(load_checkpoint(path).generator, generator)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_hyperparameters_follow_from_shapes(tmp_path: Path) -> None:
+    path = tmp_path / "full.pt"
+    state = published_state("layout_g_256")
+    torch.save({"g": state, "d": {}, "g_ema": state}, path)
+    assert load_checkpoint(path).generator.config == GeneratorConfig(output_size=256)
+
+
+def test_ema_weights_are_preferred(tmp_path: Path) -> None:
+    live, ema = (
+        tiny_generator(thumb_size=64, output_size=64),
+        tiny_generator(thumb_size=64, output_size=64),
+    )
+    ema.field.sigmoid_beta.data.fill_(0.5)
+    torch.save({"g": to_published(live), "g_ema": to_published(ema)}, tmp_path / "both.pt")
+    assert float(load_checkpoint(tmp_path / "both.pt").generator.field.sigmoid_beta) == 0.5
+
+
+def test_half_precision_keeps_metadata(tmp_path: Path) -> None:
+    path = tmp_path / "half.safetensors"
+    save_safetensors(tiny_generator(), path, dtype=torch.float16, metadata={"directions": "heads"})
+    loaded = load_checkpoint(path)
+    assert loaded.metadata["directions"] == "heads"
+    assert loaded.generator.field.sigmoid_beta.dtype == torch.float32
+
+
+class Hostile:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (exec, ("raise SystemExit('this must never run')",))
+
+
+def test_pickled_code_is_refused_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "hostile.pt"
+    path.write_bytes(pickle.dumps({"g_ema": Hostile()}))
+    with pytest.raises(CheckpointError, match=r"hostile\.pt holds code"):
+        load_checkpoint(path)
+    torch.save({"g_ema": Hostile()}, path)
+    with pytest.raises(CheckpointError, match=r"hostile\.pt holds code"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+@pytest.mark.parametrize("kept", [0.0, 0.2, 0.9])
+def test_truncated_files(tmp_path: Path, suffix: str, kept: float) -> None:
+    path = tmp_path / f"short{suffix}"
+    save = save_published if suffix == ".pt" else save_safetensors
+    save(tiny_generator(thumb_size=64, output_size=128), path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(CheckpointError, match=f"short{suffix}"):
+        load_checkpoint(path)
+
+
+def test_mismatched_shapes_are_listed(tmp_path: Path) -> None:
+    state = to_published(tiny_generator(thumb_size=64, output_size=64))
+    state["renderer.network.sigma_linear.bias"] = torch.zeros(7)
+    del state["style.1.bias"]
+    torch.save({"g_ema": state}, tmp_path / "odd.pt")
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(tmp_path / "odd.pt")
+    message = str(caught.value)
+    assert "style.1.bias is missing" in message
+    assert "sigma_linear.bias should be (1,) and is (7,)" in message
+
+
+def test_files_of_other_programs(tmp_path: Path) -> None:
+    torch.save({"state": {"layer.weight": torch.zeros(2)}}, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match="not a StyleSDF generator"):
+        load_checkpoint(tmp_path / "other.pt")
+    from safetensors.torch import save_file
+
+    save_file({"layer.weight": torch.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(CheckpointError, match=r"first keys are layer\.weight"):
+        load_checkpoint(tmp_path / "other.safetensors")
+    (tmp_path / "text.txt").write_text("weights")
+    with pytest.raises(CheckpointError, match=r"not '\.txt'"):
+        load_checkpoint(tmp_path / "text.txt")
+    with pytest.raises(CheckpointError, match="There is no file"):
+        load_checkpoint(tmp_path / "missing.pt")
+
+
+def test_nan_weights_are_refused(tmp_path: Path) -> None:
+    generator = tiny_generator()
+    generator.field.rgb_head.bias.data[0] = float("nan")
+    save_safetensors(generator, tmp_path / "nan.safetensors")
+    with pytest.raises(CheckpointError, match=r"field\.rgb_head\.bias holds NaN"):
+        load_checkpoint(tmp_path / "nan.safetensors")
+
+
+def test_garbage_gets_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "garbage.pt"
+    source = np.random.default_rng(0)
+    whole = io.BytesIO()
+    torch.save({"g_ema": to_published(tiny_generator(thumb_size=64, output_size=64))}, whole)
+    for trial in range(60):
+        data = bytearray(whole.getvalue() if trial % 2 else source.bytes(200))
+        for _ in range(20):
+            data[int(source.integers(min(len(data), 4000)))] = int(source.integers(256))
+        path.write_bytes(bytes(data))
+        with contextlib.suppress(CheckpointError):  # a flipped weight bit may still load
+            load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "state", [{1: torch.zeros(2)}, {"renderer.sigmoid_beta": torch.zeros(())}, [1, 2], None]
+)
+def test_odd_contents_get_one_clear_error(tmp_path: Path, state: object) -> None:
+    torch.save({"g_ema": state}, tmp_path / "odd.pt")
+    with pytest.raises(CheckpointError, match=r"odd\.pt"):
+        load_checkpoint(tmp_path / "odd.pt")

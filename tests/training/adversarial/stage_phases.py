@@ -1,0 +1,200 @@
+"""Tiny phases of the adversarial stages, and the gradients of one of their steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from stylesdf_core.model.checkpoints import save_safetensors
+from stylesdf_core.model.config import GeneratorConfig, to_json
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.progress import drain
+from stylesdf_core.training.adversarial.config import (
+    DecoderStageConfig,
+    ImageLosses,
+    ImagesConfig,
+    JointConfig,
+    PosesConfig,
+    RendererConfig,
+    RunConfig,
+    SphereConfig,
+    SphereInitConfig,
+    VolumeLosses,
+)
+from stylesdf_core.training.adversarial.decoder_phase import DecoderPhase
+from stylesdf_core.training.adversarial.joint_phase import JointPhase
+from stylesdf_core.training.adversarial.real_images import RealImages, Share, open_real_images
+from stylesdf_core.training.adversarial.snapshots import Snapshots
+from stylesdf_core.training.adversarial.surroundings import Surroundings
+from stylesdf_core.training.adversarial.volume_phase import VolumePhase
+from stylesdf_core.training.loop import Models
+from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.world import World
+
+WHOLE = GeneratorConfig(
+    z_dim=8, width=8, depth=1, thumb_size=8, output_size=16, channel_multiplier=1, samples=4
+)
+THUMB = replace(WHOLE, output_size=8)
+RUN = RunConfig(
+    device="cpu",
+    precision="float32",
+    record_every=1,
+    evaluate_every=4,
+    checkpoint_every=2,
+    keep=2,
+    ema=0.9,
+)
+VOLUME = VolumeLosses(discriminator_channels=8, r1_every=2)
+AnyPhase: TypeAlias = VolumePhase | DecoderPhase | JointPhase
+KINDS = ("renderer", "decoder", "joint")
+Config: TypeAlias = RendererConfig | DecoderStageConfig | JointConfig
+
+
+def write_images(folder: Path) -> None:
+    """Twenty pictures of noise, a little larger than the whole model's."""
+    folder.mkdir(exist_ok=True)
+    source = np.random.default_rng(0)
+    for index in range(20):
+        pixels = source.integers(0, 256, (18, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+
+
+def write_weights(path: Path) -> None:
+    """A whole model for the later stages to start from."""
+    torch.manual_seed(3)
+    save_safetensors(Generator(WHOLE), path)
+
+
+def stage_config(name: str, folder: Path) -> Config:
+    """A stage on the images and the weights that lie in ``folder``."""
+    images = ImagesConfig(str(folder / "images"), workers=1)
+    init = str(folder / "whole.safetensors")
+    image = ImageLosses(widest=8, r1_every=2, path_every=2)
+    configs: dict[str, Callable[[], Config]] = {
+        "renderer": lambda: RendererConfig(
+            images=images,
+            generator=THUMB,
+            sphere=SphereConfig(steps=2, batch=2, rays=4),
+            volume=VOLUME,
+            run=RUN,
+            steps=4,
+            batch=4,
+            chunk=2,
+        ),
+        "decoder": lambda: DecoderStageConfig(
+            images=images,
+            init=init,
+            generator=WHOLE,
+            image=image,
+            run=RUN,
+            steps=4,
+            batch=8,
+            chunk=4,
+        ),
+        "joint": lambda: JointConfig(
+            images=images,
+            init=init,
+            generator=WHOLE,
+            volume=replace(VOLUME, geometry_rays=5),
+            image=image,
+            run=RUN,
+            steps=4,
+            batch=8,
+            chunk=4,
+        ),
+    }
+    return configs[name]()
+
+
+def images_of(config: Config, share: Share | None = None) -> RealImages:
+    size = config.generator.output_size
+    images, _ = drain(
+        open_real_images(config.images, size, 8, config.batch, seed=0, share=share or Share())
+    )
+    return images
+
+
+def phase_of(config: Config, world: World | None = None, seed: int = 5) -> AnyPhase:
+    """A phase in float64, so that only a wrong sum can differ."""
+    torch.manual_seed(seed)
+    generator = Generator(config.generator).double()
+    for key, value in generator.named_parameters():
+        if key.endswith("noise_strength"):
+            value.data.fill_(0.3)  # starts at 0, where wrong noise would not show
+    models = Models.of(generator)
+    world = world or World(0, 1, torch.device("cpu"))
+    poses = PosesConfig()
+    around = Surroundings(world, config.run, poses, Snapshots(poses, 0))
+    images = images_of(config, world.share)
+    kinds: dict[type[Any], Callable[..., Any]] = {
+        RendererConfig: VolumePhase,
+        DecoderStageConfig: DecoderPhase,
+        JointConfig: JointPhase,
+    }
+    phase: AnyPhase
+    phase = kinds[type(config)](models, around, config, images)
+    for network in phase.networks.values():
+        network.double()
+    return phase
+
+
+def gradients(phase: AnyPhase, index: int) -> dict[str, Tensor]:
+    if isinstance(phase, JointPhase):
+        phase.accumulate_discriminators(index)
+    else:
+        phase.accumulate_discriminator(index)
+    found = _gradients(phase.networks)
+    for network in phase.networks.values():
+        network.zero_grad()
+    phase.accumulate_generator(index)
+    return found | _gradients({"generator": phase.models.live})
+
+
+def _gradients(networks: dict[str, nn.Module]) -> dict[str, Tensor]:
+    return {
+        f"{name}.{key}": value.grad.clone()
+        for name, network in networks.items()
+        for key, value in network.named_parameters()
+        if value.grad is not None
+    }
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Everything in float64, so that only a wrong sum can differ."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with patch.object(torch.Tensor, "float", torch.Tensor.double):
+            yield
+    finally:
+        torch.set_default_dtype(default)
+
+
+def assert_same_gradients(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    assert {key.split(".")[0] for key in expected} > {"generator"}
+    for key, value in expected.items():
+        scale = float(value.abs().max())
+        torch.testing.assert_close(found[key], value, rtol=1e-6, atol=1e-9 + 1e-7 * scale)
+
+
+def start(folder: Path, config: Config | SphereInitConfig) -> RunDir:
+    run = RunDir(folder)
+    run.write_config(to_json(config))
+    return run
+
+
+def state(run: RunDir) -> dict[str, Any]:
+    saved = run.load_checkpoint()
+    assert saved is not None
+    return saved

@@ -1,0 +1,196 @@
+"""What guards a stage: roll-backs, full disks, best checkpoints, and mistakes refused early."""
+
+from __future__ import annotations
+
+import errno
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.progress import drain
+from stylesdf_core.training import loop
+from stylesdf_core.training.adversarial import volume_terms
+from stylesdf_core.training.adversarial.config import (
+    DecoderStageConfig,
+    ImagesConfig,
+    RendererConfig,
+)
+from stylesdf_core.training.adversarial.snapshots import Snapshots
+from stylesdf_core.training.adversarial.stages import run_stage
+from stylesdf_core.training.adversarial.volume_phase import VolumePhase
+from stylesdf_core.training.loop import Models
+from stylesdf_core.training.run_dir import RunDir
+from tests.training.adversarial.stage_phases import RUN, THUMB, WHOLE, start, state
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
+    """Make the pose loss NaN at those calls (two of them a step and chunk)."""
+    plain, count = volume_terms.pose_loss, 0
+
+    def broken(predicted: Tensor, truth: Tensor) -> Tensor:
+        nonlocal count
+        count += 1
+        return plain(predicted, truth) * (math.nan if count in calls else 1.0)
+
+    monkeypatch.setattr(volume_terms, "pose_loss", broken)
+
+
+def test_a_diverged_step_rolls_back_once_and_goes_on(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison(monkeypatch, {10})
+    run = start(tmp_path / "run", renderer)
+    result = drain(run_stage(run))
+    assert result.finished
+    events = [r["event"] for r in run.read_stats() if "event" in r]
+    assert events[-1] == "rolled back: 'd_pose' of phase 'renderer' became nan"
+    assert state(run)["attempt"] == 1
+    steps = [r["step"] for r in run.read_stats() if "seconds" in r]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_run_that_diverges_again_stops_with_a_reason(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison(monkeypatch, set(range(9, 100)))
+    run = start(tmp_path / "run", renderer)
+    with pytest.raises(TrainingError, match=r"became .* at step 5 again, after a roll-back"):
+        drain(run_stage(run))
+    saved = state(run)
+    assert saved["step"] == 4
+    assert all(torch.isfinite(value).all() for value in saved["live"].values())
+
+
+def test_an_exploding_gradient_counts_as_divergence(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    run = start(tmp_path / "run", replace(renderer, run=replace(RUN, max_gradient_norm=1e-12)))
+    message = r"gradient_norm' of phase 'sphere' became inf at step 1\. There is no checkpoint"
+    with pytest.raises(TrainingError, match=message):
+        drain(run_stage(run))
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError])
+def test_a_full_disk_ends_the_run_with_the_last_checkpoint_intact(
+    error: Any, tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, count = torch.save, 0
+
+    def full(value: Any, path: Path) -> None:
+        nonlocal count
+        count += 1
+        if count == 2:
+            Path(path).write_bytes(b"half")
+            raise error
+        save(value, path)
+
+    run = start(tmp_path / "run", renderer)
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match=r"step-00000002\.pt, is intact. Make room"):
+        drain(run_stage(run))
+    assert state(run)["step"] == 2
+    assert not [file for file in run.checkpoints.iterdir() if ".tmp" in file.name]
+    assert drain(run_stage(run)).finished
+
+
+def test_too_little_memory_is_said_with_its_remedy(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(VolumePhase, "step", full)
+    with pytest.raises(TrainingError, match=r"more memory than cpu has; .* smaller --chunk"):
+        drain(run_stage(start(tmp_path / "run", renderer)))
+
+
+def test_a_roll_back_forgets_the_score_of_what_it_undoes() -> None:
+    models = Models.of(Generator(THUMB))
+    run = loop._Run(RunDir(Path("x")), models, {}, None, score=1.0)
+    weights = models.live.state_dict()
+    run.restore({"step": 3, "phase": "renderer", "live": weights, "ema": weights})
+    assert run.score == math.inf
+
+
+def test_the_best_checkpoint_outlives_the_newest(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The second is the stage's beginning, of which no checkpoint is written.
+    scores = iter([5.0, 0.5, 1.0, 3.0, 4.0, 5.0, 6.0])
+    monkeypatch.setattr(Snapshots, "write", lambda *_: {"swd": next(scores)})
+    config = replace(
+        renderer, steps=10, run=replace(RUN, evaluate_every=2, checkpoint_every=2, keep=1)
+    )
+    run = start(tmp_path / "run", config)
+    drain(run_stage(run))
+    best, latest = run.best("ema"), run.latest("ema")
+    assert best is not None
+    assert latest is not None
+    assert best.name == "ema-00000004.safetensors"
+    assert sorted(file.name for file in run.checkpoints.glob("ema-*")) == [best.name, latest.name]
+
+
+def test_a_stage_is_measured_before_its_first_step_and_only_once(
+    tmp_path: Path, renderer: RendererConfig, decoder: DecoderStageConfig
+) -> None:
+    for config, first in ((renderer, 2), (decoder, 0)):
+        run = start(tmp_path / config.stage, config)
+        drain(run_stage(run))
+        measured = [record for record in run.read_stats() if "frechet" in record]
+        assert [record["step"] for record in measured] == [first, 4, first + 4][: 2 + (first > 0)]
+        assert {record["phase"] for record in measured} == {config.stage}
+        assert all(record["frechet"] > 0 and "swd" in record for record in measured)
+
+
+def test_a_run_that_was_killed_after_measuring_its_start_does_not_measure_it_again(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    whole = start(tmp_path / "whole", renderer)
+    drain(run_stage(whole))
+    run = start(tmp_path / "killed", renderer)
+    operation = run_stage(run)
+    while not any("swd" in record for record in run.read_stats()):
+        next(operation)
+    operation.close()
+    drain(run_stage(run))
+    assert [r["frechet"] for r in run.read_stats() if "frechet" in r] == pytest.approx(
+        [r["frechet"] for r in whole.read_stats() if "frechet" in r], rel=1e-4
+    )
+
+
+def test_mistakes_are_refused_before_the_first_step(
+    tmp_path: Path, renderer: RendererConfig, decoder: DecoderStageConfig
+) -> None:
+    run = start(tmp_path / "few", replace(renderer, batch=24))
+    with pytest.raises(InputError, match="holds 20 usable images and a batch has 24"):
+        drain(run_stage(run))
+    run = start(tmp_path / "small", replace(decoder, generator=replace(WHOLE, output_size=64)))
+    with pytest.raises(InputError, match=r"holds 0 usable images .* half of 64"):
+        drain(run_stage(run))
+    (tmp_path / "empty").mkdir()
+    empty = replace(renderer, images=ImagesConfig(str(tmp_path / "empty")))
+    with pytest.raises(InputError, match="holds no images"):
+        drain(run_stage(start(tmp_path / "none", empty)))
+    other = replace(decoder, generator=replace(WHOLE, width=16))
+    with pytest.raises(InputError, match="another architecture"):
+        drain(run_stage(start(tmp_path / "other", other)))
+    with pytest.raises(InputError, match="multiple of chunk"):
+        replace(renderer, chunk=3)
+    with pytest.raises(InputError, match="multiple of 4"):
+        replace(decoder, chunk=2)
+    assert not (tmp_path / "few" / "checkpoints").exists()
+
+
+def test_an_older_checkpoint_without_the_new_entries_is_resumed() -> None:
+    models = Models.of(Generator(THUMB))
+    run = loop._Run(RunDir(Path("x")), models, {}, None)
+    weights = models.live.state_dict()
+    run.restore({"step": 3, "phase": "points", "live": weights, "ema": weights})
+    assert (run.step, run.attempt, run.best) == (3, 0, math.inf)

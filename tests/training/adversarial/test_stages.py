@@ -1,0 +1,328 @@
+"""The stages that train from images: they run, resume, guard themselves, and chunk exactly."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.config import from_json, to_json
+from stylesdf_core.model.model_zoo import resolve
+from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
+from stylesdf_core.model.networks.film_siren import SirenField
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.progress import drain
+from stylesdf_core.training.adversarial.config import (
+    PRESETS,
+    STAGES,
+    DecoderStageConfig,
+    ImageLosses,
+    ImagesConfig,
+    PosesConfig,
+    Precision,
+    RendererConfig,
+    SphereConfig,
+    SphereInitConfig,
+    VolumeLosses,
+)
+from stylesdf_core.training.adversarial.draws import draw_fakes, seeded
+from stylesdf_core.training.adversarial.stages import inherit, run_stage
+from stylesdf_core.training.adversarial.volume_phase import VolumePhase
+from stylesdf_core.training.adversarial.volume_terms import ray_points, render_fakes
+from stylesdf_core.training.losses import sphere_loss
+from tests.golden import published_state, reference_discriminator
+from tests.training.adversarial.stage_phases import (
+    KINDS,
+    RUN,
+    THUMB,
+    VOLUME,
+    WHOLE,
+    assert_same_gradients,
+    double_precision,
+    gradients,
+    phase_of,
+    stage_config,
+    start,
+    state,
+)
+
+
+def assert_same(one: Any, other: Any, where: str = "") -> None:
+    if isinstance(one, Tensor):
+        assert torch.equal(one, other), where
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_same(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, (list, tuple)):
+        for index, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_same(a, b, f"{where}[{index}]")
+    else:
+        assert one == other, where
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_configs_round_trip(name: str, folder: Path) -> None:
+    config = stage_config(name, folder)
+    assert from_json(STAGES[name], json.loads(json.dumps(to_json(config)))) == config
+
+
+def test_defaults_are_the_papers_numbers() -> None:
+    stage1 = RendererConfig(images=ImagesConfig("x"))
+    assert (stage1.batch, stage1.steps, stage1.sphere.steps) == (24, 200_000, 10_000)
+    assert (stage1.volume.generator_rate, stage1.volume.discriminator_rate) == (2e-5, 2e-4)
+    assert (stage1.volume.pose, stage1.volume.eikonal) == (15.0, 0.1)
+    assert (stage1.volume.minimal_surface, stage1.volume.r1) == (0.05, 10.0)
+    stage2 = DecoderStageConfig(images=ImagesConfig("x"), init="y")
+    assert (stage2.batch, stage2.steps) == (32, 300_000)
+    assert stage2.image == ImageLosses(10.0, 16, 2.0, 4, 0.9, 0.002)
+    assert stage2.run.ema == pytest.approx(0.5 ** (32 / 10000))
+    assert PRESETS["afhq"].poses.azimuth_std == 0.15
+    assert PRESETS["afhq"].image.r1 == 50.0
+    assert set(PRESETS) == {"ffhq", "afhq", "heads", "tiny"}
+
+
+def test_renderer_makes_its_sphere_and_leaves_what_the_folder_promises(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    run = start(tmp_path / "run", renderer)
+    result = drain(run_stage(run))
+    assert result.finished
+    assert result.step == 6
+    records = run.read_stats()
+    assert {record["phase"] for record in records if "phase" in record} == {"sphere", "renderer"}
+    assert all("step" in record for record in records)
+    last = [record for record in records if "g_adversarial" in record][-1]
+    for name in (
+        "beta", "scalar_min", "scalar_max", "no_crossing", "score_real", "score_fake", "eikonal",
+        "minimal_surface", "g_pose", "d_pose", "images_per_second", "eta_hours", "peak_memory_gb",
+    ):  # fmt: skip
+        assert math.isfinite(last[name]), name
+    assert "20 images" in records[0]["event"]
+    for suffix in (".png", "-thumb.png"):
+        with Image.open(run.path / "samples" / f"00000006{suffix}") as grid:
+            assert grid.size == (8 * 8, 4 * 8)
+    assert list((run.path / "tensorboard").glob("events*"))
+    assert sorted(state(run)) == [
+        "attempt", "best", "config", "ema", "live", "networks", "optimizers", "phase", "random",
+        "scalers", "step",
+    ]  # fmt: skip
+    assert run.best("ema") is not None
+    assert resolve(run.path).path == run.latest("ema"), "a run's folder is a model"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_stop_and_resume_equals_uninterrupted(name: str, tmp_path: Path, folder: Path) -> None:
+    """Bit for bit: weights, averages, optimizers and discriminators."""
+    config = stage_config(name, folder)
+    whole, parts = start(tmp_path / "whole", config), start(tmp_path / "parts", config)
+    drain(run_stage(whole))
+    rounds, finished = 0, False
+    while not finished:
+        operation = run_stage(parts)
+        progress = next(operation)
+        while not progress.message.startswith(("sphere", name)):
+            progress = next(operation)
+        parts.request_stop()
+        finished = drain(operation).finished
+        rounds += 1
+        assert rounds < 8
+    assert rounds > 1
+    ours = {k: v for k, v in state(parts).items() if k != "config"}
+    assert_same({k: v for k, v in state(whole).items() if k != "config"}, ours)
+    steps = [r["step"] for r in parts.read_stats() if "seconds" in r]
+    assert steps == sorted(set(steps))
+
+
+def test_frozen_parts_stay(tmp_path: Path, decoder: DecoderStageConfig) -> None:
+    run = start(tmp_path / "run", decoder)
+    drain(run_stage(run))
+    before = load_checkpoint(decoder.init).generator.state_dict()
+    after = state(run)["live"]
+    for key, value in before.items():
+        same = torch.equal(value, after[key])
+        assert same or key.startswith("decoder."), key
+    assert not torch.equal(
+        before["decoder.convs.0.conv.weight"], after["decoder.convs.0.conv.weight"]
+    )
+    assert float(state(run)["networks"]["path_mean"]["mean"]) > 0
+
+
+def test_density_field_trains_without_the_sdf_losses(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    config = replace(renderer, generator=replace(THUMB, field="density"))
+    run = start(tmp_path / "run", config)
+    result = drain(run_stage(run))
+    assert result.step == 4, "no sphere"
+    last = [r for r in run.read_stats() if "g_adversarial" in r][-1]
+    assert not {"eikonal", "minimal_surface", "beta", "no_crossing"} & set(last)
+    assert load_checkpoint(result.weights).generator.config.field == "density"
+
+
+def test_without_eikonal_the_minimal_surface_stays(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    for rays in (0, 5):
+        config = replace(renderer, volume=replace(VOLUME, eikonal=0.0, geometry_rays=rays))
+        run = start(tmp_path / f"run{rays}", config)
+        drain(run_stage(run))
+        last = [r for r in run.read_stats() if "g_adversarial" in r][-1]
+        assert "eikonal" not in last
+        assert last["minimal_surface"] > 0
+
+
+def test_sphere_init_approaches_a_sphere(tmp_path: Path, renderer: RendererConfig) -> None:
+    sphere = SphereConfig(steps=60, batch=4, rays=16, learning_rate=3e-3)
+    run_config = replace(RUN, evaluate_every=100, checkpoint_every=100)
+    config = SphereInitConfig(generator=THUMB, sphere=sphere, run=run_config)
+    run = start(tmp_path / "sphere", config)
+    drain(run_stage(run))
+    losses = [record["sphere"] for record in run.read_stats() if "sphere" in record]
+    assert losses[-1] < 0.5 * losses[0]
+    started = start(tmp_path / "run", replace(renderer, init=str(run.path)))
+    result = drain(run_stage(started))
+    assert result.step == renderer.steps, "no second sphere"
+
+
+def test_the_anchor_is_the_spheres_loss_and_fades(renderer: RendererConfig) -> None:
+    weights = replace(VOLUME, geometry_rays=5, anchor=30.0, anchor_steps=10)
+    assert [weights.anchor_at(step) for step in (0, 5, 10, 99)] == [30.0, 15.0, 0.0, 0.0]
+    assert VolumeLosses().anchor_at(0) == 0.0, "not the paper's"
+    with pytest.raises(InputError, match="geometry_rays"):
+        replace(VOLUME, anchor=1.0)
+    with double_precision():
+        phase = phase_of(replace(renderer, volume=weights))
+        assert isinstance(phase, VolumePhase)
+        fakes = phase.draw(0, 14)
+        live = phase.models.live
+        free, held = (phase.g_terms(fakes, weight)["loss"].item() for weight in (0.0, 2.0))
+        points = ray_points(live, fakes)
+        sphere = sphere_loss(live.field.scalar(points, live.mapping(fakes.z)), points, 0.06)
+    assert held - free == pytest.approx(2.0 * sphere.item())
+
+
+def test_colours_may_be_kept_from_knowing_the_camera(renderer: RendererConfig) -> None:
+    poses = PosesConfig(static_viewdirs=True)
+    with double_precision(), torch.no_grad():
+        phase = phase_of(renderer)
+        assert isinstance(phase, VolumePhase)
+        live = phase.models.live
+        fakes = draw_fakes(seeded(1), 4, live.config, poses)[:2].to(torch.device("cpu"))
+        assert fakes.static_viewdirs
+        w = live.mapping(fakes.z)
+        static = render_fakes(live, w, fakes)
+        world = render_fakes(live, w, replace(fakes, static_viewdirs=False))
+    assert torch.equal(static.scalar, world.scalar), "the same shapes"
+    assert not torch.equal(static.rgb, world.rgb)
+    assert not PosesConfig().static_viewdirs, "not the paper's"
+
+
+# --- chunks ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_chunks_give_the_gradients_of_the_whole_batch(name: str, folder: Path) -> None:
+    config = stage_config(name, folder)
+    config = replace(config, batch=4 * config.chunk)  # so that half batches have chunks too
+    with double_precision():
+        whole = gradients(phase_of(replace(config, chunk=config.batch)), 2)
+        chunked = gradients(phase_of(config), 2)
+    assert_same_gradients(chunked, whole)
+
+
+def test_recomputed_activations_give_the_same_gradients_for_less_memory() -> None:
+    generator = Generator(WHOLE)
+    fakes = draw_fakes(torch.Generator().manual_seed(0), 2, WHOLE, PosesConfig(), rays=2)
+    found, kept = [], []
+    for recompute in (False, True):
+        held: list[int] = []
+
+        def keep(value: Tensor, held: list[int] = held) -> Tensor:
+            held.append(value.numel())
+            return value
+
+        generator.zero_grad()
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+            w = generator.mapping(fakes.z)
+            render = render_fakes(generator, w, fakes, recompute=recompute)
+        (render.rgb.square().mean() + render.features.mean()).backward()
+        found.append({k: v.grad for k, v in generator.field.named_parameters()})
+        kept.append(sum(held))
+    for key, value in found[0].items():
+        torch.testing.assert_close(found[1][key], value)
+    assert kept[1] < 0.1 * kept[0]
+
+
+# --- precision and initial weights -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_trains_but_not_the_field(
+    precision: Precision, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    plain = SirenField.trunk_features
+
+    def watched(field: SirenField, points: Tensor, w: Tensor) -> Tensor:
+        seen.add(torch.is_autocast_enabled("cpu"))
+        return plain(field, points, w)
+
+    monkeypatch.setattr(SirenField, "trunk_features", watched)
+    config = replace(stage_config("joint", folder), steps=2)
+    run = start(tmp_path / "run", replace(config, run=replace(RUN, precision=precision)))
+    assert drain(run_stage(run)).finished
+    assert seen == {False}
+    scalers = state(run)["scalers"].values()
+    assert all(bool(scaler.get("scale")) == (precision == "float16") for scaler in scalers)
+    assert all(value.dtype == torch.float32 for value in state(run)["live"].values())
+
+
+def test_going_on_from_a_run_takes_its_discriminator_along(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    first = start(tmp_path / "first", renderer)
+    drain(run_stage(first))
+    judge = state(first)["networks"]["volume_discriminator"]
+    still = replace(VOLUME, discriminator_rate=0.0)
+    second = start(
+        tmp_path / "second", replace(renderer, init=str(first.path), volume=still, steps=1)
+    )
+    drain(run_stage(second))
+    assert_same(state(second)["networks"]["volume_discriminator"], judge)
+
+
+def test_a_published_files_discriminator_is_taken_along(tmp_path: Path) -> None:
+    torch.save({"d": published_state("layout_d_volume"), "g": {}}, tmp_path / "published.pt")
+    judge, small = VolumeDiscriminator(), VolumeDiscriminator(16, 8)
+    before = copy.deepcopy(small.state_dict())
+    inherit(str(tmp_path / "published.pt"), {"volume_discriminator": judge})
+    assert_same(judge.state_dict(), reference_discriminator("layout_d_volume").state_dict())
+    inherit(str(tmp_path / "published.pt"), {"volume_discriminator": small})
+    assert_same(small.state_dict(), before)
+
+
+def test_resuming_needs_no_initial_weights_any_more(
+    tmp_path: Path, decoder: DecoderStageConfig
+) -> None:
+    own = tmp_path / "own.safetensors"
+    shutil.copy(decoder.init, own)
+    run = start(tmp_path / "run", replace(decoder, init=str(own)))
+    operation = run_stage(run)
+    while not next(operation).message.startswith("decoder"):
+        pass
+    run.request_stop()
+    assert not drain(operation).finished
+    own.unlink()
+    assert drain(run_stage(run)).finished
