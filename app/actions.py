@@ -10,9 +10,9 @@ from typing import Literal, Protocol
 from app.state import exports
 from app.state.workbench import Workbench
 from app.widgets.dialogs import Dialogs
+from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 
 _STEP = math.radians(4.0)
-MODEL_SUFFIXES = (".safetensors", ".pt", ".pth")
 SESSION_SUFFIXES = (".json", ".png", ".gif", ".glb", ".obj", ".ply")
 Page = Literal["explore", "train"]
 FONT_SCALES = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
@@ -106,7 +106,7 @@ class Actions:
         recent = self.bench.settings.recent_models
         folder = Path(recent[0]).parent if recent else Path.home()
         self.dialogs.open_file(
-            "Open a model", folder, MODEL_SUFFIXES, lambda path: self.bench.open_model(str(path))
+            "Open a model", folder, WEIGHT_SUFFIXES, lambda path: self.bench.open_model(str(path))
         )
 
     def choose_export_folder(self) -> None:

@@ -22,8 +22,9 @@ from app.workers.model_loader import Loading, ModelSlot
 from app.workers.workers import Job, JobQueue, JobState
 from stylesdf_core.errors import EmptySurfaceError, GraphicsError, StyleSDFError
 from stylesdf_core.files import write_text
+from stylesdf_core.mesh.sessions import read_scene
 from stylesdf_core.model.latents import LatentDirection
-from stylesdf_core.scene.scene import SHIPPED_MODEL, Scene, View, read_scene
+from stylesdf_core.scene.scene import SHIPPED_MODEL, Scene, View
 
 if TYPE_CHECKING:
     from stylesdf_core.model.model import Model
@@ -126,17 +127,22 @@ class Workbench:
     @property
     def load_problem(self) -> Problem | None:
         """Why the last model could not be opened."""
-        problem, failed = self.models.problem, self.models.failed
-        if problem is None or failed is None:
+        failed = self.models.failed
+        if failed is None:
             return None
-        again = Remedy("Try again", lambda: self.models.load(failed.reference, adopt=failed.adopt))
+        loading, error = failed.loading, failed.error
+        reference = loading.reference
+        again = Remedy("Try again", lambda: self.models.load(reference, adopt=loading.adopt))
+        remedies: tuple[Remedy, ...] = (again,)
         if self.models.reference:
             stay = Remedy(f"Stay with {self.models.name}", self._stay_with_loaded)
-            return replace(problem, remedies=(stay, again))
-        if failed.reference != SHIPPED_MODEL:
+            remedies = (stay, again)
+        elif reference != SHIPPED_MODEL:
             shipped = Remedy("Open the shipped face", lambda: self.open_model(SHIPPED_MODEL))
-            return replace(problem, remedies=(shipped, again))
-        return replace(problem, remedies=(again,))
+            remedies = (shipped, again)
+        text = str(error) if isinstance(error, StyleSDFError) else describe(error)[1]
+        title = f"{Path(reference).name} cannot be opened"
+        return Problem(title, text, remedies, details(error))
 
     @property
     def picture_problem(self) -> Problem | None:

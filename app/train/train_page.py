@@ -8,7 +8,6 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.actions import MODEL_SUFFIXES
 from app.explore.overlay import show_file
 from app.train.panels.curves import CurvesPanel
 from app.train.panels.new_run import NewRunPanel
@@ -23,6 +22,7 @@ from app.widgets.backdrop import Rectangle
 from app.widgets.dialogs import Dialogs
 from app.widgets.texture import PictureTexture
 from app.widgets.ui import Ui
+from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 
 _LEFT, _RIGHT, _GAP, _PADDING = 284, 332, 6, 12
 _TOP = 26  # the menu bar's
@@ -248,6 +248,6 @@ class TrainPage:
         self._dialogs.open_file(
             "Weights to start from",
             self._training.folder,
-            MODEL_SUFFIXES,
+            WEIGHT_SUFFIXES,
             lambda path: self._training.new.change(init=str(path)),
         )

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.state.problems import Problem, describe, details
 from app.workers.workers import LatestWorker, Work
-from stylesdf_core.errors import StyleSDFError
 
 if TYPE_CHECKING:
     from stylesdf_core.model.model import Model
@@ -49,14 +47,21 @@ class Loading:
     since: float = field(default_factory=time.monotonic, compare=False)
 
 
+@dataclass(frozen=True)
+class FailedLoad:
+    """A load that ended in an error."""
+
+    loading: Loading
+    error: BaseException
+
+
 class ModelSlot:
     """The loaded model, and the one on its way; a failed load leaves the loaded one in place.
 
     Attributes:
         reference: how the loaded model was asked for; empty while there is none.
         devices: those of :data:`DEVICES` that this machine has.
-        failed: the load that went wrong last, until another begins.
-        problem: what went wrong; shown as long as it stands here.
+        failed: the load that went wrong last, until another begins, and its error.
     """
 
     def __init__(self) -> None:
@@ -64,8 +69,7 @@ class ModelSlot:
         self.reference = ""
         self.devices: tuple[str, ...] = ("auto", "cpu")
         self.loading: Loading | None = None
-        self.failed: Loading | None = None
-        self.problem: Problem | None = None
+        self.failed: FailedLoad | None = None
         self._worker: LatestWorker[str, LoadStep] = LatestWorker("model-loader", _prepare)
 
     @property
@@ -75,12 +79,12 @@ class ModelSlot:
 
     def wants(self, reference: str) -> bool:
         """Whether a scene of this model has to wait and nothing has been done about it."""
-        failed = self.failed is not None and self.failed.reference == reference
+        failed = self.failed is not None and self.failed.loading.reference == reference
         return self.loading is None and reference != self.reference and not failed
 
     def load(self, reference: str, *, adopt: bool) -> None:
         """Begin to load; a load under way is forgotten."""
-        self.problem = self.failed = None
+        self.failed = None
         self.loading = Loading(reference, "waiting", adopt)
         self._worker.submit(reference)
 
@@ -90,7 +94,7 @@ class ModelSlot:
         if outcome is None or loading is None or outcome.request != loading.reference:
             return None
         if outcome.error is not None:
-            self._fail(loading, outcome.error)
+            self.failed, self.loading = FailedLoad(loading, outcome.error), None
             return None
         step = outcome.value
         if step is None or step.model is None:
@@ -102,17 +106,11 @@ class ModelSlot:
 
     def dismiss(self) -> None:
         """Forget what went wrong; its model may be tried again."""
-        self.problem = self.failed = None
+        self.failed = None
 
     def close(self) -> None:
         """End the thread."""
         self._worker.close()
-
-    def _fail(self, loading: Loading, error: BaseException) -> None:
-        self.failed, self.loading = loading, None
-        text = str(error) if isinstance(error, StyleSDFError) else describe(error)[1]
-        title = f"{Path(loading.reference).name} cannot be opened"
-        self.problem = Problem(title, text, (), details(error))
 
 
 def _prepare() -> Work[str, LoadStep]:

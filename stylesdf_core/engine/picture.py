@@ -67,6 +67,11 @@ class Picture:
         return (self.display() * 255.0 + 0.5).astype(np.uint8)
 
 
+def pixels(picture: Picture) -> FloatArray:
+    """An image or volume render as (H, W, 3) in [0, 1]."""
+    return np.asarray(np.clip(np.moveaxis(picture.data, 0, -1) * 0.5 + 0.5, 0.0, 1.0), np.float32)
+
+
 def _depth_colours(depth: FloatArray) -> FloatArray:
     """Planar depth (H, W) -> (H, W, 3); the scale spans the volume and does not move."""
     position = (depth - (1.0 - VOLUME_RADIUS)) / (2.0 * VOLUME_RADIUS)

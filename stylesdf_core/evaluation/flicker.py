@@ -17,9 +17,9 @@ import numpy.typing as npt
 from scipy.ndimage import binary_erosion, map_coordinates, zoom
 
 from stylesdf_core.engine.engine import Engine
+from stylesdf_core.engine.picture import pixels
 from stylesdf_core.evaluation.image_metrics import enlarge
 from stylesdf_core.evaluation.shape_metrics import back_project
-from stylesdf_core.heads.measure.scores import pixels
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Scene
 

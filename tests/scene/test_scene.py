@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stylesdf_core.errors import InputError
+from stylesdf_core.mesh.sessions import read_scene
 from stylesdf_core.model.config import GeneratorConfig, RenderOptions, from_json, to_json
 from stylesdf_core.model.latents import (
     LatentDirection,
@@ -20,7 +21,7 @@ from stylesdf_core.model.latents import (
     slerp,
 )
 from stylesdf_core.rendering.camera import OrbitCamera
-from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene, read_scene
+from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 
 RICH = Scene(
     model="ffhq1024",

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.engine.engine import Engine
+from stylesdf_core.engine.picture import pixels
 from stylesdf_core.errors import EmptySurfaceError, InputError
 from stylesdf_core.evaluation.flicker import ARC, OrbitFrame, flicker, orbit
 from stylesdf_core.evaluation.frechet import SeededFeatures
@@ -27,7 +28,6 @@ from stylesdf_core.heads.measure.scores import (
     MeshScore,
     OrbitScore,
     ViewScore,
-    pixels,
     score_mesh,
     score_orbit,
     score_view,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stylesdf_core.engine.picture import Picture
+from stylesdf_core.engine.picture import Picture, pixels
 from stylesdf_core.evaluation.image_metrics import enlarge, psnr, sharpness, shrink
 from stylesdf_core.evaluation.shape_metrics import (
     ScalarField,
@@ -134,11 +134,6 @@ class MeshScore:
     angle: float
     distance: float
     gradient_error: float
-
-
-def pixels(picture: Picture) -> FloatArray:
-    """An image or volume render as (H, W, 3) in [0, 1]."""
-    return np.asarray(np.clip(np.moveaxis(picture.data, 0, -1) * 0.5 + 0.5, 0.0, 1.0), np.float32)
 
 
 def surface_points(depth: Picture, camera: OrbitCamera) -> FloatArray:

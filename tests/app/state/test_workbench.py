@@ -18,7 +18,8 @@ from app.workers.mesh_worker import DRAFT_SIZE
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.mesh.mesh_preview import MeshPreview
-from stylesdf_core.scene.scene import Identity, Scene, read_scene
+from stylesdf_core.mesh.sessions import read_scene
+from stylesdf_core.scene.scene import Identity, Scene
 from tests.models import save_tiny
 
 SECONDS = 120.0
