@@ -210,7 +210,7 @@ def test_the_same_pictures_without_compiled_loops(
 
 def test_an_environment_variable_turns_them_off() -> None:
     code = (
-        "import sys; from stylesdf_core import cpu_kernels; "
+        "import sys; from stylesdf_core.engine import cpu_kernels; "
         "print(cpu_kernels.AVAILABLE, 'numba' in sys.modules)"
     )
     done = subprocess.run(
