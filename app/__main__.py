@@ -26,7 +26,8 @@ from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.recipe import RecipeHeads
-from stylesdf_core.commands.train import TrainFit, TrainList
+from stylesdf_core.commands.train_fit import TrainFit
+from stylesdf_core.commands.train_list import TrainList
 from stylesdf_core.commands.train_stages import (
     TrainDecoder,
     TrainJoint,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList
     from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
     from stylesdf_core.commands.recipe import RecipeHeads
-    from stylesdf_core.commands.train import TrainFit
+    from stylesdf_core.commands.train_fit import TrainFit
     from stylesdf_core.commands.train_stages import (
         TrainDecoder,
         TrainJoint,
@@ -114,7 +114,7 @@ _HOMES = {
     "commands.models": ("Info", "ModelsExport", "ModelsFetch", "ModelsList"),
     "commands.pictures": ("Demo", "RenderImage", "RenderTurntable"),
     "commands.recipe": ("RecipeHeads",),
-    "commands.train": ("TrainFit",),
+    "commands.train_fit": ("TrainFit",),
     "commands.train_stages": ("TrainDecoder", "TrainJoint", "TrainRenderer", "TrainSphereInit"),
     "model.config": ("GeneratorConfig", "RenderOptions"),
     "engine.engine": ("Engine",),

@@ -1,1 +1,1 @@
-"""Placeholder: bench."""
+"""The studio measured: a real window, dragged by a scripted hand, and the rows it gives."""

@@ -1,1 +1,1 @@
-"""Placeholder: explore."""
+"""The Explore tab: the viewport with its toolbar and overlays, and the panels beside it."""

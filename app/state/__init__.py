@@ -1,1 +1,1 @@
-"""Placeholder: state."""
+"""What the studio knows, without any toolkit: document, settings, screen, problems, exports."""

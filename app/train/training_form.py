@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from stylesdf_core.commands.field_help import field_help
-from stylesdf_core.commands.train import TrainFit
+from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stages import (
     TrainDecoder,
     TrainJoint,

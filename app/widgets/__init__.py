@@ -1,1 +1,1 @@
-"""Placeholder: widgets."""
+"""Dear PyGui's dressing: theme, fonts, icons, sliders, dialogs, textures."""

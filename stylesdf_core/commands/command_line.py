@@ -10,7 +10,7 @@ from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.commands.scene_flags import flags_from_scene
-from stylesdf_core.commands.train import TrainFit
+from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stages import (
     TrainDecoder,
     TrainJoint,

@@ -13,7 +13,7 @@ from stylesdf_core.commands.heads import MakeHeads
 from stylesdf_core.commands.measure import Measure
 from stylesdf_core.commands.recipe_model import COMMAND, WriteHeadsModel, steps_table
 from stylesdf_core.commands.recipe_steps import Ledger, Step, run_steps
-from stylesdf_core.commands.train import TrainFit
+from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stages import TrainJoint
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation, Progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from stylesdf_core.commands.train import TrainFit
+from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stage import TrainFromImages, TrainStage, absolute_init
 from stylesdf_core.model.config import STDDEV_GROUP
 

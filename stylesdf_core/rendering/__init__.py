@@ -1,1 +1,8 @@
-"""Placeholder: rendering."""
+"""From a camera to colours: the paper's equations as pure functions of tensors.
+
+camera            orbit camera: azimuth, elevation, field of view; where the volume lies
+rays              a pixel grid and camera matrices -> rays and the samples along them
+volume_rendering  SDF -> density (Eq. 3) -> alpha, weights -> colour, features, depth
+
+Nothing here knows a network: the field is a callable that is passed in.
+"""

@@ -14,7 +14,7 @@ import torch
 from stylesdf_core.commands.recipe import FULL, HeadsScale, RecipeHeads, run_recipe
 from stylesdf_core.commands.recipe_model import WriteHeadsModel, duration, steps_table
 from stylesdf_core.commands.recipe_steps import Ledger, Record, Step, run_steps
-from stylesdf_core.commands.train import TrainFit
+from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stages import TrainJoint
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.heads import supervision

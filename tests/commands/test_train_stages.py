@@ -19,7 +19,7 @@ from app.__main__ import _parse as parse
 from stylesdf_core.commands import train_stage
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.field_help import field_help
-from stylesdf_core.commands.train import TrainList
+from stylesdf_core.commands.train_list import TrainList
 from stylesdf_core.commands.train_stages import (
     TrainDecoder,
     TrainJoint,

@@ -1,1 +1,1 @@
-"""Placeholder: explore/panels."""
+"""The panels of the Explore tab, one a file; none of them imports another."""

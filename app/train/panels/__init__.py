@@ -1,1 +1,1 @@
-"""Placeholder: train/panels."""
+"""The panels of the Train tab, one a file; none of them imports another."""

@@ -1,1 +1,1 @@
-"""Placeholder: evaluation/bench."""
+"""Speed: the engine against the plain modules, side by side, on any machine."""

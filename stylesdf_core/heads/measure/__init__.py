@@ -1,1 +1,1 @@
-"""Placeholder: heads/measure."""
+"""A model measured against the true synthetic heads: pictures, silhouettes, depth, eyes, meshes."""

@@ -1,1 +1,1 @@
-"""Placeholder: training/adversarial."""
+"""The paper's training from images: sphere initialisation, renderer, decoder, and both jointly."""

@@ -21,7 +21,7 @@ from app.train.training_form import (
     sections,
     starting_points,
 )
-from stylesdf_core.commands.train import TrainFit
+from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stages import TrainDecoder, TrainRenderer
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from stylesdf_core.heads.fit.config import FitConfig, PhaseConfig
     from stylesdf_core.training.loop import TrainingResult
     from stylesdf_core.training.run_dir import RunDir
-    from stylesdf_core.training.run_summary import RunSummary
 
 Phase = TypeVar("Phase", bound="PhaseConfig")
 
@@ -224,35 +223,3 @@ class TrainFit:
     def folder(self) -> Path:
         """Where the prepared heads lie."""
         return self.data or self.run_dir / "heads"
-
-
-@dataclass(frozen=True)
-class RunTable:
-    """What runs there are; as text, one a line."""
-
-    rows: tuple[RunSummary, ...]
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self.rows)) or "no runs here"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainList:
-    """List the training runs in a folder."""
-
-    folder: Path = Path("runs")
-    """Folder whose subfolders are runs."""
-
-    def run(self) -> Operation[RunTable]:
-        """Look into every run folder; one that cannot be read is a failed run that says why.
-
-        Raises:
-            InputError: there is no such folder.
-        """
-        from stylesdf_core.training.run_summary import summary_or_failure
-
-        yield from ()
-        if not self.folder.is_dir():
-            raise InputError(f"There is no folder {self.folder}; give --folder.")
-        configs = sorted(self.folder.glob("*/config.json"))
-        return RunTable(tuple(summary_or_failure(config.parent) for config in configs))
