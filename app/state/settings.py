@@ -12,9 +12,9 @@ from typing import Any
 import platformdirs
 
 from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_json, write_text
-from stylesdf_core.model.config import from_json, to_json
 from stylesdf_core.scene.scene import Scene, View
 
 _APPLICATION = "stylesdf-studio"

@@ -99,8 +99,8 @@ class Evaluate:
 
     def _poses(self) -> Poses:
         """The flags', where not given the run's own, else the paper's."""
+        from stylesdf_core.dataclass_json import from_json
         from stylesdf_core.evaluation.poses import Poses
-        from stylesdf_core.model.config import from_json
 
         file = Path(self.model).expanduser() / "config.json"
         told: dict[str, Any] = {}

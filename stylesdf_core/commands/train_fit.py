@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from stylesdf_core.commands.train_stage import absolute_init
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
-from stylesdf_core.model.config import to_json
 from stylesdf_core.progress import Operation
 
 if TYPE_CHECKING:

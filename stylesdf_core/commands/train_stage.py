@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
-from stylesdf_core.model.config import to_json
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:

@@ -22,9 +22,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import CheckpointError, InputError
 from stylesdf_core.files import atomic_output
-from stylesdf_core.model.config import FieldKind, GeneratorConfig, from_json, to_json
+from stylesdf_core.model.config import FieldKind, GeneratorConfig
 from stylesdf_core.model.networks.decoder import decoder_channels
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator

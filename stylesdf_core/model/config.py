@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Literal, get_args
 
 from stylesdf_core.errors import InputError
 
 FieldKind = Literal["sdf", "density"]
 NoiseMode = Literal["fixed", "random", "none"]
-T = TypeVar("T")
 
 #: Width of the decoder's own w; fixed by the published layout.
 DECODER_W_DIM = 512
@@ -122,81 +119,3 @@ def check_seed(seed: int, name: str = "seed") -> None:
     """
     if not 0 <= seed <= MAX_SEED:
         raise InputError(f"{name} {seed} is out of range; seeds run from 0 to {MAX_SEED}.")
-
-
-def to_json(value: Any) -> Any:
-    """A (nested) dataclass as plain JSON values."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
-    return value
-
-
-def from_json(cls: type[T], data: Any, where: str = "") -> T:
-    """Build the frozen dataclass ``cls`` from JSON values, checking every field.
-
-    Missing fields take their defaults; unknown fields and wrong types raise.
-
-    Args:
-        where: how messages name the source, for instance a file name.
-
-    Raises:
-        InputError: names the offending field.
-    """
-    where = where or cls.__name__
-    if not isinstance(data, Mapping):
-        raise InputError(f"{where}: expected an object with fields, found {type(data).__name__}.")
-    hints = get_type_hints(cls)
-    known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(data) - known)
-    if unknown:
-        raise InputError(f"{where}: unknown field {unknown[0]!r}; known: {', '.join(known)}.")
-    values = {k: _convert(hints[k], v, f"{where}.{k}") for k, v in data.items()}
-    try:
-        return cls(**values)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    except TypeError as error:
-        raise InputError(f"{where}: a required field is missing ({error}).") from error
-
-
-def _convert(kind: Any, value: Any, where: str) -> Any:
-    """``value`` as ``kind`` (scalars, Literals, Optionals, homogeneous tuples, dataclasses)."""
-    origin, args = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        if value not in args:
-            raise InputError(f"{where}: {value!r} is none of {', '.join(map(str, args))}.")
-        return value
-    if origin is Union or (origin is not None and origin.__name__ == "UnionType"):
-        if value is None and type(None) in args:
-            return None
-        (inner,) = (a for a in args if a is not type(None))
-        return _convert(inner, value, where)
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise InputError(f"{where}: expected a list, found {value!r}.")
-        if len(args) == 2 and args[1] is Ellipsis:
-            return tuple(_convert(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
-        if len(args) != len(value):
-            raise InputError(f"{where}: expected {len(args)} values, found {len(value)}.")
-        return tuple(
-            _convert(a, v, f"{where}[{i}]")
-            for i, (a, v) in enumerate(zip(args, value, strict=True))
-        )
-    if dataclasses.is_dataclass(kind):
-        return from_json(kind, value, where)  # type: ignore[arg-type]
-    return _scalar(kind, value, where)
-
-
-def _scalar(kind: Any, value: Any, where: str) -> Any:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind is float and is_number:
-        if not math.isfinite(value):
-            raise InputError(f"{where}: {value} is not a finite number.")
-        return float(value)
-    if kind is int and is_number and float(value).is_integer():
-        return int(value)
-    if kind in (bool, str) and isinstance(value, kind):
-        return value
-    raise InputError(f"{where}: expected {getattr(kind, '__name__', kind)}, found {value!r}.")

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from stylesdf_core.dataclass_json import from_json
 from stylesdf_core.errors import InputError
-from stylesdf_core.model.config import check_seed, from_json
+from stylesdf_core.model.config import check_seed
 
 FloatArray = npt.NDArray[np.float32]
 

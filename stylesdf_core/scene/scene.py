@@ -11,8 +11,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
-from stylesdf_core.model.config import RenderOptions, check_seed, from_json, to_json
+from stylesdf_core.model.config import RenderOptions, check_seed
 from stylesdf_core.rendering.camera import OrbitCamera
 
 View = Literal["image", "volume", "depth", "normals", "mesh"]

@@ -31,9 +31,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError, OutputError, TrainingError
 from stylesdf_core.files import atomic_output, locked, write_json, write_text
-from stylesdf_core.model.config import from_json, to_json
 
 if TYPE_CHECKING:
     from stylesdf_core.model.networks.generator import Generator

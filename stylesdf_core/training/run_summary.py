@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from stylesdf_core.dataclass_json import from_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig
-from stylesdf_core.model.config import from_json
 from stylesdf_core.training.adversarial.config import STAGES, total_steps
 from stylesdf_core.training.processes import last_words
 from stylesdf_core.training.run_dir import RunDir

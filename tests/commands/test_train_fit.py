@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from stylesdf_core.commands.train_fit import TrainFit
+from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig
-from stylesdf_core.model.config import from_json, to_json
 from stylesdf_core.training.run_dir import RunDir
 
 

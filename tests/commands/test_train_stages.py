@@ -26,9 +26,9 @@ from stylesdf_core.commands.train_stages import (
     TrainRenderer,
     TrainSphereInit,
 )
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.model.checkpoints import load_checkpoint
-from stylesdf_core.model.config import to_json
 from stylesdf_core.progress import drain
 from stylesdf_core.training import processes
 from stylesdf_core.training.adversarial.config import RendererConfig

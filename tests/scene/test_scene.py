@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.mesh.sessions import read_scene
-from stylesdf_core.model.config import GeneratorConfig, RenderOptions, from_json, to_json
+from stylesdf_core.model.config import GeneratorConfig, RenderOptions
 from stylesdf_core.model.latents import (
     LatentDirection,
     apply_edits,

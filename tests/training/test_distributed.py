@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.model.checkpoints import load_checkpoint
-from stylesdf_core.model.config import to_json
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import RendererConfig
 from stylesdf_core.training.adversarial.stages import run_stage

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig
-from stylesdf_core.model.config import to_json
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import summary, summary_or_failure

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.heads.fit.data import USED_LATENTS, HeadBank, lacks_eyes, lacks_guidance
@@ -24,7 +25,6 @@ from stylesdf_core.heads.fit.supervision import unguided
 from stylesdf_core.heads.latent import LATENT_DIM
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints import load_checkpoint
-from stylesdf_core.model.config import from_json, to_json
 from stylesdf_core.model.model import select_device
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation

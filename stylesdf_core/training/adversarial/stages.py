@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from stylesdf_core.dataclass_json import from_json
 from stylesdf_core.errors import CheckpointError, InputError, TrainingError
 from stylesdf_core.heads.fit.stage import run_fit
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints import load_checkpoint, load_discriminator
-from stylesdf_core.model.config import FieldKind, GeneratorConfig, from_json
+from stylesdf_core.model.config import FieldKind, GeneratorConfig
 from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation

@@ -16,7 +16,7 @@ from app.state.settings import SettingsStore
 from app.state.workbench import Workbench
 from app.train import training_bench
 from app.train.training_bench import TrainingBench
-from stylesdf_core.model.config import to_json
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.training.run_dir import RunDir

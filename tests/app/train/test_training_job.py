@@ -15,7 +15,7 @@ import pytest
 
 from app.train.run_watch import RunRequest, RunsRequest, Watch, find_runs, sample_file
 from app.train.training_job import StatsTail, TrainingJob
-from stylesdf_core.model.config import to_json
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.training import processes
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import summary

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError, StyleSDFError, TrainingError
 from stylesdf_core.heads import supervision
 from stylesdf_core.heads.fit import points as fit_points
@@ -18,7 +19,7 @@ from stylesdf_core.heads.fit.fast_field import FastField
 from stylesdf_core.heads.fit.init import initial_generator
 from stylesdf_core.heads.fit.stage import run_fit
 from stylesdf_core.model.checkpoints import load_checkpoint
-from stylesdf_core.model.config import RenderOptions, from_json, to_json
+from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.progress import Progress, drain
 from stylesdf_core.rendering.rays import cam2world

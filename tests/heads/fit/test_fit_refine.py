@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig, HeadsConfig, RefineConfig
 from stylesdf_core.heads.fit.crops import MARGIN, windows_on
@@ -16,7 +17,6 @@ from stylesdf_core.heads.fit.refine import FeatureCache, RefinePhase
 from stylesdf_core.heads.fit.samples import render_views
 from stylesdf_core.heads.fit.stage import run_fit
 from stylesdf_core.model.checkpoints import load_checkpoint
-from stylesdf_core.model.config import to_json
 from stylesdf_core.progress import drain
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.run_dir import RunDir

@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.model.checkpoints import save_safetensors
-from stylesdf_core.model.config import GeneratorConfig, to_json
+from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import (

@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.model.checkpoints import load_checkpoint
-from stylesdf_core.model.config import from_json, to_json
 from stylesdf_core.model.model_zoo import resolve
 from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.model.networks.film_siren import SirenField

@@ -1,0 +1,121 @@
+"""Frozen dataclasses to JSON and back, every field checked, since JSON comes from strangers' files.
+
+Scenes, model configs, settings and training runs are frozen dataclasses that are stored as JSON.
+This module stands on the ground floor: it reads such a dataclass from a parsed JSON document, and
+offers the one check against NaN and infinity for floats that arrive by another way, such as flags.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from collections.abc import Mapping
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from stylesdf_core.errors import InputError
+
+T = TypeVar("T")
+
+
+def to_json(value: Any) -> Any:
+    """A (nested) dataclass as plain JSON values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def from_json(cls: type[T], data: Any, where: str = "", *, complete: bool = False) -> T:
+    """Build the frozen dataclass ``cls`` from a parsed JSON document, checking every field.
+
+    Numbers must be finite, and an integer may be written as ``3.0``.
+
+    Args:
+        where: how messages name the document, for instance by its file name.
+        complete: refuse a document in which a field is missing, at any depth; otherwise missing
+            fields take their defaults.
+
+    Raises:
+        InputError: a field is unknown, missing, of the wrong type or out of range; names the field.
+    """
+    where = where or cls.__name__
+    if not isinstance(data, Mapping):
+        raise InputError(f"{where}: expected an object with fields, found {type(data).__name__}.")
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if unknown := sorted(set(data) - set(fields)):
+        raise InputError(f"{where}: unknown field {unknown[0]!r}; known: {', '.join(fields)}.")
+    missing = [
+        name for name, f in fields.items() if name not in data and (complete or _is_required(f))
+    ]
+    if missing:
+        raise InputError(f"{where}: a required field is missing: {', '.join(missing)}.")
+    hints = get_type_hints(cls)
+    values = {
+        name: _convert(hints[name], value, f"{where}.{name}", complete)
+        for name, value in data.items()
+    }
+    try:
+        return cls(**values)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def check_finite(value: object) -> None:
+    """Refuse a dataclass that holds NaN or infinity; for its ``__post_init__``.
+
+    Looks at the fields that are floats or tuples of floats. Comparisons with NaN are false, so that
+    a check of a range alone may let NaN pass.
+
+    Raises:
+        InputError: names the field.
+    """
+    for field in dataclasses.fields(value):  # type: ignore[arg-type]
+        content = getattr(value, field.name)
+        for number in content if isinstance(content, tuple) else (content,):
+            if isinstance(number, float) and not math.isfinite(number):
+                raise InputError(f"{field.name} must be a finite number, not {number}.")
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is field.default_factory is dataclasses.MISSING
+
+
+def _convert(kind: Any, value: Any, where: str, complete: bool) -> Any:
+    """``value`` as ``kind``: a scalar, Literal, optional type, tuple or dataclass."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        if value not in args:
+            raise InputError(f"{where}: {value!r} is none of {', '.join(map(str, args))}.")
+        return value
+    if origin in (Union, UnionType):
+        if value is None and type(None) in args:
+            return None
+        (inner,) = (a for a in args if a is not type(None))
+        return _convert(inner, value, where, complete)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise InputError(f"{where}: expected a list, found {value!r}.")
+        kinds = args[:1] * len(value) if args[-1] is Ellipsis else args
+        if len(kinds) != len(value):
+            raise InputError(f"{where}: expected {len(kinds)} values, found {len(value)}.")
+        items = enumerate(zip(kinds, value, strict=True))
+        return tuple(_convert(item, v, f"{where}[{i}]", complete) for i, (item, v) in items)
+    if dataclasses.is_dataclass(kind):
+        return from_json(kind, value, where, complete=complete)  # type: ignore[arg-type]
+    return _scalar(kind, value, where)
+
+
+def _scalar(kind: Any, value: Any, where: str) -> Any:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is float and is_number:
+        if not abs(value) <= sys.float_info.max:
+            raise InputError(f"{where}: {value} is not a finite number.")
+        return float(value)
+    if kind is int and is_number and (isinstance(value, int) or value.is_integer()):
+        return int(value)
+    if kind in (bool, str) and isinstance(value, kind):
+        return value
+    raise InputError(f"{where}: expected {getattr(kind, '__name__', kind)}, found {value!r}.")
