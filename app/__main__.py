@@ -35,9 +35,9 @@ from stylesdf_core.commands.train_stages import (
     TrainSphereInit,
 )
 from stylesdf_core.errors import GraphicsError, InputError, StyleSDFError
-from stylesdf_core.mesh.sessions import read_scene
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.progress import Operation
+from stylesdf_core.scene.session_files import read_scene
 
 PROGRAM = "stylesdf-studio"
 DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130

@@ -48,8 +48,7 @@ if TYPE_CHECKING:
     )
     from stylesdf_core.engine.engine import Engine
     from stylesdf_core.errors import InputError, StyleSDFError
-    from stylesdf_core.mesh.meshing import extract_surface
-    from stylesdf_core.mesh.sessions import read_scene
+    from stylesdf_core.mesh.surface import extract_surface
     from stylesdf_core.model.config import GeneratorConfig, RenderOptions
     from stylesdf_core.model.latents import lerp, seed_to_z, slerp
     from stylesdf_core.model.model import load_model
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
     from stylesdf_core.progress import Progress, drain
     from stylesdf_core.rendering.camera import OrbitCamera
     from stylesdf_core.scene.scene import Identity, Mixing, Scene
+    from stylesdf_core.scene.session_files import read_scene
 
 __version__ = "0.1.0"
 
@@ -120,8 +120,8 @@ _HOMES = {
     "engine.engine": ("Engine",),
     "errors": ("InputError", "StyleSDFError"),
     "model.latents": ("lerp", "seed_to_z", "slerp"),
-    "mesh.meshing": ("extract_surface",),
-    "mesh.sessions": ("read_scene",),
+    "mesh.surface": ("extract_surface",),
+    "scene.session_files": ("read_scene",),
     "model.model": ("load_model",),
     "model.model_zoo": ("list_models",),
     "model.networks.generator": ("Generator",),

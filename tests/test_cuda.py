@@ -16,7 +16,7 @@ from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.heads.fit.data import HeadBank
 from stylesdf_core.heads.fit.stage import run_fit
-from stylesdf_core.mesh.meshing import extract_surface
+from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.model import Model, load_model

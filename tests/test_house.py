@@ -16,8 +16,8 @@ from PIL import Image
 
 import stylesdf_core
 from app.__main__ import _parse as parse
-from stylesdf_core.scene.embedding import png_info
 from stylesdf_core.scene.scene import Scene
+from stylesdf_core.scene.session_files import png_info
 
 
 def imported_by(statement: str) -> set[str]:

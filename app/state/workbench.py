@@ -22,9 +22,9 @@ from app.workers.model_loader import Loading, ModelSlot
 from app.workers.workers import Job, JobQueue, JobState
 from stylesdf_core.errors import EmptySurfaceError, GraphicsError, StyleSDFError
 from stylesdf_core.files import write_text
-from stylesdf_core.mesh.sessions import read_scene
 from stylesdf_core.model.latents import LatentDirection
 from stylesdf_core.scene.scene import SHIPPED_MODEL, Scene, View
+from stylesdf_core.scene.session_files import read_scene
 
 if TYPE_CHECKING:
     from stylesdf_core.model.model import Model

@@ -21,9 +21,9 @@ from stylesdf_core.scene.scene import Scene
 
 if TYPE_CHECKING:
     from stylesdf_core.engine.engine import Engine
-    from stylesdf_core.mesh.mesh_preview import MeshPreview
-    from stylesdf_core.mesh.meshing import MeshReport, SurfaceMesh
+    from stylesdf_core.mesh.preview import MeshPreview
     from stylesdf_core.mesh.sdf_grid import SdfGrid
+    from stylesdf_core.mesh.surface import MeshReport, SurfaceMesh
     from stylesdf_core.model.model import Model
     from stylesdf_core.progress import Progress
 
@@ -81,7 +81,7 @@ def mesh_worker(news: threading.Event | None = None) -> LatestWorker[MeshRequest
 
 
 def _prepare() -> Work[MeshRequest, ShownMesh]:
-    from stylesdf_core.mesh.mesh_preview import MeshPreview
+    from stylesdf_core.mesh.preview import MeshPreview
 
     return _LiveMesh(MeshPreview()).answer
 
@@ -146,8 +146,8 @@ class _LiveMesh:
             self._reports.clear()
 
     def _build(self, request: MeshRequest, resolution: int) -> Generator[None, None, None]:
-        from stylesdf_core.mesh.meshing import mesh_grid
         from stylesdf_core.mesh.sdf_grid import sample_grid
+        from stylesdf_core.mesh.surface import mesh_grid
 
         assert self._engine is not None
         engine, scene = self._engine, request.scene
@@ -173,7 +173,7 @@ class _LiveMesh:
 
     def _drawn(self, request: MeshRequest, resolution: int) -> Generator[None, None, ShownMesh]:
         """A picture of the mesh at a resolution, which is made if there is none."""
-        from stylesdf_core.mesh.meshing import report
+        from stylesdf_core.mesh.surface import report
 
         start = time.perf_counter()
         if resolution not in self._meshes:

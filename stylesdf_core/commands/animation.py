@@ -13,7 +13,7 @@ from PIL import Image
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output
-from stylesdf_core.scene.embedding import gif_comment
+from stylesdf_core.scene.session_files import gif_comment
 
 Pixels = npt.NDArray[np.uint8]
 #: Colours of a GIF's palette; taken from the first frames, shared by all.

@@ -13,7 +13,7 @@ from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
 
 if TYPE_CHECKING:
-    from stylesdf_core.mesh.meshing import MeshReport
+    from stylesdf_core.mesh.surface import MeshReport
 
 SUFFIXES = (".obj", ".ply", ".glb", ".stl")
 
@@ -76,8 +76,8 @@ class ExportMesh:
             raise OutputError(f"{self.out}: the file name must end in {', '.join(SUFFIXES)}.")
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine.engine import Engine
-        from stylesdf_core.mesh.mesh_io import export_mesh
-        from stylesdf_core.mesh.meshing import extract_surface, report
+        from stylesdf_core.mesh.formats import export_mesh
+        from stylesdf_core.mesh.surface import extract_surface, report
         from stylesdf_core.model.model import load_model
 
         engine = Engine(load_model(self.scene.model), self.device)
@@ -90,5 +90,5 @@ class ExportMesh:
             largest_only=self.largest_component,
         )
         yield Progress(1, 1, f"writing {len(mesh.faces):,} triangles")
-        export_mesh(mesh, self.out, metadata=self.scene.to_json())
+        export_mesh(mesh, self.out, session=self.scene.to_json())
         return ExportedMesh(self.out, report(mesh))

@@ -19,8 +19,8 @@ from stylesdf_core.engine.picture import Picture
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.files import atomic_output
 from stylesdf_core.progress import Operation, Progress
-from stylesdf_core.scene.embedding import png_info
 from stylesdf_core.scene.scene import Scene, View
+from stylesdf_core.scene.session_files import png_info
 
 Device: TypeAlias = Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda,mps}")]
 MeshFlags: TypeAlias = Annotated[MeshSettings, tyro.conf.arg(name="")]

@@ -16,8 +16,8 @@ from stylesdf_core.scene.scene import Scene, View
 
 if TYPE_CHECKING:
     from stylesdf_core.engine.engine import Engine
-    from stylesdf_core.mesh.mesh_preview import MeshPreview
-    from stylesdf_core.mesh.meshing import SurfaceMesh
+    from stylesdf_core.mesh.preview import MeshPreview
+    from stylesdf_core.mesh.surface import SurfaceMesh
 
 MIN_SIZE, MAX_SIZE = 16, 2048
 
@@ -93,7 +93,7 @@ class SceneRenderer:
         return self._draw_mesh(mesh, scene, size or self.engine.config.output_size)
 
     def _surface(self, scene: Scene) -> Operation[SurfaceMesh]:
-        from stylesdf_core.mesh.meshing import extract_surface
+        from stylesdf_core.mesh.surface import extract_surface
 
         still = replace(scene, camera=Scene().camera)  # the surface does not depend on the camera
         if self._mesh is None or self._mesh[0] != still:
@@ -111,7 +111,7 @@ class SceneRenderer:
 
     def _draw_mesh(self, mesh: SurfaceMesh, scene: Scene, size: int) -> Picture:
         if self._preview is None:
-            from stylesdf_core.mesh.mesh_preview import MeshPreview
+            from stylesdf_core.mesh.preview import MeshPreview
 
             self._preview = MeshPreview()
         drawn = self._preview.render(

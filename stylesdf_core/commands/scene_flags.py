@@ -9,10 +9,10 @@ from typing import Annotated, Literal, TypeAlias
 import tyro
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.mesh.sessions import read_scene
 from stylesdf_core.model.config import NoiseMode, RenderOptions
 from stylesdf_core.model.latents import load_z
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
+from stylesdf_core.scene.session_files import read_scene
 
 _Int: TypeAlias = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 _Float: TypeAlias = Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint="")]

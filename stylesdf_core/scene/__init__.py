@@ -1,5 +1,5 @@
-"""Scene: all that a picture depends on, as one frozen value, and its place inside a picture file.
+"""Scene: all that a picture depends on, as one frozen value, and the files that carry one.
 
-scene      the dataclass, to and from JSON
-embedding  the scene's JSON in a PNG text chunk or a GIF comment
+scene          the dataclass, to and from JSON
+session_files  the scene's JSON in session files and inside PNG, GIF, GLB, OBJ and PLY files
 """

@@ -32,8 +32,8 @@ from app.state.settings import (
 from app.studio import Studio
 from app.workers.workers import JobState, end_if_busy
 from stylesdf_core.commands.rendering import MeshSettings
-from stylesdf_core.mesh.sessions import read_scene
 from stylesdf_core.scene.scene import Scene
+from stylesdf_core.scene.session_files import read_scene
 
 WIDTH, HEIGHT = 1280, 800
 #: For a long run: STYLESDF_STORM=10000.

@@ -14,10 +14,10 @@ from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.errors import InputError
-from stylesdf_core.mesh.sessions import read_scene
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
+from stylesdf_core.scene.session_files import read_scene
 from tests.models import save_tiny
 
 

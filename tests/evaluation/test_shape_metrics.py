@@ -19,7 +19,7 @@ from stylesdf_core.evaluation.shape_metrics import (
 )
 from stylesdf_core.heads.measure.scores import score_mesh
 from stylesdf_core.heads.measure.truth import TrueSurface
-from stylesdf_core.mesh.meshing import extract_surface
+from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.mesh.meshing import extract_surface
+from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.model import MeanLatents, Model, mean_latents
 from stylesdf_core.model.networks.generator import Generator, VolumeRender

@@ -10,7 +10,6 @@ import pytest
 
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
-from stylesdf_core.mesh.sessions import read_scene
 from stylesdf_core.model.config import GeneratorConfig, RenderOptions
 from stylesdf_core.model.latents import (
     LatentDirection,
@@ -23,6 +22,7 @@ from stylesdf_core.model.latents import (
 )
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
+from stylesdf_core.scene.session_files import read_scene
 
 RICH = Scene(
     model="ffhq1024",

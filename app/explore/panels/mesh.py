@@ -14,7 +14,7 @@ from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 
 if TYPE_CHECKING:
-    from stylesdf_core.mesh.meshing import MeshReport
+    from stylesdf_core.mesh.surface import MeshReport
 
 #: Rows of check boxes: field of MeshSettings -> label, tooltip.
 _CHECKS = (

@@ -11,8 +11,8 @@ from stylesdf_core.evaluation.bench.report import Agreement, Comparison, Timing
 from stylesdf_core.evaluation.bench.subjects import Subject, changing
 from stylesdf_core.evaluation.bench.timing import BenchSettings, hausdorff, synchronize
 from stylesdf_core.evaluation.report import Figure
-from stylesdf_core.mesh.meshing import SurfaceMesh, mesh_grid
 from stylesdf_core.mesh.sdf_grid import sample_grid
+from stylesdf_core.mesh.surface import SurfaceMesh, mesh_grid
 from stylesdf_core.progress import Operation, Progress, drain
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 from stylesdf_core.scene.scene import Scene

@@ -14,7 +14,7 @@ import torch
 from stylesdf_core.evaluation.bench.report import Agreement, Timing
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.evaluation.shape_metrics import nearest_distances
-from stylesdf_core.mesh.meshing import SurfaceMesh
+from stylesdf_core.mesh.surface import SurfaceMesh
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
 

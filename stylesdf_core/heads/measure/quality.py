@@ -33,7 +33,7 @@ from stylesdf_core.heads.measure.scores import (
     score_view,
 )
 from stylesdf_core.heads.measure.truth import HeadTruth, evaluation_cameras
-from stylesdf_core.mesh.meshing import extract_surface
+from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.progress import Operation, Progress, drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene, View

@@ -20,7 +20,7 @@ from stylesdf_core.evaluation.shape_metrics import (
     separate_parts,
 )
 from stylesdf_core.heads.measure.truth import TrueShape, TrueSurface
-from stylesdf_core.mesh.meshing import SurfaceMesh, VectorField, largest_component, report
+from stylesdf_core.mesh.surface import SurfaceMesh, VectorField, largest_component, report
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 
 FloatArray = npt.NDArray[np.float32]

@@ -20,8 +20,8 @@ from torch import Tensor
 from stylesdf_core.errors import EmptySurfaceError, InputError
 from stylesdf_core.evaluation.frechet import Gaussian, SeededFeatures, frechet_distance
 from stylesdf_core.heads.fit.samples import save_grid
-from stylesdf_core.mesh.mesh_io import export_mesh
-from stylesdf_core.mesh.meshing import extract_surface
+from stylesdf_core.mesh.formats import export_mesh
+from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import drain

@@ -17,9 +17,9 @@ from app.workers.memory import give_back
 from app.workers.mesh_worker import DRAFT_SIZE
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.errors import GraphicsError
-from stylesdf_core.mesh.mesh_preview import MeshPreview
-from stylesdf_core.mesh.sessions import read_scene
+from stylesdf_core.mesh.preview import MeshPreview
 from stylesdf_core.scene.scene import Identity, Scene
+from stylesdf_core.scene.session_files import read_scene
 from tests.models import save_tiny
 
 SECONDS = 120.0
@@ -65,7 +65,7 @@ def settle(bench: Workbench) -> None:
 
 
 def needs_opengl() -> None:
-    from stylesdf_core.mesh.meshing import SurfaceMesh
+    from stylesdf_core.mesh.surface import SurfaceMesh
 
     triangle = np.array([[0, 0, 0], [0.1, 0, 0], [0, 0.1, 0]], np.float32)
     mesh = SurfaceMesh(triangle, np.array([[0, 1, 2]], np.int32), np.ones_like(triangle))

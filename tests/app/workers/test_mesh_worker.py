@@ -15,8 +15,8 @@ import pytest
 
 from app.workers.mesh_worker import LIVE_RESOLUTION, MeshRequest, _LiveMesh
 from app.workers.workers import LatestWorker
-from stylesdf_core.mesh.mesh_preview import MeshPicture
-from stylesdf_core.mesh.meshing import SurfaceMesh
+from stylesdf_core.mesh.preview import MeshPicture
+from stylesdf_core.mesh.surface import SurfaceMesh
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.model import MeanLatents, Model
 from stylesdf_core.model.networks.generator import Generator as Network

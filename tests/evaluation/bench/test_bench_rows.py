@@ -33,7 +33,7 @@ from stylesdf_core.evaluation.bench.timing import (
     picture_psnr,
 )
 from stylesdf_core.evaluation.report import Figure
-from stylesdf_core.mesh.meshing import extract_surface
+from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.model import select_device
 from stylesdf_core.progress import drain
 from tests.models import save_tiny

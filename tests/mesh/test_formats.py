@@ -12,10 +12,11 @@ import pytest
 import trimesh
 
 from stylesdf_core.errors import InputError, OutputError
-from stylesdf_core.mesh import mesh_io
-from stylesdf_core.mesh.mesh_io import SUFFIXES, export_mesh, read_metadata
-from stylesdf_core.mesh.meshing import SurfaceMesh, extract_surface
+from stylesdf_core.mesh import formats
+from stylesdf_core.mesh.formats import SUFFIXES, export_mesh
+from stylesdf_core.mesh.surface import SurfaceMesh, extract_surface
 from stylesdf_core.progress import drain
+from stylesdf_core.scene.session_files import read_session
 
 SESSION = json.dumps({"model": "Köpfe", "z": list(range(100)), "text": "a  b\nc " * 40}, indent=1)
 ORANGE = np.float32([0.9, 0.5, 0.1])
@@ -59,7 +60,7 @@ def read_glb(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_export_reads_back(mesh: SurfaceMesh, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"head{suffix}"
-    export_mesh(mesh, path, metadata=SESSION)
+    export_mesh(mesh, path, session=SESSION)
     found = trimesh.load_mesh(path)  # as anyone would: equal vertices merged
     assert found.is_watertight
     assert len(found.faces) == len(mesh.faces)
@@ -71,17 +72,17 @@ def test_export_reads_back(mesh: SurfaceMesh, tmp_path: Path, suffix: str) -> No
 @pytest.mark.parametrize("suffix", [".obj", ".ply", ".glb"])
 def test_session_comes_back(mesh: SurfaceMesh, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"head{suffix}"
-    export_mesh(mesh, path, metadata=SESSION)
-    text = read_metadata(path)
+    export_mesh(mesh, path, session=SESSION)
+    text = read_session(path)
     assert text is not None
     assert json.loads(text) == json.loads(SESSION)
     export_mesh(mesh, path)
-    assert read_metadata(path) is None
+    assert read_session(path) is None
 
 
 def test_ply_header_lines_are_short(mesh: SurfaceMesh, tmp_path: Path) -> None:
     path = tmp_path / "head.ply"
-    export_mesh(mesh, path, metadata=SESSION)
+    export_mesh(mesh, path, session=SESSION)
     header = path.read_bytes().partition(b"end_header\n")[0]
     assert max(map(len, header.split(b"\n"))) < 256
 
@@ -144,8 +145,8 @@ def test_file_that_does_not_read_back_is_not_put_in_place(
 ) -> None:
     path = tmp_path / "head.stl"
     path.write_bytes(b"earlier")
-    whole = mesh_io.export_stl
-    monkeypatch.setattr(mesh_io, "export_stl", lambda model: whole(model)[:-50])
+    whole = formats.export_stl
+    monkeypatch.setattr(formats, "export_stl", lambda model: whole(model)[:-50])
     with pytest.raises(OutputError, match="read back"):
         export_mesh(mesh, path)
     assert path.read_bytes() == b"earlier"
@@ -158,4 +159,4 @@ def test_unreadable_file_is_an_input_error(tmp_path: Path, name: str) -> None:
     if name.startswith("broken"):
         path.write_bytes(b"# stylesdf-scene:\xff\xfe" * 4)
     with pytest.raises(InputError, match=path.stem):
-        read_metadata(path)
+        read_session(path)

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.errors import GraphicsError
-from stylesdf_core.mesh.meshing import SurfaceMesh
+from stylesdf_core.mesh.surface import SurfaceMesh
 from stylesdf_core.rendering.camera import OrbitCamera
 
 Color = tuple[float, float, float]

@@ -11,9 +11,6 @@ The session (a Scene as JSON) is stored in GLB's ``asset.extras`` and in comment
 
 from __future__ import annotations
 
-import json
-import struct
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +23,22 @@ from trimesh.exchange.stl import export_stl
 
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.files import atomic_output
-from stylesdf_core.mesh.meshing import SurfaceMesh
 from stylesdf_core.mesh.sdf_grid import FloatArray
-from stylesdf_core.scene.embedding import KEY
+from stylesdf_core.mesh.surface import SurfaceMesh
+from stylesdf_core.scene.session_files import comment_lines, glb_extras
 
 SUFFIXES = (".obj", ".ply", ".glb", ".stl")
 
 _GENERATOR = "StyleSDF Studio, world units, y up"
-_COMMENT_LENGTH = 200  # readers of PLY may hold header lines in small buffers
 
 
-def export_mesh(mesh: SurfaceMesh, path: Path | str, *, metadata: str | None = None) -> None:
+def export_mesh(mesh: SurfaceMesh, path: Path | str, *, session: str | None = None) -> None:
     """Write ``mesh`` in the format ``path`` ends in, read it back, and only then put it in place.
 
     Args:
         mesh: normals are written everywhere but to STL; colours, where there are any, as well.
         path: ``.obj``, ``.ply``, ``.glb`` or ``.stl``; an existing file is replaced.
-        metadata: JSON text for :func:`read_metadata`; STL has no place for it.
+        session: JSON text that :func:`read_session` finds again; STL has no place for one.
 
     Raises:
         InputError: no such format.
@@ -51,62 +47,40 @@ def export_mesh(mesh: SurfaceMesh, path: Path | str, *, metadata: str | None = N
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"Cannot export {path.name}: use one of {', '.join(SUFFIXES)}.")
-    # One line of ASCII whatever the caller's JSON looks like: comments end at a line break.
-    note = None if metadata is None else json.dumps(json.loads(metadata), separators=(",", ":"))
-    content = _encode(mesh, path.suffix.lower(), note)
+    content = _encode(mesh, path.suffix.lower(), session)
     with atomic_output(path) as temporary:
         temporary.write_bytes(content)
         _check(temporary, path, mesh)
 
 
-def read_metadata(path: Path | str) -> str | None:
-    """The JSON text that :func:`export_mesh` stored in a file (re-spaced), or None without one.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    path = Path(path)
-    try:
-        with open(path, "rb") as stream:
-            if path.suffix.lower() == ".glb":
-                magic, _, _, length, _ = struct.unpack("<4sIIII", stream.read(20))
-                if magic != b"glTF":
-                    raise InputError(f"{path} is not a GLB file.")
-                document = json.loads(stream.read(length))
-                extras = document.get("asset", {}).get("extras")
-                return json.dumps(extras[KEY]) if extras and KEY in extras else None
-            return _read_comments(stream)
-    except (OSError, struct.error, ValueError, AttributeError, TypeError) as error:
-        raise InputError(f"Cannot read the session in {path}: {error}.") from error
-
-
-def _encode(mesh: SurfaceMesh, suffix: str, note: str | None) -> bytes:
+def _encode(mesh: SurfaceMesh, suffix: str, session: str | None) -> bytes:
     model = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.normals, process=False)
     if suffix == ".stl":
         return bytes(export_stl(model))
     if suffix == ".glb":
-        return _encode_glb(model, mesh.colors, note)
+        return _encode_glb(model, mesh.colors, session)
     if mesh.colors is not None:
         colors = np.rint(255.0 * mesh.colors).astype(np.uint8)
         model.visual = trimesh.visual.ColorVisuals(model, vertex_colors=colors)
+    comments = [_GENERATOR] if session is None else [_GENERATOR, *comment_lines(session)]
     if suffix == ".obj":
-        header = "\n".join([_GENERATOR, *(f"# {line}" for line in _comment_lines(note))])
+        header = "\n# ".join(comments)
         text = export_obj(model, include_normals=True, include_texture=False, header=header)
         return str(text).encode("ascii")
     content = bytes(export_ply(model, vertex_normal=True))
-    comments = "".join(f"comment {line}\n" for line in [_GENERATOR, *_comment_lines(note)])
-    return content.replace(b"element vertex", comments.encode("ascii") + b"element vertex", 1)
+    lines = "".join(f"comment {line}\n" for line in comments).encode("ascii")
+    return content.replace(b"element vertex", lines + b"element vertex", 1)
 
 
-def _encode_glb(model: trimesh.Trimesh, colors: FloatArray | None, note: str | None) -> bytes:
+def _encode_glb(model: trimesh.Trimesh, colors: FloatArray | None, session: str | None) -> bytes:
     if colors is not None:
         rgba = np.concatenate([srgb_to_linear(colors), np.ones((len(colors), 1))], axis=1)
         model.vertex_attributes["_LINEAR_COLOR"] = np.rint(65535.0 * rgba).astype(np.uint16)
 
     def finish(tree: dict[str, Any]) -> None:
         tree["asset"]["generator"] = _GENERATOR
-        if note is not None:
-            tree["asset"]["extras"] = {KEY: json.loads(note)}
+        if session is not None:
+            tree["asset"]["extras"] = glb_extras(session)
         # glTF's default material is metal.
         tree["materials"] = [
             {
@@ -130,28 +104,6 @@ def srgb_to_linear(colors: FloatArray) -> FloatArray:
     low = colors / 12.92
     high = ((colors + 0.055) / 1.055) ** 2.4
     return np.where(colors <= 0.04045, low, high).astype(np.float32)
-
-
-def _comment_lines(note: str | None) -> list[str]:
-    """The note in pieces of bounded length, each behind the key."""
-    if note is None:
-        return []
-    return [
-        f"{KEY}:{note[start : start + _COMMENT_LENGTH]}"
-        for start in range(0, len(note), _COMMENT_LENGTH)
-    ]
-
-
-def _read_comments(lines: Iterable[bytes]) -> str | None:
-    """Join the note's pieces from the header of an OBJ or PLY."""
-    pieces = []
-    for line in lines:
-        if line.startswith((b"v ", b"end_header")):
-            break
-        _, found, piece = line.rstrip(b"\r\n").partition(f"{KEY}:".encode())
-        if found:
-            pieces.append(piece.decode("ascii"))
-    return "".join(pieces) or None
 
 
 def _check(temporary: Path, path: Path, mesh: SurfaceMesh) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from stylesdf_core.errors import GraphicsError
-from stylesdf_core.mesh import mesh_preview
-from stylesdf_core.mesh.mesh_preview import STUDIO_BACKGROUND, MeshPreview
-from stylesdf_core.mesh.meshing import SurfaceMesh, extract_surface
+from stylesdf_core.mesh import preview as preview_module
+from stylesdf_core.mesh.preview import STUDIO_BACKGROUND, MeshPreview
+from stylesdf_core.mesh.surface import SurfaceMesh, extract_surface
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 
@@ -147,9 +147,9 @@ def test_sizes_may_change_and_a_mesh_is_uploaded_once(
     preview: MeshPreview, mesh: SurfaceMesh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[SurfaceMesh] = []
-    make = mesh_preview._make_model
+    make = preview_module._make_model
     monkeypatch.setattr(
-        mesh_preview, "_make_model", lambda *args: made.append(args[1]) or make(*args)
+        preview_module, "_make_model", lambda *args: made.append(args[1]) or make(*args)
     )
     other = octahedron([0.0, 0.0, 0.0])
     preview.render(other, OrbitCamera(), 64)
@@ -166,7 +166,7 @@ def test_sizes_may_change_and_a_mesh_is_uploaded_once(
 @pytest.mark.usefixtures("preview")  # skips without EGL, and has chosen the platform
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="EGL is Linux's")
 def test_deleting_a_context_leaves_the_shared_display_open() -> None:
-    first, second = mesh_preview._open_egl(), mesh_preview._open_egl()
+    first, second = preview_module._open_egl(), preview_module._open_egl()
     second.delete_context()
     first.make_current()
     first.delete_context()
@@ -181,15 +181,15 @@ def test_no_opengl_is_an_answer_that_says_why_and_is_tried_again(
         attempts.append(None)
         raise OSError("no such device")
 
-    monkeypatch.setattr(mesh_preview, "_open_platform", refuse)
+    monkeypatch.setattr(preview_module, "_open_platform", refuse)
     now = [100.0]
-    monkeypatch.setattr(mesh_preview.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(preview_module.time, "monotonic", lambda: now[0])
     with MeshPreview() as preview:
         for _ in range(3):
             with pytest.raises(GraphicsError, match="no such device"):
                 preview.render(mesh, OrbitCamera(), 32)
         assert len(attempts) == 1  # a drag does not try sixty times a second
-        now[0] += mesh_preview.RETRY_SECONDS
+        now[0] += preview_module.RETRY_SECONDS
         with pytest.raises(GraphicsError):
             preview.render(mesh, OrbitCamera(), 32)
         assert len(attempts) == 2
@@ -212,7 +212,7 @@ def test_failure_while_drawing_does_not_end_the_thread(
         def close(self) -> None:
             opened.append("close")
 
-    monkeypatch.setattr(mesh_preview, "_Studio", Flaky)
+    monkeypatch.setattr(preview_module, "_Studio", Flaky)
     with MeshPreview() as preview:
         with pytest.raises(GraphicsError, match="context lost"):
             preview.render(mesh, OrbitCamera(), 32)
@@ -227,7 +227,7 @@ def test_cancelled_requests_are_skipped_and_close_joins(
     busy = threading.Event()
 
     class Recorder:
-        def draw(self, request: mesh_preview._Request) -> str:
+        def draw(self, request: preview_module._Request) -> str:
             busy.wait(10)
             drawn.append(request.camera.azimuth)
             return "picture"
@@ -235,7 +235,7 @@ def test_cancelled_requests_are_skipped_and_close_joins(
         def close(self) -> None:
             drawn.append(math.inf)
 
-    monkeypatch.setattr(mesh_preview, "_Studio", Recorder)
+    monkeypatch.setattr(preview_module, "_Studio", Recorder)
     preview = MeshPreview()
     _, second, _ = (preview.submit(mesh, OrbitCamera(azimuth=a), 32) for a in (1.0, 2.0, 3.0))
     assert second.cancel()

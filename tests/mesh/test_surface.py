@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from stylesdf_core.errors import EmptySurfaceError, InputError
-from stylesdf_core.mesh.meshing import (
+from stylesdf_core.mesh.sdf_grid import VOLUME_BOUNDS, FloatArray, ScalarField, SdfGrid, sample_grid
+from stylesdf_core.mesh.surface import (
     SurfaceMesh,
     extract_surface,
     largest_component,
     mesh_grid,
     report,
 )
-from stylesdf_core.mesh.sdf_grid import VOLUME_BOUNDS, FloatArray, ScalarField, SdfGrid, sample_grid
 from stylesdf_core.progress import Progress, drain
 
 RADIUS = 0.08

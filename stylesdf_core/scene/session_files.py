@@ -1,0 +1,127 @@
+"""Sessions in files: the Scene inside every exported picture and mesh, written and read back.
+
+A session is a Scene as JSON. The window saves one as a ``.json`` file, and every exported picture
+and mesh carries the session that made it, so that opening such a file restores the scene. Only
+this module knows where the JSON lies:
+
+    .json        the whole file
+    .png         a text chunk named ``stylesdf-scene``
+    .gif         the comment, after ``stylesdf-scene:``
+    .glb         ``asset.extras`` under ``stylesdf-scene``
+    .obj, .ply   comment lines after ``stylesdf-scene:``, in pieces
+
+STL has no place for a session.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, PngImagePlugin
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.scene.scene import Scene
+
+KEY = "stylesdf-scene"
+_COMMENT_LENGTH = 200  # programs that read PLY may hold header lines in small buffers
+
+
+def png_info(session: str) -> PngImagePlugin.PngInfo:
+    """The session as a PNG text chunk, for ``Image.save(pnginfo=…)``."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text(KEY, session)
+    return info
+
+
+def gif_comment(session: str) -> bytes:
+    """The session as a GIF's comment."""
+    return f"{KEY}:{session}".encode("ascii")
+
+
+def glb_extras(session: str) -> dict[str, Any]:
+    """The session as the ``extras`` of a GLB's ``asset``."""
+    return {KEY: json.loads(session)}
+
+
+def comment_lines(session: str) -> list[str]:
+    """The session as comment lines of an OBJ or PLY, without the format's comment sign."""
+    # Written anew, the JSON is ASCII without line breaks, at which a comment would end.
+    line = json.dumps(json.loads(session), separators=(",", ":"))
+    starts = range(0, len(line), _COMMENT_LENGTH)
+    return [f"{KEY}:{line[start : start + _COMMENT_LENGTH]}" for start in starts]
+
+
+def read_scene(path: Path | str) -> Scene:
+    """The scene of a session (``.json``), or inside a PNG, GIF, GLB, OBJ or PLY exported earlier.
+
+    Raises:
+        InputError: no such file, the file is damaged, or there is no session in it.
+    """
+    session = read_session(path)
+    if session is None:
+        raise InputError(f"{path} carries no session; it was not exported by this program.")
+    return Scene.from_json(session, Path(path).name)
+
+
+def read_session(path: Path | str) -> str | None:
+    """The JSON of the session in a file, or None where the file carries none.
+
+    Raises:
+        InputError: the file cannot be read as what its suffix says.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    read, kind = _READERS.get(path.suffix.lower(), (_in_picture, "a picture"))
+    try:
+        return read(path)
+    except Exception as error:  # parsers of foreign bytes raise many types
+        raise InputError(f"{path} cannot be read as {kind}: {error}.") from error
+
+
+def _whole_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _in_picture(path: Path) -> str | None:
+    with Image.open(path) as image:
+        text, comment = image.info.get(KEY), image.info.get("comment", b"")
+    if isinstance(text, str):
+        return text
+    if isinstance(comment, bytes) and comment.startswith(f"{KEY}:".encode()):
+        return comment.split(b":", 1)[1].decode("ascii", errors="replace")
+    return None
+
+
+def _in_glb(path: Path) -> str | None:
+    with open(path, "rb") as stream:
+        magic, _, _, length, _ = struct.unpack("<4sIIII", stream.read(20))
+        if magic != b"glTF":
+            raise ValueError("the file does not begin with glTF")
+        document = json.loads(stream.read(min(length, path.stat().st_size)))
+    extras = document.get("asset", {}).get("extras") or {}
+    return json.dumps(extras[KEY]) if KEY in extras else None
+
+
+def _in_comments(path: Path) -> str | None:
+    pieces = []
+    with open(path, "rb") as stream:
+        for line in stream:
+            if line.startswith((b"v ", b"end_header")):
+                break
+            _, found, piece = line.rstrip(b"\r\n").partition(f"{KEY}:".encode())
+            if found:
+                pieces.append(piece.decode("ascii"))
+    return "".join(pieces) or None
+
+
+_READERS: dict[str, tuple[Callable[[Path], str | None], str]] = {
+    ".json": (_whole_text, "text"),
+    ".glb": (_in_glb, "a GLB file"),
+    ".obj": (_in_comments, "an OBJ file"),
+    ".ply": (_in_comments, "a PLY file"),
+}
