@@ -32,8 +32,8 @@ from app.shortcuts import Keyboard, Shortcut, shortcuts
 from app.state.problems import Remedy
 from app.state.settings import SettingsStore
 from app.state.workbench import Workbench
-from app.train.train_page import SheetTextures, TrainPage
-from app.train.training_bench import TrainingBench
+from app.train.page import SheetTextures, TrainPage
+from app.train.training import Training
 from app.widgets import theme
 from app.widgets.backdrop import Backdrop, around
 from app.widgets.dialogs import Dialogs
@@ -83,7 +83,7 @@ class Studio:
 
     def __init__(self, store: SettingsStore, scene: Scene | None = None) -> None:
         self.bench = Workbench(store, scene)
-        self.training = TrainingBench(self.bench)
+        self.training = Training(self.bench)
         #: What the window shows.
         self.page: Page = "explore"
         self._opened = False
@@ -179,8 +179,8 @@ class Studio:
     def _after_frame(self) -> None:
         for job in dpg.get_callback_queue() or []:
             self._guarded(partial(dpg.run_callbacks, [job]))
-        self.pointer.update()
-        self._ui.number_entry.update()
+        self.pointer.tick()
+        self._ui.number_entry.tick()
         self.bench.tick()
         self.training.tick(shown=self.page == "train")
         self._commit_when_quiet()

@@ -78,7 +78,7 @@ class _Hand:
         """Press on a target at the path's beginning; ``path``: seconds -> pixels in the window."""
         self._path, self._start = path, self._studio.polled_at
         self._seen, self._down = 0, True
-        self._studio.pointer.hand = self
+        self._studio.pointer.mouse = self
         self._studio.pointer.press(target, 0)
 
     def end(self) -> None:

@@ -51,8 +51,8 @@ class Target(Protocol):
         """The wheel turned over it; True if that meant something."""
 
 
-class Hand(Protocol):
-    """What the pointer follows: the mouse, or a script in its place."""
+class Mouse(Protocol):
+    """The mouse that a pointer follows: the real one, or a script in its place."""
 
     def position(self) -> tuple[float, float]:
         """Pixels from the window's upper left corner, as of the last frame drawn."""
@@ -61,7 +61,7 @@ class Hand(Protocol):
         """Whether a button is held."""
 
 
-class _Mouse:
+class _SystemMouse:
     def position(self) -> tuple[float, float]:
         x, y = dpg.get_mouse_pos(local=False)
         return float(x), float(y)
@@ -74,7 +74,7 @@ class Pointer:
     """Routes the mouse to targets; owns the capture."""
 
     def __init__(self) -> None:
-        self.hand: Hand = _Mouse()
+        self.mouse: Mouse = _SystemMouse()
         self._targets: list[Target] = []
         self._captured: tuple[Target, int] | None = None
         self._hovered: Target | None = None
@@ -108,14 +108,14 @@ class Pointer:
         self._targets.clear()
         self._captured = self._hovered = None
 
-    def update(self) -> None:
+    def tick(self) -> None:
         """Once a frame: pass movement on, notice releases outside the window."""
-        position = self.hand.position()
+        position = self.mouse.position()
         if self._captured is not None:
             target, button = self._captured
             if position != self._last:
                 target.drag(*_local(target, position))
-            if not self.hand.is_down(button):
+            if not self.mouse.is_down(button):
                 self._released(button)
         self._last = position
         hovered = self._captured[0] if self._captured is not None else self._under_mouse()
@@ -146,7 +146,7 @@ class Pointer:
         self, target: Target, button: int, *, ctrl: bool = False, double: bool = False
     ) -> None:
         """A button goes down on ``target``, where the mouse is."""
-        self._last = self.hand.position()
+        self._last = self.mouse.position()
         if target.press(Press(button, *_local(target, self._last), ctrl, double)):
             self._captured = (target, button)
 
@@ -154,7 +154,7 @@ class Pointer:
         if self._captured is not None and self._captured[1] == button:
             target, _ = self._captured
             self._captured = None
-            target.drag(*_local(target, self.hand.position()))
+            target.drag(*_local(target, self.mouse.position()))
             target.release()
 
     def _wheel(self, steps: float) -> None:

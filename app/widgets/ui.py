@@ -238,7 +238,7 @@ class NumberEntry:
         self._accept = accept
         self._frames_open = 0
 
-    def update(self) -> None:
+    def tick(self) -> None:
         """Once a frame: close when the field has lost the keyboard."""
         if self._accept is None:
             return

@@ -8,8 +8,8 @@ from functools import partial
 import dearpygui.dearpygui as dpg
 
 from app.train.curves import GROUP_HELP, GROUPS, Line
-from app.train.run_watch import RunReport
-from app.train.training_bench import SMOOTHING, TrainingBench
+from app.train.training import SMOOTHING, Training
+from app.train.watch import RunReport
 from app.widgets import fonts, theme
 from app.widgets.slider import SliderActions, SliderRow, SliderSpec
 from app.widgets.ui import Ui
@@ -27,7 +27,7 @@ _NEAR = 0.02
 class CurvesPanel:
     """Buttons for groups of curves, a plot for each that is chosen."""
 
-    def __init__(self, ui: Ui, training: TrainingBench) -> None:
+    def __init__(self, ui: Ui, training: Training) -> None:
         self._ui, self._training = ui, training
         self._buttons: dict[str, int | str] = {}
         self._area: int | str = 0
@@ -108,7 +108,7 @@ class CurvesPanel:
             self._report = report
             ends = [float(line.steps[-1]) for found in shown.values() for line in found]
             for group, plot in self.plots.items():
-                plot.update(shown[group], max(ends), fit=fresh)
+                plot.draw(shown[group], max(ends), fit=fresh)
         dpg.configure_item(self._empty, show=not shown)
         if not shown:
             text = (
@@ -218,7 +218,7 @@ class Plot:
             return None
         return step if self._extent is not None and 0.0 <= step <= self._extent[1] else None
 
-    def update(self, lines: tuple[Line, ...], last: float, *, fit: bool) -> None:
+    def draw(self, lines: tuple[Line, ...], last: float, *, fit: bool) -> None:
         """Draw newer curves of the same names.
 
         Args:

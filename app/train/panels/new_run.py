@@ -10,7 +10,7 @@ import dearpygui.dearpygui as dpg
 
 from app.train.dataset_preview import COLUMNS, ROWS, Preview
 from app.train.parameters import LABELS, Parameters, Row
-from app.train.training_bench import TrainingBench
+from app.train.training import Training
 from app.train.training_form import STAGE_HELP, presets
 from app.widgets import icons, theme
 from app.widgets.texture import PictureTexture
@@ -41,7 +41,7 @@ class NewRunPanel:
     def __init__(
         self,
         ui: Ui,
-        training: TrainingBench,
+        training: Training,
         texture: PictureTexture,
         choose_data: Callable[[], None],
         choose_init: Callable[[], None],

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.train.run_watch import RunReport
-from app.train.training_bench import TrainingBench
+from app.train.training import Training
+from app.train.watch import RunReport
 from app.widgets import fonts, icons, theme
 from app.widgets.ui import IconButton, Ui, duration
 from stylesdf_core.training.run_summary import RunSummary
@@ -29,7 +29,7 @@ class RunPanel:
     def __init__(
         self,
         ui: Ui,
-        training: TrainingBench,
+        training: Training,
         opened: Callable[[], None],
         show_folder: Callable[[Path], None],
     ) -> None:

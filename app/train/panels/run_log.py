@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dearpygui.dearpygui as dpg
 
-from app.train.training_bench import TrainingBench
+from app.train.training import Training
 from app.widgets import theme
 from app.widgets.ui import Ui
 
@@ -12,7 +12,7 @@ from app.widgets.ui import Ui
 class LogPanel:
     """The end of the log; scrolls to the newest line."""
 
-    def __init__(self, ui: Ui, training: TrainingBench) -> None:
+    def __init__(self, ui: Ui, training: Training) -> None:
         self._ui, self._training = ui, training
         self._scroll: int | str = 0
         self._text: int | str = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.train.training_bench import TrainingBench
+from app.train.training import Training
 from app.widgets import fonts, theme
 from app.widgets.pointer import LEFT, Press
 from app.widgets.ui import Ui, duration
@@ -37,7 +37,7 @@ class RunsPanel:
     def __init__(
         self,
         ui: Ui,
-        training: TrainingBench,
+        training: Training,
         add: Callable[[], None],
         choose_folder: Callable[[], None],
     ) -> None:

@@ -6,8 +6,8 @@ from functools import partial
 
 import dearpygui.dearpygui as dpg
 
-from app.train.sample_worker import Sample
-from app.train.training_bench import TrainingBench
+from app.train.samples import Sample
+from app.train.training import Training
 from app.widgets import fonts, theme
 from app.widgets.slider import SliderActions, SliderRow, SliderSpec
 from app.widgets.texture import PictureTexture
@@ -20,7 +20,7 @@ _EMPTY = "No samples yet."
 class SamplesPanel:
     """One grid, and a slider through the steps."""
 
-    def __init__(self, ui: Ui, training: TrainingBench, texture: PictureTexture) -> None:
+    def __init__(self, ui: Ui, training: Training, texture: PictureTexture) -> None:
         self._ui, self._training, self._texture = ui, training, texture
         self._canvas: int | str = 0
         self._looks: dict[bool, int | str] = {}

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.train.run_watch import RunRequest, RunsRequest, Watch, find_runs, sample_file
-from app.train.training_job import StatsTail, TrainingJob
+from app.train.process import StatsTail, TrainingProcess
+from app.train.watch import RunRequest, RunsRequest, Watch, find_runs, sample_file
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.training import processes
 from stylesdf_core.training.run_dir import RunDir
@@ -45,7 +45,7 @@ def run(tmp_path: Path) -> RunDir:
 
 
 def test_a_run_is_started_stopped_killed_and_resumed(run: RunDir) -> None:
-    job = TrainingJob(run.path)
+    job = TrainingProcess(run.path)
     job.start()
     assert job.is_starting
     wait(lambda: run.latest() is not None, "a checkpoint")
@@ -72,7 +72,7 @@ def test_a_run_is_started_stopped_killed_and_resumed(run: RunDir) -> None:
     assert (killed.state, killed.process) == ("failed", None)
     assert "killed" in killed.words
     saved = run.saved_step()
-    another = TrainingJob(run.path)  # as after a restart of the studio
+    another = TrainingProcess(run.path)  # as after a restart of the studio
     another.start()
     wait(lambda: run.saved_step() > saved, "it goes on")
     another.stop()
@@ -82,7 +82,7 @@ def test_a_run_is_started_stopped_killed_and_resumed(run: RunDir) -> None:
 
 def test_asked_to_stop_while_it_starts_it_stops(run: RunDir) -> None:
     """The process forgets stop files that are older than itself."""
-    job = TrainingJob(run.path)
+    job = TrainingProcess(run.path)
     job.start()
     job.stop()
     wait(job.poll, "its end")
@@ -93,7 +93,7 @@ def test_asked_to_stop_while_it_starts_it_stops(run: RunDir) -> None:
 def test_what_is_wrong_is_in_its_last_words(run: RunDir) -> None:
     for picture in (run.path.parents[1] / "images").iterdir():
         picture.unlink()
-    job = TrainingJob(run.path)
+    job = TrainingProcess(run.path)
     job.start()
     wait(job.poll, "its end")
     assert job.status == 2

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.train.curves import Curves, Line
-from app.train.training_job import StatsTail
+from app.train.process import StatsTail
 from app.workers.workers import LatestWorker, Work
 from stylesdf_core.training.adversarial.health import Health
 from stylesdf_core.training.processes import log_tail

@@ -16,7 +16,7 @@ from app.train.panels.run import RunPanel
 from app.train.panels.run_log import LogPanel
 from app.train.panels.runs import RunsPanel
 from app.train.panels.samples import SamplesPanel
-from app.train.training_bench import TrainingBench
+from app.train.training import Training
 from app.widgets import theme
 from app.widgets.backdrop import Rectangle
 from app.widgets.dialogs import Dialogs
@@ -53,7 +53,7 @@ class TrainPage:
     def __init__(
         self,
         ui: Ui,
-        training: TrainingBench,
+        training: Training,
         dialogs: Dialogs,
         textures: SheetTextures,
         opened: Callable[[], None],

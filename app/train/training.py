@@ -1,6 +1,6 @@
 """The Train tab's state and actions, without a window: the runs, the one looked at, a new one.
 
-Panels call its methods and read its state; :meth:`TrainingBench.tick`, called once a frame, carries
+Panels call its methods and read its state; :meth:`Training.tick`, called once a frame, carries
 results in and requests out. Runs belong to their folders: whatever is shown here is read from them.
 """
 
@@ -14,10 +14,10 @@ from typing import Any
 from app.state.settings import default_runs_folder
 from app.state.workbench import Workbench
 from app.train.new_run import Begun, NewRun
-from app.train.run_watch import RunReport, RunRequest, RunsRequest, Watch
-from app.train.sample_worker import Sample, SampleRequest, sample_worker
+from app.train.process import TrainingProcess
+from app.train.samples import Sample, SampleRequest, sample_worker
 from app.train.training_form import starting_points
-from app.train.training_job import TrainingJob
+from app.train.watch import RunReport, RunRequest, RunsRequest, Watch
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import RunSummary
@@ -29,7 +29,7 @@ _QUIET = 3.0  # seconds after the start that belong to the first picture
 _FIRST_GROUPS = ("losses", "β")
 
 
-class TrainingBench:
+class Training:
     """Everything about training that the window shows.
 
     Args:
@@ -50,7 +50,7 @@ class TrainingBench:
         self._samples = sample_worker(news)
         self._sample_request: SampleRequest | None = None
         self.sample: Sample | None = None
-        self._jobs: dict[Path, TrainingJob] = {}
+        self._jobs: dict[Path, TrainingProcess] = {}
         self._polled_at = 0.0
         #: All runs, newest first; what this program knows of their processes added.
         self.runs: tuple[RunSummary, ...] = ()
@@ -230,8 +230,8 @@ class TrainingBench:
         self.bench.open_model(str(path) if step is None else str(averages[step]))
         return True
 
-    def _job(self, path: Path) -> TrainingJob:
-        return self._jobs.setdefault(path, TrainingJob(path))
+    def _job(self, path: Path) -> TrainingProcess:
+        return self._jobs.setdefault(path, TrainingProcess(path))
 
     def _set(self, **changes: Any) -> None:
         settings = self.bench.settings

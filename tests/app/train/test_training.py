@@ -14,8 +14,8 @@ from PIL import Image
 
 from app.state.settings import SettingsStore
 from app.state.workbench import Workbench
-from app.train import training_bench
-from app.train.training_bench import TrainingBench
+from app.train import training as training_module
+from app.train.training import Training
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.scene.scene import Scene
@@ -45,21 +45,21 @@ class FakeJob:
 
 
 @pytest.fixture
-def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrainingBench]:
-    monkeypatch.setattr(training_bench, "TrainingJob", FakeJob)
-    monkeypatch.setattr(training_bench, "_POLL_EVERY", 0.0)
+def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Training]:
+    monkeypatch.setattr(training_module, "TrainingProcess", FakeJob)
+    monkeypatch.setattr(training_module, "_POLL_EVERY", 0.0)
     FakeJob.asked.clear()
     store = SettingsStore(tmp_path / "config")
     bench = Workbench(store, Scene())
     settings = replace(bench.settings.training, folder=str(tmp_path / "runs"))
     bench.settings = replace(bench.settings, training=settings)
-    training = TrainingBench(bench)
+    training = Training(bench)
     yield training
     training.close()
     bench.close()
 
 
-def until(training: TrainingBench, condition: Callable[[], object], seconds: float = 60.0) -> None:
+def until(training: Training, condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, (training.new.flaw, training.runs)
@@ -73,7 +73,7 @@ def make_run(path: Path, images: Path) -> RunDir:
     return run
 
 
-def test_a_new_run_is_begun_once_nothing_is_wrong(training: TrainingBench, tmp_path: Path) -> None:
+def test_a_new_run_is_begun_once_nothing_is_wrong(training: Training, tmp_path: Path) -> None:
     new = training.new
     training.tick(shown=True)
     assert new.flaw is not None
@@ -112,7 +112,7 @@ def test_a_new_run_is_begun_once_nothing_is_wrong(training: TrainingBench, tmp_p
 
 
 def test_a_later_stage_is_checked_with_what_it_starts_from(
-    training: TrainingBench, tmp_path: Path
+    training: Training, tmp_path: Path
 ) -> None:
     write_images(tmp_path / "images")
     new = training.new
@@ -131,7 +131,7 @@ def test_a_later_stage_is_checked_with_what_it_starts_from(
     assert new.form.init == "", "another stage starts from something else"
 
 
-def test_runs_are_listed_added_and_taken_off(training: TrainingBench, tmp_path: Path) -> None:
+def test_runs_are_listed_added_and_taken_off(training: Training, tmp_path: Path) -> None:
     ours = make_run(tmp_path / "runs" / "a", tmp_path)
     other = make_run(tmp_path / "far" / "b", tmp_path)
     until(training, lambda: training.runs)
@@ -157,7 +157,7 @@ def test_runs_are_listed_added_and_taken_off(training: TrainingBench, tmp_path: 
     assert FakeJob.asked[-2:] == [("a", "stop"), ("a", None)]
 
 
-def test_any_checkpoint_can_be_opened(training: TrainingBench, tmp_path: Path) -> None:
+def test_any_checkpoint_can_be_opened(training: Training, tmp_path: Path) -> None:
     run = make_run(tmp_path / "runs" / "a", tmp_path)
     assert not training.open_model(run.path)
     assert "no checkpoint" in training.bench.toasts[-1].text
@@ -174,9 +174,7 @@ def test_any_checkpoint_can_be_opened(training: TrainingBench, tmp_path: Path) -
     assert training.report.best == 2
 
 
-def test_samples_follow_the_slider_through_training(
-    training: TrainingBench, tmp_path: Path
-) -> None:
+def test_samples_follow_the_slider_through_training(training: Training, tmp_path: Path) -> None:
     run = make_run(tmp_path / "runs" / "a", tmp_path)
     for step, gray in ((100, 50), (200, 150)):
         pixels = np.full((32, 64, 3), gray, np.uint8)

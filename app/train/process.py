@@ -20,7 +20,7 @@ from stylesdf_core.training.run_dir import RunDir
 _PIECE = 1 << 17
 
 
-class TrainingJob:
+class TrainingProcess:
     """The process that trains in a folder, as far as this program started it."""
 
     def __init__(self, path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.train.run_watch import sample_file
+from app.train.watch import sample_file
 from app.workers.workers import LatestWorker
 
 #: Edges of what is shown, pixels: a grid is twice as wide as high.
