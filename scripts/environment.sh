@@ -1,9 +1,11 @@
-# Sourced by scripts/studio and scripts/test: makes .venv and installs what is missing.
+# Sourced by scripts/studio and scripts/test: makes an environment and installs what is missing.
 # A run that finds everything in place costs a fraction of a second.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-venv="$root/.venv"
+venv="$root/.venv"                      # the environment, made when it is missing
+interpreter=                            # Python that makes it; empty: the first that is new enough
+constraints="$root/constraints.txt"     # versions that pip may install
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -32,11 +34,12 @@ system_packages() {
   fi
 }
 
-# Print the first Python of version 3.10 or newer.
+# Print the interpreter that was chosen, or the first Python of version 3.11 or newer.
 find_python() {
-  local candidate
-  for candidate in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
-    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+  local candidate candidates=(python3 python3.14 python3.13 python3.12 python3.11)
+  [[ -z "$interpreter" ]] || candidates=("$interpreter")
+  for candidate in "${candidates[@]}"; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       printf '%s' "$candidate"
       return 0
     fi
@@ -48,7 +51,7 @@ make_venv() {
   local python
   python=$(find_python) || {
     system_packages python3 python3-venv || true
-    python=$(find_python) || { say "StyleSDF Studio needs Python 3.10 or newer."; return 1; }
+    python=$(find_python) || { say "StyleSDF Studio needs Python 3.11 or newer."; return 1; }
   }
   # Debian's Python cannot make environments until its -venv package is there.
   "$python" -c 'import ensurepip' 2>/dev/null ||
@@ -57,11 +60,11 @@ make_venv() {
   "$python" -m venv "$venv"
 }
 
-# python_packages EXTRA...: this project, editable, with these extras, into .venv.
+# python_packages EXTRA...: this project, editable, with these extras, into the environment.
 # A stamp per extra, the hash of all that decides what is installed, says that it is in place.
 python_packages() {
   local extra stamp fresh=1
-  stamp=$({ printf '%s\n' "$root"; cat "$root/pyproject.toml" "$root/constraints.txt"; } | cksum)
+  stamp=$({ printf '%s\n' "$root"; cat "$root/pyproject.toml" "$constraints"; } | cksum)
   for extra in "$@"; do
     [[ "$(cat "$venv/.stylesdf/$extra" 2>/dev/null)" == "$stamp" ]] || fresh=0
   done
@@ -70,14 +73,13 @@ python_packages() {
   "$venv/bin/python" -m pip --version >/dev/null 2>&1 || make_venv || return 1
   say "Installing Python packages into $venv (the first time takes some minutes)"
   local pip=("$venv/bin/python" -m pip --disable-pip-version-check --quiet install)
-  local constraints=(-c "$root/constraints.txt")
   if [[ "$(uname -s)" == Linux ]] && ! command -v nvidia-smi >/dev/null; then
     # Without an NVIDIA driver the default build of torch is gigabytes of CUDA for nothing.
-    "${pip[@]}" --retries 1 --timeout 10 "${constraints[@]}" torch \
+    "${pip[@]}" --retries 1 --timeout 10 -c "$constraints" torch \
       --index-url https://download.pytorch.org/whl/cpu 2>/dev/null || true
   fi
   local IFS=,
-  "${pip[@]}" "${constraints[@]}" -e "${root}[$*]" || return 1
+  "${pip[@]}" -c "$constraints" -e "${root}[$*]" || return 1
   mkdir -p "$venv/.stylesdf"
   for extra in "$@"; do printf '%s' "$stamp" >"$venv/.stylesdf/$extra"; done
 }

@@ -113,7 +113,9 @@ def test_the_version_is_stated_once() -> None:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the scripts are for bash")
 def test_scripts_parse(repository: Path) -> None:
-    scripts = [*(repository / "scripts").iterdir(), repository / ".ci" / "run"]
+    files = [*(repository / "scripts").iterdir(), repository / ".ci" / "run"]
+    scripts = [file for file in files if file.suffix != ".py"]
+    assert len(scripts) > 3
     for script in scripts:
         subprocess.run(["bash", "-n", str(script)], check=True, timeout=20)
 
