@@ -1,12 +1,18 @@
-"""What a fit learns from, a hundred heads a file: ``shard-00000.npz``, ``shard-00001.npz`` …"""
+"""Shard files: what a fit learns from, a hundred heads in each, resumable.
+
+Supervision (:mod:`stylesdf_core.heads.supervision`) and rendered views
+(:mod:`stylesdf_core.heads.fit.view_cache`) are made head by head, stacked, and written here as
+``shard-00000.npz``, ``shard-00001.npz`` …; the fit reads the shards while it trains.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +23,8 @@ from stylesdf_core.heads.renderer import HeadRenderer
 from stylesdf_core.heads.workers import each_head
 from stylesdf_core.progress import Operation, Progress
 
-T = TypeVar("T")
+#: Arrays by name: of one head, or of a shard, where their first axis counts heads.
+Arrays = dict[str, npt.NDArray[Any]]
 
 #: Heads in one file.
 SHARD_SIZE = 100
@@ -26,8 +33,7 @@ SHARD_SIZE = 100
 def fill_shards(
     out: Path,
     settings: Mapping[str, Any],
-    make: Callable[[HeadRenderer, int], T],
-    pack: Callable[[Sequence[T]], dict[str, npt.NDArray[Any]]],
+    make: Callable[[HeadRenderer, int], Arrays],
     *,
     facekit: Path,
     count: int,
@@ -35,15 +41,16 @@ def fill_shards(
     jobs: int,
     message: str,
 ) -> Operation[Path]:
-    """Write the shards that ``out`` lacks of ``count`` heads; whoever breaks off loses one.
+    """Write those shards of ``count`` heads that ``out`` lacks; the last shard is made whole.
+
+    Breaking off loses the heads of the unfinished shard only.
 
     Args:
-        settings: that all shards of the folder share; kept in ``cache.json``.
-        make: what there is to keep of head i; see
+        settings: what all shards of the folder have in common; kept in ``cache.json``.
+        make: the arrays of head i, in the form in which they are stored; see
             :func:`~stylesdf_core.heads.workers.each_head`.
-        pack: the arrays of one shard.
         jobs: processes that render.
-        message: of the progress, in heads.
+        message: text of the progress, which counts heads.
 
     Raises:
         InputError: ``out`` holds shards of other settings, or ``facekit`` is no face model.
@@ -60,20 +67,47 @@ def fill_shards(
         write_json(description, settings)
     shards = range(-(-count // shard_size))
     missing = [shard for shard in shards if not shard_path(out, shard).exists()]
-    heads = [shard * shard_size + row for shard in missing for row in range(shard_size)]
-    rows: list[T] = []
-    with closing(each_head(make, facekit, heads, jobs)) as made:
-        for done, row in enumerate(made, start=1):
-            rows.append(row)
-            if len(rows) == shard_size:
-                shard = missing[(done - 1) // shard_size]
-                with atomic_output(shard_path(out, shard)) as file, open(file, "wb") as stream:
-                    np.savez(stream, allow_pickle=False, **pack(rows))
-                rows = []
-            yield Progress(done, len(heads), message)
+    indices = [shard * shard_size + row for shard in missing for row in range(shard_size)]
+    heads: list[Arrays] = []
+    with closing(each_head(make, facekit, indices, jobs)) as made:
+        for done, head in enumerate(made, start=1):
+            heads.append(head)
+            if len(heads) == shard_size:
+                stacked = {name: np.stack([arrays[name] for arrays in heads]) for name in head}
+                write_shard(shard_path(out, missing[(done - 1) // shard_size]), stacked)
+                heads = []
+            yield Progress(done, len(indices), message)
     return out
 
 
 def shard_path(folder: Path, shard: int) -> Path:
     """File of shard number ``shard``."""
     return folder / f"shard-{shard:05d}.npz"
+
+
+def write_shard(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write the arrays of one shard."""
+    # No allow_pickle argument: numpy 1.26 would store the argument as an array of that name.
+    with atomic_output(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def read_shard(path: Path) -> Arrays:
+    """The arrays of one shard as they are stored.
+
+    Single values are left out: numpy 1.26 made some shards with a flag ``allow_pickle`` in them.
+
+    Raises:
+        InputError: the file is damaged, or its arrays do not count the same heads; names the file.
+    """
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            arrays = {name: array for name, array in stored.items() if array.ndim}
+        heads = len(arrays["z"])
+        if odd := [name for name, array in arrays.items() if len(array) != heads]:
+            raise ValueError(f"{', '.join(odd)} should hold {heads} heads, as z does")
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} is no readable shard of heads ({error}); delete it, and it will be made again."
+        ) from error
+    return arrays

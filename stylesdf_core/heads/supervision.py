@@ -7,7 +7,6 @@ as in the images and only what some camera can see counts as surface.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,9 +17,9 @@ from scipy.ndimage import minimum_filter
 from scipy.spatial import cKDTree
 
 from stylesdf_core.heads.anatomy import SCLERA
-from stylesdf_core.heads.latent import LATENT_DIM, dataset_latent
+from stylesdf_core.heads.latent import dataset_latent
 from stylesdf_core.heads.renderer import FRAME_SCALE, HeadRenderer
-from stylesdf_core.heads.shards import SHARD_SIZE, fill_shards
+from stylesdf_core.heads.shards import SHARD_SIZE, Arrays, fill_shards
 from stylesdf_core.progress import Operation
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 
@@ -185,39 +184,37 @@ class FreeSpace:
         return (np.where(outside, 1.0, -1.0) * magnitude).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class CacheItem:
-    """One head's share of the cache; see :func:`build_cache` for shapes."""
-
-    z: Float32
-    points: Float32
-    normals: Float32
-    rgb: Float32
-    material: npt.NDArray[np.uint8]
-    rest: Float32
-    strands: Float32
-    free_points: Float32
-    free_distance: Float32
-
-
-def cache_item(
+def supervision_of(
     renderer: HeadRenderer, z: Float32, rng: np.random.Generator, surface: int, free: int
-) -> CacheItem:
-    """Draw ``surface`` weighted surface samples and ``free`` uniform points of the volume."""
+) -> Arrays:
+    """Draw ``surface`` weighted surface samples and ``free`` uniform points of the volume.
+
+    Returns:
+        One head's entries of the arrays that :func:`build_cache` lists.
+    """
     samples = surface_samples(renderer, z, rng)
     chosen = _weighted(samples.weights, surface, rng)
     points = rng.uniform(-VOLUME_RADIUS, VOLUME_RADIUS, (free, 3)).astype(np.float32)
-    return CacheItem(
-        z=z,
-        points=samples.points[chosen],
-        normals=samples.normals[chosen],
-        rgb=samples.rgb[chosen],
-        material=samples.material[chosen],
-        rest=samples.rest[chosen],
-        strands=samples.strands[chosen],
-        free_points=points,
-        free_distance=FreeSpace(samples)(points),
+
+    def rounded(values: Float64, dtype: type[np.integer]) -> npt.NDArray[np.integer]:
+        return np.rint(values).astype(dtype)
+
+    position, normal, rgb, strands = (
+        values[chosen].astype(np.float64)
+        for values in (samples.points, samples.normals, samples.rgb, samples.strands)
     )
+
+    return {
+        "z": z,
+        "points": rounded(position / POINT_STEP, np.int16),
+        "normals": rounded(normal * 127.0, np.int8),
+        "rgb": rounded(rgb * 255.0, np.uint8),
+        "material": samples.material[chosen],
+        "rest": samples.rest[chosen].astype(np.float16),
+        "strands": rounded(strands * 127.0, np.int8),
+        "free_points": rounded(points.astype(np.float64) / POINT_STEP, np.int16),
+        "free_distance": FreeSpace(samples)(points).astype(np.float16),
+    }
 
 
 def _weighted(weights: Float32, count: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
@@ -253,8 +250,7 @@ def build_cache(
         yield from fill_shards(
             out,
             {"seed": seed, "surface": surface, "free": free},
-            partial(_cached, seed=seed, surface=surface, free=free),
-            _packed,
+            partial(_supervision_of, seed=seed, surface=surface, free=free),
             facekit=facekit,
             count=count,
             shard_size=shard_size,
@@ -264,42 +260,8 @@ def build_cache(
     )
 
 
-def _cached(renderer: HeadRenderer, index: int, *, seed: int, surface: int, free: int) -> CacheItem:
+def _supervision_of(
+    renderer: HeadRenderer, index: int, *, seed: int, surface: int, free: int
+) -> Arrays:
     rng = np.random.default_rng([seed, index, 1])
-    return cache_item(renderer, dataset_latent(seed, index), rng, surface, free)
-
-
-def _packed(items: Sequence[CacheItem]) -> dict[str, npt.NDArray[np.generic]]:
-    def stacked(name: str) -> npt.NDArray[np.generic]:
-        return np.stack([getattr(item, name) for item in items])
-
-    def positions(name: str) -> npt.NDArray[np.int16]:
-        return np.rint(stacked(name).astype(np.float64) / POINT_STEP).astype(np.int16)
-
-    return {
-        "z": stacked("z").reshape(-1, LATENT_DIM),
-        "points": positions("points"),
-        "normals": np.rint(stacked("normals").astype(np.float64) * 127.0).astype(np.int8),
-        "rgb": np.rint(stacked("rgb").astype(np.float64) * 255.0).astype(np.uint8),
-        "material": stacked("material"),
-        "rest": stacked("rest").astype(np.float16),
-        "strands": np.rint(stacked("strands").astype(np.float64) * 127.0).astype(np.int8),
-        "free_points": positions("free_points"),
-        "free_distance": stacked("free_distance").astype(np.float16),
-    }
-
-
-def read_shard(path: Path) -> dict[str, npt.NDArray[np.generic]]:
-    """Arrays of one shard in float32 world units, unit normals and [0, 1] colours."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return {
-            "z": arrays["z"],
-            "points": arrays["points"].astype(np.float32) * np.float32(POINT_STEP),
-            "normals": arrays["normals"].astype(np.float32) / np.float32(127.0),
-            "rgb": arrays["rgb"].astype(np.float32) / np.float32(255.0),
-            "material": arrays["material"],
-            "rest": arrays["rest"].astype(np.float32),
-            "strands": arrays["strands"].astype(np.float32) / np.float32(127.0),
-            "free_points": arrays["free_points"].astype(np.float32) * np.float32(POINT_STEP),
-            "free_distance": arrays["free_distance"].astype(np.float32),
-        }
+    return supervision_of(renderer, dataset_latent(seed, index), rng, surface, free)

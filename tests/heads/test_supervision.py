@@ -4,19 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.anatomy import FACE, SCLERA
 from stylesdf_core.heads.fit import view_cache
 from stylesdf_core.heads.latent import dataset_latent
 from stylesdf_core.heads.renderer import HeadRenderer
-from stylesdf_core.heads.shards import shard_path
+from stylesdf_core.heads.shards import read_shard, shard_path, write_shard
 from stylesdf_core.heads.supervision import (
+    POINT_STEP,
     FreeSpace,
     SurfaceSamples,
     build_cache,
-    cache_item,
-    read_shard,
+    supervision_of,
     surface_samples,
 )
 from stylesdf_core.progress import drain
@@ -64,15 +65,26 @@ def test_signed_distance_far_from_the_surface(samples: SurfaceSamples) -> None:
     assert np.mean(change < 0.0012) > 0.985  # 1-Lipschitz, but for a few wrong signs
 
 
-def test_items_are_reproducible(renderer: HeadRenderer) -> None:
-    items = [
-        cache_item(renderer, dataset_latent(0, 1), np.random.default_rng(4), 256, 128)
+def test_supervision_of_a_head_is_reproducible(
+    renderer: HeadRenderer, samples: SurfaceSamples
+) -> None:
+    first, again = (
+        supervision_of(renderer, dataset_latent(0, 0), np.random.default_rng(0), 256, 128)
         for _ in range(2)
-    ]
-    assert items[0].points.shape == (256, 3)
-    assert items[0].free_distance.shape == (128,)
-    for name, value in vars(items[0]).items():
-        assert np.array_equal(value, getattr(items[1], name)), name
+    )
+    assert first["points"].shape == (256, 3)
+    assert first["free_distance"].shape == (128,)
+    for name, value in first.items():
+        assert np.array_equal(value, again[name]), name
+    # Stored as whole steps: the samples nearest to them are those they were made of.
+    distance, nearest = cKDTree(samples.points).query(first["points"] * POINT_STEP)
+    assert np.max(distance) < 2e-5
+    assert np.abs(first["rgb"] / 255.0 - samples.rgb[nearest]).max() < 0.005
+    assert np.abs(first["normals"] / 127.0 - samples.normals[nearest]).max() < 0.005
+    assert np.abs(first["rest"] - samples.rest[nearest]).max() < 0.01  # cm
+    assert np.abs(first["strands"] / 127.0 - samples.strands[nearest]).max() < 0.005
+    distances = FreeSpace(samples)((first["free_points"] * POINT_STEP).astype(np.float32))
+    assert np.abs(first["free_distance"] - distances).max() < 1e-3
 
 
 def test_cache_resumes_and_refuses_other_settings(
@@ -86,15 +98,37 @@ def test_cache_resumes_and_refuses_other_settings(
     assert not list(tmp_path.glob(".*"))
 
     shard = read_shard(shard_path(tmp_path, 1))
-    item = cache_item(renderer, dataset_latent(0, 3), np.random.default_rng([0, 3, 1]), 64, 32)
+    random = np.random.default_rng([0, 3, 1])
+    for name, value in supervision_of(renderer, dataset_latent(0, 3), random, 64, 32).items():
+        assert np.array_equal(shard[name][1], value), name
     assert np.array_equal(shard["z"][1], dataset_latent(0, 3))
-    assert np.abs(shard["points"][1] - item.points).max() < 2e-5
-    assert np.abs(shard["rgb"][1] - item.rgb).max() < 0.005
-    assert np.abs(shard["rest"][1] - item.rest).max() < 0.01  # cm
-    assert np.abs(shard["strands"][1] - item.strands).max() < 0.005
-    assert np.abs(shard["free_distance"][1] - item.free_distance).max() < 1e-4
     with pytest.raises(InputError, match="other settings"):
         drain(build_cache(facekit_path, tmp_path, count=4, **{**settings, "free": 33}))
+
+
+def test_a_shard_with_a_stray_flag_is_read(tmp_path: Path) -> None:
+    """Under numpy 1.26, ``savez(allow_pickle=False)`` stores an array of that name."""
+    arrays = {"z": np.zeros((2, 4), np.float32), "points": np.ones((2, 5, 3), np.int16)}
+    write_shard(tmp_path / "a.npz", arrays)
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as stored:
+        assert sorted(stored) == ["points", "z"]
+    write_shard(tmp_path / "b.npz", {"flag": np.array(False), **arrays})
+    for name in ("a.npz", "b.npz"):
+        shard = read_shard(tmp_path / name)
+        assert sorted(shard) == ["points", "z"]
+        assert all(np.array_equal(shard[key], arrays[key]) for key in arrays)
+
+
+def test_a_damaged_shard_is_refused_by_name(tmp_path: Path) -> None:
+    path, z = tmp_path / "shard-00007.npz", np.zeros((2, 4), np.float32)
+    for arrays in ({"z": z, "odd": np.zeros(3)}, {"points": z}, {"z": np.array([{}])}):
+        np.savez(path, **arrays)
+        with pytest.raises(InputError, match=r"shard-00007\.npz is no readable shard .*delete it"):
+            read_shard(path)
+    write_shard(path, {"z": z})
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(InputError, match=r"shard-00007\.npz is no readable shard"):
+        read_shard(path)
 
 
 def test_views_say_how_much_of_each_pixel_is_covered(
@@ -104,8 +138,7 @@ def test_views_say_how_much_of_each_pixel_is_covered(
     for size in (64, 128):
         out = tmp_path / str(size)
         drain(view_cache.build_views(facekit_path, out, count=2, seed=3, size=size))
-        with np.load(shard_path(out, 0)) as arrays:
-            shard = dict(arrays)
+        shard = read_shard(shard_path(out, 0))
         assert shard["images"].shape == (2, size, size, 3)
         camera = OrbitCamera(float(shard["azimuth"][1]), float(shard["elevation"][1]))
         mask = renderer.gbuffer(renderer.shape(shard["z"][1]), camera, 256).mask

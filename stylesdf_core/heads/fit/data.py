@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -24,10 +23,8 @@ from stylesdf_core.heads.appearance import appearance, iris_tint
 from stylesdf_core.heads.fit.view_cache import COVERAGE_SIZE
 from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES, attribute_values
 from stylesdf_core.heads.renderer import BACKGROUND
+from stylesdf_core.heads.shards import Arrays, read_shard
 from stylesdf_core.heads.supervision import POINT_STEP
-
-#: What a shard holds, by name.
-Arrays = dict[str, npt.NDArray[np.generic]]
 
 #: The numbers of z that mean something; the others are fed as zeros.
 USED_LATENTS = IDENTITY_MODES + len(ATTRIBUTES)
@@ -148,8 +145,7 @@ def _first_lacks(folder: Path, name: str) -> bool:
     first = folder / "shard-00000.npz"
     if not first.exists():
         return False
-    with np.load(first, allow_pickle=False) as arrays:
-        return name not in arrays.files
+    return name not in read_shard(first)
 
 
 class HeadBank:
@@ -272,8 +268,7 @@ class _Shards:
             files = sorted(self._folder.glob("shard-*.npz"))
             new = [file for file in files if file.name not in self._known]
             for number, file in enumerate(new):
-                with np.load(file, allow_pickle=False) as stored:
-                    arrays = dict(stored)
+                arrays = read_shard(file)
                 if self._derived is not None:
                     arrays |= self._derived(arrays)
                 self._append(file, arrays, shards=len(new) - number)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import numpy.typing as npt
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.latent import dataset_latent
 from stylesdf_core.heads.renderer import HeadRenderer
-from stylesdf_core.heads.shards import SHARD_SIZE, fill_shards
+from stylesdf_core.heads.shards import SHARD_SIZE, Arrays, fill_shards
 from stylesdf_core.progress import Operation
 from stylesdf_core.rendering.camera import OrbitCamera
 
@@ -46,7 +44,6 @@ def build_views(
             out,
             {"seed": seed, "size": size},
             partial(_view, seed=seed, size=size),
-            _packed,
             facekit=facekit,
             count=count,
             shard_size=SHARD_SIZE,
@@ -56,17 +53,7 @@ def build_views(
     )
 
 
-@dataclass(frozen=True)
-class _View:
-    z: npt.NDArray[np.float32]
-    azimuth: float
-    elevation: float
-    image: npt.NDArray[np.uint8]
-    covered: npt.NDArray[np.uint8]
-    eyes: npt.NDArray[np.uint8]
-
-
-def _view(renderer: HeadRenderer, index: int, *, seed: int, size: int) -> _View:
+def _view(renderer: HeadRenderer, index: int, *, seed: int, size: int) -> Arrays:
     rng = np.random.default_rng([seed, index, 2])
     azimuth = float(np.clip(rng.normal(0.0, AZIMUTH_STD), -AZIMUTH_LIMIT, AZIMUTH_LIMIT))
     elevation = float(np.clip(rng.normal(0.0, ELEVATION_STD), -ELEVATION_LIMIT, ELEVATION_LIMIT))
@@ -76,21 +63,17 @@ def _view(renderer: HeadRenderer, index: int, *, seed: int, size: int) -> _View:
     head = renderer.shape(z)
     picture = renderer.picture(head, camera, size, supersample=supersample)
     covered, eyes = (_shares(of) for of in (picture.covered, picture.eyes))
-    return _View(z, azimuth, elevation, picture.image, covered, eyes)
+    return {
+        "z": z,
+        "azimuth": np.asarray(azimuth, np.float32),
+        "elevation": np.asarray(elevation, np.float32),
+        "images": picture.image,
+        "covered": covered,
+        "eyes": eyes,
+    }
 
 
 def _shares(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     block = len(values) // COVERAGE_SIZE
     means = values.reshape(COVERAGE_SIZE, block, COVERAGE_SIZE, block).mean(axis=(1, 3))
     return np.asarray(np.rint(means * 255.0), np.uint8)
-
-
-def _packed(views: Sequence[_View]) -> dict[str, npt.NDArray[np.generic]]:
-    return {
-        "z": np.stack([view.z for view in views]),
-        "azimuth": np.array([view.azimuth for view in views], np.float32),
-        "elevation": np.array([view.elevation for view in views], np.float32),
-        "images": np.stack([view.image for view in views]),
-        "covered": np.stack([view.covered for view in views]),
-        "eyes": np.stack([view.eyes for view in views]),
-    }
