@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
 from app.train.curves import Curves, Line
 from app.train.process import StatsTail
 from app.workers.workers import LatestWorker, Work

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stage import TrainFromImages, TrainStage, absolute_init
+from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.model.config import STDDEV_GROUP
+from stylesdf_core.progress import Operation
+from stylesdf_core.training.adversarial.config import STAGES as FROM_IMAGES
+from stylesdf_core.training.adversarial.config import total_steps
+from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.stages import Stage, register
 
 if TYPE_CHECKING:
     from stylesdf_core.training.adversarial.config import Preset, StageConfig
+    from stylesdf_core.training.loop import TrainingResult
 
 _LENGTHS = ("steps", "batch", "chunk")
 _VOLUME = ("r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_rate")
@@ -177,5 +184,28 @@ class TrainJoint(TrainFromImages):
     def _of_preset(self, preset: Preset) -> dict[str, Any]:
         return {**super()._of_preset(preset), **self._batches(preset, 2, 4, STDDEV_GROUP)}
 
+
+def _train_from_images(run: RunDir) -> Operation[TrainingResult]:
+    from stylesdf_core.training.adversarial.stages import run_stage
+
+    return (yield from run_stage(run))
+
+
+def _fit(run: RunDir) -> Operation[TrainingResult]:
+    from stylesdf_core.heads.fit.stage import run_fit
+
+    return (yield from run_fit(run))
+
+
+def _fit_steps(config: FitConfig) -> int:
+    return sum(config.phase_steps().values())
+
+
+#: All stages that a run folder may ask for; training looks them up by name.
+STAGES = (
+    *(Stage(name, config, total_steps, _train_from_images) for name, config in FROM_IMAGES.items()),
+    Stage("fit", FitConfig, _fit_steps, _fit),
+)
+register(*STAGES)
 
 TrainRequest: TypeAlias = TrainSphereInit | TrainRenderer | TrainDecoder | TrainJoint | TrainFit

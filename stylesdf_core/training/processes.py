@@ -18,6 +18,8 @@ from stylesdf_core.errors import InputError, OutputError, StyleSDFError, Trainin
 from stylesdf_core.files import write_json
 from stylesdf_core.training.run_dir import RunDir
 
+#: Module that trains in the run folder it is given, whatever the run's stage.
+ENTRY_POINT = "stylesdf_core.commands.train_process"
 #: How the entry point's last words begin: a run that failed, and a request that was wrong.
 FAILURE, MISTAKE = "training: ", "wrong request: "
 #: Bytes of a log in which its last words are looked for.
@@ -51,7 +53,7 @@ def command(run: RunDir, count: int) -> list[str]:
     words = [sys.executable]
     if count > 1:
         words += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
-    return [*words, "-m", "stylesdf_core.training", str(run.path.absolute())]
+    return [*words, "-m", ENTRY_POINT, str(run.path.absolute())]
 
 
 def start(run: RunDir, count: int = 1, *, background: bool = False) -> subprocess.Popen[bytes]:

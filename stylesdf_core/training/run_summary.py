@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from stylesdf_core.dataclass_json import from_json
 from stylesdf_core.errors import InputError
-from stylesdf_core.heads.fit.config import FitConfig
-from stylesdf_core.training.adversarial.config import STAGES, total_steps
 from stylesdf_core.training.processes import last_words
 from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.stages import stage_of
 
 RunState = Literal["new", "running", "stopping", "stopped", "finished", "failed"]
 
@@ -64,10 +62,10 @@ def summary(run: RunDir) -> RunSummary:
     Raises:
         InputError: it is no run folder, or its config.json cannot be read.
     """
-    config = run.read_config()
-    stage, total = str(config.get("stage", "fit")), _total(config, run)
+    kind, config = stage_of(run)
+    stage, total, preset = kind.name, kind.total_steps(config), getattr(config, "preset", "")
     process, saved, last = run.running_process(), run.saved_step(), run.last_stats()
-    preset, has_weights = str(config.get("preset", "")), run.latest("ema") is not None
+    has_weights = run.latest("ema") is not None
     recorded = int(last["step"]) if last else 0
     if process is not None:
         left = last.get("seconds") if last else None
@@ -115,13 +113,3 @@ def _failure(run: RunDir) -> str:
     if stats.exists() and stats.stat().st_mtime > log.stat().st_mtime:
         return ""
     return words.text
-
-
-def _total(config: dict[str, Any], run: RunDir) -> int:
-    where = str(run.path / "config.json")
-    stage = str(config.get("stage", "fit"))
-    if stage == "fit":
-        return sum(from_json(FitConfig, config, where).phase_steps().values())
-    if stage not in STAGES:
-        raise InputError(f"{where} asks for an unknown stage {stage!r}.")
-    return total_steps(from_json(STAGES[stage], config, where))

@@ -15,7 +15,19 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from stylesdf_core.model.model import select_device
-from stylesdf_core.training.adversarial.real_images import Share
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of every batch this process sees: ``rank`` of ``world`` equal ones."""
+
+    rank: int = 0
+    world: int = 1
+
+    def of(self, batch: int) -> slice:
+        """Its positions in a batch."""
+        part = batch // self.world
+        return slice(self.rank * part, (self.rank + 1) * part)
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def test_killed_at_any_moment_a_run_goes_on_from_its_checkpoint(tmp_path: Path) 
     killed, whole = RunDir(tmp_path / "killed"), RunDir(tmp_path / "whole")
     for run in (killed, whole):
         run.write_config(to_json(config))
-    command = [sys.executable, "-m", "stylesdf_core.training", str(killed.path)]
+    command = [sys.executable, "-m", processes.ENTRY_POINT, str(killed.path)]
     root = str(Path(train_stage.__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment)

@@ -15,7 +15,8 @@ from stylesdf_core.data.lmdb_images import LmdbImages, LmdbWriter
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import ImagesConfig
-from stylesdf_core.training.adversarial.real_images import RealImages, Share, open_real_images
+from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
+from stylesdf_core.training.world import Share
 
 
 def save(path: Path, size: tuple[int, int] = (40, 32), level: int = 128, **options: object) -> None:

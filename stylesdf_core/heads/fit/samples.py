@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
-from stylesdf_core.files import atomic_output
 from stylesdf_core.heads.fit.data import HeadBank, ViewBatch
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.generator import Generator, VolumeRender
 from stylesdf_core.rendering.camera import focal_length
 from stylesdf_core.rendering.rays import cam2world
+from stylesdf_core.training.grids import save_grid
 from stylesdf_core.training.losses import psnr
 
 FOV = 6.0
@@ -87,21 +85,3 @@ def sharpness(images: Tensor) -> float:
     beside = images[..., 1:-1, :-2] + images[..., 1:-1, 2:]
     above = images[..., :-2, 1:-1] + images[..., 2:, 1:-1]
     return float((beside + above - 4.0 * centre).abs().mean())
-
-
-def save_grid(rows: list[Tensor], path: Path, *, columns: int = 8) -> None:
-    """Write images (B, 3, H, W) in [−1, 1] of several sources as a PNG, sources under each other.
-
-    Wider batches than ``columns`` continue in further bands of rows.
-    """
-    bands = []
-    for first in range(0, len(rows[0]), columns):
-        for row in rows:
-            part = row[first : first + columns]
-            missing = columns - len(part)
-            part = torch.cat([part, part.new_ones(missing, *part.shape[1:])]) if missing else part
-            bands.append(torch.cat(list(part), dim=-1))
-    grid = torch.cat(bands, dim=-2)
-    pixels = ((grid + 1.0) * 127.5).round().clamp(0, 255).byte().movedim(0, -1)
-    with atomic_output(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(pixels.cpu().numpy())).save(temporary)

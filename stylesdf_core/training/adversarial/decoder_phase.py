@@ -14,7 +14,7 @@ from stylesdf_core.model.networks.decoder import Decoder
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.adversarial.config import DecoderStageConfig, ImageLosses, JointConfig
-from stylesdf_core.training.adversarial.draws import Fakes, draw_fakes, seeded
+from stylesdf_core.training.adversarial.draws import Fakes, draw_fakes
 from stylesdf_core.training.adversarial.image_terms import (
     DecoderTerms,
     ImageDiscriminatorTerms,
@@ -29,6 +29,7 @@ from stylesdf_core.training.loop import Models, Phase
 from stylesdf_core.training.losses import path_length_mean
 from stylesdf_core.training.optimizing import Terms, accumulate, of_chunks, update
 from stylesdf_core.training.precision import Autocast
+from stylesdf_core.training.seeds import seeded, seeded_weights
 
 # What a seed is for: streams must not repeat each other.
 _WEIGHTS, DISCRIMINATOR_STEP, GENERATOR_STEP, _PATH_STEP = 21, 22, 23, 24
@@ -207,6 +208,5 @@ def new_style_discriminator(
 ) -> StyleDiscriminator:
     """Fresh weights, of the run's seed."""
     config = generator.config
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed + _WEIGHTS)
+    with seeded_weights(seed + _WEIGHTS):
         return StyleDiscriminator(config.output_size, config.channel_multiplier, weights.widest)

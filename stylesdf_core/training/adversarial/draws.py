@@ -9,18 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.training.adversarial.config import PosesConfig
-
-
-def seeded(*numbers: int) -> torch.Generator:
-    """A CPU generator of its own for each sequence of numbers (0 or more)."""
-    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state) >> 1)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from stylesdf_core.data.images import (
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.adversarial.config import ImagesConfig
+from stylesdf_core.training.world import Share
 
 _AHEAD = 3
 _SHOWN = 3
@@ -49,19 +50,6 @@ class RealBatch:
 
     images: Tensor
     thumbs: Tensor
-
-
-@dataclass(frozen=True)
-class Share:
-    """Which part of every batch this process sees: ``rank`` of ``world`` equal ones."""
-
-    rank: int = 0
-    world: int = 1
-
-    def of(self, batch: int) -> slice:
-        """Its positions in a batch."""
-        part = batch // self.world
-        return slice(self.rank * part, (self.rank + 1) * part)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from stylesdf_core.errors import EmptySurfaceError, InputError
 from stylesdf_core.evaluation.frechet import Gaussian, SeededFeatures, frechet_distance
-from stylesdf_core.heads.fit.samples import save_grid
 from stylesdf_core.mesh.formats import export_mesh
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.config import RenderOptions
@@ -28,9 +27,11 @@ from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import AZIMUTH_STD, focal_length
 from stylesdf_core.rendering.rays import cam2world
 from stylesdf_core.training.adversarial.config import PosesConfig
-from stylesdf_core.training.adversarial.draws import draw_fakes, seeded
+from stylesdf_core.training.adversarial.draws import draw_fakes
 from stylesdf_core.training.adversarial.real_images import RealImages
 from stylesdf_core.training.adversarial.volume_terms import FOV, render_fakes
+from stylesdf_core.training.grids import save_grid
+from stylesdf_core.training.seeds import seeded
 
 COLUMNS = 8
 #: The outermost azimuths of the grids, in standard deviations of the training poses.

@@ -11,7 +11,6 @@ from torch import nn
 
 from stylesdf_core.dataclass_json import from_json
 from stylesdf_core.errors import CheckpointError, InputError, TrainingError
-from stylesdf_core.heads.fit.stage import run_fit
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints import load_checkpoint, load_discriminator
 from stylesdf_core.model.config import FieldKind, GeneratorConfig
@@ -36,6 +35,7 @@ from stylesdf_core.training.adversarial.volume_phase import SpherePhase, VolumeP
 from stylesdf_core.training.loop import Cadence, Models, Phase, PhasePlan, TrainingResult, train
 from stylesdf_core.training.precision import allow_tf32
 from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.seeds import seeded_weights
 from stylesdf_core.training.world import World, joined_world
 
 
@@ -49,9 +49,7 @@ def run_stage(run: RunDir) -> Operation[TrainingResult]:
         TrainingError: see :func:`~stylesdf_core.training.loop.train`.
     """
     data = run.read_config()
-    stage = str(data.get("stage", "fit"))
-    if stage == "fit":
-        return (yield from run_fit(run))
+    stage = str(data.get("stage"))
     if stage not in STAGES:
         raise InputError(f"{run.path} asks for an unknown stage {stage!r}.")
     config = from_json(STAGES[stage], data, str(run.path / "config.json"))
@@ -171,8 +169,7 @@ def inherit(init: str, networks: dict[str, nn.Module]) -> None:
 
 def _first_generator(config: StageConfig, fresh: bool) -> Generator:
     """Fresh weights of the run's seed and, in a fresh run, what ``init`` holds instead."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.run.seed)
+    with seeded_weights(config.run.seed):
         generator = Generator(config.generator)
     init = None if isinstance(config, SphereInitConfig) else config.init
     if init is None or not fresh:

@@ -11,7 +11,7 @@ from torch.optim import Adam
 from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.adversarial.config import RendererConfig, SphereConfig, VolumeLosses
-from stylesdf_core.training.adversarial.draws import Fakes, draw_fakes, seeded
+from stylesdf_core.training.adversarial.draws import Fakes, draw_fakes
 from stylesdf_core.training.adversarial.real_images import RealImages
 from stylesdf_core.training.adversarial.surroundings import Surroundings
 from stylesdf_core.training.adversarial.volume_terms import (
@@ -23,6 +23,7 @@ from stylesdf_core.training.adversarial.volume_terms import (
 from stylesdf_core.training.loop import Models, Phase
 from stylesdf_core.training.optimizing import Terms, accumulate, of_chunks, update
 from stylesdf_core.training.precision import Autocast
+from stylesdf_core.training.seeds import seeded, seeded_weights
 
 # What a seed is for: streams must not repeat each other.
 _WEIGHTS, _SPHERE, _DISCRIMINATOR_STEP, _GENERATOR_STEP = 11, 12, 13, 14
@@ -180,6 +181,5 @@ def new_volume_discriminator(
     generator: Generator, weights: VolumeLosses, seed: int
 ) -> VolumeDiscriminator:
     """Fresh weights, of the run's seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed + _WEIGHTS)
+    with seeded_weights(seed + _WEIGHTS):
         return VolumeDiscriminator(generator.config.thumb_size, weights.discriminator_channels)

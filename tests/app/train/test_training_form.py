@@ -26,8 +26,9 @@ from stylesdf_core.commands.train_stages import TrainDecoder, TrainRenderer
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import PRESETS, ImagesConfig
-from stylesdf_core.training.adversarial.real_images import Share, open_real_images
+from stylesdf_core.training.adversarial.real_images import open_real_images
 from stylesdf_core.training.run_summary import RunSummary
+from stylesdf_core.training.world import Share
 from tests.training.adversarial.stage_phases import write_images
 
 

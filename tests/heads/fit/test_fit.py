@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from stylesdf_core.commands.train_process import main
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError, StyleSDFError, TrainingError
 from stylesdf_core.heads import supervision
@@ -23,7 +24,6 @@ from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.progress import Progress, drain
 from stylesdf_core.rendering.rays import cam2world
-from stylesdf_core.training.__main__ import main
 from stylesdf_core.training.loop import TrainingResult, rate_factor
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import summary

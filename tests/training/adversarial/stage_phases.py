@@ -33,13 +33,13 @@ from stylesdf_core.training.adversarial.config import (
 )
 from stylesdf_core.training.adversarial.decoder_phase import DecoderPhase
 from stylesdf_core.training.adversarial.joint_phase import JointPhase
-from stylesdf_core.training.adversarial.real_images import RealImages, Share, open_real_images
+from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
 from stylesdf_core.training.adversarial.snapshots import Snapshots
 from stylesdf_core.training.adversarial.surroundings import Surroundings
 from stylesdf_core.training.adversarial.volume_phase import VolumePhase
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.world import World
+from stylesdf_core.training.world import Share, World
 
 WHOLE = GeneratorConfig(
     z_dim=8, width=8, depth=1, thumb_size=8, output_size=16, channel_multiplier=1, samples=4

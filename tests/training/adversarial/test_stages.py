@@ -36,11 +36,12 @@ from stylesdf_core.training.adversarial.config import (
     SphereInitConfig,
     VolumeLosses,
 )
-from stylesdf_core.training.adversarial.draws import draw_fakes, seeded
+from stylesdf_core.training.adversarial.draws import draw_fakes
 from stylesdf_core.training.adversarial.stages import inherit, run_stage
 from stylesdf_core.training.adversarial.volume_phase import VolumePhase
 from stylesdf_core.training.adversarial.volume_terms import ray_points, render_fakes
 from stylesdf_core.training.losses import sphere_loss
+from stylesdf_core.training.seeds import seeded
 from tests.golden import published_state, reference_discriminator
 from tests.training.adversarial.stage_phases import (
     KINDS,

@@ -1,4 +1,7 @@
-"""``python -m stylesdf_core.training RUN_DIR``: train by the folder's config.json.
+"""``python -m stylesdf_core.commands.train_process RUN_DIR``: train in a run folder.
+
+The studio and ``--gpus`` start this in processes of their own; what is trained stands in the
+folder's config.json.
 
 Several GPUs, or machines that share the folder: start it with torchrun.
 """
@@ -10,10 +13,11 @@ import sys
 import time
 from pathlib import Path
 
+import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
 from stylesdf_core.errors import InputError, StyleSDFError
-from stylesdf_core.training.adversarial.stages import run_stage
-from stylesdf_core.training.processes import FAILURE, MISTAKE
+from stylesdf_core.training.processes import ENTRY_POINT, FAILURE, MISTAKE
 from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.stages import train_run
 
 _SAY_EVERY = 10.0  # seconds
 
@@ -21,7 +25,7 @@ _SAY_EVERY = 10.0  # seconds
 def main(arguments: list[str]) -> int:
     """Exit status: 0 finished or stopped on request, 2 a user's mistake, 1 another failure."""
     if len(arguments) != 1:
-        sys.stderr.write("usage: python -m stylesdf_core.training RUN_DIR\n")
+        sys.stderr.write(f"usage: python -m {ENTRY_POINT} RUN_DIR\n")
         return 2
     try:
         _train(RunDir(Path(arguments[0])))
@@ -35,7 +39,7 @@ def main(arguments: list[str]) -> int:
 def _train(run: RunDir) -> None:
     """Train to the end; the first process says now and then how far it is."""
     speaks = os.environ.get("RANK", "0") == "0"
-    operation = run_stage(run)
+    operation = train_run(run)
     said = 0.0
     while True:
         try:
