@@ -1,0 +1,61 @@
+# The public names: type checkers read them here, and __init__.py imports each when first used.
+
+from .commands.bench import Bench as Bench
+from .commands.dataset import (
+    DatasetCheck as DatasetCheck,
+    DatasetPack as DatasetPack,
+)
+from .commands.evaluate import Evaluate as Evaluate
+from .commands.heads import MakeHeads as MakeHeads
+from .commands.measure import Measure as Measure
+from .commands.meshes import ExportMesh as ExportMesh
+from .commands.models import (
+    Info as Info,
+    ModelsExport as ModelsExport,
+    ModelsFetch as ModelsFetch,
+    ModelsList as ModelsList,
+)
+from .commands.pictures import (
+    Demo as Demo,
+    RenderImage as RenderImage,
+    RenderTurntable as RenderTurntable,
+)
+from .commands.recipe import RecipeHeads as RecipeHeads
+from .commands.train_fit import TrainFit as TrainFit
+from .commands.train_stages import (
+    TrainDecoder as TrainDecoder,
+    TrainJoint as TrainJoint,
+    TrainRenderer as TrainRenderer,
+    TrainSphereInit as TrainSphereInit,
+)
+from .engine.engine import Engine as Engine
+from .errors import (
+    InputError as InputError,
+    StyleSDFError as StyleSDFError,
+)
+from .mesh.surface import extract_surface as extract_surface
+from .model.config import (
+    GeneratorConfig as GeneratorConfig,
+    RenderOptions as RenderOptions,
+)
+from .model.latents import (
+    lerp as lerp,
+    seed_to_z as seed_to_z,
+    slerp as slerp,
+)
+from .model.model import load_model as load_model
+from .model.model_zoo import list_models as list_models
+from .model.networks.generator import Generator as Generator
+from .progress import (
+    Progress as Progress,
+    drain as drain,
+)
+from .rendering.camera import OrbitCamera as OrbitCamera
+from .scene.scene import (
+    Identity as Identity,
+    Mixing as Mixing,
+    Scene as Scene,
+)
+from .scene.session_files import read_scene as read_scene
+
+__version__: str
