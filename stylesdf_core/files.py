@@ -1,15 +1,21 @@
-"""Writing files so that a reader never sees half of one."""
+"""Files written whole or not at all, and checked: a reader never sees half a file.
+
+Everything that the program writes for a user goes through :func:`atomic_output`; this module stands
+on the ground floor, below all rooms.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
-import sys
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from stylesdf_core.errors import OutputError
 
@@ -20,22 +26,35 @@ _FILE_MODE = 0o666 & ~_UMASK
 
 
 @contextmanager
-def atomic_output(path: Path | str) -> Iterator[Path]:
+def atomic_output(
+    path: Path | str,
+    *,
+    check: Callable[[Path], object] | None = None,
+    may_be_empty: bool = False,
+) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; move it there when the block ends well.
 
     The temporary file has ``path``'s suffix (writers choose their format by it), is flushed to
-    disk before the rename, and is removed when the block raises. Missing folders are made.
+    disk before the rename, and is removed when the block raises. Missing folders are made, and a
+    symbolic link is followed.
+
+    Args:
+        check: reads the temporary file back before the rename, and raises if it is not as meant.
+        may_be_empty: accept a file of no bytes, which otherwise means that the writer failed or
+            wrote to another name.
 
     Raises:
-        OutputError: the folder cannot be made or written, or ``path`` is a folder.
+        OutputError: the folder cannot be made or written, ``path`` is a folder, nothing was
+            written, or the file does not read back.
     """
     path = Path(path)
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file in it instead.")
+    target = path.resolve() if path.is_symlink() else path
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp" + path.suffix
+            dir=target.parent, prefix=f".{path.stem}-", suffix=".tmp" + path.suffix
         )
         os.close(handle)
     except OSError as error:
@@ -45,44 +64,63 @@ def atomic_output(path: Path | str) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
+            if not may_be_empty and os.fstat(stream.fileno()).st_size == 0:
+                raise OutputError(f"Cannot write {path}: nothing arrived in the file.")
+        if check is not None:
+            _read_back(check, temporary, path)
         os.chmod(temporary, _FILE_MODE)
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _read_back(check: Callable[[Path], object], temporary: Path, path: Path) -> None:
+    try:
+        check(temporary)
+    except Exception as error:  # whatever a parser trips over, the file is not whole
+        raise OutputError(
+            f"{path} was written but does not read back: {error}. Nothing was saved."
+        ) from error
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a file that is there for this alone; whoever else wants it waits.
+    """Hold the lock file ``path``; other processes that want the same lock wait.
 
-    The system lets go of it when the process dies. Disks that know no locks are trusted as they
-    are.
+    The system releases the lock when the process dies. On a disk without locks nobody waits.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as stream:
-        with suppress(OSError):
-            if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(stream.fileno(), fcntl.LOCK_EX)
+    lock = FileLock(path)
+    with suppress(OSError):
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` to ``path`` atomically, as UTF-8."""
-    with atomic_output(path) as temporary:
+    with atomic_output(path, may_be_empty=not text) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Write ``value`` as indented JSON to ``path`` atomically."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    """Write ``value`` as indented JSON to ``path`` atomically.
+
+    JSON has no NaN and no infinity: a figure that could not be measured becomes ``null``.
+    """
+    write_text(path, json.dumps(_without_nan(value), indent=2, allow_nan=False) + "\n")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def free_path(path: Path | str, taken: Collection[Path] = ()) -> Path:

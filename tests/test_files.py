@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from stylesdf_core.errors import OutputError
-from stylesdf_core.files import atomic_output, free_path, write_json
+from stylesdf_core.files import atomic_output, free_path, locked, write_json, write_text
 
 
 def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
@@ -55,3 +58,59 @@ def test_free_path_counts_up(tmp_path: Path) -> None:
 def test_json_is_readable(tmp_path: Path) -> None:
     write_json(tmp_path / "x.json", {"a": 1})
     assert (tmp_path / "x.json").read_text() == '{\n  "a": 1\n}\n'
+
+
+def test_json_has_no_nan(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"a": [float("nan"), (1.5, float("inf"))]})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": [None, [1.5, None]]}
+
+
+def test_an_output_without_bytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    with pytest.raises(OutputError, match="nothing arrived"), atomic_output(path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    write_text(path, "")  # an empty text is meant
+    assert path.read_bytes() == b""
+
+
+def test_an_output_that_does_not_read_back_is_not_put_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+
+    def check(file: Path) -> None:
+        if file.read_text() != "whole":
+            raise ValueError("half of it is missing")
+
+    message = r"x\.txt was written but does not read back: half of it is missing"
+    with pytest.raises(OutputError, match=message), atomic_output(path, check=check) as temporary:
+        temporary.write_text("who")
+    assert path.read_text() == "old"
+    with atomic_output(path, check=check) as temporary:
+        temporary.write_text("whole")
+    assert path.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
+    target, link = tmp_path / "there" / "x.txt", tmp_path / "x.txt"
+    link.symlink_to(target)
+    write_text(link, "text")
+    assert link.is_symlink()
+    assert target.read_text() == "text"
+
+
+def test_a_lock_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / ".lock"
+    code = (
+        "import sys, pathlib; from stylesdf_core.files import locked\n"
+        "with locked(pathlib.Path(sys.argv[1])): print('mine', flush=True)"
+    )
+    with locked(path):
+        other = subprocess.Popen(
+            [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(timeout=3)
+    assert other.communicate(timeout=30)[0] == "mine\n"

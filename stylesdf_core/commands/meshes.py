@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesdf_core.commands.scene_flags import SceneFlags
+from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.mesh.sdf_grid import MAX_RESOLUTION, MIN_RESOLUTION
 from stylesdf_core.progress import Operation, Progress
@@ -67,6 +68,7 @@ class ExportMesh:
             InputError: the scene, resolution or file name cannot be used.
             EmptySurfaceError: there is no surface at this level.
         """
+        check_finite(self)
         if not MIN_RESOLUTION <= self.resolution <= MAX_RESOLUTION:
             raise InputError(
                 f"--resolution must lie between {MIN_RESOLUTION} and {MAX_RESOLUTION}, "

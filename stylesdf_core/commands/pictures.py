@@ -79,7 +79,7 @@ class RenderTurntable:
     """Frames in one loop, 2 to 2000."""
 
     fps: float = 24.0
-    """Frames per second, 1 to 60; a GIF keeps time in hundredths of a second."""
+    """Frames per second, 1 to 60; a GIF shows at most 50 and leaves out some of more."""
 
     arc: float = 1.2
     """Angle that the camera swings to and fro around the scene's azimuth, radians, above 0;
@@ -173,12 +173,29 @@ class Demo:
 
 
 def write_picture(picture: Picture, path: Path, scene: Scene) -> None:
-    """Write a picture as PNG (with its session) or ``.npy``, whole or not at all."""
-    with atomic_output(path) as temporary:
-        if path.suffix.lower() == ".npy":
-            np.save(temporary, picture.data.astype(np.float32, copy=False))
+    """Write a picture as PNG (with its session) or ``.npy``, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    is_array = path.suffix.lower() == ".npy"
+    check = _check_array if is_array else _check_png
+    # np.save and Pillow get an open stream: a name in capitals they would not take as it is.
+    with atomic_output(path, check=check) as temporary, open(temporary, "wb") as stream:
+        if is_array:
+            np.save(stream, picture.data.astype(np.float32, copy=False))
         else:
-            Image.fromarray(picture.to_uint8()).save(temporary, pnginfo=png_info(scene.to_json()))
+            image = Image.fromarray(picture.to_uint8())
+            image.save(stream, format="PNG", pnginfo=png_info(scene.to_json()))
+
+
+def _check_array(path: Path) -> None:
+    np.load(path, allow_pickle=False)
+
+
+def _check_png(path: Path) -> None:
+    with Image.open(path) as image:
+        image.load()
 
 
 def _check_suffix(path: Path, allowed: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.errors import InputError
 from stylesdf_core.mesh.sdf_grid import MAX_RESOLUTION, MIN_RESOLUTION
@@ -42,6 +43,7 @@ class MeshSettings:
     """Of the mesh view: draw the triangles' edges."""
 
     def __post_init__(self) -> None:
+        check_finite(self)
         if not MIN_RESOLUTION <= self.resolution <= MAX_RESOLUTION:
             raise InputError(
                 f"resolution must lie between {MIN_RESOLUTION} and {MAX_RESOLUTION}, "

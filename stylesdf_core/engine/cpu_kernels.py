@@ -131,7 +131,8 @@ def foresee(
         for sample in range(last):
             t = t_vals[sample]
             x, y, z = x0 + dx * t + half, y0 + dy * t + half, z0 + dz * t + half
-            if x < 0.0 or y < 0.0 or z < 0.0 or x > end or y > end or z > end:
+            # Written so that NaN counts as outside: no index is made of it.
+            if not (0.0 <= x <= end and 0.0 <= y <= end and 0.0 <= z <= end):
                 most[ray, sample] = np.inf
                 if expected > visible:
                     chosen[ray, sample] = True

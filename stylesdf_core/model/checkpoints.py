@@ -11,6 +11,7 @@ import json
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,15 +86,26 @@ def save_safetensors(
     header = dict(metadata or {})
     header["format"] = FORMAT
     header["config"] = json.dumps(to_json(generator.config))
-    with atomic_output(path) as temporary:
+    with atomic_output(path, check=_check_safetensors) as temporary:
         save_file(tensors, temporary, header)
 
 
 def save_published(generator: Generator, path: Path | str) -> None:
     """Write ``{"g_ema": …}`` in the published layout, which the published code loads."""
     state = to_published(generator)
-    with atomic_output(path) as temporary:
+    with atomic_output(path, check=_check_zip) as temporary:
         torch.save({"g_ema": state}, temporary)
+
+
+def _check_safetensors(path: Path) -> None:
+    with safe_open(path, framework="pt"):  # compares the header with the file's size
+        pass
+
+
+def _check_zip(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise ValueError(f"{damaged} is damaged")
 
 
 def load_discriminator(path: Path | str) -> VolumeDiscriminator | StyleDiscriminator:

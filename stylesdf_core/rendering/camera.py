@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.errors import InputError
 
 NEAR = 0.88
@@ -51,13 +52,12 @@ class OrbitCamera:
     pan_y: float = 0.0
 
     def __post_init__(self) -> None:
+        check_finite(self)
         if not MIN_FOV <= self.fov <= MAX_FOV:
             raise InputError(
                 f"fov is the half opening angle and must lie between {MIN_FOV:g} and "
                 f"{MAX_FOV:g} degrees, not {self.fov:g}."
             )
-        if not math.isfinite(self.azimuth):
-            raise InputError(f"azimuth must be a finite angle in radians, not {self.azimuth}.")
         if not max(abs(self.pan_x), abs(self.pan_y)) <= MAX_PAN:
             raise InputError(
                 f"pan_x and pan_y must lie between -{MAX_PAN:g} and {MAX_PAN:g} world units."

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from stylesdf_core.dataclass_json import from_json, to_json
+from stylesdf_core.dataclass_json import check_finite, from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.model.config import RenderOptions, check_seed
 from stylesdf_core.rendering.camera import OrbitCamera
@@ -38,6 +38,7 @@ class Identity:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
+        check_finite(self)
         for name, value in self.edits:
             if not math.isfinite(value):
                 raise InputError(f"{name} must be a finite number, not {value}.")
@@ -68,6 +69,7 @@ class Mixing:
     strengths: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        check_finite(self)
         if self.seed is not None:
             check_seed(self.seed, "the second identity's seed")
         if not all(0.0 <= strength <= 1.0 for strength in self.strengths):
@@ -111,6 +113,7 @@ class Morph:
     space: Literal["z", "w"] = "w"
 
     def __post_init__(self) -> None:
+        check_finite(self)
         if self.seed is not None:
             check_seed(self.seed, "the morph's seed")
         if not 0.0 <= self.amount <= 1.0:
@@ -135,13 +138,14 @@ class Scene:
     options: RenderOptions = field(default_factory=RenderOptions)
 
     def __post_init__(self) -> None:
+        check_finite(self)
         if not -2.0 <= self.truncation_psi <= 2.0:
             raise InputError(f"truncation ψ must lie between -2 and 2, not {self.truncation_psi}.")
 
     def to_json(self) -> str:
         """One line of JSON that :meth:`from_json` reads back to an equal Scene."""
         document: dict[str, Any] = {"stylesdf_scene": _FORMAT, **to_json(self)}
-        return json.dumps(document, ensure_ascii=True)
+        return json.dumps(document, ensure_ascii=True, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str, where: str = "scene") -> Scene:

@@ -52,6 +52,18 @@ def test_arrays_are_channels_first_and_float32(tmp_path: Path, weights: str) -> 
     assert -1.001 <= image.min() < image.max() <= 1.001
 
 
+@pytest.mark.parametrize("suffix", [".NPY", ".Npy", ".PNG"])
+def test_suffixes_in_capitals_give_whole_files(tmp_path: Path, weights: str, suffix: str) -> None:
+    out = tmp_path / f"face{suffix}"
+    assert run("render", "--model", weights, "--view", "volume", "--out", str(out)) == 0
+    assert list(tmp_path.iterdir()) == [out]
+    if suffix == ".PNG":
+        with Image.open(out) as image:
+            assert image.size == (16, 16)
+    else:
+        assert np.load(out).shape == (3, 16, 16)
+
+
 def test_flags_and_requests_describe_the_same_scene(tmp_path: Path, weights: str) -> None:
     scene = Scene(
         weights,
@@ -152,7 +164,28 @@ def test_mesh_carries_its_scene(tmp_path: Path, weights: str) -> None:
         (["render", "--out", "a.png", "--set", "smirk=1"], "no latent direction 'smirk'"),
         (["render", "--out", "a.png", "--crossover", "2"], "--mix-seed"),
         (["render", "--out", "a.png", "--fov", "90"], "half opening angle"),
-        (["render", "--out", "a.png", "--azimuth", "inf"], "finite angle"),
+        (["render", "--out", "a.png", "--azimuth", "inf"], "azimuth must be a finite number"),
+        (["render", "--out", "a.png", "--pan-y", "nan"], "pan_y must be a finite number"),
+        (["render", "--out", "a.png", "--pan-x", "nan", "--pan-y", "0"], "pan_x must be a finite"),
+        (["render", "--out", "a.png", "--fov", "nan"], "fov must be a finite number"),
+        (["render", "--out", "a.png", "--elevation", "nan"], "elevation must be a finite number"),
+        (["render", "--out", "a.png", "--psi", "nan"], "truncation_psi must be a finite number"),
+        (
+            ["render", "--out", "a.png", "--mix-seed", "1", "--mix-strengths", "nan"],
+            "strengths must be a finite number",
+        ),
+        (
+            ["render", "--out", "a.png", "--morph-seed", "1", "--morph", "nan"],
+            "amount must be a finite number",
+        ),
+        (
+            ["render", "--out", "a.png", "--view", "mesh", "--level", "nan"],
+            "level must be a finite",
+        ),
+        (["mesh", "--out", "a.glb", "--pan-y", "nan"], "pan_y must be a finite number"),
+        (["mesh", "--out", "a.glb", "--level", "nan"], "level must be a finite number"),
+        (["turntable", "--out", "a.gif", "--arc", "nan"], "--arc must be"),
+        (["turntable", "--out", "a.gif", "--fps", "nan"], "--fps must lie"),
         (["render", "--out", "a.png", "--set", "smile=nan"], "smile must be a finite number"),
         (["render", "--out", "a.png", "--morph", "0.5"], "--morph-seed"),
         (["render", "--out", "a.png", "--psi", "9"], "between -2 and 2"),

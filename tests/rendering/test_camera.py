@@ -49,7 +49,14 @@ def test_zoom_is_bounded() -> None:
     assert OrbitCamera().zoom(1e9).fov == 1.0
 
 
-@pytest.mark.parametrize("wrong", [{"fov": 0.0}, {"fov": math.nan}, {"elevation": 2.0}])
+@pytest.mark.parametrize("name", ["azimuth", "elevation", "fov", "pan_x", "pan_y"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_cameras_of_numbers_that_are_not_finite_are_refused(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"{name} must be a finite number"):
+        OrbitCamera(**{name: value})
+
+
+@pytest.mark.parametrize("wrong", [{"fov": 0.0}, {"pan_x": 0.2}, {"elevation": 2.0}])
 def test_impossible_cameras_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match="must lie between"):
         OrbitCamera(**wrong)

@@ -71,6 +71,9 @@ def test_bad_sessions_name_their_field(text: str, message: str) -> None:
     [
         lambda: Identity(seed=-1),
         lambda: Identity(edits=(("smile", float("nan")),)),
+        lambda: Identity(z=(0.0, float("nan"))),
+        lambda: Mixing(seed=1, strengths=(float("nan"),)),
+        lambda: Scene(truncation_psi=float("nan")),
         lambda: Mixing(seed=2**32),
         lambda: Mixing(seed=1, strengths=(1.5,)),
         lambda: Morph(seed=1, amount=-0.1),
