@@ -192,7 +192,7 @@ def _open_window(file: Path | None) -> int:
         from app.studio import run
     except ImportError as error:  # Dear PyGui without the system's OpenGL or X libraries
         raise GraphicsError(f"The window cannot be opened here: {error}.") from error
-    from app.workers.workers import end_if_busy
+    from app.workers.process import end_if_busy
 
     if file is None:
         status = run(None, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -40,7 +41,7 @@ from app.widgets.dialogs import Dialogs
 from app.widgets.pointer import Pointer
 from app.widgets.texture import PictureTexture
 from app.widgets.ui import Ui
-from app.workers.pacer import Pacer
+from app.workers.schedule import FramePacer
 from stylesdf_core.commands.models import has_display
 from stylesdf_core.errors import GraphicsError, StyleSDFError
 from stylesdf_core.resources import shipped
@@ -48,6 +49,7 @@ from stylesdf_core.scene.scene import Scene
 
 TITLE = "StyleSDF Studio"
 _COMMIT_AFTER = 0.5  # seconds after the last wheel notch or arrow key
+_REMEMBERED_FAILURES = 20
 _MOTION_LASTS = 0.05  # seconds after the last change of the scene
 
 
@@ -94,9 +96,9 @@ class Studio:
         self._scene = self.bench.scene
         self._mouse = (0.0, 0.0)
         self._new_scale: float | None = None
-        self._pacer = Pacer()
-        #: Errors nobody foresaw, for tests; each has been shown as a message.
-        self.failures: list[Exception] = []
+        self._pacer = FramePacer()
+        #: The last unforeseen errors, for tests; each has been shown as a message.
+        self.failures: deque[Exception] = deque(maxlen=_REMEMBERED_FAILURES)
         #: When the last frame looked at the mouse, and when it was drawn, time.perf_counter().
         self.polled_at = self.drawn_at = 0.0
 
@@ -151,7 +153,8 @@ class Studio:
         self._guarded(self._after_frame)
         moving = self._is_moving()
         self._pacer.wait(
-            self.bench.screen,
+            self.bench.screen.news,
+            self.bench.screen.wait_for_first,
             active=moving or bool(self.bench.jobs.active),
             computing=self.bench.busy,
             moving=moving,

@@ -26,8 +26,8 @@ from stylesdf_core.errors import GraphicsError
 if TYPE_CHECKING:
     from app.studio import Studio
     from app.widgets.pointer import Target
-    from app.workers.mesh_worker import ShownMesh
-    from app.workers.picture_worker import ShownPicture
+    from app.workers.mesh_worker import MeshPass
+    from app.workers.picture_worker import PicturePass
     from stylesdf_core.rendering.camera import OrbitCamera
 
 _MOUSE_HZ = 125
@@ -112,8 +112,8 @@ class _Run:
         self._request = request
         self._pace = _QUICK if request.quick else _Pace()
         #: (time, picture) of each picture as it came onto the screen; times of all frames.
-        self.shown: list[tuple[float, ShownPicture]] = []
-        self.meshes: list[tuple[float, ShownMesh]] = []
+        self.shown: list[tuple[float, PicturePass]] = []
+        self.meshes: list[tuple[float, MeshPass]] = []
         self.frames: list[float] = []
 
     def step(self) -> None:
@@ -303,7 +303,7 @@ def size(item: int | str) -> tuple[float, float]:
 
 
 def _delays(
-    times: dict[OrbitCamera, list[float]], shown: list[tuple[float, ShownPicture]]
+    times: dict[OrbitCamera, list[float]], shown: list[tuple[float, PicturePass]]
 ) -> list[float]:
     """Seconds from each moment of the hand to the first picture from there or from later."""
     order = {camera: index for index, camera in enumerate(times)}

@@ -159,7 +159,7 @@ class Overlay:
         if bench.model is None:
             text = "Open a weights file, or download the weights published with StyleSDF."
             return Problem("No model", text, (self._open_model,))
-        return bench.picture_problem if bench.shows_picture else None
+        return bench.picture_problem if bench.settings.view.shows_picture else None
 
     def _with_details(self, problem: Problem) -> tuple[Remedy, ...]:
         if not problem.details:

@@ -14,8 +14,8 @@ from app.widgets.backdrop import Rectangle
 from app.widgets.pointer import LEFT, Press
 from app.widgets.texture import PictureTexture, suitable_edge
 from app.widgets.ui import Ui
-from app.workers.mesh_worker import ShownMesh
-from app.workers.picture_worker import ShownPicture
+from app.workers.mesh_worker import MeshPass
+from app.workers.picture_worker import PicturePass
 from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
 from stylesdf_core.scene.scene import Scene
 
@@ -60,8 +60,8 @@ class Viewport:
         self._picture_texture, self._mesh_texture = picture, mesh
         self._width = self._height = 0
         #: What the next frame draws.
-        self.shown_picture: ShownPicture | None = None
-        self.shown_mesh: ShownMesh | None = None
+        self.shown_picture: PicturePass | None = None
+        self.shown_mesh: MeshPass | None = None
         self._busy_since = 0.0
         self._drawn: tuple[object, ...] = ()
         self._drawn_overlay: tuple[object, ...] = ()
@@ -113,9 +113,9 @@ class Viewport:
     def _draw_panes(self) -> None:
         bench = self._bench
         textures = []
-        if bench.shows_picture:
+        if bench.settings.view.shows_picture:
             textures.append(self._picture_texture)
-        if bench.shows_mesh:
+        if bench.settings.view.shows_mesh:
             textures.append(self._mesh_texture)
         panes = pane_layout(
             self._width, self._height, count=len(textures), gap=float(self._ui.px(8))

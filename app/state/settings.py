@@ -52,6 +52,21 @@ class ViewSettings:
     pose_guide: bool = True
     hint_seen: bool = False
 
+    @property
+    def shows_picture(self) -> bool:
+        """Whether there is a picture pane."""
+        return self.view != "mesh" or self.split
+
+    @property
+    def shows_mesh(self) -> bool:
+        """Whether there is a mesh pane."""
+        return self.view == "mesh" or self.split
+
+    @property
+    def picture_view(self) -> View:
+        """The view in the picture pane, which stands beside the mesh where that is chosen."""
+        return "image" if self.view == "mesh" else self.view
+
 
 @dataclass(frozen=True)
 class ExportSettings:

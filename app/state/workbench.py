@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.state import edits, exports, screen
+from app.state import edits, exports
 from app.state.document import Document
 from app.state.problems import Problem, Remedy, describe, details, suggested_level
 from app.state.screen import Screen
 from app.state.settings import Settings, SettingsStore
-from app.workers import memory
+from app.workers.jobs import Job, JobQueue, JobState
 from app.workers.model_loader import Loading, ModelSlot
-from app.workers.workers import Job, JobQueue, JobState
+from app.workers.process import give_memory_back
 from stylesdf_core.errors import EmptySurfaceError, GraphicsError, StyleSDFError
 from stylesdf_core.files import write_text
 from stylesdf_core.model.latents import LatentDirection
@@ -102,16 +102,6 @@ class Workbench:
         return self.model.generator.config.z_dim if self.model is not None else 256
 
     @property
-    def shows_picture(self) -> bool:
-        """Whether there is a picture pane."""
-        return screen.shows_picture(self.settings)
-
-    @property
-    def shows_mesh(self) -> bool:
-        """Whether there is a mesh pane."""
-        return screen.shows_mesh(self.settings)
-
-    @property
     def busy(self) -> bool:
         """Whether anything is being computed for the screen."""
         return self.models.loading is not None or self.screen.busy
@@ -130,9 +120,9 @@ class Workbench:
         failed = self.models.failed
         if failed is None:
             return None
-        loading, error = failed.loading, failed.error
-        reference = loading.reference
-        again = Remedy("Try again", lambda: self.models.load(reference, adopt=loading.adopt))
+        error, reference = failed.error, failed.reference
+        assert error is not None
+        again = Remedy("Try again", lambda: self.models.load(reference, adopt=failed.adopt))
         remedies: tuple[Remedy, ...] = (again,)
         if self.models.reference:
             stay = Remedy(f"Stay with {self.models.name}", self._stay_with_loaded)
@@ -148,13 +138,13 @@ class Workbench:
     def picture_problem(self) -> Problem | None:
         """Why the picture pane is not up to date."""
         error = self.screen.picture_error
-        return self._drawing_problem(error) if error is not None and self.shows_picture else None
+        return self._drawing_problem(error) if error is not None else None
 
     @property
     def mesh_problem(self) -> Problem | None:
         """Why the mesh pane is not up to date."""
         error = self.screen.mesh_error
-        return self._drawing_problem(error) if error is not None and self.shows_mesh else None
+        return self._drawing_problem(error) if error is not None else None
 
     def _drawing_problem(self, error: BaseException) -> Problem:
         title, text = describe(error)
@@ -184,7 +174,7 @@ class Workbench:
             self._model_loaded(loaded)
         self.screen.poll()
         self._poll_jobs()
-        if self.models.wants(self.scene.model):
+        if self.models.lacks(self.scene.model):
             self.models.load(self.scene.model, adopt=False)
         is_loaded = self.model is not None and self.scene.model == self.models.reference
         if self.model is not None and is_loaded and not self.is_resting:
@@ -198,7 +188,7 @@ class Workbench:
             self.autosave()
             if self._may_hold_memory and not self.busy and not self.jobs.active:
                 self._may_hold_memory = False
-                memory.give_back()
+                give_memory_back()
 
     def _model_loaded(self, loaded: Loading) -> None:
         assert self.model is not None

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from app.workers.workers import LatestWorker
+from app.workers.schedule import LatestWorker
 from stylesdf_core.data.images import UNREADABLE, Skipped, find_usable, open_images, square
 
 COLUMNS, ROWS = 6, 2
@@ -64,7 +64,7 @@ class Preview:
 
 def preview_worker(news: threading.Event) -> LatestWorker[PreviewRequest, Preview]:
     """The thread that looks."""
-    return LatestWorker("preview", lambda: look, news)
+    return LatestWorker("preview", look, news)
 
 
 def look(request: PreviewRequest) -> Iterator[Preview]:

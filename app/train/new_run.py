@@ -18,7 +18,7 @@ from app.train.training_form import (
     free_name,
     request_of,
 )
-from app.workers.workers import LatestWorker
+from app.workers.schedule import LatestWorker
 from stylesdf_core.commands.train_stages import TrainRequest
 
 
@@ -79,7 +79,7 @@ class NewRun:
         self.is_beginning = False
         self._previews = preview_worker(news)
         self._preview_request: PreviewRequest | None = None
-        self._wishes: LatestWorker[Wish, Path] = LatestWorker("new run", lambda: _fulfil, news)
+        self._wishes: LatestWorker[Wish, Path] = LatestWorker("new run", _fulfil, news)
         self._wished: TrainRequest | None = None
         self._found_flaw: Flaw | None = None  # by the worker
         self._form_flaw: Flaw | None = None  # by a look at the form

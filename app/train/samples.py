@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from app.train.watch import sample_file
-from app.workers.workers import LatestWorker
+from app.workers.schedule import LatestWorker
 
 #: Edges of what is shown, pixels: a grid is twice as wide as high.
 WIDTH, HEIGHT = 640, 320
@@ -46,7 +46,7 @@ class Sample:
 
 def sample_worker(news: threading.Event) -> LatestWorker[SampleRequest, Sample]:
     """The thread that reads."""
-    return LatestWorker("samples", lambda: read, news)
+    return LatestWorker("samples", read, news)
 
 
 def read(request: SampleRequest) -> Iterator[Sample]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
 from app.train.curves import Curves, Line
 from app.train.process import StatsTail
-from app.workers.workers import LatestWorker, Work
+from app.workers.schedule import LatestWorker, Work
 from stylesdf_core.training.adversarial.health import Health
 from stylesdf_core.training.processes import log_tail
 from stylesdf_core.training.run_dir import RunDir
@@ -85,10 +85,10 @@ class Watch:
         self.report: RunReport | None = None
         self._wake_list, self._wake_run = threading.Event(), threading.Event()
         self._list: LatestWorker[RunsRequest, tuple[RunSummary, ...]] = LatestWorker(
-            "runs", lambda: _listing(self._wake_list), news
+            "runs", _listing(self._wake_list), news
         )
         self._run: LatestWorker[RunRequest, RunReport] = LatestWorker(
-            "run", lambda: _following(self._wake_run), news
+            "run", _following(self._wake_run), news
         )
         self._list_request: RunsRequest | None = None
         self._run_request: RunRequest | None = None

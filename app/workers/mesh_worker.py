@@ -1,7 +1,8 @@
 """The thread that keeps the live mesh: coarse while things change, refined when they rest.
 
-What depends on what decides what is kept: the sampled SDF grid on the face alone, the mesh on the
-grid and the level, the picture on the mesh and the camera.
+Three results are kept, each as long as the parts of the request that it depends on stay the same:
+the sampled SDF grid depends on the face alone, the mesh on the grid and the level, the picture on
+the mesh and the camera.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import wait as wait_for
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from app.workers.workers import LatestWorker, Work
+from app.workers.schedule import LatestWorker
+from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 
 if TYPE_CHECKING:
@@ -27,11 +29,12 @@ if TYPE_CHECKING:
     from stylesdf_core.model.model import Model
     from stylesdf_core.progress import Progress
 
+#: Grid points per axis while something moves, at most.
 LIVE_RESOLUTION = 48
 #: Edge of pictures drawn while something moves, at most; software renderers pay by the pixel.
 DRAFT_SIZE = 256
-_CHUNK = 16384  # points between two looks at the mailbox
-_LOOK = 0.002  # seconds between two of them while a picture is being drawn
+_CHUNK = 16384  # points between two looks for a newer request
+_LOOK = 0.002  # seconds between two looks while a picture is being drawn
 R = TypeVar("R")
 
 
@@ -40,27 +43,20 @@ class MeshRequest:
     """A picture of the mesh.
 
     Attributes:
-        resolution: grid points per axis in the end, 32 to 512.
-        level: SDF value of the surface, world units.
-        size: edge of the picture, pixels.
-        whole: to the resolution asked for; else, while things move, a draft of what there is.
+        device: as in Settings.
+        size: edge of the finished picture, pixels.
     """
 
     scene: Scene
     device: str
-    resolution: int
-    level: float
-    largest_component: bool
-    vertex_colors: bool
-    wireframe: bool
+    settings: MeshSettings
     size: int
-    model: Model = field(compare=False)
-    whole: bool = True
+    model: Model
 
 
 @dataclass(frozen=True, eq=False)
-class ShownMesh:
-    """A picture of the mesh and what the mesh is made of.
+class MeshPass:
+    """A picture of the mesh and facts about the mesh.
 
     Attributes:
         pixels: (size, size, 3) float32 in [0, 1].
@@ -75,71 +71,50 @@ class ShownMesh:
     report: MeshReport | None
 
 
-def mesh_worker(news: threading.Event | None = None) -> LatestWorker[MeshRequest, ShownMesh]:
+def mesh_worker(news: threading.Event) -> LatestWorker[MeshRequest, MeshPass]:
     """A worker that draws the newest request, first from a coarse mesh; sets ``news`` with each."""
-    return LatestWorker("mesh", _prepare, news)
+    return LatestWorker("mesh", LiveMesh().passes, news)
 
 
-def _prepare() -> Work[MeshRequest, ShownMesh]:
-    from stylesdf_core.mesh.preview import MeshPreview
+class LiveMesh:
+    """Engine, grids and meshes of one face, by resolution.
 
-    return _LiveMesh(MeshPreview()).answer
+    Args:
+        preview: draws the meshes; None for one of its own, made when it is first needed.
+    """
 
-
-class _LiveMesh:
-    """Engine, grids and meshes of one face, by resolution."""
-
-    def __init__(self, preview: MeshPreview) -> None:
+    def __init__(self, preview: MeshPreview | None = None) -> None:
         self._preview = preview
         self._engine: Engine | None = None
         self._engine_key: tuple[Model, str] | None = None
         self._face: Scene | None = None
-        self._draft: ShownMesh | None = None
         self._surface: tuple[object, ...] = ()
         self._grids: dict[int, SdfGrid] = {}
         self._meshes: dict[int, SurfaceMesh] = {}
         self._reports: dict[int, MeshReport] = {}
 
-    def answer(self, request: MeshRequest) -> Iterator[ShownMesh | None]:
-        """Pictures of the request: a draft, then, if it is whole, the asked for resolution.
-
-        The draft may be that of an earlier request; it counts as the first answer, so that the
-        long work after it can be broken off.
-        """
+    def passes(self, request: MeshRequest) -> Iterator[MeshPass | None]:
+        """A draft, of the fine mesh where there is one, and then the picture asked for."""
         self._forget_what_changed(request)
-        draft = replace(request, whole=False)
-        if self._draft is None or self._draft.request != draft:
-            self._draft = None
-            fine = request.resolution in self._meshes
-            if not (fine and request.whole):
-                resolution = request.resolution if fine else self._live(request)
-                self._draft = yield from self._drawn(draft, resolution)
-        if self._draft is not None:
-            yield self._draft
-        if request.whole:
-            yield (yield from self._drawn(request, request.resolution))
-
-    @staticmethod
-    def _live(request: MeshRequest) -> int:
-        return min(LIVE_RESOLUTION, request.resolution)
+        fine = request.settings.resolution
+        live = fine if fine in self._meshes else min(LIVE_RESOLUTION, fine)
+        yield (yield from self._drawn(request, live, is_draft=True))
+        yield (yield from self._drawn(request, fine, is_draft=False))
 
     def _forget_what_changed(self, request: MeshRequest) -> None:
-        key = (request.model, request.device)
-        if self._engine is None or self._engine_key is None or self._engine_key[0] is not key[0]:
-            self._engine = None
-        if self._engine is None or self._engine_key != key:
-            from stylesdf_core.engine.engine import Engine
+        from stylesdf_core.engine.engine import Engine
 
-            self._engine, self._engine_key = Engine(request.model, request.device), key
-            self._face = self._draft = None
-        neutral = Scene()
+        key = (request.model, request.device)
+        if self._engine is None or key != self._engine_key:
+            self._engine = None  # its memory is free before the next one takes some
+            self._engine, self._engine_key = Engine(*key), key
+            self._face = None
+        neutral, settings = Scene(), request.settings
         face = replace(request.scene, camera=neutral.camera, mixing=neutral.mixing)
+        surface = (face, settings.level, settings.largest_component, settings.vertex_colors)
         if face != self._face:
             self._face = face
             self._grids.clear()
-            self._draft = None
-            self._surface = ()
-        surface = (request.level, request.largest_component, request.vertex_colors)
         if surface != self._surface:
             self._surface = surface
             self._meshes.clear()
@@ -150,12 +125,12 @@ class _LiveMesh:
         from stylesdf_core.mesh.surface import mesh_grid
 
         assert self._engine is not None
-        engine, scene = self._engine, request.scene
+        engine, scene, settings = self._engine, request.scene, request.settings
         grid = yield from _interruptible(
             sample_grid(
                 engine.sdf(scene),
                 resolution=resolution,
-                level=request.level,
+                level=settings.level,
                 reuse=self._grids.get(resolution),
                 chunk_points=_CHUNK,
             )
@@ -164,47 +139,48 @@ class _LiveMesh:
         self._meshes[resolution] = yield from _interruptible(
             mesh_grid(
                 grid,
-                level=request.level,
-                colors=engine.colors(scene) if request.vertex_colors else None,
-                largest_only=request.largest_component,
+                level=settings.level,
+                colors=engine.colors(scene) if settings.vertex_colors else None,
+                largest_only=settings.largest_component,
                 chunk_points=_CHUNK,
             )
         )
 
-    def _drawn(self, request: MeshRequest, resolution: int) -> Generator[None, None, ShownMesh]:
-        """A picture of the mesh at a resolution, which is made if there is none."""
+    def _drawn(
+        self, request: MeshRequest, resolution: int, *, is_draft: bool
+    ) -> Generator[None, None, MeshPass]:
+        """A picture of the mesh at a resolution; makes the mesh if there is none."""
+        from stylesdf_core.mesh.preview import MeshPreview
         from stylesdf_core.mesh.surface import report
 
         start = time.perf_counter()
+        if self._preview is None:
+            self._preview = MeshPreview()
         if resolution not in self._meshes:
             yield from self._build(request, resolution)
         mesh = self._meshes[resolution]
         drawing = self._preview.submit(
             mesh,
             request.scene.camera,
-            request.size if request.whole else min(request.size, DRAFT_SIZE),
-            wireframe=request.wireframe,
-            vertex_colors=request.vertex_colors,
+            min(DRAFT_SIZE, request.size) if is_draft else request.size,
+            wireframe=request.settings.wireframe,
+            vertex_colors=request.settings.vertex_colors,
         )
         try:
             while not wait_for([drawing], _LOOK).done:
                 yield None
         finally:
-            drawing.cancel()  # what nobody waits for need not be drawn
-        picture = drawing.result()
-        if request.whole and resolution not in self._reports:
+            drawing.cancel()  # a newer request has made this drawing useless
+        pixels = drawing.result().pixels
+        if not is_draft and resolution not in self._reports:
             self._reports[resolution] = report(mesh)
-        return ShownMesh(
-            request,
-            picture.pixels,
-            resolution,
-            time.perf_counter() - start,
-            self._reports.get(resolution) if resolution == request.resolution else None,
-        )
+        is_fine = resolution == request.settings.resolution
+        known = self._reports.get(resolution) if is_fine else None
+        return MeshPass(request, pixels, resolution, time.perf_counter() - start, known)
 
 
 def _interruptible(operation: Generator[Progress, None, R]) -> Generator[None, None, R]:
-    """An operation whose progress is a place to stop, not an answer."""
+    """An operation whose every progress is a place to stop it, and no answer."""
     while True:
         try:
             next(operation)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.workers.workers import LatestWorker, Work
+from app.workers.schedule import LatestWorker
 
 if TYPE_CHECKING:
     from stylesdf_core.model.model import Model
@@ -22,9 +22,9 @@ class LoadStep:
     """How far a load has come.
 
     Attributes:
-        message: what is being done.
-        model: the result, once it is there.
-        devices: those of :data:`DEVICES` that this machine has.
+        message: the work under way.
+        model: the loaded model, in the last step.
+        devices: the members of :data:`DEVICES` that this machine has, in the last step.
     """
 
     message: str
@@ -34,34 +34,31 @@ class LoadStep:
 
 @dataclass(frozen=True)
 class Loading:
-    """A model on its way.
+    """A load under way, or one that has failed.
 
     Attributes:
-        adopt: the scene shall take it once it is there; else the scene names it already.
+        reference: a name in the model zoo, or a path.
+        adopt: change the scene's model to this one once it is there; False for loads of the model
+            that the scene names already.
+        message: the work under way.
         since: time.monotonic() of the beginning.
+        error: why the load has failed; None while it is under way.
     """
 
     reference: str
-    message: str
     adopt: bool
+    message: str = "waiting"
     since: float = field(default_factory=time.monotonic, compare=False)
-
-
-@dataclass(frozen=True)
-class FailedLoad:
-    """A load that ended in an error."""
-
-    loading: Loading
-    error: BaseException
+    error: BaseException | None = None
 
 
 class ModelSlot:
-    """The loaded model, and the one on its way; a failed load leaves the loaded one in place.
+    """The loaded model and the load under way; a failed load leaves the loaded model in place.
 
     Attributes:
         reference: how the loaded model was asked for; empty while there is none.
-        devices: those of :data:`DEVICES` that this machine has.
-        failed: the load that went wrong last, until another begins, and its error.
+        devices: the members of :data:`DEVICES` that this machine has.
+        failed: the last load if it failed; None once another has begun.
     """
 
     def __init__(self) -> None:
@@ -69,43 +66,43 @@ class ModelSlot:
         self.reference = ""
         self.devices: tuple[str, ...] = ("auto", "cpu")
         self.loading: Loading | None = None
-        self.failed: FailedLoad | None = None
-        self._worker: LatestWorker[str, LoadStep] = LatestWorker("model-loader", _prepare)
+        self.failed: Loading | None = None
+        self._worker: LatestWorker[str, LoadStep] = LatestWorker("model-loader", _load)
 
     @property
     def name(self) -> str:
         """Short name of the loaded model; empty while there is none."""
         return self.model.name if self.model is not None else ""
 
-    def wants(self, reference: str) -> bool:
-        """Whether a scene of this model has to wait and nothing has been done about it."""
-        failed = self.failed is not None and self.failed.loading.reference == reference
-        return self.loading is None and reference != self.reference and not failed
+    def lacks(self, reference: str) -> bool:
+        """Whether a model is not loaded, no load is under way, and its own has not just failed."""
+        has_failed = self.failed is not None and self.failed.reference == reference
+        return self.loading is None and reference != self.reference and not has_failed
 
     def load(self, reference: str, *, adopt: bool) -> None:
-        """Begin to load; a load under way is forgotten."""
+        """Begin to load; a load under way is forgotten. For ``adopt`` see :class:`Loading`."""
         self.failed = None
-        self.loading = Loading(reference, "waiting", adopt)
+        self.loading = Loading(reference, adopt)
         self._worker.submit(reference)
 
     def poll(self) -> Loading | None:
-        """Take the worker's results in; returns the load that has just succeeded, if one has."""
+        """Look at the worker's newest step; returns the load that has just succeeded, if any."""
         outcome, loading = self._worker.poll(), self.loading
         if outcome is None or loading is None or outcome.request != loading.reference:
             return None
-        if outcome.error is not None:
-            self.failed, self.loading = FailedLoad(loading, outcome.error), None
-            return None
         step = outcome.value
-        if step is None or step.model is None:
-            self.loading = loading if step is None else replace(loading, message=step.message)
-            return None
-        self.model, self.devices = step.model, step.devices
-        self.reference, self.loading = loading.reference, None
-        return loading
+        if step is not None and step.model is not None:
+            self.model, self.devices = step.model, step.devices
+            self.reference, self.loading = loading.reference, None
+            return loading
+        if step is not None:
+            self.loading = replace(loading, message=step.message)
+        else:
+            self.failed, self.loading = replace(loading, error=outcome.error), None
+        return None
 
     def dismiss(self) -> None:
-        """Forget what went wrong; its model may be tried again."""
+        """Forget the failure; the same model may be tried again."""
         self.failed = None
 
     def close(self) -> None:
@@ -113,14 +110,11 @@ class ModelSlot:
         self._worker.close()
 
 
-def _prepare() -> Work[str, LoadStep]:
-    return _load
-
-
 def _load(reference: str) -> Iterator[LoadStep]:
     yield LoadStep("starting PyTorch")
-    # The window draws while pictures are computed: threads that wait for each other must sleep, as
-    # spinning they take from it half of what they gain. OpenMP reads this when torch is loaded.
+    # The window draws while pictures are computed. Threads that wait for each other must sleep:
+    # spinning, they would take from the window half of the time that they gain. OpenMP reads this
+    # variable when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     from stylesdf_core.errors import InputError

@@ -30,7 +30,8 @@ from app.state.settings import (
     WindowSettings,
 )
 from app.studio import Studio
-from app.workers.workers import JobState, end_if_busy
+from app.workers.jobs import JobState
+from app.workers.process import end_if_busy
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import read_scene

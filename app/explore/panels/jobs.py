@@ -7,7 +7,7 @@ import dearpygui.dearpygui as dpg
 from app.state.workbench import Workbench
 from app.widgets import fonts, icons, theme
 from app.widgets.ui import IconButton, Ui
-from app.workers.workers import Job, JobState
+from app.workers.jobs import Job, JobState
 from stylesdf_core.scene.scene import Scene
 
 #: Seen at once; more scroll.

@@ -95,9 +95,10 @@ class MeshPanel:
 
     def _lines(self) -> list[tuple[str, theme.Color]]:
         mesh = self._bench.screen.mesh
-        if not self._bench.shows_mesh or self._bench.mesh_problem is not None:
-            hint = "" if self._bench.shows_mesh else "Press 5 or Space to see the mesh"
-            return [(hint, theme.FAINT), ("", theme.FAINT)]
+        if not self._bench.settings.view.shows_mesh:
+            return [("Press 5 or Space to see the mesh", theme.FAINT), ("", theme.FAINT)]
+        if self._bench.screen.mesh_error is not None:
+            return [("", theme.FAINT), ("", theme.FAINT)]
         if mesh is None or mesh.report is None:
             at = "" if mesh is None else f" at {mesh.resolution}³"
             return [(f"refining{at} …", theme.MUTED), ("", theme.MUTED)]

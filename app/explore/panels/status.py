@@ -67,8 +67,9 @@ class StatusPanel:
         now = time.monotonic()
         if now - self._memory_at > 1.0:
             self._memory, self._memory_at = self._process.memory_info().rss / 2**20, now
-        shown = bench.screen.picture if bench.shows_picture else None
-        newest = shown if shown is not None else bench.screen.mesh if bench.shows_mesh else None
+        view = bench.settings.view
+        shown = bench.screen.picture if view.shows_picture else None
+        newest = shown or (bench.screen.mesh if view.shows_mesh else None)
         if newest is not self._last_picture:
             self._last_picture = newest
             self._frames.append(now)
@@ -93,8 +94,8 @@ class StatusPanel:
         return "", "", "", "", "", memory
 
     def _note(self) -> str:
-        picture = self._bench.screen.picture
-        return picture.note if picture is not None and self._bench.shows_picture else ""
+        picture, view = self._bench.screen.picture, self._bench.settings.view
+        return picture.note if picture is not None and view.shows_picture else ""
 
     def _right(self, scene: Scene) -> str:
         who = "custom z" if scene.identity.z is not None else f"seed {scene.identity.seed}"

@@ -13,8 +13,8 @@ import pytest
 from app.state import edits
 from app.state.settings import Settings, SettingsStore
 from app.state.workbench import Workbench
-from app.workers.memory import give_back
 from app.workers.mesh_worker import DRAFT_SIZE
+from app.workers.process import give_memory_back
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.mesh.preview import MeshPreview
@@ -314,7 +314,7 @@ def test_memory_is_given_back_once_a_rest(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = []
-    monkeypatch.setattr("app.state.workbench.memory.give_back", lambda: given.append(bench.busy))
+    monkeypatch.setattr("app.state.workbench.give_memory_back", lambda: given.append(bench.busy))
     settle(bench)
     bench.set_seed(5)
     settle(bench)
@@ -328,4 +328,4 @@ def test_memory_is_given_back_once_a_rest(
 
 
 def test_memory_can_be_given_back_anywhere() -> None:
-    give_back()
+    give_memory_back()

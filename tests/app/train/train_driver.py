@@ -23,7 +23,7 @@ from app.state.settings import (
     WindowSettings,
 )
 from app.studio import Studio
-from app.workers.workers import end_if_busy
+from app.workers.process import end_if_busy
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.training.run_dir import RunDir
 from tests.app.driver import HEIGHT, WIDTH, Driver, say

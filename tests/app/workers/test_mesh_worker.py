@@ -13,8 +13,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from app.workers.mesh_worker import LIVE_RESOLUTION, MeshRequest, _LiveMesh
-from app.workers.workers import LatestWorker
+from app.workers.mesh_worker import LIVE_RESOLUTION, LiveMesh, MeshRequest
+from app.workers.schedule import LatestWorker
+from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.mesh.preview import MeshPicture
 from stylesdf_core.mesh.surface import SurfaceMesh
 from stylesdf_core.model.config import GeneratorConfig
@@ -41,10 +42,10 @@ class Preview:
         return picture
 
 
-class Live(_LiveMesh):
+class Live(LiveMesh):
     """Meshes of one triangle, made in some time."""
 
-    def __init__(self, preview: Preview) -> None:
+    def __init__(self, preview: Preview | None) -> None:
         super().__init__(cast(Any, preview))
         self.built: list[tuple[int, int]] = []
 
@@ -64,16 +65,16 @@ def request_() -> MeshRequest:
     network = Network(GeneratorConfig(z_dim=8, width=8, depth=1, thumb_size=16, output_size=16))
     means = MeanLatents(network.field.sigmoid_beta.new_zeros(1, 8), network.field.sigmoid_beta)
     model = Model("none", Path(), network, means, ())
-    return MeshRequest(Scene(), "cpu", 128, 0.0, True, True, False, 512, model, whole=False)
+    return MeshRequest(Scene(), "cpu", MeshSettings(), 512, model)
 
 
-def of(request: MeshRequest, seed: int, *, whole: bool = False) -> MeshRequest:
-    return replace(request, scene=Scene(identity=Identity(seed)), whole=whole)
+def of(request: MeshRequest, seed: int) -> MeshRequest:
+    return replace(request, scene=Scene(identity=Identity(seed)))
 
 
 def test_every_mesh_that_is_made_under_a_moving_slider_is_shown(request_: MeshRequest) -> None:
     live = Live(Preview(0.01))
-    worker = LatestWorker("mesh", lambda: live.answer)
+    worker = LatestWorker("mesh", live.passes)
     shown: list[tuple[int, int]] = []
 
     def look() -> None:
@@ -85,32 +86,49 @@ def test_every_mesh_that_is_made_under_a_moving_slider_is_shown(request_: MeshRe
         time.sleep(0.004)
 
     for seed in range(60):
-        worker.submit(of(request_, seed))
+        worker.submit(of(request_, seed), refine=False)
         look()
         look()
-    while worker.busy:
+    while shown[-1:] != [(59, LIVE_RESOLUTION)]:
         look()
     worker.close()
     assert shown == live.built
     assert 3 < len(shown) < 60, "what came too fast was left out"
-    assert shown[-1] == (59, LIVE_RESOLUTION)
 
 
 def test_at_rest_the_draft_comes_first(request_: MeshRequest) -> None:
     live = Live(Preview(0.0))
-    answers = [answer for answer in live.answer(of(request_, 5, whole=True)) if answer is not None]
+    answers = [answer for answer in live.passes(of(request_, 5)) if answer is not None]
     assert [(a.resolution, a.report is not None) for a in answers] == [(48, False), (128, True)]
-    again = [a for a in live.answer(of(request_, 5, whole=True)) if a is not None]
-    assert [a.resolution for a in again] == [48, 128]
+    again = [a for a in live.passes(of(request_, 5)) if a is not None]
+    assert [(a.resolution, a.report is not None) for a in again] == [(128, True), (128, True)]
     assert live.built == [(5, 48), (5, 128)], "nothing is made twice"
 
 
 def test_a_drawing_that_nobody_waits_for_any_more_is_cancelled(request_: MeshRequest) -> None:
     preview = Preview(None)
     live = Live(preview)
-    answers = live.answer(of(request_, 5))
+    answers = live.passes(of(request_, 5))
     while not preview.drawn:
         assert next(answers) is None
     assert next(answers) is None
     cast(Any, answers).close()
     assert preview.drawn[0].cancelled()
+
+
+def test_opengl_that_could_not_be_opened_is_tried_again(
+    request_: MeshRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[int] = []
+
+    def open_preview() -> Preview:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise OSError("not yet")
+        return Preview(0.0)
+
+    monkeypatch.setattr("stylesdf_core.mesh.preview.MeshPreview", open_preview)
+    live = Live(None)
+    with pytest.raises(OSError, match="not yet"):
+        list(live.passes(of(request_, 5)))
+    assert [a.resolution for a in live.passes(of(request_, 5)) if a is not None] == [48, 128]

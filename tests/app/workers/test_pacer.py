@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import pytest
 
-from app.workers import pacer as module
-from app.workers.pacer import Pacer
+from app.workers import schedule
+from app.workers.schedule import FramePacer
 
 
 class Clock:
@@ -25,7 +25,7 @@ class Clock:
 
 
 class Computing:
-    """Computes a draft in ``seconds``; None for something that no frame need wait for."""
+    """Computes a first pass in ``seconds``; None for something that no frame need wait for."""
 
     def __init__(self, clock: Clock, seconds: float | None) -> None:
         self.clock, self.seconds = clock, seconds
@@ -35,7 +35,7 @@ class Computing:
     def begin(self) -> None:
         self.begun = self.clock.now
 
-    def wait_for_draft(self, timeout: float) -> bool:
+    def wait_for_first(self, timeout: float) -> bool:
         if self.seconds is None:
             return False
         left = max(0.0, self.begun + self.seconds - self.clock.now)
@@ -59,21 +59,29 @@ class News(threading.Event):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
-    monkeypatch.setattr(module.time, "monotonic", lambda: clock.now)
-    monkeypatch.setattr(module.time, "sleep", clock.sleep)
+    monkeypatch.setattr(schedule.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(schedule.time, "sleep", clock.sleep)
     yield clock
     monkeypatch.undo()
     assert time.monotonic() != clock.now
 
 
+def wait(
+    pacer: FramePacer, computing: Computing, *, active: bool, busy: bool, moving: bool
+) -> None:
+    pacer.wait(
+        computing.news, computing.wait_for_first, active=active, computing=busy, moving=moving
+    )
+
+
 def gaps(clock: Clock, computing: Computing, drawing: float, count: int = 200) -> list[float]:
     """Seconds between frames that take ``drawing`` seconds while something moves."""
-    pacer, starts = Pacer(), []
+    pacer, starts = FramePacer(), []
     for _ in range(count):
         starts.append(clock.now)
         clock.sleep(drawing)
         computing.begin()
-        pacer.wait(computing, active=True, computing=True, moving=True)
+        wait(pacer, computing, active=True, busy=True, moving=True)
     return [b - a for a, b in pairwise(starts)][50:]
 
 
@@ -91,13 +99,13 @@ def test_slow_pictures_leave_the_window_its_frames(clock: Clock) -> None:
 def test_one_slow_picture_is_waited_for(clock: Clock) -> None:
     """The frames before it came sooner than they had to: a second has enough of them."""
     computing = Computing(clock, 0.016)
-    pacer = Pacer()
+    pacer = FramePacer()
     for index in range(100):
         computing.seconds = 0.030 if index == 80 else 0.016
         before = clock.now
         clock.sleep(0.010)
         computing.begin()
-        pacer.wait(computing, active=True, computing=True, moving=True)
+        wait(pacer, computing, active=True, busy=True, moving=True)
         if index == 80:
             assert clock.now - before == pytest.approx(0.040)
 
@@ -107,28 +115,28 @@ def test_what_came_while_a_frame_was_drawn_is_shown_with_the_next(
     clock: Clock, moving: bool
 ) -> None:
     """Without waiting for the picture that has been begun since."""
-    pacer, computing = Pacer(), Computing(clock, 0.5)
-    pacer.wait(computing, active=True, computing=True, moving=moving)
+    pacer, computing = FramePacer(), Computing(clock, 0.5)
+    wait(pacer, computing, active=True, busy=True, moving=moving)
     before = clock.now
     computing.news.set()
-    pacer.wait(computing, active=True, computing=True, moving=moving)
+    wait(pacer, computing, active=True, busy=True, moving=moving)
     assert clock.now - before == pytest.approx(1.0 / 60.0)
 
 
 def test_at_rest_the_line_of_work_begins_late(clock: Clock) -> None:
-    pacer, computing = Pacer(), Computing(clock, None)
-    pacer.wait(computing, active=True, computing=True, moving=True)
+    pacer, computing = FramePacer(), Computing(clock, None)
+    wait(pacer, computing, active=True, busy=True, moving=True)
     before = clock.now
-    pacer.wait(computing, active=False, computing=True, moving=False)
+    wait(pacer, computing, active=False, busy=True, moving=False)
     assert clock.now - before == pytest.approx(0.1)
     before = clock.now
-    pacer.wait(computing, active=False, computing=True, moving=False)
+    wait(pacer, computing, active=False, busy=True, moving=False)
     assert clock.now - before == pytest.approx(1.0 / 15.0)
 
 
 def test_an_idle_window_is_drawn_less_often(clock: Clock) -> None:
-    pacer, computing = Pacer(), Computing(clock, None)
+    pacer, computing = FramePacer(), Computing(clock, None)
     before = clock.now
     for _ in range(120):
-        pacer.wait(computing, active=False, computing=False, moving=False)
+        wait(pacer, computing, active=False, busy=False, moving=False)
     assert clock.now - before == pytest.approx(1.0 + 60 / 20.0, rel=0.05)

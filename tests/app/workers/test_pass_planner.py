@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from app.workers.pass_planner import PassPlanner, Rest
+from app.workers.schedule import PassPlanner, RestDetector
 
 EDGES = (32, 48, 64)
 
@@ -74,7 +74,7 @@ def test_other_edges_are_no_measure() -> None:
 
 def rests(changes: str) -> str:
     """One mark a frame: x where something changes; the answer marks the frames at rest."""
-    rest = Rest()
+    rest = RestDetector()
     return "".join("r" if rest.frame(changed=mark == "x") else "-" for mark in changes)
 
 

@@ -1,0 +1,372 @@
+"""When the studio computes what: from a motion of the hand to finished pictures, and no oftener.
+
+A picture is computed in passes, coarse to fine, by a thread of its own; so is the live mesh. The
+hand may move at any time, and the CPU that computes passes also draws the window. These classes
+share the work out; :class:`app.state.screen.Screen` puts them together.
+
+The states of one request to a :class:`LatestWorker`::
+
+           submit            first answer         refine              last answer
+    idle ─────────▶ computing ───────────▶ held ─────────▶ refining ────────────▶ idle
+                        │                   │                 │
+      a newer request:  │ once the first    │ at once         │ before the next
+                        │ answer is out     │                 │ answer comes out
+                        ▼                   ▼                 ▼
+                        computing the newest request, which alone has been kept
+
+Who starts what, in each frame of the main loop:
+
+1. The scene, as the mouse has left it, is compared with the scene that was asked for last. A
+   different one is submitted, to be held after its first pass.
+2. :class:`RestDetector` counts frames without a change. At rest the main loop calls
+   :meth:`LatestWorker.refine`, and the worker goes on from the pass at which it was held.
+3. :class:`FramePacer` sleeps until the next frame is due. While the hand moves, it waits for the
+   first pass of the picture just asked for, so that the frame shows what it was drawn for.
+
+A moving hand thus costs first passes only, at a resolution that :class:`PassPlanner` chooses by
+the time they take. Each answer is published before the worker looks for a newer request: in the
+other order, requests that come faster than answers would leave the screen without any.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+#: The work on one request: yields answers, coarse to fine, or None where it may be interrupted.
+Work = Callable[[Q], Iterator[A | None]]
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Q, A]):
+    """An answer to a request, or the error that ended the work on it; never both.
+
+    Attributes:
+        value: None with an error, and for work that ended without an answer.
+    """
+
+    request: Q
+    value: A | None
+    error: BaseException | None = None
+
+
+@dataclass(eq=False)
+class _Order(Generic[Q]):
+    """A request on its way through the states above; submitted twice, it is two orders."""
+
+    request: Q
+    may_refine: bool
+    is_answered: bool = False
+
+
+class LatestWorker(Generic[Q, A]):
+    """A thread that works on the newest request; a newer request replaces an older one.
+
+    An interruption point (a None from the work) ends replaced work only once an answer to it has
+    been published. Later answers to a replaced request are dropped: between the first answers to
+    newer requests they would flicker. Errors are outcomes; a dead thread is replaced.
+
+    Args:
+        name: of the thread.
+        work: called in the thread with each request.
+        news: set whenever there is a new outcome to poll.
+    """
+
+    def __init__(self, name: str, work: Work[Q, A], news: threading.Event | None = None) -> None:
+        self._name, self._work, self._news = name, work, news
+        self._changed = threading.Condition()
+        self._order: _Order[Q] | None = None  # the newest one, until it is finished
+        self._outcome: Outcome[Q, A] | None = None  # the newest one, until it is polled
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is not finished, or an outcome not polled."""
+        with self._changed:
+            return self._order is not None or self._outcome is not None
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether the newest request waits for :meth:`refine`, or will after its first answer."""
+        with self._changed:
+            return self._order is not None and not self._order.may_refine
+
+    def submit(self, request: Q, *, refine: bool = True) -> None:
+        """Replace the request by a newer one; returns at once.
+
+        Args:
+            refine: go on after the first answer; False to wait there for :meth:`refine`.
+        """
+        with self._changed:
+            if self._closed:
+                return
+            self._order = _Order(request, refine)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def refine(self) -> None:
+        """Let the work on the newest request go on after its first answer."""
+        with self._changed:
+            if self._order is not None:
+                self._order.may_refine = True
+                self._changed.notify_all()
+
+    def drop(self) -> None:
+        """Forget the request; the work on it ends as if there were a newer one."""
+        with self._changed:
+            self._order = None
+            self._changed.notify_all()
+
+    def wait_for_first(self, timeout: float) -> bool:
+        """Sleep until the first answer to a request to be held; False at once if none is due.
+
+        Args:
+            timeout: seconds to sleep at most.
+        """
+        with self._changed:
+            order = self._order
+            if order is None or order.may_refine or order.is_answered:
+                return False
+            self._changed.wait_for(
+                lambda: order.is_answered or self._order is not order, max(0.0, timeout)
+            )
+            return True
+
+    def poll(self) -> Outcome[Q, A] | None:
+        """The newest outcome not polled yet, or None."""
+        with self._changed:
+            outcome, self._outcome = self._outcome, None
+            return outcome
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Forget the request and end the thread, at the latest when its work yields next.
+
+        Args:
+            timeout: seconds to wait for that.
+        """
+        with self._changed:
+            self._closed = True
+            thread = self._thread
+        self.drop()
+        if thread is not None:
+            thread.join(timeout)
+
+    def _run(self) -> None:
+        while (order := self._take()) is not None:
+            error: BaseException | None = None
+            try:
+                self._answer(order)
+            except BaseException as caught:  # whatever it is, the next request may succeed
+                error = caught
+            with self._changed:
+                if self._order is order:
+                    self._order = None
+                if error is not None or not order.is_answered:
+                    self._publish(order, None, error)
+                self._changed.notify_all()
+
+    def _take(self) -> _Order[Q] | None:
+        """The newest order once there is one; None when closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._order is not None)
+            return None if self._closed else self._order
+
+    def _answer(self, order: _Order[Q]) -> None:
+        answers = self._work(order.request)
+        try:
+            for answer in answers:
+                if self._closed or (order.is_answered and self._order is not order):
+                    return
+                if answer is not None:
+                    self._publish(order, answer)
+                    if not self._goes_on(order):
+                        return
+        finally:
+            close = getattr(answers, "close", None)
+            if close is not None:
+                close()
+
+    def _goes_on(self, order: _Order[Q]) -> bool:
+        """Sleep while the order is held; whether it is to be refined rather than replaced."""
+        with self._changed:
+            self._changed.wait_for(lambda: order.may_refine or self._order is not order)
+            return self._order is order
+
+    def _publish(
+        self, order: _Order[Q], value: A | None, error: BaseException | None = None
+    ) -> None:
+        with self._changed:
+            self._outcome = Outcome(order.request, value, error)
+            order.is_answered = True
+            self._changed.notify_all()
+        if self._news is not None:
+            self._news.set()
+
+
+class RestDetector:
+    """Tells a pause within a motion from the end of the motion.
+
+    A hand that moves slowly changes something only every few frames. Work that cannot be broken
+    off should begin when nothing has changed for more frames than lay between the last changes.
+    """
+
+    _REMEMBERED = 4  # pauses
+    _LONGEST = 4  # frames of a pause within a motion; after a longer one the motion has ended
+
+    def __init__(self) -> None:
+        self._pauses: deque[int] = deque(maxlen=self._REMEMBERED)
+        self._unchanged = self._LONGEST + 1
+
+    def frame(self, *, changed: bool) -> bool:
+        """Count a frame, in which something has changed or not; whether all is at rest now."""
+        if not changed:
+            self._unchanged += 1
+        else:
+            if self._unchanged <= self._LONGEST:
+                self._pauses.append(self._unchanged)
+            else:
+                self._pauses.clear()
+            self._unchanged = 0
+        return self._unchanged > max(self._pauses, default=0)
+
+
+class PassPlanner:
+    """Chooses the edge of the first pass from the time that passes have taken so far.
+
+    Costs are exponential averages. An edge that has not been measured is taken to cost by its
+    number of pixels. Between the cost at which an edge is entered and the one at which it is left
+    lies a band, so that the picture does not flicker between two resolutions. An edge that was
+    too costly once (the first pass of all warms everything up) is tried again, ever more rarely
+    while it stays too costly.
+
+    Args:
+        edges: pixels, coarse to fine; the first choice is the finest. Below 32 a face can no
+            longer be recognised.
+        budget: seconds that a pass may take while something moves. A little slower and finer
+            looks better than quicker and coarser, until motion falls apart.
+    """
+
+    _WEIGHT = 0.25  # of the newest measurement
+    _ENTER, _LEAVE = 0.9, 1.25  # of the budget
+    _PATIENCE, _MOST_PATIENCE = 10, 320  # passes until a finer edge is tried
+
+    def __init__(self, edges: Sequence[int] = (32, 48, 64), budget: float = 1.0 / 25.0) -> None:
+        self._edges = tuple(edges)
+        self._budget = budget
+        self._level = len(self._edges) - 1
+        self._seconds: dict[int, float] = {}
+        self._passes = 0  # at this level
+        self._patience = self._PATIENCE
+
+    def measured(self, edge: int, seconds: float) -> None:
+        """Note what a pass of ``edge`` has cost; other edges than the planner's are ignored."""
+        if edge in self._edges:
+            before = self._seconds.get(edge, seconds)
+            self._seconds[edge] = before + self._WEIGHT * (seconds - before)
+
+    def edge(self) -> int:
+        """Edge of the next first pass."""
+        self._passes += 1
+        finer = self._level + 1
+        if self._level > 0 and self._cost(self._level) > self._LEAVE * self._budget:
+            if self._passes <= 2:  # a trial that has failed
+                self._patience = min(2 * self._patience, self._MOST_PATIENCE)
+            self._enter(self._level - 1)
+        elif finer < len(self._edges) and self._cost(finer) < self._ENTER * self._budget:
+            self._enter(finer)
+        elif finer < len(self._edges) and self._passes > self._patience:
+            self._seconds.pop(self._edges[finer], None)  # the trial alone decides
+            self._enter(finer)
+        elif self._passes > self._MOST_PATIENCE:
+            self._patience = self._PATIENCE
+        return self._edges[self._level]
+
+    def _enter(self, level: int) -> None:
+        self._level, self._passes = level, 1
+
+    def _cost(self, level: int) -> float:
+        """Expected seconds; 0 while nothing at all has been measured."""
+        edge = self._edges[level]
+        if edge in self._seconds or not self._seconds:
+            return self._seconds.get(edge, 0.0)
+        nearest = min(self._seconds, key=lambda known: abs(known - edge))
+        return self._seconds[nearest] * (edge / nearest) ** 2
+
+
+class FramePacer:
+    """Sleeps between frames; the CPU that draws the window also computes the pictures.
+
+    While the hand moves, drawing and computing take turns: a frame looks at the mouse, the picture
+    for it is computed while nothing is drawn, and the next frame shows it. Side by side they would
+    take as long as one after the other, and every picture would be seen a frame or two later.
+    """
+
+    _FPS = 60.0
+    # While something moves, a frame waits for its picture: as long as a second still has this many
+    # frames, and no longer than _LONGEST.
+    _MOVING_FPS = 31
+    _LONGEST = 0.05  # seconds
+    # While something is computed and only the line that shows work in progress moves, that line
+    # begins late: many pictures are ready before.
+    _REFINING_FPS = 15.0
+    _LINE_BEGINS = 0.1  # seconds
+    _IDLE_FPS = 20.0
+    _IDLE_AFTER = 1.0  # seconds
+
+    def __init__(self) -> None:
+        self._frame_at = 0.0
+        self._active_at = time.monotonic()
+        self._refines_since: float | None = None
+        self._frames: deque[float] = deque([0.0], maxlen=self._MOVING_FPS)
+
+    def wait(
+        self,
+        news: threading.Event,
+        wait_for_first: Callable[[float], bool],
+        *,
+        active: bool,
+        computing: bool,
+        moving: bool,
+    ) -> None:
+        """Sleep until the next frame is due.
+
+        Args:
+            news: set when there is something new to draw; ends the sleep.
+            wait_for_first: :meth:`LatestWorker.wait_for_first` of the pictures.
+            active: something moves in the window: 60 frames a second, and shortly after.
+            computing: new pictures or meshes are on their way.
+            moving: the hand moves.
+        """
+        now = time.monotonic()
+        if active or computing:
+            self._active_at = now
+        if not computing or moving:
+            self._refines_since = None
+        elif self._refines_since is None:
+            self._refines_since = now
+        if self._refines_since is not None:
+            line_moves = self._frame_at + 1.0 / self._REFINING_FPS
+            due = max(line_moves, self._refines_since + self._LINE_BEGINS)
+        elif computing:
+            at_least = self._frame_at + 1.0 / self._MOVING_FPS
+            due = min(max(self._frames[0] + 1.0, at_least), self._frame_at + self._LONGEST)
+        else:
+            is_idle = now - self._active_at >= self._IDLE_AFTER
+            due = self._frame_at + 1.0 / (self._IDLE_FPS if is_idle else self._FPS)
+        time.sleep(max(0.0, self._frame_at + 1.0 / self._FPS - now))
+        pause = due - time.monotonic()
+        has_news = news.is_set()  # they came while the last frame was being drawn
+        if pause > 0.0 and not has_news and not (moving and wait_for_first(pause)):
+            news.wait(pause)
+        self._frame_at = time.monotonic()
+        self._frames.append(self._frame_at)
