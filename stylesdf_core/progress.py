@@ -40,3 +40,17 @@ def drain(operation: Operation[R]) -> R:
     except StopIteration as stop:
         result: R = stop.value
         return result
+
+
+def part(
+    operation: Operation[R], start: float, stop: float, total: float, prefix: str = ""
+) -> Operation[R]:
+    """Run an operation as the part from ``start`` to ``stop`` of a longer one of ``total``."""
+    while True:
+        try:
+            progress = next(operation)
+        except StopIteration as end:
+            result: R = end.value
+            return result
+        done = start + (stop - start) * progress.fraction
+        yield Progress(done, total, f"{prefix}{progress.message}")

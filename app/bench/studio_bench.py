@@ -1,29 +1,8 @@
-"""How fast the real window is under a hand: opens the studio, has it driven, and reports.
+"""How fast the window is under a mouse: opens the studio, has it driven, and reports rows.
 
-The studio runs in a process and with settings of its own, on the shipped model and the picture it
-opens with; :mod:`app.bench.studio_driver` is what drives and times it. The rows, all named in
-``ROWS``:
-
-``studio.launch_window``, ``studio.launch_face``
-    From the start of the process to the end of the first frame, and of the first with a face.
-``studio.orbit_drag``, ``studio.orbit_drag_median``
-    Drag to new pixels on the screen: from the drag event as the viewport gets it to the end of the
-    frame that shows a picture of that camera or of a later one; 95th percentile, median.
-``studio.orbit_hand``, ``studio.orbit_hand_median``
-    The same from when the hand was there, so with the wait until a frame looks at the mouse. No
-    target: a mouse moves 125 times a second, and most of its places never become an event.
-``studio.orbit_pictures``
-    New pictures a second of at least 64², the resolution of the volume render.
-``studio.orbit_fps``, ``studio.orbit_fps_worst``
-    The window's frames a second: median, and the fewest within any one second.
-``studio.orbit_pass``
-    What the engine takes for a picture of the orbit.
-``studio.stop_image``
-    From the hand's last motion, the button still down, to the decoded picture of that camera.
-``studio.slide_meshes``, ``studio.slide_rest``
-    New meshes a second under a moving slider; from its last motion to the mesh of a 128³ grid.
-``studio.memory``
-    Resident memory of the studio's process at the end.
+The studio runs in a process of its own, with fresh settings, on the shipped model and the picture
+it opens with. :mod:`app.bench.studio_driver` runs in that process, moves the mouse and times what
+the screen shows; its lines of JSON become Progress and figures here.
 """
 
 from __future__ import annotations
@@ -41,60 +20,71 @@ from stylesdf_core.errors import GraphicsError
 from stylesdf_core.evaluation.report import Figure
 from stylesdf_core.progress import Operation, Progress
 
-_UNKNOWN = math.nan  # until it is measured
+_NOT_YET = math.nan
 
 #: Every row with its target, not yet measured, in the order of the table.
 ROWS = (
-    Figure("studio.launch_window", "launch to window", _UNKNOWN, "s", high=1.5),
-    Figure("studio.launch_face", "launch to face", _UNKNOWN, "s", high=4.0),
-    Figure("studio.orbit_drag", "drag event to pixels, p95", _UNKNOWN, "ms", 1, high=80.0),
-    Figure("studio.orbit_drag_median", "drag event to pixels, median", _UNKNOWN, "ms", 1),
-    Figure("studio.orbit_hand", "motion of the hand to pixels, p95", _UNKNOWN, "ms", 1),
-    Figure("studio.orbit_hand_median", "motion of the hand to pixels, median", _UNKNOWN, "ms", 1),
+    # From the start of the process to the end of the first frame, and of the first with a face.
+    Figure("studio.launch_window", "launch to window", _NOT_YET, "s", high=1.5),
+    Figure("studio.launch_face", "launch to face", _NOT_YET, "s", high=4.0),
+    # From the drag event as the viewport gets it to the end of the frame that shows a picture of
+    # that camera or of a later one.
+    Figure("studio.orbit_drag", "drag event to pixels, p95", _NOT_YET, "ms", 1, high=80.0),
+    Figure("studio.orbit_drag_median", "drag event to pixels, median", _NOT_YET, "ms", 1),
+    # The same from the mouse's motion, so with the wait until a frame looks at the mouse. Without
+    # a target: a mouse moves 125 times a second, and most of its places never become an event.
+    Figure("studio.orbit_hand", "motion of the hand to pixels, p95", _NOT_YET, "ms", 1),
+    Figure("studio.orbit_hand_median", "motion of the hand to pixels, median", _NOT_YET, "ms", 1),
+    # New pictures of at least the volume render's resolution.
     Figure(
-        "studio.orbit_pictures", "pictures of 64² or more while orbiting", _UNKNOWN, "/s", 1, 30
+        "studio.orbit_pictures", "pictures of 64² or more while orbiting", _NOT_YET, "/s", 1, 30
     ),
-    Figure("studio.orbit_fps", "the window's frames while orbiting", _UNKNOWN, "fps", 1, 30),
-    Figure("studio.orbit_fps_worst", "the same, worst second", _UNKNOWN, "fps", 0, 30),
-    Figure("studio.orbit_pass", "computing a picture while orbiting", _UNKNOWN, "ms", 1),
-    Figure("studio.stop_image", "stop to decoded 256²", _UNKNOWN, "ms", 0, high=120.0),
-    Figure("studio.slide_meshes", "meshes under a moving slider", _UNKNOWN, "/s", 1, 8),
-    Figure("studio.slide_rest", "slider's rest to 128³ mesh", _UNKNOWN, "s", high=1.0),
-    Figure("studio.memory", "memory of the studio", _UNKNOWN, "MiB", 0),
+    # Median over the drag, and the fewest within any one second.
+    Figure("studio.orbit_fps", "the window's frames while orbiting", _NOT_YET, "fps", 1, 30),
+    Figure("studio.orbit_fps_worst", "the same, worst second", _NOT_YET, "fps", 0, 30),
+    # The engine's own time for a picture of the drag.
+    Figure("studio.orbit_pass", "computing a picture while orbiting", _NOT_YET, "ms", 1),
+    # From the mouse's last motion, the button still down, to the decoded picture of that camera.
+    Figure("studio.stop_image", "stop to decoded 256²", _NOT_YET, "ms", 0, high=120.0),
+    # New meshes under a moving slider; from its last motion to the mesh of a 128³ grid.
+    Figure("studio.slide_meshes", "meshes under a moving slider", _NOT_YET, "/s", 1, 8),
+    Figure("studio.slide_rest", "slider's rest to 128³ mesh", _NOT_YET, "s", high=1.0),
+    # Resident memory of the studio's process at the end.
+    Figure("studio.memory", "memory of the studio", _NOT_YET, "MiB", 0),
 )
 
 
 @dataclass(frozen=True)
 class DriveRequest:
-    """What the driving process is to do; it gets this as JSON.
+    """What the driving process shall measure; it receives this as JSON.
 
     Attributes:
         rows: keys of the rows to report.
-        quick: one short go of everything.
+        quick: measure everything once, briefly.
         device: auto, cpu, cuda or mps.
         folder: for the studio's settings.
-        started: ``time.time()`` of the launch.
+        started: ``time.time()`` at the start of the process.
     """
 
-    rows: tuple[str, ...]
+    rows: Sequence[str]
     quick: bool
     device: str
     folder: str
     started: float
 
 
-def chosen_rows(only: Sequence[str]) -> tuple[str, ...]:
-    """Keys of the rows that begin so; all without a choice."""
+def chosen_names(only: Sequence[str] = ()) -> tuple[str, ...]:
+    """Keys of the rows that begin with an entry of ``only``; all keys where it is empty."""
     return tuple(row.key for row in ROWS if not only or row.key.startswith(tuple(only)))
 
 
 def studio_figures(
-    only: Sequence[str] = (), *, quick: bool = False, device: str = "auto"
+    rows: Sequence[str], *, quick: bool = False, device: str = "auto"
 ) -> Operation[tuple[Figure, ...]]:
     """Open the window on the shipped model, drive it and report.
 
     Args:
-        only: beginnings of rows' keys; empty for all.
+        rows: keys of the rows to report.
         quick: a look, not a measurement.
         device: auto, cpu, cuda or mps.
 
@@ -103,7 +93,7 @@ def studio_figures(
     """
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as complaints:
-        request = DriveRequest(chosen_rows(only), quick, device, folder, time.time())
+        request = DriveRequest(rows, quick, device, folder, time.time())
         command = [sys.executable, "-m", "app.bench.studio_driver", json.dumps(asdict(request))]
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=complaints, text=True
@@ -122,7 +112,7 @@ def studio_figures(
 
 
 def _follow(lines: Iterable[str], figures: list[Figure]) -> Iterator[Progress]:
-    """What the driver prints: steps become Progress, rows figures; all else is not for us."""
+    """The driver's lines: steps become Progress, rows figures; lines of libraries are left out."""
     rows = {row.key: row for row in ROWS}
     for line in lines:
         if not line.startswith("{"):

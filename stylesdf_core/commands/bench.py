@@ -11,7 +11,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
-    from stylesdf_core.evaluation.bench.report import BenchReport
+    from stylesdf_core.evaluation.bench.speed_report import SpeedReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,19 +26,21 @@ class Bench:
     """JSON file for all figures."""
 
     only: tuple[str, ...] = ()
-    """Measure only what begins so: full, heads, full.volume64, heads.mesh … Default: all."""
+    """Measure only rows whose names begin so: full, heads, full.volume64, heads.mesh …
+    Default: all."""
 
     repeats: int = 5
-    """Goes of either path, 1 to 100; where the plain path is slow it gets fewer."""
+    """Repeats of either path, 1 to 100; a slow plain path is repeated less often."""
 
     quick: bool = False
-    """One go each: a look, not a measurement."""
+    """Measure everything once: a look, not a measurement."""
 
     threads: int | None = None
-    """CPU threads of both paths, 1 to 256; without it, torch's own choice."""
+    """CPU threads of both paths, 1 to 256. Default: torch's own choice."""
 
-    card: Path | None = None
-    """README or model card (Markdown) whose section measured by bench is to be replaced."""
+    card: tuple[Path, ...] = ()
+    """Markdown files whose section measured by bench is to be replaced. Between the markers
+    `begin` and `end` comes the full table, between `begin short` and `end` ten rows."""
 
     profile: Path | None = None
     """Text file for where the engine's time goes, operation by operation."""
@@ -46,55 +48,60 @@ class Bench:
     device: Device = "auto"
     """Where to compute. Targets are stated for a CPU with two cores."""
 
-    def run(self) -> Operation[BenchReport]:
+    def run(self) -> Operation[SpeedReport]:
         """Measure; the result prints as a table with targets.
 
         Raises:
-            InputError: a number is out of range, `only` chooses nothing, or the card has no
+            InputError: a number is out of range, `only` chooses nothing, or a card has no
                 measured section.
             OutputError: the cache or a file cannot be written.
         """
-        self._check()
-        report = yield from self._measured(self.only)
-        self._write(report)
-        return report
-
-    def _check(self) -> None:
-        from stylesdf_core.evaluation.report import check_card
+        from stylesdf_core.evaluation.report import check_card, update_card
+        from stylesdf_core.files import write_json
 
         if not 1 <= self.repeats <= 100:
             raise InputError(f"--repeats must lie between 1 and 100, not {self.repeats}.")
         if self.threads is not None and not 1 <= self.threads <= 256:
             raise InputError(f"--threads must lie between 1 and 256, not {self.threads}.")
-        if self.card is not None:
-            check_card(self.card, "bench")
-
-    def _measured(self, only: tuple[str, ...]) -> Operation[BenchReport]:
-        """The engine's rows, and where its time goes."""
+        names = self.row_names()
+        for start in self.only:
+            if not any(name.startswith(start) for name in names):
+                known = ", ".join(names)
+                raise InputError(f"No row's name begins with {start}; there are {known}.")
+        for card in self.card:
+            check_card(card, "bench")
         yield Progress(0, 1, "loading the models")
+        report = yield from self._measure()
+        if self.json is not None:
+            write_json(self.json, report.to_json())
+        for card in self.card:
+            update_card(card, "bench", report.markdown(), report.short_markdown())
+        return report
+
+    def row_names(self) -> tuple[str, ...]:
+        """Names of all rows; `only` chooses among them."""
+        from stylesdf_core.evaluation.bench.rows import ROWS
+
+        return tuple(row.name for row in ROWS)
+
+    def _measure(self) -> Operation[SpeedReport]:
+        """The engine's rows, and where its time goes."""
         import torch
 
-        from stylesdf_core.evaluation.bench.bench import profile_bench, run_bench
+        from stylesdf_core.evaluation.bench.rows import chosen_rows, profile_bench, run_bench
         from stylesdf_core.evaluation.bench.timing import BenchSettings
         from stylesdf_core.files import write_text
 
+        if self.profile is not None and not chosen_rows(self.only):
+            raise InputError("--profile is about the engine's rows, and --only chooses none.")
         settings = BenchSettings(1, 0.0) if self.quick else BenchSettings(self.repeats)
         threads = torch.get_num_threads()
         torch.set_num_threads(self.threads or threads)
         try:
-            report = yield from run_bench(only, settings, self.device)
+            report = yield from run_bench(self.only, settings, self.device)
             if self.profile is not None:
-                text = yield from profile_bench(only, self.device)
+                text = yield from profile_bench(self.only, self.device)
                 write_text(self.profile, text)
         finally:
             torch.set_num_threads(threads)
         return report
-
-    def _write(self, report: BenchReport) -> None:
-        from stylesdf_core.evaluation.report import update_card
-        from stylesdf_core.files import write_json
-
-        if self.json is not None:
-            write_json(self.json, report.to_json())
-        if self.card is not None:
-            update_card(self.card, "bench", report.markdown())

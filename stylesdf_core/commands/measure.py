@@ -11,7 +11,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
-    from stylesdf_core.evaluation.comparison import Comparison
+    from stylesdf_core.evaluation.comparison import ModelComparison
     from stylesdf_core.evaluation.report import QualityReport
     from stylesdf_core.heads.measure.quality import Measurement
 
@@ -53,7 +53,7 @@ class Measure:
     device: Device = "auto"
     """Where to compute."""
 
-    def run(self) -> Operation[QualityReport | Comparison]:
+    def run(self) -> Operation[QualityReport | ModelComparison]:
         """Measure; the result prints as a table with targets or, of two models, side by side.
 
         Raises:
@@ -73,7 +73,7 @@ class Measure:
             check_card(self.card, "measure")
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine.engine import Engine
-        from stylesdf_core.evaluation.comparison import Comparison
+        from stylesdf_core.evaluation.comparison import ModelComparison
         from stylesdf_core.evaluation.grids import write_grids
         from stylesdf_core.files import write_json
         from stylesdf_core.heads.measure.figures import summarise
@@ -102,14 +102,14 @@ class Measure:
             summarise(engine, protocol, measurement)
             for engine, measurement in zip(engines, measurements, strict=True)
         ]
-        result = reports[0] if self.against is None else Comparison(*reports)
+        result = reports[0] if self.against is None else ModelComparison(*reports)
         if self.out is not None:
             write_json(self.out, result.to_json())
         if self.grids is not None:
             write_grids(self.grids, measurements[0].grids)
         if self.card is not None:
             text = reports[0].markdown()
-            if isinstance(result, Comparison):
+            if isinstance(result, ModelComparison):
                 text += f"\n\n{result.markdown()}"
             update_card(self.card, "measure", text)
         return result

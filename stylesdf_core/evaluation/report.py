@@ -1,15 +1,25 @@
-"""Measured figures beside their targets: as a table, as JSON, and inside a model card."""
+"""Measured figures beside their targets: as a table, as JSON, and inside a Markdown file.
+
+The commands ``evaluate``, ``measure`` and ``bench`` each end with a :class:`Report`. A report is
+drawn with :func:`text_table` on a terminal and with :func:`markdown_table` in a model card, where
+it stands between two marker lines that :func:`card_marks` names.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_text
+
+#: Rows of cells, all rows equally long; the first row is the head.
+Table: TypeAlias = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -17,14 +27,14 @@ class Figure:
     """One measured quantity.
 
     Attributes:
-        key: how the JSON report calls it.
-        title: how the table calls it.
-        value: NaN or infinite where it could not be measured.
+        key: name in the JSON report.
+        title: name in the table.
+        value: NaN or infinite where the quantity could not be measured.
         unit: written behind value and target.
-        digits: decimals shown.
-        low, high: target, bounds included; None for none.
-        detail: what else to know: controls, spread, worst seed.
-        better: which values are, where no target says it.
+        digits: decimals in the table.
+        low, high: bounds of the target, themselves included; None for no bound.
+        detail: remark in the table: controls, spread, worst seed.
+        better: which values are better, for a figure without a target.
     """
 
     key: str
@@ -38,18 +48,21 @@ class Figure:
     better: Literal["", "higher", "lower"] = ""
 
     @property
-    def badness(self) -> float | None:
-        """Less of it is better; None where no value is better than another.
+    def cost(self) -> float | None:
+        """A number that is lower for a better value, infinite for a value not measured.
 
-        Between two bounds it is the distance from their middle.
+        For a target with two bounds, the cost is the distance from their middle. None where no
+        value is better than another.
         """
         if self.low is not None and self.high is not None:
-            return abs(self.value - 0.5 * (self.low + self.high))
-        if self.low is not None or self.better == "higher":
-            return -self.value
-        if self.high is not None or self.better == "lower":
-            return self.value
-        return None
+            cost = abs(self.value - 0.5 * (self.low + self.high))
+        elif self.low is not None or self.better == "higher":
+            cost = -self.value
+        elif self.high is not None or self.better == "lower":
+            cost = self.value
+        else:
+            return None
+        return cost if math.isfinite(cost) else math.inf
 
     @property
     def reached(self) -> bool | None:
@@ -65,35 +78,53 @@ class Figure:
         """The value with its unit."""
         if not math.isfinite(self.value):
             return "not measured"
-        return self._with_unit(f"{self.value:.{self.digits}f}")
+        return f"{self.value:.{self.digits}f} {self.unit}".rstrip()
 
     @property
     def target_text(self) -> str:
         """The target with its unit, or a dash."""
         if self.low is not None and self.high is not None:
-            return self._with_unit(f"{self.low:g} to {self.high:g}")
-        if self.low is not None:
-            return self._with_unit(f"≥ {self.low:g}")
-        if self.high is not None:
-            return self._with_unit(f"≤ {self.high:g}")
-        return "–"
+            target = f"{self.low:g} to {self.high:g}"
+        elif self.low is not None:
+            target = f"≥ {self.low:g}"
+        elif self.high is not None:
+            target = f"≤ {self.high:g}"
+        else:
+            return "–"
+        return f"{target} {self.unit}".rstrip()
 
-    @property
-    def reached_text(self) -> str:
-        """Yes, no, or nothing."""
-        return {None: "", True: "yes", False: "no"}[self.reached]
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        values = {name: value for name, value in asdict(self).items() if name != "digits"}
+        return {**values, "reached": self.reached}
 
-    def _with_unit(self, text: str) -> str:
-        return f"{text} {self.unit}".rstrip()
+
+class Report(ABC):
+    """The result of a measuring command: paragraphs and tables, and the same as JSON."""
+
+    @abstractmethod
+    def sections(self, draw: Callable[[Table], str]) -> list[str]:
+        """Paragraphs and tables in order; ``draw`` makes text of a table."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; :func:`~stylesdf_core.files.write_json` makes null of NaN and infinity."""
+
+    def __str__(self) -> str:
+        return "\n\n".join(self.sections(text_table))
+
+    def markdown(self) -> str:
+        """The report for a model card."""
+        return "\n\n".join(self.sections(markdown_table))
 
 
 @dataclass(frozen=True)
-class QualityReport:
-    """All figures of one model; ``str()`` is a table for a terminal.
+class QualityReport(Report):
+    """All figures of one model.
 
     Attributes:
         model: its name.
-        protocol: what was looked at, one sentence.
+        protocol: which pictures and shapes were measured, one sentence.
         figures: in the order of the table.
         scores: the single measurements behind the figures, by kind; plain JSON values.
     """
@@ -103,97 +134,100 @@ class QualityReport:
     figures: tuple[Figure, ...]
     scores: dict[str, list[dict[str, Any]]]
 
-    def __str__(self) -> str:
-        rows = [("", "measured", "target", "reached", "")]
-        rows += [
-            (f.title, f.value_text, f.target_text, f.reached_text, f.detail) for f in self.figures
-        ]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = [f"Model {self.model}: {self.protocol}", ""]
-        for row in rows:
-            cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
-            lines.append("  ".join([*cells, row[4]]).rstrip())
-        targets = [f.reached for f in self.figures if f.reached is not None]
-        if targets:
-            lines += ["", f"{sum(targets)} of {len(targets)} targets are reached."]
-        return "\n".join(lines)
-
-    def markdown(self) -> str:
-        """The table for a model card."""
-        rows = [
-            (f.title, f.value_text, f.target_text, f.reached_text, f.detail) for f in self.figures
-        ]
-        table = markdown_table([("", "measured", "target", "reached", ""), *rows])
-        return f"{self.protocol}\n\n{table}"
+    def sections(self, draw: Callable[[Table], str]) -> list[str]:
+        """Protocol, table, and how many targets are reached."""
+        rows = [figure_cells(figure) for figure in self.figures]
+        table = draw([("", "measured", "target", "reached", ""), *rows])
+        heading = f"Model {self.model}: {self.protocol}"
+        return [heading, table, *targets_reached(figure.reached for figure in self.figures)]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; what could not be measured is null."""
-        return {
-            "model": self.model,
-            "protocol": self.protocol,
-            "figures": [
-                {
-                    "key": f.key,
-                    "title": f.title,
-                    "value": _finite(f.value),
-                    "unit": f.unit,
-                    "low": f.low,
-                    "high": f.high,
-                    "reached": f.reached,
-                    "detail": f.detail,
-                }
-                for f in self.figures
-            ],
-            "scores": {
-                kind: [{name: _finite(value) for name, value in score.items()} for score in scores]
-                for kind, scores in self.scores.items()
-            },
-        }
+        """Model, protocol, figures and scores."""
+        figures = [figure.to_json() for figure in self.figures]
+        report = {"model": self.model, "protocol": self.protocol, "figures": figures}
+        return {**report, "scores": self.scores}
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def figure_cells(figure: Figure) -> tuple[str, str, str, str, str]:
+    """Title, value, target, yes or no, and remark of a figure."""
+    reached = yes_or_no(figure.reached)
+    return (figure.title, figure.value_text, figure.target_text, reached, figure.detail)
 
 
-def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """A table for a card; the first row is its head."""
+def yes_or_no(reached: bool | None) -> str:
+    """Cell that says whether a target is reached; empty without a target."""
+    return {None: "", True: "yes", False: "no"}[reached]
+
+
+def targets_reached(verdicts: Iterable[bool | None]) -> list[str]:
+    """One sentence that counts the targets reached; no sentence where there are no targets."""
+    judged = [verdict for verdict in verdicts if verdict is not None]
+    return [f"{sum(judged)} of {len(judged)} targets are reached."] if judged else []
+
+
+def text_table(rows: Table) -> str:
+    """A table for a terminal: columns aligned left, two spaces between them."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def markdown_table(rows: Table) -> str:
+    """A table for a Markdown file."""
     cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     lines = [f"| {' | '.join(row)} |" for row in cells]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
-def card_marks(command: str) -> tuple[str, str]:
-    """The two lines between which a command's figures stand in a card, e.g. ``measure``'s."""
+# --- figures inside a Markdown file ---------------------------------------------------------------
+
+
+def card_marks(command: str, *, short: bool = False) -> tuple[str, str]:
+    """The two lines between which a command's figures stand in a Markdown file.
+
+    Args:
+        short: for a file that gets the command's short table, such as the README.
+    """
     mark = f"<!-- measured by `stylesdf-studio {command}`: "
-    return f"{mark}begin -->", f"{mark}end -->"
+    return f"{mark}begin{' short' * short} -->", f"{mark}end -->"
 
 
 def check_card(path: Path, command: str) -> str:
-    """Text of a card (Markdown) that has a place for a command's figures.
+    """Text of a Markdown file that has a place for a command's figures.
 
     Raises:
-        InputError: no such file, or it lacks the two markers.
+        InputError: there is no such file, or the file lacks the two markers.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"Cannot read the card {path}: {error}.") from error
-    begin, end = card_marks(command)
-    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+    if len(_measured_section(command).findall(text)) != 1:
+        begin, end = card_marks(command)
         raise InputError(
             f"{path} has no place for measured figures; add the two lines {begin} and {end}."
         )
     return text
 
 
-def update_card(path: Path, command: str, figures: str) -> None:
-    """Replace what stands between a command's marks in a card by its figures, as Markdown.
+def update_card(path: Path, command: str, figures: str, short: str | None = None) -> None:
+    """Replace the text between a command's markers in a Markdown file.
+
+    Args:
+        figures: the new text, Markdown.
+        short: the new text for a file whose first marker says ``begin short``.
 
     Raises:
         InputError: see :func:`check_card`.
     """
-    text = check_card(path, command)
-    begin, end = card_marks(command)
-    before, after = text[: text.index(begin)], text[text.index(end) :]
-    write_text(path, f"{before}{begin}\n{figures}\n{after}")
+
+    def section(found: re.Match[str]) -> str:
+        wants_short = found["begin"] == card_marks(command, short=True)[0]
+        return f"{found['begin']}\n{short if wants_short and short else figures}\n{found['end']}"
+
+    write_text(path, _measured_section(command).sub(section, check_card(path, command)))
+
+
+def _measured_section(command: str) -> re.Pattern[str]:
+    (begin, end), (begin_short, _) = card_marks(command), card_marks(command, short=True)
+    begins = f"{re.escape(begin)}|{re.escape(begin_short)}"
+    return re.compile(f"(?P<begin>{begins})\n.*?(?P<end>{re.escape(end)})", re.DOTALL)

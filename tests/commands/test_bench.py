@@ -48,7 +48,7 @@ def test_mistakes_are_named_at_once() -> None:
     mistakes = {
         "--repeats": Bench(repeats=0),
         "--threads": Bench(threads=0),
-        "Nothing measured is called body": Bench(only=("body",)),
+        "No row's name begins with body": Bench(only=("body",)),
         "no device": Bench(device="tpu"),
     }
     for message, request in mistakes.items():

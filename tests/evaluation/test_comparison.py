@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from stylesdf_core.evaluation.comparison import Comparison, change, verdict
+from stylesdf_core.evaluation.comparison import ModelComparison, change, verdict
 from stylesdf_core.evaluation.report import Figure, QualityReport
 
 
@@ -20,7 +20,7 @@ def report(model: str, psnr: float, ratio: float, angle: float, flicker: float) 
 
 
 def test_better_is_what_the_target_or_the_figure_says() -> None:
-    both = Comparison(report("new", 25.0, 1.1, 3.0, 2.0), report("old", 26.0, 0.8, 4.0, 2.5))
+    both = ModelComparison(report("new", 25.0, 1.1, 3.0, 2.0), report("old", 26.0, 0.8, 4.0, 2.5))
     assert both.to_json()["against"]["changes"] == {
         "psnr": "worse",
         "ratio": "better",
@@ -28,7 +28,7 @@ def test_better_is_what_the_target_or_the_figure_says() -> None:
         "flicker": "better",
         "size": "",
     }
-    assert both.summary == "3 figures are better than old's, 1 worse, 0 equal."
+    assert str(both).splitlines()[-1] == "3 figures are better than old's, 1 worse, 0 equal."
     lines = str(both).splitlines()
     assert lines[2].split() == ["new", "old", "change"]
     assert lines[3].split()[-4:] == ["-1.00", "(-3.8", "%)", "worse"]
@@ -50,5 +50,5 @@ def test_figures_that_are_shown_alike_are_equal() -> None:
 
 
 def test_namesakes_are_told_apart() -> None:
-    both = Comparison(report("heads", 1, 1, 1, 1), report("heads", 1, 1, 1, 1))
+    both = ModelComparison(report("heads", 1, 1, 1, 1), report("heads", 1, 1, 1, 1))
     assert both.other_name == "the other heads"

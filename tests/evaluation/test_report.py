@@ -12,6 +12,7 @@ import pytest
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.grids import grid, write_grids
 from stylesdf_core.evaluation.report import Figure, QualityReport, card_marks, update_card
+from stylesdf_core.files import write_json
 
 BEGIN, END = card_marks("measure")
 REPORT = QualityReport(
@@ -23,7 +24,7 @@ REPORT = QualityReport(
         Figure("seconds", "time", 0.5, "s"),
         Figure("lost", "lost", math.inf, high=1.0),
     ),
-    {"views": [{"seed": 1, "psnr": math.inf}]},
+    {"views": [{"seed": 1, "psnr": math.inf, "rgb": (0.5, math.nan)}]},
 )
 
 
@@ -42,8 +43,12 @@ def test_the_table_names_values_targets_and_how_many_are_reached() -> None:
     assert lines[-1] == "1 of 3 targets are reached."
 
 
-def test_json_has_no_infinities() -> None:
-    text = json.dumps(REPORT.to_json(), allow_nan=False)
+def test_json_has_no_infinities(tmp_path: Path) -> None:
+    write_json(tmp_path / "report.json", REPORT.to_json())
+    text = (tmp_path / "report.json").read_text(encoding="utf-8")
+    assert "Infinity" not in text
+    assert "NaN" not in text
+    assert json.loads(text)["scores"]["views"][0] == {"seed": 1, "psnr": None, "rgb": [0.5, None]}
     assert json.loads(text)["figures"][0]["value"] == 27.123
 
 
@@ -52,7 +57,7 @@ def test_a_card_keeps_everything_but_its_measured_section(tmp_path: Path) -> Non
     card.write_text(f"# Tiny\n\n{BEGIN}\nold\n{END}\n\nLimits.\n", encoding="utf-8")
     update_card(card, "measure", REPORT.markdown())
     text = card.read_text(encoding="utf-8")
-    assert text.startswith(f"# Tiny\n\n{BEGIN}\n2 heads.")
+    assert text.startswith(f"# Tiny\n\n{BEGIN}\nModel tiny: 2 heads.")
     assert text.endswith(f"{END}\n\nLimits.\n")
     assert "| ratio | 1.40 | 0.7 to 1.3 | no | a \\| b |" in text
     assert "old" not in text
@@ -60,7 +65,19 @@ def test_a_card_keeps_everything_but_its_measured_section(tmp_path: Path) -> Non
     assert card.read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("text", ["# No markers\n", f"{END}\n{BEGIN}\n", None])
+def test_a_card_with_a_short_place_gets_the_short_text(tmp_path: Path) -> None:
+    card, (begin, end) = tmp_path / "README.md", card_marks("bench", short=True)
+    card.write_text(f"Speed\n{begin}\nold\n{end}\nMore\n", encoding="utf-8")
+    update_card(card, "bench", "full", "short")
+    assert card.read_text(encoding="utf-8") == f"Speed\n{begin}\nshort\n{end}\nMore\n"
+    card.write_text("{}\nold\n{}\n".format(*card_marks("bench")), encoding="utf-8")
+    update_card(card, "bench", "full", "short")
+    assert card.read_text(encoding="utf-8").splitlines()[1] == "full"
+
+
+@pytest.mark.parametrize(
+    "text", ["# No markers\n", f"{END}\n{BEGIN}\n", f"{BEGIN}\n{END}\n" * 2, None]
+)
 def test_a_card_without_its_place_is_refused(tmp_path: Path, text: str | None) -> None:
     card = tmp_path / "card.md"
     if text is not None:

@@ -1,4 +1,4 @@
-"""What figures of speed depend on: the machine they were measured on."""
+"""The machine that figures of speed were measured on, in one sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from stylesdf_core.engine import cpu_kernels
 from stylesdf_core.engine.baked_decoder import fast_dtype
 
-#: Load per core, from others, above which figures of speed mean little.
+#: Processes per core, of other programs, above which figures of speed mean little.
 _BUSY = 0.5
 
 
@@ -22,12 +22,12 @@ class Machine:
     """A machine at the time of a measurement.
 
     Attributes:
-        processor: its model's name, as far as the system tells.
+        processor: its model's name, as far as the system knows it.
         cores: logical cores this process may use.
-        threads: that torch uses.
+        threads: CPU threads of torch.
         instructions: widest vector instructions torch found, such as AVX512.
         torch: version.
-        device: what computed: cpu, mps, or the GPU's name.
+        device: cpu, mps, or the GPU's name.
         dtype: of the weights and of all arithmetic but the engine's decoder.
         decoder_dtype: of the engine's decoder.
         compiled: whether the engine runs its compiled inner loops.
@@ -47,7 +47,7 @@ class Machine:
 
     @property
     def busy(self) -> bool:
-        """Whether others used the machine enough to spoil what is measured."""
+        """Whether other programs used the machine enough to spoil figures of speed."""
         return self.load > _BUSY * self.cores
 
     def __str__(self) -> str:
@@ -66,34 +66,26 @@ class Machine:
 
 
 def describe_machine(device: torch.device) -> Machine:
-    """This machine now, as far as ``device`` concerns."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # only Linux knows
-        cores = os.cpu_count() or 1
+    """This machine now, computing on ``device``."""
+    affinity = getattr(os, "sched_getaffinity", None)  # only Linux has it
+    dtypes = torch.get_default_dtype(), fast_dtype(device)
+    dtype, decoder_dtype = (str(dtype).removeprefix("torch.") for dtype in dtypes)
     return Machine(
         processor=_processor(),
-        cores=cores,
+        cores=len(affinity(0)) if affinity else os.cpu_count() or 1,
         threads=torch.get_num_threads(),
         instructions=torch.backends.cpu.get_cpu_capability(),
         torch=torch.__version__,
-        device=name,
-        dtype=_name(torch.get_default_dtype()),
-        decoder_dtype=_name(fast_dtype(device)),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        dtype=dtype,
+        decoder_dtype=decoder_dtype,
         compiled=cpu_kernels.AVAILABLE and device.type == "cpu",
         load=psutil.getloadavg()[0],
     )
 
 
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
+    info = Path("/proc/cpuinfo")  # only Linux has it
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

@@ -1,7 +1,7 @@
-"""Peak memory of one frame, measured in a process of its own so that nothing else counts.
+"""Peak memory of one picture, measured in a process of its own so that nothing else counts.
 
 ``python -m stylesdf_core.evaluation.bench.memory_probe {reference,engine} MODEL DEVICE THREADS``
-writes the mebibytes that drawing one image added to what the loaded model needs.
+writes the mebibytes that drawing one image took beyond the loaded model.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -17,14 +18,14 @@ import torch
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import StyleSDFError
-from stylesdf_core.evaluation.bench.models import bench_model
+from stylesdf_core.evaluation.bench.full_model import bench_model
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath
 from stylesdf_core.model.model import Model, load_model, select_device
 from stylesdf_core.progress import drain
 from stylesdf_core.scene.scene import Scene
 
 PathName = Literal["reference", "engine"]
-#: What stands for the bench's own full-size model where a model is named.
+#: Name of the bench's own full-size model, where other models have a name or a file.
 FULL_SIZE = "full"
 _MIB = 1 << 20
 
@@ -33,17 +34,15 @@ def peak_memory(path: PathName, model: str, device: torch.device) -> float:
     """Mebibytes that one image takes beyond the loaded model; in a new process.
 
     Args:
-        model: ``full``, or what :func:`~stylesdf_core.model.model.load_model` takes.
+        model: ``full``, or a name or file for :func:`~stylesdf_core.model.model.load_model`.
 
     Raises:
-        StyleSDFError: the process failed; its last line says why.
+        StyleSDFError: the process failed; the message ends with its last line.
     """
+    module = "stylesdf_core.evaluation.bench.memory_probe"
     words = [path, model, device.type, str(torch.get_num_threads())]
     done = subprocess.run(
-        [sys.executable, "-m", "stylesdf_core.evaluation.bench.memory_probe", *words],
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-m", module, *words], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -51,39 +50,26 @@ def peak_memory(path: PathName, model: str, device: torch.device) -> float:
     return float(done.stdout.split()[-1])
 
 
-def measure_here(path: PathName, model: Model, device: str) -> float:
+def _measure_here(path: str, model: Model, device: str) -> float:
     """As :func:`peak_memory`, in this process, which should have done nothing else before."""
-    on = select_device(device)
     before = psutil.Process().memory_info().rss
-    _forget_peak()
-    draw_image(path, model, device)
+    with suppress(OSError):  # Linux restarts the peak; elsewhere loading the model counts too
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    if path == "reference":
+        ReferencePath(model, device).image(Scene())
+    else:
+        Engine(model, device).render(Scene(), "image")
+    on = select_device(device)
     if on.type == "cuda":
         weights = sum(p.numel() * p.element_size() for p in model.generator.parameters())
         return (torch.cuda.max_memory_allocated(on) - weights) / _MIB
     return max(0, _peak() - before) / _MIB
 
 
-def draw_image(path: PathName, model: Model, device: str) -> None:
-    """Draw the default scene's image once."""
-    scene = Scene()
-    if path == "reference":
-        ReferencePath(model, device).image(scene)
-    else:
-        Engine(model, device).render(scene, "image")
-
-
-def _forget_peak() -> None:
-    """Let the peak start from now; elsewhere than on Linux loading the model stays part of it."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return
-
-
 def _peak() -> int:
-    """Most bytes that this process has held."""
+    """Most bytes of memory that this process has held."""
     status = Path("/proc/self/status")
-    if status.exists():
+    if status.exists():  # getrusage would count the parent process too
         lines = status.read_text(encoding="ascii").splitlines()
         (line,) = (line for line in lines if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
@@ -95,13 +81,12 @@ def _peak() -> int:
     return usage if sys.platform == "darwin" else usage * 1024
 
 
-def main(arguments: list[str]) -> int:
+def _main(path: str, name: str, device: str, threads: str) -> int:
     """Exit status: 0 with the figure on stdout, 1 with the reason on stderr."""
-    path, name, device, threads = arguments
     torch.set_num_threads(int(threads))
     try:
         model = drain(bench_model(1024)) if name == FULL_SIZE else load_model(name)
-        used = measure_here("reference" if path == "reference" else "engine", model, device)
+        used = _measure_here(path, model, device)
     except StyleSDFError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -110,4 +95,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(_main(*sys.argv[1:]))

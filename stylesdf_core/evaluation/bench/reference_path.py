@@ -1,8 +1,8 @@
-"""The plain path: what the engine is measured against and held to.
+"""The plain path: the straightforward modules that the engine is timed against and held to.
 
-The straightforward modules as published: styles enter every layer of every call (FiLM), every
-sample of every ray is evaluated, the whole volume render at once, and a mesh asks the field at
-every grid point. Nothing is kept from one call to the next.
+Nothing is prepared and nothing kept from one call to the next: styles enter every layer in every
+call (FiLM), every sample of every ray is evaluated, the whole volume render at once, and a mesh
+asks the field at every grid point.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stylesdf_core.mesh.surface import SurfaceMesh, mesh_grid
 from stylesdf_core.model.latents import apply_edits, seed_to_z
 from stylesdf_core.model.model import Model, select_device
 from stylesdf_core.model.networks.generator import VolumeRender
-from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.progress import drain
 from stylesdf_core.scene.scene import Identity, Scene
 
 FloatArray = npt.NDArray[np.float32]
@@ -39,15 +39,14 @@ class ReferencePath:
     def __init__(self, model: Model, device: str = "auto") -> None:
         self.model = model
         self.device = select_device(device)
-        generator = model.generator
-        if self.device.type != "cpu":
-            generator = copy.deepcopy(generator).to(self.device)
-        self.generator = generator
-        self.config = generator.config
+        on_cpu = self.device.type == "cpu"
+        self.generator = model.generator if on_cpu else copy.deepcopy(model.generator)
+        self.generator = self.generator.to(self.device)
+        self.config = self.generator.config
 
-    def volume(self, scene: Scene, resolution: int | None = None) -> VolumeRender:
-        """Volume render of one scene; ``resolution`` None for the model's thumb size."""
-        return self._volume(scene, self._w(scene), resolution)
+    def volume(self, scene: Scene) -> VolumeRender:
+        """Volume render of one scene, at the model's thumb size."""
+        return self._volume(scene, self._w(scene))
 
     def volume_picture(self, scene: Scene) -> FloatArray:
         """Colours of the volume render, (3, H, W) in [−1, 1]."""
@@ -56,13 +55,14 @@ class ReferencePath:
     def image(self, scene: Scene) -> FloatArray:
         """The decoded image, (3, S, S) nominally in [−1, 1]; mapping, volume render, decoder."""
         w = self._w(scene)
-        return _array(self._decode(scene, w, self._volume(scene, w, None).features))
+        return self._decode(scene, w, self._volume(scene, w).features)
 
     def decoded(self, scene: Scene, features: Tensor) -> FloatArray:
         """The decoder alone, styles included: features (1, width, H, W) -> (3, S, S)."""
-        return _array(self._decode(scene, self._w(scene), features))
+        return self._decode(scene, self._w(scene), features)
 
-    def mesh(self, scene: Scene, resolution: int) -> Operation[SurfaceMesh]:
+    @torch.inference_mode()
+    def mesh(self, scene: Scene, resolution: int) -> SurfaceMesh:
         """Marching cubes of the field at every one of ``resolution``³ points of the volume.
 
         Raises:
@@ -72,36 +72,28 @@ class ReferencePath:
         lower, upper = VOLUME_BOUNDS
         axes = [np.linspace(lower[i], upper[i], resolution, dtype=np.float32) for i in range(3)]
         points = torch.from_numpy(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1))
-        values = torch.empty(resolution**3)
-        for slab in torch.arange(resolution**3).split(_SLAB_POINTS):
-            values[slab] = self._scalar(points.view(-1, 3)[slab], w)
-            yield Progress(float(slab[-1]), float(resolution**3), "sampling every point")
-        shape = (resolution,) * 3
-        grid = SdfGrid(values.view(shape).numpy(), np.ones(shape, np.bool_), lower, upper)
-        return (yield from mesh_grid(grid))
+        slabs = points.view(1, -1, 3).split(_SLAB_POINTS, dim=1)
+        scalars = [self.generator.field.scalar(slab.to(self.device), w).cpu() for slab in slabs]
+        values = torch.cat(scalars, dim=1).view(points.shape[:3]).numpy()
+        return drain(mesh_grid(SdfGrid(values, np.ones_like(values, np.bool_), lower, upper)))
 
     @torch.inference_mode()
-    def _volume(self, scene: Scene, w: Tensor, resolution: int | None) -> VolumeRender:
-        size = resolution or self.config.thumb_size
+    def _volume(self, scene: Scene, w: Tensor) -> VolumeRender:
+        size = self.config.thumb_size
         matrix = torch.from_numpy(scene.camera.cam2world()).float()[None].to(self.device)
         return self.generator.volume_render(
             w, matrix, scene.camera.focal(size), scene.options, resolution=size
         )
 
     @torch.inference_mode()
-    def _decode(self, scene: Scene, w: Tensor, features: Tensor) -> Tensor:
+    def _decode(self, scene: Scene, w: Tensor, features: Tensor) -> FloatArray:
         decoder, mean = self.generator.decoder, self.model.means.decoder
         if decoder is None or mean is None:
             raise InputError(f"Model {self.model.name} has no decoder to be measured.")
         mean = mean.to(self.device)
         w_decoder = mean + scene.truncation_psi * (decoder.map(w) - mean)
         styles = self.generator.broadcast_styles(w_decoder)
-        return self.generator.decode(features, styles, scene.options)
-
-    @torch.inference_mode()
-    def _scalar(self, points: Tensor, w: Tensor) -> Tensor:
-        """(N, 3) -> (N,), on the CPU."""
-        return self.generator.field.scalar(points[None].to(self.device), w)[0, :, 0].cpu()
+        return _array(self.generator.decode(features, styles, scene.options))
 
     @torch.inference_mode()
     def _w(self, scene: Scene) -> Tensor:

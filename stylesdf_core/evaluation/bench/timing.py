@@ -1,4 +1,9 @@
-"""Timing the plain path and the engine in turns, and comparing what they made."""
+"""Timing two paths in turns and comparing their results.
+
+Within one repeat the plain path and the engine compute the same scene one after the other, so
+that a machine that slows down meanwhile slows both. ``torch.utils.benchmark`` would time one path
+after the other, on one fixed statement, without handing out the results.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +11,16 @@ import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-from stylesdf_core.evaluation.bench.report import Agreement, Timing
-from stylesdf_core.evaluation.image_metrics import psnr
-from stylesdf_core.evaluation.shape_metrics import nearest_distances
-from stylesdf_core.mesh.surface import SurfaceMesh
+from stylesdf_core.evaluation.bench.scenes import Scenes
+from stylesdf_core.evaluation.bench.speed_report import Agreement, Timing
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
 
-FloatArray = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,9 @@ class BenchSettings:
     """How thoroughly to measure.
 
     Attributes:
-        repeats: goes of either path, at least 1.
-        patience: seconds of plain path after which a case does without further goes of it; one it
-            always gets.
+        repeats: of each path, at least 1.
+        patience: seconds of the plain path after which it is not repeated in a row; it is always
+            computed once.
     """
 
     repeats: int = 5
@@ -36,85 +38,83 @@ class BenchSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Timed:
-    """A picture (C, H, W) on the host, and the seconds it took to make."""
+class Timed(Generic[T]):
+    """A result, and the seconds spent on it."""
 
-    picture: FloatArray
+    result: T
     seconds: float
 
 
-#: One path's way to draw a scene, its own clock included.
-Draw = Callable[[Scene], Timed]
+#: One path: computes a scene and times itself, so that preparations can be left out.
+Path: TypeAlias = Callable[[Scene], Timed[T]]
 
 
-@dataclass(frozen=True)
-class Turns:
-    """What came of two paths drawing in turns."""
+@dataclass(frozen=True, eq=False)
+class Turns(Generic[T]):
+    """Times of two paths in turns, and the engine's results."""
 
     reference: Timing
     engine: Timing
     agreement: Agreement
+    results: tuple[T, ...]
 
 
-def timed(draw: Callable[[Scene], FloatArray], device: torch.device) -> Draw:
-    """``draw`` with a clock around it; it returns host memory, so its work is done then."""
+def clocked(compute: Callable[[Scene], T], device: torch.device) -> Path[T]:
+    """``compute`` with a clock around it; its result must lie in host memory."""
 
-    def call(scene: Scene) -> Timed:
-        synchronize(device)  # what was queued before is not this call's
+    def path(scene: Scene) -> Timed[T]:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)  # work queued earlier is not part of this time
         start = time.perf_counter()
-        picture = draw(scene)
-        return Timed(picture, time.perf_counter() - start)
+        result = compute(scene)
+        return Timed(result, time.perf_counter() - start)
 
-    return call
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait until a GPU has done all it was given; the CPU always has."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    return path
 
 
 def in_turns(
-    reference: Draw, engine: Draw, scene_of: Callable[[int], Scene], settings: BenchSettings
-) -> Operation[Turns]:
-    """Time both paths, one after the other in each go, and compare their pictures.
+    reference: Path[T],
+    engine: Path[T],
+    scenes: Scenes,
+    settings: BenchSettings,
+    compare: Callable[[T, T], Agreement],
+    *,
+    warm_reference: bool = True,
+) -> Operation[Turns[T]]:
+    """Time both paths, one after the other in each repeat, and compare their results.
 
     Args:
-        scene_of: the scene of a go, 0-based, another in each so that no picture can be kept. The
-            scene of go −1 is drawn by both first, untimed, to warm up.
+        scenes: the scene of repeat −1 is computed first, untimed, to warm up.
+        compare: the engine's result with the plain path's.
+        warm_reference: False where the plain path takes long enough not to need it.
     """
     yield Progress(0, settings.repeats, "warming up")
-    reference(scene_of(-1))
-    engine(scene_of(-1))
+    if warm_reference:
+        reference(scenes(-1))
+    engine(scenes(-1))
     slow: list[float] = []
-    fast: list[float] = []
-    decibels: list[float] = []
-    errors: list[float] = []
-    for go in range(settings.repeats):
-        yield Progress(go, settings.repeats, f"go {go + 1} of {settings.repeats}")
-        gc.collect()  # nobody's rubbish on the other's clock
-        truth = reference(scene_of(go)) if go == 0 or sum(slow) < settings.patience else None
-        drawn = engine(scene_of(go))
-        fast.append(drawn.seconds)
-        if truth is not None:
+    fast: list[Timed[T]] = []
+    agreements: list[Agreement] = []
+    for repeat in range(settings.repeats):
+        yield Progress(repeat, settings.repeats, f"repeat {repeat + 1} of {settings.repeats}")
+        gc.collect()  # one path's garbage must not be collected on the other's time
+        truth = None
+        if repeat == 0 or sum(slow) < settings.patience:
+            truth = reference(scenes(repeat))
             slow.append(truth.seconds)
-            decibels.append(picture_psnr(drawn.picture, truth.picture))
-            errors.append(float(np.abs(drawn.picture - truth.picture).max()))
-    agreement = Agreement(min(decibels), max(errors))
-    return Turns(Timing(tuple(slow)), Timing(tuple(fast)), agreement)
+        fast.append(engine(scenes(repeat)))
+        if truth is not None:
+            agreements.append(compare(fast[-1].result, truth.result))
+    levels = [agreement.psnr for agreement in agreements if agreement.psnr is not None]
+    worst = Agreement(min(levels, default=None), max(a.max_error for a in agreements))
+    seconds, results = zip(*((timed.seconds, timed.result) for timed in fast), strict=True)
+    return Turns(Timing(tuple(slow)), Timing(seconds), worst, results)
 
 
-def picture_psnr(picture: FloatArray, truth: FloatArray) -> float:
-    """Peak signal-to-noise ratio of pictures in [−1, 1], dB: their range is 2."""
-    return psnr(0.5 * picture, 0.5 * truth)
-
-
-def hausdorff(a: SurfaceMesh, b: SurfaceMesh) -> float:
-    """Greatest distance from a vertex of either mesh to the other's nearest vertex.
-
-    It bounds from above how far the vertices are from the other *surface*. For meshes of one grid
-    it is 0 where all cells agree.
-    """
-    there = nearest_distances(a.vertices, b.vertices).max()
-    back = nearest_distances(b.vertices, a.vertices).max()
-    return float(max(there, back))
+def alone(engine: Path[T], scenes: Scenes, repeats: int) -> Operation[tuple[Timing, tuple[T, ...]]]:
+    """Times and results of the engine without the plain path; the first scene warms up."""
+    timed: list[Timed[T]] = []
+    for repeat in range(-1, repeats):
+        yield Progress(repeat + 1, repeats + 1, f"repeat {repeat + 1} of {repeats}")
+        timed.append(engine(scenes(repeat)))
+    return Timing(tuple(t.seconds for t in timed[1:])), tuple(t.result for t in timed[1:])

@@ -13,10 +13,11 @@ from app.__main__ import _parse as parse
 from app.bench import command as bench
 from app.bench import studio_bench
 from app.bench.command import ProgramBench
-from stylesdf_core.commands.bench import Bench
+from app.bench.studio_bench import chosen_names
 from stylesdf_core.errors import GraphicsError, InputError
+from stylesdf_core.evaluation.bench import rows
 from stylesdf_core.evaluation.bench.machine import Machine
-from stylesdf_core.evaluation.bench.report import BenchReport
+from stylesdf_core.evaluation.bench.speed_report import SHORT, SpeedReport
 from stylesdf_core.evaluation.report import Figure, card_marks
 from stylesdf_core.progress import Progress, drain
 
@@ -30,17 +31,19 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """A display, and both parts replaced; gathers what each was asked for."""
     calls: list[tuple[Any, ...]] = []
 
-    def engine(_: Bench, only: tuple[str, ...]) -> Iterator[Progress]:
-        calls.append(("engine", only))
+    def engine(only: tuple[str, ...], *_: Any) -> Iterator[Progress]:
         yield Progress(0, 1, "engine")
-        return BenchReport(MACHINE, (), (ENGINE,))
+        if not rows.chosen_rows(only):
+            return SpeedReport(MACHINE, (), ())
+        calls.append(("engine", only))
+        return SpeedReport(MACHINE, (), (ENGINE,))
 
     def window(only: tuple[str, ...], **options: Any) -> Iterator[Progress]:
         calls.append(("window", only, options))
         yield Progress(0, 1, "window")
         return (WINDOW,)
 
-    monkeypatch.setattr(Bench, "_measured", engine)
+    monkeypatch.setattr(rows, "run_bench", engine)
     monkeypatch.setattr(studio_bench, "studio_figures", window)
     monkeypatch.setattr(bench, "has_display", lambda: True)
     return calls
@@ -50,14 +53,20 @@ def test_both_parts_come_in_one_report(asked: list[tuple[Any, ...]], tmp_path: P
     begin, end = card_marks("bench")
     card, out = tmp_path / "README.md", tmp_path / "bench.json"
     card.write_text(f"{begin}\nold\n{end}\n", encoding="utf-8")
-    report = drain(ProgramBench(quick=True, device="cpu", json=out, card=card).run())
+    short = tmp_path / "short.md"
+    short.write_text("{}\nold\n{}\n".format(*card_marks("bench", short=True)), encoding="utf-8")
+    report = drain(ProgramBench(quick=True, device="cpu", json=out, card=(card, short)).run())
     assert report.figures == (ENGINE, WINDOW)
     assert report.notes == ()
-    assert asked == [("engine", ()), ("window", (), {"quick": True, "device": "cpu"})]
+    assert asked == [("engine", ()), ("window", chosen_names(), {"quick": True, "device": "cpu"})]
     data = json.loads(out.read_text(encoding="utf-8"))
     assert [row["name"] for row in data["results"]] == ["heads.first_pass", "studio.memory"]
     text = card.read_text(encoding="utf-8")
     assert "| studio.memory | memory | 400.00 MiB |" in text
+    assert "old" not in text
+    text = short.read_text(encoding="utf-8")
+    assert "| first pass (`heads.first_pass`) |  | 12.00 ms |  | ≤ 15 ms |" in text
+    assert "studio.memory" not in text
     assert "old" not in text
 
 
@@ -65,10 +74,10 @@ def test_rows_of_either_part_can_be_chosen(asked: list[tuple[Any, ...]]) -> None
     chosen: tuple[tuple[str, ...], ...] = (("full.", "studio.orbit"), ("heads",), ("studio",))
     keys = [[f.key for f in drain(ProgramBench(only=only).run()).figures] for only in chosen]
     assert [call[:2] for call in asked] == [
-        ("engine", ("full.",)),
-        ("window", ("studio.orbit",)),
+        ("engine", ("full.", "studio.orbit")),
+        ("window", chosen_names(("studio.orbit",))),
         ("engine", ("heads",)),
-        ("window", ("studio",)),
+        ("window", chosen_names()),
     ]
     assert keys == [[ENGINE.key, WINDOW.key], [ENGINE.key], [WINDOW.key]]
 
@@ -106,15 +115,19 @@ def test_mistakes_are_named_before_anything_is_measured(
     asked: list[tuple[Any, ...]], tmp_path: Path
 ) -> None:
     mistakes = {
-        r"called body.*heads\.volume64.*studio\.memory": ProgramBench(only=("heads", "body")),
+        r"begins with body.*heads\.volume64.*studio\.memory": ProgramBench(only=("heads", "body")),
         "--profile": ProgramBench(only=("studio",), profile=tmp_path / "profile.txt"),
         "--repeats": ProgramBench(only=("studio",), repeats=0),
-        r"card\.md": ProgramBench(card=tmp_path / "card.md"),
+        r"card\.md": ProgramBench(card=(tmp_path / "card.md",)),
     }
     for message, request in mistakes.items():
         with pytest.raises(InputError, match=message):
             drain(request.run())
     assert asked == []
+
+
+def test_the_short_tables_rows_exist() -> None:
+    assert set(SHORT) <= set(ProgramBench().row_names())
 
 
 def test_the_command_line_fills_this_request() -> None:

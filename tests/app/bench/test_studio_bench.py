@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from app.bench import studio_bench
-from app.bench.studio_bench import ROWS, _follow, chosen_rows
+from app.bench.studio_bench import ROWS, _follow, chosen_names
 from app.bench.studio_driver import _delays
 from stylesdf_core.evaluation.report import Figure
 from stylesdf_core.progress import Progress
@@ -34,17 +32,16 @@ def test_a_motion_never_shown_has_no_delay() -> None:
     assert _delays({seen: [0.0], unseen: [1.0]}, [(2.0, picture(seen))]) == [2.0]
 
 
-def test_rows_are_named_as_documented() -> None:
+def test_every_row_has_a_name_of_its_own() -> None:
     keys = [row.key for row in ROWS]
     assert len(set(keys)) == len(keys)
-    documentation = studio_bench.__doc__ or ""
-    assert re.findall(r"``(studio\.\w+)``", documentation) == keys
+    assert all(key.startswith("studio.") for key in keys)
 
 
 def test_rows_are_chosen_by_their_beginning() -> None:
-    assert chosen_rows(()) == tuple(row.key for row in ROWS)
-    assert chosen_rows(("studio.slide", "full")) == ("studio.slide_meshes", "studio.slide_rest")
-    assert chosen_rows(("full",)) == ()
+    assert chosen_names(()) == tuple(row.key for row in ROWS)
+    assert chosen_names(("studio.slide", "full")) == ("studio.slide_meshes", "studio.slide_rest")
+    assert chosen_names(("full",)) == ()
 
 
 def test_what_the_driver_prints_becomes_progress_and_figures() -> None:

@@ -1,4 +1,4 @@
-"""The bench on tiny models, one go each: what it reports, not how fast anything is."""
+"""The bench on tiny models, each measured once: what it reports, not how fast anything is."""
 
 from __future__ import annotations
 
@@ -10,28 +10,23 @@ import numpy as np
 import pytest
 
 from stylesdf_core.engine.engine import Engine, Frame
-from stylesdf_core.errors import InputError, StyleSDFError
-from stylesdf_core.evaluation.bench.bench import check_only, figure_names, measure_subject
+from stylesdf_core.errors import StyleSDFError
+from stylesdf_core.evaluation.bench import rows
 from stylesdf_core.evaluation.bench.memory_probe import peak_memory
-from stylesdf_core.evaluation.bench.meshes import MeshTargets, compare_meshes
-from stylesdf_core.evaluation.bench.pictures import small_decode
-from stylesdf_core.evaluation.bench.report import Comparison
-from stylesdf_core.evaluation.bench.subjects import (
+from stylesdf_core.evaluation.bench.paths import compare_pictures, decode, hausdorff
+from stylesdf_core.evaluation.bench.rows import (
     FULL,
+    ROWS,
+    Results,
     Subject,
-    changing,
-    dragging,
-    heads_subject,
-    orbiting,
-    sliding,
+    Target,
+    chosen_rows,
+    load_heads,
+    run_bench,
 )
-from stylesdf_core.evaluation.bench.timing import (
-    BenchSettings,
-    Timed,
-    hausdorff,
-    in_turns,
-    picture_psnr,
-)
+from stylesdf_core.evaluation.bench.scenes import changing, dragging, orbiting, sliding
+from stylesdf_core.evaluation.bench.speed_report import SHORT, Speedup
+from stylesdf_core.evaluation.bench.timing import BenchSettings, Timed, in_turns
 from stylesdf_core.evaluation.report import Figure
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.model import select_device
@@ -44,44 +39,58 @@ ONCE = BenchSettings(repeats=1, patience=0.0)
 @pytest.fixture(scope="module")
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     path = save_tiny(tmp_path_factory.mktemp("bench") / "tiny.safetensors")
-    return drain(heads_subject("cpu", str(path)))
+    return drain(load_heads("cpu", str(path)))
+
+
+def measured(subject: Subject, *only: str) -> Results:
+    results: Results = ()
+    for row in chosen_rows(only):
+        results += drain(row.measure(row, subject, ONCE))
+    return results
 
 
 def test_pictures_are_compared(subject: Subject) -> None:
-    only = ("heads.volume", "heads.image", "heads.decode")
-    rows = drain(measure_subject(subject, only, ONCE))
-    names = [row.name for row in rows if isinstance(row, Comparison)]
+    rows = measured(subject, "heads.volume", "heads.image", "heads.decode")
+    names = [row.name for row in rows if isinstance(row, Speedup)]
     suffixes = ("volume64", "image256", "image1024", "decode256")
     assert names == [f"heads.{suffix}" for suffix in suffixes]
     for row in rows:
-        assert isinstance(row, Comparison)
+        assert isinstance(row, Speedup)
         assert row.reference.median > 0.0
         assert row.engine.median > 0.0
-        assert row.psnr is not None
-        assert row.psnr > 40.0
-        assert row.agreement is not None
+        assert row.agreement.psnr is not None
+        assert row.agreement.psnr > 40.0
         assert row.agreement.max_error < 0.1
         assert len(row.reference.seconds) == len(row.engine.seconds) == 1
     assert "enlarged" in rows[2].note  # type: ignore[union-attr]
 
 
-def test_meshes_are_compared_in_voxels(subject: Subject) -> None:
-    targets = MeshTargets(voxels=1.0, percent=5.0)
-    comparison, distance, share = drain(compare_meshes("tiny", subject, 32, ONCE, targets))
-    assert isinstance(comparison, Comparison)
+def test_meshes_are_compared_in_voxels(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    (row,) = chosen_rows(("heads.mesh64",))
+    monkeypatch.setitem(rows.TARGETS, row.name, Target(voxels=1.0, percent=5.0))
+    small = replace(row, size=32)
+    comparison, distance, share = drain(small.measure(small, subject, ONCE))
+    assert isinstance(comparison, Speedup)
     assert isinstance(distance, Figure)
     assert isinstance(share, Figure)
-    assert comparison.agreement is not None
-    assert comparison.psnr is None
+    assert comparison.agreement.psnr is None
     assert comparison.agreement.max_error == distance.value < 1.0
     assert distance.reached is True
     assert 5.0 < share.value <= 100.0  # a 32³ grid is hardly refined
     assert share.reached is False
 
 
+def test_a_mesh_of_the_engine_alone_is_a_figure(subject: Subject) -> None:
+    (row,) = chosen_rows(("heads.mesh256",))
+    small = replace(row, size=32)
+    (figure,) = drain(small.measure(small, subject, ONCE))
+    assert isinstance(figure, Figure)
+    assert figure.value > 0.0
+    assert "% of the points" in figure.detail
+
+
 def test_rates_and_first_passes_are_figures(subject: Subject) -> None:
-    only = ("heads.first", "heads.orbit", "heads.slide")
-    figures = drain(measure_subject(subject, only, ONCE))
+    figures = measured(subject, "heads.first", "heads.orbit", "heads.slide")
     units = {row.key: row.unit for row in figures if isinstance(row, Figure)}
     assert units == {
         "heads.first_pass": "ms",
@@ -97,12 +106,12 @@ def test_rates_and_first_passes_are_figures(subject: Subject) -> None:
 
 def test_full_size_rows_have_targets_on_a_cpu(subject: Subject) -> None:
     full = replace(subject, name=FULL)
-    rows = drain(measure_subject(full, ("full.volume64", "full.image256"), ONCE))
-    assert [row.target_text for row in rows] == ["≥ 10×, ≥ 45 dB", "≥ 5×, ≥ 40 dB"]
+    measured_rows = measured(full, "full.volume64", "full.image256")
+    assert [row.target_text for row in measured_rows] == ["≥ 10×, ≥ 45 dB", "≥ 5×, ≥ 40 dB"]
 
 
 def test_only_the_first_pass_of_a_moving_camera_has_a_target(subject: Subject) -> None:
-    figures = drain(measure_subject(subject, ("heads.first",), ONCE))
+    figures = measured(subject, "heads.first")
     assert [row.target_text for row in figures] == ["≤ 15 ms", "–", "–"]
 
 
@@ -116,12 +125,12 @@ def test_decoding_is_measured_alone(subject: Subject, monkeypatch: pytest.Monkey
         return iter(frames)
 
     monkeypatch.setattr(Engine, "passes", counted)
-    small_decode(subject).engine(orbiting(0))
+    decode(subject.small, 256).engine(orbiting(0))
     assert counts == [3]  # a preview, the volume render, the decoder
 
 
 def test_memory_is_measured_in_processes_of_their_own(subject: Subject) -> None:
-    (row,) = drain(measure_subject(subject, ("heads.memory",), ONCE))
+    (row,) = measured(subject, "heads.memory")
     assert isinstance(row, Figure)
     assert 0.0 < row.value < 4096.0
     assert row.high is not None
@@ -133,7 +142,7 @@ def test_memory_is_measured_in_processes_of_their_own(subject: Subject) -> None:
 def test_paths_take_turns_until_patience_ends() -> None:
     order: list[str] = []
 
-    def draw(name: str, seconds: float, value: float) -> Timed:
+    def draw(name: str, seconds: float, value: float) -> Timed[np.ndarray]:
         order.append(name)
         return Timed(np.full((3, 2, 2), value, np.float32), seconds)
 
@@ -143,6 +152,7 @@ def test_paths_take_turns_until_patience_ends() -> None:
             lambda _: draw("engine", 0.5, 0.02),
             orbiting,
             BenchSettings(repeats=4, patience=3.0),
+            compare_pictures,
         )
     )
     assert order == ["plain", "engine"] * 3 + ["engine"] * 2  # the first pair warms up
@@ -154,8 +164,8 @@ def test_paths_take_turns_until_patience_ends() -> None:
 
 def test_psnr_takes_pictures_for_a_range_of_two() -> None:
     flat = np.zeros((3, 4, 4), np.float32)
-    assert picture_psnr(flat + 0.2, flat) == pytest.approx(20.0, abs=1e-3)
-    assert picture_psnr(flat, flat) == 99.0
+    assert compare_pictures(flat + 0.2, flat).psnr == pytest.approx(20.0, abs=1e-3)
+    assert compare_pictures(flat, flat).psnr == 99.0
 
 
 def test_hausdorff_of_spheres_is_the_difference_of_their_radii() -> None:
@@ -176,10 +186,19 @@ def test_no_two_goes_draw_the_same() -> None:
     assert changing(0).camera == changing(1).camera
 
 
-def test_names_can_be_chosen_by_their_beginning() -> None:
-    names = figure_names()
+def test_rows_are_chosen_by_the_beginning_of_their_names() -> None:
+    names = {row.name for row in ROWS}
+    assert len(names) == len(ROWS)
     wanted = {f"{m}.{c}" for m in ("full", "heads") for c in ("volume64", "image256", "mesh128")}
-    assert wanted | {"full.image1024", "heads.image1024"} <= set(names)
-    check_only(["full", "heads.mesh"])
-    with pytest.raises(InputError, match=r"full\.volume64"):
-        check_only(["full", "body"])
+    assert wanted | {"full.image1024", "heads.image1024"} <= names
+    assert set(rows.TARGETS) <= names
+    assert {name for name in SHORT if not name.startswith("studio.")} <= names
+    chosen = [row.name for row in chosen_rows(("full.volume", "heads.mesh"))]
+    assert chosen == ["full.volume64", "heads.mesh64", "heads.mesh128", "heads.mesh256"]
+
+
+def test_no_model_is_loaded_without_chosen_rows() -> None:
+    operation = run_bench(("studio",), ONCE, "cpu")
+    with pytest.raises(StopIteration) as stop:
+        next(operation)
+    assert (stop.value.value.speedups, stop.value.value.figures) == ((), ())

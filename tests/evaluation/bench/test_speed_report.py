@@ -5,18 +5,27 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from stylesdf_core.engine import cpu_kernels
 from stylesdf_core.evaluation.bench.machine import Machine, describe_machine
-from stylesdf_core.evaluation.bench.report import Agreement, BenchReport, Comparison, Timing
+from stylesdf_core.evaluation.bench.speed_report import (
+    SHORT,
+    Agreement,
+    SpeedReport,
+    Speedup,
+    Timing,
+)
 from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.files import write_json
 from stylesdf_core.model.model import select_device
 
 MACHINE = Machine("A processor", 2, 2, "AVX2", "2.6.0", "cpu", "float32", "bfloat16", True, 0.1)
-FAST = Comparison(
+FAST = Speedup(
     "full.volume64",
+    "64² volume render",
     Timing((2.0, 3.0, 2.5)),
     Timing((0.2, 0.25, 0.3)),
     Agreement(50.0, 0.01),
@@ -28,42 +37,42 @@ FAST = Comparison(
 def test_a_timing_is_its_median_and_spread() -> None:
     assert FAST.reference.median == pytest.approx(2500.0)
     assert str(FAST.reference) == "2500 ms (2000–3000)"
-    assert str(Timing((0.01234,))) == "12.3 ms (one go)"
-    assert FAST.speedup == pytest.approx(10.0)
+    assert str(Timing((0.01234,))) == "12.3 ms (once)"
+    assert FAST.factor == pytest.approx(10.0)
 
 
 def test_all_targets_of_a_row_count() -> None:
     assert FAST.reached is True
     assert replace(FAST, min_speedup=10.1).reached is False
     assert replace(FAST, min_psnr=50.1).reached is False
-    assert replace(FAST, agreement=None).reached is False  # not compared is not reached
+    assert replace(FAST, agreement=Agreement(None, 0.0)).reached is False  # no PSNR is not reached
     assert replace(FAST, min_speedup=None, min_psnr=None).reached is None
-    assert replace(FAST, agreement=None, min_psnr=None).reached is True
+    assert replace(FAST, agreement=Agreement(None, 0.0), min_psnr=None).reached is True
     assert FAST.target_text == "≥ 10×, ≥ 45 dB"
 
 
-def report() -> BenchReport:
+def report() -> SpeedReport:
     slow = replace(FAST, name="heads.image1024", min_speedup=20.0, note="enlarged")
     figures = (
         Figure("heads.first_pass", "first pass", 12.0, "ms", 1, high=15.0),
         Figure("app.launch", "launch", math.nan, "s", high=3.0, detail="no display"),
         Figure("full.orbit1024", "orbit", 1.5, "fps"),
     )
-    return BenchReport(MACHINE, (FAST, slow), figures)
+    return SpeedReport(MACHINE, (FAST, slow), figures)
 
 
 def test_the_table_is_aligned_and_counts_what_is_reached() -> None:
     lines = str(report()).splitlines()
     assert lines[0] == (
-        "A processor; 2 cores, 2 threads, AVX2, torch 2.6.0, float32; "
-        "engine: decoder in bfloat16, with compiled loops"
+        "Measured on A processor; 2 cores, 2 threads, AVX2, torch 2.6.0, float32; "
+        "engine: decoder in bfloat16, with compiled loops."
     )
     assert lines[3].split()[0] == "full.volume64"
     assert lines[3].endswith("yes")
     assert lines[4].split()[-2:] == ["no", "enlarged"]
     starts = {line.index("2500 ms") for line in lines[3:5]}
     assert starts == {lines[2].index("plain path")}
-    assert lines[-1] == "2 of 4 rows with a target reach it."
+    assert lines[-1] == "2 of 4 targets are reached."
 
 
 def test_notes_stand_under_the_tables() -> None:
@@ -78,11 +87,24 @@ def test_a_card_gets_the_same_tables() -> None:
     assert "| full.volume64 | 2500 ms (2000–3000) | 250 ms (200–300) | 10.0× |" in text
     assert "| heads.first_pass | first pass | 12.0 ms | ≤ 15 ms | yes |" in text
     assert text.count("\n|---|") == 2
-    assert text.endswith("No display.\n\n2 of 4 rows with a target reach it.")
+    assert text.endswith("No display.\n\n2 of 4 targets are reached.")
 
 
-def test_json_has_the_agreed_form() -> None:
-    data = json.loads(json.dumps(report().to_json(), allow_nan=False))
+def test_the_short_table_has_ten_rows_in_words() -> None:
+    assert len(SHORT) == 10
+    lines = report().short_markdown().splitlines()
+    assert lines[0].startswith("Measured on A processor; 2 cores")
+    assert lines[2] == "|  | plain path | measured | faster | target |"
+    assert lines[4] == (
+        "| 64² volume render (`full.volume64`) | 2500 ms (2000–3000) | 250 ms (200–300) | 10.0× "
+        "| ≥ 10×, ≥ 45 dB |"
+    )
+    assert lines[5:] == ["| first pass (`heads.first_pass`) |  | 12.0 ms |  | ≤ 15 ms |"]
+
+
+def test_json_has_the_agreed_form(tmp_path: Path) -> None:
+    write_json(tmp_path / "bench.json", report().to_json())
+    data = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     assert data["machine"]["processor"] == "A processor"
     first, _, pass_row, launch, orbit = data["results"]
     agreed = {"name", "reference_ms", "engine_ms", "speedup", "psnr_db", "max_error"}

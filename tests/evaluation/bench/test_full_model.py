@@ -1,4 +1,4 @@
-"""The fit of the bench's own model, on small networks."""
+"""The fit of the bench's full-size model, on small networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.evaluation.bench.models import (
+from stylesdf_core.evaluation.bench.full_model import (
     FitRecipe,
     bench_model,
     fit_field,

@@ -1,15 +1,15 @@
-"""Full-size models to measure speed on: the published architecture, fitted to one head-like shape.
+"""The bench's full-size model: the published architecture, fitted to one head-like shape.
 
-The published weights may not be shipped, and random ones have no surface, so nothing could be
-skipped in them. A short supervised fit gives the field what the published models have: one solid
-with |∇d| ≈ 1 and a thin shell of density. The decoder keeps seeded random weights, since its
-cost does not depend on them.
+The published weights may not be shipped. A field with random weights has no surface, so the
+engine could skip nothing in it. A short supervised fit gives the field the properties of the
+published ones: one solid with |∇d| ≈ 1 and a thin shell of density. The decoder keeps seeded
+random weights, since its cost does not depend on them.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import cast
 
 import torch
@@ -26,32 +26,33 @@ from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 
-#: Rays of turned cameras leave the volume's cube; out to this, world units, nothing may appear.
+#: Half edge of the fitted cube, world units: rays of turned cameras leave the volume's cube, and
+#: nothing may appear there.
 _OUTER = 0.17
-#: Distances beyond this, world units, need not be exact; only their sign and size matter.
+#: Distances beyond this limit, world units, need not be exact.
 _LIMIT = 0.06
-#: Of w's influence on the field, beside a fresh network's: one shape for all identities.
+#: Influence of w on the field, as a share of a fresh network's: all identities have one shape.
 _STYLE_SHARE = 0.15
-#: Standard deviation of the pictures' values, in [−1, 1].
+#: Standard deviation of the decoded pictures' values, which lie in [−1, 1].
 _PICTURE_SPREAD = 0.35
-#: Truncation that the fit sees; the default of a scene.
+#: Truncation ψ of the fitted identities; the default of a scene.
 _PSI = 0.7
 
 
 @dataclass(frozen=True)
 class FitRecipe:
-    """What the cached field depends on, beside its architecture.
+    """Settings of the fit, on which the cached field depends.
 
     Attributes:
         version: raised whenever the code of the fit changes its result.
-        width, depth: of the field; the published ones.
+        width, depth: of the field.
         steps: of Adam.
         points: points a step, half of them near the surface.
         styles: identities a step.
-        learning_rate: at its height; it rises over a twentieth of the steps and falls to zero.
+        learning_rate: the highest; it is reached after a twentieth of the steps and falls to 0.
         sigmoid_beta: width of the density's transition, world units. The published models end
-            below 3e-3, a third of the spacing of 24 samples; a wider one would leave fewer samples
-            to be skipped than real models do.
+            below 3e-3, a third of the spacing of 24 samples; a wider transition would leave the
+            engine fewer samples to skip than real models do.
         seed: of weights and points.
     """
 
@@ -67,11 +68,8 @@ class FitRecipe:
 
     @property
     def file_name(self) -> str:
-        """Name in the cache; another recipe is another file."""
-        rate, beta = f"{self.learning_rate:g}", f"{self.sigmoid_beta:g}"
-        size = f"{self.width}x{self.depth}"
-        amount = f"{self.steps}x{self.points}x{self.styles}"
-        return f"bench-v{self.version}-{size}-{amount}-{rate}-{beta}-{self.seed}.safetensors"
+        """Name in the cache, made of all settings."""
+        return f"bench-{'-'.join(map(str, astuple(self)))}.safetensors"
 
 
 PUBLISHED_SIZE = FitRecipe()
@@ -88,7 +86,7 @@ def bench_model(output_size: int, recipe: FitRecipe = PUBLISHED_SIZE) -> Operati
     path = cache_folder() / recipe.file_name
     try:
         fitted = load_checkpoint(path).generator
-    except StyleSDFError:  # not there yet, or damaged: made again either way
+    except StyleSDFError:  # the file is not there yet, or damaged
         fitted = yield from fit_field(recipe)
         save_safetensors(fitted, path)
     generator = _new_generator(recipe, output_size)
@@ -100,10 +98,11 @@ def bench_model(output_size: int, recipe: FitRecipe = PUBLISHED_SIZE) -> Operati
 
 
 def fit_field(recipe: FitRecipe = PUBLISHED_SIZE) -> Operation[Generator]:
-    """A renderer-only generator whose field shows :func:`head_distance`, in every identity.
+    """A generator without decoder whose field is :func:`head_distance` in every identity.
 
-    Minimises the mean absolute error of distance and colour at random points, for w of random
-    identities truncated as in a default scene, so that the surface stays while a latent slides.
+    Minimises the mean absolute error of distance and colour at random points. The points see w of
+    random identities, truncated as in a default scene, so that the surface stays while a latent
+    slides.
     """
     generator = _new_generator(recipe, 64)
     field = generator.field
@@ -125,7 +124,7 @@ def fit_field(recipe: FitRecipe = PUBLISHED_SIZE) -> Operation[Generator]:
         output = field(points, ahead, w)
         near = truth.abs() < _LIMIT
         bounded = truth.clamp(-_LIMIT, _LIMIT)
-        # Beyond the limit only a distance that is too small is an error.
+        # Beyond the limit, only a distance that is too small is an error.
         predicted = torch.where(near, output.scalar, output.scalar.clamp(-_LIMIT, _LIMIT))
         distance_error = (predicted - bounded).abs()
         color_error = (torch.sigmoid(output.rgb) - color).abs().mean(dim=-1, keepdim=True)
@@ -142,9 +141,9 @@ def fit_field(recipe: FitRecipe = PUBLISHED_SIZE) -> Operation[Generator]:
 def head_distance(points: Tensor) -> Tensor:
     """Signed distance (…, 1) to a bald head of joined spheres on a neck, world units.
 
-    The parts' distances are exact and joined smoothly, hence |∇d| ≤ 1 and close to it; furrows
-    of half a millivolume over the skull give detail finer than a coarse grid's cells. The neck
-    leaves the volume through its floor, as the published models' necks do.
+    The spheres' distances are exact and joined smoothly, so |∇d| is at most 1 and close to it;
+    furrows 0.0008 deep give detail finer than a coarse grid's cells. The neck leaves the volume
+    through its floor, as the published models' necks do.
     """
     skull = _sphere(points, (0.0, 0.022, -0.006), 0.066)
     face = _sphere(points, (0.0, -0.014, 0.018), 0.046)
