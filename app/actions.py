@@ -71,7 +71,7 @@ class Actions:
 
     def toggle_split(self) -> None:
         """Picture and mesh side by side, or one of them."""
-        self.bench.set_view(split=not self.bench.settings.view.split)
+        self.bench.change_settings("view", split=not self.bench.settings.view.split)
 
     def switch_page(self) -> None:
         """From exploring to training and back."""
@@ -114,7 +114,7 @@ class Actions:
         self.dialogs.choose_folder(
             "Export to",
             exports.export_folder(self.bench.settings),
-            lambda path: self.bench.set_export(folder=str(path)),
+            lambda path: self.bench.change_settings("export", folder=str(path)),
         )
 
     def _session_folder(self) -> Path:

@@ -152,7 +152,7 @@ class Menus:
             for view in VIEWS:
                 self._check(
                     view.capitalize(),
-                    partial(bench.set_view, view),
+                    partial(bench.change_settings, "view", view=view),
                     _equals(lambda: bench.settings.view.view, view),
                     f"show the {view}",
                 )

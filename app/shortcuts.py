@@ -40,7 +40,7 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
         return lambda: actions.orbit(right, up)
 
     def view(index: int) -> Callable[[], None]:
-        return lambda: bench.set_view(VIEWS[index])
+        return lambda: bench.change_settings("view", view=VIEWS[index])
 
     key = Shortcut
     return (

@@ -242,8 +242,8 @@ class _Run:
     def measure_mesh(self) -> None:
         """The mesh under a moving latent slider, and the fine one after it has stopped."""
         bench = self.studio.bench
-        bench.set_view("mesh")
-        bench.set_mesh(resolution=128)
+        bench.change_settings("view", view="mesh")
+        bench.change_settings("mesh", resolution=128)
         self.settle()
         row = next(iter(self.studio.identity.rows.values()))
         x0, y0 = place(row.item)
@@ -282,7 +282,7 @@ class _Run:
         self.wait(fine, "the fine mesh")
         self.say("studio.slide_rest", self.meshes[-1][0] - last_motion)
         self.hand.end()
-        bench.set_view("image")
+        bench.change_settings("view", view="image")
         self.settle()
 
 

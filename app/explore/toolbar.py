@@ -49,12 +49,15 @@ class Toolbar:
             self._indent = dpg.add_spacer(width=1)
             for view in VIEWS:
                 self._modes[view] = ui.button(
-                    view, partial(bench.set_view, view), _TOOLTIPS[view], width=ui.px(_MODE)
+                    view,
+                    partial(bench.change_settings, "view", view=view),
+                    _TOOLTIPS[view],
+                    width=ui.px(_MODE),
                 )
             dpg.add_spacer(width=ui.px(12) - gap)
             self._split = ui.button(
                 "split",
-                lambda: bench.set_view(split=not bench.settings.view.split),
+                lambda: bench.change_settings("view", split=not bench.settings.view.split),
                 "Picture and mesh side by side under one camera  Space",
                 width=ui.px(_PRESET),
             )

@@ -276,7 +276,7 @@ class Viewport:
         camera = scene.camera
         if self._button == LEFT:
             camera = camera.orbit(*orbit_angles(dx, dy, camera, self._edge))
-            self._seen_hint()
+            self._bench.change_settings("view", hint_seen=True)
         else:
             focal = camera.focal(1) * self._edge
             camera = camera.pan(-dx / focal, dy / focal)
@@ -292,9 +292,3 @@ class Viewport:
         camera = scene.camera.zoom(_WHEEL**steps)
         self._bench.document.update(replace(scene, camera=camera))
         return True
-
-    def _seen_hint(self) -> None:
-        settings = self._bench.settings
-        if not settings.view.hint_seen:
-            view = replace(settings.view, hint_seen=True)
-            self._bench.settings = replace(settings, view=view)

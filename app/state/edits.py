@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -13,7 +14,7 @@ from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCame
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 
 #: Random seeds are drawn below this; six digits can be read, remembered and typed.
-RANDOM_SEEDS = 1_000_000
+_RANDOM_SEEDS = 1_000_000
 #: Poses within this many standard deviations count as trained.
 TRAINED_SIGMAS = 2.0
 
@@ -37,6 +38,11 @@ def direction_value(identity: Identity, direction: LatentDirection, z_dim: int) 
     if identity.z is not None:
         return identity.z[direction.dimension] if direction.dimension < len(identity.z) else 0.0
     return float(_seed_z(identity.seed, z_dim)[direction.dimension])
+
+
+def random_seed() -> int:
+    """A seed for a face that nobody has chosen."""
+    return random.randrange(_RANDOM_SEEDS)
 
 
 def with_seed(

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import platformdirs
 
@@ -100,9 +100,12 @@ class TrainingSettings:
     data: str = ""
 
 
+Section = Literal["window", "view", "mesh", "export", "training"]
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Everything remembered.
+    """All that is remembered; the fields named in ``Section`` are dataclasses themselves.
 
     Attributes:
         device: auto, cpu, cuda or mps.

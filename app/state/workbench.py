@@ -1,14 +1,15 @@
-"""Everything the studio shows and does, without a window: document, workers, messages.
+"""The studio without its window: document, settings, workers and messages in one object.
 
-Panels call its methods and read its state; :meth:`Workbench.tick`, called once a frame, carries
-results in and requests out. All of it runs on the main thread; only the workers have their own.
+Panels read the workbench's state and call its methods. :meth:`Workbench.tick`, called once a frame,
+polls the workers and submits new requests to them. Everything runs on the main thread; only the
+workers have threads of their own.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,14 @@ from app.state import edits, exports
 from app.state.document import Document
 from app.state.problems import Problem, Remedy, describe, details, suggested_level
 from app.state.screen import Screen
-from app.state.settings import Settings, SettingsStore
+from app.state.settings import Section, Settings, SettingsStore
 from app.workers.jobs import Job, JobQueue, JobState
 from app.workers.model_loader import Loading, ModelSlot
 from app.workers.process import give_memory_back
 from stylesdf_core.errors import EmptySurfaceError, GraphicsError, StyleSDFError
 from stylesdf_core.files import write_text
 from stylesdf_core.model.latents import LatentDirection
-from stylesdf_core.scene.scene import SHIPPED_MODEL, Scene, View
+from stylesdf_core.scene.scene import SHIPPED_MODEL, Scene
 from stylesdf_core.scene.session_files import read_scene
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ class Toast:
     """A message that goes away by itself.
 
     Attributes:
-        path: what "show file" shows.
-        is_error: stands longer, in the error colour.
+        path: the file that "Show file" leads to; None for a message about none.
+        is_error: written in the error colour.
+        until: time.monotonic() at which it goes.
     """
 
     text: str
@@ -59,11 +61,9 @@ class Workbench:
     def __init__(self, store: SettingsStore, scene: Scene | None = None) -> None:
         self.store = store
         self.settings: Settings = store.load()
-        self._saved_settings = self.settings
         self.document = Document(scene or store.load_autosave() or Scene())
-        self._autosaved = self.document.scene
+        self._saved = self._last = (self.document.scene, self.settings)
         self._changed_at = time.monotonic()
-        self._last = (self.document.scene, self.settings)
         self._may_hold_memory = True
 
         self.models = ModelSlot()
@@ -74,7 +74,7 @@ class Workbench:
         #: Nobody looks at the viewport: nothing is computed for it.
         self.is_resting = False
 
-    # --- what is shown ------------------------------------------------------------------------
+    # --- the scene and its model --------------------------------------------------------------
 
     @property
     def scene(self) -> Scene:
@@ -106,11 +106,11 @@ class Workbench:
         """Whether anything is being computed for the screen."""
         return self.models.loading is not None or self.screen.busy
 
-    # --- what went wrong ------------------------------------------------------------------------
+    # --- problems -------------------------------------------------------------------------------
 
     @property
     def has_problem(self) -> bool:
-        """Whether something shown has gone wrong."""
+        """Whether a card over the viewport reports an error."""
         problems = (self.load_problem, self.picture_problem, self.mesh_problem)
         return any(problem is not None for problem in problems)
 
@@ -148,12 +148,13 @@ class Workbench:
 
     def _drawing_problem(self, error: BaseException) -> Problem:
         title, text = describe(error)
-        remedies: tuple[Remedy, ...]
         if isinstance(error, EmptySurfaceError):
             level = suggested_level(error)
-            remedies = (Remedy(f"Set level {level:g}", lambda: self.set_mesh(level=level)),)
+            change = partial(self.change_settings, "mesh", level=level)
+            remedies: tuple[Remedy, ...] = (Remedy(f"Set level {level:g}", change),)
         elif isinstance(error, GraphicsError):
-            remedies = (Remedy("Show the image", lambda: self.set_view("image", split=False)),)
+            change = partial(self.change_settings, "view", view="image", split=False)
+            remedies = (Remedy("Show the image", change),)
         else:
             remedies = (Remedy("Try again", self.screen.forget),)
             if self.document.can_undo:
@@ -168,7 +169,7 @@ class Workbench:
     # --- once a frame ---------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Take results in, give requests out, autosave."""
+        """Poll the workers, submit new requests, autosave."""
         loaded = self.models.poll()
         if loaded is not None:
             self._model_loaded(loaded)
@@ -176,8 +177,11 @@ class Workbench:
         self._poll_jobs()
         if self.models.lacks(self.scene.model):
             self.models.load(self.scene.model, adopt=False)
-        is_loaded = self.model is not None and self.scene.model == self.models.reference
-        if self.model is not None and is_loaded and not self.is_resting:
+        if (
+            self.model is not None
+            and self.scene.model == self.models.reference
+            and not self.is_resting
+        ):
             self.screen.request(self.model, self.scene, self.settings)
         now = time.monotonic()
         self.toasts = [toast for toast in self.toasts if toast.until > now]
@@ -218,39 +222,21 @@ class Workbench:
         self.set_seed(self.scene.identity.seed + step)
 
     def random_seed(self) -> None:
-        """A face nobody has chosen."""
-        self.set_seed(random.randrange(edits.RANDOM_SEEDS))
-
-    def random_mix_seed(self) -> None:
-        """A second face nobody has chosen."""
-        seed = random.randrange(edits.RANDOM_SEEDS)
-        self.document.apply(edits.with_second_seed(self.scene, seed))
+        """The face of a random seed."""
+        self.set_seed(edits.random_seed())
 
     def toggle_lock(self, name: str) -> None:
         """Keep a direction's value when the seed changes, or no longer."""
         locked = set(self.settings.locked) ^ {name}
         self.settings = replace(self.settings, locked=tuple(sorted(locked)))
 
-    def set_view(self, view: View | None = None, *, split: bool | None = None) -> None:
-        """Choose what the viewport shows; None leaves a part as it is."""
-        shown = self.settings.view
-        shown = replace(
-            shown,
-            view=shown.view if view is None else view,
-            split=shown.split if split is None else split,
-        )
-        self.settings = replace(self.settings, view=shown)
-
-    def set_mesh(self, **changes: Any) -> None:
-        """Change fields of MeshSettings."""
-        self.settings = replace(self.settings, mesh=replace(self.settings.mesh, **changes))
-
-    def set_export(self, **changes: Any) -> None:
-        """Change fields of ExportSettings."""
-        self.settings = replace(self.settings, export=replace(self.settings.export, **changes))
+    def change_settings(self, section: Section, **values: Any) -> None:
+        """Change fields of one section of the settings, such as ``"mesh", level=0.01``."""
+        changed = replace(getattr(self.settings, section), **values)
+        self.settings = replace(self.settings, **{section: changed})
 
     def set_device(self, device: str) -> None:
-        """Where to compute: one of ``devices``."""
+        """Compute on a device from now on: one of ``models.devices``."""
         self.settings = replace(self.settings, device=device)
 
     def reset_camera(self) -> None:
@@ -294,12 +280,11 @@ class Workbench:
 
     def autosave(self) -> None:
         """Write scene and settings where they changed since the last time."""
+        (scene, settings), self._saved = self._saved, (self.scene, self.settings)
         try:
-            if self.scene != self._autosaved:
-                self._autosaved = self.scene
+            if self.scene != scene:
                 self.store.save_autosave(self.scene)
-            if self.settings != self._saved_settings:
-                self._saved_settings = self.settings
+            if self.settings != settings:
                 self.store.save(self.settings)
         except StyleSDFError as error:
             self.toast(f"Autosave failed: {error}", is_error=True)
@@ -308,31 +293,26 @@ class Workbench:
 
     def export(self, name: str, stem: str = "") -> Job:
         """Queue the export of that name (see :data:`app.state.exports.EXPORTS`)."""
-        kind = exports.export_kind(name)
         self.last_export = name
-        request = exports.export_request(
-            self.scene,
-            kind,
-            self.settings,
-            view=self.settings.view.view,
-            stem=stem,
-            taken=[job.out for job in self.jobs.active if job.out is not None],
-        )
+        request = self._export_request(name, stem)
         return self.jobs.submit(request.out.name, request.run, out=request.out)
 
     def command(self, name: str, stem: str = "") -> str | None:
         """The terminal command for an export; None, with a toast, where there is none."""
         from stylesdf_core.commands.command_line import command_line
 
-        kind = exports.export_kind(name)
-        request = exports.export_request(
-            self.scene, kind, self.settings, view=self.settings.view.view, stem=stem
-        )
         try:
-            return command_line(request)
+            return command_line(self._export_request(name, stem))
         except StyleSDFError as error:
             self.toast(str(error), is_error=True)
             return None
+
+    def _export_request(self, name: str, stem: str) -> exports.ExportRequest:
+        taken = [job.out for job in self.jobs.active if job.out is not None]
+        kind, view = exports.export_kind(name), self.settings.view.view
+        return exports.export_request(
+            self.scene, kind, self.settings, view=view, stem=stem, taken=taken
+        )
 
     def _poll_jobs(self) -> None:
         for job in self.jobs.poll():

@@ -224,12 +224,12 @@ class Driver:
         self.frames(10)
         self.studio.set_scale(1.0)
         self.frames(10)
-        bench.set_mesh(level=5.0)
-        bench.set_view("mesh")
+        bench.change_settings("mesh", level=5.0)
+        bench.change_settings("view", view="mesh")
         self.settle()
         assert bench.mesh_problem is not None
-        bench.set_mesh(level=0.0)
-        bench.set_view("image")
+        bench.change_settings("mesh", level=0.0)
+        bench.change_settings("view", view="image")
         self.settle()
         assert not bench.has_problem
 
@@ -295,8 +295,8 @@ class Driver:
         self.studio.close_dialogs()
         self.studio.show_page("explore")  # while one trains, the viewport rests
         bench.models.dismiss()
-        bench.set_view("image", split=False)
-        bench.set_mesh(resolution=32)
+        bench.change_settings("view", view="image", split=False)
+        bench.change_settings("mesh", resolution=32)
         bench.set_seed(123456)
         self.wait(lambda: not bench.jobs.active, "the jobs")
         self.settle()

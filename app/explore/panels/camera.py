@@ -70,7 +70,8 @@ class CameraPanel:
             self._rows[name] = SliderRow(self._ui, spec, self._actions(name), width)
         with dpg.group(horizontal=True):
             self._guide = dpg.add_checkbox(
-                label="pose guide", callback=lambda _, on: self._set_guide(bool(on))
+                label="pose guide",
+                callback=lambda _, on: self._bench.change_settings("view", pose_guide=bool(on)),
             )
             self._ui.tooltip(
                 self._guide,
@@ -106,7 +107,3 @@ class CameraPanel:
             bench.document.commit()
 
         return SliderActions(change, bench.document.commit, reset)
-
-    def _set_guide(self, on: bool) -> None:
-        settings = self._bench.settings
-        self._bench.settings = replace(settings, view=replace(settings.view, pose_guide=on))

@@ -124,7 +124,7 @@ class ExportPanel:
                 dpg.bind_item_handler_registry(button, handlers)
 
     def _typed_folder(self, text: str) -> None:
-        self._bench.set_export(folder=text.strip())
+        self._bench.change_settings("export", folder=text.strip())
 
     def _typed_name(self, text: str) -> None:
         self._custom_name = "".join(c for c in text.strip() if c not in '/\\:*?"<>|')
@@ -136,7 +136,7 @@ class ExportPanel:
             whole = round(value)
             if name == "size":
                 whole = 0 if whole < 16 else whole
-            bench.set_export(**{name: whole})
+            bench.change_settings("export", **{name: whole})
 
         return SliderActions(change, lambda: None, lambda: change(getattr(ExportSettings(), name)))
 

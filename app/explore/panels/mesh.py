@@ -71,7 +71,9 @@ class MeshPanel:
                     self._checks[name] = dpg.add_checkbox(
                         label=label,
                         user_data=name,
-                        callback=lambda _, on, field: bench.set_mesh(**{field: bool(on)}),
+                        callback=lambda _, on, field: bench.change_settings(
+                            "mesh", **{field: bool(on)}
+                        ),
                     )
                     ui.tooltip(self._checks[name], tooltip)
         self._report = [ui.small_text() for _ in range(2)]
@@ -108,7 +110,7 @@ class MeshPanel:
         bench = self._bench
 
         def change(value: float) -> None:
-            bench.set_mesh(**{name: round(value) if name == "resolution" else value})
+            bench.change_settings("mesh", **{name: round(value) if name == "resolution" else value})
 
         return SliderActions(change, lambda: None, lambda: change(getattr(MeshSettings(), name)))
 

@@ -48,7 +48,9 @@ class MixingPanel:
             )
             IconButton(ui, icons.previous, lambda: self._step(-1), "Previous second seed")
             IconButton(ui, icons.following, lambda: self._step(1), "Next second seed")
-            IconButton(ui, icons.dice, bench.random_mix_seed, "Random second seed")
+            IconButton(
+                ui, icons.dice, lambda: self._set_seed(edits.random_seed()), "Random second seed"
+            )
             self._swap = IconButton(
                 ui,
                 icons.swap,
@@ -58,7 +60,7 @@ class MixingPanel:
             self._off = IconButton(
                 ui,
                 icons.cross,
-                lambda: bench.document.apply(edits.with_second_seed(bench.scene, None)),
+                lambda: self._set_seed(None),
                 "No style mixing",
             )
         self._morph = SliderRow(
@@ -153,13 +155,14 @@ class MixingPanel:
     def _typed_seed(self, text: str) -> None:
         digits = "".join(c for c in text if c.isdigit())
         seed = min(int(digits), MAX_SEED) if digits else None
-        self._bench.document.apply(edits.with_second_seed(self._bench.scene, seed))
+        self._set_seed(seed)
 
     def _step(self, step: int) -> None:
         seed = self._bench.scene.mixing.seed
-        self._bench.document.apply(
-            edits.with_second_seed(self._bench.scene, 0 if seed is None else seed + step)
-        )
+        self._set_seed(0 if seed is None else seed + step)
+
+    def _set_seed(self, seed: int | None) -> None:
+        self._bench.document.apply(edits.with_second_seed(self._bench.scene, seed))
 
 
 class LayerBars:

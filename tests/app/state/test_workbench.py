@@ -144,7 +144,7 @@ def test_a_picture_shown_is_never_replaced_by_an_earlier_pass(bench: Workbench) 
 
 @pytest.mark.parametrize("view", ["volume", "depth", "normals"])
 def test_views(bench: Workbench, view: str) -> None:
-    bench.set_view(view)  # type: ignore[arg-type]
+    bench.change_settings("view", view=view)  # type: ignore[arg-type]
     settle(bench)
     assert bench.screen.picture is not None
     assert bench.screen.picture.kind == view
@@ -153,7 +153,7 @@ def test_views(bench: Workbench, view: str) -> None:
 
 def test_mesh_and_its_level(bench: Workbench) -> None:
     needs_opengl()
-    bench.set_view(split=True)
+    bench.change_settings("view", split=True)
     settle(bench)
     mesh = bench.screen.mesh
     assert mesh is not None
@@ -170,7 +170,7 @@ def test_mesh_and_its_level(bench: Workbench) -> None:
     fine = bench.screen.mesh
     assert fine is not None
     assert draft.pixels.shape[0] <= DRAFT_SIZE < fine.pixels.shape[0]
-    bench.set_mesh(level=5.0)
+    bench.change_settings("mesh", level=5.0)
     settle(bench)
     problem = bench.mesh_problem
     assert problem is not None
@@ -178,8 +178,8 @@ def test_mesh_and_its_level(bench: Workbench) -> None:
     problem.remedies[0].act()
     settle(bench)
     assert bench.mesh_problem is None
-    bench.set_mesh(level=5.0)
-    bench.set_view("image", split=False)
+    bench.change_settings("mesh", level=5.0)
+    bench.change_settings("view", view="image", split=False)
     settle(bench)
     assert not bench.has_problem  # what is not shown is no problem
 
