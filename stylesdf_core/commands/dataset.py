@@ -1,8 +1,10 @@
-"""Look at pictures to train on, and pack them into the published lmdb layout."""
+"""The commands ``dataset check`` and ``dataset pack``: pictures for training, listed or packed.
+
+Both see the pictures as training does, through :mod:`stylesdf_core.data.images`.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
-    from stylesdf_core.data.images import Skipped
+    from stylesdf_core.data.images import Skipped, Usable
 
 _LISTED = 20
 
@@ -23,9 +25,9 @@ class DatasetReport:
 
     Attributes:
         path: of the data set that was looked at or written.
-        usable: pictures to train on.
-        smallest: their least edge, pixels.
-        skipped: pictures that are not used, and why.
+        usable: number of pictures to train on.
+        smallest: least edge of the usable pictures, pixels.
+        skipped: pictures that are left out, and why.
     """
 
     path: Path
@@ -35,8 +37,7 @@ class DatasetReport:
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.usable:,} images, {len(self.skipped):,} skipped"]
-        if self.usable:
-            lines.append(f"smallest edge {self.smallest} pixels")
+        lines.append(f"smallest edge {self.smallest} pixels")
         lines += [f"skipped {item.name}: {item.reason}" for item in self.skipped[:_LISTED]]
         if len(self.skipped) > _LISTED:
             lines.append(f"… and {len(self.skipped) - _LISTED:,} more")
@@ -53,17 +54,21 @@ class DatasetCheck:
     size: int = 256
     """Edge to train at, pixels; images smaller than half of it are skipped."""
 
+    upscale: bool = False
+    """Do not skip small images, for training that enlarges them."""
+
     def run(self) -> Operation[DatasetReport]:
         """Look at all images.
 
         Raises:
-            InputError: there are none.
+            InputError: there are none, or none that can be used.
         """
         from stylesdf_core.data.images import find_usable, open_images
 
         _check_sizes((self.size,))
         with closing(open_images(self.data, self.size)) as source:
-            usable = yield from find_usable(source, self.size, decode=True)
+            usable = yield from find_usable(source, self.size, upscale=self.upscale)
+        _refuse_empty(self.data, usable)
         return DatasetReport(self.data, len(usable.indices), usable.smallest, usable.skipped)
 
 
@@ -81,48 +86,33 @@ class DatasetPack:
     """Folder of the lmdb; new."""
 
     sizes: tuple[int, ...] = (64, 256)
-    """Edges to store every image at, pixels. Training at S reads the smallest from S on."""
+    """Edges to store every image at, pixels. Training at S reads the smallest size from S on."""
 
     def run(self) -> Operation[DatasetReport]:
         """Pack all usable images; the lmdb appears when it is whole.
 
         Raises:
-            InputError: there are no images, or ``out`` exists.
-            OutputError: it cannot be written.
+            InputError: there are no images, none that can be used, or ``out`` exists.
+            OutputError: the lmdb cannot be written.
         """
-        from stylesdf_core.data.images import (
-            UNREADABLE,
-            encode_png,
-            find_usable,
-            open_images,
-            square,
-            unreadable,
-        )
+        from stylesdf_core.data.images import encode_png, find_usable, open_images, square
         from stylesdf_core.data.lmdb_images import LmdbWriter
 
         _check_sizes(self.sizes)
         largest, smallest = max(self.sizes), min(self.sizes)
         with closing(open_images(self.data, largest)) as source, LmdbWriter(self.out) as writer:
             usable = yield from find_usable(source, largest)
-            skipped = list(usable.skipped)
+            _refuse_empty(self.data, usable)
             for done, index in enumerate(usable.indices):
                 yield Progress(done, len(usable.indices), "images packed")
-                try:
-                    with source.read(index) as image:
-                        # The thumb of several sizes is Hamming's, as in the published data.
-                        pictures = {
-                            size: encode_png(
-                                square(image, size, hamming=smallest == size < largest)
-                            )
-                            for size in self.sizes
-                        }
-                except UNREADABLE as error:
-                    skipped.append(unreadable(source.names[index], error))
-                    continue
+                with source.read(index) as image:
+                    # The smallest of several sizes is shrunk by Hamming, as in the published data.
+                    pictures = {
+                        size: encode_png(square(image, size, hamming=smallest == size < largest))
+                        for size in self.sizes
+                    }
                 writer.add(pictures)
-            if writer.length == 0:
-                raise InputError(f"{self.data} holds no usable image: {_reasons(skipped)}.")
-        return DatasetReport(self.out, writer.length, smallest, tuple(skipped))
+        return DatasetReport(self.out, writer.length, smallest, usable.skipped)
 
 
 def _check_sizes(sizes: tuple[int, ...]) -> None:
@@ -130,6 +120,8 @@ def _check_sizes(sizes: tuple[int, ...]) -> None:
         raise InputError(f"Sizes must lie between 8 and 4096 pixels, not {sizes or 'none'}.")
 
 
-def _reasons(skipped: list[Skipped]) -> str:
-    reasons = Counter(item.reason for item in skipped)
-    return ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(3))
+def _refuse_empty(data: Path, usable: Usable) -> None:
+    if not usable.indices:
+        from stylesdf_core.data.images import list_skipped
+
+        raise InputError(f"{data} holds no usable image: {list_skipped(usable.skipped)}.")

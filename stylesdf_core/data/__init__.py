@@ -1,5 +1,6 @@
-"""Training pictures on disk: folders of images and lmdb files, as 8-bit arrays of one size.
+"""Pictures to train on: folders of images and lmdb files, as 8-bit arrays of one size.
 
-images       a folder or an lmdb opened as a sequence of pictures, cropped and resized
-lmdb_images  the published lmdb layout: reading it and writing it
+images       opens a folder or an lmdb as numbered pictures, decides which pictures are usable,
+             and crops, converts and resizes a picture
+lmdb_images  reads and writes the published lmdb layout
 """

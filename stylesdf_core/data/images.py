@@ -1,35 +1,53 @@
-"""Pictures to train on: folders of images, data sets of heads, and the published lmdb layout.
+"""Pictures to train on, by number: opened, checked, converted to 8 bits, cropped and resized.
 
-Any size and shape will do: a picture is turned as its EXIF says, cropped to the central square
-and resampled. What cannot be used is skipped and listed, never fatal.
+Training, evaluation, ``dataset check`` and ``dataset pack`` all go this way: :func:`open_images`
+lists the pictures of a folder or an lmdb, :func:`find_usable` decides which of the pictures are
+used, and :func:`square` makes an array of one picture. A picture that cannot be used is listed
+with the reason and left out; it never ends the work.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from stylesdf_core.data.lmdb_images import LmdbImages
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation, Progress
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-#: Progress while looking at pictures is yielded this often.
-_REPORT_EVERY = 64
+with suppress(ImportError):  # Pillow reads HEIC only with this plugin
+    import_module("pillow_heif").register_heif_opener()
 
 Pixels = npt.NDArray[np.uint8]
 
-#: What Pillow is known to raise for files that are not whole, or that claim to be enormous.
+#: Endings of picture files. Some of these Pillow does not read (camera raw, HEIC without its
+#: plugin); such a file is listed as left out, so that nobody wonders where the picture went.
+SUFFIXES = frozenset({
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif",
+    ".tiff", ".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga",
+    ".qoi", ".psd", ".heic", ".heif", ".hif", ".jxl", ".exr", ".hdr", ".svg", ".cr2", ".cr3",
+    ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2",
+})  # fmt: skip
+#: Pictures that are looked at between two reports of progress.
+_CHUNK = 64
+#: Pictures that :func:`list_skipped` names.
+_NAMED = 3
+
+#: Errors that Pillow raises for files that are damaged, or that claim to be enormous.
 UNREADABLE = (
     OSError,
     ValueError,
@@ -57,25 +75,25 @@ class ImageSource(Protocol):
 
     @property
     def names(self) -> Sequence[str]:
-        """One name a picture, to be shown; their number is the source's."""
+        """The name of each picture, to be shown; there are as many pictures as names."""
         ...
 
     def read(self, index: int) -> Image.Image:
-        """The picture, perhaps not decoded yet.
+        """Open a picture; its pixels may be decoded later. Safe to call from several threads.
 
         Raises:
-            UNREADABLE: the file is not whole.
+            UNREADABLE: the file is damaged or of an unknown format.
         """
         ...
 
     def close(self) -> None:
-        """Let the files go: an lmdb can be open only once in a process."""
+        """Close the files: one process can open an lmdb only once at a time."""
         ...
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A picture that is not used, and why."""
+    """A picture that is left out, and why."""
 
     name: str
     reason: str
@@ -83,12 +101,12 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Usable:
-    """What a look at all pictures found.
+    """Result of :func:`find_usable`.
 
     Attributes:
-        indices: numbers of the pictures to train on, ascending.
-        skipped: the others.
-        smallest: least edge among those to train on, pixels; 0 where there are none.
+        indices: numbers of the usable pictures in their source, ascending.
+        skipped: the pictures that are left out.
+        smallest: least edge of the usable pictures, pixels; 0 without usable pictures.
     """
 
     indices: tuple[int, ...]
@@ -97,108 +115,118 @@ class Usable:
 
 
 class FolderImages:
-    """All pictures below a folder, by path.
+    """All pictures below a folder, sorted by path.
 
-    Of a data set of heads (``stylesdf-studio heads``) only those its table names: depth maps
-    beside them are no faces.
+    Hidden files and folders and the thumbnails of network drives (``@eaDir``) are passed over; a
+    folder that is reached by several symbolic links is read once. Of a data set of heads
+    (``stylesdf-studio heads``) only the pictures in its table count: the depth maps beside them
+    show no faces.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         table = folder / "metadata.jsonl"
-        if (folder / "dataset.json").exists() and table.exists():
-            self.names: Sequence[str] = tuple(_table_names(table))
-        else:
-            self.names = tuple(
-                sorted(
-                    path.relative_to(folder).as_posix()
-                    for path in folder.rglob("*")
-                    if path.suffix.lower() in SUFFIXES
-                    and not path.name.startswith(".")
-                    and path.is_file()
-                )
-            )
+        is_heads = (folder / "dataset.json").exists() and table.exists()
+        self.names: Sequence[str] = (
+            tuple(_table_names(table)) if is_heads else sorted(_picture_files(folder))
+        )
 
     def read(self, index: int) -> Image.Image:
         """See :class:`ImageSource`."""
         return Image.open(self.folder / self.names[index])
 
     def close(self) -> None:
-        """See :class:`ImageSource`; nothing stays open between reads."""
+        """See :class:`ImageSource`; no file stays open between two reads."""
 
 
 def open_images(path: Path, size: int) -> ImageSource:
-    """The pictures at ``path``, to train at ``size``: a folder or an lmdb data set.
+    """The pictures at ``path``, a folder or an lmdb data set, to train at ``size``.
 
     Raises:
-        InputError: there is nothing, or no picture in it.
+        InputError: there is no such folder, no picture in it, or the lmdb is damaged.
     """
     if not path.is_dir():
         raise InputError(f"There is no folder {path} of images; give --data.")
     source: ImageSource
     source = LmdbImages(path, size) if (path / "data.mdb").exists() else FolderImages(path)
     if not source.names:
-        raise InputError(
-            f"{path} holds no images ({', '.join(sorted(SUFFIXES))}, nested folders included)."
-        )
+        raise InputError(f"{path} holds no images such as .jpg or .png, nested folders included.")
     return source
 
 
-def find_usable(
-    source: ImageSource, size: int, *, upscale: bool = False, decode: bool = False
-) -> Operation[Usable]:
-    """Look at every picture; corrupt ones and those smaller than half of ``size`` are skipped.
+def find_usable(source: ImageSource, size: int, *, upscale: bool = False) -> Operation[Usable]:
+    """Decode every picture, on all cores, to find those that can be used at ``size``.
+
+    Left out are pictures that :func:`square` cannot convert, and those whose shorter edge is less
+    than half of ``size``.
 
     Args:
-        upscale: take small ones too.
-        decode: read them whole. Otherwise only their headers, in a hundredth of the time, and
-            damage further in is found when training comes to it.
+        upscale: use pictures of any size.
     """
-    kept: list[int] = []
-    skipped: list[Skipped] = []
-    smallest = 0
-    for index, name in enumerate(source.names):
+    total = len(source.names)
+    least = 1.0 if upscale else size / 2
+
+    def look(index: int) -> int | str:
+        """The shorter edge of a picture, or the reason for which the picture is left out."""
         try:
             with source.read(index) as image:
                 edge = min(image.size)
-                if decode:
-                    image.load()
+                if edge < least:
+                    return f"is {edge} pixels small; half of {size} are needed"
+                _rgb(_upright(image))
+                return edge
         except UNREADABLE as error:
-            skipped.append(unreadable(name, error))
-            continue
-        if edge < size / 2 and not upscale:
-            skipped.append(Skipped(name, f"is {edge} pixels small; half of {size} are needed"))
-            continue
-        kept.append(index)
-        smallest = min(smallest or edge, edge)
-        if index % _REPORT_EVERY == 0:
-            yield Progress(index, len(source.names), "looking at images")
-    return Usable(tuple(kept), tuple(skipped), smallest)
+            return f"cannot be read: {_cause(error)}"
+
+    edges: dict[int, int] = {}
+    skipped: list[Skipped] = []
+    with ThreadPoolExecutor(thread_name_prefix="usable") as pool:
+        for start in range(0, total, _CHUNK):
+            yield Progress(start, total, "looking at images")
+            chunk = range(start, min(total, start + _CHUNK))
+            for index, found in zip(chunk, pool.map(look, chunk), strict=True):
+                if isinstance(found, int):
+                    edges[index] = found
+                else:
+                    skipped.append(Skipped(source.names[index], found))
+    return Usable(tuple(edges), tuple(skipped), min(edges.values(), default=0))
+
+
+def list_skipped(skipped: Sequence[Skipped]) -> str:
+    """The first pictures that are left out with their reasons, for a sentence; may be empty."""
+    listed = "; ".join(f"{item.name} {item.reason}" for item in skipped[:_NAMED])
+    more = len(skipped) - _NAMED
+    return f"{listed}; and {more:,} more" if more > 0 else listed
 
 
 def square(image: Image.Image, size: int, *, hamming: bool = False) -> Pixels:
     """The central square of a picture at ``size``², (size, size, 3).
 
+    The picture is turned as its EXIF says; transparent parts become white. Values of more than
+    8 bits are converted by one rule. Whole numbers: white is the largest number of 8, 12, 16 or
+    31 bits, the fewest bits that hold the picture's maximum. Floating-point numbers: 1 is white.
+
     Args:
-        hamming: the published way to make 64² from larger pictures; otherwise Lanczos.
+        hamming: shrink as the published 64² pictures were shrunk; otherwise Lanczos.
 
     Raises:
-        UNREADABLE: the file is not whole.
+        UNREADABLE: the file is damaged, or nothing tells which of its values is white: negative
+            numbers, floats above 1, maxima from 2^16 to 2^30.
     """
     image = _rgb(_upright(image))
     width, height = image.size
     edge = min(width, height)
     left, top = (width - edge) // 2, (height - edge) // 2
     box = (left, top, left + edge, top + edge)
-    # Hamming only shrinks well.
-    filter_ = Image.Resampling.HAMMING if hamming and edge > size else Image.Resampling.LANCZOS
     if edge == size:
         return np.asarray(image.crop(box))
+    # Pillow's Hamming filter is meant for shrinking.
+    filter_ = Image.Resampling.HAMMING if hamming and edge > size else Image.Resampling.LANCZOS
     return np.asarray(image.resize((size, size), filter_, box))
 
 
 def shrink(pixels: Pixels, size: int) -> Pixels:
-    """(S, S, 3) to (size, size, 3) by Pillow's Hamming filter, as the published 64² reals are."""
+    """(S, S, 3) to (size, size, 3) by Pillow's Hamming filter, as the published 64² pictures."""
     if len(pixels) == size:
         return pixels
     return square(Image.fromarray(pixels), size, hamming=True)
@@ -212,7 +240,7 @@ def encode_png(pixels: Pixels) -> bytes:
 
 
 def split(count: int, held_out: float, seed: int) -> tuple[npt.NDArray[np.intp], ...]:
-    """Positions to train on and positions held out, both ascending; the same for a seed.
+    """Positions to train on and positions held out, both ascending; a seed gives one split.
 
     Args:
         held_out: share, 0 to below 1.
@@ -222,14 +250,14 @@ def split(count: int, held_out: float, seed: int) -> tuple[npt.NDArray[np.intp],
     return np.sort(order[apart:]), np.sort(order[:apart])
 
 
-def unreadable(name: str, error: Exception) -> Skipped:
-    """A picture left out for one of the UNREADABLE errors."""
-    reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-    return Skipped(name, f"cannot be read: {reason}")
+def _cause(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "no format that Pillow knows (HEIC needs the package pillow-heif)"
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF says.
+    """The decoded picture, turned as its EXIF says.
 
     Pillow's own function writes the EXIF anew, which fails on odd entries in sound pictures.
     """
@@ -243,13 +271,41 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:  # onto white: what lies below full transparency is chance
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:  # onto white: colours below full transparency are arbitrary
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image.convert("RGB")
+
+
+def _eight_bits(values: npt.NDArray[Any]) -> Pixels:
+    """Whole or floating-point numbers as 8 bits, by the rule that :func:`square` gives."""
+    if np.issubdtype(values.dtype, np.floating):
+        low, high = values.min(), values.max()
+        if not (low >= 0.0 and high <= 1.0):  # also if they are no numbers at all
+            raise ValueError(f"its values run from {low:g} to {high:g} instead of 0 to 1")
+        return np.rint(values * np.float32(255.0)).astype(np.uint8)
+    low, high = int(values.min()), int(values.max())
+    bits = next(bits for bits in (8, 12, 16, 31) if high < 1 << bits)
+    if low < 0 or (bits == 31 and high < 1 << 30):
+        raise ValueError(f"nothing tells which of its values, {low} to {high}, is white")
+    return (values >> (bits - 8)).astype(np.uint8)
+
+
+def _picture_files(folder: Path) -> Iterator[str]:
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        place = os.path.realpath(parent)
+        if place in seen:  # a symbolic link led here again
+            folders.clear()
+            continue
+        seen.add(place)
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "@eaDir")))
+        for path in (Path(parent, name) for name in files if not name.startswith(".")):
+            if path.suffix.lower() in SUFFIXES and path.is_file():
+                yield path.relative_to(folder).as_posix()
 
 
 def _table_names(table: Path) -> Iterator[str]:

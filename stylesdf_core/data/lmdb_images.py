@@ -1,11 +1,16 @@
-"""The published data layout: an lmdb of PNG bytes under ``{size}-{index:05d}``, plus ``length``."""
+"""The published data layout, an lmdb of PNG files: read as pictures by number, and written.
+
+A picture of edge ``size`` lies under the key ``{size}-{index:05d}``; the key ``length`` holds the
+number of pictures.
+"""
 
 from __future__ import annotations
 
 import io
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -14,38 +19,49 @@ from PIL import Image
 
 from stylesdf_core.errors import InputError, OutputError
 
+#: Address space that a new lmdb reserves, bytes; doubled whenever it is full.
 _FIRST_MAP = 64 << 20
+#: Pictures written in one transaction.
 _BATCH = 64
 
 
 class LmdbImages:
-    """Pictures of one size in an lmdb data set.
+    """Pictures of one size in an lmdb data set, by number.
 
     Args:
         path: the lmdb's folder.
-        size: wanted; the smallest stored one that is at least as large is taken.
+        size: wanted edge, pixels; the smallest stored size from ``size`` on is read, else the
+            largest stored size.
 
     Raises:
-        InputError: it is no such data set, or only holds smaller pictures.
+        InputError: the folder holds no such data set, or a damaged one.
     """
 
     def __init__(self, path: Path, size: int) -> None:
-        self.path = path
-        try:
-            self._environment = lmdb.open(
-                str(path), readonly=True, lock=False, readahead=False, meminit=False
-            )
-        except lmdb.Error as error:
-            raise InputError(f"{path} cannot be read as an lmdb data set: {error}.") from error
-        sizes, length = self._look()
-        if not sizes or length < 1:
-            raise InputError(
-                f"{path} is no lmdb data set of images: it lacks the key 'length' or pictures "
-                "under '256-00000'; make one with `stylesdf-studio dataset pack`."
-            )
-        larger = [stored for stored in sizes if stored >= size]
-        #: Edge of the pictures that are read, pixels; smaller than wanted if all are.
-        self.size = min(larger) if larger else max(sizes)
+        with ExitStack() as failing:
+            try:
+                self._environment = lmdb.open(
+                    str(path), readonly=True, lock=False, readahead=False, meminit=False
+                )
+                failing.callback(self._environment.close)
+                _refuse_truncated(self._environment, path / "data.mdb")
+                sizes, length = _contents(self._environment)
+            except lmdb.Error as error:
+                raise InputError(f"{path} cannot be read as an lmdb data set: {error}.") from error
+            if not sizes or length < 1:
+                raise InputError(
+                    f"{path} is no lmdb data set of images: it lacks the key 'length' or pictures "
+                    "under '256-00000'; make one with `stylesdf-studio dataset pack`."
+                )
+            entries = self._environment.stat()["entries"]
+            if length > entries:
+                raise InputError(
+                    f"{path} is damaged: its key 'length' claims more pictures than there "
+                    f"are entries ({entries:,}); copy or pack it again."
+                )
+            failing.pop_all()
+        #: Edge of the pictures that are read, pixels.
+        self.size = min((stored for stored in sizes if stored >= size), default=max(sizes))
         self.names: Sequence[str] = [f"{self.size}-{index:05d}" for index in range(length)]
 
     def read(self, index: int) -> Image.Image:
@@ -63,20 +79,31 @@ class LmdbImages:
         """See :class:`~stylesdf_core.data.images.ImageSource`."""
         self._environment.close()
 
-    def _look(self) -> tuple[list[int], int]:
-        """Sizes that are there, and the number of pictures."""
-        sizes = []
-        with self._environment.begin() as transaction:
-            cursor = transaction.cursor()
-            found = cursor.first()
-            while found:
-                prefix = bytes(cursor.key()).split(b"-")[0]
-                if prefix.isdigit():
-                    sizes.append(int(prefix))
-                # '.' follows '-': on to the first key of the next size
-                found = cursor.set_range(prefix + b".")
-            stored = transaction.get(b"length") or b""
-        return sizes, int(stored) if stored.isdigit() else 0
+
+def _refuse_truncated(environment: lmdb.Environment, file: Path) -> None:
+    """Raise InputError if pages are missing: to touch a missing page would kill the process."""
+    expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    found = file.stat().st_size
+    if found < expected:
+        raise InputError(
+            f"{file} is truncated: it has {found:,} bytes of {expected:,}; copy or pack it again."
+        )
+
+
+def _contents(environment: lmdb.Environment) -> tuple[list[int], int]:
+    """The sizes that are stored, and the number of pictures (0 without a readable number)."""
+    sizes = []
+    with environment.begin() as transaction:
+        cursor = transaction.cursor()
+        found = cursor.first()
+        while found:
+            prefix = bytes(cursor.key()).split(b"-")[0]
+            if prefix.isdigit():
+                sizes.append(int(prefix))
+            # '.' follows '-': on to the first key of the next size
+            found = cursor.set_range(prefix + b".")
+        stored = bytes(transaction.get(b"length") or b"")
+    return sizes, int(stored) if stored.isdigit() and len(stored) < 1000 else 0
 
 
 class LmdbWriter:
@@ -134,20 +161,14 @@ class LmdbWriter:
             shutil.rmtree(self._partial, ignore_errors=True)
 
     def _flush(self) -> None:
-        while True:
-            try:
-                _put(self._environment, self._pending)
-            except lmdb.MapFullError:  # the map is address space, not disk: twice as much
-                self._map *= 2
-                self._environment.set_mapsize(self._map)
-            except lmdb.Error as error:
-                raise OutputError(f"Cannot write {self.path}: {error}.") from error
-            else:
-                self._pending.clear()
-                return
-
-
-def _put(environment: lmdb.Environment, items: Iterable[tuple[bytes, bytes]]) -> None:
-    with environment.begin(write=True) as transaction:
-        for key, value in items:
-            transaction.put(key, value)
+        try:
+            with self._environment.begin(write=True) as transaction:
+                for key, value in self._pending:
+                    transaction.put(key, value)
+        except lmdb.MapFullError:  # nothing was stored: again, with twice the address space
+            self._map *= 2
+            self._environment.set_mapsize(self._map)
+            self._flush()
+        except lmdb.Error as error:
+            raise OutputError(f"Cannot write {self.path}: {error}.") from error
+        self._pending.clear()
