@@ -14,7 +14,7 @@ import torch
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.image_metrics import psnr
-from stylesdf_core.heads.fit.data import HeadBank
+from stylesdf_core.heads.fit.bank import HeadBank
 from stylesdf_core.heads.fit.stage import run_fit
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.checkpoints import load_checkpoint

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from stylesdf_core.commands.train_stage import absolute_init
 from stylesdf_core.dataclass_json import to_json
@@ -14,22 +14,13 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation
 
 if TYPE_CHECKING:
-    from stylesdf_core.heads.fit.config import FitConfig, PhaseConfig
+    from stylesdf_core.heads.fit.config import FitConfig
     from stylesdf_core.training.loop import TrainingResult
     from stylesdf_core.training.run_dir import RunDir
 
-Phase = TypeVar("Phase", bound="PhaseConfig")
-
-#: Settings that no flag names: a run of an earlier version goes on with its own.
-_INHERITED = (
-    "points.heads", "points.near", "points.space", "points.learning_rate",
-    "render.heads", "render.rays", "render.learning_rate",
-    "refine.compared_at", "refine.detail_weight", "refine.eyes", "refine.sharpness",
-    "refine.ringing", "refine.learning_rate",
-)  # fmt: skip
 #: What may change when a fit is resumed: where it computes and what it finds, not what it does.
 _ADJUSTABLE = (
-    "threads", "device", "heads", "heads.facekit", "heads.surfaces", "heads.views", "heads.jobs",
+    "threads", "device", "heads.facekit", "heads.surfaces", "heads.views", "heads.jobs",
 )  # fmt: skip
 
 
@@ -139,9 +130,7 @@ class TrainFit:
         config = self.checked()
         run = RunDir(self.run_dir)
         data = json.loads(json.dumps(to_json(config)))
-        run.write_config(
-            data, _ADJUSTABLE, inherited=_INHERITED, until_saved=True, kind=type(config)
-        )
+        run.write_config(data, _ADJUSTABLE, until_saved=True, kind=type(config))
         return run
 
     def checked(self) -> FitConfig:
@@ -155,57 +144,33 @@ class TrainFit:
                 f"There is no face model {self.facekit}; give a clone of ICT-FaceKit or its .npz."
             )
         config = self.config()
-        if self.facekit is None and not Path(config.data).is_dir():
-            raise InputError(f"{config.data} holds no heads; give --facekit to prepare them.")
+        if self.facekit is None and not self.folder.is_dir():
+            raise InputError(f"{self.folder} holds no heads; give --facekit to prepare them.")
         return config
 
     def config(self) -> FitConfig:
         """The settings of the run, as its config.json will hold them."""
-        from stylesdf_core.heads.fit.config import (
-            DecoderConfig,
-            EndToEndConfig,
-            FitConfig,
-            HeadsConfig,
-            PointsConfig,
-            RefineConfig,
-            RenderConfig,
-        )
+        from stylesdf_core.heads.fit.config import FitConfig, HeadsConfig
 
-        if self.batch_factor < 1:
-            raise InputError(f"--batch-factor must be at least 1, not {self.batch_factor}.")
-        heads = None
-        if self.facekit is not None:
-            facekit = str(self.facekit.absolute())
-            heads = HeadsConfig(facekit, self.heads, self.views, self.jobs)
-
-        def scaled(phase: Phase, steps: int) -> Phase:
-            return replace(phase, steps=steps, heads=phase.heads * self.batch_factor)
-
+        default = FitConfig()
+        facekit = None if self.facekit is None else str(self.facekit.absolute())
         return FitConfig(
             data=str(self.folder.absolute()),
-            heads=heads,
-            width=self.width,
-            depth=self.depth,
-            output_size=self.output_size,
-            samples=self.samples,
-            init=absolute_init(self.init),
-            points=scaled(PointsConfig(guide=1.0), self.points_steps),
-            render=scaled(RenderConfig(interest=0.5), self.render_steps),
-            decoder=scaled(DecoderConfig(), self.decoder_steps),
-            end_to_end=scaled(EndToEndConfig(), self.end_to_end_steps),
-            refine=scaled(
-                RefineConfig(
-                    adversarial=self.adversarial,
-                    compared_at=1,
-                    detail_weight=1.0,
-                    eyes=0.25,
-                    sharpness=2.0,
-                    ringing=3.0,
-                    noise=False,
-                    learning_rate=2e-3,
-                ),
-                self.refine_steps,
+            heads=HeadsConfig(facekit, self.heads, self.views, self.jobs),
+            generator=replace(
+                default.generator,
+                width=self.width,
+                depth=self.depth,
+                output_size=self.output_size,
+                samples=self.samples,
             ),
+            init=absolute_init(self.init),
+            batch_factor=self.batch_factor,
+            points=replace(default.points, steps=self.points_steps),
+            render=replace(default.render, steps=self.render_steps),
+            decoder=replace(default.decoder, steps=self.decoder_steps),
+            end_to_end=replace(default.end_to_end, steps=self.end_to_end_steps),
+            refine=replace(default.refine, steps=self.refine_steps, adversarial=self.adversarial),
             compiled=self.compiled,
             seed=self.seed,
             threads=self.threads,

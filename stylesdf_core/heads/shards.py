@@ -1,7 +1,7 @@
 """Shard files: what a fit learns from, a hundred heads in each, resumable.
 
 Supervision (:mod:`stylesdf_core.heads.supervision`) and rendered views
-(:mod:`stylesdf_core.heads.fit.view_cache`) are made head by head, stacked, and written here as
+(:mod:`stylesdf_core.heads.fit.views`) are made head by head, stacked, and written here as
 ``shard-00000.npz``, ``shard-00001.npz`` …; the fit reads the shards while it trains.
 """
 

@@ -18,7 +18,7 @@ from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stages import TrainJoint
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.heads import supervision
-from stylesdf_core.heads.fit import view_cache
+from stylesdf_core.heads.fit import views as view_shards
 from stylesdf_core.model.model import load_model
 from stylesdf_core.progress import Operation, Progress, drain
 from tests.models import save_tiny
@@ -187,7 +187,7 @@ def test_from_the_face_model_to_a_measured_card(
     pytest.importorskip("cv2")
     # Supervision of 20 heads, not of a hundred.
     monkeypatch.setattr(supervision, "build_cache", partial(supervision.build_cache, shard_size=20))
-    monkeypatch.setattr(view_cache, "SHARD_SIZE", 20)
+    monkeypatch.setattr(view_shards, "SHARD_SIZE", 20)
     out = tmp_path / "recipe"
     request = RecipeHeads(
         facekit=facekit_path, out=out, end_to_end_steps=1, jobs=1, threads=2, device="cpu"

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.heads import renderer as renderer_module
 from stylesdf_core.heads.anatomy import FACE, HAIR, SCLERA
-from stylesdf_core.heads.fit.data import EYE_RADIUS
+from stylesdf_core.heads.fit.bank import EYE_RADIUS
 from stylesdf_core.heads.latent import ATTRIBUTES, LATENT_DIM, dataset_latent, dimension
 from stylesdf_core.heads.renderer import BACKGROUND, HeadRenderer
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera

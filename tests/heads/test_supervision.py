@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.anatomy import FACE, SCLERA
-from stylesdf_core.heads.fit import view_cache
+from stylesdf_core.heads.fit import views as view_shards
 from stylesdf_core.heads.latent import dataset_latent
 from stylesdf_core.heads.renderer import HeadRenderer
 from stylesdf_core.heads.shards import read_shard, shard_path, write_shard
@@ -134,10 +134,10 @@ def test_a_damaged_shard_is_refused_by_name(tmp_path: Path) -> None:
 def test_views_say_how_much_of_each_pixel_is_covered(
     renderer: HeadRenderer, facekit_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(view_cache, "SHARD_SIZE", 2)
+    monkeypatch.setattr(view_shards, "SHARD_SIZE", 2)
     for size in (64, 128):
         out = tmp_path / str(size)
-        drain(view_cache.build_views(facekit_path, out, count=2, seed=3, size=size))
+        drain(view_shards.build_views(facekit_path, out, count=2, seed=3, size=size))
         shard = read_shard(shard_path(out, 0))
         assert shard["images"].shape == (2, size, size, 3)
         camera = OrbitCamera(float(shard["azimuth"][1]), float(shard["elevation"][1]))
@@ -145,4 +145,4 @@ def test_views_say_how_much_of_each_pixel_is_covered(
         share = mask.reshape(64, 4, 64, 4).mean(axis=(1, 3))
         np.testing.assert_allclose(shard["covered"][1] / 255.0, share, atol=1e-2)
     with pytest.raises(InputError, match="multiple of 64"):
-        drain(view_cache.build_views(facekit_path, tmp_path / "96", count=2, seed=3, size=96))
+        drain(view_shards.build_views(facekit_path, tmp_path / "96", count=2, seed=3, size=96))

@@ -12,6 +12,7 @@ import pytest
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig
+from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import summary, summary_or_failure
@@ -81,10 +82,10 @@ def test_a_killed_run_says_so(run: RunDir) -> None:
 
 def test_supervised_fits_are_runs_too(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
-    config = FitConfig(data="heads", output_size=64)
+    config = FitConfig(generator=GeneratorConfig(output_size=64))
     run.write_config(to_json(config))
     shown = summary(run)
-    assert (shown.stage, shown.total) == ("fit", 45_000 + 6_000 + 1), "no decoder to train"
+    assert (shown.stage, shown.total) == ("fit", 30_000 + 5_000 + 1), "no decoder to train"
     run.write_config(to_json(replace(config, keep=4)), ("keep",))
     with pytest.raises(InputError, match=r"no config\.json"):
         summary(RunDir(tmp_path / "nowhere"))

@@ -1,6 +1,6 @@
-"""StyleGAN2's discriminator as the fit's phases use it: it judges windows of the decoded images.
+"""StyleGAN2's discriminator, which judges windows of the images that the fit decodes.
 
-Non-saturating logistic loss and R1, lazily (paper, Sec. 4.2; Karras et al. 2020).
+Non-saturating logistic loss and lazy R1 (paper, Sec. 4.2; Karras et al. 2020).
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from torch.optim import Adam
 from stylesdf_core.heads.fit.config import AdversarialConfig, FitConfig
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator
 from stylesdf_core.training.losses import discriminator_loss, generator_loss, gradient_penalty
+from stylesdf_core.training.seeds import seeded_weights
 
 
 class Adversary:
     """A discriminator with its optimizer.
 
-    R1 is in full precision, whatever the run's is.
+    R1 is computed in full precision, whatever the run's precision is.
 
     Args:
-        settings: the phase's, of the run ``config``.
+        config: of the run.
+        settings: of the phase.
     """
 
     def __init__(
@@ -28,9 +30,9 @@ class Adversary:
     ) -> None:
         self.settings = settings
         self._mixed = config.precision == "bfloat16"
-        edge = settings.crop * (config.output_size // config.thumb_size)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
+        generator = config.generator
+        edge = settings.crop * (generator.output_size // generator.thumb_size)
+        with seeded_weights(config.seed):
             self.discriminator = StyleDiscriminator(edge, widest=settings.widest).to(device)
         lazy = settings.r1_every / (settings.r1_every + 1)
         rate = lazy * settings.discriminator_rate
@@ -45,7 +47,7 @@ class Adversary:
         return loss
 
     def train(self, fake: Tensor, real: Tensor, index: int) -> dict[str, Tensor]:
-        """Step ``index`` of the discriminator; returns what it saw, by name.
+        """Step ``index`` of the discriminator; returns its loss and mean scores by name.
 
         Args:
             fake, real: (B, 3, S, S) in [−1, 1].

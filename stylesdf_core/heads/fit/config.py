@@ -1,310 +1,302 @@
-"""Settings of the supervised fit; they are a run folder's config.json."""
+"""Settings of the supervised fit to synthetic heads (``train fit``).
+
+One dataclass is the command's flags, the window's form and a run folder's config.json; its
+defaults are what the shipped model is trained with.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
 from stylesdf_core.errors import InputError
+from stylesdf_core.heads.latent import LATENT_DIM
 from stylesdf_core.model.config import GeneratorConfig
 
 
 @dataclass(frozen=True)
-class PhaseConfig:
-    """What all phases have.
+class HeadsConfig:
+    """Heads that are rendered before the first phase, as far as the data folder lacks them."""
 
-    Attributes:
-        steps: optimizer steps; 0 leaves the phase out.
-        heads: latents a step.
-    """
+    facekit: str | None = None
+    """Face model to make heads from: a clone of ICT-FaceKit, or an .npz of it. Without a face
+    model nothing is rendered: all heads must be in the data folder."""
+
+    surfaces: int = 12_000
+    """Heads whose surfaces are sampled, rounded up to hundreds."""
+
+    views: int = 8_000
+    """Heads of which a picture is rendered, rounded up to hundreds."""
+
+    jobs: int | None = None
+    """Processes that render heads; without it, one for each processor core."""
+
+
+@dataclass(frozen=True)
+class PhaseConfig:
+    """Settings that all phases have."""
 
     steps: int = 0
+    """Optimizer steps; 0 leaves the phase out."""
+
     heads: int = 8
+    """Heads a step, to be multiplied by the batch factor."""
 
 
 @dataclass(frozen=True)
 class PointsConfig(PhaseConfig):
-    """First phase: the mesh itself supervises the field, nothing is rendered.
+    """First phase: points of the heads' meshes supervise the field; nothing is rendered.
 
-    Many heads a step and few points of each: what a field has least of is heads.
-
-    Attributes:
-        near: points a head and step near its surface.
-        space: points a head and step in the rest of the volume.
-        learning_rate: Adam's, at its height; mapping and modulation take half of it. With guides,
-            losses doubled within a few steps at 3.5e-4 and at 4e-4, and took minutes to recover.
-        guide: weight of what hidden layers are asked for on the way, in this phase and wherever
-            points are held, see :mod:`stylesdf_core.heads.fit.guides`; with any, colours count
-            more on eyes and mouth. None in runs that do not say.
+    A step takes few points of many heads, because heads are what a field has seen least of.
     """
 
-    steps: int = 45_000
+    steps: int = 30_000
     heads: int = 128
-    near: int = 80
-    space: int = 24
-    learning_rate: float = 3e-4
-    guide: float = 0.0
 
-    def __post_init__(self) -> None:
-        if self.guide < 0.0:
-            raise InputError(f"points.guide must be at least 0, not {self.guide}.")
+    near: int = 80
+    """Points of a head and step near its surface."""
+
+    space: int = 24
+    """Points of a head and step in the rest of the volume."""
+
+    learning_rate: float = 3e-4
+    """Adam's learning rate at its height; mapping and modulation take half of it. With deep
+    supervision, losses doubled within a few steps at 3.5e-4 and took minutes to recover."""
+
+    deep_supervision: float = 1.0
+    """Weight of the losses on hidden layers, in this phase and wherever later phases hold points.
+    With any, colours count more on eyes and mouth."""
 
 
 @dataclass(frozen=True)
 class RenderConfig(PhaseConfig):
-    """Second phase: volume renders against rendered truth calibrate β and the sampled field.
+    """Second phase: volume renders against rendered truth calibrate β and the sampled field."""
 
-    Attributes:
-        rays: rays of each head's view and step.
-        interest: share of the rays that go where there is most to see, as end-to-end's windows do;
-            none in runs that do not say.
-        learning_rate: as in :class:`PointsConfig`.
-    """
-
-    steps: int = 6_000
+    steps: int = 5_000
     heads: int = 24
-    rays: int = 96
-    interest: float = 0.0
-    learning_rate: float = 2e-4
 
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.interest <= 1.0:
-            raise InputError(f"render.interest must lie in [0, 1], not {self.interest}.")
+    rays: int = 96
+    """Rays of each head's view and step."""
+
+    interest: float = 0.5
+    """Share of the rays, 0 to 1, that are drawn where the truth is rich in detail; the others
+    are drawn anywhere."""
+
+    learning_rate: float = 2e-4
+    """Adam's learning rate at its height; mapping and modulation take half of it."""
 
 
 @dataclass(frozen=True)
 class DecoderConfig(PhaseConfig):
-    """Third phase: geometry frozen, decoder and shading learn the full-size image.
-
-    Attributes:
-        crop: edge of the training crops, pixels of the feature map.
-        learning_rate: Adam's, of the decoder; the shading takes a tenth.
-        sharpness: weight of the local sharpness term.
-    """
+    """Third phase: geometry frozen, decoder and shading learn the full-size image."""
 
     steps: int = 4_000
-    heads: int = 8
     crop: int = 32
+    """Edge of the training crops, pixels of the feature map."""
+
     learning_rate: float = 2e-3
+    """Adam's learning rate of the decoder; the field's shading takes a tenth of it."""
+
     sharpness: float = 1.0
+    """Weight of the local sharpness term."""
 
 
 @dataclass(frozen=True)
 class AdversarialConfig(PhaseConfig):
-    """What phases with StyleGAN2's discriminator have in common.
-
-    Attributes:
-        phase: name in a run's config.
-        crop: edge of what the discriminator judges, pixels of the feature map; a power of two.
-        detail: how much likelier a window is, or a pixel counts, where the truth is rich in detail.
-        sharpness: weight of the local sharpness term.
-        ringing: weight of what forbids seams along outlines; none in runs that do not say.
-        adversarial: weight of the non-saturating term; 0 for none.
-        discriminator_rate: Adam's, of the discriminator, before the correction for lazy R1.
-        r1: γ of γ/2·‖∇D‖², every ``r1_every`` steps, weighted by as many.
-        widest: most channels of the discriminator.
-    """
-
-    phase: ClassVar[str]
+    """Settings of the phases that train StyleGAN2's discriminator beside the decoder."""
 
     crop: int = 16
-    detail: float = 3.0
-    sharpness: float = 0.5
-    ringing: float = 0.0
-    adversarial: float = 0.1
-    discriminator_rate: float = 1e-3
-    r1: float = 1.0
-    r1_every: int = 16
-    widest: int = 64
+    """Edge of the windows that are compared and judged, pixels of the feature map; a power of
+    two from 4 on; the thumb size takes whole images. A window is rendered with a margin."""
 
-    def __post_init__(self) -> None:
-        phase = self.phase
-        if self.crop < 4 or self.crop & (self.crop - 1):
-            raise InputError(f"{phase}.crop must be a power of two from 4 on, not {self.crop}.")
-        if self.r1_every < 1:
-            raise InputError(f"{phase}.r1_every must be at least 1, not {self.r1_every}.")
+    detail: float = 3.0
+    """How much likelier a window is, and a pixel counts, where the truth is rich in detail."""
+
+    sharpness: float = 2.0
+    """Weight of the local sharpness term."""
+
+    ringing: float = 3.0
+    """Weight of the term that forbids seams along outlines."""
+
+    adversarial: float = 0.1
+    """Weight of the non-saturating adversarial term; 0 for no discriminator."""
+
+    discriminator_rate: float = 1e-3
+    """Adam's learning rate of the discriminator, before the correction for lazy R1."""
+
+    r1: float = 1.0
+    """Weight γ of the R1 penalty γ/2·‖∇D‖²."""
+
+    r1_every: int = 16
+    """Steps between R1 penalties, each weighted by as many."""
+
+    widest: int = 64
+    """Most channels of a layer of the discriminator."""
 
 
 @dataclass(frozen=True)
 class EndToEndConfig(AdversarialConfig):
-    """Fourth phase: mapping, field and decoder together; wants the batches of a GPU.
+    """Fourth phase, left out by default: mapping, field and decoder together, for a GPU.
 
-    On a GPU 16 whole images a step made a good field better at this rate; on a CPU eight windows of
-    16² made it worse, at a sixth of the rate too. Eight times ``heads`` are the former's pixels.
-
-    Attributes:
-        steps: none in runs that do not say.
-        heads: views a step; points of eight times as many heads come with them.
-        crop: edge of what is compared and judged of each image, ``thumb_size`` for all of it; it
-            is rendered with a margin.
-        learning_rate: Adam's, of the field; mapping and modulation take half of it.
-        decoder_rate: Adam's, of the decoder.
-        clip: largest norm of the field's gradient.
+    On a GPU 16 whole images a step made a good field better at this rate. On a CPU eight windows
+    of 16² made it worse, at a sixth of the rate too.
     """
 
-    phase: ClassVar[str] = "end_to_end"
-
     crop: int = 32
-    widest: int = 128
-    sharpness: float = 2.0
-    ringing: float = 3.0
     discriminator_rate: float = 2e-3
+    widest: int = 128
+
     learning_rate: float = 3e-4
+    """Adam's learning rate of the field at its height; mapping and modulation take half of it."""
+
     decoder_rate: float = 2e-3
+    """Adam's learning rate of the decoder."""
+
     clip: float = 0.5
+    """Largest norm of the field's gradient."""
 
 
 @dataclass(frozen=True)
 class RefineConfig(AdversarialConfig):
-    """Last phase: renderer frozen, the decoder alone, against truth and StyleGAN2's discriminator.
+    """Last phase: renderer frozen, the decoder alone, against truth and discriminator.
 
-    Attributes:
-        learning_rate: Adam's, of the decoder.
-        compared_at: truth and images are compared this many times smaller: where the field is a
-            pixel or two off, what is compared any finer comes out blurred. One that knows the place
-            to a pixel (48 samples, guides) is compared at full size.
-        detail_weight: weight of plain differences, counted where the truth is rich in detail; none
-            in runs that do not say.
-        eyes: weight of what is on eyeballs: plain differences, and that there is a catchlight and a
-            pupil at all; none in runs that do not say.
-        cache_gb: memory for feature maps, gigabytes; what does not fit is rendered again.
-        noise: whether the decoder goes on adding noise, as it does in runs that do not say. It is
-            an easy way to look sharp, but it sticks to the screen while the head turns: more than
-            half of the shipped model's flicker was noise.
+    The decoder's noise is switched off: noise sticks to the screen while the head turns.
     """
-
-    phase: ClassVar[str] = "refine"
 
     steps: int = 10_000
-    noise: bool = True
-    learning_rate: float = 1e-3
-    compared_at: int = 2
-    detail_weight: float = 0.0
-    eyes: float = 0.0
+    learning_rate: float = 2e-3
+    """Adam's learning rate of the decoder."""
+
+    compared_at: int = 1
+    """How many times smaller truth and image are compared. 2 suits a field whose outlines are a
+    pixel or two off, because there full-size differences ask for blur."""
+
+    detail_weight: float = 1.0
+    """Weight of plain differences, counted where the truth is rich in detail."""
+
+    eyes: float = 0.25
+    """Weight of eyeballs: of plain differences there, and of catchlights and pupils."""
+
     cache_gb: float = 8.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.compared_at < 1:
-            raise InputError(f"refine.compared_at must be at least 1, not {self.compared_at}.")
-        if self.eyes < 0.0:
-            raise InputError(f"refine.eyes must be at least 0, not {self.eyes}.")
-
-
-@dataclass(frozen=True)
-class HeadsConfig:
-    """Heads that are prepared before the first phase, as far as the data folder lacks them.
-
-    Attributes:
-        facekit: face model to make them from: a clone of ICT-FaceKit, or an .npz of it.
-        surfaces, views: how many there shall be of each, rounded up to hundreds.
-        jobs: processes that make them; None for one a processor core.
-    """
-
-    facekit: str
-    surfaces: int = 12_000
-    views: int = 8_000
-    jobs: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("surfaces", "views", "jobs"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"heads.{name} must be at least 1, not {value}.")
+    """Most memory for feature maps, gigabytes, and never more than half of what is free; a map
+    that does not fit is rendered again whenever it is needed."""
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """A supervised fit to synthetic heads.
+    """A supervised fit of a generator to synthetic heads."""
 
-    Attributes:
-        data: folder of the heads' supervision (see :mod:`stylesdf_core.heads.supervision`).
-        heads: what to prepare there first; None where all of it is there.
-        width, depth: of the field.
-        thumb_size, output_size, channel_multiplier: see :class:`GeneratorConfig`.
-        samples: points per ray, the paper's 24 in runs that do not say. A ray shows the colour of
-            its first sample inside the head, up to a whole spacing behind the surface: 14 mm with
-            24, which is more than an iris.
-        init: weights, model name or run to continue from; None for fresh ones.
-        points, render, decoder, end_to_end, refine: the phases, in this order.
-        precision: of matrix products and convolutions during training.
-        compiled: fuse the field's pointwise operations (torch.compile; needs a C++ compiler).
-        ema: decay of the averaged weights, a step.
-        seed: of weights and batches.
-        threads: CPU threads.
-        device: cpu or cuda; auto for CUDA where there is any.
-        checkpoint_every, evaluate_every, record_every: steps.
-        keep: checkpoints kept.
-    """
-
-    data: str
     stage: Literal["fit"] = "fit"
-    heads: HeadsConfig | None = None
-    width: int = 128
-    depth: int = 6
-    thumb_size: int = 64
-    output_size: int = 256
-    channel_multiplier: int = 1
-    samples: int = 24
+
+    data: str | None = None
+    """Folder of prepared heads, filled up when a face model is given; without it, the folder
+    `heads` of the run."""
+
+    heads: HeadsConfig = field(default_factory=HeadsConfig)
+
     init: str | None = None
+    """Weights, model name or run to continue from; all steps below then start from these."""
+
+    batch_factor: int = 1
+    """How many times more heads a step than a CPU can afford; 8 on a GPU."""
+
     points: PointsConfig = field(default_factory=PointsConfig)
+
     render: RenderConfig = field(default_factory=RenderConfig)
+
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+
     end_to_end: EndToEndConfig = field(default_factory=EndToEndConfig)
+
     refine: RefineConfig = field(default_factory=RefineConfig)
+
+    generator: GeneratorConfig = field(
+        # A ray shows the colour of its first sample inside the head, up to a whole spacing behind
+        # the surface: 14 mm with the paper's 24 samples, which is more than an iris.
+        default_factory=lambda: GeneratorConfig(
+            width=128, depth=6, output_size=256, channel_multiplier=1, samples=48
+        )
+    )
+
     precision: Literal["float32", "bfloat16"] = "bfloat16"
+    """Of matrix products and convolutions in training."""
+
     compiled: bool = False
+    """Fuse the field's pointwise operations with torch.compile; needs a C++ compiler."""
+
     ema: float = 0.999
+    """Decay of the averaged weights, a step."""
+
     seed: int = 0
+    """Of heads, initial weights and batches."""
+
     threads: int = 2
+    """CPU threads."""
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes CUDA where there is any."""
+
     checkpoint_every: int = 2_000
+    """Steps between checkpoints."""
+
     evaluate_every: int = 2_000
+    """Steps between measurements and sample grids of held-out heads."""
+
     record_every: int = 50
+    """Steps between records of the losses."""
+
     keep: int = 3
+    """Newest checkpoints kept."""
 
     def __post_init__(self) -> None:
-        for name in ("threads", "checkpoint_every", "evaluate_every", "record_every", "keep"):
-            if getattr(self, name) < 1:
-                raise InputError(f"Fit config: {name} must be at least 1.")
-        phases = (self.points, self.render, self.decoder, self.end_to_end, self.refine)
-        if sum(phase.steps for phase in phases) < 1:
-            raise InputError("Fit config: all phases have 0 steps; there is nothing to do.")
-        if not 8 <= self.samples <= 128:
-            raise InputError(f"Fit config: samples must lie between 8 and 128, not {self.samples}.")
-        self.generator(z_dim=1)  # refuses impossible sizes before any work is done
-        if not 0.0 <= self.ema < 1.0:
-            raise InputError(f"Fit config: ema must lie in [0, 1), not {self.ema}.")
-        if not 4 <= self.decoder.crop <= self.thumb_size:
-            raise InputError("Fit config: decoder.crop must lie between 4 and thumb_size.")
-        for name in ("end_to_end", "refine"):
-            phase = getattr(self, name)
-            if phase.steps and phase.crop > self.thumb_size:
-                raise InputError(f"Fit config: {name}.crop must not exceed thumb_size.")
-
-    def generator(self, z_dim: int) -> GeneratorConfig:
-        """The architecture to train."""
-        return GeneratorConfig(
-            z_dim=z_dim,
-            width=self.width,
-            depth=self.depth,
-            thumb_size=self.thumb_size,
-            output_size=self.output_size,
-            channel_multiplier=self.channel_multiplier,
-            samples=self.samples,
-        )
+        counts = ("batch_factor", "threads", "checkpoint_every", "evaluate_every", "record_every")
+        for name in (*counts, "keep"):
+            _check(name, getattr(self, name), 1)
+        heads, generator = self.heads, self.generator
+        _check("heads.surfaces", heads.surfaces, 1)
+        _check("heads.views", heads.views, 1)
+        _check("heads.jobs", 1 if heads.jobs is None else heads.jobs, 1)
+        _check("points.deep_supervision", self.points.deep_supervision, 0)
+        _check("render.interest", self.render.interest, 0, 1)
+        _check("decoder.crop", self.decoder.crop, 4, generator.thumb_size)
+        for name, phase in (("end_to_end", self.end_to_end), ("refine", self.refine)):
+            if phase.steps:
+                _check(f"{name}.crop", phase.crop, 4, generator.thumb_size)
+                _check(f"{name}.r1_every", phase.r1_every, 1)
+                if phase.crop & (phase.crop - 1):
+                    raise InputError(f"{name}.crop must be a power of two, not {phase.crop}.")
+        _check("refine.compared_at", self.refine.compared_at, 1)
+        _check("refine.eyes", self.refine.eyes, 0)
+        _check("generator.samples", generator.samples, 8, 128)
+        _check("generator.z_dim", generator.z_dim, LATENT_DIM, LATENT_DIM)
+        _check("ema", self.ema, 0, 0.999999)
+        if generator.field != "sdf":
+            raise InputError("generator.field must be sdf: the heads have signed distances.")
+        if sum(self.phase_steps().values()) < 1:
+            raise InputError("All phases have 0 steps; there is nothing to train.")
 
     def phase_steps(self) -> dict[str, int]:
-        """Steps of every phase by its name, in their order; 0 for those that are left out."""
-        decodes = self.output_size > self.thumb_size
-        whole = self.end_to_end.steps if decodes else 0
-        # What follows a field's training shows renders: density is made to suit them first.
-        field = self.render.steps or (self.points.steps if whole else 0)
+        """Steps of every phase by its name, in order; 0 for phases that are left out.
+
+        Density is searched (one step) after the field was trained for renders, or for the
+        end-to-end phase.
+        """
+        decodes = self.generator.has_decoder
+        end_to_end = self.end_to_end.steps if decodes else 0
+        field_steps = self.render.steps or (self.points.steps if end_to_end else 0)
         return {
             "points": self.points.steps,
             "render": self.render.steps,
-            "density": min(1, field),
+            "density": min(1, field_steps),
             "decoder": self.decoder.steps if decodes else 0,
-            "end-to-end": whole,
+            "end-to-end": end_to_end,
             "refine": self.refine.steps if decodes else 0,
         }
+
+
+def _check(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Refuse a setting outside [low, high]."""
+    if not low <= value <= high:
+        within = f"lie in [{low}, {high}]" if high < math.inf else f"be at least {low}"
+        raise InputError(f"{name} must {within}, not {value}.")

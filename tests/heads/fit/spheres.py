@@ -17,6 +17,7 @@ from stylesdf_core.heads.fit.config import (
 )
 from stylesdf_core.heads.latent import LATENT_DIM
 from stylesdf_core.heads.supervision import POINT_STEP
+from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 
 HEADS, SURFACE, FREE, SIZE = 20, 64, 64, 16
@@ -64,12 +65,10 @@ def tiny_fit(data: Path) -> FitConfig:
     """Two steps of each phase on a network of no account."""
     return FitConfig(
         data=str(data),
-        width=16,
-        depth=2,
-        thumb_size=8,
-        output_size=16,
-        samples=12,
-        points=PointsConfig(steps=2, heads=2, near=16, space=8, guide=1.0),
+        generator=GeneratorConfig(
+            width=16, depth=2, thumb_size=8, output_size=16, channel_multiplier=1, samples=12
+        ),
+        points=PointsConfig(steps=2, heads=2, near=16, space=8),
         render=RenderConfig(steps=2, heads=2, rays=8),
         decoder=DecoderConfig(steps=2, heads=2, crop=6),
         end_to_end=EndToEndConfig(steps=2, heads=2, crop=4, r1_every=2, widest=8),

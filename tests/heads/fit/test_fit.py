@@ -12,19 +12,19 @@ from stylesdf_core.commands.train_process import main
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError, StyleSDFError, TrainingError
 from stylesdf_core.heads import supervision
-from stylesdf_core.heads.fit import points as fit_points
 from stylesdf_core.heads.fit import supervision as fit_supervision
+from stylesdf_core.heads.fit.bank import USED_LATENTS, HeadBank, PointBatch, ViewBatch
 from stylesdf_core.heads.fit.config import FitConfig, HeadsConfig, PointsConfig
-from stylesdf_core.heads.fit.data import USED_LATENTS
 from stylesdf_core.heads.fit.fast_field import FastField
-from stylesdf_core.heads.fit.init import initial_generator
-from stylesdf_core.heads.fit.stage import run_fit
+from stylesdf_core.heads.fit.field_phases import PointsPhase
+from stylesdf_core.heads.fit.initial import initial_generator
+from stylesdf_core.heads.fit.stage import PHASES, run_fit
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.progress import Progress, drain
 from stylesdf_core.rendering.rays import cam2world
-from stylesdf_core.training.loop import TrainingResult, rate_factor
+from stylesdf_core.training.loop import Models, TrainingResult, rate_factor
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import summary
 
@@ -39,6 +39,10 @@ def weights(run: RunDir) -> dict[str, torch.Tensor]:
     file = run.latest("ema")
     assert file is not None
     return load_checkpoint(file).generator.state_dict()
+
+
+def with_generator(config: FitConfig, init: Path | None, **changes: int) -> FitConfig:
+    return replace(config, init=str(init), generator=replace(config.generator, **changes))
 
 
 def test_config_round_trips(tiny: FitConfig) -> None:
@@ -91,6 +95,36 @@ def test_killed_run_loses_only_what_follows_the_checkpoint(tmp_path: Path, tiny:
     assert steps == list(range(1, 12)), "nothing recorded twice"
 
 
+class CountingBank(HeadBank):
+    """Notes how many heads each batch has, but for those that begin a phase."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.counts: list[int] = []
+
+    def views(self, random: torch.Generator, heads: int) -> ViewBatch:
+        self.counts.append(heads)
+        return super().views(random, heads)
+
+    def points(self, random: torch.Generator, heads: int, near: int, space: int) -> PointBatch:
+        if heads != fit_supervision.KNOWN_HEADS:
+            self.counts.append(heads)
+        return super().points(random, heads, near, space)
+
+
+@pytest.mark.parametrize("name", ["points", "render", "decoder", "end-to-end", "refine"])
+def test_a_batch_factor_multiplies_the_heads_of_a_step(tiny: FitConfig, name: str) -> None:
+    counts = []
+    for factor in (1, 3):
+        config = replace(tiny, batch_factor=factor)
+        bank = CountingBank(Path(str(tiny.data)))
+        models = Models.of(initial_generator(config.generator, USED_LATENTS, 0))
+        PHASES[name](models, bank, config).step(0)
+        counts.append(bank.counts)
+    assert counts[0]
+    assert counts[1] == [3 * heads for heads in counts[0]]
+
+
 def test_divergence_is_said_and_not_saved(
     tmp_path: Path, tiny: FitConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,15 +142,17 @@ def test_divergence_is_said_and_not_saved(
 def test_points_teach_distance_and_colour(
     tmp_path: Path, tiny: FitConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit_points, "WARMUP", 10)
+    monkeypatch.setattr(PointsPhase, "warmup", 10)
     config = replace(
         tiny,
-        points=PointsConfig(steps=150, heads=4, near=32, space=24, learning_rate=2e-3),
+        points=PointsConfig(
+            steps=150, heads=4, near=32, space=24, learning_rate=2e-3, deep_supervision=0.0
+        ),
         render=replace(tiny.render, steps=0),
         decoder=replace(tiny.decoder, steps=0),
         end_to_end=replace(tiny.end_to_end, steps=0),
         refine=replace(tiny.refine, steps=0),
-        output_size=tiny.thumb_size,
+        generator=replace(tiny.generator, output_size=tiny.generator.thumb_size),
         checkpoint_every=1000,
         evaluate_every=1000,
         ema=0.9,
@@ -172,7 +208,7 @@ def test_fast_field_is_the_field() -> None:
 
 
 def test_render_rays_agrees_with_the_plain_render() -> None:
-    from stylesdf_core.heads.fit.render import render_rays
+    from stylesdf_core.heads.fit.fast_field import flat, render_rays
     from stylesdf_core.model.config import GeneratorConfig
     from stylesdf_core.rendering.rays import make_rays
 
@@ -184,10 +220,9 @@ def test_render_rays_agrees_with_the_plain_render() -> None:
         w = generator.mapping(torch.randn(1, 256))
         camera = cam2world(torch.tensor([0.3]), torch.tensor([0.1]))
         plain = generator.volume_render(w, camera, 38.06, RenderOptions())
-        rays = make_rays(camera, 38.06, 8)
-        flat = [x.flatten(1, 2) for x in (rays.origins, rays.directions, rays.viewdirs)]
+        rays = flat(make_rays(camera, 38.06, 8))
         field = FastField(generator.field, torch.float32, compiled=False)
-        render = render_rays(field, generator, w, *flat)
+        render = render_rays(field, generator, w, rays)
     mask = 1.0 - render.coverage.view(1, 1, 8, 8)
     torch.testing.assert_close(mask, plain.mask, atol=1e-4, rtol=0.0)
     rgb = render.rgb.view(1, 8, 8, 3).movedim(-1, 1) * 2.0 - 1.0
@@ -219,7 +254,7 @@ def test_continuing_from_other_weights_needs_the_same_architecture(
     first = start(tmp_path / "first", tiny)
     drain(run_fit(first))
     init = first.latest("ema")
-    second = start(tmp_path / "second", replace(tiny, init=str(init), width=8))
+    second = start(tmp_path / "second", with_generator(tiny, init, width=8))
     with pytest.raises(InputError, match="another architecture"):
         drain(run_fit(second))
     decoding = replace(
@@ -228,10 +263,10 @@ def test_continuing_from_other_weights_needs_the_same_architecture(
         points=replace(tiny.points, steps=0),
         render=replace(tiny.render, steps=0),
     )
-    other = start(tmp_path / "other", replace(decoding, samples=24))
+    other = start(tmp_path / "other", with_generator(decoding, init, samples=24))
     with pytest.raises(InputError, match=r"renders 12 samples a ray.*set samples to 12"):
         drain(run_fit(other))
-    trained = start(tmp_path / "trained", replace(tiny, init=str(init), samples=24))
+    trained = start(tmp_path / "trained", with_generator(tiny, init, samples=24))
     next(run_fit(trained))
     third = start(tmp_path / "third", replace(tiny, init=str(init)))
     operation = run_fit(third)
@@ -272,6 +307,8 @@ def test_preparing_can_be_stopped_and_comes_after_a_look_at_the_weights(
     (tmp_path / "old" / "surface").mkdir(parents=True)
     np.savez(tmp_path / "old" / "surface" / "shard-00000.npz", **arrays)
     old = start(tmp_path / "run2", replace(tiny, heads=heads, data=str(tmp_path / "old")))
-    with pytest.raises(InputError, match="heads of an earlier version"):
+    with pytest.raises(
+        InputError, match=r"shard-00000\.npz lacks rest, since another version wrote it; delete it"
+    ):
         drain(run_fit(old))
     assert len(prepared) == 1, "nothing was prepared in vain"

@@ -10,18 +10,18 @@ import torch
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.adversary import Adversary
+from stylesdf_core.heads.fit.bank import USED_LATENTS, HeadBank
 from stylesdf_core.heads.fit.config import EndToEndConfig, FitConfig
-from stylesdf_core.heads.fit.crops import Crop, cut, cut_rays, windows_on
-from stylesdf_core.heads.fit.data import USED_LATENTS, HeadBank
-from stylesdf_core.heads.fit.end_to_end import EndToEndPhase
-from stylesdf_core.heads.fit.init import initial_generator
+from stylesdf_core.heads.fit.decoder_phases import EndToEndPhase
+from stylesdf_core.heads.fit.initial import initial_generator
+from stylesdf_core.heads.fit.windows import Crop, cut, cut_rays, windows_on
 from stylesdf_core.rendering.rays import make_rays
 from stylesdf_core.training.loop import Models
 
 
 def phase_of(config: FitConfig, **changes: float) -> EndToEndPhase:
     settings = replace(config.end_to_end, steps=60, heads=4, crop=8, **changes)
-    generator = initial_generator(config.generator(256), USED_LATENTS, 0)
+    generator = initial_generator(config.generator, USED_LATENTS, 0)
     with torch.no_grad():
         generator.field.sigmoid_beta.fill_(0.002)
     config = replace(config, end_to_end=settings, decoder=replace(config.decoder, steps=0))
@@ -82,9 +82,9 @@ def test_a_window_as_large_as_the_map_shows_whole_images(tiny: FitConfig) -> Non
     views = phase.bank.held_out()
     windows = windows_on(phase.bank.random(0), torch.ones(len(views.z), 8, 8), 8)
     with torch.no_grad():
-        shown = phase._show(views, windows)
-    assert shown.images.shape == views.images.shape
-    assert shown.rgb.shape[-2:] == (8, 8)
+        images, losses = phase.show(views, windows, phase.bank.random(1))
+    assert images.shape == views.images.shape
+    assert {"render", "coverage", "points_distance"} <= set(losses)
 
 
 def test_the_verdict_leaves_the_discriminator_alone(tiny: FitConfig) -> None:
@@ -100,6 +100,7 @@ def test_the_verdict_leaves_the_discriminator_alone(tiny: FitConfig) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("crop", 6), ("crop", 2), ("r1_every", 0)])
-def test_impossible_settings_are_refused(name: str, value: int) -> None:
+def test_impossible_settings_are_refused(tiny: FitConfig, name: str, value: int) -> None:
+    settings = {"steps": 1, "crop": 8, name: value}
     with pytest.raises(InputError, match=rf"end_to_end\.{name}"):
-        EndToEndConfig(**{name: value})  # type: ignore[arg-type]
+        replace(tiny, end_to_end=EndToEndConfig(**settings))

@@ -2,20 +2,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
+from stylesdf_core.heads.fit.bank import USED_LATENTS, HeadBank, ViewBatch
 from stylesdf_core.heads.fit.config import FitConfig, HeadsConfig, RefineConfig
-from stylesdf_core.heads.fit.crops import MARGIN, windows_on
-from stylesdf_core.heads.fit.data import USED_LATENTS, HeadBank, ViewBatch
-from stylesdf_core.heads.fit.init import initial_generator
-from stylesdf_core.heads.fit.refine import FeatureCache, RefinePhase
-from stylesdf_core.heads.fit.samples import render_views
+from stylesdf_core.heads.fit.decoder_phases import FeatureCache, RefinePhase
+from stylesdf_core.heads.fit.initial import initial_generator
+from stylesdf_core.heads.fit.measures import render_views
 from stylesdf_core.heads.fit.stage import run_fit
+from stylesdf_core.heads.fit.windows import MARGIN, windows_on
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.progress import drain
 from stylesdf_core.training.loop import Models
@@ -47,7 +49,7 @@ def test_windows_as_large_as_the_picture_are_the_picture() -> None:
 
 
 def test_cached_features_are_the_plain_render(tiny: FitConfig) -> None:
-    generator = initial_generator(tiny.generator(256), USED_LATENTS, 0).requires_grad_(False)
+    generator = initial_generator(tiny.generator, USED_LATENTS, 0).requires_grad_(False)
     generator.field.sigmoid_beta.fill_(0.002)
     bank = HeadBank(Path(tiny.data))
     views = bank.views(torch.Generator().manual_seed(0), 3)
@@ -61,7 +63,7 @@ def test_cached_features_are_the_plain_render(tiny: FitConfig) -> None:
 
 
 def test_a_full_cache_renders_again_and_says_the_same(tiny: FitConfig) -> None:
-    generator = initial_generator(tiny.generator(256), USED_LATENTS, 0).requires_grad_(False)
+    generator = initial_generator(tiny.generator, USED_LATENTS, 0).requires_grad_(False)
     views = HeadBank(Path(tiny.data)).held_out()
     kept, none = FeatureCache(generator, 1.0), FeatureCache(generator, 0.0)
     for _ in range(2):
@@ -71,10 +73,11 @@ def test_a_full_cache_renders_again_and_says_the_same(tiny: FitConfig) -> None:
 
 def test_refining_learns_the_pictures_and_moves_only_the_decoder(tiny: FitConfig) -> None:
     settings = RefineConfig(
-        steps=60, heads=4, crop=8, detail_weight=1.0, learning_rate=1e-2, r1_every=2, widest=8
-    )
+        steps=60, heads=4, crop=8, compared_at=2, sharpness=0.5, ringing=0.0, learning_rate=1e-2,
+        r1_every=2, widest=8,
+    )  # fmt: skip
     config = replace(tiny, refine=settings)
-    generator = initial_generator(tiny.generator(256), USED_LATENTS, 0)
+    generator = initial_generator(tiny.generator, USED_LATENTS, 0)
     before = {k: v.clone() for k, v in generator.state_dict().items()}
     phase = RefinePhase(Models.of(generator), HeadBank(Path(tiny.data)), config)
     losses = [phase.step(index) for index in range(60)]
@@ -90,17 +93,18 @@ def test_eyes_count_where_they_are(tiny: FitConfig) -> None:
     errors = []
     for weight in (0.0, 4.0):
         settings = RefineConfig(
-            steps=40, heads=4, crop=8, sharpness=0.0, adversarial=0.0, eyes=weight,
-            learning_rate=1e-2, widest=8,
+            steps=40, heads=4, crop=8, sharpness=0.0, ringing=0.0, adversarial=0.0,
+            detail_weight=0.0, eyes=weight, compared_at=2, learning_rate=1e-2, widest=8,
         )  # fmt: skip
-        generator = initial_generator(tiny.generator(256), USED_LATENTS, 0)
+        generator = initial_generator(tiny.generator, USED_LATENTS, 0)
         bank = OneEyed(Path(tiny.data))
         phase = RefinePhase(Models.of(generator), bank, replace(tiny, refine=settings))
         losses = [phase.step(index) for index in range(40)]
         assert all(("eyes" in terms) == (weight > 0.0) for terms in losses)
         views = bank.views(torch.Generator().manual_seed(99), 16)
         window = windows_on(torch.Generator(), torch.ones(16, 8, 8), 8)
-        apart = (phase._decode(views, window) - views.images).abs()
+        images, _ = phase.show(views, window, torch.Generator())
+        apart = (images - views.images).abs()
         errors.append(float((apart[..., :8, :8]).mean().detach()))
     assert errors[1] < 0.9 * errors[0]
 
@@ -115,7 +119,7 @@ class OneEyed(HeadBank):
         return replace(views, images=images, eyes=eyes)
 
 
-def test_views_of_an_earlier_version_are_refused_before_anything_is_made(
+def test_views_of_another_version_are_refused_before_anything_is_made(
     tiny: FitConfig, tmp_path: Path
 ) -> None:
     write_spheres(tmp_path / "old")
@@ -123,21 +127,16 @@ def test_views_of_an_earlier_version_are_refused_before_anything_is_made(
     with np.load(file) as arrays:
         kept = {name: arrays[name] for name in arrays.files if name != "eyes"}
     np.savez(file, **kept)
-    config = replace(tiny, data=str(tmp_path / "old"), refine=replace(tiny.refine, eyes=1.0))
-    words = r"old holds views of an earlier version.*delete its folder views and give --facekit"
-    generator = initial_generator(tiny.generator(256), USED_LATENTS, 0)
+    words = r"old.views.shard-00000.npz lacks eyes, since another version wrote it; delete it"
     with pytest.raises(InputError, match=words):
-        RefinePhase(Models.of(generator), HeadBank(Path(config.data)), config)
-    for number, heads in enumerate((None, HeadsConfig("nowhere"))):
+        HeadBank(tmp_path / "old").views(torch.Generator(), 2)
+    config = replace(tiny, data=str(tmp_path / "old"))
+    for number, heads in enumerate((HeadsConfig(), HeadsConfig("nowhere"))):
         run = RunDir(tmp_path / f"run{number}")
         run.write_config(to_json(replace(config, heads=heads)))
         with pytest.raises(InputError, match=words):
             drain(run_fit(run))
         assert run.latest() is None
-    undecoded = replace(config, output_size=config.thumb_size)
-    run = RunDir(tmp_path / "undecoded")
-    run.write_config(to_json(undecoded))
-    drain(run_fit(run))
 
 
 def test_batches_go_whole_to_another_device(tiny: FitConfig) -> None:
@@ -163,6 +162,16 @@ def test_refining_alone_needs_no_surfaces(tmp_path: Path, tiny: FitConfig) -> No
     file = run.latest("ema")
     assert file is not None
     assert load_checkpoint(file).metadata["step"] == "2"
+
+
+def test_a_cache_takes_at_most_half_of_the_free_memory(
+    tiny: FitConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = initial_generator(tiny.generator, USED_LATENTS, 0).requires_grad_(False)
+    map_bytes = 2 * 16 * 8**2
+    assert FeatureCache(generator, map_bytes * 3.5e-9).capacity == 3
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10 * map_bytes))
+    assert FeatureCache(generator, 8.0).capacity == 5
 
 
 @pytest.mark.parametrize("crop", [2, 6, 16])

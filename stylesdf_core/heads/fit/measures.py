@@ -1,4 +1,4 @@
-"""What the fit's phases measure on held-out heads, and the grids they leave in the run folder."""
+"""What the fit measures on held-out heads, and the sample grids it leaves in the run folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylesdf_core.heads.fit.data import HeadBank, ViewBatch
+from stylesdf_core.heads.fit.bank import VIEW_FOV, HeadBank, ViewBatch
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.generator import Generator, VolumeRender
 from stylesdf_core.rendering.camera import focal_length
@@ -16,67 +16,52 @@ from stylesdf_core.rendering.rays import cam2world
 from stylesdf_core.training.grids import save_grid
 from stylesdf_core.training.losses import psnr
 
-FOV = 6.0
-SHOWN = 16
-
 
 @torch.no_grad()
 def render_views(generator: Generator, views: ViewBatch) -> VolumeRender:
     """Volume renders of the views at the generator's thumb size, one head at a time."""
-    size = generator.config.thumb_size
-    focal = focal_length(FOV, size)
-    options = RenderOptions()
+    focal = focal_length(VIEW_FOV, generator.config.thumb_size)
     parts = []
     for index in range(len(views.z)):
-        chunk = slice(index, index + 1)
-        cameras = cam2world(views.azimuth[chunk], views.elevation[chunk])
-        w = generator.mapping(views.z[chunk])
-        parts.append(generator.volume_render(w, cameras, focal, options))
+        one = slice(index, index + 1)
+        cameras = cam2world(views.azimuth[one], views.elevation[one])
+        w = generator.mapping(views.z[one])
+        parts.append(generator.volume_render(w, cameras, focal, RenderOptions()))
     names = ("rgb", "features", "mask", "depth", "xyz", "scalar")
     return VolumeRender(**{n: torch.cat([getattr(part, n) for part in parts]) for n in names})
 
 
 def evaluate_volume(generator: Generator, bank: HeadBank, samples: Path) -> dict[str, float]:
-    """PSNR, silhouette IoU and depth error of volume renders; writes truth above render."""
-    views = bank.held_out()
-    render = render_views(generator, views)
-    truth = views.thumbs(generator.config.thumb_size)
-    save_grid([truth[:SHOWN], render.rgb[:SHOWN]], samples)
-    record = {"psnr_thumb": psnr(render.rgb, truth)}
-    seen = views.coverage(generator.config.thumb_size)  # (B, 1, H, W)
-    drawn, real = render.mask < 0.5, seen > 0.5
+    """PSNR and silhouette IoU of volume renders; writes a grid of truth above render."""
+    views, size = bank.held_out(), generator.config.thumb_size
+    render, truth = render_views(generator, views), views.thumbs(size)
+    save_grid([truth, render.rgb], samples)
+    drawn, real = render.mask < 0.5, views.coverage(size) > 0.5  # (B, 1, H, W)
     union = (drawn | real).sum(dim=(1, 2, 3)).clamp_min(1)
-    record["iou"] = float(((drawn & real).sum(dim=(1, 2, 3)) / union).mean())
-    return record
+    iou = float(((drawn & real).sum(dim=(1, 2, 3)) / union).mean())
+    return {"psnr_thumb": psnr(render.rgb, truth), "iou": iou}
 
 
 @torch.no_grad()
 def evaluate_decoder(generator: Generator, bank: HeadBank, samples: Path) -> dict[str, float]:
-    """PSNR of decoded images and of the bicubically enlarged 64², and relative sharpness."""
+    """PSNR of decoded images and of the bicubically enlarged render, and relative sharpness.
+
+    Writes a grid of truth above image.
+    """
+    assert generator.decoder is not None
     views = bank.held_out()
-    render = render_views(generator, views)
-    images = decode(generator, views.z, render.features)
-    truth = views.images
+    render, truth = render_views(generator, views), views.images
+    styles = generator.broadcast_styles(generator.decoder.map(generator.mapping(views.z)))
+    pairs = zip(render.features.split(2), styles.split(2), strict=True)  # as memory allows
+    images = torch.cat([generator.decode(*pair, RenderOptions()) for pair in pairs])
     enlarged = F.interpolate(render.rgb, truth.shape[-2:], mode="bicubic", antialias=True)
-    save_grid([truth[:SHOWN], images[:SHOWN]], samples)
+    save_grid([truth, images], samples)
     return {
         "psnr_thumb": psnr(render.rgb, views.thumbs(generator.config.thumb_size)),
         "psnr": psnr(images.clamp(-1.0, 1.0), truth),
         "psnr_bicubic": psnr(enlarged.clamp(-1.0, 1.0), truth),
         "laplacian": sharpness(images) / sharpness(truth),
     }
-
-
-def decode(generator: Generator, z: Tensor, features: Tensor) -> Tensor:
-    """Decoded images (B, 3, S, S) with the stored noise, two at a time."""
-    assert generator.decoder is not None
-    styles = generator.broadcast_styles(generator.decoder.map(generator.mapping(z)))
-    options = RenderOptions()
-    parts = [
-        generator.decode(features[i : i + 2], styles[i : i + 2], options)
-        for i in range(0, len(z), 2)
-    ]
-    return torch.cat(parts)
 
 
 def sharpness(images: Tensor) -> float:

@@ -1,16 +1,21 @@
-"""What the fit reads: shards of surface supervision and of rendered views, kept on the device.
+"""Where the fit's batches come from: prepared heads, read from their shards and kept on the device.
 
-Everything stays as compact as it is stored; a batch is gathered and converted where it is used, so
-that a GPU is not kept waiting for it. Shards that another process is still writing are picked up
-as they appear: training can begin on the first thousand heads.
+A data folder holds ``surface/shard-*.npz`` (points of the heads' surfaces, written by
+:mod:`stylesdf_core.heads.supervision`) and ``views/shard-*.npz`` (one picture of each head, written
+by :mod:`stylesdf_core.heads.fit.views`). Arrays stay as compact as they are stored; a batch is
+gathered and converted where it is used, so that a GPU does not wait for the CPU. Shards that
+another process is still writing are picked up as they appear: training can begin on the first
+thousand heads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -20,38 +25,49 @@ from torch import Tensor
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.anatomy import HAIR, SCLERA
 from stylesdf_core.heads.appearance import appearance, iris_tint
-from stylesdf_core.heads.fit.view_cache import COVERAGE_SIZE
+from stylesdf_core.heads.fit.views import COVERAGE_SIZE
 from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES, attribute_values
 from stylesdf_core.heads.renderer import BACKGROUND
 from stylesdf_core.heads.shards import Arrays, read_shard
 from stylesdf_core.heads.supervision import POINT_STEP
+from stylesdf_core.rendering.camera import OrbitCamera, focal_length
+from stylesdf_core.rendering.rays import Rays, cam2world, make_rays
 
+SURFACE_ARRAYS = frozenset(
+    {
+        *("z", "points", "normals", "rgb", "material", "rest", "strands"),
+        *("free_points", "free_distance"),
+    }
+)
+VIEW_ARRAYS = frozenset({"z", "azimuth", "elevation", "images", "covered", "eyes"})
 #: The numbers of z that mean something; the others are fed as zeros.
 USED_LATENTS = IDENTITY_MODES + len(ATTRIBUTES)
 #: Standard deviations of the offsets from the surface, world units (2 and 8 mm on the head).
 NEAR_STD, WIDE_STD = 0.0015, 0.006
 #: Beyond this distance from the surface, world units, colour is the background's.
 EMPTY_DISTANCE = 0.015
-
-#: Those of the neutral head's irises and of what is seen of its eyeballs, decimetres.
+#: Radii of the neutral head's irises and of the visible part of its eyeballs, decimetres.
 IRIS_RADIUS, EYE_RADIUS = 0.068, 0.157
 #: Where the neutral head's mouth is, and how far around it lips end, decimetres.
 MOUTH, MOUTH_RADIUS = (0.0, -0.34, 1.08), 0.3
-#: Batches after which the folder is looked at again.
-LOOK_EVERY = 50
+#: Batches after which the folder is searched for new shards.
+SEARCH_EVERY = 50
+#: Half opening angle of all views, degrees.
+VIEW_FOV = OrbitCamera().fov
 
 
 @dataclass(frozen=True)
-class Guidance:
-    """What a shader knows of B heads' near points.
+class ShaderTruth:
+    """Values that the shader computes on its way to the colours of B heads' near points.
 
     Attributes:
         rest: (B, N, 3), the surface's place on the neutral head, decimetres.
         strands: (B, N, 3), the hair's waves, −1 to 1.
         hair: (B, N, 1), 1 on the hair.
         parts: (B, N, 3), 1 on the left (+x) eyeball, on the right one, and around the mouth.
-        catchlight: (B, 1, 3), from the centre of an eye on the neutral head, in radii of an iris.
-        iris: (B, 1, 3), its own colour, sRGB in [0, 1].
+        catchlight: (B, 1, 3), its place relative to an eye's centre on the neutral head, in iris
+            radii.
+        iris: (B, 1, 3), the iris's colour, sRGB in [0, 1].
     """
 
     rest: Tensor
@@ -63,7 +79,7 @@ class Guidance:
 
     @property
     def places(self) -> Tensor:
-        """As ``rest``, in radii of an iris."""
+        """``rest`` in iris radii."""
         return self.rest / IRIS_RADIUS
 
 
@@ -74,13 +90,13 @@ class PointBatch:
     Attributes:
         z: (B, z_dim), unused numbers zero.
         near: (B, N, 3), surface points moved along their normals, world.
-        near_distance: (B, N, 1), by how much.
+        near_distance: (B, N, 1), how far they were moved, signed.
         near_normal, near_color: (B, N, 3); colours in [0, 1].
         space: (B, M, 3), uniform in the volume.
         space_distance: (B, M, 1), signed.
         empty: (B, M, 1), 1 where only background is.
         background: (3,), colour in [0, 1].
-        guidance: None where the heads were prepared without it.
+        shader: of the near points.
     """
 
     z: Tensor
@@ -92,7 +108,7 @@ class PointBatch:
     space_distance: Tensor
     empty: Tensor
     background: Tensor
-    guidance: Guidance | None
+    shader: ShaderTruth
 
 
 @dataclass(frozen=True)
@@ -100,12 +116,11 @@ class ViewBatch:
     """Rendered truth of B heads, one view each.
 
     Attributes:
-        rows: (B,), numbers that tell each of them from all other views of this process.
+        rows: (B,), numbers that tell each view from all other views of this process.
         z: (B, z_dim), unused numbers zero.
         azimuth, elevation: (B,), radians.
         images: (B, 3, S, S) in [−1, 1].
-        covered, eyes: (B, 1, 64, 64), shares of each pixel that show the head and its eyeballs; no
-            eyeballs where :attr:`HeadBank.knows_eyes` is false.
+        covered, eyes: (B, 1, 64, 64), shares of each pixel that show the head and its eyeballs.
     """
 
     rows: Tensor
@@ -116,12 +131,18 @@ class ViewBatch:
     covered: Tensor
     eyes: Tensor
 
+    def rays(self, size: int) -> Rays:
+        """Rays (B, size, size, 3) of the views' cameras."""
+        return make_rays(
+            cam2world(self.azimuth, self.elevation), focal_length(VIEW_FOV, size), size
+        )
+
     def thumbs(self, size: int) -> Tensor:
         """The images averaged down to (B, 3, size, size)."""
         return F.adaptive_avg_pool2d(self.images, size)
 
     def coverage(self, size: int) -> Tensor:
-        """Coverage averaged to (B, 1, size, size)."""
+        """Shares that show the head, averaged to (B, 1, size, size)."""
         return F.adaptive_avg_pool2d(self.covered, size)
 
     def outline(self, size: int) -> Tensor:
@@ -131,35 +152,38 @@ class ViewBatch:
         return most - least
 
 
-def lacks_guidance(folder: Path) -> bool:
-    """Whether a folder's heads, if it has any, were prepared without :class:`Guidance`."""
-    return _first_lacks(folder / "surface", "rest")
+def check_folder(folder: Path) -> None:
+    """Refuse a data folder with shards of another version, before hours of work.
+
+    Raises:
+        InputError: names the file and the arrays that it lacks.
+    """
+    for kind, names in (("surface", SURFACE_ARRAYS), ("views", VIEW_ARRAYS)):
+        for file in sorted((folder / kind).glob("shard-*.npz")):
+            # Only the names are read here. A damaged file is refused when its arrays are read.
+            with suppress(OSError, ValueError, BadZipFile), np.load(file) as stored:
+                _check_names(file, stored.files, names)
 
 
-def lacks_eyes(folder: Path) -> bool:
-    """Whether a folder's views, if it has any, do not say where eyes are."""
-    return _first_lacks(folder / "views", "eyes")
-
-
-def _first_lacks(folder: Path, name: str) -> bool:
-    first = folder / "shard-00000.npz"
-    if not first.exists():
-        return False
-    return name not in read_shard(first)
+def _check_names(file: Path, found: Collection[str], wanted: Collection[str]) -> None:
+    if missing := sorted(set(wanted) - set(found)):
+        raise InputError(
+            f"{file} lacks {', '.join(missing)}, since another version wrote it; delete it to have "
+            "it made again, or choose another folder."
+        )
 
 
 class HeadBank:
     """Random access to the heads of a data folder.
 
     Args:
-        folder: holds ``surface/shard-*.npz`` (:mod:`stylesdf_core.heads.supervision`) and
-            ``views/shard-*.npz`` (:mod:`stylesdf_core.heads.fit.view_cache`).
+        folder: see the module.
         held_out: the first this many views are kept for evaluation; surfaces of the same
             indices are not trained on either.
         device: where the heads are kept and batches are made; a few hundred kilobytes a head.
 
     Raises:
-        InputError: when first asked for either: the folder lacks the first shard of it.
+        InputError: at the first batch: the folder lacks the first shard, or a shard lacks arrays.
     """
 
     def __init__(
@@ -171,17 +195,17 @@ class HeadBank:
         self._background = torch.tensor(BACKGROUND, device=self._device)
 
     def random(self, seed: int) -> torch.Generator:
-        """What to draw a step's batch with: on the GPU, where the heads are there."""
+        """A generator to draw a step's batch with: on the GPU where the heads are there."""
         where = self._device if self._device.type == "cuda" else torch.device("cpu")
         return torch.Generator(where).manual_seed(seed)
 
     @cached_property
     def _surfaces(self) -> _Shards:
-        return _Shards(self._folder / "surface", self._device, _looks)
+        return _Shards(self._folder / "surface", SURFACE_ARRAYS, self._device, _with_eyes)
 
     @cached_property
     def _views(self) -> _Shards:
-        return _Shards(self._folder / "views", self._device)
+        return _Shards(self._folder / "views", VIEW_ARRAYS, self._device)
 
     def points(self, random: torch.Generator, heads: int, near: int, space: int) -> PointBatch:
         """A random batch; ``near`` and ``space`` points a head."""
@@ -206,18 +230,8 @@ class HeadBank:
             space_distance=space_distance,
             empty=(space_distance > EMPTY_DISTANCE).float(),
             background=self._background,
-            guidance=_guidance(table, row, chosen) if "rest" in table else None,
+            shader=_shader_truth(table, row, chosen),
         )
-
-    @property
-    def guided(self) -> bool:
-        """Whether batches of points come with :class:`Guidance`; InputError as above."""
-        return "rest" in self._surfaces.newest()
-
-    @property
-    def knows_eyes(self) -> bool:
-        """Whether views say where eyes are; InputError as above."""
-        return "eyes" in self._views.newest()
 
     def views(self, random: torch.Generator, heads: int) -> ViewBatch:
         """Random views of random heads."""
@@ -240,22 +254,27 @@ class HeadBank:
 
 
 class _Shards:
-    """Shards of one folder as one growing table an array, as they are stored.
+    """Shards of one folder as one growing table for each array, as they are stored.
 
     Args:
-        derived: more arrays, from those of a shard.
+        names: arrays that every shard must have; others are left out.
+        derived: adds arrays that are computed from those of a shard.
 
     Attributes:
-        count: heads there are; the tables have room for more.
+        count: heads in the tables, which have room for more.
     """
 
     def __init__(
-        self, folder: Path, device: torch.device, derived: Callable[[Arrays], Arrays] | None = None
+        self,
+        folder: Path,
+        names: Collection[str],
+        device: torch.device,
+        derived: Callable[[Arrays], Arrays] = lambda arrays: arrays,
     ) -> None:
-        self._folder, self._device, self._derived = folder, device, derived
+        self._folder, self._names, self._device, self._derived = folder, names, device, derived
         self._tables: dict[str, Tensor] = {}
-        self._known: set[str] = set()
-        self._asked = 0
+        self._known: set[Path] = set()
+        self._batches = 0
         self.count = 0
         if not (folder / "shard-00000.npz").exists():
             raise InputError(
@@ -263,38 +282,26 @@ class _Shards:
             )
 
     def newest(self) -> dict[str, Tensor]:
-        """The tables by name, (room, …) each, with what has appeared in the folder of late."""
-        if self._asked % LOOK_EVERY == 0:
-            files = sorted(self._folder.glob("shard-*.npz"))
-            new = [file for file in files if file.name not in self._known]
+        """The tables by name, (room, …) each, with the shards that have appeared of late."""
+        if self._batches % SEARCH_EVERY == 0:
+            new = sorted(set(self._folder.glob("shard-*.npz")) - self._known)
             for number, file in enumerate(new):
                 arrays = read_shard(file)
-                if self._derived is not None:
-                    arrays |= self._derived(arrays)
-                self._append(file, arrays, shards=len(new) - number)
-                self._known.add(file.name)
-        self._asked += 1
+                _check_names(file, arrays, self._names)
+                arrays = self._derived({name: arrays[name] for name in self._names})
+                self._append(arrays, shards=len(new) - number)
+            self._known.update(new)
+        self._batches += 1
         return self._tables
 
-    def _append(self, file: Path, arrays: Arrays, shards: int) -> None:
-        """Add a shard, and make room at once for ``shards`` of its size.
-
-        What the first shard does not have is left out of the others: a folder that an earlier
-        version began goes on as it was.
-        """
-        if missing := sorted(self._tables.keys() - arrays.keys()):
-            raise InputError(
-                f"{file} lacks {', '.join(missing)}, which the files before it have; delete it, "
-                "and it will be made again."
-            )
-        if self._tables:
-            arrays = {name: arrays[name] for name in self._tables}
+    def _append(self, arrays: Arrays, shards: int) -> None:
+        """Add a shard, and make room at once for ``shards`` of its size."""
         first, end = self.count, self.count + len(arrays["z"])
         for name, array in arrays.items():
             values = torch.from_numpy(array)
             table = self._tables.get(name)
             if table is None or len(table) < end:
-                # By half at least: while shards appear one by one, not each shall copy them all.
+                # By half at least: shards that appear one by one must not each copy all of them.
                 room = max(first + shards * len(values), first + first // 2)
                 grown = values.new_empty((room, *values.shape[1:]), device=self._device)
                 if table is not None:
@@ -304,21 +311,21 @@ class _Shards:
         self.count = end
 
 
-def _looks(arrays: Arrays) -> Arrays:
-    """Catchlight and iris of each head, as :class:`Guidance` has them, (S, 6) float32."""
-    looks = [appearance(attribute_values(z)).uniforms for z in arrays["z"]]
-    glints = np.array([look["glint"] for look in looks])
+def _with_eyes(arrays: Arrays) -> Arrays:
+    """Add ``eyes`` (S, 6) float32: catchlight and iris of each head as in :class:`ShaderTruth`."""
+    uniforms = [appearance(attribute_values(z)).uniforms for z in arrays["z"]]
+    glints = np.array([look["glint"] for look in uniforms])
     glints *= EYE_RADIUS / IRIS_RADIUS / np.linalg.norm(glints, axis=1, keepdims=True)
-    tints = np.stack([iris_tint(look) for look in looks])
-    return {"looks": np.concatenate([glints, tints], axis=1).astype(np.float32)}
+    tints = np.stack([iris_tint(look) for look in uniforms])
+    return {**arrays, "eyes": np.concatenate([glints, tints], axis=1).astype(np.float32)}
 
 
-def _guidance(table: dict[str, Tensor], row: Tensor, chosen: Tensor) -> Guidance:
+def _shader_truth(table: dict[str, Tensor], row: Tensor, chosen: Tensor) -> ShaderTruth:
     rest, material = table["rest"][row, chosen].float() / 10.0, table["material"][row, chosen]
     eyeball, left = material == SCLERA, rest[..., 0] > 0.0
     mouth = (rest - rest.new_tensor(MOUTH)).norm(dim=-1) < MOUTH_RADIUS
-    catchlight, iris = table["looks"][row].split(3, dim=-1)
-    return Guidance(
+    catchlight, iris = table["eyes"][row].split(3, dim=-1)
+    return ShaderTruth(
         rest=rest,
         strands=table["strands"][row, chosen].float() / 127.0,
         hair=(material == HAIR).float()[..., None],
@@ -333,8 +340,6 @@ def _used(z: Tensor) -> Tensor:
 
 
 def _view_batch(table: dict[str, Tensor], rows: Tensor) -> ViewBatch:
-    covered = table["covered"][rows].float() / 255.0
-    eyes = table["eyes"][rows].float() / 255.0 if "eyes" in table else torch.zeros_like(covered)
     shape = (len(rows), 1, COVERAGE_SIZE, COVERAGE_SIZE)
     return ViewBatch(
         rows=rows,
@@ -342,6 +347,6 @@ def _view_batch(table: dict[str, Tensor], rows: Tensor) -> ViewBatch:
         azimuth=table["azimuth"][rows],
         elevation=table["elevation"][rows],
         images=table["images"][rows].float().movedim(-1, 1) / 127.5 - 1.0,
-        covered=covered.view(shape),
-        eyes=eyes.view(shape),
+        covered=(table["covered"][rows].float() / 255.0).view(shape),
+        eyes=(table["eyes"][rows].float() / 255.0).view(shape),
     )

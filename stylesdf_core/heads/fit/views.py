@@ -1,4 +1,8 @@
-"""Rendered views of the synthetic heads for the fit, in shards."""
+"""Renders one view of each head into ``views/shard-*.npz``, which the fit's images come from.
+
+The other half of a fit's data, points of the heads' surfaces, is written by
+:mod:`stylesdf_core.heads.supervision`; :mod:`stylesdf_core.heads.fit.bank` reads both.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,12 @@ from stylesdf_core.heads.shards import SHARD_SIZE, Arrays, fill_shards
 from stylesdf_core.progress import Operation
 from stylesdf_core.rendering.camera import OrbitCamera
 
-#: Poses are a little wider than the usual training poses, since users orbit beyond those.
+#: Poses are a little wider than the usual training poses, since users orbit beyond those; radians.
 AZIMUTH_STD, ELEVATION_STD = 0.4, 0.18
 AZIMUTH_LIMIT, ELEVATION_LIMIT = 1.1, 0.5
+#: Edge of the maps of covered shares, pixels.
 COVERAGE_SIZE = 64
-#: Coverage is the share of hits of at least this many samples squared.
+#: Edge of the picture, pixels, that at least is sampled for a covered share.
 SAMPLED_SIZE = 256
 
 
@@ -31,7 +36,7 @@ def build_views(
     Head i has latent ``dataset_latent(seed, i)``. A shard of 100 heads holds ``z`` (100, 256)
     float32, ``azimuth`` and ``elevation`` (100,) float32, ``images`` (100, size, size, 3) uint8
     and, (100, 64, 64) uint8, ``covered`` and ``eyes``, the shares of each pixel that show the head
-    and its eyeballs.
+    and its eyeballs, in 255ths.
 
     Raises:
         InputError: ``size`` is no multiple of 64; and see :func:`fill_shards`.
@@ -54,26 +59,26 @@ def build_views(
 
 
 def _view(renderer: HeadRenderer, index: int, *, seed: int, size: int) -> Arrays:
+    """Arrays of head ``index``, by their names in a shard."""
     rng = np.random.default_rng([seed, index, 2])
-    azimuth = float(np.clip(rng.normal(0.0, AZIMUTH_STD), -AZIMUTH_LIMIT, AZIMUTH_LIMIT))
-    elevation = float(np.clip(rng.normal(0.0, ELEVATION_STD), -ELEVATION_LIMIT, ELEVATION_LIMIT))
-    camera = OrbitCamera(azimuth=azimuth, elevation=elevation)
+    azimuth = np.clip(rng.normal(0.0, AZIMUTH_STD), -AZIMUTH_LIMIT, AZIMUTH_LIMIT)
+    elevation = np.clip(rng.normal(0.0, ELEVATION_STD), -ELEVATION_LIMIT, ELEVATION_LIMIT)
+    camera = OrbitCamera(azimuth=float(azimuth), elevation=float(elevation))
     z = dataset_latent(seed, index)
     supersample = max(2, SAMPLED_SIZE // size)
-    head = renderer.shape(z)
-    picture = renderer.picture(head, camera, size, supersample=supersample)
-    covered, eyes = (_shares(of) for of in (picture.covered, picture.eyes))
+    picture = renderer.picture(renderer.shape(z), camera, size, supersample=supersample)
     return {
         "z": z,
         "azimuth": np.asarray(azimuth, np.float32),
         "elevation": np.asarray(elevation, np.float32),
         "images": picture.image,
-        "covered": covered,
-        "eyes": eyes,
+        "covered": _shares(picture.covered),
+        "eyes": _shares(picture.eyes),
     }
 
 
 def _shares(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Means of square blocks, (64, 64), in 255ths."""
     block = len(values) // COVERAGE_SIZE
     means = values.reshape(COVERAGE_SIZE, block, COVERAGE_SIZE, block).mean(axis=(1, 3))
     return np.asarray(np.rint(means * 255.0), np.uint8)

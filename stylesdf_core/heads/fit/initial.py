@@ -1,4 +1,4 @@
-"""Initial weights for the fit, where the networks' own are meant for adversarial training."""
+"""Weights that phases of the fit begin with; the networks' own suit adversarial training."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from stylesdf_core.heads.fit.bank import ViewBatch
+from stylesdf_core.heads.fit.measures import render_views
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.decoder import Decoder, StyledConv, ToRGB
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
+from stylesdf_core.training.loop import Models
+from stylesdf_core.training.seeds import seeded_weights
 
-#: The rendered head's mean radius, for the first distance: a quarter of the volume's edge.
+#: Radius of the first surface, world units: a rendered head's mean radius.
 _SPHERE = VOLUME_RADIUS / 2.0
 
 
 def initial_generator(config: GeneratorConfig, used: int, seed: int) -> Generator:
-    """A generator that hears only ``z[:used]`` and starts smooth.
+    """A generator that reads only ``z[:used]`` and starts smooth.
 
     - The mapping's weights for the other inputs are zero, and stay so because training feeds
       zeros there: those numbers are ignored exactly. The used ones are scaled up to keep w's
@@ -26,8 +30,7 @@ def initial_generator(config: GeneratorConfig, used: int, seed: int) -> Generato
     - The layout's γ offset is 30 in the first layer too; halved first weights give the lower
       frequencies that a supervised fit wants to begin with.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded_weights(seed):
         generator = Generator(config)
     first = cast(nn.Linear, generator.mapping.layers[0])
     with torch.no_grad():
@@ -40,9 +43,34 @@ def initial_generator(config: GeneratorConfig, used: int, seed: int) -> Generato
     return generator
 
 
+def noise_strengths(decoder: Decoder) -> list[nn.Parameter]:
+    """How much noise each of the decoder's convolutions adds."""
+    return [p for name, p in decoder.named_parameters() if name.endswith("noise_strength")]
+
+
 @torch.no_grad()
-def start_decoder(decoder: Decoder, features: Tensor, thumbs: Tensor, styles: Tensor) -> None:
-    """Make the decoder show the enlarged volume render, for its training to start from.
+def without_noise(models: Models) -> None:
+    """Begin from the averaged generator, its decoder's noise switched off."""
+    assert models.ema.decoder is not None
+    for strength in noise_strengths(models.ema.decoder):
+        nn.init.zeros_(strength)
+    models.live.load_state_dict(models.ema.state_dict())
+
+
+@torch.no_grad()
+def show_enlarged_render(models: Models, views: ViewBatch) -> None:
+    """Make both decoders show the enlarged volume render of ``views``, to start from."""
+    live, ema = models.live, models.ema
+    assert live.decoder is not None
+    assert ema.decoder is not None
+    render = render_views(live, views)
+    styles = live.broadcast_styles(live.decoder.map(live.mapping(views.z)))
+    _fit_decoder(live.decoder, render.features, render.rgb, styles)
+    ema.decoder.load_state_dict(live.decoder.state_dict())
+
+
+def _fit_decoder(decoder: Decoder, features: Tensor, thumbs: Tensor, styles: Tensor) -> None:
+    """Make a decoder show the enlarged volume renders that it is given.
 
     The first convolution passes every feature on, once as it is and once negated (a leaky ReLU
     dims the one or the other), beside little of its random start; its toRGB is the least-squares

@@ -1,8 +1,8 @@
-"""Crops of pictures, which the fit's phases with a decoder train on.
+"""Windows of pictures, which the fit's phases with a decoder train on.
 
-A crop of the feature map, a few pixels of margin for the convolutions' padding, and the same part
-of the truth: eight crops of a quarter of the picture cost what two whole pictures do, and show
-eight heads instead of two.
+A window is a part of the feature map, with a few pixels of margin for the convolutions' padding,
+and the same part of the truth: eight windows of a quarter of the picture cost what two whole
+pictures do, and show eight heads instead of two.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylesdf_core.heads.fit.data import ViewBatch
+from stylesdf_core.heads.fit.bank import ViewBatch
 from stylesdf_core.rendering.rays import Rays
 
-#: Pixels of the feature map at a crop's edge that padding has touched; not compared.
+#: Pixels of the feature map at a window's edge that padding has touched; not compared.
 MARGIN = 2
 #: Share of the windows that detail alone would put on a head's outline, and that go elsewhere.
 OUTLINE_REDUCTION = 0.9
-#: Share of the windows that lie anywhere: background and borders want to be right as well.
+#: Share of the windows that lie anywhere: background and borders must be right as well.
 ANYWHERE = 0.1
 
 
@@ -40,28 +40,14 @@ class Crop:
         columns = slice(self.left * scale, (self.left + self.width) * scale)
         return maps[..., rows, columns]
 
-    def trustworthy(self, size: int) -> Crop:
-        """The part, relative to the crop, that padding has not touched.
-
-        At the picture's own edges (of a ``size``² map) the padding belongs to the picture.
-        """
-        top, left = MARGIN * (self.top > 0), MARGIN * (self.left > 0)
-        bottom = MARGIN * (self.top + self.height < size)
-        right = MARGIN * (self.left + self.width < size)
-        return Crop(top, left, self.height - top - bottom, self.width - left - right)
-
-    def part(self, inner: Crop) -> Crop:
-        """``inner``, which is relative to this crop, relative to the picture."""
-        return Crop(self.top + inner.top, self.left + inner.left, inner.height, inner.width)
-
 
 @dataclass(frozen=True)
 class Window:
-    """What is compared of a picture, and what has to be decoded for that.
+    """The part of a picture that is compared, and the larger part that is decoded for it.
 
     Attributes:
-        decoded: the crop with its margin.
-        compared: the part of it that padding has not touched, relative to ``decoded``.
+        decoded: the part with its margin, relative to the picture.
+        compared: the part that padding has not touched, relative to ``decoded``.
     """
 
     decoded: Crop
@@ -70,7 +56,8 @@ class Window:
     @property
     def truth(self) -> Crop:
         """The compared part, relative to the picture."""
-        return self.decoded.part(self.compared)
+        top, left = self.decoded.top + self.compared.top, self.decoded.left + self.compared.left
+        return Crop(top, left, self.compared.height, self.compared.width)
 
 
 def interest_of(views: ViewBatch, detail: Tensor, size: int) -> Tensor:
@@ -86,9 +73,9 @@ def interest_of(views: ViewBatch, detail: Tensor, size: int) -> Tensor:
 
 
 def windows_on(random: torch.Generator, interest: Tensor, edge: int) -> list[Window]:
-    """For each picture a window of ``edge``² around a random pixel, as far as it allows.
+    """For each picture a window that compares ``edge``² around a random pixel, or beside a border.
 
-    Windows of one edge need crops of one size, which a batch can stack.
+    Their decoded parts are of one size as well, which a batch can stack.
 
     Args:
         interest: (B, H, W), how likely each pixel of the feature map is to be chosen.
@@ -108,23 +95,27 @@ def _window_around(pixel: int, size: int, edge: int) -> Window:
     )
 
 
+def random_window(random: torch.Generator, size: int, edge: int) -> Window:
+    """A window that decodes ``edge``² somewhere in a map of ``size``², borders often enough.
+
+    All that padding has not touched is compared; at the picture's own borders the padding belongs
+    to the picture.
+    """
+    low, high = -edge // 8, size - edge + edge // 8 + 1
+    place = torch.randint(low, high, (2,), generator=random, device=random.device).tolist()
+    top, left = (min(max(0, p), size - edge) for p in place)
+    above, before = MARGIN * (top > 0), MARGIN * (left > 0)
+    below, after = MARGIN * (top + edge < size), MARGIN * (left + edge < size)
+    compared = Crop(above, before, edge - above - below, edge - before - after)
+    return Window(Crop(top, left, edge, edge), compared)
+
+
 def cut(maps: Tensor, crops: Sequence[Crop], scale: int = 1) -> Tensor:
     """Of each map (B, C, H, W) its own crop, all of one size: (B, C, h, w)."""
     return torch.stack([crop.of(one, scale) for crop, one in zip(crops, maps, strict=True)])
 
 
-def random_crop(random: torch.Generator, size: int, edge: int) -> Crop:
-    """A crop of ``edge``² somewhere in a map of ``size``²; its borders come up often enough."""
-    low, high = -edge // 8, size - edge + edge // 8 + 1
-    place = torch.randint(low, high, (2,), generator=random, device=random.device).tolist()
-    top, left = (min(max(0, p), size - edge) for p in place)
-    return Crop(top, left, edge, edge)
-
-
 def cut_rays(rays: Rays, crops: Sequence[Crop]) -> Rays:
     """The rays (B, height, width, 3) of each picture's own part."""
-
-    def part(values: Tensor) -> Tensor:
-        return cut(values.movedim(-1, 1), crops).movedim(1, -1)
-
-    return Rays(part(rays.origins), part(rays.directions), part(rays.viewdirs))
+    parts = (rays.origins, rays.directions, rays.viewdirs)
+    return Rays(*(cut(part.movedim(-1, 1), crops).movedim(1, -1) for part in parts))
