@@ -10,6 +10,12 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# Workers of pytest-xdist share the cores, while torch would use all cores in each worker. It reads
+# this variable when it is imported.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    threads = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads)))
+
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
