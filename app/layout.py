@@ -1,9 +1,8 @@
-"""The columns of the window and where they stand."""
+"""The columns of the Explore tab and where they stand in the window."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import dearpygui.dearpygui as dpg
@@ -13,14 +12,13 @@ from app.explore.panels.status import HEIGHT as STATUS_HEIGHT
 from app.explore.toolbar import HEIGHT as TOOLBAR_HEIGHT
 from app.state.settings import WindowSettings
 from app.widgets.backdrop import Rectangle
+from app.widgets.column import MENU_HEIGHT, PADDING, Column
 from app.widgets.splitter import Splitter
 from app.widgets.ui import Ui
 
-_MENU_HEIGHT = 26
-_PADDING = 12
 _SPLITTER = 6
 _MIN_SIDE, _MAX_SIDE = 240, 480
-#: What the left column holds besides the directions: identity's head, and style mixing.
+#: Heights in the left column beside the directions: identity's head, style mixing, layer bars.
 _IDENTITY_HEAD, _MIXING, _LAYERS = 110, 83, 76
 
 
@@ -44,7 +42,7 @@ class Places:
 
 
 class Columns:
-    """Containers for the panels; children of the primary window, all placed by hand.
+    """Containers for the panels, created in the primary window.
 
     Args:
         resize: takes new widths of the left and right column, pixels at scale 1.
@@ -54,31 +52,29 @@ class Columns:
         self._ui, self._resize = ui, resize
         self._window = WindowSettings()
         self._key: tuple[object, ...] = ()
-        self._left = self._column(ui.theme.panel)
+        self.left = Column(ui.theme.panel)
         self._left_splitter = Splitter(ui, lambda dx: self._dragged(dx, 0.0))
-        self._centre = self._column(ui.theme.flat)
+        self.centre = Column(ui.theme.flat)
         self._right_splitter = Splitter(ui, lambda dx: self._dragged(0.0, dx))
-        self._right = self._column(ui.theme.panel, scrolls=True)
-        self._jobs = self._column(ui.theme.panel)
-        self._status = self._column(ui.theme.bar)
-
-    @contextmanager
-    def inside(self, name: str) -> Iterator[None]:
-        """Create items in a column: left, centre, right, jobs or status."""
-        dpg.push_container_stack(getattr(self, f"_{name}"))
-        yield
-        dpg.pop_container_stack()
+        self.right = Column(ui.theme.panel, scrolls=True)
+        self.jobs = Column(ui.theme.panel)
+        self.status = Column(ui.theme.flat)
+        self._sides = (
+            self.left, self.right, self.jobs, self._left_splitter, self._right_splitter,
+        )  # fmt: skip
 
     def hide(self) -> None:
         """Leave the window to others until the next :meth:`place`."""
         self._key = ()
-        for item in (self._left, self._centre, self._right, self._jobs, self._status):
-            dpg.hide_item(item)
-        for splitter in (self._left_splitter, self._right_splitter):
-            splitter.show(False)
+        for part in (self.centre, self.status, *self._sides):
+            part.show(False)
 
     def place(self, window: WindowSettings, *, has_layers: bool) -> Places | None:
-        """Put everything where it belongs; None where nothing has changed since the last call."""
+        """Put everything where it belongs; None where nothing has changed since the last call.
+
+        Args:
+            has_layers: whether there are layer bars in the left column.
+        """
         width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
         sides = (window.left_width, window.right_width, window.panels_shown)
         key = (width, height, *sides, has_layers)
@@ -89,26 +85,22 @@ class Columns:
         px, shown = self._ui.px, window.panels_shown
         left, right = (px(window.left_width), px(window.right_width)) if shown else (0, 0)
         gap = px(_SPLITTER) if shown else 0
-        top, bottom = px(_MENU_HEIGHT), height - px(STATUS_HEIGHT)
+        top, bottom = px(MENU_HEIGHT), height - px(STATUS_HEIGHT)
         tall, jobs = bottom - top, px(JOBS_HEIGHT)
         centre = max(px(120), width - left - right - 2 * gap)
-        for item in (self._left, self._right, self._jobs):
-            dpg.configure_item(item, show=shown)
-        for item in (self._centre, self._status):
-            dpg.show_item(item)
-        for splitter, x in (
-            (self._left_splitter, left),
-            (self._right_splitter, width - right - gap),
-        ):
-            splitter.show(shown)
-            splitter.place(x, top, max(1, gap), tall)
-        _place(self._left, 0, top, left, tall)
-        _place(self._centre, left + gap, top, centre, tall)
-        _place(self._right, width - right, top, right, tall - jobs)
-        _place(self._jobs, width - right, bottom - jobs, right, jobs)
-        _place(self._status, 0, bottom, width, px(STATUS_HEIGHT))
+        for part in self._sides:
+            part.show(shown)
+        self.centre.show()
+        self.status.show()
+        self.left.place(0, top, left, tall)
+        self._left_splitter.place(left, top, gap, tall)
+        self.centre.place(left + gap, top, centre, tall)
+        self._right_splitter.place(width - right - gap, top, gap, tall)
+        self.right.place(width - right, top, right, tall - jobs)
+        self.jobs.place(width - right, bottom - jobs, right, jobs)
+        self.status.place(0, bottom, width, px(STATUS_HEIGHT))
         rest = _IDENTITY_HEAD + _MIXING + (_LAYERS if has_layers else 0)
-        padding = 2 * px(_PADDING)
+        padding = 2 * px(PADDING)
         return Places(
             origin=(left + gap, top),
             size=(centre, tall - px(TOOLBAR_HEIGHT)),
@@ -118,16 +110,6 @@ class Columns:
             ground=Rectangle(left, top, width - right, bottom),
         )
 
-    def _column(self, look: int | str, *, scrolls: bool = False) -> int | str:
-        item: int | str = dpg.add_child_window(
-            border=False,
-            no_scrollbar=not scrolls,
-            no_scroll_with_mouse=not scrolls,
-            always_use_window_padding=True,
-        )
-        dpg.bind_item_theme(item, look)
-        return item
-
     def _dragged(self, left: float, right: float) -> None:
         scale = self._ui.scale
         widths = (
@@ -135,7 +117,3 @@ class Columns:
             self._window.right_width - round(right / scale),
         )
         self._resize(*(min(_MAX_SIDE, max(_MIN_SIDE, width)) for width in widths))
-
-
-def _place(item: int | str, x: int, y: int, width: int, height: int) -> None:
-    dpg.configure_item(item, pos=(x, y), width=max(1, width), height=max(1, height))

@@ -239,27 +239,26 @@ class Studio:
             self.identity, self._mixing, self._camera, self._mesh, self._export, self._toolbar,
         )  # fmt: skip
         self._menus = Menus(ui, bench, actions, self._shortcuts, lambda: len(self.training.alive))
-        opened = partial(self.show_page, "explore")
-        self.train_page = TrainPage(ui, self.training, self._dialogs, self._sheets, opened)
         self.viewport = Viewport(ui, bench, self._picture_texture, self._mesh_texture)
         window = bench.settings.window
         with dpg.window() as self._window:
             self._menus.build()
             self._columns = Columns(ui, self._resize_columns)
-            self.train_page.build()
+            opened = partial(self.show_page, "explore")
+            self.train_page = TrainPage(ui, self.training, self._dialogs, self._sheets, opened)
         dpg.bind_item_theme(self._window, ui.theme.flat)
-        with self._columns.inside("left"):
+        with self._columns.left.inside():
             self.identity.build(ui.px(window.left_width))
             self._mixing.build(ui.px(window.left_width))
-        with self._columns.inside("centre"):
+        with self._columns.centre.inside():
             self.viewport.build()
             self._toolbar.build()
-        with self._columns.inside("right"):
+        with self._columns.right.inside():
             for panel in (self._camera, self._mesh, self._export):
                 panel.build(ui.px(window.right_width))
-        with self._columns.inside("jobs"):
+        with self._columns.jobs.inside():
             self._jobs.build(ui.px(window.right_width))
-        with self._columns.inside("status"):
+        with self._columns.status.inside():
             self._status.build(ui.px(600))
         self._overlay = Overlay(ui, bench, Remedy("Open another file …", actions.open_model))
         dpg.set_primary_window(self._window, True)
@@ -379,7 +378,7 @@ class Studio:
         lost += " still running and would be cancelled; no half file is left behind."
         words = [lost] if count else []
         if self.training.alive:
-            words.append(self.training.goes_on)
+            words.append(self.training.quit_notice)
         if words:
             self._dialogs.confirm("Quit?", " ".join(words), "Quit", self.quit)
         else:

@@ -11,7 +11,7 @@ from app.state import edits
 from app.state.workbench import Workbench
 from app.widgets import fonts, theme
 from app.widgets.backdrop import Rectangle
-from app.widgets.pointer import LEFT, Press
+from app.widgets.pointer import LEFT, Press, Target
 from app.widgets.texture import PictureTexture, suitable_edge
 from app.widgets.ui import Ui
 from app.workers.mesh_worker import MeshPass
@@ -52,7 +52,7 @@ def pane_layout(width: float, height: float, *, count: int, gap: float) -> list[
     return [Pane(left + i * (edge + gap), 0.5 * (height - edge), edge) for i in range(count)]
 
 
-class Viewport:
+class Viewport(Target):
     """Draws panes and overlays into one canvas and turns the mouse into camera motion."""
 
     def __init__(self, ui: Ui, bench: Workbench, picture: PictureTexture, mesh: PictureTexture):
@@ -254,9 +254,6 @@ class Viewport:
         pane = self.picture_pane or self.mesh_pane
         return pane.edge if pane is not None else 512.0
 
-    def hover(self, x: float, y: float, *, inside: bool) -> None:
-        """Nothing lights up."""
-
     def press(self, press: Press) -> bool:
         """Left orbits, right and middle pan, a double click resets."""
         if press.double:
@@ -286,9 +283,8 @@ class Viewport:
         """One undo step for the whole drag."""
         self._bench.document.commit()
 
-    def wheel(self, steps: float) -> bool:
+    def wheel(self, steps: float) -> None:
         """Change the field of view."""
         scene = self._bench.scene
         camera = scene.camera.zoom(_WHEEL**steps)
         self._bench.document.update(replace(scene, camera=camera))
-        return True

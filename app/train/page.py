@@ -1,9 +1,8 @@
-"""The Train tab: runs | curves and samples | a new run, instead of the studio's three columns."""
+"""The Train tab in the window: runs | curves, samples and log of a run | the form of a new run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import dearpygui.dearpygui as dpg
@@ -19,15 +18,18 @@ from app.train.panels.samples import SamplesPanel
 from app.train.training import Training
 from app.widgets import theme
 from app.widgets.backdrop import Rectangle
+from app.widgets.column import MENU_HEIGHT, PADDING, Column
 from app.widgets.dialogs import Dialogs
 from app.widgets.texture import PictureTexture
 from app.widgets.ui import Ui
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 
-_LEFT, _RIGHT, _GAP, _PADDING = 284, 332, 6, 12
-_TOP = 26  # the menu bar's
-_LOG_LEAST = 180
-_NOTHING = 460
+#: Widths at scale 1: of the outer columns, of the gap beside them, of a narrow log, of a text.
+_LEFT, _RIGHT, _GAP = 284, 332, 6
+_LEAST_LOG = 180
+_TEXT = 460
+#: Height of what stands around the sample grid.
+_AROUND_GRID = 60
 #: Titles of the dialogs that choose a parameter's folder.
 _FOLDER_TITLES = {
     "facekit": "Face model: a clone of ICT-FaceKit",
@@ -44,10 +46,14 @@ class SheetTextures:
 
 
 class TrainPage:
-    """The tab's panels and where they stand.
+    """The tab's panels and where they stand; created in the primary window.
 
     Args:
         opened: called when a run's model is on its way into the viewport.
+
+    Attributes:
+        middle: origin and size of the middle, pixels of the window, for messages over it.
+        ground: what is not covered by panels.
     """
 
     def __init__(
@@ -59,155 +65,110 @@ class TrainPage:
         opened: Callable[[], None],
     ) -> None:
         self._ui, self._training, self._dialogs = ui, training, dialogs
-        self.runs = RunsPanel(ui, training, self._add_run, self._choose_folder)
-        self.run = RunPanel(ui, training, opened, self._show_file)
-        self.curves = CurvesPanel(ui, training)
-        self.samples = SamplesPanel(ui, training, textures.samples)
-        self.log = LogPanel(ui, training)
-        self.form = NewRunPanel(
-            ui, training, textures.crops, self._choose_data, self._choose_init, self._choose_text
-        )
-        self._shown = False
-        self._key: tuple[object, ...] = ()
-        self._has_run: bool | None = None
-        self._columns: dict[str, int | str] = {}
-        #: Origin and size of the middle, pixels of the window: messages cover nothing else.
+        self._is_shown = False
+        self._size = (0, 0)
         self.middle = ((0, 0), (1, 1))
-        #: What is not covered by panels.
         self.ground = Rectangle(0, 0, 0, 0)
-
-    def build(self) -> None:
-        """Create everything, hidden, in the primary window."""
-        ui = self._ui
-        for name, look in (
-            ("left", ui.theme.panel),
-            ("run", ui.theme.flat),
-            ("curves", ui.theme.flat),
-            ("samples", ui.theme.flat),
-            ("log", ui.theme.flat),
-            ("nothing", ui.theme.flat),
-            ("right", ui.theme.panel),
-        ):
-            column = dpg.add_child_window(
-                border=False, show=False, no_scrollbar=True, no_scroll_with_mouse=True,
-                always_use_window_padding=True,
-            )  # fmt: skip
-            dpg.bind_item_theme(column, look)
-            self._columns[name] = column
-        with self._inside("left"):
-            self.runs.build(ui.px(_LEFT - 2 * _PADDING))
-        with self._inside("run"):
-            self.run.build()
-        with self._inside("curves"):
-            self.curves.build()
-        with self._inside("samples"):
-            self.samples.build()
-        with self._inside("log"):
-            self.log.build()
-        with self._inside("nothing"):
+        panel, flat = ui.theme.panel, ui.theme.flat
+        self._left, self._run, self._curves = Column(panel), Column(flat), Column(flat)
+        self._samples, self._log, self._nothing = Column(flat), Column(flat), Column(flat)
+        self._right = Column(panel)
+        self._of_run = (self._run, self._curves, self._samples, self._log)
+        with self._left.inside():
+            width = ui.px(_LEFT - 2 * PADDING)
+            self.runs = RunsPanel(ui, training, width, self._add_run, self._choose_folder)
+        with self._run.inside():
+            self.run = RunPanel(ui, training, opened, self._show_file)
+        with self._curves.inside():
+            self.curves = CurvesPanel(ui, training)
+        with self._samples.inside():
+            self.samples = SamplesPanel(ui, training, textures.samples)
+        with self._log.inside():
+            self.log = LogPanel(ui, training)
+        with self._nothing.inside():
             self._build_nothing()
-        with self._inside("right"):
-            self.form.build(ui.px(_RIGHT - 2 * _PADDING))
+        with self._right.inside():
+            self.form = NewRunPanel(
+                ui,
+                training,
+                textures.crops,
+                self._choose_data,
+                self._choose_init,
+                self._choose_text,
+            )
+            self.form.build(ui.px(_RIGHT - 2 * PADDING))
 
     def show(self, shown: bool) -> None:
-        """Take the window, or leave it to the studio."""
-        if shown != self._shown:
-            self._shown = shown
-            self._key, self._has_run = (), None
-            for column in self._columns.values():
-                dpg.configure_item(column, show=shown)
+        """Take the window, or leave it to the Explore tab."""
+        self._is_shown = shown
+        for column in (self._left, self._right, self._nothing, *self._of_run):
+            column.show(shown)
 
     def sync(self) -> None:
         """Follow the state; nothing while hidden."""
-        if not self._shown:
+        if not self._is_shown:
             return
-        self._layout()
+        self._lay_out()
         has_run = self._training.run is not None
-        if has_run != self._has_run:
-            self._has_run = has_run
-            for name in ("run", "curves", "samples", "log"):
-                dpg.configure_item(self._columns[name], show=has_run)
-            dpg.configure_item(
-                self._columns["nothing"], show=not has_run and not self._training.is_loading
-            )
-        if not has_run and not self._training.is_loading:
-            dpg.configure_item(self._columns["nothing"], show=True)
+        for column in self._of_run:
+            column.show(has_run)
+        self._nothing.show(not has_run and not self._training.is_loading)
         self.runs.sync()
         self.form.sync()
         if has_run:
             for panel in (self.run, self.curves, self.samples, self.log):
                 panel.sync()
 
-    def _layout(self) -> None:
+    def _lay_out(self) -> None:
         width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
-        if (width, height) == self._key or width <= 0 or height <= 0:
+        if (width, height) == self._size or width <= 0 or height <= 0:
             return
-        self._key = (width, height)
+        self._size = (width, height)
         px = self._ui.px
-        top, pad = px(_TOP), px(_PADDING)
-        tall = height - top
-        left, right = px(_LEFT), px(_RIGHT)
-        x = left + px(_GAP) + pad
+        top, pad, left, right = px(MENU_HEIGHT), px(PADDING), px(_LEFT), px(_RIGHT)
+        x, y, tall = left + px(_GAP) + pad, top + pad, height - top
         centre = max(px(240), width - left - right - 2 * (px(_GAP) + pad))
         self.middle = ((x, top), (centre, tall))
         self.ground = Rectangle(left, top, width - right, height)
-        self._place("left", 0, top, left, tall)
-        self._place("right", width - right, top, right, tall)
-        head = px(RUN_HEIGHT)
+        self._left.place(0, top, left, tall)
+        self.runs.resize(left - 2 * pad, tall - 2 * pad)
+        self._right.place(width - right, top, right, tall)
+        self.form.resize(right - 2 * pad, tall - 2 * pad)
+        self._nothing.place(x, top, centre, tall)
+        dpg.configure_item(self._nothing_above, height=max(1, tall // 2 - px(120)))
+        dpg.configure_item(self._nothing_text, indent=max(1, (centre - px(_TEXT)) // 2))
+        # Head, curves and grid from top to bottom. The grid is twice as wide as high, and the log
+        # takes what it leaves.
+        head, around, widest = px(RUN_HEIGHT), px(_AROUND_GRID), centre - px(_LEAST_LOG) - pad
         below = tall - head - 2 * pad
-        # The grid is twice as wide as high; the log takes what it leaves.
-        grid = min(round(0.42 * below), (centre - px(_LOG_LEAST) - pad) // 2 + px(60))
-        grid_width = min(2 * (grid - px(60)), centre - px(_LOG_LEAST) - pad)
-        curves = below - grid - pad
-        self._place("run", x, top + pad, centre, head)
-        self._place("curves", x, top + pad + head, centre, curves)
-        y = top + pad + head + curves + pad
-        self._place("samples", x, y, grid_width, grid)
-        self._place("log", x + grid_width + pad, y, centre - grid_width - pad, grid)
-        self._place("nothing", x, top, centre, tall)
-        inner = 2 * pad
-        self.runs.resize(left - inner, tall - inner)
-        self.form.resize(right - inner, tall - inner)
+        grid = min(round(0.42 * below), widest // 2 + around)
+        grid_width = min(2 * (grid - around), widest)
+        curves, log = below - grid - pad, centre - grid_width - pad
+        self._run.place(x, y, centre, head)
         self.run.resize(centre)
+        self._curves.place(x, y + head, centre, curves)
         self.curves.resize(centre, curves)
+        self._samples.place(x, y + head + curves + pad, grid_width, grid)
         self.samples.resize(grid_width, grid)
-        self.log.resize(centre - grid_width - pad, grid)
-        dpg.configure_item(self._indent, height=max(1, tall // 2 - px(120)))
-        dpg.configure_item(self._nothing, indent=max(1, (centre - px(_NOTHING)) // 2))
-
-    def _place(self, name: str, x: int, y: int, width: int, height: int) -> None:
-        dpg.configure_item(
-            self._columns[name], pos=(x, y), width=max(1, width), height=max(1, height)
-        )
-
-    @contextmanager
-    def _inside(self, name: str) -> Iterator[None]:
-        dpg.push_container_stack(self._columns[name])
-        yield
-        dpg.pop_container_stack()
+        self._log.place(x + grid_width + pad, y + head + curves + pad, log, grid)
+        self.log.resize(log, grid)
 
     def _build_nothing(self) -> None:
         """What stands in the middle before there is any run."""
         ui = self._ui
-        self._indent = dpg.add_spacer(height=1)
-        with dpg.group() as self._nothing:
-            title = dpg.add_text("No runs yet")
-            if ui.theme.title:
-                dpg.bind_item_font(title, ui.theme.title)
+        self._nothing_above = dpg.add_spacer(height=1)
+        with dpg.group() as self._nothing_text:
+            dpg.bind_item_font(dpg.add_text("No runs yet"), ui.theme.title)
             dpg.add_text(
                 "Choose a folder of pictures on the right: one kind of thing, centred and upright. "
                 "Leave the preset at tiny to see it work in minutes, then start.",
                 color=theme.MUTED,
-                wrap=ui.px(_NOTHING),
+                wrap=ui.px(_TEXT),
             )
             dpg.add_spacer(height=ui.px(8))
             with dpg.group(horizontal=True):
-                ui.button(
-                    "Choose pictures …",
-                    self._choose_data,
-                    "A folder of images to train on",
-                    look=ui.theme.primary,
-                )
+                tip = "A folder of images to train on"
+                ui.button("Choose pictures …", self._choose_data, tip, look=ui.theme.primary)
                 ui.button("Add run …", self._add_run, "List a run that lies elsewhere")
 
     def _show_file(self, path: Path) -> None:
@@ -228,26 +189,23 @@ class TrainPage:
         )
 
     def _choose_data(self) -> None:
-        data = self._training.new.form.data
-        self._dialogs.choose_folder(
-            "Images to train on",
-            Path(data).expanduser() if data else Path.home(),
-            lambda path: self._training.new.change(data=str(path)),
-        )
+        new = self._training.new
+        self._choose("Images to train on", new.form.data, lambda path: new.change(data=str(path)))
 
     def _choose_text(self, name: str) -> None:
         new = self._training.new
-        text = new.form.text(name)
-        self._dialogs.choose_folder(
-            _FOLDER_TITLES.get(name, "Choose a folder"),
-            Path(text).expanduser() if text else Path.home(),
-            lambda path: new.set_text(name, str(path)),
-        )
+        title = _FOLDER_TITLES.get(name, "Choose a folder")
+        self._choose(title, new.form.text(name), lambda path: new.set_text(name, str(path)))
+
+    def _choose(self, title: str, folder: str, chosen: Callable[[Path], None]) -> None:
+        start = Path(folder).expanduser() if folder else Path.home()
+        self._dialogs.choose_folder(title, start, chosen)
 
     def _choose_init(self) -> None:
+        new = self._training.new
         self._dialogs.open_file(
             "Weights to start from",
             self._training.folder,
             WEIGHT_SUFFIXES,
-            lambda path: self._training.new.change(init=str(path)),
+            lambda path: new.change(init=str(path)),
         )

@@ -1,8 +1,7 @@
-"""Reads sample grids in the background, at a size to be shown."""
+"""A run's sample grids: which steps there are some of, and how they are read to be shown."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.train.watch import sample_file
-from app.workers.schedule import LatestWorker
-
-#: Edges of what is shown, pixels: a grid is twice as wide as high.
+#: Size of what is shown, pixels: a grid is twice as wide as high.
 WIDTH, HEIGHT = 640, 320
 
 
@@ -23,6 +19,7 @@ class SampleRequest:
     """A grid of a run.
 
     Attributes:
+        path: the run's folder.
         thumb: the volume renders rather than the images.
     """
 
@@ -33,9 +30,10 @@ class SampleRequest:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A grid to be shown, (H, W, 3) in [0, 1], H at most HEIGHT and W at most WIDTH.
+    """A grid to be shown.
 
     Attributes:
+        pixels: (H, W, 3) in [0, 1], H at most HEIGHT and W at most WIDTH.
         size: of the file, (width, height).
     """
 
@@ -44,14 +42,22 @@ class Sample:
     size: tuple[int, int]
 
 
-def sample_worker(news: threading.Event) -> LatestWorker[SampleRequest, Sample]:
-    """The thread that reads."""
-    return LatestWorker("samples", read, news)
+def sample_steps(path: Path) -> tuple[int, ...]:
+    """Steps that there are sample grids of in the folder of a run, ascending."""
+    names = (file.stem for file in (path / "samples").glob("*.png"))
+    return tuple(sorted(int(name) for name in names if name.isdigit()))
 
 
-def read(request: SampleRequest) -> Iterator[Sample]:
+def sample_file(request: SampleRequest) -> Path:
+    """The grid's file; that of the images where there are no volume renders."""
+    file = request.path / "samples" / f"{request.step:08d}.png"
+    thumb = file.with_stem(f"{file.stem}-thumb")
+    return thumb if request.thumb and thumb.exists() else file
+
+
+def read_sample(request: SampleRequest) -> Iterator[Sample]:
     """The grid, enlarged or shrunk to what is shown."""
-    with Image.open(sample_file(request.path, request.step, thumb=request.thumb)) as file:
+    with Image.open(sample_file(request)) as file:
         image = file.convert("RGB")
     factor = min(WIDTH / image.width, HEIGHT / image.height)
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))

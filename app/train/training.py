@@ -1,7 +1,8 @@
-"""The Train tab's state and actions, without a window: the runs, the one looked at, a new one.
+"""The Train tab's state and actions, without a window: all runs, the selected one, a new one.
 
-Panels call its methods and read its state; :meth:`Training.tick`, called once a frame, carries
-results in and requests out. Runs belong to their folders: whatever is shown here is read from them.
+Panels call the methods of :class:`Training` and read its state; :meth:`Training.tick`, called once
+a frame, takes in what the threads have found and tells them what to look at. Runs belong to their
+folders: all that is shown of a run is read from its folder.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from typing import Any
 
 from app.state.settings import default_runs_folder
 from app.state.workbench import Workbench
+from app.train.curves import FIRST_GROUPS
+from app.train.lookup import Lookup
 from app.train.new_run import Begun, NewRun
 from app.train.process import TrainingProcess
-from app.train.samples import Sample, SampleRequest, sample_worker
+from app.train.samples import Sample, SampleRequest, read_sample
 from app.train.training_form import starting_points
-from app.train.watch import RunReport, RunRequest, RunsRequest, Watch
+from app.train.watch import Follower, RunReport, RunRequest, RunsRequest, list_runs
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import RunSummary
@@ -25,8 +28,8 @@ from stylesdf_core.training.run_summary import RunSummary
 #: Of the curves, until somebody moves the slider.
 SMOOTHING = 0.6
 _POLL_EVERY = 0.25  # seconds between looks at processes
+_LOOK_EVERY = 1.0  # seconds between looks at run folders
 _QUIET = 3.0  # seconds after the start that belong to the first picture
-_FIRST_GROUPS = ("losses", "β")
 
 
 class Training:
@@ -34,26 +37,33 @@ class Training:
 
     Args:
         bench: of the studio: settings, messages, and where models are opened.
+
+    Attributes:
+        groups: groups of curves to show, see :mod:`app.train.curves`.
+        smoothing: of the curves, 0 to below 1.
+        selected: folder of the run to look at.
+        sample_step: step whose samples are wanted; None for the newest.
+        sample_thumb: show the volume renders rather than the images.
+        new: the form of a new run.
+        runs: all runs, newest first; what this program knows of their processes added.
     """
 
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
-        self.groups: tuple[str, ...] = _FIRST_GROUPS
+        self.groups: tuple[str, ...] = FIRST_GROUPS
         self.smoothing = SMOOTHING
         self.selected: Path | None = None
-        self.sample_step: int | None = None  # None for the newest
+        self.sample_step: int | None = None
         self.sample_thumb = False
-        self._made_at = time.monotonic()
+        self.runs: tuple[RunSummary, ...] = ()
         news = bench.screen.news
         self.new = NewRun(bench.settings.training.data, self.folder, news)
-        self._watch = Watch(news)
-        self._samples = sample_worker(news)
-        self._sample_request: SampleRequest | None = None
-        self.sample: Sample | None = None
-        self._jobs: dict[Path, TrainingProcess] = {}
+        self._list = Lookup("runs", list_runs, news, _LOOK_EVERY)
+        self._report = Lookup("run", Follower(), news, _LOOK_EVERY)
+        self._sample = Lookup("samples", read_sample, news)
+        self._processes: dict[Path, TrainingProcess] = {}
+        self._made_at = time.monotonic()
         self._polled_at = 0.0
-        #: All runs, newest first; what this program knows of their processes added.
-        self.runs: tuple[RunSummary, ...] = ()
 
     # --- what is shown --------------------------------------------------------------------------
 
@@ -66,18 +76,33 @@ class Training:
     @property
     def is_loading(self) -> bool:
         """Whether the runs have not been looked at yet."""
-        return self._watch.runs is None
+        return self._list.answer is None
 
     @property
     def run(self) -> RunSummary | None:
-        """The selected one."""
+        """The selected run."""
         return next((run for run in self.runs if run.path == self.selected), None)
 
     @property
     def report(self) -> RunReport | None:
         """All that is known of the selected run; None until it has been read."""
-        report = self._watch.report
+        report = self._report.answer
         return report if report is not None and report.request.path == self.selected else None
+
+    @property
+    def sample(self) -> Sample | None:
+        """Samples of the selected run; None until some have been read."""
+        sample = self._sample.answer
+        return sample if sample is not None and sample.request.path == self.selected else None
+
+    @property
+    def shown_sample(self) -> int | None:
+        """The step whose samples are shown; None where there are none."""
+        steps = self.report.samples if self.report is not None else ()
+        if not steps or self.sample_step is None:
+            return steps[-1] if steps else None
+        wanted = self.sample_step
+        return min(steps, key=lambda step: abs(step - wanted))
 
     @property
     def alive(self) -> tuple[RunSummary, ...]:
@@ -85,7 +110,7 @@ class Training:
         return tuple(run for run in self.runs if run.is_alive)
 
     @property
-    def goes_on(self) -> str:
+    def quit_notice(self) -> str:
         """What becomes of the runs when the studio is closed."""
         count = len(self.alive)
         what = "A run goes" if count == 1 else f"{count} runs go"
@@ -96,95 +121,67 @@ class Training:
         """Runs that the new run can start from."""
         return starting_points(self.new.form.stage, self.runs)
 
-    def _with_job(self, run: RunSummary) -> RunSummary:
-        job = self._jobs.get(run.path)
-        if job is None:
-            return run
-        if job.is_starting:
-            return replace(run, state="stopping" if job.is_stopping else "running", words="")
-        if job.is_stopping and run.is_alive:
-            return replace(run, state="stopping")
-        if job.status and not run.is_alive and not run.words:
-            words = f"its process ended with status {job.status}; see the log"
-            return replace(run, state="failed", words=words)
-        return run
-
     # --- once a frame ---------------------------------------------------------------------------
 
     def tick(self, *, shown: bool) -> None:
         """Take results in, give requests out.
 
         Args:
-            shown: the tab is on the screen; otherwise only processes are looked after.
+            shown: the tab is on the screen; otherwise only processes and the list of runs are
+                looked after.
         """
         now = time.monotonic()
-        ended = False
-        if now - self._polled_at > _POLL_EVERY:
+        ended: list[bool] = []
+        is_due = now - self._polled_at > _POLL_EVERY
+        if is_due:
             self._polled_at = now
-            for job in self._jobs.values():
-                ended = job.poll() or ended
-            self.runs = tuple(self._with_job(run) for run in self._watch.runs or ())
-        if self._watch.poll():
-            self.runs = tuple(self._with_job(run) for run in self._watch.runs or ())
+            ended = [process.poll() for process in self._processes.values()]
         begun = self.new.tick(self.folder, shown=shown)
         if begun is not None:
             self._begin(begun)
         if not shown and now - self._made_at < _QUIET:
             return
-        training = self.bench.settings.training
+        settings = self.bench.settings.training
+        where = RunsRequest(self.folder, settings.added, settings.hidden)
+        if self._list.tick(where, again=any(ended)) or is_due:
+            self.runs = tuple(map(self._with_process, self._list.answer or ()))
         if self.selected is None and self.runs:
             self.select(self.runs[0].path)
-        run = None
-        if self.selected is not None and shown:
-            run = RunRequest(self.selected, self.groups, self.smoothing)
-        where = RunsRequest(self.folder, training.added, training.hidden)
-        self._watch.look(where, run or self._watch.watched, now=ended)
-        if shown:
-            self._look_at_sample()
-
-    def _look_at_sample(self) -> None:
-        report = self.report
-        wanted = None
-        if report is not None and report.samples:
+        if shown and self.selected is not None:
+            self._report.tick(RunRequest(self.selected, self.groups, self.smoothing))
             step = self.shown_sample
-            if step is not None:
-                wanted = SampleRequest(report.request.path, step, self.sample_thumb)
-        if wanted != self._sample_request:
-            self._sample_request = wanted
-            if wanted is not None:
-                self._samples.submit(wanted)
-            else:
-                self.sample = None
-        outcome = self._samples.poll()
-        if outcome is not None and outcome.request == self._sample_request:
-            self.sample = outcome.value if outcome.error is None else None
+            request = SampleRequest(self.selected, step or 0, self.sample_thumb)
+            self._sample.tick(None if step is None else request)
 
-    @property
-    def shown_sample(self) -> int | None:
-        """The step whose samples are shown; None where there are none."""
-        report = self.report
-        if report is None or not report.samples:
-            return None
-        wanted = self.sample_step
-        if wanted is None:
-            return report.samples[-1]
-        return min(report.samples, key=lambda step: abs(step - wanted))
+    def _with_process(self, run: RunSummary) -> RunSummary:
+        """The run, with what its folder does not say yet or never says."""
+        process = self._processes.get(run.path)
+        if process is None:
+            return run
+        if process.is_starting:
+            return replace(run, state="stopping" if process.is_stopping else "running", words="")
+        if process.is_stopping and run.is_alive:
+            return replace(run, state="stopping")
+        if process.status and not run.is_alive and not run.words:
+            words = f"its process ended with status {process.status}; see the log"
+            return replace(run, state="failed", words=words)
+        return run
 
     # --- runs -----------------------------------------------------------------------------------
 
     def select(self, path: Path) -> None:
         """Look at another run."""
         if path != self.selected:
-            self.selected, self.sample_step, self.sample = path, None, None
+            self.selected, self.sample_step = path, None
 
     def stop(self, path: Path) -> None:
-        """Ask the run to save and end."""
-        self._job(path).stop()
+        """Ask the run's process to save and end."""
+        self._process(path).stop()
 
     def resume(self, path: Path) -> None:
         """Go on from the run's newest checkpoint."""
         try:
-            self._job(path).start()
+            self._process(path).start()
         except StyleSDFError as error:
             self.bench.toast(str(error), is_error=True)
 
@@ -215,7 +212,7 @@ class Training:
         self._set(added=added, hidden=hidden)
         if self.selected == path:
             self.selected = next((run.path for run in self.runs if run.path != path), None)
-            self.sample_step, self.sample = None, None
+            self.sample_step = None
 
     def open_model(self, path: Path, step: int | None = None) -> bool:
         """Open a run's averaged generator in the viewport; False, with a toast, where it has none.
@@ -230,8 +227,8 @@ class Training:
         self.bench.open_model(str(path) if step is None else str(averages[step]))
         return True
 
-    def _job(self, path: Path) -> TrainingProcess:
-        return self._jobs.setdefault(path, TrainingProcess(path))
+    def _process(self, path: Path) -> TrainingProcess:
+        return self._processes.setdefault(path, TrainingProcess(path))
 
     def _set(self, **changes: Any) -> None:
         settings = self.bench.settings
@@ -255,7 +252,7 @@ class Training:
 
     def _begin(self, begun: Begun) -> None:
         try:
-            self._job(begun.path).start(begun.request.gpus)
+            self._process(begun.path).start(begun.request.gpus)
         except StyleSDFError as error:
             self.new.failed(str(error))
             return
@@ -266,6 +263,5 @@ class Training:
 
     def close(self) -> None:
         """End the threads; runs go on."""
-        self._watch.close()
-        self._samples.close()
-        self.new.close()
+        for lookup in (self._list, self._report, self._sample, self.new):
+            lookup.close()

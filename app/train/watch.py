@@ -1,25 +1,34 @@
-"""Threads that look at run folders: one at all of them, one closely at the selected one."""
+"""Looks at run folders, in threads of the Train tab: at all of them, and closely at one.
+
+Nothing here is told by the process that trains; all is read from the folder that the process
+writes to.
+"""
 
 from __future__ import annotations
 
-import threading
+import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
 from app.train.curves import Curves, Line
-from app.train.process import StatsTail
-from app.workers.schedule import LatestWorker, Work
+from app.train.samples import sample_steps
 from stylesdf_core.training.adversarial.health import Health
 from stylesdf_core.training.processes import log_tail
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import RunSummary, summary_or_failure
 
-_LOOK_EVERY = 1.0  # seconds
 _LOG_LINES = 100
+#: Bytes of stats.jsonl taken at a time, so that the first look at a long run leaves others time.
+_PIECE = 1 << 17
 _BREATH = 0.01  # seconds between pieces of a long file
+
+
+# --- all runs ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,31 @@ class RunsRequest:
     folder: Path
     added: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+
+
+def list_runs(request: RunsRequest) -> Iterator[tuple[RunSummary, ...]]:
+    """All runs, newest first; a run that cannot be read is a failed run that says why."""
+    hidden = {Path(path) for path in request.hidden}
+    paths = {config.parent for config in request.folder.glob("*/config.json")}
+    paths |= {Path(path) for path in request.added}
+    found = []
+    # By their configs' age: a run's place in the list must not change as it trains.
+    for path in sorted(paths - hidden, key=lambda path: (-_born(path), path)):
+        try:
+            found.append(summary_or_failure(path))
+        except OSError:  # taken away while it was looked at
+            continue
+    yield tuple(found)
+
+
+def _born(path: Path) -> float:
+    try:
+        return (path / "config.json").stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+# --- one run -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -56,208 +90,93 @@ class RunReport:
     """What is known of one run.
 
     Attributes:
-        groups: that there is something of.
-        lines: of the groups asked for.
+        groups: groups of curves that something has been recorded of.
+        lines: curves of the groups asked for.
         health: what is wrong, one sentence; empty when all is well.
-        log: the last lines of its processes' output and of what happened.
+        log: what happened, then the last lines of the output of the run's processes.
         samples: steps that there are sample grids of, ascending.
         averages: steps that there are averaged generators of, ascending.
-        best: the step of the best of these; None where none is.
-        speed: images a second, newest; None where there are none.
+        best: the step of the best averaged generator; None where none is the best.
+        speed: images a second, newest; None where no speed has been recorded.
     """
 
     request: RunRequest
-    groups: tuple[str, ...] = ()
-    lines: dict[str, tuple[Line, ...]] | None = None
-    health: str = ""
-    log: tuple[str, ...] = ()
-    samples: tuple[int, ...] = ()
-    averages: tuple[int, ...] = ()
-    best: int | None = None
-    speed: float | None = None
+    groups: tuple[str, ...]
+    lines: dict[str, tuple[Line, ...]]
+    health: str
+    log: tuple[str, ...]
+    samples: tuple[int, ...]
+    averages: tuple[int, ...]
+    best: int | None
+    speed: float | None
 
 
-class Watch:
-    """Both threads; the newest answers lie in ``runs`` and ``report``."""
+class Follower:
+    """Reads on, at each request, in what a run has recorded; forgets it for another run."""
 
-    def __init__(self, news: threading.Event) -> None:
-        self.runs: tuple[RunSummary, ...] | None = None
-        self.report: RunReport | None = None
-        self._wake_list, self._wake_run = threading.Event(), threading.Event()
-        self._list: LatestWorker[RunsRequest, tuple[RunSummary, ...]] = LatestWorker(
-            "runs", _listing(self._wake_list), news
-        )
-        self._run: LatestWorker[RunRequest, RunReport] = LatestWorker(
-            "run", _following(self._wake_run), news
-        )
-        self._list_request: RunsRequest | None = None
-        self._run_request: RunRequest | None = None
+    def __init__(self) -> None:
+        self._tail: StatsTail | None = None
+        self._report: RunReport | None = None
+        self._seen: tuple[object, ...] = ()  # all that the report was made of
 
-    @property
-    def watched(self) -> RunRequest | None:
-        """The run that is looked at closely."""
-        return self._run_request
-
-    def look(self, runs: RunsRequest, run: RunRequest | None, *, now: bool = False) -> None:
-        """Watch these from now on; nothing happens where they are watched already.
-
-        Args:
-            now: look at the list again at once.
-        """
-        if runs != self._list_request or now:
-            self._list_request = runs
-            self._list.submit(runs)
-            self._wake_list.set()
-        if run != self._run_request:
-            self._run_request = run
-            if run is None or self.report is None or self.report.request.path != run.path:
-                self.report = None
-            if run is not None:
-                self._run.submit(run)
-                self._wake_run.set()
-
-    def poll(self) -> bool:
-        """Take answers in; True where the list of runs has changed."""
-        listed, followed = self._list.poll(), self._run.poll()
-        if listed is not None and listed.value is not None:
-            self.runs = listed.value
-        if listed is not None and listed.error is not None:
-            self._list_request = None  # asked again at once
-        if followed is not None:
-            if followed.error is not None:
-                self._run_request = None
-            elif followed.value is not None and followed.request == self._run_request:
-                self.report = followed.value
-        return listed is not None and listed.value is not None
-
-    def close(self) -> None:
-        """End both threads."""
-        self._wake_list.set()
-        self._wake_run.set()
-        self._list.close()
-        self._run.close()
-
-
-# --- the list ----------------------------------------------------------------------------------
-
-
-def find_runs(request: RunsRequest) -> tuple[RunSummary, ...]:
-    """All runs, newest first; one that cannot be read is a failed run that says why."""
-    hidden = {Path(path) for path in request.hidden}
-    paths = {config.parent for config in request.folder.glob("*/config.json")}
-    paths |= {Path(path) for path in request.added}
-    # By their configs' age: a run's place in the list must not change as it trains.
-    ordered = sorted(paths - hidden, key=lambda path: (-_born(path), path))
-    found = []
-    for path in ordered:
-        try:
-            found.append(summary_or_failure(path))
-        except OSError:  # taken away while it was looked at
-            continue
-    return tuple(found)
-
-
-def _born(path: Path) -> float:
-    try:
-        return (path / "config.json").stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _listing(wake: threading.Event) -> Work[RunsRequest, tuple[RunSummary, ...]]:
-    def work(request: RunsRequest) -> Iterator[tuple[RunSummary, ...] | None]:
-        shown: tuple[RunSummary, ...] | None = None
-        while True:
-            wake.clear()
-            runs = find_runs(request)
-            yield runs if runs != shown else None
-            shown = runs
-            wake.wait(_LOOK_EVERY)
-
-    return work
-
-
-# --- one run -----------------------------------------------------------------------------------
-
-
-class _Followed:
-    """A run's figures so far."""
-
-    def __init__(self, path: Path) -> None:
-        self.run = RunDir(path)
-        self._forget()
-        self._tail = StatsTail(self.run)
-        self._files: tuple[object, ...] = ()
-        self._changed = True
+    def __call__(self, request: RunRequest) -> Iterator[RunReport | None]:
+        """The run's report, after a None for each piece of a long file; the same while it holds."""
+        if self._tail is None or self._tail.run.path != request.path:
+            self._tail, self._report = StatsTail(RunDir(request.path)), None
+            self._forget()
+        while self._read(self._tail):
+            yield None
+            time.sleep(_BREATH)  # a long run is read while the window goes on
+        run = self._tail.run
+        entries = _entries(run.path / "samples"), _entries(run.checkpoints)
+        seen = (request, self._reads, entries, log_tail(run, _LOG_LINES))
+        if self._report is None or seen != self._seen:
+            self._report, self._seen = self._new_report(request, run), seen
+        yield self._report
 
     def _forget(self) -> None:
-        self.curves, self.health, self.advice = Curves(), Health(), ""
-        self.events: list[str] = []
-        self.speed: float | None = None
+        self._curves, self._health, self._advice = Curves(), Health(), ""
+        self._events: list[str] = []
+        self._speed: float | None = None
+        self._reads = 0  # pieces with something in them
 
-    def read(self) -> bool:
+    def _read(self, tail: StatsTail) -> bool:
         """Take in the next piece of what is recorded; True if there is more of it."""
-        news = self._tail.read()
-        if news.starts_over:
+        piece = tail.read()
+        if piece.starts_over:
             self._forget()
-        self.curves.append(news.records)
-        for record in news.records:
+            self._report = None
+        self._curves.append(piece.records)
+        for record in piece.records:
             self._note(record)
-        self._changed = self._changed or news.starts_over or bool(news.records)
-        return news.more
+        self._reads += bool(piece.records)
+        return piece.more
 
-    def has_changed(self) -> bool:
-        """Whether a report would say anything new since the last time this was asked."""
-        files = (
-            _entries(self.run.path / "samples"),
-            _entries(self.run.checkpoints),
-            log_tail(self.run, _LOG_LINES),
-        )
-        changed = self._changed or files != self._files
-        self._changed, self._files = False, files
-        return changed
-
-    def _note(self, record: dict[str, object]) -> None:
+    def _note(self, record: dict[str, Any]) -> None:
         known = {k: v for k, v in record.items() if isinstance(v, (int, float, str))}
-        self.advice = self.health.see(known)
+        self._advice = self._health.see(known)
         speed = record.get("images_per_second")
         if isinstance(speed, (int, float)):
-            self.speed = float(speed)
-        step = record["step"]
+            self._speed = float(speed)
         said = record.get("event") or record.get("health")
+        if not said and "swd" in record:
+            said = f"swd {record['swd']:.1f}"
         if said:
-            self.events.append(f"step {step:,}  {said}")
-        elif "swd" in record:
-            self.events.append(f"step {step:,}  swd {record['swd']:.1f}")
+            self._events.append(f"step {record['step']:,}  {said}")
 
-    def report(self, request: RunRequest) -> RunReport:
-        log = (*self.events[-_LOG_LINES:], *log_tail(self.run, _LOG_LINES))
-        best = self.run.best("ema")
-        averages = self.run.averages()
+    def _new_report(self, request: RunRequest, run: RunDir) -> RunReport:
+        averages, best = run.averages(), run.best("ema")
         return RunReport(
             request,
-            self.curves.groups,
-            {group: self.curves.lines(group, request.smoothing) for group in request.groups},
-            self.advice,
-            log,
-            sample_steps(self.run),
-            tuple(averages),
-            next((step for step, path in averages.items() if path == best), None),
-            self.speed,
+            groups=self._curves.groups,
+            lines={group: self._curves.lines(group, request.smoothing) for group in request.groups},
+            health=self._advice,
+            log=(*self._events[-_LOG_LINES:], *log_tail(run, _LOG_LINES)),
+            samples=sample_steps(run.path),
+            averages=tuple(averages),
+            best=next((step for step, path in averages.items() if path == best), None),
+            speed=self._speed,
         )
-
-
-def sample_steps(run: RunDir) -> tuple[int, ...]:
-    """Steps that there are sample grids of, ascending."""
-    names = (path.stem for path in (run.path / "samples").glob("*.png"))
-    return tuple(sorted(int(name) for name in names if name.isdigit()))
-
-
-def sample_file(path: Path, step: int, *, thumb: bool) -> Path:
-    """The grid of a step: the images or, where there are any, the volume renders."""
-    folder = path / "samples"
-    file = folder / f"{step:08d}-thumb.png"
-    return file if thumb and file.exists() else folder / f"{step:08d}.png"
 
 
 def _entries(folder: Path) -> tuple[str, ...]:
@@ -267,21 +186,53 @@ def _entries(folder: Path) -> tuple[str, ...]:
         return ()
 
 
-def _following(wake: threading.Event) -> Work[RunRequest, RunReport]:
-    held: list[_Followed] = []  # only the run that is shown
+@dataclass(frozen=True)
+class Piece:
+    """What was appended to a run's figures.
 
-    def work(request: RunRequest) -> Iterator[RunReport | None]:
-        if not held or held[0].run.path != request.path:
-            held[:] = [_Followed(request.path)]
-        followed = held[0]
-        first = True
-        while True:
-            wake.clear()
-            while followed.read():
-                yield None
-                time.sleep(_BREATH)  # a long run is read while the window goes on
-            yield followed.report(request) if followed.has_changed() or first else None
-            first = False
-            wake.wait(_LOOK_EVERY)
+    Attributes:
+        records: in order.
+        starts_over: forget what came before: the file was written anew, as when a run resumes.
+        more: there is more to read already.
+    """
 
-    return work
+    records: list[dict[str, Any]]
+    starts_over: bool = False
+    more: bool = False
+
+
+class StatsTail:
+    """Reads what has been appended to a run's stats.jsonl since the last time."""
+
+    def __init__(self, run: RunDir) -> None:
+        self.run = run
+        self._file: tuple[int, int] | None = None  # device and inode
+        self._offset = 0
+
+    def read(self) -> Piece:
+        """The next lines; a line that is not whole yet waits for its end."""
+        try:
+            with open(self.run.stats_file, "rb") as stream:
+                state = os.fstat(stream.fileno())
+                file = (state.st_dev, state.st_ino)
+                is_new = file != self._file or state.st_size < self._offset
+                starts_over = is_new and self._file is not None
+                if is_new:
+                    self._file, self._offset = file, 0
+                stream.seek(self._offset)
+                content = stream.read(_PIECE)
+        except OSError:
+            starts_over = self._file is not None
+            self._file, self._offset = None, 0
+            return Piece([], starts_over)
+        whole = content[: content.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        records = []
+        for line in whole.splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict) and isinstance(record.get("step"), (int, float)):
+                records.append(record)
+        return Piece(records, starts_over, more=bool(whole) and self._offset < state.st_size)

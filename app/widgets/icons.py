@@ -1,140 +1,107 @@
-"""The few universal icons, drawn: fonts lack most of them."""
+"""The few icons that the studio needs, drawn: fonts lack most of these symbols."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import dearpygui.dearpygui as dpg
 
-from app.widgets.theme import CLEAR, Color
+from app.widgets.theme import CLEAR, Color, Item
 
-#: Draws into ``parent`` within the square of edge ``size`` at (x, y).
-Icon = Callable[[int | str, float, float, float, Color], None]
-
-
-def previous(parent: int | str, x: float, y: float, size: float, color: Color) -> None:
-    """Triangle to the left."""
-    a, b, c = (0.64, 0.28), (0.64, 0.72), (0.34, 0.50)
-    _triangle(parent, x, y, size, color, a, b, c)
+_Point: TypeAlias = tuple[float, float]
+_DOT = 0.06
 
 
-def following(parent: int | str, x: float, y: float, size: float, color: Color) -> None:
-    """Triangle to the right."""
-    _triangle(parent, x, y, size, color, (0.36, 0.28), (0.36, 0.72), (0.66, 0.50))
+@dataclass(frozen=True)
+class Icon:
+    """Shapes of one colour in a square that reaches from (0, 0), upper left, to (1, 1).
+
+    Attributes:
+        lines: each leads from point to point, and back to the first if ``is_closed``.
+        width: of the lines and of the frame.
+        triangles: filled.
+        dots: centres of filled circles.
+        plate, frame: two corners of a filled and of an outlined rectangle.
+        rounding: radius of the rectangles' corners.
+    """
+
+    lines: tuple[tuple[_Point, ...], ...] = ()
+    is_closed: bool = False
+    width: float = 0.08
+    triangles: tuple[tuple[_Point, _Point, _Point], ...] = ()
+    dots: tuple[_Point, ...] = ()
+    plate: tuple[_Point, _Point] | None = None
+    frame: tuple[_Point, _Point] | None = None
+    rounding: float = 0.0
+
+    def __call__(self, parent: Item, x: float, y: float, size: float, color: Color) -> None:
+        """Draw into ``parent``, within the square of edge ``size`` at (x, y)."""
+
+        def at(*points: _Point) -> list[list[float]]:
+            return [[x + size * u, y + size * v] for u, v in points]
+
+        filled = {"color": CLEAR, "fill": color, "parent": parent}
+        stroke = {"color": color, "thickness": max(1.0, size * self.width), "parent": parent}
+        if self.plate is not None:
+            dpg.draw_rectangle(*at(*self.plate), rounding=size * self.rounding, **filled)
+        if self.frame is not None:
+            dpg.draw_rectangle(*at(*self.frame), rounding=size * self.rounding, **stroke)
+        for line in self.lines:
+            if len(line) == 2:
+                dpg.draw_line(*at(*line), **stroke)
+            else:
+                dpg.draw_polyline(at(*line), closed=self.is_closed, **stroke)
+        for corners in self.triangles:
+            dpg.draw_triangle(*at(*corners), **filled)
+        for centre in at(*self.dots):
+            dpg.draw_circle(centre, size * _DOT, **filled)
 
 
-def dice(parent: int | str, x: float, y: float, size: float, color: Color) -> None:
-    """A die showing five."""
-    line = max(1.0, size * 0.07)
-    dpg.draw_rectangle(
-        (x + size * 0.18, y + size * 0.18),
-        (x + size * 0.82, y + size * 0.82),
-        color=color,
-        rounding=size * 0.14,
-        thickness=line,
-        parent=parent,
-    )
-    for u, v in ((0.36, 0.36), (0.64, 0.64), (0.36, 0.64), (0.64, 0.36), (0.5, 0.5)):
-        centre = (x + size * u, y + size * v)
-        dpg.draw_circle(centre, size * 0.06, color=CLEAR, fill=color, parent=parent)
-
-
-def lock_closed(parent: int | str, x: float, y: float, size: float, color: Color) -> None:
-    """A padlock, shut."""
-    _lock(parent, x, y, size, color, lift=0.0)
-
-
-def lock_open(parent: int | str, x: float, y: float, size: float, color: Color) -> None:
-    """A padlock, open."""
-    _lock(parent, x, y, size, color, lift=0.1)
-
-
-def reset(parent: int | str, x: float, y: float, size: float, color: Color) -> None:
-    """An arrow turning back."""
-    line = max(1.0, size * 0.08)
-    centre_x, centre_y, radius = x + size * 0.5, y + size * 0.54, size * 0.26
-    points = _arc(centre_x, centre_y, radius, -2.5, 2.0)
-    dpg.draw_polyline(points, color=color, thickness=line, parent=parent)
-    tip_x, tip_y = points[0]
-    s = size * 0.13
-    dpg.draw_triangle(
-        (tip_x - s, tip_y - s * 0.9),
-        (tip_x + s * 1.1, tip_y - s * 0.5),
-        (tip_x - s * 0.6, tip_y + s * 1.2),
-        color=CLEAR,
-        fill=color,
-        parent=parent,
-    )
-
-
-def swap(parent: int | str, x: float, y: float, size: float, color: Color) -> None:
-    """Two arrows past each other."""
-    line = max(1.0, size * 0.08)
-    for v, start, end in ((0.38, 0.22, 0.78), (0.62, 0.78, 0.22)):
-        way = 1.0 if end > start else -1.0
-        tip = (x + size * end, y + size * v)
-        dpg.draw_line(
-            (x + size * start, y + size * v), tip, color=color, thickness=line, parent=parent
-        )
-        for side in (-1.0, 1.0):
-            back = (tip[0] - way * size * 0.14, tip[1] + side * size * 0.11)
-            dpg.draw_line(back, tip, color=color, thickness=line, parent=parent)
-
-
-def cross(parent: int | str, x: float, y: float, size: float, color: Color) -> None:
-    """An ×."""
-    line = max(1.0, size * 0.08)
-    low, high = 0.32, 0.68
-    for (u0, v0), (u1, v1) in (((low, low), (high, high)), ((low, high), (high, low))):
-        dpg.draw_line(
-            (x + size * u0, y + size * v0),
-            (x + size * u1, y + size * v1),
-            color=color,
-            thickness=line,
-            parent=parent,
-        )
-
-
-def folder(parent: int | str, x: float, y: float, size: float, color: Color) -> None:
-    """A folder."""
-    shape = ((0.16, 0.26), (0.42, 0.26), (0.5, 0.36), (0.84, 0.36), (0.84, 0.76), (0.16, 0.76))
-    points = [[x + size * u, y + size * v] for u, v in shape]
-    dpg.draw_polyline(
-        points, closed=True, color=color, thickness=max(1.0, size * 0.07), parent=parent
-    )
-
-
-def _triangle(
-    parent: int | str,
-    x: float,
-    y: float,
-    size: float,
-    color: Color,
-    *corners: tuple[float, float],
-) -> None:
-    a, b, c = ((x + size * u, y + size * v) for u, v in corners)
-    dpg.draw_triangle(a, b, c, color=CLEAR, fill=color, parent=parent)
-
-
-def _lock(parent: int | str, x: float, y: float, size: float, color: Color, *, lift: float) -> None:
-    line = max(1.0, size * 0.08)
-    dpg.draw_rectangle(
-        (x + size * 0.28, y + size * 0.46),
-        (x + size * 0.72, y + size * 0.80),
-        color=CLEAR,
-        fill=color,
-        rounding=size * 0.06,
-        parent=parent,
-    )
-    arc = _arc(x + size * 0.5, y + size * (0.40 - lift), size * 0.14, -3.14159, 0.0)
-    foot = [[arc[0][0], y + size * 0.48]]
-    end = [[arc[-1][0], y + size * (0.48 if lift == 0.0 else 0.40)]]
-    dpg.draw_polyline(foot + arc + end, color=color, thickness=line, parent=parent)
-
-
-def _arc(x: float, y: float, radius: float, start: float, stop: float) -> list[list[float]]:
-    import math
-
+def _arc(centre: _Point, radius: float, start: float, stop: float) -> tuple[_Point, ...]:
     steps = 16
     angles = [start + (stop - start) * i / steps for i in range(steps + 1)]
-    return [[x + radius * math.cos(a), y + radius * math.sin(a)] for a in angles]
+    return tuple(
+        (centre[0] + radius * math.cos(a), centre[1] + radius * math.sin(a)) for a in angles
+    )
+
+
+def _lock(lift: float, end: float) -> Icon:
+    """A padlock whose shackle is lifted, and ends at the height ``end`` on its right."""
+    arc = _arc((0.5, 0.40 - lift), 0.14, -math.pi, 0.0)
+    shackle = ((arc[0][0], 0.48), *arc, (arc[-1][0], end))
+    return Icon(lines=(shackle,), plate=((0.28, 0.46), (0.72, 0.80)), rounding=0.06)
+
+
+def _turn_back() -> Icon:
+    arc = _arc((0.5, 0.54), 0.26, -2.5, 2.0)
+    x, y = arc[0]
+    tip = ((x - 0.13, y - 0.117), (x + 0.143, y - 0.065), (x - 0.078, y + 0.156))
+    return Icon(lines=(arc,), triangles=(tip,))
+
+
+previous = Icon(triangles=(((0.64, 0.28), (0.64, 0.72), (0.34, 0.50)),))
+following = Icon(triangles=(((0.36, 0.28), (0.36, 0.72), (0.66, 0.50)),))
+dice = Icon(
+    frame=((0.18, 0.18), (0.82, 0.82)),
+    rounding=0.14,
+    width=0.07,
+    dots=((0.36, 0.36), (0.64, 0.64), (0.36, 0.64), (0.64, 0.36), (0.5, 0.5)),
+)
+lock_closed = _lock(lift=0.0, end=0.48)
+lock_open = _lock(lift=0.1, end=0.40)
+reset = _turn_back()
+#: Two arrows past each other.
+swap = Icon(
+    lines=(
+        ((0.22, 0.38), (0.78, 0.38)), ((0.64, 0.27), (0.78, 0.38)), ((0.64, 0.49), (0.78, 0.38)),
+        ((0.78, 0.62), (0.22, 0.62)), ((0.36, 0.51), (0.22, 0.62)), ((0.36, 0.73), (0.22, 0.62)),
+    )
+)  # fmt: skip
+cross = Icon(lines=(((0.32, 0.32), (0.68, 0.68)), ((0.32, 0.68), (0.68, 0.32))))
+folder = Icon(
+    lines=(((0.16, 0.26), (0.42, 0.26), (0.5, 0.36), (0.84, 0.36), (0.84, 0.76), (0.16, 0.76)),),
+    is_closed=True,
+    width=0.07,
+)

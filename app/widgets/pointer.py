@@ -1,7 +1,7 @@
-"""Mouse gestures on drawn widgets: who is hovered, who has been pressed, where it is dragged.
+"""Mouse gestures on drawn widgets: which one is hovered, pressed, dragged.
 
-Handlers only see that something happened; positions are read once a frame, so a drag is the
-difference between frames and never the toolkit's cumulative delta.
+Dear PyGui's handlers only tell that a button or the wheel was used. Positions are read once a
+frame, so a drag is the difference between frames and never Dear PyGui's cumulative delta.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import dearpygui.dearpygui as dpg
+
+from app.widgets.theme import Item
 
 LEFT, RIGHT, MIDDLE = 0, 1, 2
 
@@ -30,16 +32,21 @@ class Press:
     double: bool
 
 
-class Target(Protocol):
-    """Something drawn that takes the mouse."""
+class Target:
+    """A drawn widget that takes the mouse; this one ignores all that it is told.
 
-    item: int | str
+    Attributes:
+        item: what the widget covers; the mouse is over the widget when it is over the item.
+    """
+
+    item: Item
 
     def hover(self, x: float, y: float, *, inside: bool) -> None:
-        """The mouse is over it, at a place, or has left it."""
+        """The mouse is over the widget, at a place, or has left it."""
 
     def press(self, press: Press) -> bool:
-        """A button went down on it; True to get the drag and the release."""
+        """A button went down on the widget; True to get the drag and the release."""
+        return False
 
     def drag(self, x: float, y: float) -> None:
         """The mouse moved while captured; pixels from the upper left corner."""
@@ -47,8 +54,8 @@ class Target(Protocol):
     def release(self) -> None:
         """The captured button went up."""
 
-    def wheel(self, steps: float) -> bool:
-        """The wheel turned over it; True if that meant something."""
+    def wheel(self, steps: float) -> None:
+        """The wheel turned over the widget; panels scroll whatever the widget does."""
 
 
 class Mouse(Protocol):

@@ -1,7 +1,8 @@
-"""A slider in one line: label, thin track, value; everything ui.md asks of a slider.
+"""A slider in one line: label, thin track, value.
 
-Drag moves, the − and + at the track's ends step finely, right click resets, Ctrl+click or double
-click opens a field to type in. Values outside the trained range tint the track.
+A drag moves the value, the − and + at the track's ends step it finely, a right click resets it, a
+click on the number, or Ctrl+click anywhere, opens a field to type in. A value that the model was
+not trained for tints the track.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 import dearpygui.dearpygui as dpg
 
 from app.widgets import fonts, icons, theme
-from app.widgets.pointer import LEFT, RIGHT, Press
+from app.widgets.canvas import Canvas
+from app.widgets.pointer import LEFT, RIGHT, Press, Target
 from app.widgets.ui import Ui
 
 HEIGHT = 24
@@ -26,15 +28,16 @@ class SliderSpec:
     """What a slider is for.
 
     Attributes:
-        tooltip: says what it does, unit and range.
-        low, high: ends of the track; typing may not leave them.
-        step: of the − and + at its ends.
+        tooltip: says what the value does, its unit and its range.
+        low, high: ends of the track; a typed value is brought between them.
+        step: what the − and + at the track's ends take away and add.
         digits: after the point; 0 for whole numbers.
+        signed: positive values are written with a +.
         origin: where the filled part of the track begins.
-        trained: values outside tint the track; None if all are fine.
+        trained: lowest and highest value the model was trained for; None if all values are fine.
         lockable: draws a lock at the label's end, when hovered or locked.
-        label_width: of the label's column, at scale 1.
-        zero: word shown for 0; empty for the number.
+        label_width: width of the label's column, pixels at scale 1.
+        zero: word shown instead of the number 0; empty for none.
     """
 
     label: str
@@ -56,10 +59,10 @@ class SliderActions:
     """What a slider does to the document.
 
     Attributes:
-        change: a new value, many times during a drag.
-        commit: the gesture is over.
-        reset: right click.
-        lock: the lock has been clicked.
+        change: takes a new value, many times during a drag.
+        commit: ends a gesture, so that it can be undone as one step.
+        reset: answers a right click.
+        lock: answers a click on the lock.
     """
 
     change: Callable[[float], None]
@@ -68,7 +71,7 @@ class SliderActions:
     lock: Callable[[], None] | None = None
 
 
-class SliderRow:
+class SliderRow(Target):
     """One slider; :meth:`show` gives it its value, it never keeps one of its own."""
 
     def __init__(self, ui: Ui, spec: SliderSpec, actions: SliderActions, width: int) -> None:
@@ -76,11 +79,11 @@ class SliderRow:
         self._width = width
         self._value = spec.origin
         self._edited = self._locked = False
-        self._hovered = ""
+        self._hovered = ""  # the part under the mouse
         self._dragging = False
-        self._drawn: tuple[object, ...] = ()
         with dpg.group() as group:
-            self.item: int | str = dpg.add_drawlist(width, ui.px(HEIGHT))
+            self._canvas = Canvas(width, ui.px(HEIGHT))
+        self.item = self._canvas.item
         ui.tooltip(group, spec.tooltip)
         ui.pointer.add(self)
 
@@ -93,17 +96,15 @@ class SliderRow:
         """Fit a column ``width`` pixels wide."""
         if width != self._width:
             self._width = width
-            dpg.configure_item(self.item, width=width)
+            self._canvas.resize(width, self._ui.px(HEIGHT))
             self._draw()
 
     # --- the mouse ----------------------------------------------------------------------------
 
     def hover(self, x: float, y: float, *, inside: bool) -> None:
         """Light up the part under the mouse."""
-        part = self._part(x) if inside else ""
-        if part != self._hovered:
-            self._hovered = part
-            self._draw()
+        self._hovered = self._part(x) if inside else ""
+        self._draw()
 
     def press(self, press: Press) -> bool:
         """Begin a drag, step, reset, lock or type."""
@@ -115,12 +116,10 @@ class SliderRow:
         elif part == "lock" and self._actions.lock is not None:
             self._actions.lock()
         elif press.ctrl or part == "value":
-            self._ui.number_entry.open(
-                self.item, self._number().replace("−", "-"), self._typed, self._value_left()
-            )
+            text, left = self._number().replace("−", "-"), self._width - self._ui.px(_VALUE)
+            self._ui.number_entry.open(self.item, text, self._typed, left)
         elif part in ("less", "more"):
-            self._change(self._value + (self.spec.step if part == "more" else -self.spec.step))
-            self._actions.commit()
+            self._typed(self._value + (self.spec.step if part == "more" else -self.spec.step))
         else:
             self._dragging = True
             self.drag(press.x, press.y)
@@ -139,17 +138,13 @@ class SliderRow:
         self._actions.commit()
         self._draw()
 
-    def wheel(self, steps: float) -> bool:
-        """Panels scroll with the wheel; sliders leave it to them."""
-        return False
-
     def _typed(self, value: float) -> None:
         self._change(value)
         self._actions.commit()
 
     def _change(self, value: float) -> None:
         value = min(self.spec.high, max(self.spec.low, value))
-        self._actions.change(round(value, max(self.spec.digits, 0)))
+        self._actions.change(round(value, self.spec.digits))
 
     # --- geometry and drawing -----------------------------------------------------------------
 
@@ -162,25 +157,19 @@ class SliderRow:
         value = round(self._value, self.spec.digits) + 0.0  # no negative zero
         return f"{value:{sign}{group}.{self.spec.digits}f}".replace("-", "−")
 
-    def _value_left(self) -> int:
-        return self._width - self._ui.px(_VALUE)
-
-    def _track(self) -> tuple[float, float]:
+    def _track(self) -> tuple[int, int]:
         """Left and right end of the groove."""
         px = self._ui.px
-        return (
-            px(self.spec.label_width) + px(_STEP) + px(4),
-            self._width - px(_VALUE) - px(_STEP) - px(4),
-        )
+        beside = px(_STEP) + px(4)
+        return px(self.spec.label_width) + beside, self._width - px(_VALUE) - beside
 
     def _part(self, x: float) -> str:
+        """What lies at ``x``, pixels from the left: label, lock, less, track, more or value."""
         px = self._ui.px
         left, right = self._track()
         label_end = px(self.spec.label_width)
-        if self.spec.lockable and label_end - px(_LOCK) <= x < label_end:
-            return "lock"
         if x < label_end:
-            return "label"
+            return "lock" if self.spec.lockable and x >= label_end - px(_LOCK) else "label"
         if x < left - px(5):
             return "less"
         if x <= right + px(5):
@@ -188,13 +177,11 @@ class SliderRow:
         return "more" if x < right + px(_STEP) + px(4) else "value"
 
     def _draw(self) -> None:
-        text = self._text()
-        key = (text, self._value, self._edited, self._locked, self._hovered, self._width)
-        if (*key, self._dragging) == self._drawn:
+        canvas, px, spec, text = self._canvas, self._ui.px, self.spec, self._text()
+        state = (self._edited, self._locked, self._hovered, self._dragging)
+        if not canvas.wants(spec, text, self._value, state, self._width):
             return
-        self._drawn = (*key, self._dragging)
-        dpg.delete_item(self.item, children_only=True)
-        px, spec = self._ui.px, self.spec
+        bright = self._edited or self._dragging
         size = px(fonts.BODY)
         top = (px(HEIGHT) - size) / 2
         room = px(spec.label_width)
@@ -205,26 +192,25 @@ class SliderRow:
             y = (px(HEIGHT) - px(_LOCK)) / 2
             icon(self.item, room, y, px(_LOCK), theme.TEXT if lit else theme.FAINT)
         label = fonts.fitted(spec.label, size, room)
-        bright = self._edited or self._dragging
-        color = theme.TEXT if bright else theme.MUTED
-        dpg.draw_text((0, top), label, size=size, color=color, parent=self.item)
+        canvas.text(0, top, label, size, theme.TEXT if bright else theme.MUTED)
         x = self._width - fonts.text_width(text, size) - 1
-        hot = theme.TEXT if bright or self._hovered == "value" else theme.MUTED
-        dpg.draw_text((x, top), text, size=size, color=hot, parent=self.item)
-        self._draw_track(self._is_outside())
+        hot = bright or self._hovered == "value"
+        canvas.text(x, top, text, size, theme.TEXT if hot else theme.MUTED)
+        self._draw_track()
 
     def _is_outside(self) -> bool:
+        """Whether the value, as it is written, lies outside the trained range."""
         trained = self.spec.trained
         if trained is None:
             return False
         slack = 0.5 * 10.0**-self.spec.digits
         return not trained[0] - slack <= self._value <= trained[1] + slack
 
-    def _draw_track(self, outside: bool) -> None:
-        px, spec = self._ui.px, self.spec
+    def _draw_track(self) -> None:
+        canvas, px, spec = self._canvas, self._ui.px, self.spec
         left, right = self._track()
-        middle = px(HEIGHT) / 2
-        thick = px(4) / 2
+        middle, thick = px(HEIGHT) / 2, px(4) / 2
+        outside = self._is_outside()
 
         def at(value: float) -> float:
             t = (value - spec.low) / (spec.high - spec.low)
@@ -232,38 +218,25 @@ class SliderRow:
 
         def bar(start: float, stop: float, color: theme.Color) -> None:
             low, high = min(start, stop), max(start, stop)
-            dpg.draw_rectangle(
-                (low, middle - thick),
-                (high, middle + thick),
-                color=theme.CLEAR,
-                fill=color,
-                rounding=thick,
-                parent=self.item,
-            )
+            canvas.rectangle(low, middle - thick, high, middle + thick, color, thick)
 
         bar(left, right, theme.WARNING_DIM if outside else theme.HOVERED)
         fill = theme.WARNING if outside else theme.ACCENT if self._edited else theme.FAINT
         bar(at(spec.origin), at(self._value), fill)
         if spec.low < spec.origin < spec.high:
             x = at(spec.origin)
-            dpg.draw_line(
-                (x, middle - px(5)), (x, middle + px(5)), color=theme.FAINT, parent=self.item
-            )
+            canvas.line(x, middle - px(5), x, middle + px(5), theme.FAINT)
         radius = px(6) if self._dragging or self._hovered == "track" else px(5)
         grab = theme.TEXT if self._edited or self._hovered or self._dragging else theme.MUTED
-        dpg.draw_circle(
-            (at(self._value), middle), radius, color=theme.PANEL, fill=grab, parent=self.item
-        )
+        canvas.disc(at(self._value), middle, radius, grab, outline=theme.PANEL)
         if self._hovered:
             self._draw_steps(left, right, middle)
 
     def _draw_steps(self, left: float, right: float, middle: float) -> None:
-        px = self._ui.px
-        half = px(4)
-        for part, x in (("less", left - px(12)), ("more", right + px(12))):
+        """The − and + beside the track."""
+        half, thickness = self._ui.px(4), self._ui.scale
+        for part, x in (("less", left - self._ui.px(12)), ("more", right + self._ui.px(12))):
             color = theme.TEXT if self._hovered == part else theme.FAINT
-            ends = (x - half, middle), (x + half, middle)
-            dpg.draw_line(*ends, color=color, thickness=self._ui.scale, parent=self.item)
+            self._canvas.line(x - half, middle, x + half, middle, color, thickness)
             if part == "more":
-                ends = (x, middle - half), (x, middle + half)
-                dpg.draw_line(*ends, color=color, thickness=self._ui.scale, parent=self.item)
+                self._canvas.line(x, middle - half, x, middle + half, color, thickness)

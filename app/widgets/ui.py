@@ -1,19 +1,21 @@
-"""The toolbox panels build with: scale, themes, pointer, small widgets, number entry."""
+"""What panels are built with: lengths at the window's scale, texts, buttons, fields to type in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import dearpygui.dearpygui as dpg
 
 from app.widgets import fonts, theme
+from app.widgets.canvas import Canvas
 from app.widgets.icons import Icon
-from app.widgets.pointer import LEFT, Pointer, Press
-from app.widgets.theme import Theme
+from app.widgets.pointer import LEFT, Pointer, Press, Target
+from app.widgets.theme import Item, Theme
 
-ICON = 24
+_ICON = 24
 
 
 def plain(act: Callable[[], None]) -> Callable[[], None]:
@@ -25,9 +27,9 @@ def plain(act: Callable[[], None]) -> Callable[[], None]:
     return call
 
 
-def frameless_window(**options: Any) -> AbstractContextManager[int | str]:
+def frameless_window(**options: Any) -> AbstractContextManager[Item]:
     """A window as large as its content, without title, borders to pull or scroll bar."""
-    window: AbstractContextManager[int | str] = dpg.window(
+    window: AbstractContextManager[Item] = dpg.window(
         no_title_bar=True,
         no_resize=True,
         no_move=True,
@@ -46,7 +48,7 @@ class Ui:
         self.scale = scale
         self.pointer = pointer
         self.theme = Theme(scale)
-        self.text_fields: list[int | str] = []
+        self.text_fields: list[Item] = []
         self.number_entry = NumberEntry(self)
 
     def px(self, length: float) -> int:
@@ -58,41 +60,31 @@ class Ui:
         """Whether a text field has the keyboard."""
         return any(dpg.does_item_exist(f) and dpg.is_item_active(f) for f in self.text_fields)
 
-    def tooltip(self, item: int | str, text: str) -> None:
-        """Explain ``item`` after a short rest of the mouse."""
+    def tooltip(self, item: Item, text: str = "") -> Item:
+        """Explain ``item`` after a short rest of the mouse; returns the text, to be changed."""
+        words: Item
         with dpg.tooltip(item, delay=0.5, hide_on_activity=True) as tip:
-            dpg.add_text(text, wrap=self.px(300))
+            words = dpg.add_text(text, wrap=self.px(300))
         dpg.bind_item_theme(tip, self.theme.popup)
-
-    def live_tooltip(self, item: int | str) -> int | str:
-        """A tooltip whose text changes; returns the text's item."""
-        with dpg.tooltip(item, delay=0.5, hide_on_activity=True) as tip:
-            text: int | str = dpg.add_text("", wrap=self.px(300))
-        dpg.bind_item_theme(tip, self.theme.popup)
-        return text
+        return words
 
     def heading(self, text: str) -> None:
         """A small label over a section."""
         dpg.add_spacer(height=self.px(4))
-        label = dpg.add_text(text.upper(), color=theme.MUTED)
-        if self.theme.semibold:
-            dpg.bind_item_font(label, self.theme.semibold)
+        dpg.bind_item_font(dpg.add_text(text.upper(), color=theme.MUTED), self.theme.semibold)
 
     def caption(self, text: str, width: int = 80) -> None:
         """A heading as high as a button, to stand beside one; ``width`` at scale 1."""
-        with dpg.drawlist(self.px(width), self.px(24)) as canvas:
-            at = (0, (self.px(24) - self.px(fonts.SMALL)) / 2)
-            words = dpg.draw_text(at, text.upper(), size=self.px(fonts.SMALL), color=theme.MUTED)
-        if self.theme.semibold:
-            dpg.bind_item_font(words, self.theme.semibold)
-        _ = canvas
+        size, height = self.px(fonts.SMALL), self.px(24)
+        canvas = Canvas(self.px(width), height)
+        words = canvas.text(0, (height - size) / 2, text.upper(), size, theme.MUTED)
+        dpg.bind_item_font(words, self.theme.semibold)
 
-    def small_text(self, text: str = "", color: theme.Color = theme.MUTED, wrap: int = -1) -> int:
+    def small_text(self, text: str = "", color: theme.Color = theme.MUTED, wrap: int = -1) -> Item:
         """A line in the small size."""
-        item = dpg.add_text(text, color=color, wrap=wrap)
-        if self.theme.small:
-            dpg.bind_item_font(item, self.theme.small)
-        return int(item)
+        item: Item = dpg.add_text(text, color=color, wrap=wrap)
+        dpg.bind_item_font(item, self.theme.small)
+        return item
 
     def button(
         self,
@@ -101,15 +93,23 @@ class Ui:
         tooltip: str = "",
         *,
         width: int = 0,
-        look: int | str = 0,
-    ) -> int | str:
+        look: Item = 0,
+    ) -> Item:
         """A text button."""
-        item: int | str = dpg.add_button(label=label, width=width, callback=plain(callback))
-        if look:
-            dpg.bind_item_theme(item, look)
+        item: Item = dpg.add_button(label=label, width=width, callback=plain(callback))
+        dpg.bind_item_theme(item, look)
         if tooltip:
             self.tooltip(item, tooltip)
         return item
+
+    def select(self, button: Item, selected: bool) -> None:
+        """Show whether a button's choice is the present one."""
+        dpg.bind_item_theme(button, self.theme.selected if selected else self.theme.quiet)
+
+    def enable(self, button: Item, enabled: bool, look: Item = 0) -> None:
+        """Let a button be clicked, or not; ``look`` is that of the enabled button."""
+        dpg.configure_item(button, enabled=enabled)
+        dpg.bind_item_theme(button, (look or self.theme.button) if enabled else self.theme.quiet)
 
     def text_field(
         self,
@@ -120,13 +120,13 @@ class Ui:
         width: int = -1,
         digits_only: bool = False,
         hint: str = "",
-    ) -> int | str:
+    ) -> Item:
         """A text field whose value counts when Enter is pressed or the field is left.
 
         Args:
-            hint: shown while it is empty.
+            hint: shown while the field is empty.
         """
-        field: int | str = dpg.add_input_text(
+        field: Item = dpg.add_input_text(
             default_value=value, width=width, decimal=digits_only, no_spaces=digits_only,
             auto_select_all=True, hint=hint,
         )  # fmt: skip
@@ -140,34 +140,30 @@ class Ui:
         return field
 
 
-class IconButton:
+class IconButton(Target):
     """A drawn icon that is clicked."""
 
-    def __init__(
-        self, ui: Ui, icon: Icon, callback: Callable[[], None], tooltip: str, edge: int = ICON
-    ) -> None:
+    def __init__(self, ui: Ui, icon: Icon, callback: Callable[[], None], tooltip: str) -> None:
         self._ui, self._icon, self._callback = ui, icon, callback
-        self._edge = ui.px(edge)
+        self._edge = ui.px(_ICON)
         self._inside = False
         self.enabled = True
         with dpg.group() as group:
-            self.item: int | str = dpg.add_drawlist(self._edge, self._edge)
+            self._canvas = Canvas(self._edge, self._edge)
+        self.item = self._canvas.item
         ui.tooltip(group, tooltip)
         ui.pointer.add(self)
         self._draw()
 
-    def show(self, *, enabled: bool = True, icon: Icon | None = None) -> None:
-        """Enable or disable, and change the icon."""
-        if enabled != self.enabled or (icon is not None and icon is not self._icon):
-            self.enabled = enabled
-            self._icon = icon or self._icon
-            self._draw()
+    def show(self, *, enabled: bool) -> None:
+        """Enable or disable."""
+        self.enabled = enabled
+        self._draw()
 
     def hover(self, x: float, y: float, *, inside: bool) -> None:
         """Light up."""
-        if inside != self._inside:
-            self._inside = inside
-            self._draw()
+        self._inside = inside
+        self._draw()
 
     def press(self, press: Press) -> bool:
         """Act on the left button."""
@@ -175,28 +171,13 @@ class IconButton:
             self._callback()
         return False
 
-    def drag(self, x: float, y: float) -> None:
-        """Buttons are not dragged."""
-
-    def release(self) -> None:
-        """Nothing to end."""
-
-    def wheel(self, steps: float) -> bool:
-        """The wheel is for scrolling."""
-        return False
-
     def _draw(self) -> None:
-        dpg.delete_item(self.item, children_only=True)
+        if not self._canvas.wants(self.enabled, self._inside):
+            return
         lit = self._inside and self.enabled
         if lit:
-            dpg.draw_rectangle(
-                (0, 0),
-                (self._edge, self._edge),
-                color=theme.CLEAR,
-                fill=theme.HOVERED,
-                rounding=self._ui.px(4),
-                parent=self.item,
-            )
+            edge = self._edge
+            self._canvas.rectangle(0, 0, edge, edge, theme.HOVERED, self._ui.px(4))
         color = theme.TEXT if lit else theme.MUTED if self.enabled else theme.LINE
         self._icon(self.item, 0.0, 0.0, float(self._edge), color)
 
@@ -224,10 +205,8 @@ class NumberEntry:
         """Whether the field is on the screen."""
         return self._accept is not None
 
-    def open(
-        self, over: int | str, text: str, accept: Callable[[float], None], offset: int
-    ) -> None:
-        """Show the field over an item, ``offset`` pixels from its left edge."""
+    def open(self, over: Item, text: str, accept: Callable[[float], None], offset: int) -> None:
+        """Show the field over an item, ``offset`` pixels from the item's left edge."""
         x, y = dpg.get_item_rect_min(over)
         right = dpg.get_viewport_client_width() - self._ui.px(80)
         dpg.configure_item(
@@ -263,7 +242,7 @@ class NumberEntry:
 
 
 def duration(hours: float) -> str:
-    """A time to go as people say it."""
+    """A time to wait, in the unit that people would say it in."""
     minutes = hours * 60.0
     if minutes < 1.0:
         return "< 1 min"
@@ -272,6 +251,7 @@ def duration(hours: float) -> str:
     return f"{hours:.1f} h" if hours < 48.0 else f"{hours / 24.0:.1f} days"
 
 
-def line_height(ui: Ui) -> int:
-    """Height of a text line with its frame, pixels."""
-    return ui.px(fonts.BODY + 6)
+def short_path(path: Path) -> str:
+    """A path as people write it: from ~ on where it lies in the user's home."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

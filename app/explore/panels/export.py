@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import get_args
 
 import dearpygui.dearpygui as dpg
@@ -14,7 +13,7 @@ from app.state.settings import ExportSettings
 from app.state.workbench import Workbench
 from app.widgets import icons
 from app.widgets.slider import SliderActions, SliderRow, SliderSpec
-from app.widgets.ui import IconButton, Ui
+from app.widgets.ui import IconButton, Ui, short_path
 from stylesdf_core.scene.scene import Scene
 
 _GAP = 4
@@ -82,7 +81,7 @@ class ExportPanel:
         """Show the settings."""
         settings = self._bench.settings
         if not dpg.is_item_active(self._folder):
-            dpg.set_value(self._folder, _short(export_folder(settings)))
+            dpg.set_value(self._folder, short_path(export_folder(settings)))
         if not dpg.is_item_active(self._name):
             dpg.set_value(self._name, self._custom_name or default_stem(scene, export_kind("PNG")))
         for name, row in self._rows.items():
@@ -162,9 +161,3 @@ _TURNTABLE: dict[str, SliderSpec] = {
         zero="own",
     ),
 }
-
-
-def _short(folder: Path) -> str:
-    """A folder as people write it, from ~ on where it lies there."""
-    home = Path.home()
-    return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)

@@ -1,4 +1,4 @@
-"""What the run's processes said last."""
+"""The log of the selected run: what its processes said last."""
 
 from __future__ import annotations
 
@@ -10,24 +10,16 @@ from app.widgets.ui import Ui
 
 
 class LogPanel:
-    """The end of the log; scrolls to the newest line."""
+    """The end of the log, created in the current container; scrolls to the newest line."""
 
     def __init__(self, ui: Ui, training: Training) -> None:
         self._ui, self._training = ui, training
-        self._scroll: int | str = 0
-        self._text: int | str = 0
-        self._shown: tuple[str, ...] | None = None
-        self._frames = 0
-
-    def build(self) -> None:
-        """Create the widgets in the current container."""
-        ui = self._ui
+        self._lines: tuple[str, ...] | None = None
+        self._frames_to_scroll = 0
         ui.caption("Log")
-        self._scroll = dpg.add_child_window(border=False, height=ui.px(80))
+        with dpg.child_window(border=False, height=ui.px(80)) as self._scroll:
+            self._text = ui.small_text(wrap=ui.px(200))
         dpg.bind_item_theme(self._scroll, ui.theme.flat)
-        dpg.push_container_stack(self._scroll)
-        self._text = ui.small_text(wrap=ui.px(200))
-        dpg.pop_container_stack()
 
     def resize(self, width: int, height: int) -> None:
         """Fill a rectangle."""
@@ -39,11 +31,11 @@ class LogPanel:
         """Show the newest lines."""
         report = self._training.report
         lines = report.log if report is not None else ()
-        if lines != self._shown:
-            self._shown = lines
+        if lines != self._lines:
+            self._lines = lines
             dpg.configure_item(self._text, color=theme.MUTED if lines else theme.FAINT)
             dpg.set_value(self._text, "\n".join(lines) or "Nothing said yet.")
-            self._frames = 3
-        if self._frames:  # the text's height is known a frame later
-            self._frames -= 1
+            self._frames_to_scroll = 3  # the text's height is known a frame later
+        if self._frames_to_scroll:
+            self._frames_to_scroll -= 1
             dpg.set_y_scroll(self._scroll, dpg.get_y_scroll_max(self._scroll))
