@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -54,3 +54,33 @@ def part(
             return result
         done = start + (stop - start) * progress.fraction
         yield Progress(done, total, f"{prefix}{progress.message}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of long work: an iterator that yields after each of ``count`` things.
+
+    Attributes:
+        weight: duration of one thing, in any unit that all steps share.
+    """
+
+    message: str
+    weight: float
+    count: int
+    things: Iterator[object]
+
+
+def run_steps(steps: Sequence[Step], after: float = 0.0) -> Operation[float]:
+    """Run steps one after the other; the result is the total duration.
+
+    Args:
+        after: duration of the work that follows the steps, in the steps' unit.
+    """
+    total = sum(step.weight * step.count for step in steps) + after
+    done = 0.0
+    for step in steps:
+        yield Progress(done, total, step.message)
+        for _ in step.things:
+            done += step.weight
+            yield Progress(done, total, step.message)
+    return total

@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 class Evaluate:
     """Compare a model's pictures with true ones: Fréchet distance, turning, flicker.
 
-    The Fréchet distance is on features of a fixed random network (seeded-features-1), not on
-    Inception's: it is no FID, and comparable only with itself at the same --count.
+    The Fréchet distance uses features of a fixed random network (seeded-features-1) instead of
+    Inception's. It is no FID, and comparable only with itself at the same --count.
     """
 
     model: str
     """A name of `models list`, a weights file, or a run folder (its newest averaged weights)."""
 
     data: Path
-    """True pictures: folder of images, data set of heads, or lmdb. Only data sets of heads tell
-    their cameras; for others, whether heads turn as told is left out."""
+    """True pictures: folder of images, data set of synthetic heads, or lmdb. Whether heads turn
+    with the camera is judged for data sets of synthetic heads only, whose cameras are known."""
 
     count: int = 2000
-    """Generated pictures, and true ones as far as there are, 16 to 100000."""
+    """Generated pictures, and at most as many true ones, 16 to 100000."""
 
     seed_start: int = 0
     """Seed of the first generated head."""
@@ -41,13 +41,13 @@ class Evaluate:
     """Heads orbited for flicker, 0 to 100."""
 
     azimuth_std: float | None = None
-    """Of the cameras, radians; without it the run's own, else 0.3."""
+    """Standard deviation of the cameras' azimuth, radians. Default: the run's own, else 0.3."""
 
     elevation_std: float | None = None
-    """Of the cameras, radians; without it the run's own, else 0.15."""
+    """Standard deviation of the cameras' elevation, radians. Default: the run's own, else 0.15."""
 
     distribution: Literal["normal", "uniform"] | None = None
-    """Of the cameras; without it the run's own, else normal."""
+    """Distribution of the cameras' angles. Default: the run's own, else normal."""
 
     json: Path | None = None
     """JSON file for all figures."""
@@ -98,24 +98,19 @@ class Evaluate:
         return report
 
     def _poses(self) -> Poses:
-        """The flags', where not given the run's own, else the paper's."""
+        """The flags; for flags not given, the run's own settings, else the paper's."""
         from stylesdf_core.dataclass_json import from_json
         from stylesdf_core.evaluation.poses import Poses
 
+        names = [field.name for field in fields(Poses)]
         file = Path(self.model).expanduser() / "config.json"
-        told: dict[str, Any] = {}
+        of_run: dict[str, Any] = {}
         if file.is_file():
             try:
-                told = json.loads(file.read_text(encoding="utf-8")).get("poses") or {}
+                of_run = json.loads(file.read_text(encoding="utf-8")).get("poses") or {}
             except (OSError, ValueError, AttributeError) as error:
                 raise InputError(f"{file} cannot be read as settings: {error}.") from error
-        given = {
-            "azimuth_std": self.azimuth_std,
-            "elevation_std": self.elevation_std,
-            "distribution": self.distribution,
-        }
-        changed = {name: value for name, value in given.items() if value is not None}
-        # A run's poses say also how it was trained, which pictures do not ask for.
-        known = {item.name for item in fields(Poses)}
-        told = {name: value for name, value in told.items() if name in known}
-        return from_json(Poses, {**told, **changed}, "poses")
+        flags = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        # A run's poses also hold settings of its training, which Poses does not know.
+        of_run = {name: value for name, value in of_run.items() if name in names}
+        return from_json(Poses, {**of_run, **flags}, "poses")

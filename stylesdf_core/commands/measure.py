@@ -1,4 +1,4 @@
-"""Measure a model of the synthetic heads against the heads it should show."""
+"""Measure a model of the synthetic heads against the true heads of the same seeds."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING
 
 from stylesdf_core.commands.pictures import Device
 from stylesdf_core.errors import InputError
-from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.progress import Operation, Progress, part
 
 if TYPE_CHECKING:
     from stylesdf_core.evaluation.comparison import ModelComparison
     from stylesdf_core.evaluation.report import QualityReport
-    from stylesdf_core.heads.measure.quality import Measurement
 
-_FRONTAL, _ORBITS, _SHOWN = 40, 8, 8
+#: Heads seen from the front, orbited, and kept as pictures, at most.
+_FRONTAL, _ORBITS, _PICTURED = 40, 8, 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """Compare a model of the synthetic heads with the truth on heads it has never seen."""
+    """Compare a model of the synthetic heads with the truth, on heads that no data set holds."""
 
     facekit: Path
-    """The face model that the truth is built from: a clone of ICT-FaceKit, or an .npz of it."""
+    """Face model of the true heads: a clone of ICT-FaceKit, or an .npz of it."""
 
     model: str = "heads"
     """A name of `models list`, a weights file, or a run folder."""
 
     against: str | None = None
-    """Another model to measure in the same run, such as the one before; both then stand side by
-    side."""
+    """Another model to measure in the same run, such as an earlier one. The result then shows both
+    side by side."""
 
     count: int = 200
-    """Heads whose pictures are compared, 1 to 10000; eyes are looked for in up to 40 of them."""
+    """Heads whose pictures are compared, 1 to 10000; up to 40 of them are searched for eyes."""
 
     meshes: int = 40
     """Heads whose meshes are compared, 0 to 1000."""
@@ -57,8 +57,8 @@ class Measure:
         """Measure; the result prints as a table with targets or, of two models, side by side.
 
         Raises:
-            InputError: a number is out of range, the model does not make heads, there is no face
-                model, OpenCV is missing, or the card has no measured section.
+            InputError: a number is out of range, the model does not make synthetic heads, there is
+                no face model, OpenCV is missing, or the card has no measured section.
             GraphicsError: no OpenGL context can be made for the truth.
         """
         if not 1 <= self.count <= 10_000:
@@ -75,57 +75,39 @@ class Measure:
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.evaluation.comparison import ModelComparison
         from stylesdf_core.evaluation.grids import write_grids
+        from stylesdf_core.evaluation.report import markdown_table
         from stylesdf_core.files import write_json
         from stylesdf_core.heads.measure.figures import summarise
-        from stylesdf_core.heads.measure.quality import Protocol, measure
+        from stylesdf_core.heads.measure.measuring import HeadsMeasurement, HeadsProtocol
         from stylesdf_core.heads.measure.truth import HeadTruth
         from stylesdf_core.model.model import load_model
 
-        references = [self.model] if self.against is None else [self.model, self.against]
-        engines = [Engine(load_model(reference), self.device) for reference in references]
-        protocol = Protocol(
+        models = [self.model] if self.against is None else [self.model, self.against]
+        engines = [Engine(load_model(model), self.device) for model in models]
+        protocol = HeadsProtocol(
             seed_start=self.seed_start,
             views=self.count,
             frontal=min(_FRONTAL, self.count),
             orbits=min(_ORBITS, self.count),
             meshes=self.meshes,
-            shown=_SHOWN if self.grids is not None else 0,
+            pictured=_PICTURED if self.grids is not None else 0,
         )
         truth = HeadTruth(self.facekit)
         try:
-            measurements = yield from _in_turn(
-                [measure(engine, truth, protocol) for engine in engines]
-            )
+            measured = [HeadsMeasurement(engine, truth, protocol) for engine in engines]
+            for index, measurement in enumerate(measured):
+                yield from part(measurement.run(), index, index + 1, len(measured))
         finally:
             truth.close()
-        reports = [
-            summarise(engine, protocol, measurement)
-            for engine, measurement in zip(engines, measurements, strict=True)
-        ]
+        reports = [summarise(measurement) for measurement in measured]
         result = reports[0] if self.against is None else ModelComparison(*reports)
         if self.out is not None:
             write_json(self.out, result.to_json())
         if self.grids is not None:
-            write_grids(self.grids, measurements[0].grids)
+            write_grids(self.grids, measured[0].grids)
         if self.card is not None:
             text = reports[0].markdown()
-            if isinstance(result, ModelComparison):
-                text += f"\n\n{result.markdown()}"
+            if isinstance(result, ModelComparison):  # its first section is the same protocol
+                text = "\n\n".join([text, *result.sections(markdown_table)[1:]])
             update_card(self.card, "measure", text)
         return result
-
-
-def _in_turn(operations: list[Operation[Measurement]]) -> Operation[list[Measurement]]:
-    """One after the other, as if all were as long; the results in their order."""
-    results: list[Measurement] = []
-    for operation in operations:
-        before = len(results)
-        while before == len(results):
-            try:
-                progress = next(operation)
-            except StopIteration as stop:
-                results.append(stop.value)
-            else:
-                done = progress.done + before * progress.total
-                yield Progress(done, progress.total * len(operations), progress.message)
-    return results

@@ -1,1 +1,15 @@
-"""How good a model is, in numbers: pictures and shapes against what they should be."""
+"""How good a model is, in numbers: pictures and shapes against true ones, and speed.
+
+image_quality   `evaluate`: a model's pictures against a data set's, as one report
+image_sets      the compared pictures, reduced to numbers as they come
+frechet         distance of two sets of pictures, on features of a fixed random network
+pose_regressor  from which side a picture shows its head, judged by a small network
+poses           the distribution of cameras that a model was trained with
+flicker         change of a picture while orbiting, beyond the motion itself
+image_metrics   scores of a picture against another one: PSNR, sharpness
+shape_metrics   scores of a shape against another one: silhouettes, points, normals, the field
+report          Figure and Report: figures beside targets, as table, JSON and part of a card
+comparison      two models' reports side by side
+grids           pictures beside each other in one PNG
+bench/          speed: the engine against the plain modules
+"""

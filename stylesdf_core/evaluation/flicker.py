@@ -1,9 +1,10 @@
-"""How much a picture changes while orbiting beyond what the motion itself explains.
+"""Flicker: how much a picture changes while orbiting, beyond the change that motion explains.
 
-Two neighbouring frames are compared where they show the same point: a pixel's depth gives its
-point in the world, the next camera says where that lands, and the next frame is read there by
-cubic splines. What a point changes by is flicker: texture that sticks to the screen, noise that
-swims, light that depends on the view. The mean absolute difference is in grey levels of 255.
+Two neighbouring frames are compared where they show the same point: the depth of a pixel gives a
+point in the world, the next camera projects that point into the next frame, and the next frame is
+read at that place by cubic splines. The point's change of colour is flicker: texture that sticks
+to the screen, noise that swims, light that depends on the view. Its mean absolute value is given
+in grey levels of 255.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ from stylesdf_core.scene.scene import Scene
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
-#: Cameras of the arc that is looked at, radians: steps of 0.02.
+#: Azimuths of the arc's cameras, radians.
 ARC = tuple(float(a) for a in np.linspace(-0.15, 0.15, 16))
-#: Opacity from which a pixel belongs to the head; what is thinner has no depth of its own.
+ARC_STEP = 0.02
+#: Opacity from which a pixel belongs to the head; a thinner pixel has no depth of its own.
 _OPAQUE = 0.95
-#: Pixels of the depth map that are left out at the silhouette's edge.
+#: Width of the silhouette's edge that is left out, pixels of the depth map.
 _MARGIN = 2
 #: Depth difference from which a point counts as hidden in the next frame, world units.
 _HIDDEN = 0.004
@@ -58,7 +60,7 @@ class Orbit:
 
     Attributes:
         image: frames of the decoded image; of a model without decoder, of the volume render.
-        floor: of the volume render, enlarged to the image's size; the same ones without decoder.
+        floor: frames of the volume render, enlarged to the image's size.
     """
 
     image: tuple[OrbitFrame, ...]
@@ -85,8 +87,8 @@ def orbit(engine: Engine, scene: Scene) -> Orbit:
 def flicker(frames: Sequence[OrbitFrame]) -> float:
     """Mean absolute difference of reprojected neighbours, in grey levels of 255.
 
-    Over all pixels that both frames of a pair show, at least two depth pixels inside the
-    silhouette, and over the three colours; NaN where no pair shares any.
+    The mean is over the three colours and all pixels of a pair whose points both frames show, at
+    least two depth pixels inside the silhouette. NaN where no pair shares a point.
     """
     total, count = 0.0, 0
     for one, other in pairwise(frames):
@@ -121,7 +123,7 @@ def reprojected_difference(one: OrbitFrame, other: OrbitFrame) -> FloatArray:
 def project(
     points: FloatArray, camera: OrbitCamera, size: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Where world points (N, 3) land in a picture of ``size``²: rows, columns, planar depths.
+    """Rows, columns and planar depths of world points (N, 3) in a picture of ``size``².
 
     Whole numbers are pixel centres; the inverse of
     :func:`~stylesdf_core.evaluation.shape_metrics.back_project`.
@@ -139,7 +141,7 @@ def _core(opacity: FloatArray) -> BoolArray:
 
 
 def _enlarged(values: FloatArray, size: int) -> FloatArray:
-    """Linear interpolation of (D, D) to (size, size), pixel centres being pixel centres."""
+    """Linear interpolation of (D, D) to (size, size) that keeps pixel centres in place."""
     if len(values) == size:
         return values
     enlarged = zoom(values, size / len(values), order=1, mode="nearest", grid_mode=True)

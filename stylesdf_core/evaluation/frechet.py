@@ -1,27 +1,27 @@
 """Fréchet distance between two sets of pictures, on features of a fixed, seeded network.
 
-This is no FID: that one needs the weights of a network trained on photographs. Here the network
-is random, its weights are drawn from a seed and belong to the definition, so figures are
-comparable with each other, whoever computes them, as long as the extractor's name
-(:data:`FEATURES`) is the same; they are not comparable with any published FID.
+This is no FID, which needs the weights of a network trained on photographs. Here the network is
+random and its weights are drawn from a fixed seed. Figures are comparable with each other, whoever
+computes them, as long as the extractor's name (:data:`FEATURES`) is the same; they are not
+comparable with any published FID.
 
 A picture becomes 480 numbers. It is resampled to 128² with antialiasing; then
 
 - 192 are its layout: the means of 8 × 8 squares in three colours;
 - 96 for each of the sizes 128², 64² and 32² are its texture there: means and standard deviations
   over space of the 8, 16 and 24 channels of three 3×3 convolutions, each followed by |·|. The
-  filters are orthonormal, the first ones also blind to a constant, later ones with stride 2.
-  Fine texture has a small amplitude but is what tells a blurred picture from a sharp one: it
-  weighs 12, 8 and 4 times.
+  filters are orthonormal; the first ones are also blind to a constant, later ones have stride 2.
+  Texture weighs 12, 8 and 4 times, finest first: its amplitude is small, but a blurred picture
+  differs from a sharp one in nothing else.
 
 The distance of the Gaussians with means μ and covariances Σ of both sets (Dowson and Landau 1982)::
 
     d² = ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½)
 
-is reported as it stands, squared, as FID is. A covariance of 480 numbers needs some thousand
-pictures; where there are only a hundred or two, ``short`` projects to 48 numbers by fixed
-orthonormal directions, scaled so that both distances have the same expected size. Even so a
-finite set looks further away than it is: compare figures at equal counts only.
+is reported squared, as FID is. A covariance of 480 numbers needs some thousand pictures; for one
+or two hundred pictures, ``short`` projects the features to 48 numbers by fixed orthonormal
+directions, scaled so that both distances have the same expected size. A finite set of pictures
+still looks further away than it is: compare figures at equal counts only.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: The extractor's name; changes whenever its numbers do.
+#: The extractor's name; another name for every change of its numbers.
 FEATURES = "seeded-features-1"
 #: Numbers of a picture, and of its short form.
 LENGTH, SHORT = 480, 48
@@ -51,7 +51,7 @@ _CHUNK = 32
 
 
 class SeededFeatures:
-    """The extractor; see the module. On the CPU, so that all machines agree to rounding."""
+    """The extractor; see the module. It runs on the CPU, so that all machines agree to rounding."""
 
     def __init__(self) -> None:
         random = np.random.default_rng(_SEED)
@@ -64,7 +64,7 @@ class SeededFeatures:
         return np.concatenate(parts).astype(np.float64)
 
     def short(self, features: FloatArray) -> FloatArray:
-        """(B, 480) to (B, 48); for a few hundred pictures."""
+        """Features (B, 480) to their short form (B, 48), for a few hundred pictures."""
         return np.asarray(features @ self._short)
 
     @torch.no_grad()
@@ -88,7 +88,7 @@ def _filters(random: np.random.Generator) -> list[Tensor]:
     inputs = 3
     for outputs in _CHANNELS:
         bank = _orthonormal(random, outputs, 9 * inputs).reshape(outputs, inputs, 3, 3)
-        if not banks:  # blind to a constant: the layout has that already
+        if not banks:  # blind to a constant, which the layout contains already
             bank = bank - bank.mean(axis=(2, 3), keepdims=True)
             bank /= np.sqrt(np.square(bank).sum(axis=(1, 2, 3), keepdims=True))
         banks.append(torch.from_numpy(bank.astype(np.float32)))
@@ -107,7 +107,7 @@ class Gaussian:
     """Mean (D,) and covariance (D, D) of a set of features.
 
     Attributes:
-        count: how many they come from.
+        count: number of pictures.
     """
 
     mean: FloatArray
@@ -125,9 +125,9 @@ class Gaussian:
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     """d² of two Gaussians; see the module.
 
-    tr (Σ₁ Σ₂)^½ is the sum of the square roots of the eigenvalues of Σ₁^½ Σ₂ Σ₁^½, which is
-    symmetric: no complex roots to be cut off, and singular covariances do no harm. NaN where
-    either is not finite, as of a network that has diverged.
+    tr (Σ₁ Σ₂)^½ is the sum of the square roots of the eigenvalues of Σ₁^½ Σ₂ Σ₁^½. That matrix
+    is symmetric, so its eigenvalues are real, and singular covariances do no harm. NaN where a
+    Gaussian is not finite, such as that of a network that has diverged.
     """
     if not all(np.isfinite(part).all() for g in (a, b) for part in (g.mean, g.covariance)):
         return math.nan

@@ -1,4 +1,4 @@
-"""Pictures beside each other in one file, to be looked at."""
+"""Pictures beside each other in one PNG, for a person to compare."""
 
 from __future__ import annotations
 

@@ -1,8 +1,12 @@
-"""Pictures against pictures. All are (H, W, 3) float32, sRGB in [0, 1]."""
+"""Scores of a picture against another one: PSNR, sharpness, and the filters they need.
+
+Pictures are (H, W, 3) float32, sRGB in [0, 1], unless a function says otherwise.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +16,12 @@ from torch import Tensor
 
 FloatArray = npt.NDArray[np.float32]
 
-#: What :func:`psnr` gives for equal pictures instead of infinity, so that means stay finite.
+#: PSNR of equal pictures, dB, instead of infinity: so that means stay finite.
 MAX_PSNR = 99.0
-#: ITU-R BT.601.
+#: Weights of red, green and blue in the luma (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+#: Mean sharpness below which pictures count as flat: the rest is rounding.
+_FLAT = 1e-6
 
 
 def psnr(image: FloatArray, truth: FloatArray) -> float:
@@ -41,6 +47,12 @@ def sharpness(image: FloatArray) -> float:
     return float(np.abs(laplacian).mean())
 
 
+def sharpness_ratio(values: Sequence[float], truths: Sequence[float]) -> float:
+    """Mean sharpness as a share of the true pictures'; NaN where the true pictures are flat."""
+    truth = float(np.mean(truths))
+    return float(np.mean(values)) / truth if truth > _FLAT else math.nan
+
+
 def shrink(image: FloatArray, size: int) -> FloatArray:
     """Box-filter (H, H) or (H, H, C) to ``size``², which must divide H²."""
     factor, rest = divmod(len(image), size)
@@ -51,9 +63,14 @@ def shrink(image: FloatArray, size: int) -> FloatArray:
 
 
 def as_tensor(image: FloatArray) -> Tensor:
-    """The picture as networks take it: (1, 3, H, W) in [−1, 1]."""
+    """A picture for a network: (1, 3, H, W) in [−1, 1]."""
     data = np.ascontiguousarray(np.moveaxis(image, -1, 0)[None])
     return 2.0 * torch.from_numpy(data) - 1.0
+
+
+def bytes_as_tensor(pixels: npt.NDArray[np.uint8]) -> Tensor:
+    """8-bit pictures (N, H, W, 3) for a network: (N, 3, H, W) in [−1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).movedim(-1, 1).float() / 127.5 - 1.0
 
 
 def enlarge(image: FloatArray, size: int) -> FloatArray:

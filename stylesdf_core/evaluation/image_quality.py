@@ -1,59 +1,61 @@
-"""A model against the pictures it learnt from; the truth behind them need not be known.
+"""`evaluate`: a model's pictures against true ones, such as the pictures it was trained on.
 
-Three questions: how far the generated pictures are from the true ones as a set (Fréchet distance
-on seeded features, no FID), whether heads turn as the camera is told (for data sets that tell
-theirs), and how much a picture changes while orbiting beyond the motion itself (flicker).
+Three questions are asked. How far are the generated pictures from the true ones as a set
+(:mod:`~stylesdf_core.evaluation.frechet`)? Do heads turn by the angles of their cameras
+(:mod:`~stylesdf_core.evaluation.pose_regressor`, for data sets with known cameras)? How much does
+a picture change while orbiting, beyond the motion itself
+(:mod:`~stylesdf_core.evaluation.flicker`)?
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from stylesdf_core.data.images import find_usable, open_images
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.flicker import flicker, orbit
+from stylesdf_core.evaluation.flicker import ARC_STEP, flicker, orbit
 from stylesdf_core.evaluation.frechet import FEATURES, Gaussian, SeededFeatures, frechet_distance
+from stylesdf_core.evaluation.image_metrics import sharpness_ratio
 from stylesdf_core.evaluation.image_sets import (
     ImageSet,
-    ModelSizes,
-    TruePictures,
-    fill_generated,
-    scene_of,
+    add_generated,
+    add_true,
+    shuffled,
+    untruncated,
 )
 from stylesdf_core.evaluation.pose_regressor import (
     AngleFit,
     PoseRegressor,
     fit_pose_regressor,
-    told_angles,
+    read_angles,
 )
 from stylesdf_core.evaluation.poses import Poses
 from stylesdf_core.evaluation.report import Figure, QualityReport
-from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.progress import Operation, Step, part, run_steps
 from stylesdf_core.rendering.camera import OrbitCamera
 
-#: Fewest true pictures, and pictures with told cameras.
-_FEWEST, _FEWEST_TOLD = 16, 200
-#: What fitting the regressor is worth of progress, in true pictures looked at.
+#: Fewest true pictures to compare with, and fewest with known cameras to fit a regressor to.
+_FEWEST, _FEWEST_POSED = 16, 200
+#: Share of the progress that fitting the regressor has, in true pictures.
 _FIT = 2000
-#: Correlation from which the regressor is a judge.
+#: Correlation on held-out true pictures from which the regressor's angles can be trusted.
 _TRUSTED = 0.95
 
 
 @dataclass(frozen=True)
 class ImageProtocol:
-    """What is looked at.
+    """Which pictures are compared.
 
     Attributes:
         count: generated pictures, and as many true ones.
-        seed_start: seed of the first generated head; one a picture.
+        seed_start: seed of the first generated head; each picture has its own.
         pose_seed: of the cameras.
         orbits: heads that are orbited for their flicker.
     """
@@ -64,16 +66,19 @@ class ImageProtocol:
     orbits: int = 8
     poses: Poses = field(default_factory=Poses)
 
+    @property
+    def seeds(self) -> range:
+        """Of the generated heads."""
+        return range(self.seed_start, self.seed_start + self.count)
 
-@dataclass
-class _Found:
-    sizes: ModelSizes
-    fake: ImageSet
-    real: ImageSet
-    rest: ImageSet
-    regressor: PoseRegressor | None = None
-    flicker: list[float] = field(default_factory=list)
-    flicker_volume: list[float] = field(default_factory=list)
+
+@dataclass(frozen=True)
+class _Pictures:
+    """The compared pictures, and other true ones: their distance is that of a perfect model."""
+
+    generated: ImageSet
+    true: ImageSet
+    others: ImageSet
 
 
 def evaluate(engine: Engine, folder: Path, protocol: ImageProtocol) -> Operation[QualityReport]:
@@ -82,162 +87,141 @@ def evaluate(engine: Engine, folder: Path, protocol: ImageProtocol) -> Operation
     Raises:
         InputError: there are no images, or too few.
     """
-    sizes, extractor = ModelSizes.of(engine), SeededFeatures()
-    fake, real, rest_of_real = (ImageSet(extractor, sizes) for _ in range(3))
-    found = _Found(sizes, fake, real, rest_of_real)
-    with closing(open_images(folder, sizes.image)) as source:
-        usable = yield from find_usable(source, sizes.image, upscale=True)
+    config, extractor = engine.config, SeededFeatures()
+    pictures = _Pictures(*(ImageSet(config, extractor) for _ in range(3)))
+    flickers: list[tuple[float, float]] = []
+    with closing(open_images(folder, config.output_size)) as source:
+        usable = yield from find_usable(source, config.output_size, upscale=True)
         if len(usable.indices) < _FEWEST:
             raise InputError(
                 f"{folder} holds {len(usable.indices)} usable images; {_FEWEST} are too few "
                 "to speak of a distribution."
             )
-        truth = TruePictures(source, usable.indices, told_angles(folder))
-        order = truth.order()
-        # The first are compared; as many others tell how far apart true pictures are.
+        order, angles = shuffled(usable.indices), read_angles(folder) or {}
         first = min(protocol.count, max(_FEWEST // 2, len(order) // 2))
-        rest = order[first : first + protocol.count]
-        total = len(order[:first]) + len(rest) + 3 * protocol.count + 60 * protocol.orbits + _FIT
-        work = _work(engine, protocol, found, truth, order[:first], rest)
-        done = 0.0
-        for weight, message in work:
-            done += weight
-            yield Progress(done, total, message)
-    if len(found.real) < _FEWEST // 2:
-        raise InputError(f"{folder}: most images turn out to be damaged; see `dataset check`.")
-    found.regressor = yield from _later(_regressor(found), total)
-    return _report(engine, folder, protocol, found)
-
-
-def _work(
-    engine: Engine,
-    protocol: ImageProtocol,
-    found: _Found,
-    truth: TruePictures,
-    first: npt.NDArray[np.intp],
-    rest: npt.NDArray[np.intp],
-) -> Iterator[tuple[float, str]]:
-    for images, indices in ((found.real, first), (found.rest, rest)):
-        for _ in truth.fill(images, indices):
-            yield 1.0, "looking at true pictures"
-    seeds = range(protocol.seed_start, protocol.seed_start + protocol.count)
-    cameras = protocol.poses.cameras(protocol.count, protocol.pose_seed)
-    for _ in fill_generated(found.fake, engine, seeds, cameras):
-        yield 3.0, "generating pictures"
-    for seed in seeds[: protocol.orbits]:
-        turned = orbit(engine, scene_of(seed, OrbitCamera()))
-        found.flicker.append(flicker(turned.image))
-        if found.sizes.decoded:
-            found.flicker_volume.append(flicker(turned.floor))
-        yield 60.0, "orbiting"
-
-
-def _later(
-    operation: Operation[PoseRegressor | None], total: float
-) -> Operation[PoseRegressor | None]:
-    """The operation's progress as the last part of all."""
-    while True:
-        try:
-            progress = next(operation)
-        except StopIteration as stop:
-            fitted: PoseRegressor | None = stop.value
-            return fitted
-        yield Progress(total - _FIT * (1.0 - progress.fraction), total, progress.message)
-
-
-def _regressor(found: _Found) -> Operation[PoseRegressor | None]:
-    """Fitted to all true pictures that tell their cameras; None for too few."""
-    angles = np.asarray(found.real.angles + found.rest.angles, np.float32)
-    told = np.isfinite(angles).all(axis=1)
-    if told.sum() < _FEWEST_TOLD:
-        return None
-    small = np.concatenate([images.small() for images in (found.real, found.rest) if len(images)])
-    return (yield from fit_pose_regressor(small[told], angles[told]))
-
-
-def _report(engine: Engine, folder: Path, protocol: ImageProtocol, found: _Found) -> QualityReport:
-    figures = _frechet_figures(found)
-    figures += _turning_figures(found)
-    figures += _flicker_figures(found)
-    figures += _sharpness_figures(found)
-    last = protocol.seed_start + protocol.count - 1
-    text = (
-        f"{len(found.fake)} generated pictures (seeds {protocol.seed_start} to {last}, truncation "
-        f"ψ 1, rendered as in the studio, poses {protocol.poses}) against {len(found.real)} of "
-        f"{folder.name}, whose distance from {len(found.rest)} others of them is given beside. The "
-        f"Fréchet distance is d² on {FEATURES}, a random network with seeded "
-        "weights: comparable with itself at equal counts, not with any FID."
-    )
-    scores = {
-        "orbits": [
-            {"seed": protocol.seed_start + index, "flicker": value}
-            for index, value in enumerate(found.flicker)
+        chosen, rest = order[:first], order[first : first + protocol.count]
+        cameras = protocol.poses.cameras(protocol.count, protocol.pose_seed)
+        reading = "looking at true pictures"
+        steps = [
+            Step(reading, 1, len(chosen), add_true(pictures.true, source, chosen, angles)),
+            Step(reading, 1, len(rest), add_true(pictures.others, source, rest, angles)),
+            Step(
+                "generating pictures",
+                3,
+                protocol.count,
+                add_generated(pictures.generated, engine, protocol.seeds, cameras),
+            ),
+            Step("orbiting", 60, protocol.orbits, _orbits(engine, protocol, flickers)),
         ]
-    }
-    return QualityReport(engine.model.name, text, tuple(figures), scores)
+        total = yield from run_steps(steps, _FIT)
+    if len(pictures.true) < _FEWEST // 2:
+        raise InputError(f"{folder}: most images turn out to be damaged; see `dataset check`.")
+    regressor = yield from part(_regressor(pictures), total - _FIT, total, total)
+    figures = [
+        *_frechet_figures(pictures),
+        *_turning_figures(pictures.generated, regressor),
+        *_flicker_figures(flickers, decoded=config.has_decoder),
+        Figure(
+            "sharpness_ratio",
+            f"sharpness {config.output_size}², of the true pictures'",
+            sharpness_ratio(pictures.generated.sharpness, pictures.true.sharpness),
+            detail="mean absolute Laplacian of the luma",
+        ),
+    ]
+    scores = [
+        {"seed": seed, "flicker": image}
+        for seed, (image, _) in zip(protocol.seeds, flickers, strict=False)
+    ]
+    text = _protocol_text(protocol, folder.name, pictures)
+    return QualityReport(engine.model.name, text, tuple(figures), {"orbits": scores})
 
 
-def _frechet_figures(found: _Found) -> list[Figure]:
-    volume = f"volume render {found.sizes.thumb}²"
+def _orbits(
+    engine: Engine, protocol: ImageProtocol, flickers: list[tuple[float, float]]
+) -> Iterator[None]:
+    """Adds each head's flicker: of its image, and of its volume render enlarged."""
+    for seed in protocol.seeds[: protocol.orbits]:
+        frames = orbit(engine, untruncated(seed, OrbitCamera()))
+        floor = flicker(frames.floor) if engine.config.has_decoder else math.nan
+        flickers.append((flicker(frames.image), floor))
+        yield
+
+
+def _regressor(pictures: _Pictures) -> Operation[PoseRegressor | None]:
+    """Fitted to all true pictures with known cameras; None for too few."""
+    sets = [images for images in (pictures.true, pictures.others) if len(images)]
+    angles = np.concatenate([np.asarray(images.angles, np.float32) for images in sets])
+    known = np.isfinite(angles).all(axis=1)
+    if known.sum() < _FEWEST_POSED:
+        return None
+    small = np.concatenate([images.small() for images in sets])
+    return (yield from fit_pose_regressor(small[known], angles[known]))
+
+
+def _protocol_text(protocol: ImageProtocol, name: str, pictures: _Pictures) -> str:
+    return (
+        f"{len(pictures.generated)} generated pictures (seeds {protocol.seeds[0]} to "
+        f"{protocol.seeds[-1]}, truncation ψ 1, rendered as in the studio, poses "
+        f"{protocol.poses}) against {len(pictures.true)} of {name}, whose distance from "
+        f"{len(pictures.others)} others of them is given beside. The Fréchet distance is d² on "
+        f"{FEATURES}, a random network with seeded weights: comparable with itself at equal "
+        "counts, not with any FID."
+    )
+
+
+def _frechet_figures(pictures: _Pictures) -> list[Figure]:
+    config = pictures.true.config
+    volume = f"volume render {config.thumb_size}²"
     kinds = [("image", "frechet_volume", volume)]
-    if found.sizes.decoded:
+    if config.has_decoder:
         kinds = [
-            ("image", "frechet_image", f"image {found.sizes.image}²"),
+            ("image", "frechet_image", f"image {config.output_size}²"),
             ("thumb", "frechet_volume", volume),
         ]
     figures = []
-    for kind, key, of_what in kinds:
-        real = Gaussian.of(found.real.features(kind))
-        distance = frechet_distance(Gaussian.of(found.fake.features(kind)), real)
+    for kind, key, subject in kinds:
+        true = Gaussian.of(pictures.true.features(kind))
+        distance = frechet_distance(Gaussian.of(pictures.generated.features(kind)), true)
         detail = ""
-        if len(found.rest) >= _FEWEST // 2:
-            floor = frechet_distance(Gaussian.of(found.rest.features(kind)), real)
+        if len(pictures.others) >= _FEWEST // 2:
+            floor = frechet_distance(Gaussian.of(pictures.others.features(kind)), true)
             detail = f"other true pictures: {floor:.2f}"
-        title = f"Fréchet distance ({FEATURES}), {of_what}"
+        title = f"Fréchet distance ({FEATURES}), {subject}"
         figures.append(Figure(key, title, distance, detail=detail, better="lower"))
     return figures
 
 
-def _turning_figures(found: _Found) -> list[Figure]:
-    if found.regressor is None:
+def _turning_figures(generated: ImageSet, regressor: PoseRegressor | None) -> list[Figure]:
+    if regressor is None:
         return []
-    held_out = found.regressor.held_out.correlation
-    asked = np.asarray(found.fake.angles)
-    shown = found.regressor(found.fake.small())
+    held_out = regressor.held_out.correlation
+    judge = f"a regressor fitted to true pictures, r {held_out:.3f} on held-out ones"
+    if held_out < _TRUSTED:
+        judge += ": too little to judge by"
+    asked, seen = np.asarray(generated.angles), regressor(generated.small())
     figures = []
     for axis, name in enumerate(("azimuth", "elevation")):
-        fit = AngleFit.of(asked[:, axis], shown[:, axis])
-        judge = f"a regressor fitted to true pictures, r {held_out:.3f} on held-out ones"
-        if held_out < _TRUSTED:
-            judge += ": too little to judge by"
+        fit = AngleFit.of(asked[:, axis], seen[:, axis])
+        title = f"commanded {name} to shown one, Pearson's r"
+        detail = judge if axis == 0 else ""
         figures += [
-            Figure(
-                f"{name}_r",
-                f"commanded {name} to shown one, Pearson's r",
-                fit.correlation,
-                digits=3,
-                detail=judge if axis == 0 else "",
-            ),
+            Figure(f"{name}_r", title, fit.correlation, digits=3, detail=detail),
             Figure(f"{name}_slope", f"the same, slope ({name})", fit.slope, digits=3),
         ]
     return figures
 
 
-def _flicker_figures(found: _Found) -> list[Figure]:
-    if not found.flicker:
+def _flicker_figures(flickers: Sequence[tuple[float, float]], *, decoded: bool) -> list[Figure]:
+    if not flickers:
         return []
-    values = [value for value in found.flicker if math.isfinite(value)]
-    mean = float(np.mean(values)) if values else float("nan")
-    detail = f"mean |difference| after reprojection, steps of 0.02 rad, {len(values)} heads"
-    if found.flicker_volume:
-        floor = [value for value in found.flicker_volume if math.isfinite(value)]
-        text = f"{np.mean(floor):.2f}" if floor else "not measured"
-        detail += f"; the volume render, enlarged: {text}"
+    images, floors = (
+        [value for value in values if math.isfinite(value)]
+        for values in zip(*flickers, strict=True)
+    )
+    detail = f"mean |difference| after reprojection, steps of {ARC_STEP:g} rad, {len(images)} heads"
+    if decoded:
+        floor = f"{np.mean(floors):.2f}" if floors else "not measured"
+        detail += f"; the volume render, enlarged: {floor}"
+    mean = float(np.mean(images)) if images else math.nan
     title = "flicker while orbiting"
     return [Figure("flicker", title, mean, "grey levels", detail=detail, better="lower")]
-
-
-def _sharpness_figures(found: _Found) -> list[Figure]:
-    ratio = float(np.mean(found.fake.sharpness)) / max(float(np.mean(found.real.sharpness)), 1e-12)
-    title = f"sharpness {found.sizes.image}², of the true pictures'"
-    return [Figure("sharpness_ratio", title, ratio, detail="mean absolute Laplacian of the luma")]

@@ -1,85 +1,70 @@
-"""Sets of true and of generated pictures, as what is compared of them."""
+"""The true and the generated pictures that `evaluate` compares, reduced to numbers as they come.
+
+Thousands of pictures do not fit into memory: of each picture an :class:`ImageSet` keeps its
+features, its sharpness, its angles and a copy at 64².
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from stylesdf_core.data import images as data
 from stylesdf_core.data.images import UNREADABLE, ImageSource, Pixels
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.frechet import FloatArray, SeededFeatures
-from stylesdf_core.evaluation.image_metrics import sharpness
+from stylesdf_core.evaluation.image_metrics import bytes_as_tensor, sharpness
 from stylesdf_core.evaluation.pose_regressor import EDGE
+from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene, View
 
-#: Which pictures of a data set are compared, and in which order.
+#: Seed of the order in which a data set's pictures are compared.
 _ORDER = 0xE7A1
+#: Pictures whose features are computed at once.
 _CHUNK = 32
 
-
-@dataclass(frozen=True)
-class ModelSizes:
-    """Edges of a model's pictures, pixels.
-
-    Attributes:
-        image: of what it shows last: the decoded image, else the volume render.
-        thumb: of the volume render.
-    """
-
-    image: int
-    thumb: int
-
-    @classmethod
-    def of(cls, engine: Engine) -> ModelSizes:
-        """Of the engine's model."""
-        return cls(engine.config.output_size, engine.config.thumb_size)
-
-    @property
-    def decoded(self) -> bool:
-        """Whether the image is more than the volume render."""
-        return self.image > self.thumb
+Angles = tuple[float, float]
 
 
 @dataclass
 class ImageSet:
-    """What is compared of N pictures; filled by :meth:`add`.
+    """Numbers of N pictures of one model's sizes; filled by :meth:`add`.
 
     Attributes:
-        angles: azimuth and elevation of each, radians; NaN where nobody knows.
+        config: the model's.
+        angles: azimuth and elevation of each picture, radians; NaN where they are not known.
         sharpness: of each image, see :func:`~stylesdf_core.evaluation.image_metrics.sharpness`.
     """
 
+    config: GeneratorConfig
     extractor: SeededFeatures
-    sizes: ModelSizes
-    angles: list[tuple[float, float]] = field(default_factory=list)
+    angles: list[Angles] = field(default_factory=list)
     sharpness: list[float] = field(default_factory=list)
-    _images: list[Pixels] = field(default_factory=list)
-    _thumbs: list[Pixels] = field(default_factory=list)
-    _features: dict[str, list[FloatArray]] = field(default_factory=dict)
     _small: list[Pixels] = field(default_factory=list)
+    _waiting: dict[str, list[Pixels]] = field(default_factory=dict)
+    _features: dict[str, list[FloatArray]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.angles)
 
-    def add(self, image: Pixels, thumb: Pixels, angles: tuple[float, float]) -> None:
-        """One picture and its volume render, or the picture shrunk to its size."""
+    def add(self, image: Pixels, thumb: Pixels, angles: Angles) -> None:
+        """Add one picture and its volume render, or the picture shrunk to that size."""
         self.angles.append(angles)
         self.sharpness.append(sharpness(image.astype(np.float32) / np.float32(255.0)))
-        self._small.append(data.shrink(image, min(EDGE, self.sizes.image)))
-        self._images.append(image)
-        if self.sizes.decoded:
-            self._thumbs.append(thumb)
-        if len(self._images) == _CHUNK:
+        self._small.append(data.shrink(image, min(EDGE, self.config.output_size)))
+        self._waiting.setdefault("image", []).append(image)
+        if self.config.has_decoder:
+            self._waiting.setdefault("thumb", []).append(thumb)
+        if len(self._waiting["image"]) == _CHUNK:
             self._extract()
 
     def features(self, kind: str) -> FloatArray:
-        """(N, 480) of kind ``image`` or, of a model with decoder, ``thumb``."""
+        """(N, 480) of kind ``image`` or, for a model with decoder, ``thumb``."""
         self._extract()
         return np.concatenate(self._features[kind])
 
@@ -88,65 +73,53 @@ class ImageSet:
         return np.stack(self._small)
 
     def _extract(self) -> None:
-        for kind, pending in (("image", self._images), ("thumb", self._thumbs)):
-            if pending:
-                found = self.extractor(_tensor(np.stack(pending)))
-                self._features.setdefault(kind, []).append(found)
-                pending.clear()
+        for kind, pictures in self._waiting.items():
+            found = self.extractor(bytes_as_tensor(np.stack(pictures)))
+            self._features.setdefault(kind, []).append(found)
+        self._waiting.clear()
 
 
-@dataclass(frozen=True)
-class TruePictures:
-    """A data set's usable pictures in a seeded order.
+def shuffled(indices: Sequence[int]) -> npt.NDArray[np.intp]:
+    """Numbers of pictures in a fixed random order."""
+    return np.random.default_rng(_ORDER).permutation(np.asarray(indices, np.intp))
+
+
+def add_true(
+    images: ImageSet,
+    source: ImageSource,
+    indices: npt.NDArray[np.intp],
+    angles: dict[str, Angles],
+) -> Iterator[None]:
+    """Read pictures of a data set into ``images`` as training would; skip damaged ones.
 
     Args:
-        indices: numbers of the usable ones in ``source``.
-        angles: by file name, where the data set tells its cameras; else None.
+        angles: by file name; empty for a data set without known cameras.
     """
-
-    source: ImageSource
-    indices: tuple[int, ...]
-    angles: dict[str, tuple[float, float]] | None
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def order(self) -> npt.NDArray[np.intp]:
-        """All indices, shuffled; always alike."""
-        return np.random.default_rng(_ORDER).permutation(np.asarray(self.indices, np.intp))
-
-    def fill(self, images: ImageSet, indices: npt.NDArray[np.intp]) -> Iterator[None]:
-        """Read these pictures into ``images``, as training would; damaged ones are left out."""
-        sizes = images.sizes
-        for index in indices:
-            name = self.source.names[int(index)]
-            try:
-                with self.source.read(int(index)) as opened:
-                    pixels = data.square(opened, sizes.image, hamming=not sizes.decoded)
-            except UNREADABLE:
-                continue
-            thumb = data.shrink(pixels, sizes.thumb)
-            untold = (float("nan"), float("nan"))
-            images.add(pixels, thumb, (self.angles or {}).get(name, untold))
-            yield
+    config = images.config
+    for index in indices.tolist():
+        try:
+            with source.read(index) as opened:
+                hamming = not config.has_decoder
+                pixels = data.square(opened, config.output_size, hamming=hamming)
+        except UNREADABLE:
+            continue
+        thumb = data.shrink(pixels, config.thumb_size)
+        images.add(pixels, thumb, angles.get(source.names[index], (math.nan, math.nan)))
+        yield
 
 
-def fill_generated(
+def add_generated(
     images: ImageSet, engine: Engine, seeds: range, cameras: list[OrbitCamera]
 ) -> Iterator[None]:
-    """Render a seed from each camera into ``images``: as shown in the studio, but ψ = 1."""
-    views: tuple[View, ...] = ("image", "volume") if images.sizes.decoded else ("volume",)
+    """Render one seed from each camera into ``images``: as in the studio, but with ψ = 1."""
+    views: tuple[View, ...] = ("image", "volume") if images.config.has_decoder else ("volume",)
     for seed, camera in zip(seeds, cameras, strict=True):
-        pictures = engine.render_views(scene_of(seed, camera), views)
+        pictures = engine.render_views(untruncated(seed, camera), views)
         pixels = [pictures[view].to_uint8() for view in views]
         images.add(pixels[0], pixels[-1], (camera.azimuth, camera.elevation))
         yield
 
 
-def scene_of(seed: int, camera: OrbitCamera) -> Scene:
-    """An untruncated head."""
+def untruncated(seed: int, camera: OrbitCamera) -> Scene:
+    """The head of a seed with truncation ψ = 1."""
     return Scene(identity=Identity(seed), truncation_psi=1.0, camera=camera)
-
-
-def _tensor(pixels: Pixels) -> torch.Tensor:
-    return torch.from_numpy(pixels).movedim(-1, 1).float() / 127.5 - 1.0

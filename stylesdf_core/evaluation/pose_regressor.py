@@ -1,14 +1,13 @@
 """From which side a picture shows its head, judged by a small network.
 
-The network learns azimuth and elevation from true pictures whose cameras are known, and is asked
-about generated ones. A generator whose field turns with the camera gets its commanded angles
-back: a correlation near 1, and a slope near 1 where it turns by as much as it is told.
+The network learns azimuth and elevation from true pictures whose cameras are known, and then
+judges generated pictures. Where heads turn with the camera, the judged angles correlate with the
+camera's angles (r near 1); where heads turn by the camera's angle, the slope is near 1.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,25 +17,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylesdf_core.evaluation.image_metrics import bytes_as_tensor
 from stylesdf_core.progress import Operation, Progress
 
 FloatArray = npt.NDArray[np.float32]
 
-#: Pictures of this edge are looked at; smaller ones as they are.
+#: Edge of the pictures that the network judges; smaller pictures are judged as they are.
 EDGE = 64
 _CHANNELS = (16, 32, 48, 64)
 _BATCH, _STEPS, _RATE = 64, 900, 2e-3
-_HELD_OUT = 8  # one in eight
+_HELD_OUT = 8  # one picture in eight
+_JUDGED_AT_ONCE = 256
 _SEED = 31
 
 
 @dataclass(frozen=True)
 class AngleFit:
-    """How asked angles relate to those that pictures show.
+    """How the angles of cameras relate to the angles that pictures show.
 
     Attributes:
         correlation: Pearson's r.
-        slope: of the least-squares line, shown over asked angle.
+        slope: of the least-squares line, shown angle over camera's angle.
     """
 
     correlation: float
@@ -44,7 +45,7 @@ class AngleFit:
 
     @classmethod
     def of(cls, asked: npt.NDArray[np.floating], shown: npt.NDArray[np.floating]) -> AngleFit:
-        """NaN where one of the two never changes."""
+        """Of angles (N,) each; NaN where all asked or all shown angles are equal."""
         x = asked.astype(np.float64) - asked.mean()
         y = shown.astype(np.float64) - shown.mean()
         xx, yy, xy = float(x @ x), float(y @ y), float(x @ y)
@@ -73,7 +74,7 @@ class PoseRegressor:
     """A fitted network; make with :func:`fit_pose_regressor`.
 
     Attributes:
-        held_out: how its answers relate to the true azimuths of pictures it has not seen.
+        held_out: how its answers relate to the true azimuths of pictures it was not fitted to.
         scale: (2,), standard deviations of azimuth and elevation, radians.
     """
 
@@ -84,8 +85,10 @@ class PoseRegressor:
     @torch.no_grad()
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> FloatArray:
         """Azimuths and elevations (N, 2), radians, of pictures (N, S, S, 3) of the fitted size."""
-        parts = [self.network(_tensor(part)) for part in _chunks(pixels, 256)]
-        return (torch.cat(parts) * self.scale).numpy()
+        starts = range(0, len(pixels), _JUDGED_AT_ONCE)
+        chunks = (pixels[start : start + _JUDGED_AT_ONCE] for start in starts)
+        judged = [self.network(bytes_as_tensor(chunk)) for chunk in chunks]
+        return (torch.cat(judged) * self.scale).numpy()
 
 
 def fit_pose_regressor(
@@ -107,7 +110,7 @@ def fit_pose_regressor(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
     for step in range(steps):
         chosen = torch.randint(len(images), (_BATCH,), generator=random)
-        batch = _disturbed(_tensor(images[chosen.numpy()]), random)
+        batch = _disturbed(bytes_as_tensor(images[chosen.numpy()]), random)
         target = targets[chosen] / scale
         if step % 2:
             batch, target = batch.flip(-1), target * torch.tensor([-1.0, 1.0])
@@ -116,17 +119,17 @@ def fit_pose_regressor(
         loss.backward()
         optimizer.step()
         schedule.step()
-        yield Progress(step + 1, steps, "learning to tell azimuths")
+        yield Progress(step + 1, steps, "fitting a judge of azimuths")
     network.eval().requires_grad_(False)
     fitted = PoseRegressor(network, AngleFit(0.0, 0.0), scale)
     shown = fitted(pixels[held_out])
     return PoseRegressor(network, AngleFit.of(angles[held_out, 0], shown[:, 0]), scale)
 
 
-def told_angles(folder: Path) -> dict[str, tuple[float, float]] | None:
-    """Azimuth and elevation by file name, radians, of a data set that tells its cameras.
+def read_angles(folder: Path) -> dict[str, tuple[float, float]] | None:
+    """Azimuth and elevation by file name, radians, of a data set of synthetic heads.
 
-    None for a folder of plain images and for an lmdb.
+    None for a folder of plain images and for an lmdb, whose cameras are not known.
     """
     table = folder / "metadata.jsonl"
     if not (folder / "dataset.json").exists() or not table.exists():
@@ -150,12 +153,3 @@ def _disturbed(images: Tensor, random: torch.Generator) -> Tensor:
     chosen = torch.rand(len(images), 1, 1, 1, generator=random) < 0.5
     images = torch.where(chosen, blurred, images)
     return images + 0.03 * torch.randn(images.shape, generator=random)
-
-
-def _chunks(pixels: npt.NDArray[np.uint8], size: int) -> Iterator[npt.NDArray[np.uint8]]:
-    for start in range(0, len(pixels), size):
-        yield pixels[start : start + size]
-
-
-def _tensor(pixels: npt.NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).movedim(-1, 1).float() / 127.5 - 1.0

@@ -1,4 +1,4 @@
-"""The cameras that a model was trained from, to look at it from there again."""
+"""The distribution of cameras that a model was trained with, for evaluating it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from stylesdf_core.errors import InputError
 from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
 
-#: Normal poses are cut at so many standard deviations.
+#: Standard deviations at which normal poses are cut.
 _CUT = 3.0
 
 
@@ -37,7 +37,7 @@ class Poses:
             )
 
     def cameras(self, count: int, seed: int) -> list[OrbitCamera]:
-        """The first ``count`` cameras of a seed; more of them begin with the same ones."""
+        """The first ``count`` cameras of a seed: a larger count begins with the same cameras."""
         random = np.random.default_rng([seed, 0xCA3])
         if self.distribution == "uniform":
             angles = random.uniform(-math.sqrt(3.0), math.sqrt(3.0), (count, 2))

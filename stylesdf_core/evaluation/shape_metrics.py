@@ -1,4 +1,4 @@
-"""Shapes against shapes: silhouettes, points, normals and the field itself. World units."""
+"""Scores of a shape against another one: silhouettes, points, normals, the field. World units."""
 
 from __future__ import annotations
 

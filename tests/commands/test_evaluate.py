@@ -66,7 +66,7 @@ def test_evaluating_reports_every_figure(heads: Path, tmp_path: Path) -> None:
     assert "targets are reached" not in str(report)
 
 
-def test_where_cameras_are_told_turning_is_judged(
+def test_where_cameras_are_known_turning_is_judged(
     heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quickly = partial(fit_pose_regressor, steps=20)

@@ -12,6 +12,7 @@ from stylesdf_core.evaluation.image_metrics import (
     enlarge,
     psnr,
     sharpness,
+    sharpness_ratio,
     shrink,
 )
 
@@ -50,6 +51,13 @@ def test_blur_lowers_and_noise_raises_sharpness(noise: FloatArray) -> None:
     assert sharpness(smooth) < 0.2 * sharpness(noise)
     errors = np.random.default_rng(1).normal(0.0, 0.05, noise.shape)
     assert sharpness((smooth + errors).astype(np.float32)) > 2.0 * sharpness(smooth)
+
+
+def test_sharpness_is_no_ratio_of_a_flat_picture() -> None:
+    assert sharpness_ratio([0.02, 0.04], [0.06]) == pytest.approx(0.5)
+    flat = sharpness(np.full((16, 16, 3), 0.7, np.float32))
+    assert np.isnan(sharpness_ratio([0.005], [flat]))
+    assert np.isnan(sharpness_ratio([flat], [0.0]))
 
 
 def test_shrink_averages_blocks() -> None:

@@ -14,7 +14,7 @@ from stylesdf_core.evaluation.pose_regressor import (
     AngleFit,
     FloatArray,
     fit_pose_regressor,
-    told_angles,
+    read_angles,
 )
 from stylesdf_core.evaluation.poses import Poses
 from stylesdf_core.progress import drain
@@ -33,7 +33,7 @@ def noses(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], FloatArray]:
     return pixels.astype(np.uint8), angles
 
 
-def test_angles_of_unseen_pictures_are_told() -> None:
+def test_angles_of_other_pictures_are_judged() -> None:
     fitted = drain(fit_pose_regressor(*noses(800, 1), steps=250))
     assert fitted.held_out.correlation > 0.9
     pixels, angles = noses(100, 2)
@@ -61,14 +61,14 @@ def test_fits_of_known_lines() -> None:
     assert np.isnan(AngleFit.of(asked, np.ones(9)).correlation)
 
 
-def test_data_sets_of_heads_tell_their_cameras_and_others_do_not(tmp_path: Path) -> None:
-    assert told_angles(tmp_path) is None
+def test_cameras_are_known_for_data_sets_of_heads_only(tmp_path: Path) -> None:
+    assert read_angles(tmp_path) is None
     (tmp_path / "dataset.json").write_text("{}", encoding="utf-8")
     row = {"file": "images/0.png", "azimuth": 0.1, "elevation": -0.2}
     (tmp_path / "metadata.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
-    assert told_angles(tmp_path) == {"images/0.png": (0.1, -0.2)}
+    assert read_angles(tmp_path) == {"images/0.png": (0.1, -0.2)}
     (tmp_path / "metadata.jsonl").write_text('{"file": "images/0.png"}\n', encoding="utf-8")
-    assert told_angles(tmp_path) is None
+    assert read_angles(tmp_path) is None
 
 
 def test_poses_have_the_deviations_that_were_asked_for() -> None:

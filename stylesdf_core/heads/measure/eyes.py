@@ -22,7 +22,7 @@ class EyeDetector:
     """``haarcascade_eye`` with fixed settings: scale step 1.05, 5 neighbours, 24 to 96 pixels.
 
     Raises:
-        InputError: OpenCV before 5, which brings the cascade along, is not installed.
+        InputError: OpenCV before version 5, which contains the cascade, is not installed.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class EyeDetector:
         """Whether an eye is found on each side of the middle of the upper 60 % of ``image``.
 
         Args:
-            image: (H, H, 3) in [0, 1], a frontal face in the middle; looked at in 256².
+            image: (H, H, 3) in [0, 1], a frontal face in the middle; it is resized to 256².
         """
         import cv2
 

@@ -1,4 +1,4 @@
-"""What is on the eyeballs: catchlights and the irises' colour, beside the truth's."""
+"""Scores of an eye from the front: its catchlight and the colour of its iris."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from stylesdf_core.heads.measure.truth import TrueEye
 
 FloatArray = npt.NDArray[np.float32]
 
-#: Fewer pixels of an iris, at 256², say nothing: the eye is all but closed.
+#: Fewest pixels of an iris, at 256²; an eye with fewer is all but closed and is left out.
 FEWEST_PIXELS = 8
-#: A true catchlight rises above what is around it by at least this, of the luma's range.
+#: Least contrast of a true catchlight to the pixels around it, as a share of the luma's range.
 VISIBLE = 0.15
-#: What is around a spot: pixels this far from it, at 256², of which a quarter may be brighter: lid
-#: or white. Beside an edge it is half of them.
+#: The pixels around a spot: their least and greatest distance, pixels at 256². A quarter of them
+#: may be brighter than the spot, such as lid or white; beside an edge, half of them are.
 _RING, _BRIGHTER = (2.5, 4.0), 0.25
 
 
@@ -28,9 +28,9 @@ class IrisScore:
     """One eye from the front, in the model and in the truth.
 
     Attributes:
-        catchlight, true_catchlight: by how much the brightest pixel near the true catchlight's
-            place is above the pixels around it, luma in [0, 1].
-        unlit: the same of a truth that has none.
+        catchlight, true_catchlight: contrast of the brightest pixel near the true catchlight's
+            place to the pixels around it, luma in [0, 1].
+        unlit: the same in a true picture without catchlights.
         color, true_color: the iris's mean colour, sRGB in [0, 1].
     """
 
@@ -46,7 +46,7 @@ class IrisScore:
         """Whether the truth has a catchlight."""
         return self.true_catchlight >= VISIBLE
 
-    def shows(self, contrast: float) -> bool:
+    def is_bright(self, contrast: float) -> bool:
         """Whether ``contrast`` is at least half of the true catchlight's."""
         return contrast >= 0.5 * self.true_catchlight
 
@@ -57,8 +57,8 @@ def score_irises(
     """Scores of the eyes that are open.
 
     Args:
-        image, truth, unlit: (S, S, 3) in [0, 1], of the size of the eyes' masks; the last one is
-            a picture of the head without catchlights.
+        image, truth, unlit: (S, S, 3) in [0, 1], of the size of the eyes' masks; ``unlit`` is a
+            true picture of the head without catchlights.
     """
     fewest = FEWEST_PIXELS * (len(truth) / 256.0) ** 2
     scores = []
@@ -79,7 +79,7 @@ def score_irises(
 
 
 def color_differences(scores: Sequence[IrisScore]) -> tuple[FloatArray, FloatArray]:
-    """ΔE (CIE 1976) of each iris to the true one, and of the mean true iris to it, (N,) each."""
+    """ΔE (CIE 1976) from each true iris to the model's, and to the mean true iris; (N,) each."""
     colors, truths = (
         np.array([getattr(score, name) for score in scores]) for name in ("color", "true_color")
     )

@@ -1,4 +1,4 @@
-"""Scores of single heads: what the model shows against what it should, one function a kind."""
+"""Scores of single heads against the truth: views, orbits and meshes, a function for each."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ FloatArray = npt.NDArray[np.float32]
 HAZE, SMALLEST_PART = 0.25, 2
 #: Share of the head's height beyond which a point has strayed from the surface.
 STRAY = 0.05
-#: Half width of the shell around the surface in which the gradient is looked at, world units:
-#: half the distance of two samples on a ray.
+#: Half width of the shell around the surface in which gradients are measured, world units: half
+#: the distance of two samples on a ray.
 SHELL = 0.005
 #: Mesh vertices drawn at random for angles, and for gradients.
 _ANGLE_POINTS, _GRADIENT_POINTS = 4000, 1000
@@ -47,8 +47,8 @@ class ViewScore:
         sharpness, true_sharpness: mean absolute Laplacian of decoded image and truth.
         iou: of the silhouettes (opacity ≥ ½) at the volume render's size.
         depth_error: median distance of the depth map's points (opacity ≥ ½) to the points that
-            the truth shows from the same camera, as a share of the head's height. Those lie
-            0.0008 apart at 256²: the true distance to the surface is a little smaller.
+            the truth shows from the same camera, as a share of the head's height. The truth's
+            points lie 0.0008 apart at 256²: the distance to the true surface is a little smaller.
         seconds: rendering time.
     """
 
@@ -98,12 +98,12 @@ class OrbitScore:
 
 @dataclass(frozen=True)
 class FlickerScore:
-    """One head's change while orbiting beyond its motion, grey levels (see ``flicker.py``).
+    """One head's flicker while orbiting, grey levels; see :mod:`~stylesdf_core.evaluation.flicker`.
 
     Attributes:
         image: of the decoded image.
         floor: of the volume render, enlarged.
-        truth: of true pictures.
+        truth: of the true pictures.
     """
 
     seed: int
@@ -119,11 +119,11 @@ class MeshScore:
     Attributes:
         triangles, components: counts of the whole mesh.
         largest: share of the triangles in the largest component.
-        watertight: whether that component is.
+        watertight: whether that component is watertight.
         angle: median angle between its vertex normals and the true ones at the nearest points
             of the true surface, degrees.
         distance: median distance of its vertices to the true surface, share of the head's height.
-        gradient_error: mean |‖∇d‖ − 1| within 0.005 of it.
+        gradient_error: mean |‖∇d‖ − 1| within 0.005 of the surface.
     """
 
     seed: int
@@ -249,7 +249,7 @@ def score_mesh(
 
 
 def _median_distance(points: FloatArray, surface: FloatArray) -> float:
-    """Infinite where there is nothing to compare."""
+    """Median distance to the surface's points; infinite where either has no points."""
     if not len(points) or not len(surface):
         return float("inf")
     return float(np.median(nearest_distances(points, surface)))

@@ -1,4 +1,4 @@
-"""What a head should look like: pictures, silhouettes and surfaces of the synthetic heads."""
+"""The true head of a seed, rendered from the face model: pictures, silhouettes, surface, eyes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _CHIN = 8  # Multi-PIE landmark
 #: Cameras (azimuth, elevation) that together see a head from all sides.
 _AROUND = ((0.0, 0.0), (1.3, 0.1), (-1.3, 0.1), (math.pi, 0.1), (0.0, 1.2), (0.0, -0.7))
 _AROUND_FOV, _AROUND_SIZE = 8.0, 192  # all of the volume, samples 0.0015 apart
-#: Degrees on an eyeball: where an iris has its colour, and out to where its catchlight shines.
+#: Angles on an eyeball, degrees: of the iris's coloured ring from the axis, and of the area that a
+#: catchlight brightens.
 _IRIS, _GLOW = (12.0, 23.0), 9.0
 
 
@@ -40,11 +41,11 @@ class Head:
 
 @dataclass(frozen=True)
 class TrueShape:
-    """What one camera sees of a head's shape; S is the picture's edge.
+    """A head's shape as one camera sees it; S is the picture's edge.
 
     Attributes:
         coverage: (S, S), 1 where the pixel's centre sees the head, else 0.
-        points: (N, 3) world, what those pixels' centres see.
+        points: (N, 3) world, the points that the centres of the covered pixels see.
     """
 
     coverage: FloatArray
@@ -53,12 +54,12 @@ class TrueShape:
 
 @dataclass(frozen=True)
 class TrueEye:
-    """Where a picture shows one eye, (S, S) bool each.
+    """The pixels of a picture that show one eye, (S, S) bool each.
 
     Attributes:
-        iris: its coloured ring, without what the catchlight brightens.
-        around_catchlight: where on the iris or pupil the catchlight may be seen, a pixel or two off
-            at 256².
+        iris: the coloured ring without the area that the catchlight brightens.
+        around_catchlight: the area of iris and pupil in which a catchlight counts, a pixel or two
+            around its true place at 256².
     """
 
     iris: npt.NDArray[np.bool_]
@@ -110,7 +111,7 @@ class HeadTruth:
         return TrueShape(seen.mask.astype(np.float32), seen.position[seen.mask])
 
     def depth(self, head: Head, camera: OrbitCamera, size: int) -> FloatArray:
-        """Planar depth (size, size) of what the pixels' centres see; infinite where nothing."""
+        """Planar depth (size, size) at the pixels' centres; infinite beside the head."""
         return self._renderer.gbuffer(head.geometry, camera, size).depth
 
     def unlit(self, head: Head) -> Head:
@@ -138,7 +139,7 @@ class HeadTruth:
         return eyes[0], eyes[1]
 
     def surface(self, head: Head) -> TrueSurface:
-        """All that can be seen of a head from six sides."""
+        """The surface of a head that six cameras around it see."""
         points, normals = [], []
         for azimuth, elevation in _AROUND:
             camera = OrbitCamera(azimuth, elevation, _AROUND_FOV)

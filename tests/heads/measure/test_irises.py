@@ -38,9 +38,9 @@ def test_contrasts_and_colours_are_what_was_painted(eye: TrueEye) -> None:
         assert score.catchlight == pytest.approx(light, abs=1e-6)
         assert score.true_catchlight == pytest.approx(0.5, abs=1e-6)
         assert score.lit
-        assert score.shows(score.catchlight) is shown
+        assert score.is_bright(score.catchlight) is shown
         assert score.unlit == pytest.approx(0.0, abs=1e-6)
-        assert not score.shows(score.unlit)
+        assert not score.is_bright(score.unlit)
         np.testing.assert_allclose(score.color, blue, atol=1e-6)
         np.testing.assert_allclose(score.true_color, brown, atol=1e-6)
 
@@ -51,7 +51,7 @@ def test_an_edge_is_no_catchlight(eye: TrueEye) -> None:
     skin = painted((0.3, 0.2, 0.1), 0.0)
     skin[:13] = (0.9, 0.8, 0.7)
     (score,) = score_irises(0, skin, truth, truth, [eye])
-    assert not score.shows(score.catchlight)
+    assert not score.is_bright(score.catchlight)
 
 
 def test_closed_eyes_and_dull_ones_do_not_count(eye: TrueEye) -> None:
@@ -93,12 +93,12 @@ def test_true_heads_have_catchlights_and_others_none(facekit_path: Path) -> None
         for shift in ((0, 2), (0, -2), (2, 0), (-2, 0), (1, 0), (-1, 0)):
             moved = np.roll(unlit, shift, axis=(0, 1))
             others = score_irises(seed, moved, picture, unlit, eyes)
-            deceived += sum(score.lit and score.shows(score.catchlight) for score in others)
+            deceived += sum(score.lit and score.is_bright(score.catchlight) for score in others)
     truth.close()
     assert len(scores) >= 10
     lit = [score for score in scores if score.lit]
     assert len(lit) >= 0.5 * len(scores)
-    assert not any(score.shows(score.unlit) for score in lit)
+    assert not any(score.is_bright(score.unlit) for score in lit)
     assert deceived <= 0.1 * 6 * len(lit)
     apart, mean_apart = color_differences(scores)
     assert apart.max() < 1e-6
