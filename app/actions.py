@@ -1,4 +1,4 @@
-"""What menus and shortcuts do beyond the workbench: dialogs, the window, the camera in steps."""
+"""What menus and shortcuts do that the workbench cannot: ask for files, switch views and tabs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,7 @@ FONT_SCALES = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 
 
 class Window(Protocol):
-    """What actions may do to the window."""
-
-    def toggle_panels(self) -> None:
-        """Hide or show the side panels."""
-
-    def toggle_full_screen(self) -> None:
-        """Fill the screen, or no longer."""
+    """What actions, menus and shortcuts may ask of the window."""
 
     def set_scale(self, scale: float) -> None:
         """Build everything anew at another scale."""
@@ -49,7 +43,13 @@ class Window(Protocol):
 
 @dataclass(frozen=True)
 class Actions:
-    """Callables for menus and shortcuts."""
+    """Callables for menus and shortcuts.
+
+    Attributes:
+        bench: the state they act on.
+        dialogs: where they ask.
+        window: what shows itself, and can be scaled and closed.
+    """
 
     bench: Workbench
     dialogs: Dialogs
@@ -61,17 +61,14 @@ class Actions:
         camera = scene.camera.orbit(right * _STEP, up * _STEP)
         self.bench.document.update(replace(scene, camera=camera))
 
-    def undo(self) -> None:
-        """One step back."""
-        self.bench.document.undo()
-
-    def redo(self) -> None:
-        """One step forward again."""
-        self.bench.document.redo()
-
     def toggle_split(self) -> None:
         """Picture and mesh side by side, or one of them."""
         self.bench.change_settings("view", split=not self.bench.settings.view.split)
+
+    def toggle_panels(self) -> None:
+        """Hide or show the side panels."""
+        is_shown = self.bench.settings.window.panels_shown
+        self.bench.change_settings("window", panels_shown=not is_shown)
 
     def switch_page(self) -> None:
         """From exploring to training and back."""

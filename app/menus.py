@@ -1,4 +1,4 @@
-"""The menu bar: everything that can be done, with its shortcut; the model's menu at the right."""
+"""The menu bar: menus with their shortcuts, the two tabs, and at the right the model's menu."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from app.shortcuts import Shortcut
 from app.state import edits
 from app.state.exports import EXPORTS
 from app.state.workbench import Workbench
+from app.train.training import Training
 from app.widgets import fonts, theme
+from app.widgets.canvas import Canvas
 from app.widgets.ui import Ui, plain
 from app.workers.model_loader import DEVICES
 from stylesdf_core.model.config import NoiseMode
+from stylesdf_core.model.model_zoo import ModelEntry, ModelKind, list_models
 from stylesdf_core.scene.scene import VIEWS, Scene
 
 _SAMPLES = (None, 12, 24, 48, 96)
@@ -27,14 +30,19 @@ _TABS: tuple[tuple[Page, str, str], ...] = (
     ("explore", "Explore", "Faces: identity, camera, mesh, export  Ctrl+T"),
     ("train", "Train", "Training runs: start, follow, resume, open  Ctrl+T"),
 )
+_MODELS = (
+    (ModelKind.SHIPPED, "Comes with the program"),
+    (ModelKind.PUBLISHED, "Published with StyleSDF (not for commercial use)"),
+)
 _STATE_WIDTH = 96
 
 
 class Menus:
-    """Builds the menu bar of the window and keeps its checks.
+    """The menu bar, created in the current window.
 
     Args:
-        training: how many runs are being trained.
+        table: all shortcuts, so that a menu's item can do what a shortcut does.
+        training: says how many runs are being trained.
     """
 
     def __init__(
@@ -43,199 +51,161 @@ class Menus:
         bench: Workbench,
         actions: Actions,
         table: Iterable[Shortcut],
-        training: Callable[[], int],
+        training: Training,
     ) -> None:
-        self._training = training
-        self._ui, self._bench, self._actions = ui, bench, actions
-        self._keys = {shortcut.what: shortcut.keys for shortcut in table}
-        self._checks: list[tuple[int | str, Callable[[], bool]]] = []
-        self._enabled: list[tuple[int | str, Callable[[], bool]]] = []
-        self._model_menu: int | str = 0
-        self._models: int | str = 0
-        self._spacer: int | str = 0
-        self._state: int | str = 0
-        self._spacer_width = 1
+        self._ui, self._bench, self._actions, self._training = ui, bench, actions, training
+        self._shortcuts = {shortcut.what: shortcut for shortcut in table}
+        self._checks: list[tuple[theme.Item, Callable[[], bool]]] = []
         self._listed: tuple[object, ...] | None = None
-        self._shown_state: tuple[object, ...] = ()
-        self._devices: dict[str, int | str] = {}
-        self._tabs: dict[Page, int | str] = {}
-        self._shown_tab: tuple[object, ...] = ()
-
-    def build(self) -> None:
-        """Create the menu bar in the current window."""
+        self._spacer_width = 1
         with dpg.menu_bar():
             self._build_file()
             self._build_edit()
             self._build_view()
             self._build_render()
             with self._menu("Help"):
-                self._item("Shortcuts", self._actions.window.show_shortcuts, "list of shortcuts")
-            dpg.add_spacer(width=self._ui.px(12))
+                self._item("Shortcuts", "list of shortcuts")
+            dpg.add_spacer(width=ui.px(12))
+            self._tabs: dict[Page, theme.Item] = {}
             for page, label, tip in _TABS:
-                act = partial(self._actions.window.show_page, page)
-                self._tabs[page] = self._ui.button(label, act, tip, width=self._ui.px(72))
+                act = partial(actions.window.show_page, page)
+                self._tabs[page] = ui.button(label, act, tip, width=ui.px(72))
             self._spacer = dpg.add_spacer(width=1)
-            self._model_menu = dpg.add_menu(label="model")
-            dpg.bind_item_theme(self._model_menu, self._ui.theme.popup)
-            self._state = dpg.add_drawlist(self._ui.px(_STATE_WIDTH), self._ui.px(fonts.BODY + 4))
+            with self._menu("model") as self._model_menu:
+                pass
+            self._state = Canvas(ui.px(_STATE_WIDTH), ui.px(fonts.BODY + 4))
 
     def sync(self, scene: Scene) -> None:
-        """Update checks, the model's name and the state light."""
+        """Update checks, tabs, the model's name and the state light."""
+        bench = self._bench
         for item, is_on in self._checks:
             dpg.set_value(item, is_on())
-        for item, is_enabled in self._enabled:
-            dpg.configure_item(item, enabled=is_enabled())
+        dpg.configure_item(self._undo, enabled=bench.document.can_undo)
+        dpg.configure_item(self._redo, enabled=bench.document.can_redo)
         for name, item in self._devices.items():
-            dpg.configure_item(item, show=name in self._bench.models.devices)
+            dpg.configure_item(item, show=name in bench.models.devices)
+        for page, tab in self._tabs.items():
+            self._ui.select(tab, page == self._actions.window.page)
+        count = len(self._training.alive)
+        dpg.configure_item(self._tabs["train"], label=f"Train · {count}" if count else "Train")
         self._sync_models()
         self._sync_state()
-        self._sync_tabs()
         self._align()
 
     # --- building -------------------------------------------------------------------------------
 
     @contextmanager
-    def _menu(self, label: str) -> Iterator[None]:
+    def _menu(self, label: str) -> Iterator[theme.Item]:
         with dpg.menu(label=label) as menu:
-            yield
+            yield menu
         dpg.bind_item_theme(menu, self._ui.theme.popup)
 
-    def _item(self, label: str, act: Callable[[], None], what: str = "") -> int | str:
-        keys = self._keys.get(what, "")
-        item: int | str = dpg.add_menu_item(label=label, shortcut=keys, callback=plain(act))
-        return item
+    def _item(
+        self,
+        label: str,
+        act: Callable[[], None] | str,
+        is_on: Callable[[], bool] | None = None,
+        keys: str = "",
+    ) -> theme.Item:
+        """A line of the menu that is being built.
 
-    def _check(
-        self, label: str, act: Callable[[], None], is_on: Callable[[], bool], what: str = ""
-    ) -> int | str:
-        item: int | str = dpg.add_menu_item(
-            label=label, shortcut=self._keys.get(what, ""), check=True, callback=plain(act)
+        Args:
+            act: what the line does; or the ``what`` of a shortcut that does the same.
+            is_on: whether the line is checked; None for lines without a check.
+            keys: shown beside it; a shortcut's own are known.
+        """
+        if isinstance(act, str):
+            shortcut = self._shortcuts[act]
+            act, keys = shortcut.act, shortcut.keys
+        item: theme.Item = dpg.add_menu_item(
+            label=label, shortcut=keys, check=is_on is not None, callback=plain(act)
         )
-        self._checks.append((item, is_on))
+        if is_on is not None:
+            self._checks.append((item, is_on))
         return item
 
     def _build_file(self) -> None:
         actions = self._actions
         with self._menu("File"):
-            self._item("Open session or exported file …", actions.open_session, "open a session")
-            self._item("Save session", actions.save_session, "save the session")
+            self._item("Open session or exported file …", "open a session")
+            self._item("Save session", "save the session")
             self._item("Save session as …", actions.save_session_as)
             dpg.add_separator()
             with self._menu("Export"):
                 for kind in EXPORTS:
-                    what = "export a PNG" if kind.name == "PNG" else ""
                     label = f"{kind.name}  ({kind.family})"
-                    self._item(label, partial(actions.window.export, kind.name), what)
+                    act = partial(actions.window.export, kind.name)
+                    self._item(label, "export a PNG" if kind.name == "PNG" else act)
             dpg.add_separator()
-            self._item("Quit", actions.window.ask_to_quit, "quit")
+            self._item("Quit", "quit")
 
     def _build_edit(self) -> None:
-        bench = self._bench
         with self._menu("Edit"):
-            undo = self._item("Undo", self._actions.undo, "undo")
-            redo = self._item("Redo", self._actions.redo, "redo")
-            self._enabled.append((undo, lambda: bench.document.can_undo))
-            self._enabled.append((redo, lambda: bench.document.can_redo))
+            self._undo = self._item("Undo", "undo")
+            self._redo = self._item("Redo", "redo")
             dpg.add_separator()
-            self._item("Random face", bench.random_seed, "random seed")
-            self._item(
-                "Reset all directions",
-                lambda: bench.document.apply(edits.without_edits(bench.scene)),
-            )
-            self._item(
-                "Swap the two faces", lambda: bench.document.apply(edits.swapped(bench.scene))
-            )
+            self._item("Random face", "random seed")
+            self._item("Reset all directions", partial(self._edit, edits.without_edits))
+            self._item("Swap the two faces", partial(self._edit, edits.swapped))
 
     def _build_view(self) -> None:
-        bench, window = self._bench, self._actions.window
+        bench, actions = self._bench, self._actions
         with self._menu("View"):
             for view in VIEWS:
-                self._check(
-                    view.capitalize(),
-                    partial(bench.change_settings, "view", view=view),
-                    _equals(lambda: bench.settings.view.view, view),
-                    f"show the {view}",
-                )
-            self._check(
-                "Split picture | mesh",
-                self._actions.toggle_split,
-                lambda: bench.settings.view.split,
-                "split picture | mesh",
+                is_on = _equals(lambda: bench.settings.view.view, view)
+                self._item(view.capitalize(), f"show the {view}", is_on)
+            self._item(
+                "Split picture | mesh", "split picture | mesh", lambda: bench.settings.view.split
             )
             dpg.add_separator()
             for name in edits.CAMERA_PRESETS:
-                self._item(f"Camera: {name}", partial(self._preset, name))
-            self._item("Reset the camera", bench.reset_camera, "reset the camera")
+                act = partial(self._edit, partial(edits.with_preset, name=name))
+                self._item(f"Camera: {name}", act)
+            self._item("Reset the camera", "reset the camera")
             dpg.add_separator()
             for page, label, _ in _TABS:
-                self._check(
-                    label,
-                    partial(window.show_page, page),
-                    _equals(lambda: window.page, page),
-                    "explore or train",
-                )
+                act = partial(actions.window.show_page, page)
+                self._item(label, act, _equals(lambda: actions.window.page, page), "Ctrl+T")
             dpg.add_separator()
-            self._check(
-                "Panels",
-                window.toggle_panels,
-                lambda: bench.settings.window.panels_shown,
-                "hide or show the panels",
+            self._item(
+                "Panels", "hide or show the panels", lambda: bench.settings.window.panels_shown
             )
-            self._item("Full screen", window.toggle_full_screen, "full screen")
+            self._item("Full screen", "full screen")
             with self._menu("Scale"):
                 for scale in FONT_SCALES:
-                    self._check(
-                        f"{scale:.0%}",
-                        partial(window.set_scale, scale),
-                        _equals(lambda: bench.settings.window.font_scale, scale),
-                    )
+                    act = partial(actions.window.set_scale, scale)
+                    is_on = _equals(lambda: bench.settings.window.font_scale, scale)
+                    self._item(f"{scale:.0%}", act, is_on)
 
     def _build_render(self) -> None:
         bench = self._bench
+        self._devices: dict[str, theme.Item] = {}
         with self._menu("Render"):
             with self._menu("Device"):
                 for device in DEVICES:
-                    self._devices[device] = self._check(
-                        device,
-                        partial(bench.set_device, device),
-                        _equals(lambda: bench.settings.device, device),
-                    )
+                    act = partial(bench.set_device, device)
+                    is_on = _equals(lambda: bench.settings.device, device)
+                    self._devices[device] = self._item(device, act, is_on)
             with self._menu("Decoder noise"):
                 for noise in get_args(NoiseMode):
-                    self._check(
-                        noise,
-                        partial(self._option, noise=noise),
-                        _equals(lambda: bench.scene.options.noise, noise),
-                    )
+                    act = partial(self._option, noise=noise)
+                    self._item(noise, act, _equals(lambda: bench.scene.options.noise, noise))
             with self._menu("Samples a ray"):
                 for samples in _SAMPLES:
-                    self._check(
-                        "the model's own" if samples is None else str(samples),
-                        partial(self._option, samples=samples),
-                        _equals(lambda: bench.scene.options.samples, samples),
-                    )
+                    label = "the model's own" if samples is None else str(samples)
+                    act = partial(self._option, samples=samples)
+                    self._item(label, act, _equals(lambda: bench.scene.options.samples, samples))
             dpg.add_separator()
             self._item("Render again", bench.screen.forget)
 
-    def _preset(self, name: str) -> None:
-        self._bench.document.apply(edits.with_preset(self._bench.scene, name))
+    def _edit(self, edit: Callable[[Scene], Scene]) -> None:
+        self._bench.document.apply(edit(self._bench.scene))
 
     def _option(self, **changes: object) -> None:
-        scene = self._bench.scene
-        options = replace(scene.options, **changes)  # type: ignore[arg-type]
-        self._bench.document.apply(replace(scene, options=options))
+        options = replace(self._bench.scene.options, **changes)  # type: ignore[arg-type]
+        self._edit(lambda scene: replace(scene, options=options))
 
     # --- the model ------------------------------------------------------------------------------
-
-    def _sync_tabs(self) -> None:
-        key = (self._actions.window.page, self._training())
-        if key == self._shown_tab:
-            return
-        self._shown_tab = key
-        for page, tab in self._tabs.items():
-            look = self._ui.theme.selected if page == key[0] else self._ui.theme.quiet
-            dpg.bind_item_theme(tab, look)
-        dpg.configure_item(self._tabs["train"], label=f"Train · {key[1]}" if key[1] else "Train")
 
     def _sync_models(self) -> None:
         bench = self._bench
@@ -247,47 +217,42 @@ class Menus:
         dpg.configure_item(self._model_menu, label=bench.models.name or "no model")
         dpg.delete_item(self._model_menu, children_only=True)
         dpg.push_container_stack(self._model_menu)
-        self._fill_models()
-        dpg.pop_container_stack()
-
-    def _fill_models(self) -> None:
-        from stylesdf_core.model.model_zoo import ModelKind, list_models
-
-        bench = self._bench
         entries = list_models()
-        for kind, heading in (
-            (ModelKind.SHIPPED, "Comes with the program"),
-            (ModelKind.PUBLISHED, "Published with StyleSDF (not for commercial use)"),
-        ):
+        for kind, heading in _MODELS:
             listed = [entry for entry in entries if entry.kind is kind]
             if listed:
-                self._ui.small_text(heading, theme.MUTED)
+                self._ui.small_text(heading)
             for entry in listed:
-                if entry.is_ready:
-                    act, note = partial(bench.open_model, entry.name), ""
-                else:
-                    act = partial(bench.fetch_model, entry.name)
-                    note = f"download {entry.size / 1e6:.0f} MB"
-                item = dpg.add_menu_item(
-                    label=entry.name,
-                    shortcut=note,
-                    check=True,
-                    default_value=entry.name == bench.scene.model,
-                    callback=plain(act),
-                )
-                self._ui.tooltip(item, entry.description)
+                self._add_model(entry)
         if bench.settings.recent_models:
-            self._ui.small_text("Recent", theme.MUTED)
-            for path in bench.settings.recent_models:
-                item = dpg.add_menu_item(
-                    label=Path(path).name,
-                    check=True,
-                    default_value=path == bench.scene.model,
-                    callback=plain(partial(bench.open_model, path)),
-                )
-                self._ui.tooltip(item, path)
+            self._ui.small_text("Recent")
+        for path in bench.settings.recent_models:
+            self._add_choice(Path(path).name, path, path, partial(bench.open_model, path))
         dpg.add_separator()
         self._item("Open a weights file …", self._actions.open_model)
+        dpg.pop_container_stack()
+
+    def _add_model(self, entry: ModelEntry) -> None:
+        bench, name = self._bench, entry.name
+        if entry.is_ready:
+            act, note = partial(bench.open_model, name), ""
+        else:
+            act, note = partial(bench.fetch_model, name), f"download {entry.size / 1e6:.0f} MB"
+        self._add_choice(name, name, entry.description, act, note)
+
+    def _add_choice(
+        self, label: str, model: str, tooltip: str, act: Callable[[], None], note: str = ""
+    ) -> None:
+        item = dpg.add_menu_item(
+            label=label,
+            shortcut=note,
+            check=True,
+            default_value=model == self._bench.scene.model,
+            callback=plain(act),
+        )
+        self._ui.tooltip(item, tooltip)
+
+    # --- the right end --------------------------------------------------------------------------
 
     def _sync_state(self) -> None:
         bench = self._bench
@@ -301,23 +266,18 @@ class Menus:
             text, color = "rendering", theme.ACCENT
         else:
             text, color = "ready", theme.MUTED
-        if (text, color) == self._shown_state:
-            return
-        self._shown_state = (text, color)
-        dpg.delete_item(self._state, children_only=True)
-        px = self._ui.px
-        size = px(fonts.BODY)
-        drop = px(3)  # menus put their text lower than drawings
-        centre = (px(10), size / 2 + px(1) + drop)
-        dpg.draw_circle(centre, px(4), color=theme.CLEAR, fill=color, parent=self._state)
-        dpg.draw_text((px(22), drop), text, size=size, color=theme.MUTED, parent=self._state)
+        if self._state.wants(text, color):
+            px = self._ui.px
+            size, drop = px(fonts.BODY), px(3)  # menus put their text lower than drawings
+            self._state.disc(px(10), size / 2 + px(1) + drop, px(4), color)
+            self._state.text(px(22), drop, text, size, theme.MUTED)
 
     def _align(self) -> None:
         """Push the model's menu to the right edge, whatever the menus before it measure."""
-        size = dpg.get_item_rect_size(self._state)
-        if size[0] == 0:
+        width, _ = dpg.get_item_rect_size(self._state.item)
+        if width == 0:
             return
-        end = dpg.get_item_rect_min(self._state)[0] + size[0]
+        end = dpg.get_item_rect_min(self._state.item)[0] + width
         excess = int(dpg.get_viewport_client_width() - self._ui.px(4) - end)
         if excess:
             self._spacer_width = max(1, self._spacer_width + excess)

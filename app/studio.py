@@ -238,11 +238,10 @@ class Studio:
         self._panels = (
             self.identity, self._mixing, self._camera, self._mesh, self._export, self._toolbar,
         )  # fmt: skip
-        self._menus = Menus(ui, bench, actions, self._shortcuts, lambda: len(self.training.alive))
         self.viewport = Viewport(ui, bench, self._picture_texture, self._mesh_texture)
         window = bench.settings.window
         with dpg.window() as self._window:
-            self._menus.build()
+            self._menus = Menus(ui, bench, actions, self._shortcuts, self.training)
             self._columns = Columns(ui, self._resize_columns)
             opened = partial(self.show_page, "explore")
             self.train_page = TrainPage(ui, self.training, self._dialogs, self._sheets, opened)
@@ -349,10 +348,6 @@ class Studio:
 
     # --- what menus and shortcuts ask of the window ---------------------------------------------
 
-    def toggle_panels(self) -> None:
-        """Hide or show the side panels."""
-        self._set_window(panels_shown=not self.bench.settings.window.panels_shown)
-
     def show_page(self, page: Page) -> None:
         """Explore faces, or train; the viewport rests while it is not shown."""
         self.page = page
@@ -360,10 +355,6 @@ class Studio:
         if self.bench.is_resting:
             self._columns.hide()
         self.train_page.show(page == "train")
-
-    def toggle_full_screen(self) -> None:
-        """Fill the screen, or no longer."""
-        dpg.toggle_viewport_fullscreen()
 
     def set_scale(self, scale: float) -> None:
         """Build everything anew at another scale, before the next frame."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from app.state.settings import default_runs_folder
 from app.state.workbench import Workbench
@@ -197,7 +196,8 @@ class Training:
         training = self.bench.settings.training
         names = [str(folder) for folder in found]
         outside = [name for name in names if Path(name).parent != self.folder]
-        self._set(
+        self.bench.change_settings(
+            "training",
             added=tuple(dict.fromkeys((*training.added, *outside))),
             hidden=tuple(name for name in training.hidden if name not in names),
         )
@@ -209,7 +209,7 @@ class Training:
         added = tuple(other for other in training.added if other != name)
         is_ours = path.parent == self.folder
         hidden = tuple(dict.fromkeys((*training.hidden, name))) if is_ours else training.hidden
-        self._set(added=added, hidden=hidden)
+        self.bench.change_settings("training", added=added, hidden=hidden)
         if self.selected == path:
             self.selected = next((run.path for run in self.runs if run.path != path), None)
             self.sample_step = None
@@ -230,14 +230,11 @@ class Training:
     def _process(self, path: Path) -> TrainingProcess:
         return self._processes.setdefault(path, TrainingProcess(path))
 
-    def _set(self, **changes: Any) -> None:
-        settings = self.bench.settings
-        self.bench.settings = replace(settings, training=replace(settings.training, **changes))
-
     def set_folder(self, path: Path) -> None:
         """Where new runs go from now on; those listed before are listed still."""
         before = tuple(str(run.path) for run in self.runs)
-        self._set(
+        self.bench.change_settings(
+            "training",
             folder=str(path),
             added=tuple(dict.fromkeys((*self.bench.settings.training.added, *before))),
         )
@@ -258,7 +255,7 @@ class Training:
             return
         training, name = self.bench.settings.training, str(begun.path)
         hidden = tuple(other for other in training.hidden if other != name)
-        self._set(data=self.new.form.data, hidden=hidden)
+        self.bench.change_settings("training", data=self.new.form.data, hidden=hidden)
         self.select(begun.path)
 
     def close(self) -> None:
