@@ -61,7 +61,7 @@ class HairShell:
     """The shell's topology and rest shape over one neutral head."""
 
     def __init__(self, anatomy: Anatomy) -> None:
-        skin = np.isin(anatomy.material, (FACE, BACK_HEAD)) & (anatomy.ear < 0.02)
+        skin = np.isin(anatomy.material, (FACE, BACK_HEAD)) & (anatomy.fields["ear"] < 0.02)
         p = anatomy.neutral.astype(np.float64)
         front = (p[:, 2] > 7.0) & (p[:, 1] < 7.5) & (np.abs(p[:, 0]) < 6.5)
         cavity = (np.hypot(p[:, 0], p[:, 2]) < 5.0) & (p[:, 1] > -4.0) & (p[:, 1] < 11.0)

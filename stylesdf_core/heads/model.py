@@ -1,10 +1,15 @@
-"""The ICT-FaceKit light morphable model: a neutral head, identity modes, expression shapes."""
+"""The ICT-FaceKit light morphable model: a neutral head, identity modes, expression shapes.
+
+The model is not part of this project: :meth:`MorphableModel.load` reads a clone of its repository,
+or one ``.npz`` that :meth:`MorphableModel.save_npz` wrote from a clone.
+"""
 
 from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,18 +19,19 @@ from stylesdf_core.files import atomic_output
 
 Float32 = npt.NDArray[np.float32]
 
-_KEYS = (
-    "neutral",
-    "identity",
-    "expression",
-    "expression_names",
-    "quads",
-    "uv",
-    "uv_quads",
-    "face_material",
-    "material_names",
-)
 _NEUTRAL_FILE = "generic_neutral_mesh.obj"
+#: The arrays of an .npz and their types; names are stored as strings.
+_DTYPES: dict[str, type[np.generic]] = {
+    "neutral": np.float32,
+    "identity": np.float16,
+    "expression": np.float16,
+    "expression_names": np.str_,
+    "quads": np.int32,
+    "uv": np.float32,
+    "uv_quads": np.int32,
+    "face_material": np.uint8,
+    "material_names": np.str_,
+}
 
 
 @dataclass(frozen=True)
@@ -72,53 +78,30 @@ class MorphableModel:
 
     def save_npz(self, path: Path | str) -> None:
         """Write all arrays to one compressed ``.npz``, which :meth:`load` reads in a second."""
+        arrays: dict[str, Any] = {
+            name: np.asarray(getattr(self, name), dtype) for name, dtype in _DTYPES.items()
+        }
         with atomic_output(path) as temporary, open(temporary, "wb") as stream:
-            np.savez_compressed(
-                stream,
-                neutral=self.neutral,
-                identity=self.identity,
-                expression=self.expression,
-                expression_names=np.array(self.expression_names),
-                quads=self.quads,
-                uv=self.uv,
-                uv_quads=self.uv_quads,
-                face_material=self.face_material,
-                material_names=np.array(self.material_names),
-            )
-
-    def expression_shape(self, name: str) -> Float32:
-        """Offsets (V, 3) in cm of the expression called ``name``."""
-        shape = self.expression[self.expression_names.index(name)]
-        return np.asarray(shape, np.float32)
+            np.savez_compressed(stream, **arrays)
 
 
 def _load_npz(path: Path) -> MorphableModel:
     try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            missing = [key for key in _KEYS if key not in arrays]
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            missing = [name for name in _DTYPES if name not in stored]
             if missing:
                 raise InputError(f"{path} is not a face model: it has no {', '.join(missing)}.")
-            model = MorphableModel(
-                neutral=arrays["neutral"].astype(np.float32),
-                identity=arrays["identity"].astype(np.float16),
-                expression=arrays["expression"].astype(np.float16),
-                expression_names=tuple(str(name) for name in arrays["expression_names"]),
-                quads=arrays["quads"].astype(np.int32),
-                uv=arrays["uv"].astype(np.float32),
-                uv_quads=arrays["uv_quads"].astype(np.int32),
-                face_material=arrays["face_material"].astype(np.uint8),
-                material_names=tuple(str(name) for name in arrays["material_names"]),
-            )
+            arrays: dict[str, Any] = {
+                name: tuple(stored[name].tolist())
+                if dtype is np.str_
+                else stored[name].astype(dtype)
+                for name, dtype in _DTYPES.items()
+            }
     except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not a readable .npz face model ({error}).") from error
-    _check(model, path)
-    return model
-
-
-def _check(model: MorphableModel, path: Path) -> None:
-    vertices = len(model.neutral)
-    faces = len(model.quads)
-    right = (
+    model = MorphableModel(**arrays)
+    vertices, faces = len(model.neutral), len(model.quads)
+    fits = (
         model.neutral.shape == (vertices, 3)
         and model.identity.shape[1:] == (vertices, 3)
         and model.expression.shape == (len(model.expression_names), vertices, 3)
@@ -128,18 +111,9 @@ def _check(model: MorphableModel, path: Path) -> None:
         and int(model.quads.max()) < vertices
         and int(model.face_material.max()) < len(model.material_names)
     )
-    if not right:
+    if not fits:
         raise InputError(f"{path}: the arrays' shapes do not fit together; write the file anew.")
-
-
-@dataclass(frozen=True)
-class _Obj:
-    vertices: Float32
-    uv: Float32
-    quads: npt.NDArray[np.int32]
-    uv_quads: npt.NDArray[np.int32]
-    face_material: npt.NDArray[np.uint8]
-    material_names: tuple[str, ...]
+    return model
 
 
 def _load_folder(path: Path) -> MorphableModel:
@@ -150,40 +124,33 @@ def _load_folder(path: Path) -> MorphableModel:
             f"{path} holds no {_NEUTRAL_FILE}; give a clone of github.com/ICT-VGL/ICT-FaceKit "
             "or its FaceXModel folder."
         )
-    neutral = _read_obj(neutral_path)
-    identities = sorted(folder.glob("identity[0-9]*.obj"))
-    if not identities:
+    neutral, faces = _read_vertices(neutral_path), _read_faces(neutral_path)
+    if faces["quads"].max() >= len(neutral):
+        raise InputError(f"{neutral_path} is not a readable OBJ file (faces lack their vertices).")
+    identity_paths = sorted(folder.glob("identity[0-9]*.obj"))
+    if not identity_paths:
         raise InputError(f"{folder} holds no identity000.obj …; the clone is incomplete.")
-    others = sorted(set(folder.glob("*.obj")) - {*identities, neutral_path})
-    expressions = [
-        (file.stem, vertices)
-        for file in others
-        if len(vertices := _read_vertices(file)) == len(neutral.vertices)
-    ]
-
-    def offsets(vertices: Float32, file: Path) -> npt.NDArray[np.float16]:
-        if len(vertices) != len(neutral.vertices):
+    identity = []
+    for file in identity_paths:
+        vertices = _read_vertices(file)
+        if len(vertices) != len(neutral):
             raise InputError(
-                f"{file} has {len(vertices)} vertices, {_NEUTRAL_FILE} {len(neutral.vertices)}; "
+                f"{file} has {len(vertices)} vertices, {_NEUTRAL_FILE} {len(neutral)}; "
                 "the clone is incomplete or mixed."
             )
-        return (vertices - neutral.vertices).astype(np.float16)
-
-    shape = (0, len(neutral.vertices), 3)
+        identity.append((vertices - neutral).astype(np.float16))
+    # Whatever else has the head's vertices is an expression; other files are parts of the head.
+    expression = {}
+    for file in sorted(set(folder.glob("*.obj")) - {*identity_paths, neutral_path}):
+        vertices = _read_vertices(file)
+        if len(vertices) == len(neutral):
+            expression[file.stem] = (vertices - neutral).astype(np.float16)
     return MorphableModel(
-        neutral=neutral.vertices,
-        identity=np.stack([offsets(_read_vertices(file), file) for file in identities]),
-        expression=(
-            np.stack([(v - neutral.vertices).astype(np.float16) for _, v in expressions])
-            if expressions
-            else np.zeros(shape, np.float16)
-        ),
-        expression_names=tuple(name for name, _ in expressions),
-        quads=neutral.quads,
-        uv=neutral.uv,
-        uv_quads=neutral.uv_quads,
-        face_material=neutral.face_material,
-        material_names=neutral.material_names,
+        neutral=neutral,
+        identity=np.stack(identity),
+        expression=np.array(list(expression.values()), np.float16).reshape(-1, *neutral.shape),
+        expression_names=tuple(expression),
+        **faces,
     )
 
 
@@ -196,12 +163,13 @@ def _read_vertices(path: Path) -> Float32:
         raise InputError(f"{path} is not a readable OBJ file ({error}).") from error
 
 
-def _read_obj(path: Path) -> _Obj:
+def _read_faces(path: Path) -> dict[str, Any]:
+    """The model's arrays from ``quads`` to ``material_names``, out of an OBJ file."""
     uv: list[list[str]] = []
     quads: list[list[int]] = []
     uv_quads: list[list[int]] = []
     materials: list[int] = []
-    names: list[str] = []
+    numbers: dict[str, int] = {}  # of the materials
     current = 0
     try:
         with open(path, encoding="utf-8") as stream:
@@ -210,9 +178,7 @@ def _read_obj(path: Path) -> _Obj:
                 if word == "vt":
                     uv.append(rest[:2])
                 elif word == "usemtl":
-                    if rest[0] not in names:
-                        names.append(rest[0])
-                    current = names.index(rest[0])
+                    current = numbers.setdefault(rest[0], len(numbers))
                 elif word == "f":
                     corners = [[int(i or 0) - 1 for i in corner.split("/")] for corner in rest]
                     if len(corners) not in (3, 4):
@@ -221,17 +187,14 @@ def _read_obj(path: Path) -> _Obj:
                     quads.append([corner[0] for corner in corners] + padding)
                     uv_quads.append([c[1] if len(c) > 1 else -1 for c in corners] + padding)
                     materials.append(current)
-        faces = np.array(quads, np.int32).reshape(-1, 4)
-        vertices = _read_vertices(path)
-        if not len(faces) or faces.max() >= len(vertices):
-            raise ValueError("no faces, or faces of vertices that are not there")
+        if not quads:
+            raise ValueError("no faces")
+        return {
+            "quads": np.array(quads, np.int32),
+            "uv": np.array(uv, np.float32).reshape(-1, 2),
+            "uv_quads": np.array(uv_quads, np.int32),
+            "face_material": np.array(materials, np.uint8),
+            "material_names": tuple(numbers) or ("",),
+        }
     except (OSError, ValueError, IndexError) as error:
         raise InputError(f"{path} is not a readable OBJ file ({error}).") from error
-    return _Obj(
-        vertices=vertices,
-        uv=np.array(uv, np.float32).reshape(-1, 2),
-        quads=faces,
-        uv_quads=np.array(uv_quads, np.int32).reshape(-1, 4),
-        face_material=np.array(materials, np.uint8),
-        material_names=tuple(names) or ("",),
-    )

@@ -244,11 +244,8 @@ class HeadRenderer:
         table[:, :3] = self._poser.rest
         table[:count, 3] = a.material
         table[count:, 3] = HAIR
-        table[:count, 4:16] = np.stack(
-            [a.lip, a.mouth, a.brow, a.brow_t, a.upper_lid, a.lid, a.beard, a.ear,
-             a.cheek, a.nose, a.socket, np.sign(a.neutral[:, 0])],
-            axis=1,
-        )  # fmt: skip
+        side = np.sign(a.neutral[:, 0])
+        table[:count, 4:16] = np.stack([*a.fields.values(), side], axis=1)
         for vertices, centre in zip(a.eyes, a.eye_centers, strict=True):
             direction = a.neutral[vertices] - centre
             table[vertices, 4:7] = direction / np.linalg.norm(direction, axis=1, keepdims=True)

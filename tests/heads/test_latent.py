@@ -8,11 +8,11 @@ import numpy as np
 from stylesdf_core.heads.appearance import appearance
 from stylesdf_core.heads.latent import (
     ATTRIBUTES,
+    DIMENSIONS,
     IDENTITY_MODES,
     LATENT_DIM,
     attribute_values,
     dataset_latent,
-    dimension,
     identity_coefficients,
     write_directions,
 )
@@ -24,7 +24,7 @@ def test_layout() -> None:
     assert len(set(names)) == len(names)
     assert IDENTITY_MODES + len(ATTRIBUTES) < LATENT_DIM
     z = np.arange(LATENT_DIM, dtype=np.float32)
-    assert attribute_values(z)["smile"] == dimension("smile") == IDENTITY_MODES
+    assert attribute_values(z)["smile"] == DIMENSIONS["smile"] == IDENTITY_MODES
 
 
 def test_identity_is_scaled_and_bounded() -> None:
@@ -47,7 +47,7 @@ def test_shipped_directions_are_current(repository: Path, tmp_path: Path) -> Non
     write_directions(tmp_path / "heads.json")
     assert json.loads(shipped.read_text()) == json.loads((tmp_path / "heads.json").read_text())
     by_name = {direction.name: direction for direction in load_directions(shipped)}
-    assert by_name["smile"].dimension == dimension("smile")
+    assert by_name["smile"].dimension == DIMENSIONS["smile"]
     assert by_name["head_size"].dimension == 0
 
 

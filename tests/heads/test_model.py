@@ -40,7 +40,7 @@ def test_folder_of_a_clone(clone: Path) -> None:
         assert model.identity.shape == (2, 5, 3)
         assert np.allclose(model.identity[1], [0, -0.25, 0])
         assert model.expression_names == ("jawOpen",)
-        assert np.allclose(model.expression_shape("jawOpen"), VERTICES * [0, 1, 0])
+        assert np.allclose(model.expression, [VERTICES * [0, 1, 0]])
         assert model.quads.tolist() == [[0, 1, 2, 3], [2, 4, 3, -1]]
         assert model.uv_quads.tolist() == [[0, 1, 2, 0], [2, 1, 0, -1]]
         assert [model.material_names[i] for i in model.face_material] == ["M_Face", "M_Teeth"]

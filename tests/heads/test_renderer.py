@@ -13,7 +13,7 @@ from stylesdf_core.errors import GraphicsError
 from stylesdf_core.heads import renderer as renderer_module
 from stylesdf_core.heads.anatomy import FACE, HAIR, SCLERA
 from stylesdf_core.heads.fit.bank import EYE_RADIUS
-from stylesdf_core.heads.latent import ATTRIBUTES, LATENT_DIM, dataset_latent, dimension
+from stylesdf_core.heads.latent import ATTRIBUTES, DIMENSIONS, LATENT_DIM, dataset_latent
 from stylesdf_core.heads.renderer import BACKGROUND, HeadRenderer
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 
@@ -24,7 +24,7 @@ SIZE = 96
 def _z(**attributes: float) -> np.ndarray:
     z = np.zeros(LATENT_DIM, np.float32)
     for name, value in attributes.items():
-        z[dimension(name)] = value
+        z[DIMENSIONS[name]] = value
     return z
 
 
@@ -126,9 +126,9 @@ def test_catchlights_are_where_a_head_says(renderer: HeadRenderer) -> None:
     """The brightest of an open eye that looks into the light."""
     for azimuth in (-1.0, 1.0):
         z = np.zeros(LATENT_DIM, np.float32)
-        z[dimension("eye_openness")] = 2.0
-        z[dimension("iris")] = -2.0  # dark, so that nothing but the light is bright in it
-        z[dimension("light_azimuth")] = azimuth
+        z[DIMENSIONS["eye_openness"]] = 2.0
+        z[DIMENSIONS["iris"]] = -2.0  # dark, so that nothing but the light is bright in it
+        z[DIMENSIONS["light_azimuth"]] = azimuth
         geometry = renderer.shape(z)
         view = renderer.gbuffer(geometry, OrbitCamera(fov=2.0), 512)
         glint = np.array(geometry.appearance.uniforms["glint"])
