@@ -1,6 +1,7 @@
-"""From attribute numbers to expressions, hair, colours and light.
+"""From the attributes of a latent to a head's expression, hair style, colours and light.
 
-Every mapping saturates, so that any latent within ±2.5 stays a believable person.
+Every mapping saturates, so that any latent within ±2.5 stays a believable person. The colours go
+to the shaders (:mod:`stylesdf_core.heads.shaders`) as uniforms.
 """
 
 from __future__ import annotations
@@ -22,14 +23,22 @@ _GREY = ["#1b1a1a", "#343130", "#54504d", "#77726d", "#9b958e", "#bdb7ae", "#d5d
 _IRIS = ["#3b2013", "#57321a", "#704a22", "#6f6a34", "#5d7a55", "#5a8794", "#5f92b5"]
 _LIPS = ["#c79283", "#c27c72", "#bb6a62", "#b15451", "#a03d3f"]
 
+#: Values of ``hair_length`` and the lengths of :class:`HairStyle` that they give.
+_LENGTHS = [-2.3, -1.2, -0.5, 0.45, 1.1, 2.2], [0.0, 0.6, 1.0, 1.15, 2.0, 3.0]
 
-#: What the shader knows of a head, by name; colours are linear.
+#: The shaders' parameters for one head, by name; colours are linear RGB.
 Uniforms = dict[str, float | tuple[float, ...]]
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """One head's look: expression weights (0 to 1), hair, and the shader's uniforms."""
+    """One head's look.
+
+    Attributes:
+        expressions: weights of the face model's expression shapes, 0 to 1, by name.
+        hair: what the hair's shell is shaped by.
+        uniforms: what the shaders are given.
+    """
 
     expressions: dict[str, float]
     hair: HairStyle
@@ -41,27 +50,23 @@ def iris_tint(uniforms: Uniforms) -> Float32:
     return np.asarray(uniforms["iris_color"], np.float32) ** np.float32(1 / 2.2)
 
 
-def linear(color: str) -> Float32:
-    """Linear RGB (3,) of an sRGB colour like ``#aabbcc`` (gamma 2.2, as the shader's)."""
-    channels = [int(color[i : i + 2], 16) / 255.0 for i in (1, 3, 5)]
-    return np.array(channels, np.float32) ** 2.2
-
-
 def _ramp(colors: list[str], t: float) -> Float32:
-    stops = np.stack([linear(color) ** (1 / 2.2) for color in colors])
+    """Linear RGB (3,) at ``t`` from the first (0) to the last (1) sRGB stop; gamma 2.2."""
+    channels = [[int(color[i : i + 2], 16) / 255.0 for i in (1, 3, 5)] for color in colors]
+    stops = (np.array(channels, np.float32) ** 2.2) ** (1 / 2.2)
     at = np.clip(t, 0.0, 1.0) * (len(colors) - 1)
     low = min(int(at), len(colors) - 2)
     mixed = stops[low] + (at - low) * (stops[low + 1] - stops[low])
     return np.asarray(mixed, np.float32) ** 2.2
 
 
-def _unit(value: float, scale: float = 1.0) -> float:
-    """0 to 1 with its middle at 0."""
+def _unit(value: float, scale: float) -> float:
+    """A logistic curve from 0 to 1, ½ at value 0."""
     return 0.5 + 0.5 * float(np.tanh(value / scale))
 
 
 def _soft(value: float) -> float:
-    """tanh, −1 to 1, nearly linear within ±1."""
+    """tanh(0.8·value), −1 to 1."""
     return float(np.tanh(0.8 * value))
 
 
@@ -88,7 +93,7 @@ def appearance(values: dict[str, float]) -> Appearance:
     both("eyeSquint", 0.04 + 0.12 * happy)
     both("browDown", 0.06 + 0.65 * max(0.0, -brows))
     both("browOuterUp", 0.60 * max(0.0, brows))
-    expressions["browInnerUp_L"] = expressions["browInnerUp_R"] = 0.55 * max(0.0, brows)
+    both("browInnerUp", 0.55 * max(0.0, brows))
 
     skin_t = _unit(values["skin"], 1.35)
     skin = _ramp(_SKIN, skin_t)
@@ -124,15 +129,8 @@ def appearance(values: dict[str, float]) -> Appearance:
     glint = np.array(direction) + np.array([0.0, 0.0, 1.0])
     glint = glint / np.linalg.norm(glint) * np.array([0.55, 0.55, 1.0])
     beard = max(0.0, float(np.tanh(0.75 * (values["beard"] - 0.6))))
-    length = float(
-        np.interp(
-            values["hair_length"],
-            [-2.3, -1.2, -0.5, 0.45, 1.1, 2.2],
-            [0.0, 0.6, 1.0, 1.15, 2.0, 3.0],
-        )
-    )
     style = HairStyle(
-        length=length,
+        length=float(np.interp(values["hair_length"], *_LENGTHS)),
         volume=1.0 + 0.45 * _soft(values["hair_volume"]),
         hairline=0.2 + 0.95 * _soft(values["hairline"]),
         sideburns=-1.1 * _soft(values["sideburns"]),

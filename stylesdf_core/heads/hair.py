@@ -1,8 +1,9 @@
 """The hair: a shell around the skull whose thickness is a height field over angle and height.
 
 The shell is a dome above the ears continued by a cylinder down to the shoulders. Where the
-thickness is negative it lies under the skin, so its visible edge *is* the hairline, and hair may
-hang freely over ears and neck. Lengths are cm on the neutral head.
+thickness is negative the shell lies under the skin, so that the shell's visible edge *is* the
+hairline, and hair may hang freely over ears and neck. Angles are measured from the front, around
+the head's axis. Lengths are cm on the neutral head.
 """
 
 from __future__ import annotations
@@ -22,14 +23,13 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 COLUMNS, DOME_ROWS, CURTAIN_ROWS = 128, 40, 44
+#: The :attr:`HairStyle.length` at which hair covers just the area where it grows.
 _SHORT = 1.0
-_EQUATOR = 4.0  # height where dome and cylinder meet
-_BOTTOM = -13.0
+#: Heights where dome and cylinder meet, and where the cylinder ends.
+_EQUATOR, _BOTTOM = 4.0, -13.0
 
-# The hairline's height over the angle from the front (degrees), for three lengths.
-_ANGLES = np.array(
-    [0.0, 22.0, 40.0, 52.0, 60.0, 68.0, 76.0, 88.0, 102.0, 114.0, 128.0, 150.0, 180.0]
-)
+# The hairline's height over the angle (degrees), for short, bob and shoulder length.
+_ANGLES = [0.0, 22.0, 40.0, 52.0, 60.0, 68.0, 76.0, 88.0, 102.0, 114.0, 128.0, 150.0, 180.0]
 _CROPPED = np.array([11.1, 10.9, 9.9, 7.6, 4.9, 3.4, 4.6, 5.7, 4.9, 1.0, -2.0, -3.2, -3.5])
 _BOB = np.array([10.9, 10.9, 10.2, 8.0, 3.5, -1.5, -3.6, -4.4, -4.8, -5.2, -5.6, -6.0, -6.2])
 _LONG = np.array([10.9, 10.9, 10.2, 7.6, 0.5, -7.5, -9.6, -10.4, -10.6, -10.8, -11.0, -11.2, -11.2])
@@ -58,7 +58,12 @@ class HairStyle:
 
 
 class HairShell:
-    """The shell's topology and rest shape over one neutral head."""
+    """The shell over one neutral head.
+
+    Attributes:
+        rest: (N, 3) float32 vertices of a shell that lies on the skin.
+        triangles: (T, 3) int32.
+    """
 
     def __init__(self, anatomy: Anatomy) -> None:
         skin = np.isin(anatomy.material, (FACE, BACK_HEAD)) & (anatomy.fields["ear"] < 0.02)
@@ -67,25 +72,22 @@ class HairShell:
         cavity = (np.hypot(p[:, 0], p[:, 2]) < 5.0) & (p[:, 1] > -4.0) & (p[:, 1] < 11.0)
         scalp = np.flatnonzero(skin & ~front & ~cavity)
         phi, y, direction, origin = _grid()
-        self.columns = COLUMNS
 
         # Radius by kernel regression in the shell's own coordinates: smooth, without ears.
-        at = p[scalp]
-        key, radius = _coordinates(at)
+        key, radius = _coordinates(p[scalp])
         embed = 8.0 * direction + np.stack([0 * y, np.minimum(y - _EQUATOR, 0.0), 0 * y], axis=1)
         distance, index = (np.asarray(found) for found in cKDTree(key).query(embed, k=16))
         weight = np.exp(-0.5 * (distance / np.maximum(0.7, distance[:, :1])) ** 2)
         weight /= weight.sum(axis=1, keepdims=True)
-        base_radius = _without_ears((weight * radius[index]).sum(axis=1), phi, y)
-        self.rest = (origin + base_radius[:, None] * direction).astype(np.float32)
-        self.direction = direction.astype(np.float32)
-        self._base_radius = base_radius
-        self._angle = np.degrees(np.abs(phi))
-        self._phi = phi
-        self._height = self.rest[:, 1].astype(np.float64)
+        self._radius = _without_ears((weight * radius[index]).sum(axis=1), phi, y)
+        self.rest = (origin + self._radius[:, None] * direction).astype(np.float32)
+        self._direction = direction.astype(np.float32)
+        self._phi, self._height = phi, self.rest[:, 1].astype(np.float64)
+        self._skin_phi, self._skin_height = np.arctan2(p[:, 0], p[:, 2]), p[:, 1]
         equator = DOME_ROWS * COLUMNS + np.arange(COLUMNS)
-        self._equator_radius = np.tile(base_radius[equator], len(phi) // COLUMNS)
+        self._equator_radius = np.tile(self._radius[equator], len(phi) // COLUMNS)
 
+        # The shell's vertices move with the skin vertices that gave them their radius.
         rows = np.repeat(np.arange(len(phi)), 16)
         self._follow = sparse.csr_array(
             (weight.ravel().astype(np.float32), (rows, scalp[index].ravel())),
@@ -98,51 +100,44 @@ class HairShell:
             [np.stack([i, below, below_right], 1), np.stack([i, below_right, right], 1)]
         ).astype(np.int32)
 
-        self._skin_phi = np.arctan2(p[:, 0], p[:, 2])
-        self._skin_height = p[:, 1]
-
     def margins(self, style: HairStyle) -> Float32:
-        """Per vertex, skin first and then shell, (N, 2): the signed distances into the hair and
-        into the area where it grows (which long hair overhangs; 0 on the shell).
+        """Signed distances into hair, of skin vertices first and then of the shell's, (N, 2).
+
+        First into the hair, then into the area where it grows, which long hair overhangs (0 on the
+        shell).
         """
         phi, height = self._skin_phi, self._skin_height
         grows = replace(style, length=_SHORT)
-        return np.concatenate(
-            [
-                np.stack([_margin(phi, height, style), _margin(phi, height, grows)], axis=1),
-                np.stack([self._margin(style), np.zeros(len(self.rest))], axis=1),
-            ]
-        ).astype(np.float32)
-
-    def _margin(self, style: HairStyle) -> Float64:
-        return _margin(self._phi, self._height, style)
+        skin = [_margin(phi, height, style), _margin(phi, height, grows)]
+        shell = [_margin(self._phi, self._height, style), np.zeros(len(self.rest))]
+        return np.concatenate([np.stack(skin, axis=1), np.stack(shell, axis=1)]).astype(np.float32)
 
     def pose(self, offsets: Float32, style: HairStyle) -> Float32:
         """Shell vertices (N, 3) for skin vertices that moved by ``offsets`` (V, 3)."""
-        thickness = self._thickness(self._margin(style), style)
+        thickness = self._thickness(_margin(self._phi, self._height, style), style)
         moved = np.asarray(self._follow @ offsets, np.float32)
-        return self.rest + moved + thickness.astype(np.float32)[:, None] * self.direction
+        return self.rest + moved + thickness.astype(np.float32)[:, None] * self._direction
 
     def _thickness(self, margin: Float64, style: HairStyle) -> Float64:
-        angle, y = self._angle, self._height
+        angle, y = np.degrees(np.abs(self._phi)), self._height
         buzz = max(0.0, 1.0 - style.length)
         lengthy = float(smoothstep(1.1, 2.0, np.array(style.length)))
         crown = smoothstep(6.0, 12.5, y)
         front = 1.0 - smoothstep(25.0, 75.0, angle)
         full = style.volume * (0.60 + 0.50 * crown + 0.30 * crown * front + 0.30 * lengthy)
-        full = full + style.parting * 0.35 * crown * self.direction[:, 0] * style.volume
+        full = full + style.parting * 0.35 * crown * self._direction[:, 0] * style.volume
         full = full * (1.0 - 0.8 * buzz) + 0.05 * buzz
         wave = style.waviness * (0.12 + 0.13 * lengthy) * (1.0 - buzz)
         below_crown = 1.0 - smoothstep(10.0, 13.0, y)
         full = full + wave * np.sin(6.0 * self._phi + 1.1 * y) * below_crown
         # Hanging hair keeps the head's girth below the ears instead of following the neck.
-        hang = np.maximum(self._equator_radius + 0.25 - self._base_radius, 0.0)
+        hang = np.maximum(self._equator_radius + 0.25 - self._radius, 0.0)
         hang = hang * (1.0 - smoothstep(-1.0, 4.5, y)) * lengthy
         covered = float(smoothstep(1.05, 1.45, np.array(style.length)))
         at_ear = np.exp(-(((angle - 95.0) / 32.0) ** 2)) * (1.0 - smoothstep(3.0, 11.0, y))
         full = full + hang + 1.45 * covered * at_ear
         grid = gaussian_filter(full.reshape(-1, COLUMNS), 2.5, mode=("nearest", "wrap"))
-        # Swept-back hair rises gently from the forehead; elsewhere it ends in a clear edge.
+        # Swept-back hair rises gently from the forehead; elsewhere hair ends in a clear edge.
         edge = 1.1 - 0.4 * buzz + 1.2 * front * (1.0 - buzz)
         rise = smoothstep(-0.45, 1.0, margin / edge)
         body = 0.72 + 0.28 * smoothstep(0.8, 4.0, margin)
@@ -165,7 +160,7 @@ def _grid() -> tuple[Float64, Float64, Float64, Float64]:
 
 
 def _without_ears(radius: Float64, phi: Float64, height: Float64) -> Float64:
-    """Level what is left of the ears' bumps: an opening keeps only what is wider than an ear."""
+    """Level the ears' bumps: a grey opening keeps only features that are wider than an ear."""
     grid = radius.reshape(-1, COLUMNS)
     opened = grey_opening(grid, size=(17, 21), mode="wrap")
     level = gaussian_filter(opened, 2.0, mode=("nearest", "wrap")).ravel()
@@ -180,7 +175,7 @@ def _axis_z(height: Float64) -> Float64:
 
 
 def _coordinates(points: Float64) -> tuple[Float64, Float64]:
-    """The embedding in which neighbours on the shell are found, and the radius, of points."""
+    """Of points (N, 3) the embedding in which neighbours on the shell are near, and the radius."""
     height = np.minimum(points[:, 1], _EQUATOR)
     offset = points - np.stack([0 * height, height, _axis_z(height)], axis=1)
     radius = np.linalg.norm(offset, axis=1)
@@ -190,20 +185,19 @@ def _coordinates(points: Float64) -> tuple[Float64, Float64]:
 
 
 def _margin(phi: Float64, height: Float64, style: HairStyle) -> Float64:
+    """Signed distance above the hairline of points at angle ``phi`` (radians) and ``height``."""
     cropped = _CROPPED.copy()
     cropped[:4] += style.hairline * np.array([1.0, 1.15, 1.5, 0.9])
     cropped[4:7] += style.sideburns * np.array([0.8, 1.2, 0.4])
     cropped[9:] += style.nape * np.array([0.4, 0.8, 1.0, 1.0])
-    longer = [line.copy() for line in (_BOB, _LONG)]
-    for line in longer:
-        line[:4] += style.hairline * np.array([1.0, 1.1, 1.2, 0.6])
+    lines = [cropped, _BOB.copy(), _LONG.copy()]
+    for longer in lines[1:]:
+        longer[:4] += style.hairline * np.array([1.0, 1.1, 1.2, 0.6])
     t = float(np.clip(style.length - 1.0, 0.0, 2.0))
-    lines = (cropped, *longer)
     low = min(int(t), 1)
     line = lines[low] + (t - low) * (lines[low + 1] - lines[low])
-    curve = PchipInterpolator(_ANGLES, line)
     samples = np.linspace(0.0, 180.0, 361)
-    values = curve(samples)
+    values = PchipInterpolator(_ANGLES, line)(samples)
     kernel = np.hanning(15)
     smooth = np.convolve(np.pad(values, 7, mode="reflect"), kernel / kernel.sum(), mode="valid")
     slope = np.gradient(smooth, np.radians(samples)) / 8.0

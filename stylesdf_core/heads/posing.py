@@ -1,4 +1,8 @@
-"""From a latent to a posed head in world units; plain NumPy, no OpenGL."""
+"""From a latent to the mesh of one head, in world units; plain NumPy, no OpenGL.
+
+:class:`HeadPoser` keeps what all heads of a face model share; :meth:`HeadPoser.pose` adds the
+identity modes and expressions of a latent, and the hair, for the renderer to draw.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from stylesdf_core.heads.anatomy import Anatomy, analyse
+from stylesdf_core.heads.anatomy import analyse
 from stylesdf_core.heads.appearance import Appearance, appearance
 from stylesdf_core.heads.hair import HairShell
 from stylesdf_core.heads.latent import IDENTITY_MODES, attribute_values, identity_coefficients
@@ -18,19 +22,20 @@ Float32 = npt.NDArray[np.float32]
 Triangles = npt.NDArray[np.int32]
 
 #: World frame: this point (cm, neutral head) is the origin, and 14.3 cm are 0.105 world units,
-#: half the height of the picture at 6°: room for full hair above and the collar below.
+#: half the height of a picture of 6° half field of view: room for hair above, for a collar below.
 FRAME_ORIGIN = np.array([0.0, 1.9, 1.5], np.float32)
 FRAME_SCALE = 0.105 / 14.3
 
 
 @dataclass(frozen=True)
 class HeadGeometry:
-    """A posed head: skin, eyes, mouth, then the hair's shell.
+    """A posed head: the vertices of skin, eyes and mouth come first, the hair's shell last.
 
     Attributes:
         vertices, normals: (N, 3) float32, world units; normals are unit and point outwards.
-        hair: (N, 2) signed distance (cm) into the hair and into the area where it grows.
-        lids: (2, 2, 4) cubics of lid height over yaw: eye (left, right), lid (upper, lower).
+        hair: (N, 2) signed distances, cm, into the hair and into the area where hair grows.
+        lids: (2, 2, 4) coefficients of cubics, the pitch of a lid's edge over the yaw, both in
+            radians from the eye's centre; by eye (left, right) and lid (upper, lower).
         appearance: expression, hair, colours and light.
     """
 
@@ -42,16 +47,16 @@ class HeadGeometry:
 
 
 class HeadPoser:
-    """The parts of a morphable model that are drawn, ready to be posed.
+    """The drawn parts of a morphable model, ready to be posed.
 
     Attributes:
         anatomy: the neutral mesh's fields.
-        rest: (N, 3) neutral vertices, cm; those of the hair's shell come last.
+        rest: (N, 3) neutral vertices, cm; the vertices of the hair's shell come last.
         triangles: (T, 3) int32, counter-clockwise from outside.
     """
 
     def __init__(self, model: MorphableModel) -> None:
-        self.anatomy: Anatomy = analyse(model)
+        self.anatomy = analyse(model)
         self._shell = HairShell(self.anatomy)
         used = self.anatomy.used
         modes = model.identity[:IDENTITY_MODES][:, used].astype(np.float32)
@@ -64,7 +69,7 @@ class HeadPoser:
         self.triangles: Triangles = np.concatenate(
             [self.anatomy.triangles, self._shell.triangles + len(used)]
         ).astype(np.int32)
-        self._face_to_vertex = face_to_vertex(self.triangles, len(self.rest))
+        self._face_to_vertex = _face_to_vertex(self.triangles, len(self.rest))
 
     def pose(self, z: Float32) -> HeadGeometry:
         """The head of latent ``z`` (256,)."""
@@ -86,10 +91,10 @@ class HeadPoser:
         )
 
     def _lids(self, skin: Float32) -> Float32:
-        """Where the lids cross the eyeballs, so that shadows and lashes follow the blinking."""
+        """See :class:`HeadGeometry`: shadows and lashes on the eyeballs follow the blinking."""
         lids = np.zeros((2, 2, 4), np.float32)
         landmarks = skin[self.anatomy.landmarks]
-        for eye, first in ((0, 42), (1, 36)):  # landmarks 42–47 are the eye at +x
+        for eye, first in ((0, 42), (1, 36)):  # landmarks 42 to 47 are the eye at +x
             sclera = self.anatomy.eyes[eye]
             moved = (skin[sclera] - self.anatomy.neutral[sclera]).mean(axis=0)
             direction = landmarks[first : first + 6] - (self.anatomy.eye_centers[eye] + moved)
@@ -107,7 +112,7 @@ def to_world(points: Float32) -> Float32:
     return np.asarray((points - FRAME_ORIGIN) * np.float32(FRAME_SCALE), np.float32)
 
 
-def face_to_vertex(triangles: Triangles, vertices: int) -> sparse.csr_array:
+def _face_to_vertex(triangles: Triangles, vertices: int) -> sparse.csr_array:
     """Sparse (V, T) matrix that sums the triangles' values at their corners."""
     rows = triangles.ravel()
     columns = np.repeat(np.arange(len(triangles)), 3)
@@ -118,9 +123,13 @@ def face_to_vertex(triangles: Triangles, vertices: int) -> sparse.csr_array:
 def vertex_normals(
     vertices: Float32, triangles: Triangles, operator: sparse.csr_array | None = None
 ) -> Float32:
-    """Unit normals (V, 3), weighted by area; ``operator`` is :func:`face_to_vertex`'s result."""
+    """Unit normals (V, 3), weighted by area.
+
+    Args:
+        operator: the mesh's :func:`_face_to_vertex`, if it is at hand.
+    """
     if operator is None:
-        operator = face_to_vertex(triangles, len(vertices))
+        operator = _face_to_vertex(triangles, len(vertices))
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     normals = np.asarray(operator @ np.cross(b - a, c - a), np.float32)
     length = np.linalg.norm(normals, axis=1, keepdims=True)

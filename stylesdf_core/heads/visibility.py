@@ -1,4 +1,8 @@
-"""Which directions each skin vertex sees, baked once: soft shadows that follow the light."""
+"""Which directions each skin vertex sees, baked once for soft shadows that follow the light.
+
+The renderer hands the result to the shaders, which look up how much of the light, wherever it
+stands, reaches a vertex of the neutral head.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +14,21 @@ from stylesdf_core.heads import shaders
 from stylesdf_core.heads.posing import Float32, Triangles, vertex_normals
 
 _DIRECTIONS = 96
+#: Edge of a depth map, pixels.
 _SIZE = 192
-_RADIUS = 0.2  # of the sphere around everything, world units
-_LIFT = 0.0012  # start above the surface
-_TOLERANCE = 0.004
+#: Radius of a sphere around the whole head, world units.
+_RADIUS = 0.2
+#: How far above the surface a vertex is tested, and by how much it may lie behind; world units.
+_LIFT, _TOLERANCE = 0.0012, 0.004
 #: Value of the constant spherical harmonic.
 HARMONIC_0 = 0.282095
 
 
-def bake_visibility(
-    context: moderngl.Context, vertices: Float32, triangles: Triangles
-) -> npt.NDArray[np.float32]:
+def bake_visibility(context: moderngl.Context, vertices: Float32, triangles: Triangles) -> Float32:
     """Visibility of vertices (V, 3) as real spherical harmonics up to order 2, (V, 9).
 
-    Depth maps from many directions decide what is hidden. Directions below a vertex's own
-    horizon count as seen: the shading's cosine handles those. (Precomputed radiance transfer,
+    Depth maps from many directions decide which vertices are hidden. Directions below a vertex's
+    own horizon count as seen: the shading's cosine darkens them. (Precomputed radiance transfer,
     Sloan et al. 2002, with the cosine left out.)
     """
     normals = vertex_normals(vertices, triangles)
@@ -33,7 +37,7 @@ def bake_visibility(
     assert isinstance(projection, moderngl.Uniform)
     array = context.vertex_array(
         program,
-        [(context.buffer(vertices.astype(np.float32).tobytes()), "3f", "position")],
+        [(context.buffer(vertices.tobytes()), "3f", "position")],
         context.buffer(triangles.tobytes()),
     )
     target = context.framebuffer(
@@ -60,6 +64,7 @@ def bake_visibility(
 
 
 def _look_along(direction: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Rotation (3, 3) whose rows are right, up and back of a camera that looks at the origin."""
     helper = [1.0, 0.0, 0.0] if abs(direction[1]) > 0.9 else [0.0, 1.0, 0.0]
     right = np.cross(helper, direction)
     right /= np.linalg.norm(right)
@@ -78,16 +83,12 @@ def _sphere(count: int) -> npt.NDArray[np.float64]:
 def _harmonics(d: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The nine real spherical harmonics up to order 2, in the shader's order."""
     x, y, z = d
-    return np.array(
-        [
-            HARMONIC_0,
-            0.488603 * y,
-            0.488603 * z,
-            0.488603 * x,
-            1.092548 * x * y,
-            1.092548 * y * z,
-            0.315392 * (3.0 * z * z - 1.0),
-            1.092548 * x * z,
-            0.546274 * (x * x - y * y),
-        ]
-    )
+    linear = [0.488603 * y, 0.488603 * z, 0.488603 * x]
+    quadratic = [
+        1.092548 * x * y,
+        1.092548 * y * z,
+        0.315392 * (3.0 * z * z - 1.0),
+        1.092548 * x * z,
+        0.546274 * (x * x - y * y),
+    ]
+    return np.array([HARMONIC_0, *linear, *quadratic])

@@ -1,4 +1,8 @@
-"""Rendering heads in several processes, each with an OpenGL context of its own."""
+"""Rendering heads in several processes, each with an OpenGL context of its own.
+
+The data set and the shards of a fit go through :func:`each_head`, which calls a function with a
+renderer and the number of a head.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.heads.model import MorphableModel
@@ -21,7 +25,7 @@ from stylesdf_core.heads.renderer import HeadRenderer
 
 T = TypeVar("T")
 
-#: Heads in the making for each process: enough to keep it busy, few enough to cancel quickly.
+#: Heads that wait for each process: enough to keep it busy, few enough to cancel quickly.
 _QUEUE = 3
 _SINGLE_THREADED = {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -29,15 +33,15 @@ _SINGLE_THREADED = {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM
 def each_head(
     make: Callable[[HeadRenderer, int], T], facekit: Path, indices: Sequence[int], jobs: int
 ) -> Generator[T, None, None]:
-    """Call ``make`` with a renderer for each head of ``indices``; yields its results in order.
+    """Call ``make`` with a renderer for each head of ``indices``; yields the results in order.
 
-    Closing the generator ends the processes after the heads they are at.
+    Closing the generator ends the processes as soon as they have finished their current heads.
 
     Args:
-        make: with more than one job it goes to other processes, as do its results: a function of
-            a module, a bound method of something small, or a ``partial`` of either.
-        facekit: the face model of all of them.
-        jobs: processes, from 1 on; one is this process itself.
+        make: sent to other processes if there is more than one job, hence a function of a module,
+            a bound method of a small object, or a ``partial`` of either; results are sent back.
+        facekit: the face model of all heads.
+        jobs: processes, from 1 on; a single job runs in this process.
 
     Raises:
         InputError: ``facekit`` is no face model.
@@ -61,17 +65,15 @@ def _in_processes(
 ) -> Generator[T, None, None]:
     # Spawned, not forked: a forked OpenGL driver or thread pool hangs.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_start, initargs=(make, facekit)
-    )
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start)
     waiting: deque[Future[T]] = deque()
     try:
-        # One thread each: the processes already share out the cores. They are all started by the
-        # first task, and libraries look when they are loaded.
+        # The processes already share out the cores, so each gets one thread. The first task starts
+        # all processes, and their libraries read these variables when they are loaded.
         with _environment(_SINGLE_THREADED):
-            waiting.append(pool.submit(_make, indices[0]))
+            waiting.append(pool.submit(_make, make, facekit, indices[0]))
         for index in indices[1:]:
-            waiting.append(pool.submit(_make, index))
+            waiting.append(pool.submit(_make, make, facekit, index))
             if len(waiting) >= _QUEUE * jobs:
                 yield waiting.popleft().result()
         while waiting:
@@ -87,48 +89,37 @@ def _in_processes(
 
 @contextmanager
 def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    """Variables for the processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in changes}
+    """Environment variables for processes that are started inside the block."""
+    before = dict(os.environ)
     os.environ.update(changes)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in changes:
+            del os.environ[name]
+        os.environ.update({name: before[name] for name in changes if name in before})
 
 
-@dataclass
-class _Worker:
-    """What one process keeps between heads."""
-
-    make: Callable[[HeadRenderer, int], Any]
-    facekit: Path
-    renderer: HeadRenderer | None = None
-
-
-_workers: list[_Worker] = []
-
-
-def _start(make: Callable[[HeadRenderer, int], Any], facekit: Path) -> None:
-    # Ctrl+C reaches the whole group; the parent sees to an orderly end.
+def _start() -> None:
+    """Prepare a process: its end is the parent's business."""
+    # Ctrl+C reaches all processes at once; the parent sees to an orderly end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _workers.append(_Worker(make, facekit))
 
 
 def _end_with_parent() -> None:
-    """A killed parent cannot end its workers, which would wait for work for ever."""
+    """End this process when the parent has been killed, which would leave it waiting for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def _make(index: int) -> Any:
-    worker = _workers[0]
-    if worker.renderer is None:  # here, not in _start, so that errors reach the caller
-        worker.renderer = HeadRenderer(MorphableModel.load(worker.facekit))
-    return worker.make(worker.renderer, index)
+def _make(make: Callable[[HeadRenderer, int], T], facekit: Path, index: int) -> T:
+    return make(_renderer(facekit), index)
+
+
+@cache
+def _renderer(facekit: Path) -> HeadRenderer:
+    """The one renderer of a process; made by its first task, so that errors reach the caller."""
+    return HeadRenderer(MorphableModel.load(facekit))
