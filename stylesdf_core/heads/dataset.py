@@ -116,7 +116,7 @@ class HeadsDataset:
             camera = dataset_camera(self.settings.seed, index, item.view)
             image = self.folder / item.image
             if not image.exists():
-                pixels = renderer.render(geometry, camera, self.settings.size)
+                pixels = renderer.picture(geometry, camera, self.settings.size).image
                 with atomic_output(image) as temporary:
                     _save(Image.fromarray(pixels), temporary, self.settings.format)
             if item.depth and not (self.folder / item.depth).exists():

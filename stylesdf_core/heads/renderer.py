@@ -1,9 +1,14 @@
-"""Draws heads with OpenGL (on Linux through EGL, no window): images and per-pixel ground truth."""
+"""Draws heads with OpenGL: pictures, and what each pixel shows (G-buffers) as ground truth.
+
+A :class:`HeadRenderer` poses heads (:mod:`stylesdf_core.heads.posing`), uploads their vertices, and
+runs the shaders; on Linux through EGL, which needs no window.
+"""
 
 from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,31 +18,11 @@ import numpy.typing as npt
 
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.heads import shaders
-from stylesdf_core.heads.anatomy import HAIR, Anatomy
+from stylesdf_core.heads.anatomy import HAIR
 from stylesdf_core.heads.model import MorphableModel
-from stylesdf_core.heads.posing import (
-    FRAME_ORIGIN,
-    FRAME_SCALE,
-    Float32,
-    HeadGeometry,
-    HeadPoser,
-    Triangles,
-    to_world,
-)
+from stylesdf_core.heads.posing import Float32, HeadGeometry, HeadPoser, to_world
 from stylesdf_core.heads.visibility import HARMONIC_0, bake_visibility
 from stylesdf_core.rendering.camera import FAR, NEAR, VOLUME_RADIUS, OrbitCamera
-
-__all__ = [
-    "BACKGROUND",
-    "FRAME_ORIGIN",
-    "FRAME_SCALE",
-    "LOOKS",
-    "GBuffer",
-    "HeadGeometry",
-    "HeadPicture",
-    "HeadRenderer",
-    "projection",
-]
 
 #: The colour behind every head, sRGB in [0, 1].
 BACKGROUND = (0.80, 0.82, 0.85)
@@ -53,7 +38,7 @@ _GAZE = np.array([[-0.02, 0.0], [0.02, 0.0]], np.float32)
 
 @dataclass(frozen=True)
 class GBuffer:
-    """What each pixel of one view sees; rows run downwards.
+    """What each pixel's centre of one view shows; rows run downwards.
 
     Attributes:
         rgb: (H, W, 3) float32, sRGB in [0, 1], background included.
@@ -84,8 +69,8 @@ class HeadPicture:
 
     Attributes:
         image: (S, S, 3) uint8, sRGB, background included.
-        covered: (S, S) float32, the share of each pixel that shows the head.
-        eyes: as ``covered``, that shows an eyeball.
+        covered: (S, S) float32, share of each pixel that shows the head.
+        eyes: (S, S) float32, share of each pixel that shows an eyeball.
     """
 
     image: npt.NDArray[np.uint8]
@@ -93,8 +78,26 @@ class HeadPicture:
     eyes: Float32
 
 
+@dataclass(frozen=True)
+class _Pipeline:
+    """A shader program with its vertices, and its framebuffers by size.
+
+    Attributes:
+        attachments: makes the colour attachments of a framebuffer of a given size.
+    """
+
+    program: moderngl.Program
+    array: moderngl.VertexArray
+    attachments: Callable[[int], list[moderngl.Texture | moderngl.Renderbuffer]]
+    targets: dict[int, moderngl.Framebuffer]
+
+
 class HeadRenderer:
     """Owns one OpenGL context; use it in the thread that made it, one per process.
+
+    Attributes:
+        anatomy: the neutral mesh's fields.
+        triangles: (T, 3) int32 into a geometry's vertices, counter-clockwise from outside.
 
     Raises:
         GraphicsError: no OpenGL context can be made on this machine.
@@ -104,40 +107,19 @@ class HeadRenderer:
     def __init__(self, model: MorphableModel) -> None:
         self._thread = threading.get_ident()
         self._poser = HeadPoser(model)
-        self._context = _make_context()
-        context = self._context
-        defines = "#version 330\n#define GBUFFER"
-        self._program = context.program(shaders.VERTEX, shaders.FRAGMENT)
-        self._gbuffer_program = context.program(
-            shaders.VERTEX, shaders.FRAGMENT.replace("#version 330", defines)
-        )
-        moving = context.buffer(reserve=len(self._poser.rest) * 8 * 4, dynamic=True)
-        static = context.buffer(self._static_attributes().tobytes())
-        indices = context.buffer(self._poser.triangles.tobytes())
-        static_names = ("rest", "material", "field_a", "field_b", "field_c", "sky_a", "sky_b")
-        content = [
-            (moving, "3f 3f 2f", "position", "normal", "hair"),
-            (static, "3f 1f 4f 4f 4f 3f 3f 3f", *static_names, "sky_c"),
-        ]
-        self._moving = moving
-        self._array = context.vertex_array(self._program, content, indices)
-        self._gbuffer_array = context.vertex_array(self._gbuffer_program, content, indices)
-        self._images: dict[int, moderngl.Framebuffer] = {}
-        self._gbuffers: dict[int, moderngl.Framebuffer] = {}
+        self.anatomy, self.triangles = self._poser.anatomy, self._poser.triangles
+        self._context = context = _make_context()
+        self._moving = context.buffer(reserve=len(self._poser.rest) * 8 * 4, dynamic=True)
+        self._static = context.buffer(self._static_attributes().tobytes())
+        self._indices = context.buffer(self.triangles.tobytes())
         self._uploaded: HeadGeometry | None = None
-        for program in (self._program, self._gbuffer_program):
-            _uniform(program, "volume_radius").value = VOLUME_RADIUS
-            _uniform(program, "gaze").write(_GAZE.tobytes())
-
-    @property
-    def anatomy(self) -> Anatomy:
-        """The neutral mesh's fields."""
-        return self._poser.anatomy
-
-    @property
-    def triangles(self) -> Triangles:
-        """(T, 3) int32 into a geometry's vertices, counter-clockwise from outside."""
-        return self._poser.triangles
+        self._pictures = self._pipeline(
+            shaders.FRAGMENT, lambda size: [context.renderbuffer((size, size), 4)]
+        )
+        self._gbuffers = self._pipeline(
+            shaders.FRAGMENT.replace("#version 330", "#version 330\n#define GBUFFER"),
+            lambda size: [context.texture((size, size), 4, dtype="f4") for _ in range(_LAYERS)],
+        )
 
     def close(self) -> None:
         """Free the OpenGL context."""
@@ -147,35 +129,19 @@ class HeadRenderer:
         """Pose the head of latent ``z`` (256,)."""
         return self._poser.pose(z)
 
-    def render(
-        self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, supersample: int = 2
-    ) -> npt.NDArray[np.uint8]:
-        """Image (size, size, 3) in sRGB; each pixel is the mean of ``supersample``² samples."""
-        return self.picture(geometry, camera, size, supersample=supersample).image
-
     def picture(
         self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, supersample: int = 2
     ) -> HeadPicture:
-        """As :meth:`render`, and what each pixel's samples hit."""
+        """A picture of ``size``² whose pixels are the means of ``supersample``² samples."""
         full = size * supersample
         with self._current():
-            if full not in self._images:
-                self._images[full] = self._context.framebuffer(
-                    [self._context.renderbuffer((full, full), 4)],
-                    self._context.depth_renderbuffer((full, full)),
-                )
-            target = self._images[full]
-            target.use()
-            target.clear(*BACKGROUND, 0.0)  # the shader's alpha is 1, on eyeballs a half
-            self._upload(geometry)
-            self._set_camera(self._program, camera)
-            self._array.render()
+            target = self._draw(self._pictures, geometry, camera, full)
             data = target.read(components=4, alignment=1)
         samples = np.frombuffer(data, np.uint8).reshape(full, full, 4)[::-1]
         blocks = samples.reshape(size, supersample, size, supersample, 4)
         count = supersample**2
         sums = blocks[..., :3].sum(axis=(1, 3), dtype=np.uint16)
-        alpha = blocks[..., 3]
+        alpha = blocks[..., 3]  # 255 on the head, half of that on eyeballs, 0 on the background
         covered, eyes = (
             hits.mean(axis=(1, 3), dtype=np.float32)
             for hits in (alpha > 0, (alpha > 0) & (alpha < 255))
@@ -187,11 +153,16 @@ class HeadRenderer:
     ) -> GBuffer:
         """Everything of :class:`GBuffer` at the pixels' centres.
 
-        ``cull`` skips triangles seen from inside: a third faster, right for cameras that cannot
-        look into the cut neck.
+        Args:
+            cull: skip triangles that are seen from inside: a third faster, and right for cameras
+                that cannot look into the cut neck.
         """
         with self._current():
-            color, place, facing, rest, strands = self._draw_gbuffer(geometry, camera, size, cull)
+            target = self._draw(self._gbuffers, geometry, camera, size, cull=cull)
+            layers = [target.read(components=4, attachment=i, dtype="f4") for i in range(_LAYERS)]
+        color, place, facing, rest, strands = (
+            np.frombuffer(layer, np.float32).reshape(size, size, 4)[::-1] for layer in layers
+        )
         mask = color[..., 3] > 0.5
         hit = mask[..., None]
         zero = np.float32(0.0)
@@ -207,45 +178,36 @@ class HeadRenderer:
             strands=np.where(hit, strands[..., :3], zero),
         )
 
-    def _draw_gbuffer(
-        self, geometry: HeadGeometry, camera: OrbitCamera, size: int, cull: bool
-    ) -> list[Float32]:
-        if size not in self._gbuffers:
-            self._gbuffers[size] = self._context.framebuffer(
-                [self._context.texture((size, size), 4, dtype="f4") for _ in range(_LAYERS)],
-                self._context.depth_renderbuffer((size, size)),
-            )
-        target = self._gbuffers[size]
-        target.use()
-        target.clear(*BACKGROUND, 0.0)
-        self._upload(geometry)
-        program = self._gbuffer_program
-        self._set_camera(program, camera)
-        matrix = camera.cam2world()
-        _uniform(program, "camera_position").value = tuple(matrix[:, 3])
-        _uniform(program, "camera_forward").value = tuple(-matrix[:, 2])
-        if cull:
-            self._context.enable(moderngl.CULL_FACE)
-        self._gbuffer_array.render()
-        self._context.disable(moderngl.CULL_FACE)
-        layers = [target.read(components=4, attachment=i, dtype="f4") for i in range(_LAYERS)]
-        return [np.frombuffer(x, np.float32).reshape(size, size, 4)[::-1] for x in layers]
-
     def _current(self) -> moderngl.Context:
-        """Our context, to be entered: this thread may own others."""
+        """The renderer's context, to be entered: this thread may own other contexts."""
         if threading.get_ident() != self._thread:
             raise RuntimeError("a HeadRenderer belongs to the thread that made it")
         return self._context
 
+    def _pipeline(
+        self,
+        fragment: str,
+        attachments: Callable[[int], list[moderngl.Texture | moderngl.Renderbuffer]],
+    ) -> _Pipeline:
+        program = self._context.program(shaders.VERTEX, fragment)
+        _uniform(program, "volume_radius").value = VOLUME_RADIUS
+        _uniform(program, "gaze").write(_GAZE.tobytes())
+        static = ("rest", "material", "field_a", "field_b", "field_c", "sky_a", "sky_b", "sky_c")
+        content = [
+            (self._moving, "3f 3f 2f", "position", "normal", "hair"),
+            (self._static, "3f 1f 4f 4f 4f 3f 3f 3f", *static),
+        ]
+        array = self._context.vertex_array(program, content, self._indices)
+        return _Pipeline(program, array, attachments, {})
+
     def _static_attributes(self) -> Float32:
-        a = self._poser.anatomy
+        a = self.anatomy
         count = len(a.neutral)
         table = np.zeros((len(self._poser.rest), 25), np.float32)
         table[:, :3] = self._poser.rest
         table[:count, 3] = a.material
         table[count:, 3] = HAIR
-        side = np.sign(a.neutral[:, 0])
-        table[:count, 4:16] = np.stack([*a.fields.values(), side], axis=1)
+        table[:count, 4:16] = np.stack([*a.fields.values(), np.sign(a.neutral[:, 0])], axis=1)
         for vertices, centre in zip(a.eyes, a.eye_centers, strict=True):
             direction = a.neutral[vertices] - centre
             table[vertices, 4:7] = direction / np.linalg.norm(direction, axis=1, keepdims=True)
@@ -253,24 +215,48 @@ class HeadRenderer:
         table[count:, 16] = 1.0 / HARMONIC_0  # hair sees everything
         return table
 
+    def _draw(
+        self,
+        pipeline: _Pipeline,
+        geometry: HeadGeometry,
+        camera: OrbitCamera,
+        size: int,
+        *,
+        cull: bool = False,
+    ) -> moderngl.Framebuffer:
+        """Draw a head at ``size``² into the pipeline's framebuffer of that size."""
+        context, program = self._context, pipeline.program
+        if size not in pipeline.targets:
+            depth = context.depth_renderbuffer((size, size))
+            pipeline.targets[size] = context.framebuffer(pipeline.attachments(size), depth)
+        target = pipeline.targets[size]
+        target.use()
+        target.clear(*BACKGROUND, 0.0)
+        if geometry is not self._uploaded:
+            self._upload(geometry)
+        _uniform(program, "projection").write(projection(camera).T.astype(np.float32).tobytes())
+        if pipeline is self._gbuffers:
+            matrix = camera.cam2world()
+            _uniform(program, "camera_position").value = tuple(matrix[:, 3])
+            _uniform(program, "camera_forward").value = tuple(-matrix[:, 2])
+        context.enable(moderngl.DEPTH_TEST)
+        for plane in range(_CLIP_PLANES):
+            context.enable_direct(_GL_CLIP_DISTANCE0 + plane)
+        if cull:
+            context.enable(moderngl.CULL_FACE)
+        pipeline.array.render()
+        context.disable(moderngl.CULL_FACE)
+        return target
+
     def _upload(self, geometry: HeadGeometry) -> None:
-        if geometry is self._uploaded:
-            return
         self._uploaded = geometry
         table = np.concatenate([geometry.vertices, geometry.normals, geometry.hair], axis=1)
         self._moving.write(table.astype(np.float32).tobytes())
-        for program in (self._program, self._gbuffer_program):
+        for program in (self._pictures.program, self._gbuffers.program):
             for name, value in geometry.appearance.uniforms.items():
                 _uniform(program, name).value = value
             _uniform(program, "upper_lid").write(geometry.lids[:, 0].tobytes())
             _uniform(program, "lower_lid").write(geometry.lids[:, 1].tobytes())
-
-    def _set_camera(self, program: moderngl.Program, camera: OrbitCamera) -> None:
-        self._context.enable(moderngl.DEPTH_TEST)
-        for plane in range(_CLIP_PLANES):
-            self._context.enable_direct(_GL_CLIP_DISTANCE0 + plane)
-        matrix = projection(camera).T.astype(np.float32)
-        _uniform(program, "projection").write(matrix.tobytes())
 
 
 def projection(camera: OrbitCamera) -> npt.NDArray[np.float64]:

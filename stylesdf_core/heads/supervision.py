@@ -18,7 +18,8 @@ from scipy.spatial import cKDTree
 
 from stylesdf_core.heads.anatomy import SCLERA
 from stylesdf_core.heads.latent import dataset_latent
-from stylesdf_core.heads.renderer import FRAME_SCALE, HeadRenderer
+from stylesdf_core.heads.posing import FRAME_SCALE
+from stylesdf_core.heads.renderer import HeadRenderer
 from stylesdf_core.heads.shards import SHARD_SIZE, Arrays, fill_shards
 from stylesdf_core.progress import Operation
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera

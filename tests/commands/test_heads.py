@@ -51,7 +51,8 @@ def test_writes_what_its_table_says(request_: MakeHeads) -> None:
         camera = OrbitCamera(row["azimuth"], row["elevation"], row["fov"])
         assert camera == dataset_camera(5, 1, row["view"])
         image = np.asarray(Image.open(request_.out / row["file"]))
-        assert np.array_equal(image, renderer.render(renderer.shape(z), camera, SIZE))
+        drawn = renderer.picture(renderer.shape(z), camera, SIZE)
+        assert np.array_equal(image, drawn.image)
         depth = np.asarray(Image.open(request_.out / row["depth"])).astype(np.float64)
         truth = renderer.gbuffer(renderer.shape(z), camera, SIZE).depth
         assert np.array_equal(depth == DEPTH_BACKGROUND, np.isinf(truth))

@@ -101,19 +101,20 @@ def test_triangles_face_outwards(renderer: HeadRenderer) -> None:
 def test_background_and_picture_agree_with_the_gbuffer(renderer: HeadRenderer) -> None:
     geometry = renderer.shape(dataset_latent(0, 2))
     view = renderer.gbuffer(geometry, CAMERA, SIZE)
-    picture = renderer.render(geometry, CAMERA, SIZE, supersample=1)
+    picture = renderer.picture(geometry, CAMERA, SIZE, supersample=1).image
     assert picture.shape == (SIZE, SIZE, 3)
     assert np.abs(picture / 255.0 - view.rgb).max() < 0.01
     assert np.allclose(view.rgb[~view.mask], BACKGROUND)
     assert np.isinf(view.depth[~view.mask]).all()
-    smooth = renderer.render(geometry, CAMERA, SIZE, supersample=2).astype(int)
+    smooth = renderer.picture(geometry, CAMERA, SIZE, supersample=2).image.astype(int)
     assert np.median(np.abs(smooth - picture)) <= 2
 
 
 def test_shares_are_those_of_the_samples_that_hit(renderer: HeadRenderer) -> None:
     geometry = renderer.shape(dataset_latent(0, 3))
     picture = renderer.picture(geometry, CAMERA, SIZE)
-    assert np.array_equal(picture.image, renderer.render(geometry, CAMERA, SIZE))
+    smooth = renderer.picture(geometry, CAMERA, SIZE, supersample=2)
+    assert np.array_equal(picture.image, smooth.image)
     samples = renderer.gbuffer(geometry, CAMERA, 2 * SIZE)
     eyeballs = samples.material == SCLERA
     for share, hits in ((picture.covered, samples.mask), (picture.eyes, eyeballs)):
@@ -147,9 +148,9 @@ def test_catchlights_are_where_a_head_says(renderer: HeadRenderer) -> None:
 
 
 def test_same_latent_same_pixels(renderer: HeadRenderer) -> None:
-    first = renderer.render(renderer.shape(dataset_latent(0, 3)), CAMERA, 64)
-    renderer.render(renderer.shape(dataset_latent(0, 4)), CAMERA, 64)
-    again = renderer.render(renderer.shape(dataset_latent(0, 3)), CAMERA, 64)
+    first = renderer.picture(renderer.shape(dataset_latent(0, 3)), CAMERA, 64).image
+    renderer.picture(renderer.shape(dataset_latent(0, 4)), CAMERA, 64)
+    again = renderer.picture(renderer.shape(dataset_latent(0, 3)), CAMERA, 64).image
     assert np.array_equal(first, again)
 
 
@@ -169,7 +170,9 @@ def test_colour_does_not_depend_on_the_view(renderer: HeadRenderer) -> None:
 def test_every_attribute_is_visible(renderer: HeadRenderer, attribute) -> None:
     camera = OrbitCamera(azimuth=2.4 if attribute.name == "nape" else 0.5)
     low, high = (
-        renderer.render(renderer.shape(_z(**{attribute.name: value})), camera, 64).astype(int)
+        renderer.picture(renderer.shape(_z(**{attribute.name: value})), camera, 64).image.astype(
+            int
+        )
         for value in (attribute.minimum, attribute.maximum)
     )
     assert (np.abs(low - high).max(axis=2) > 8).sum() >= 8
@@ -201,7 +204,7 @@ def test_light_comes_from_its_side(renderer: HeadRenderer) -> None:
 def test_belongs_to_its_thread(renderer: HeadRenderer) -> None:
     geometry = renderer.shape(dataset_latent(0, 8))
     with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="thread that made it"):
-        pool.submit(renderer.render, geometry, OrbitCamera(), 32).result()
+        pool.submit(renderer.picture, geometry, OrbitCamera(), 32).result()
 
 
 def test_no_context_is_a_graphics_error(monkeypatch: pytest.MonkeyPatch) -> None:

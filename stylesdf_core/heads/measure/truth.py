@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from stylesdf_core.heads.anatomy import SCLERA
 from stylesdf_core.heads.model import MorphableModel
-from stylesdf_core.heads.renderer import HeadGeometry, HeadRenderer
+from stylesdf_core.heads.posing import HeadGeometry
+from stylesdf_core.heads.renderer import HeadRenderer
 from stylesdf_core.model.latents import seed_to_z
 from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
 
@@ -102,7 +103,7 @@ class HeadTruth:
 
     def image(self, head: Head, camera: OrbitCamera, size: int) -> FloatArray:
         """Picture (size, size, 3) in [0, 1]."""
-        pixels = self._renderer.render(head.geometry, camera, size)
+        pixels = self._renderer.picture(head.geometry, camera, size).image
         return pixels.astype(np.float32) / np.float32(255.0)
 
     def shape(self, head: Head, camera: OrbitCamera, size: int) -> TrueShape:
