@@ -1,4 +1,7 @@
-"""Make a data set of synthetic heads."""
+"""The command ``heads``: make a data set of synthetic heads.
+
+The request and its checks stand here; :mod:`stylesdf_core.heads` renders and writes.
+"""
 
 from __future__ import annotations
 
@@ -56,11 +59,15 @@ class MakeHeads:
             GraphicsError: no OpenGL context can be made here.
         """
         jobs = os.cpu_count() or 1 if self.jobs is None else self.jobs
-        _check("--count", self.count, 1, 1_000_000)
-        _check("--size", self.size, 16, 2048)
-        _check("--views", self.views, 1, 100)
-        _check("--seed", self.seed, 0, 2**32 - 1)
-        _check("--jobs", jobs, 1, 256)
+        for flag, value, low, high in (
+            ("--count", self.count, 1, 1_000_000),
+            ("--size", self.size, 16, 2048),
+            ("--views", self.views, 1, 100),
+            ("--seed", self.seed, 0, 2**32 - 1),
+            ("--jobs", jobs, 1, 256),
+        ):
+            if not low <= value <= high:
+                raise InputError(f"{flag} {value} is out of range; give {low} to {high}.")
         yield Progress(0, self.count, "reading the face model")
         from stylesdf_core.heads.dataset import DatasetSettings, HeadsDataset, fingerprint
         from stylesdf_core.heads.model import MorphableModel
@@ -68,29 +75,15 @@ class MakeHeads:
 
         model = MorphableModel.load(self.facekit)
         settings = DatasetSettings(
-            seed=self.seed,
-            size=self.size,
-            views=self.views,
-            depth=self.depth,
-            format=self.format,
-            model=fingerprint(model),
+            self.seed, self.size, self.views, self.depth, self.format, fingerprint(model)
         )
         dataset = HeadsDataset(self.out, settings)
         missing = [index for index in range(self.count) if not dataset.is_complete(index)]
         kept = self.count - len(missing)
         message = f"heads rendered, {kept} were there" if kept else "heads rendered"
-        recorded = 0
         with closing(each_head(dataset.write_head, self.facekit, missing, jobs)) as written:
             for done, (index, _) in enumerate(zip(missing, written, strict=True), start=1):
-                for head in range(recorded, index + 1):
-                    dataset.record(head)
-                recorded = index + 1
+                dataset.record_up_to(index + 1)
                 yield Progress(kept + done, self.count, message)
-        for head in range(recorded, self.count):
-            dataset.record(head)
+        dataset.record_up_to(self.count)
         return self.out
-
-
-def _check(flag: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise InputError(f"{flag} {value} is out of range; give {low} to {high}.")

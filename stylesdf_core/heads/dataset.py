@@ -1,9 +1,15 @@
-"""The data set of rendered heads: what each item is, and how it is written."""
+"""The data set of rendered heads on disk: which pictures it holds, and how they are written.
+
+The command ``heads`` (:class:`~stylesdf_core.commands.heads.MakeHeads`) fills a folder with it;
+training reads the pictures that the table names. Every file is a function of the settings and of
+the head's number, so that an interrupted data set goes on where it stopped.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,17 +27,20 @@ from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, FAR, NEAR
 
 ImageFormat = Literal["png", "webp"]
 
-#: 16-bit depth of pixels without a surface; the rest is near + value · (far − near) / 65534.
+#: 16-bit depth of pixels without a surface; other values are near + value · (far − near) / 65534.
 DEPTH_BACKGROUND = 65535
 _DEPTH_STEPS = 65534
 MAX_AZIMUTH, MAX_ELEVATION = 0.9, 0.45
-_SETTINGS_FILE = "dataset.json"
-_TABLE_FILE = "metadata.jsonl"
+_SETTINGS_FILE, _TABLE_FILE = "dataset.json", "metadata.jsonl"
+_SAVE_OPTIONS: dict[ImageFormat, dict[str, Any]] = {
+    "png": {"compress_level": 4},
+    "webp": {"lossless": True, "quality": 30, "method": 1},
+}
 
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    """Everything the pictures of a data set depend on, except how many heads it has.
+    """Everything that the pictures of a data set depend on, except the number of heads.
 
     Attributes:
         seed: of all latents and cameras.
@@ -69,11 +78,11 @@ def dataset_camera(seed: int, index: int, view: int) -> OrbitCamera:
 
 
 @dataclass(frozen=True)
-class Item:
-    """One picture of a data set, by names relative to its folder."""
+class _View:
+    """One picture of a head: its camera, and its files by names relative to the folder."""
 
-    index: int
     view: int
+    camera: OrbitCamera
     image: str
     depth: str | None
 
@@ -83,7 +92,7 @@ class HeadsDataset:
 
     ``dataset.json`` holds the settings, the latent's layout and the depth's scale;
     ``metadata.jsonl`` one line a picture, ordered by head and view: file, depth, index, view,
-    azimuth, elevation, fov and z. The table only names files that are there, whole.
+    azimuth, elevation, fov and z. The table names only files that are there, whole.
 
     Raises:
         InputError: the folder holds a data set of other settings, or other files.
@@ -94,72 +103,63 @@ class HeadsDataset:
         self.folder = folder
         self.settings = settings
         self._open()
-        self._rows = self._repair_table()
-
-    def items(self, index: int) -> tuple[Item, ...]:
-        """The pictures of head ``index``."""
-        return tuple(self._item(index, view) for view in range(self.settings.views))
+        self._recorded = self._repair_table()
 
     def is_complete(self, index: int) -> bool:
-        """Whether all files of head ``index`` are there (they only appear whole)."""
-        return all(
-            (self.folder / name).exists()
-            for item in self.items(index)
-            for name in (item.image, item.depth)
-            if name
-        )
+        """Whether all files of head ``index`` are there (files appear only whole)."""
+        names = [name for view in self._views(index) for name in (view.image, view.depth) if name]
+        return all((self.folder / name).exists() for name in names)
 
     def write_head(self, renderer: HeadRenderer, index: int) -> None:
         """Render and write the files of head ``index`` that are missing."""
         geometry = renderer.shape(dataset_latent(self.settings.seed, index))
-        for item in self.items(index):
-            camera = dataset_camera(self.settings.seed, index, item.view)
-            image = self.folder / item.image
+        size = self.settings.size
+        for view in self._views(index):
+            image = self.folder / view.image
             if not image.exists():
-                pixels = renderer.picture(geometry, camera, self.settings.size).image
+                picture = Image.fromarray(renderer.picture(geometry, view.camera, size).image)
                 with atomic_output(image) as temporary:
-                    _save(Image.fromarray(pixels), temporary, self.settings.format)
-            if item.depth and not (self.folder / item.depth).exists():
-                t = renderer.gbuffer(geometry, camera, self.settings.size).depth
+                    picture.save(temporary, **_SAVE_OPTIONS[self.settings.format])
+            if view.depth and not (self.folder / view.depth).exists():
+                t = renderer.gbuffer(geometry, view.camera, size).depth
                 scaled = np.rint((t - NEAR) / (FAR - NEAR) * _DEPTH_STEPS)
                 value = np.where(np.isfinite(t), scaled.clip(0, _DEPTH_STEPS), DEPTH_BACKGROUND)
-                with atomic_output(self.folder / item.depth) as temporary:
+                with atomic_output(self.folder / view.depth) as temporary:
                     Image.fromarray(value.astype(np.uint16)).save(temporary, compress_level=4)
 
-    def record(self, index: int) -> None:
-        """Add head ``index`` to the table; heads are recorded in order, each once."""
-        if index * self.settings.views < self._rows:
-            return
+    def record_up_to(self, count: int) -> None:
+        """Append those of the first ``count`` heads to the table that it lacks."""
         with open(self.folder / _TABLE_FILE, "a", encoding="utf-8") as table:
-            for row in self._table_rows(index):
-                table.write(json.dumps(row) + "\n")
-                self._rows += 1
+            while self._recorded < count:
+                table.writelines(json.dumps(row) + "\n" for row in self._rows(self._recorded))
+                self._recorded += 1
 
-    def _item(self, index: int, view: int) -> Item:
-        stem = f"{index:06d}" if self.settings.views == 1 else f"{index:06d}-{view}"
-        # A thousand heads a folder: file managers choke on more.
-        name = f"{index // 1000:03d}/{stem}"
-        return Item(
-            index=index,
-            view=view,
-            image=f"images/{name}.{self.settings.format}",
-            depth=f"depth/{name}.png" if self.settings.depth else None,
-        )
-
-    def _table_rows(self, index: int) -> Iterator[dict[str, Any]]:
-        z = [float(number) for number in dataset_latent(self.settings.seed, index)]
-        for item in self.items(index):
-            camera = dataset_camera(self.settings.seed, index, item.view)
+    def _rows(self, index: int) -> Iterator[dict[str, Any]]:
+        z = dataset_latent(self.settings.seed, index).tolist()
+        for view in self._views(index):
             yield {
-                "file": item.image,
-                "depth": item.depth,
+                "file": view.image,
+                "depth": view.depth,
                 "index": index,
-                "view": item.view,
-                "azimuth": camera.azimuth,
-                "elevation": camera.elevation,
-                "fov": camera.fov,
+                "view": view.view,
+                "azimuth": view.camera.azimuth,
+                "elevation": view.camera.elevation,
+                "fov": view.camera.fov,
                 "z": z,
             }
+
+    def _views(self, index: int) -> Iterator[_View]:
+        settings = self.settings
+        for view in range(settings.views):
+            stem = f"{index:06d}" if settings.views == 1 else f"{index:06d}-{view}"
+            # A thousand heads a folder: file managers choke on more.
+            name = f"{index // 1000:03d}/{stem}"
+            yield _View(
+                view,
+                dataset_camera(settings.seed, index, view),
+                image=f"images/{name}.{settings.format}",
+                depth=f"depth/{name}.png" if settings.depth else None,
+            )
 
     def _open(self) -> None:
         description = self.folder / _SETTINGS_FILE
@@ -174,7 +174,7 @@ class HeadsDataset:
             write_json(description, self._description())
             return
         try:
-            found = json.loads(description.read_text(encoding="utf-8"))["settings"]
+            found = dict(json.loads(description.read_text(encoding="utf-8"))["settings"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{description} does not describe a data set of heads.") from error
         wanted = asdict(self.settings)
@@ -203,22 +203,12 @@ class HeadsDataset:
         }
 
     def _repair_table(self) -> int:
-        """Drop what a killed process left of its last head; returns the rows that stay."""
+        """Cut off the last head if a killed process left it unfinished; returns the heads kept."""
         table = self.folder / _TABLE_FILE
         if not table.exists():
             return 0
-        content = table.read_bytes()
-        lines = content.splitlines(keepends=True)
-        whole = len(lines) - (1 if lines and not lines[-1].endswith(b"\n") else 0)
+        lines = table.read_bytes().splitlines(keepends=True)
+        whole = sum(line.endswith(b"\n") for line in lines)
         whole -= whole % self.settings.views
-        if whole < len(lines):
-            with open(table, "rb+") as stream:
-                stream.truncate(sum(len(line) for line in lines[:whole]))
-        return whole
-
-
-def _save(image: Image.Image, path: Path, image_format: ImageFormat) -> None:
-    if image_format == "webp":
-        image.save(path, lossless=True, quality=30, method=1)
-    else:
-        image.save(path, compress_level=4)
+        os.truncate(table, sum(len(line) for line in lines[:whole]))
+        return whole // self.settings.views

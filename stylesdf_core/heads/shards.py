@@ -61,7 +61,11 @@ def fill_shards(
     out.mkdir(parents=True, exist_ok=True)
     description = out / "cache.json"
     if description.exists():
-        if json.loads(description.read_text(encoding="utf-8")) != settings:
+        try:
+            found = json.loads(description.read_text(encoding="utf-8"))
+        except ValueError:
+            found = None
+        if found != settings:
             raise InputError(f"{out} holds heads of other settings; choose another folder.")
     else:
         write_json(description, settings)

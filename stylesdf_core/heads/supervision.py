@@ -1,7 +1,8 @@
-"""What a field is fitted to: coloured surface samples and signed distances of one head.
+"""What a field is fitted to: coloured surface points and signed distances of one head.
 
-Everything comes from per-pixel G-buffers of a few views around the head, so colours are as crisp
-as in the images and only what some camera can see counts as surface.
+Everything comes from per-pixel G-buffers of a few views around the head: colours are as crisp as
+in pictures, and only what some camera can see counts as surface. :func:`build_cache` writes this
+supervision for many heads, as the shards that the fit (:mod:`stylesdf_core.heads.fit`) reads.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
-#: Views (azimuth, elevation, half fov, size): the first one sees what matters most.
+#: Views (azimuth, elevation, half field of view, size): the first sees the face, large.
 _VIEWS = (
     (0.0, 0.0, 3.8, 128),
     (0.6, 0.05, 7.2, 96),
@@ -37,7 +38,9 @@ _VIEWS = (
     (math.pi, 0.75, 7.2, 80),
     (0.0, -0.6, 7.2, 80),
 )
+#: Free space ends this far before the surface, world units.
 _DEPTH_MARGIN = 5e-4
+#: One centimetre on the head, world units.
 _NEAR_FEATURE = 1.0 * FRAME_SCALE
 
 #: Positions are stored as int16 in this step, world units: 5 µm on the head.
@@ -46,10 +49,9 @@ POINT_STEP = VOLUME_RADIUS / 32767.0
 
 @dataclass(frozen=True)
 class DepthView:
-    """One camera and how far it certainly sees.
+    """One camera, and up to which depth its pixels see free space.
 
     Attributes:
-        camera: where it stands.
         clear: (H, W) planar depth before which a pixel and its neighbours see nothing; 0 where
             the mesh is seen from inside.
     """
@@ -73,26 +75,26 @@ class DepthView:
 
 @dataclass(frozen=True)
 class SurfaceSamples:
-    """Points of one head's visible surface.
+    """N points of one head's visible surface.
 
     Attributes:
         points, normals: (N, 3) float32, world; normals are unit and point outwards.
         rgb: (N, 3) float32, sRGB in [0, 1].
-        weights: (N,) float32, relative probability with which to draw each sample, already
-            divided by the samples' density: 12 on the eyeballs, 2 on the narrow face, three times
-            that within 1 cm of eyes, brows and lips, else 1.
         material: (N,) uint8, one of ``anatomy.FACE`` … ``anatomy.HAIR``.
         rest, strands: (N, 3) float32, see :class:`~stylesdf_core.heads.renderer.GBuffer`.
-        views: the depth maps the samples come from.
+        weights: (N,) float32, relative probability with which to draw each point, already divided
+            by the points' density: 12 on the eyeballs, 2 on the narrow face, three times that
+            within 1 cm of eyes, brows and lips, else 1.
+        views: the depth maps that the points come from.
     """
 
     points: Float32
     normals: Float32
     rgb: Float32
-    weights: Float32
     material: npt.NDArray[np.uint8]
     rest: Float32
     strands: Float32
+    weights: Float32
     views: tuple[DepthView, ...]
 
 
@@ -109,40 +111,28 @@ def surface_samples(renderer: HeadRenderer, z: Float32, rng: np.random.Generator
         view = renderer.gbuffer(geometry, camera, size, cull=elevation >= 0.0)
         clear = np.where(view.back_facing, np.float32(0.0), view.depth)
         views.append(DepthView(camera, minimum_filter(clear, size=3)))
-        mask = (
-            view.mask
-            & ~view.back_facing
-            & (np.abs(view.position) < VOLUME_RADIUS - 2e-4).all(axis=2)
-        )
-        layers = (view.position, view.normal, view.rgb, view.material, view.rest, view.strands)
-        position, normal, *others = (layer[mask] for layer in layers)
-        origin = camera.cam2world()[:, 3].astype(np.float32)
-        to_camera = origin - position
+        within = (np.abs(view.position) < VOLUME_RADIUS - 2e-4).all(axis=2)
+        mask = view.mask & ~view.back_facing & within
+        to_camera = camera.cam2world()[:, 3].astype(np.float32) - view.position[mask]
         to_camera /= np.linalg.norm(to_camera, axis=1, keepdims=True)
-        facing = np.einsum("ij,ij->i", normal, to_camera)
+        facing = np.einsum("ij,ij->i", view.normal[mask], to_camera)
         # Grazing pixels are stretched over the surface and prone to wrong colours.
         keep = facing > 0.2
         pixel = 2.0 * math.tan(math.radians(fov)) / size
         areas.append(pixel**2 / facing[keep])
-        parts.append([layer[keep] for layer in (position, normal, *others)])
+        layers = (view.position, view.normal, view.rgb, view.material, view.rest, view.strands)
+        parts.append([layer[mask][keep] for layer in layers])
     points, normals, rgb, material, rest, strands = (
         np.concatenate(layer) for layer in zip(*parts, strict=True)
     )
     area = np.concatenate(areas)
-    landmarks = geometry.vertices[renderer.anatomy.landmarks]
-    return SurfaceSamples(
-        points=points,
-        normals=normals,
-        rgb=rgb,
-        weights=(_importance(points, material, landmarks) * area / area.mean()).astype(np.float32),
-        material=material,
-        rest=rest,
-        strands=strands,
-        views=tuple(views),
-    )
+    importance = _importance(points, material, geometry.vertices[renderer.anatomy.landmarks])
+    weights = (importance * area / area.mean()).astype(np.float32)
+    return SurfaceSamples(points, normals, rgb, material, rest, strands, weights, tuple(views))
 
 
 def _importance(points: Float32, material: npt.NDArray[np.uint8], landmarks: Float32) -> Float32:
+    """How often a point should be drawn, by the part of the head; see :class:`SurfaceSamples`."""
     features = np.concatenate([landmarks[17:27], landmarks[36:68]])
     middles = 0.5 * (features[:-1] + features[1:])
     lips = landmarks[48:60].mean(axis=0)
@@ -156,8 +146,7 @@ def _importance(points: Float32, material: npt.NDArray[np.uint8], landmarks: Flo
         & (points[:, 1] < high[1] + 0.01)
         & (points[:, 2] > low[2])
     )
-    weight = np.where(narrow, 2.0, 1.0)
-    weight = np.where(np.isfinite(near), 3.0 * weight, weight)
+    weight = np.where(narrow, 2.0, 1.0) * np.where(np.isfinite(near), 3.0, 1.0)
     return np.where(material == SCLERA, 12.0, weight).astype(np.float32)
 
 
@@ -165,55 +154,49 @@ class FreeSpace:
     """Signed distance to the visible surface of one head, world units, negative inside."""
 
     def __init__(self, samples: SurfaceSamples) -> None:
-        self._normals = samples.normals
-        self._points = samples.points
-        self._views = samples.views
+        self._samples = samples
         self._tree = cKDTree(samples.points, balanced_tree=False, compact_nodes=False)
 
     def __call__(self, points: Float32) -> Float32:
-        """Distances (N,) of ``points`` (N, 3); the body goes on below the volume's floor."""
+        """Distances (N,) of ``points`` (N, 3); below the volume's floor counts as inside."""
         distance, index = (np.asarray(found) for found in self._tree.query(points, k=3))
-        offset = points[:, None, :] - self._points[index]
-        height = np.einsum("nki,nki->nk", offset, self._normals[index])
+        offset = points[:, None, :] - self._samples.points[index]
+        height = np.einsum("nki,nki->nk", offset, self._samples.normals[index])
         near = distance[:, 0]
         plane = np.minimum(np.abs(height[:, 0]), near)
-        # Close to the surface the plane through the nearest sample beats the sample's distance.
+        # Close to the surface the plane through the nearest sample is more exact than the sample.
         magnitude = np.where(near < 0.003, plane, near)
-        # Close to it, too, normals tell the sides apart; further off, what the cameras see does.
-        seen = np.logical_or.reduce([view.sees(points) for view in self._views])
+        # Close to the surface normals tell the sides apart; further off, the cameras do.
+        seen = np.logical_or.reduce([view.sees(points) for view in self._samples.views])
         outside = seen | ((height > 0.0).all(axis=1) & (near < 0.006))
         return (np.where(outside, 1.0, -1.0) * magnitude).astype(np.float32)
 
 
 def supervision_of(
-    renderer: HeadRenderer, z: Float32, rng: np.random.Generator, surface: int, free: int
+    renderer: HeadRenderer, index: int, *, seed: int, surface: int, free: int
 ) -> Arrays:
-    """Draw ``surface`` weighted surface samples and ``free`` uniform points of the volume.
+    """The supervision of head ``index``, in the arrays that :func:`build_cache` lists.
 
-    Returns:
-        One head's entries of the arrays that :func:`build_cache` lists.
+    Draws ``surface`` weighted surface samples and ``free`` uniform points of the volume.
     """
+    rng = np.random.default_rng([seed, index, 1])
+    z = dataset_latent(seed, index)
     samples = surface_samples(renderer, z, rng)
     chosen = _weighted(samples.weights, surface, rng)
     points = rng.uniform(-VOLUME_RADIUS, VOLUME_RADIUS, (free, 3)).astype(np.float32)
 
-    def rounded(values: Float64, dtype: type[np.integer]) -> npt.NDArray[np.integer]:
-        return np.rint(values).astype(dtype)
-
-    position, normal, rgb, strands = (
-        values[chosen].astype(np.float64)
-        for values in (samples.points, samples.normals, samples.rgb, samples.strands)
-    )
+    def exact(values: Float32) -> Float64:
+        return values[chosen].astype(np.float64)
 
     return {
         "z": z,
-        "points": rounded(position / POINT_STEP, np.int16),
-        "normals": rounded(normal * 127.0, np.int8),
-        "rgb": rounded(rgb * 255.0, np.uint8),
+        "points": np.rint(exact(samples.points) / POINT_STEP).astype(np.int16),
+        "normals": np.rint(exact(samples.normals) * 127.0).astype(np.int8),
+        "rgb": np.rint(exact(samples.rgb) * 255.0).astype(np.uint8),
         "material": samples.material[chosen],
         "rest": samples.rest[chosen].astype(np.float16),
-        "strands": rounded(strands * 127.0, np.int8),
-        "free_points": rounded(points.astype(np.float64) / POINT_STEP, np.int16),
+        "strands": np.rint(exact(samples.strands) * 127.0).astype(np.int8),
+        "free_points": np.rint(points.astype(np.float64) / POINT_STEP).astype(np.int16),
         "free_distance": FreeSpace(samples)(points).astype(np.float16),
     }
 
@@ -251,7 +234,7 @@ def build_cache(
         yield from fill_shards(
             out,
             {"seed": seed, "surface": surface, "free": free},
-            partial(_supervision_of, seed=seed, surface=surface, free=free),
+            partial(supervision_of, seed=seed, surface=surface, free=free),
             facekit=facekit,
             count=count,
             shard_size=shard_size,
@@ -259,10 +242,3 @@ def build_cache(
             message="heads cached",
         )
     )
-
-
-def _supervision_of(
-    renderer: HeadRenderer, index: int, *, seed: int, surface: int, free: int
-) -> Arrays:
-    rng = np.random.default_rng([seed, index, 1])
-    return supervision_of(renderer, dataset_latent(seed, index), rng, surface, free)

@@ -65,18 +65,14 @@ def test_signed_distance_far_from_the_surface(samples: SurfaceSamples) -> None:
     assert np.mean(change < 0.0012) > 0.985  # 1-Lipschitz, but for a few wrong signs
 
 
-def test_supervision_of_a_head_is_reproducible(
-    renderer: HeadRenderer, samples: SurfaceSamples
-) -> None:
-    first, again = (
-        supervision_of(renderer, dataset_latent(0, 0), np.random.default_rng(0), 256, 128)
-        for _ in range(2)
-    )
+def test_supervision_of_a_head_is_reproducible(renderer: HeadRenderer) -> None:
+    first, again = (supervision_of(renderer, 1, seed=0, surface=256, free=128) for _ in range(2))
     assert first["points"].shape == (256, 3)
     assert first["free_distance"].shape == (128,)
     for name, value in first.items():
         assert np.array_equal(value, again[name]), name
-    # Stored as whole steps: the samples nearest to them are those they were made of.
+    # Stored as whole steps: the nearest samples are the samples that were stored.
+    samples = surface_samples(renderer, dataset_latent(0, 1), np.random.default_rng([0, 1, 1]))
     distance, nearest = cKDTree(samples.points).query(first["points"] * POINT_STEP)
     assert np.max(distance) < 2e-5
     assert np.abs(first["rgb"] / 255.0 - samples.rgb[nearest]).max() < 0.005
@@ -98,8 +94,7 @@ def test_cache_resumes_and_refuses_other_settings(
     assert not list(tmp_path.glob(".*"))
 
     shard = read_shard(shard_path(tmp_path, 1))
-    random = np.random.default_rng([0, 3, 1])
-    for name, value in supervision_of(renderer, dataset_latent(0, 3), random, 64, 32).items():
+    for name, value in supervision_of(renderer, 3, seed=0, surface=64, free=32).items():
         assert np.array_equal(shard[name][1], value), name
     assert np.array_equal(shard["z"][1], dataset_latent(0, 3))
     with pytest.raises(InputError, match="other settings"):
