@@ -95,12 +95,12 @@ class DatasetPack:
             InputError: there are no images, none that can be used, or ``out`` exists.
             OutputError: the lmdb cannot be written.
         """
-        from stylesdf_core.data.images import encode_png, find_usable, open_images, square
-        from stylesdf_core.data.lmdb_images import LmdbWriter
+        from stylesdf_core.data.images import find_usable, open_images, square
+        from stylesdf_core.data.lmdb_images import write_lmdb
 
         _check_sizes(self.sizes)
         largest, smallest = max(self.sizes), min(self.sizes)
-        with closing(open_images(self.data, largest)) as source, LmdbWriter(self.out) as writer:
+        with closing(open_images(self.data, largest)) as source, write_lmdb(self.out) as writer:
             usable = yield from find_usable(source, largest)
             _refuse_empty(self.data, usable)
             for done, index in enumerate(usable.indices):
@@ -108,7 +108,7 @@ class DatasetPack:
                 with source.read(index) as image:
                     # The smallest of several sizes is shrunk by Hamming, as in the published data.
                     pictures = {
-                        size: encode_png(square(image, size, hamming=smallest == size < largest))
+                        size: square(image, size, hamming=smallest == size < largest)
                         for size in self.sizes
                     }
                 writer.add(pictures)

@@ -8,7 +8,6 @@ with the reason and left out; it never ends the work.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import struct
@@ -19,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,27 +69,6 @@ _TURNS = {  # by EXIF orientation
 }
 
 
-class ImageSource(Protocol):
-    """Pictures by number."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The name of each picture, to be shown; there are as many pictures as names."""
-        ...
-
-    def read(self, index: int) -> Image.Image:
-        """Open a picture; its pixels may be decoded later. Safe to call from several threads.
-
-        Raises:
-            UNREADABLE: the file is damaged or of an unknown format.
-        """
-        ...
-
-    def close(self) -> None:
-        """Close the files: one process can open an lmdb only once at a time."""
-        ...
-
-
 @dataclass(frozen=True)
 class Skipped:
     """A picture that is left out, and why."""
@@ -121,6 +99,9 @@ class FolderImages:
     folder that is reached by several symbolic links is read once. Of a data set of heads
     (``stylesdf-studio heads``) only the pictures in its table count: the depth maps beside them
     show no faces.
+
+    Attributes:
+        names: the name of each picture, to be shown; there are as many pictures as names.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -132,11 +113,19 @@ class FolderImages:
         )
 
     def read(self, index: int) -> Image.Image:
-        """See :class:`ImageSource`."""
+        """Open a picture; its pixels may be decoded later. Safe to call from several threads.
+
+        Raises:
+            UNREADABLE: the file is damaged or of an unknown format.
+        """
         return Image.open(self.folder / self.names[index])
 
     def close(self) -> None:
-        """See :class:`ImageSource`; no file stays open between two reads."""
+        """No file stays open between two reads."""
+
+
+#: Pictures by number: their ``names``, ``read(index)``, and ``close()`` when they are read.
+ImageSource = FolderImages | LmdbImages
 
 
 def open_images(path: Path, size: int) -> ImageSource:
@@ -147,8 +136,9 @@ def open_images(path: Path, size: int) -> ImageSource:
     """
     if not path.is_dir():
         raise InputError(f"There is no folder {path} of images; give --data.")
-    source: ImageSource
-    source = LmdbImages(path, size) if (path / "data.mdb").exists() else FolderImages(path)
+    source: ImageSource = (
+        LmdbImages(path, size) if (path / "data.mdb").exists() else FolderImages(path)
+    )
     if not source.names:
         raise InputError(f"{path} holds no images such as .jpg or .png, nested folders included.")
     return source
@@ -230,13 +220,6 @@ def shrink(pixels: Pixels, size: int) -> Pixels:
     if len(pixels) == size:
         return pixels
     return square(Image.fromarray(pixels), size, hamming=True)
-
-
-def encode_png(pixels: Pixels) -> bytes:
-    """The picture as PNG bytes."""
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG", compress_level=4)
-    return stream.getvalue()
 
 
 def split(count: int, held_out: float, seed: int) -> tuple[npt.NDArray[np.intp], ...]:

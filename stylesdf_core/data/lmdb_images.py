@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 
 import lmdb
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from stylesdf_core.errors import InputError, OutputError
@@ -65,7 +66,7 @@ class LmdbImages:
         self.names: Sequence[str] = [f"{self.size}-{index:05d}" for index in range(length)]
 
     def read(self, index: int) -> Image.Image:
-        """See :class:`~stylesdf_core.data.images.ImageSource`."""
+        """As :meth:`stylesdf_core.data.images.FolderImages.read`."""
         try:
             with self._environment.begin() as transaction:
                 content = transaction.get(self.names[index].encode())
@@ -76,7 +77,7 @@ class LmdbImages:
         return Image.open(io.BytesIO(content))
 
     def close(self) -> None:
-        """See :class:`~stylesdf_core.data.images.ImageSource`."""
+        """Close the file: one process can open an lmdb only once at a time."""
         self._environment.close()
 
 
@@ -107,68 +108,58 @@ def _contents(environment: lmdb.Environment) -> tuple[list[int], int]:
 
 
 class LmdbWriter:
-    """Writes a data set that appears at ``path`` when the block ends well.
+    """Appends pictures to a new lmdb; see :func:`write_lmdb`."""
+
+    def __init__(self, environment: lmdb.Environment) -> None:
+        self._environment = environment
+        self._pending: list[tuple[bytes, bytes]] = []
+        #: Pictures added so far.
+        self.length = 0
+
+    def add(self, pictures: Mapping[int, npt.NDArray[np.uint8]]) -> None:
+        """Append one picture, as arrays (size, size, 3) by size."""
+        for size, pixels in pictures.items():
+            stream = io.BytesIO()
+            Image.fromarray(pixels).save(stream, "PNG", compress_level=4)
+            self._pending.append((f"{size}-{self.length:05d}".encode(), stream.getvalue()))
+        self.length += 1
+        if self.length % _BATCH == 0:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store the pictures added so far, and their number."""
+        try:
+            with self._environment.begin(write=True) as transaction:
+                for key, value in self._pending:
+                    transaction.put(key, value)
+                transaction.put(b"length", str(self.length).encode())
+            self._pending.clear()
+        except lmdb.MapFullError:  # nothing was stored: again, with twice the address space
+            self._environment.set_mapsize(2 * self._environment.info()["map_size"])
+            self.flush()
+
+
+@contextmanager
+def write_lmdb(path: Path) -> Iterator[LmdbWriter]:
+    """Write a data set that appears at ``path``, whole, when the block ends well.
 
     Raises:
         InputError: something is there already.
         OutputError: the disk is full or may not be written.
     """
-
-    def __init__(self, path: Path) -> None:
-        if path.exists():
-            raise InputError(f"{path} exists already; choose another name for the data set.")
-        self.path = path
-        self._partial = path.with_name(f".{path.name}.partial")
-        self._map = _FIRST_MAP
-        self._pending: list[tuple[bytes, bytes]] = []
-        self.length = 0
-
-    def __enter__(self) -> LmdbWriter:
-        shutil.rmtree(self._partial, ignore_errors=True)
-        try:
-            self._partial.mkdir(parents=True)
-            self._environment = lmdb.open(str(self._partial), map_size=self._map, lock=False)
-        except (OSError, lmdb.Error) as error:
-            raise OutputError(f"Cannot write {self.path}: {error}.") from error
-        return self
-
-    def add(self, pictures: Mapping[int, bytes]) -> None:
-        """Append one picture, as PNG bytes by size."""
-        self._pending += [
-            (f"{size}-{self.length:05d}".encode(), content) for size, content in pictures.items()
-        ]
-        self.length += 1
-        if self.length % _BATCH == 0:
-            self._flush()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self._pending.append((b"length", str(self.length).encode()))
-                self._flush()
-                self._environment.sync(True)
-            self._environment.close()
-            if kind is None:
-                os.replace(self._partial, self.path)
-        except (OSError, lmdb.Error) as problem:
-            raise OutputError(f"Cannot write {self.path}: {problem}.") from problem
-        finally:
-            shutil.rmtree(self._partial, ignore_errors=True)
-
-    def _flush(self) -> None:
-        try:
-            with self._environment.begin(write=True) as transaction:
-                for key, value in self._pending:
-                    transaction.put(key, value)
-        except lmdb.MapFullError:  # nothing was stored: again, with twice the address space
-            self._map *= 2
-            self._environment.set_mapsize(self._map)
-            self._flush()
-        except lmdb.Error as error:
-            raise OutputError(f"Cannot write {self.path}: {error}.") from error
-        self._pending.clear()
+    if path.exists():
+        raise InputError(f"{path} exists already; choose another name for the data set.")
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        with lmdb.open(str(partial), map_size=_FIRST_MAP, lock=False) as environment:
+            writer = LmdbWriter(environment)
+            yield writer
+            writer.flush()
+            environment.sync(True)
+        os.replace(partial, path)
+    except (OSError, lmdb.Error) as error:
+        raise OutputError(f"Cannot write {path}: {error}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

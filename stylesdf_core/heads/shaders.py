@@ -1,7 +1,10 @@
 """GLSL of the head renderer: every colour is a smooth function of rest position and latent.
 
-Colours are lit by one key light fixed in the world and a hemisphere of fill; they do not depend on
-the camera (highlights are painted where a viewer in front, or beside, would see them).
+``VERTEX`` and ``FRAGMENT`` draw heads for :mod:`stylesdf_core.heads.renderer`, once as pictures and
+once, with ``GBUFFER`` defined, as per-pixel truth; the uniforms of a head come from
+:mod:`stylesdf_core.heads.appearance`. One key light, fixed in the world, and a hemisphere of fill
+light the colours, which do not depend on the camera: highlights are painted where a viewer in
+front, or beside, would see them.
 """
 
 from __future__ import annotations
@@ -272,7 +275,7 @@ void main() {
     color = color / (1.0 + 0.12 * color);
     out_color = vec4(pow(clamp(color, 0.0, 1.0), vec3(1.0 / 2.2)), 1.0);
 #ifndef GBUFFER
-    if (v_material == SCLERA) out_color.a = 0.5;  // a picture's alpha tells what it shows
+    if (v_material == SCLERA) out_color.a = 0.5;  // so that a picture tells eyeballs apart
 #else
     out_color.a = gl_FrontFacing ? 1.0 : 0.6;
     out_position = vec4(v_position, dot(v_position - camera_position, camera_forward));
@@ -283,7 +286,7 @@ void main() {
 }
 """
 
-#: Depth from far away along one direction, for baking visibility.
+#: Depth along one direction, for :mod:`stylesdf_core.heads.visibility`.
 DEPTH_VERTEX = """
 #version 330
 uniform mat4 projection;

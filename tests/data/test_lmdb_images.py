@@ -9,19 +9,19 @@ import lmdb
 import numpy as np
 import pytest
 
-from stylesdf_core.data.images import encode_png, find_usable
-from stylesdf_core.data.lmdb_images import LmdbImages, LmdbWriter
+from stylesdf_core.data.images import find_usable
+from stylesdf_core.data.lmdb_images import LmdbImages, write_lmdb
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
 
 
 def test_the_map_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stylesdf_core.data.lmdb_images._FIRST_MAP", 64 << 10)
-    noise = np.random.default_rng(0).bytes(5_000)
-    with LmdbWriter(tmp_path / "big") as writer:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    with write_lmdb(tmp_path / "big") as writer:
         for _ in range(100):
-            writer.add({8: noise})
-    source = LmdbImages(tmp_path / "big", 8)
+            writer.add({40: noise})
+    source = LmdbImages(tmp_path / "big", 40)
     assert len(source.names) == 100
     source.close()
 
@@ -38,8 +38,8 @@ def test_other_lmdbs_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_failed_pack_leaves_nothing(tmp_path: Path) -> None:
-    with contextlib.suppress(KeyboardInterrupt), LmdbWriter(tmp_path / "none") as writer:
-        writer.add({8: b"x"})
+    with contextlib.suppress(KeyboardInterrupt), write_lmdb(tmp_path / "none") as writer:
+        writer.add({8: np.zeros((8, 8, 3), np.uint8)})
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
 
@@ -47,9 +47,9 @@ def test_a_failed_pack_leaves_nothing(tmp_path: Path) -> None:
 def _lmdb(folder: Path, **entries: bytes) -> Path:
     """Twenty pictures of 8² and 64² and their number, then ``entries`` on top."""
     noise = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
-    with LmdbWriter(folder) as writer:
+    with write_lmdb(folder) as writer:
         for pixels in noise:
-            writer.add({8: encode_png(pixels[:8, :8]), 64: encode_png(pixels)})
+            writer.add({8: pixels[:8, :8], 64: pixels})
     with lmdb.open(str(folder), lock=False) as environment, environment.begin(write=True) as put:
         for key, value in entries.items():
             put.put(key.encode(), value)
