@@ -62,7 +62,7 @@ class Actions:
         self.bench.document.update(replace(scene, camera=camera))
 
     def toggle_split(self) -> None:
-        """Picture and mesh side by side, or one of them."""
+        """Show picture and mesh side by side, or only one again."""
         self.bench.change_settings("view", split=not self.bench.settings.view.split)
 
     def toggle_panels(self) -> None:
@@ -84,7 +84,7 @@ class Actions:
         )
 
     def save_session(self) -> None:
-        """Save where it came from, else ask."""
+        """Save into the file that the session came from; ask for a file if there is none."""
         path = self.bench.document.path
         if path is not None:
             self.bench.save_session(path)

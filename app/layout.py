@@ -70,7 +70,7 @@ class Columns:
             part.show(False)
 
     def place(self, window: WindowSettings, *, has_layers: bool) -> Places | None:
-        """Put everything where it belongs; None where nothing has changed since the last call.
+        """Put all columns into place; None where nothing has changed since the last call.
 
         Args:
             has_layers: whether there are layer bars in the left column.

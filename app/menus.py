@@ -273,7 +273,7 @@ class Menus:
             self._state.text(px(22), drop, text, size, theme.MUTED)
 
     def _align(self) -> None:
-        """Push the model's menu to the right edge, whatever the menus before it measure."""
+        """Push the model's menu to the right edge; how wide the other menus are, drawing tells."""
         width, _ = dpg.get_item_rect_size(self._state.item)
         if width == 0:
             return
@@ -285,5 +285,5 @@ class Menus:
 
 
 def _equals(read: Callable[[], object], value: object) -> Callable[[], bool]:
-    """Whether what ``read`` finds, each time, is ``value``."""
+    """A function that says whether ``read`` returns ``value``."""
     return lambda: read() == value

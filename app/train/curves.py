@@ -76,10 +76,10 @@ class Line:
 
 
 class Curves:
-    """Grows with a run's records; figures that are not finite are left out."""
+    """All figures of a run, growing with its records; values that are not finite are left out."""
 
     def __init__(self) -> None:
-        #: (2, N) of each figure: steps and values. Never changed in place: lines show parts of it.
+        #: Of each figure (2, N): steps and values. Never changed in place, since lines are views.
         self._columns: dict[str, Values] = {}
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:
@@ -124,7 +124,7 @@ def smoothed(values: Values, smoothing: float) -> Values:
     if smoothing <= 0.0 or len(values) < 2:
         return values
     total = values.copy()
-    # Sums over 1, 2, 4 … terms; each doubling adds the sum that ended that much earlier.
+    # Sums over 1, 2, 4 … terms: doubled by adding the sum that ends as many terms earlier.
     shift, factor = 1, smoothing
     while shift < len(values) and factor > 1e-12:
         total[shift:] = total[shift:] + factor * total[:-shift]

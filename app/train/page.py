@@ -24,11 +24,11 @@ from app.widgets.texture import PictureTexture
 from app.widgets.ui import Ui
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 
-#: Widths at scale 1: of the outer columns, of the gap beside them, of a narrow log, of a text.
+#: Widths at scale 1: left and right column, gaps beside the columns, narrowest log, longest line.
 _LEFT, _RIGHT, _GAP = 284, 332, 6
 _LEAST_LOG = 180
 _TEXT = 460
-#: Height of what stands around the sample grid.
+#: Height of the row above and of the slider below the sample grid.
 _AROUND_GRID = 60
 #: Titles of the dialogs that choose a parameter's folder.
 _FOLDER_TITLES = {
@@ -38,7 +38,7 @@ _FOLDER_TITLES = {
 
 
 class SheetTextures:
-    """What outlives a rebuild at another scale: deleting live textures crashes."""
+    """The tab's pictures; kept when the scale changes, as deleting live textures crashes."""
 
     def __init__(self) -> None:
         self.samples = PictureTexture()
@@ -137,8 +137,8 @@ class TrainPage:
         self._nothing.place(x, top, centre, tall)
         dpg.configure_item(self._nothing_above, height=max(1, tall // 2 - px(120)))
         dpg.configure_item(self._nothing_text, indent=max(1, (centre - px(_TEXT)) // 2))
-        # Head, curves and grid from top to bottom. The grid is twice as wide as high, and the log
-        # takes what it leaves.
+        # Head, curves and sample grid from top to bottom. The grid is twice as wide as high; the
+        # log takes the width that the grid leaves.
         head, around, widest = px(RUN_HEIGHT), px(_AROUND_GRID), centre - px(_LEAST_LOG) - pad
         below = tall - head - 2 * pad
         grid = min(round(0.42 * below), widest // 2 + around)
@@ -154,7 +154,7 @@ class TrainPage:
         self.log.resize(log, grid)
 
     def _build_nothing(self) -> None:
-        """What stands in the middle before there is any run."""
+        """The text in the middle of the tab while there is no run."""
         ui = self._ui
         self._nothing_above = dpg.add_spacer(height=1)
         with dpg.group() as self._nothing_text:

@@ -14,7 +14,7 @@ from stylesdf_core.training.run_dir import RunDir
 
 
 class TrainingProcess:
-    """The process that trains in a folder, as far as this program has started it.
+    """The process that trains in a folder; its end is known only if this program started it.
 
     Attributes:
         status: exit status of the process that ended last; None while one runs or where none did.

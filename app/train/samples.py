@@ -1,4 +1,4 @@
-"""A run's sample grids: which steps there are some of, and how they are read to be shown."""
+"""A run's sample grids: of which steps there are grids, and how a grid is read to be shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-#: Size of what is shown, pixels: a grid is twice as wide as high.
+#: Largest size of a grid that is shown, pixels; grids are twice as wide as high.
 WIDTH, HEIGHT = 640, 320
 
 
@@ -20,7 +20,7 @@ class SampleRequest:
 
     Attributes:
         path: the run's folder.
-        thumb: the volume renders rather than the images.
+        thumb: show the volume renders rather than the images.
     """
 
     path: Path
@@ -43,20 +43,20 @@ class Sample:
 
 
 def sample_steps(path: Path) -> tuple[int, ...]:
-    """Steps that there are sample grids of in the folder of a run, ascending."""
+    """Steps, ascending, of which a run's folder holds sample grids."""
     names = (file.stem for file in (path / "samples").glob("*.png"))
     return tuple(sorted(int(name) for name in names if name.isdigit()))
 
 
 def sample_file(request: SampleRequest) -> Path:
-    """The grid's file; that of the images where there are no volume renders."""
+    """The grid's file; where there are no volume renders, the file of the images."""
     file = request.path / "samples" / f"{request.step:08d}.png"
     thumb = file.with_stem(f"{file.stem}-thumb")
     return thumb if request.thumb and thumb.exists() else file
 
 
 def read_sample(request: SampleRequest) -> Iterator[Sample]:
-    """The grid, enlarged or shrunk to what is shown."""
+    """The grid, enlarged or shrunk to at most WIDTH × HEIGHT."""
     with Image.open(sample_file(request)) as file:
         image = file.convert("RGB")
     factor = min(WIDTH / image.width, HEIGHT / image.height)

@@ -19,23 +19,23 @@ from app.train.new_run import Begun, NewRun
 from app.train.process import TrainingProcess
 from app.train.samples import Sample, SampleRequest, read_sample
 from app.train.training_form import starting_points
-from app.train.watch import Follower, RunReport, RunRequest, RunsRequest, list_runs
+from app.train.watch import Follower, RunReport, RunRequest, list_runs
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import RunSummary
 
-#: Of the curves, until somebody moves the slider.
+#: Smoothing of the curves, until somebody moves the slider.
 SMOOTHING = 0.6
 _POLL_EVERY = 0.25  # seconds between looks at processes
 _LOOK_EVERY = 1.0  # seconds between looks at run folders
-_QUIET = 3.0  # seconds after the start that belong to the first picture
+_QUIET = 3.0  # seconds after the start in which the CPU is left to the first picture
 
 
 class Training:
-    """Everything about training that the window shows.
+    """The runs, the selected run and the new run, as the window shows them.
 
     Args:
-        bench: of the studio: settings, messages, and where models are opened.
+        bench: the studio's state: settings, messages, and the model in the viewport.
 
     Attributes:
         groups: groups of curves to show, see :mod:`app.train.curves`.
@@ -123,7 +123,7 @@ class Training:
     # --- once a frame ---------------------------------------------------------------------------
 
     def tick(self, *, shown: bool) -> None:
-        """Take results in, give requests out.
+        """Take in what the threads have found, and tell them what to look at.
 
         Args:
             shown: the tab is on the screen; otherwise only processes and the list of runs are
@@ -140,8 +140,7 @@ class Training:
             self._begin(begun)
         if not shown and now - self._made_at < _QUIET:
             return
-        settings = self.bench.settings.training
-        where = RunsRequest(self.folder, settings.added, settings.hidden)
+        where = replace(self.bench.settings.training, folder=str(self.folder))
         if self._list.tick(where, again=any(ended)) or is_due:
             self.runs = tuple(map(self._with_process, self._list.answer or ()))
         if self.selected is None and self.runs:
@@ -153,7 +152,7 @@ class Training:
             self._sample.tick(None if step is None else request)
 
     def _with_process(self, run: RunSummary) -> RunSummary:
-        """The run, with what its folder does not say yet or never says."""
+        """The run, in the state of its process where the folder does not tell that state yet."""
         process = self._processes.get(run.path)
         if process is None:
             return run
@@ -215,7 +214,7 @@ class Training:
             self.sample_step = None
 
     def open_model(self, path: Path, step: int | None = None) -> bool:
-        """Open a run's averaged generator in the viewport; False, with a toast, where it has none.
+        """Open a run's averaged generator in the viewport; False, with a toast, if there is none.
 
         Args:
             step: of the checkpoint; None for the newest, which stays the newest.
@@ -231,7 +230,7 @@ class Training:
         return self._processes.setdefault(path, TrainingProcess(path))
 
     def set_folder(self, path: Path) -> None:
-        """Where new runs go from now on; those listed before are listed still."""
+        """Put new runs into another folder; the runs of the folder before stay listed."""
         before = tuple(str(run.path) for run in self.runs)
         self.bench.change_settings(
             "training",
@@ -240,7 +239,7 @@ class Training:
         )
 
     def command(self) -> str | None:
-        """The terminal command that starts the new run; None, with a toast, where none does."""
+        """The terminal command of the new run; None, with a toast, if the form is wrong."""
         try:
             return self.new.command()
         except StyleSDFError as error:

@@ -1,7 +1,7 @@
-"""Looks at run folders, in threads of the Train tab: at all of them, and closely at one.
+"""Looks at run folders, in threads of the Train tab: at all runs, and closely at the selected run.
 
-Nothing here is told by the process that trains; all is read from the folder that the process
-writes to.
+All is read from the folders that training processes write to; the processes themselves are never
+asked, since they may have been started elsewhere.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
+from app.state.settings import TrainingSettings
 from app.train.curves import Curves, Line
 from app.train.samples import sample_steps
 from stylesdf_core.training.adversarial.health import Health
@@ -23,37 +24,23 @@ from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import RunSummary, summary_or_failure
 
 _LOG_LINES = 100
-#: Bytes of stats.jsonl taken at a time, so that the first look at a long run leaves others time.
+#: Bytes of stats.jsonl read at a time, so that reading a long run leaves time to other threads.
 _PIECE = 1 << 17
 _BREATH = 0.01  # seconds between pieces of a long file
 
 
-# --- all runs ----------------------------------------------------------------------------------
+def list_runs(settings: TrainingSettings) -> Iterator[tuple[RunSummary, ...]]:
+    """All runs, newest first; a run that cannot be read is a failed run that says why.
 
-
-@dataclass(frozen=True)
-class RunsRequest:
-    """Where to look for runs.
-
-    Attributes:
-        folder: whose subfolders are runs.
-        added: runs elsewhere.
-        hidden: runs not to list.
+    Args:
+        settings: names the folder of runs, runs elsewhere, and runs not to list.
     """
-
-    folder: Path
-    added: tuple[str, ...] = ()
-    hidden: tuple[str, ...] = ()
-
-
-def list_runs(request: RunsRequest) -> Iterator[tuple[RunSummary, ...]]:
-    """All runs, newest first; a run that cannot be read is a failed run that says why."""
-    hidden = {Path(path) for path in request.hidden}
-    paths = {config.parent for config in request.folder.glob("*/config.json")}
-    paths |= {Path(path) for path in request.added}
+    paths = {config.parent for config in Path(settings.folder).glob("*/config.json")}
+    paths |= {Path(path) for path in settings.added}
+    paths -= {Path(path) for path in settings.hidden}
     found = []
     # By their configs' age: a run's place in the list must not change as it trains.
-    for path in sorted(paths - hidden, key=lambda path: (-_born(path), path)):
+    for path in sorted(paths, key=lambda path: (-_born(path), path)):
         try:
             found.append(summary_or_failure(path))
         except OSError:  # taken away while it was looked at
@@ -68,12 +55,9 @@ def _born(path: Path) -> float:
         return 0.0
 
 
-# --- one run -----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class RunRequest:
-    """What to find out of one run.
+    """Which run to report on, and which of its curves.
 
     Attributes:
         groups: of curves, see :mod:`app.train.curves`.
@@ -87,7 +71,7 @@ class RunRequest:
 
 @dataclass(frozen=True, eq=False)
 class RunReport:
-    """What is known of one run.
+    """All that the Train tab shows of one run.
 
     Attributes:
         groups: groups of curves that something has been recorded of.
@@ -112,7 +96,7 @@ class RunReport:
 
 
 class Follower:
-    """Reads on, at each request, in what a run has recorded; forgets it for another run."""
+    """Reads, at each request, what a run has recorded since the last request for the same run."""
 
     def __init__(self) -> None:
         self._tail: StatsTail | None = None
@@ -120,7 +104,7 @@ class Follower:
         self._seen: tuple[object, ...] = ()  # all that the report was made of
 
     def __call__(self, request: RunRequest) -> Iterator[RunReport | None]:
-        """The run's report, after a None for each piece of a long file; the same while it holds."""
+        """None for each piece of a long file, then a report; the last report if nothing is new."""
         if self._tail is None or self._tail.run.path != request.path:
             self._tail, self._report = StatsTail(RunDir(request.path)), None
             self._forget()
@@ -138,10 +122,10 @@ class Follower:
         self._curves, self._health, self._advice = Curves(), Health(), ""
         self._events: list[str] = []
         self._speed: float | None = None
-        self._reads = 0  # pieces with something in them
+        self._reads = 0  # how often there were new records
 
     def _read(self, tail: StatsTail) -> bool:
-        """Take in the next piece of what is recorded; True if there is more of it."""
+        """Take in the next piece of the records; True if there are more."""
         piece = tail.read()
         if piece.starts_over:
             self._forget()
@@ -188,12 +172,12 @@ def _entries(folder: Path) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Piece:
-    """What was appended to a run's figures.
+    """Records that were appended to a run's stats.jsonl.
 
     Attributes:
         records: in order.
-        starts_over: forget what came before: the file was written anew, as when a run resumes.
-        more: there is more to read already.
+        starts_over: earlier records no longer hold: the file was rewritten, as when a run resumes.
+        more: further records can be read already.
     """
 
     records: list[dict[str, Any]]

@@ -1,8 +1,9 @@
-"""What lies behind the panels.
+"""The ground behind panels and pictures, filled only where it can be seen.
 
-Filling is what a window costs where no graphics card draws it: a software renderer needs some 7 ns
-a pixel for it, and nothing for clearing. So the window is cleared to the panels' colour, panels
-leave it as it is, and only what is darker than they are is filled, as far as it can be seen.
+Where no graphics card draws the window, filling rectangles is what a frame costs: a software
+renderer needs some 7 ns a pixel, while clearing the window to one colour costs nothing. So the
+window is cleared to the panels' colour and panels fill nothing. Only the darker ground between the
+panels is filled, and there only what no picture covers.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Rectangle:
 
 
 class Backdrop:
-    """Dark ground behind everything else in the window."""
+    """The dark ground between panels, drawn before everything else in the window."""
 
     def __init__(self) -> None:
         self._item = dpg.add_viewport_drawlist(front=False)
@@ -52,7 +53,7 @@ class Backdrop:
 
 
 def around(outer: Rectangle, row: Iterable[Rectangle]) -> list[Rectangle]:
-    """What of ``outer`` is left around a row of rectangles in it, ordered from left to right."""
+    """The parts of ``outer`` around a row of rectangles in it, which go from left to right."""
     holes = list(row)
     if not holes:
         return [outer]

@@ -1,4 +1,4 @@
-"""A surface to draw on, and the few strokes that the studio's hand-drawn widgets need."""
+"""A surface to draw on, and the few shapes that the studio's hand-drawn widgets consist of."""
 
 from __future__ import annotations
 

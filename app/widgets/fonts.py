@@ -1,4 +1,4 @@
-"""The one typeface: where it lies, and how wide its text is."""
+"""Open Sans, the studio's typeface: where its files lie, and how wide a text is in it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 from PIL import ImageFont
 
-#: Line height of body text at scale 1, pixels; Dear ImGui counts ascent plus descent.
-BODY = 18
-SMALL = 15
-TITLE = 22
+#: Line heights of the three sizes of text at scale 1, pixels: ascent plus descent.
+BODY, SMALL, TITLE = 18, 15, 22
 
 
 @lru_cache(maxsize=4)
 def font_path(weight: str = "Regular") -> Path | None:
-    """Open Sans, which comes with pyrender, found without importing that; None if it is gone.
+    """A file of Open Sans, which comes with pyrender; None where pyrender has none.
+
+    It is found without importing pyrender, which would load OpenGL.
 
     Args:
         weight: Regular or Semibold.

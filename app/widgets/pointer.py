@@ -1,4 +1,4 @@
-"""Mouse gestures on drawn widgets: which one is hovered, pressed, dragged.
+"""Mouse gestures on drawn widgets: which widget is hovered, pressed, dragged.
 
 Dear PyGui's handlers only tell that a button or the wheel was used. Positions are read once a
 frame, so a drag is the difference between frames and never Dear PyGui's cumulative delta.
@@ -23,6 +23,8 @@ class Press:
     Attributes:
         button: LEFT, RIGHT or MIDDLE.
         x, y: pixels, from the target's upper left corner.
+        ctrl: whether a Ctrl key is held.
+        double: whether it is the second press of a double click.
     """
 
     button: int
@@ -33,7 +35,7 @@ class Press:
 
 
 class Target:
-    """A drawn widget that takes the mouse; this one ignores all that it is told.
+    """A drawn widget that takes the mouse; this base class ignores all gestures.
 
     Attributes:
         item: what the widget covers; the mouse is over the widget when it is over the item.
@@ -78,7 +80,11 @@ class _SystemMouse:
 
 
 class Pointer:
-    """Routes the mouse to targets; owns the capture."""
+    """Tells each target what the mouse does over it.
+
+    A target that takes a press captures the mouse: until the button is released, the drag is told
+    to that target alone.
+    """
 
     def __init__(self) -> None:
         self.mouse: Mouse = _SystemMouse()
@@ -103,7 +109,7 @@ class Pointer:
         self._targets.append(target)
 
     def remove(self, target: Target) -> None:
-        """Forget ``target``; call before its item is deleted."""
+        """Forget ``target``; to be called before the item of the target is deleted."""
         self._targets.remove(target)
         if self._hovered is target:
             self._hovered = None
@@ -116,7 +122,7 @@ class Pointer:
         self._captured = self._hovered = None
 
     def tick(self) -> None:
-        """Once a frame: pass movement on, notice releases outside the window."""
+        """Once a frame: tell targets of movement, and of releases outside the window."""
         position = self.mouse.position()
         if self._captured is not None:
             target, button = self._captured
@@ -152,7 +158,7 @@ class Pointer:
     def press(
         self, target: Target, button: int, *, ctrl: bool = False, double: bool = False
     ) -> None:
-        """A button goes down on ``target``, where the mouse is."""
+        """Press a button on ``target``, where the mouse is."""
         self._last = self.mouse.position()
         if target.press(Press(button, *_local(target, self._last), ctrl, double)):
             self._captured = (target, button)

@@ -72,7 +72,7 @@ class SliderActions:
 
 
 class SliderRow(Target):
-    """One slider; :meth:`show` gives it its value, it never keeps one of its own."""
+    """One slider; the value that it draws lies elsewhere and comes in by :meth:`show`."""
 
     def __init__(self, ui: Ui, spec: SliderSpec, actions: SliderActions, width: int) -> None:
         self._ui, self.spec, self._actions = ui, spec, actions

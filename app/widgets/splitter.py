@@ -34,7 +34,7 @@ class Splitter(Target):
         dpg.configure_item(self.item, pos=(x, y))
 
     def show(self, shown: bool = True) -> None:
-        """Show or hide, as the columns beside it."""
+        """Show the bar, or hide it together with the columns."""
         dpg.configure_item(self.item, show=shown)
 
     def hover(self, x: float, y: float, *, inside: bool) -> None:
@@ -49,6 +49,6 @@ class Splitter(Target):
         return press.button == LEFT
 
     def drag(self, x: float, y: float) -> None:
-        """The bar follows the mouse, so that ``x``, which counts from the bar, falls back."""
+        """Report the drag; the bar then follows the mouse, and ``x`` counts from the bar."""
         if x != self._grabbed_at:
             self._moved(x - self._grabbed_at)

@@ -33,7 +33,7 @@ WARNING = _color("#e6b450")
 WARNING_DIM = _color("#66542e")
 ERROR = _color("#e06c75")
 CLEAR: Color = (0, 0, 0, 0)
-#: Colours of the curves that share a plot: told apart at a glance, none of them loud.
+#: Colours of the curves that share a plot: easily told apart, and equally calm.
 CURVES = tuple(
     _color(code)
     for code in (
@@ -120,7 +120,7 @@ class Theme:
         # The window is cleared to the panels' colour already: see app.widgets.backdrop.
         self.panel = self._container(padding=12)
         self.card = self._container(padding=16, background=PANEL, border=True)
-        # Menus and tooltips are windows too, and inherit the padding of the one they stand in.
+        # Menus and tooltips are windows too, and inherit the padding of the window around them.
         self.popup = self._container(padding=8)
         self.dialog = self._container(padding=16, background=PANEL, border=True)
         self.toast = self._container(padding=12, background=RAISED, border=True)
@@ -153,7 +153,7 @@ class Theme:
         return made
 
     def _bind_base(self) -> None:
-        """What holds for every widget that has no theme of its own."""
+        """Give a theme to all widgets that have no theme of their own."""
         named = {name: color for color, names in _BASE_COLORS.items() for name in names}
         colors = {getattr(dpg, f"mvThemeCol_{name}"): color for name, color in named.items()}
         base = self._make(colors, _BASE_STYLES)

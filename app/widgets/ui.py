@@ -19,7 +19,10 @@ _ICON = 24
 
 
 def plain(act: Callable[[], None]) -> Callable[[], None]:
-    """``act`` as a callback: Dear PyGui counts parameters, optional ones too, and fills them."""
+    """``act`` as a callback that takes no arguments.
+
+    Dear PyGui passes arguments to all parameters that a callback has, even to optional ones.
+    """
 
     def call() -> None:
         act()
@@ -28,7 +31,7 @@ def plain(act: Callable[[], None]) -> Callable[[], None]:
 
 
 def frameless_window(**options: Any) -> AbstractContextManager[Item]:
-    """A window as large as its content, without title, borders to pull or scroll bar."""
+    """A window as large as its content, without a title, a scroll bar or borders to pull."""
     window: AbstractContextManager[Item] = dpg.window(
         no_title_bar=True,
         no_resize=True,
@@ -42,7 +45,15 @@ def frameless_window(**options: Any) -> AbstractContextManager[Item]:
 
 
 class Ui:
-    """What panels share, at one scale."""
+    """What panels share, at one scale; made anew when the scale changes.
+
+    Attributes:
+        scale: of all lengths; 1 is meant for about 96 dots per inch.
+        pointer: tells hand-drawn widgets what the mouse does.
+        theme: fonts and looks.
+        text_fields: all fields that can have the keyboard.
+        number_entry: the field in which a slider's value is typed.
+    """
 
     def __init__(self, scale: float, pointer: Pointer) -> None:
         self.scale = scale
@@ -74,7 +85,7 @@ class Ui:
         dpg.bind_item_font(dpg.add_text(text.upper(), color=theme.MUTED), self.theme.semibold)
 
     def caption(self, text: str, width: int = 80) -> None:
-        """A heading as high as a button, to stand beside one; ``width`` at scale 1."""
+        """A heading as high as the buttons in the same row; ``width`` at scale 1."""
         size, height = self.px(fonts.SMALL), self.px(24)
         canvas = Canvas(self.px(width), height)
         words = canvas.text(0, (height - size) / 2, text.upper(), size, theme.MUTED)
@@ -183,7 +194,7 @@ class IconButton(Target):
 
 
 class NumberEntry:
-    """The field that opens over a slider's value to type in."""
+    """The field that opens over a slider's value, to type another value."""
 
     def __init__(self, ui: Ui) -> None:
         self._ui = ui
@@ -226,7 +237,7 @@ class NumberEntry:
             self.close()
 
     def close(self) -> None:
-        """Hide the field; what was typed does not count."""
+        """Hide the field and forget its text."""
         self._accept = None
         dpg.hide_item(self._window)
 
@@ -242,7 +253,7 @@ class NumberEntry:
 
 
 def duration(hours: float) -> str:
-    """A time to wait, in the unit that people would say it in."""
+    """A time to wait in minutes, hours or days, whichever reads best."""
     minutes = hours * 60.0
     if minutes < 1.0:
         return "< 1 min"
@@ -252,6 +263,6 @@ def duration(hours: float) -> str:
 
 
 def short_path(path: Path) -> str:
-    """A path as people write it: from ~ on where it lies in the user's home."""
+    """A path as text; in the user's home folder it begins with ~."""
     home = Path.home()
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

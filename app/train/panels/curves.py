@@ -71,7 +71,7 @@ class CurvesPanel:
         dpg.configure_item(self._area, width=width, height=self._size[1])
 
     def sync(self) -> None:
-        """Show what has been recorded."""
+        """Show the newest curves."""
         training, report = self._training, self._training.report
         available = report.groups if report is not None else ()
         self._sync_tools(available)

@@ -12,10 +12,25 @@ from app.train.watch import RunReport
 from app.widgets import fonts, icons, theme
 from app.widgets.canvas import Canvas
 from app.widgets.ui import IconButton, Ui, duration
-from stylesdf_core.training.run_summary import RunSummary
+from stylesdf_core.training.run_summary import RunState, RunSummary
 
 HEIGHT = 92
 _ACTIONS = 416  # width of the buttons, at scale 1
+_RESUME = "Go on from the newest checkpoint"
+_STOPPED = "Stopped; resume goes on from the newest checkpoint."
+#: What the button that stops or resumes does, what there is to say about the run, its colour.
+_STATES: dict[RunState, tuple[str, str, theme.Color]] = {
+    "new": (_RESUME, _STOPPED, theme.MUTED),
+    "running": ("Save and end; the run can be resumed", "All is well.", theme.MUTED),
+    "stopping": (
+        "It saves and ends after the step it is at",
+        "Stopping: it saves and ends after the step it is at.",
+        theme.WARNING,
+    ),
+    "stopped": (_RESUME, _STOPPED, theme.MUTED),
+    "finished": ("All steps are done", "Finished.", theme.MUTED),
+    "failed": (_RESUME, "", theme.ERROR),
+}
 
 
 class RunPanel:
@@ -76,7 +91,7 @@ class RunPanel:
         self._show_choices(report)
         dpg.configure_item(self._main, label="Stop" if run.is_alive else "Resume")
         self._ui.enable(self._main, run.state not in ("stopping", "finished"))
-        dpg.set_value(self._main_tip, _explained(run))
+        dpg.set_value(self._main_tip, _STATES[run.state][0])
         text, color = _message(run, report)
         dpg.configure_item(self._message, color=color)
         dpg.set_value(self._message, text)
@@ -133,30 +148,14 @@ def _facts(run: RunSummary, report: RunReport | None) -> str:
     return " · ".join(parts)
 
 
-def _explained(run: RunSummary) -> str:
-    """What the button that stops or resumes does."""
-    if run.state == "running":
-        return "Save and end; the run can be resumed"
-    if run.state == "stopping":
-        return "It saves and ends after the step it is at"
-    if run.state == "finished":
-        return "All steps are done"
-    return "Go on from the newest checkpoint"
-
-
 def _message(run: RunSummary, report: RunReport | None) -> tuple[str, theme.Color]:
     """What there is to say about the run, and in which colour."""
+    _, words, color = _STATES[run.state]
     if run.state == "failed":
-        return f"{run.words[:1].upper()}{run.words[1:]}", theme.ERROR
-    if run.state == "stopping":
-        return "Stopping: it saves and ends after the step it is at.", theme.WARNING
-    if report is not None and report.health:
+        return f"{run.words[:1].upper()}{run.words[1:]}", color
+    if run.state != "stopping" and report is not None and report.health:
         return report.health, theme.WARNING
     if run.state == "running" and not run.step:
         first = "preparing heads" if run.stage == "fit" else "reading the images"
-        return f"Starting: {first}, then the first steps.", theme.MUTED
-    if run.state == "running":
-        return "All is well.", theme.MUTED
-    if run.state == "finished":
-        return "Finished.", theme.MUTED
-    return "Stopped; resume goes on from the newest checkpoint.", theme.MUTED
+        return f"Starting: {first}, then the first steps.", color
+    return words, color

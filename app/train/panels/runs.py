@@ -167,7 +167,7 @@ class RunRow(Target):
         end: str,
         end_color: theme.Color,
     ) -> None:
-        """A text at the left, shortened to what a small text at the right leaves."""
+        """A small text at the right and, shortened to the room beside it, a text at the left."""
         px, small = self._ui.px, self._ui.px(fonts.SMALL)
         left, right = px(12), self._width - px(8) - fonts.text_width(end, small)
         self._canvas.text(right, end_y, end, small, end_color)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from app.state.settings import TrainingSettings
 from app.train.samples import SampleRequest, sample_file, sample_steps
 from app.train.watch import (
     Follower,
     RunReport,
     RunRequest,
-    RunsRequest,
     StatsTail,
     list_runs,
 )
@@ -29,8 +29,8 @@ def run(tmp_path: Path) -> RunDir:
     return run
 
 
-def found(request: RunsRequest) -> tuple[RunSummary, ...]:
-    (runs,) = list_runs(request)
+def found(settings: TrainingSettings) -> tuple[RunSummary, ...]:
+    (runs,) = list_runs(settings)
     return runs
 
 
@@ -86,13 +86,13 @@ def test_the_list_finds_all_runs_and_says_what_is_wrong(run: RunDir, tmp_path: P
     elsewhere = RunDir(tmp_path / "elsewhere")
     elsewhere.write_config(run.read_config())
     folder = run.path.parent
-    runs = {r.name: r for r in found(RunsRequest(folder, added=(str(elsewhere.path),)))}
+    runs = {r.name: r for r in found(TrainingSettings(str(folder), added=(str(elsewhere.path),)))}
     assert runs.keys() == {"faces", "broken", "elsewhere"}
     assert runs["broken"].state == "failed"
     assert "cannot be read as JSON" in runs["broken"].words
-    hidden = found(RunsRequest(folder, hidden=(str(broken),)))
+    hidden = found(TrainingSettings(str(folder), hidden=(str(broken),)))
     assert [r.name for r in hidden] == ["faces"]
-    assert found(RunsRequest(tmp_path / "nowhere", added=(str(tmp_path / "gone"),)))[
+    assert found(TrainingSettings(str(tmp_path / "nowhere"), added=(str(tmp_path / "gone"),)))[
         0
     ].words.startswith(str(tmp_path / "gone"))
 
