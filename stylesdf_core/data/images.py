@@ -170,7 +170,7 @@ def find_usable(source: ImageSource, size: int, *, upscale: bool = False) -> Ope
 
     edges: dict[int, int] = {}
     skipped: list[Skipped] = []
-    with ThreadPoolExecutor(thread_name_prefix="usable") as pool:
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="usable") as pool:
         for start in range(0, total, _CHUNK):
             yield Progress(start, total, "looking at images")
             chunk = range(start, min(total, start + _CHUNK))

@@ -101,7 +101,7 @@ def appearance(values: dict[str, float]) -> Appearance:
     skin = skin * np.array([1.0 + 0.02 * tone, 1.0 - 0.035 * tone, 1.0 - 0.02 * tone])
     light_skin = 1.0 - skin_t
 
-    # Dark skin rarely comes with blond hair and blue eyes: pull both towards dark.
+    # Dark skin rarely comes with blond hair or blue eyes: hair and irises are darkened with it.
     lightness = _unit(values["hair_lightness"] - 0.35 - 2.2 * max(0.0, skin_t - 0.45), 1.3)
     redness = _soft(values["hair_redness"])
     hair = _ramp(_HAIR, lightness)
@@ -125,7 +125,8 @@ def appearance(values: dict[str, float]) -> Appearance:
         float(np.sin(elevation)),
         float(np.cos(elevation) * np.cos(azimuth)),
     )
-    # The light mirrored to a viewer in front, drawn towards the pupil so that most eyes have it.
+    # The light's mirror image for a viewer in front, moved towards the pupil so that most eyes
+    # show a catchlight.
     glint = np.array(direction) + np.array([0.0, 0.0, 1.0])
     glint = glint / np.linalg.norm(glint) * np.array([0.55, 0.55, 1.0])
     beard = max(0.0, float(np.tanh(0.75 * (values["beard"] - 0.6))))

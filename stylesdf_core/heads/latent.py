@@ -1,8 +1,8 @@
 """What the numbers of a head's latent mean.
 
 A latent z has 256 standard-normal numbers: ``z[:40]`` are identity modes of the morphable model,
-``z[40:40 + K]`` the K attributes below, in their order; the rest is ignored. The same names are
-the sliders of a model that makes heads (``assets/directions/heads.json``).
+``z[40:40 + K]`` the K attributes below, in their order; the other numbers are ignored. The
+same names are the sliders of a model that makes heads (``assets/directions/heads.json``).
 """
 
 from __future__ import annotations

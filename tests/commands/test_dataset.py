@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     return mixed_folder(tmp_path / "images")
 
 
-def test_check_reports(folder: Path) -> None:
+def test_check_counts_usable_pictures(folder: Path) -> None:
     report = drain(DatasetCheck(data=folder, size=32).run())
     assert (report.usable, report.smallest) == (13, 32)
     with pytest.raises(InputError, match="between 8 and 4096"):

@@ -40,7 +40,7 @@ def request_(facekit_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ma
     return made
 
 
-def test_writes_what_its_table_says(request_: MakeHeads) -> None:
+def test_files_are_what_the_table_says(request_: MakeHeads) -> None:
     lines = (request_.out / "metadata.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     assert [(row["index"], row["view"]) for row in rows] == [(i // 2, i % 2) for i in range(6)]
@@ -66,7 +66,7 @@ def test_processes_give_the_same_bytes(request_: MakeHeads, tmp_path: Path) -> N
     assert _files(tmp_path / "set") == _files(request_.out)
 
 
-def test_goes_on_after_a_kill_and_grows(request_: MakeHeads, tmp_path: Path) -> None:
+def test_a_killed_data_set_goes_on_and_grows(request_: MakeHeads, tmp_path: Path) -> None:
     cut = replace(request_, out=tmp_path / "set", count=2)
     operation = cut.run()
     while next(operation).done < 1:
@@ -105,12 +105,14 @@ def test_lossless_webp(request_: MakeHeads, tmp_path: Path) -> None:
         ({"facekit": Path("nowhere.npz")}, "No face model at nowhere"),
     ],
 )
-def test_refuses(request_: MakeHeads, change: dict[str, object], message: str) -> None:
+def test_wrong_values_and_other_data_sets_are_refused(
+    request_: MakeHeads, change: dict[str, object], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         drain(replace(request_, **change).run())
 
 
-def test_leaves_other_folders_alone(request_: MakeHeads, tmp_path: Path) -> None:
+def test_other_folders_are_left_alone(request_: MakeHeads, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear reader")
     with pytest.raises(InputError, match="not empty"):
         drain(replace(request_, out=tmp_path).run())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps
 
 from stylesdf_core.data.images import FolderImages, find_usable, open_images, shrink, split, square
 from stylesdf_core.errors import InputError
@@ -47,7 +47,7 @@ def test_the_centre_is_cropped_and_exif_honoured(tmp_path: Path) -> None:
 
 
 def test_odd_exif_spoils_no_picture(tmp_path: Path) -> None:
-    """A width in words beside the orientation: writing that anew would fail."""
+    """The EXIF gives the width as text beside the orientation; Pillow could not write it anew."""
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 3, "a description"
     half = np.zeros((16, 16, 3), np.uint8)
@@ -63,7 +63,7 @@ def test_odd_exif_spoils_no_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_is_pillows(orientation: int, tmp_path: Path) -> None:
+def test_every_exif_orientation_is_turned_as_pillow_does(orientation: int, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -82,7 +82,7 @@ def test_odd_modes_become_rgb() -> None:
     assert square(Image.new("L", (4, 4), 9), 4).shape == (4, 4, 3)
 
 
-def test_thumbs_are_hammings() -> None:
+def test_thumbs_are_shrunk_by_the_hamming_filter() -> None:
     source = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     expected = Image.fromarray(source).resize((16, 16), Image.Resampling.HAMMING)
     np.testing.assert_array_equal(shrink(source, 16), np.asarray(expected))
@@ -107,7 +107,7 @@ def test_missing_and_empty_folders(tmp_path: Path) -> None:
         open_images(tmp_path, 32)
 
 
-def test_split_is_of_its_seed() -> None:
+def test_a_seed_gives_one_split() -> None:
     train, apart = split(50, 0.2, 7)
     assert len(apart) == 10
     assert sorted([*train, *apart]) == list(range(50))
@@ -117,7 +117,7 @@ def test_split_is_of_its_seed() -> None:
 
 @pytest.mark.parametrize("suffix", [".jfif", ".JPE", ".gif", ".avif", ".jp2", ".ppm", ".tga"])
 def test_formats_that_pillow_reads_are_taken_in(tmp_path: Path, suffix: str) -> None:
-    if suffix == ".avif" and not features.check("avif"):
+    if suffix == ".avif" and suffix not in Image.registered_extensions():
         pytest.skip("this Pillow knows no AVIF")
     save(tmp_path / f"a{suffix}", level=77)
     source = open_images(tmp_path, 32)

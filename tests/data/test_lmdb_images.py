@@ -15,7 +15,9 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
 
 
-def test_the_map_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_space_of_a_new_lmdb_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("stylesdf_core.data.lmdb_images._FIRST_MAP", 64 << 10)
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     with write_lmdb(tmp_path / "big") as writer:
@@ -26,7 +28,7 @@ def test_the_map_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source.close()
 
 
-def test_other_lmdbs_are_refused(tmp_path: Path) -> None:
+def test_lmdbs_of_other_content_are_refused(tmp_path: Path) -> None:
     with lmdb.open(str(tmp_path / "other")) as environment, environment.begin(write=True) as put:
         put.put(b"key", b"value")
     with pytest.raises(InputError, match="lacks the key 'length'"):

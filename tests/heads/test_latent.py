@@ -1,3 +1,5 @@
+"""Latents of heads: their layout, the shipped sliders, and looks that stay in range."""
+
 from __future__ import annotations
 
 import json
@@ -19,7 +21,7 @@ from stylesdf_core.heads.latent import (
 from stylesdf_core.model.latents import load_directions, seed_to_z
 
 
-def test_layout() -> None:
+def test_attributes_follow_the_identity_modes() -> None:
     names = [attribute.name for attribute in ATTRIBUTES]
     assert len(set(names)) == len(names)
     assert IDENTITY_MODES + len(ATTRIBUTES) < LATENT_DIM
@@ -35,7 +37,7 @@ def test_identity_is_scaled_and_bounded() -> None:
     assert np.allclose(coefficients[:3], [0.9, -2.5, 2.5])
 
 
-def test_data_set_never_holds_a_studio_seed() -> None:
+def test_a_data_set_never_holds_a_studio_seed() -> None:
     assert np.array_equal(dataset_latent(3, 5), dataset_latent(3, 5))
     taken = {dataset_latent(seed, index).tobytes() for seed in (0, 1) for index in range(50)}
     assert len(taken) == 100

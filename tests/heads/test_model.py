@@ -33,7 +33,7 @@ def clone(tmp_path: Path) -> Path:
     return folder.parent
 
 
-def test_folder_of_a_clone(clone: Path) -> None:
+def test_the_folder_of_a_clone_is_read(clone: Path) -> None:
     for path in (clone, clone / "FaceXModel"):
         model = MorphableModel.load(path)
         assert np.array_equal(model.neutral, VERTICES)
@@ -46,7 +46,7 @@ def test_folder_of_a_clone(clone: Path) -> None:
         assert [model.material_names[i] for i in model.face_material] == ["M_Face", "M_Teeth"]
 
 
-def test_npz_round_trip(clone: Path, tmp_path: Path) -> None:
+def test_an_npz_holds_the_whole_model(clone: Path, tmp_path: Path) -> None:
     model = MorphableModel.load(clone)
     model.save_npz(tmp_path / "model.npz")
     again = MorphableModel.load(tmp_path / "model.npz")
@@ -65,7 +65,9 @@ def test_npz_round_trip(clone: Path, tmp_path: Path) -> None:
         ("identity001.obj", "v 0 0 0\n", "identity001.obj has 1 vertices"),
     ],
 )
-def test_damaged_clone(clone: Path, name: str, content: str | None, message: str) -> None:
+def test_a_damaged_clone_is_refused(
+    clone: Path, name: str, content: str | None, message: str
+) -> None:
     path = clone / "FaceXModel" / name
     path.unlink()
     if content is not None:
@@ -74,14 +76,14 @@ def test_damaged_clone(clone: Path, name: str, content: str | None, message: str
         MorphableModel.load(clone)
 
 
-def test_clone_without_identities(clone: Path) -> None:
+def test_a_clone_without_identities_is_refused(clone: Path) -> None:
     for path in (clone / "FaceXModel").glob("identity*.obj"):
         path.unlink()
     with pytest.raises(InputError, match=r"no identity000\.obj"):
         MorphableModel.load(clone)
 
 
-def test_wrong_npz(clone: Path, tmp_path: Path) -> None:
+def test_a_wrong_npz_is_refused(clone: Path, tmp_path: Path) -> None:
     path = tmp_path / "wrong.npz"
     with pytest.raises(InputError, match="No face model at"):
         MorphableModel.load(path)
@@ -97,7 +99,7 @@ def test_wrong_npz(clone: Path, tmp_path: Path) -> None:
         MorphableModel.load(path)
 
 
-def test_shapes_that_do_not_fit(clone: Path, tmp_path: Path) -> None:
+def test_arrays_that_do_not_fit_together_are_refused(clone: Path, tmp_path: Path) -> None:
     arrays = dict(vars(MorphableModel.load(clone)))
     arrays["quads"] = arrays["quads"] + 3
     np.savez(tmp_path / "model.npz", **arrays)
@@ -105,6 +107,6 @@ def test_shapes_that_do_not_fit(clone: Path, tmp_path: Path) -> None:
         MorphableModel.load(tmp_path / "model.npz")
 
 
-def test_another_model_is_refused(clone: Path) -> None:
+def test_a_model_other_than_ict_facekit_is_refused(clone: Path) -> None:
     with pytest.raises(InputError, match="not ICT-FaceKit light"):
         analyse(MorphableModel.load(clone))

@@ -70,7 +70,7 @@ def test_surface_is_the_mesh(renderer: HeadRenderer) -> None:
         assert (view.material == material).any()
 
 
-def test_pixels_know_their_place_on_the_neutral_head_and_their_strands(
+def test_pixels_hold_their_place_on_the_neutral_head_and_the_strands(
     renderer: HeadRenderer,
 ) -> None:
     geometry = renderer.shape(_z())
@@ -110,7 +110,7 @@ def test_background_and_picture_agree_with_the_gbuffer(renderer: HeadRenderer) -
     assert np.median(np.abs(smooth - picture)) <= 2
 
 
-def test_shares_are_those_of_the_samples_that_hit(renderer: HeadRenderer) -> None:
+def test_shares_of_a_pixel_count_the_samples_that_hit(renderer: HeadRenderer) -> None:
     geometry = renderer.shape(dataset_latent(0, 3))
     picture = renderer.picture(geometry, CAMERA, SIZE)
     smooth = renderer.picture(geometry, CAMERA, SIZE, supersample=2)
@@ -124,7 +124,7 @@ def test_shares_are_those_of_the_samples_that_hit(renderer: HeadRenderer) -> Non
 
 
 def test_catchlights_are_where_a_head_says(renderer: HeadRenderer) -> None:
-    """The brightest of an open eye that looks into the light."""
+    """The brightest spot of an open, dark eye lies where the head's ``glint`` points."""
     for azimuth in (-1.0, 1.0):
         z = np.zeros(LATENT_DIM, np.float32)
         z[DIMENSIONS["eye_openness"]] = 2.0
@@ -201,7 +201,7 @@ def test_light_comes_from_its_side(renderer: HeadRenderer) -> None:
         assert sign * (np.nanmean(face[:, :half]) - np.nanmean(face[:, half:])) > 0.02
 
 
-def test_belongs_to_its_thread(renderer: HeadRenderer) -> None:
+def test_a_renderer_belongs_to_the_thread_that_made_it(renderer: HeadRenderer) -> None:
     geometry = renderer.shape(dataset_latent(0, 8))
     with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="thread that made it"):
         pool.submit(renderer.picture, geometry, OrbitCamera(), 32).result()

@@ -1,3 +1,5 @@
+"""Surface samples, signed distances and shards that a fit learns from."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -126,7 +128,7 @@ def test_a_damaged_shard_is_refused_by_name(tmp_path: Path) -> None:
         read_shard(path)
 
 
-def test_views_say_how_much_of_each_pixel_is_covered(
+def test_views_hold_how_much_of_each_pixel_is_covered(
     renderer: HeadRenderer, facekit_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view_shards, "SHARD_SIZE", 2)

@@ -54,7 +54,7 @@ def test_shares_make_up_the_batch(folder: Path) -> None:
     assert float(whole.images.min()) >= -1.0
 
 
-def test_flips_mirror_half_of_them(tmp_path: Path) -> None:
+def test_flips_mirror_half_of_the_images(tmp_path: Path) -> None:
     pixels = np.zeros((16, 16, 3), np.uint8)
     pixels[:, :8] = 255
     for index in range(4):
@@ -109,7 +109,7 @@ def test_an_lmdb_trains_like_its_folder(folder: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(one.images.numpy(), other.images.numpy())
 
 
-def test_a_small_lmdb_says_so(folder: Path, tmp_path: Path) -> None:
+def test_an_lmdb_of_small_pictures_is_refused(folder: Path, tmp_path: Path) -> None:
     drain(DatasetPack(data=folder, out=tmp_path / "packed", sizes=(16,)).run())
     with pytest.raises(InputError, match=r"holds 0 usable images.*16 pixels small; half of 64"):
         images_of(tmp_path / "packed", 64)
