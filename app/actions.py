@@ -18,7 +18,7 @@ Page = Literal["explore", "train"]
 FONT_SCALES = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 
 
-class Window(Protocol):
+class StudioWindow(Protocol):
     """What actions, menus and shortcuts may ask of the window."""
 
     def set_scale(self, scale: float) -> None:
@@ -53,7 +53,7 @@ class Actions:
 
     bench: Workbench
     dialogs: Dialogs
-    window: Window
+    window: StudioWindow
 
     def orbit(self, right: int, up: int) -> None:
         """Turn the camera by steps of 4°."""

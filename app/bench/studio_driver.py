@@ -27,7 +27,7 @@ from stylesdf_core.errors import GraphicsError
 
 if TYPE_CHECKING:
     from app.studio import Studio
-    from app.widgets.pointer import Target
+    from app.widgets.pointer import MouseTarget
     from app.workers.mesh_worker import MeshPass
     from app.workers.picture_worker import PicturePass
     from stylesdf_core.rendering.camera import OrbitCamera
@@ -54,7 +54,7 @@ class _ScriptedMouse:
         #: When the pointer last asked for the position, right before it passes the drag on.
         self.asked_at = 0.0
 
-    def press(self, target: Target, path: Callable[[float], tuple[float, float]]) -> None:
+    def press(self, target: MouseTarget, path: Callable[[float], tuple[float, float]]) -> None:
         """Press on a target at the path's beginning; ``path``: seconds -> pixels in the window."""
         self._path, self._start = path, self._studio.polled_at
         self._seen, self._down = 0, True

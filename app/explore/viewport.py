@@ -11,7 +11,7 @@ from app.state import edits
 from app.state.workbench import Workbench
 from app.widgets import fonts, theme
 from app.widgets.backdrop import Rectangle
-from app.widgets.pointer import LEFT, Press, Target
+from app.widgets.pointer import LEFT, MouseTarget, Press
 from app.widgets.texture import PictureTexture, suitable_edge
 from app.widgets.ui import Ui
 from app.workers.mesh_worker import MeshPass
@@ -52,7 +52,7 @@ def pane_layout(width: float, height: float, *, count: int, gap: float) -> list[
     return [Pane(left + i * (edge + gap), 0.5 * (height - edge), edge) for i in range(count)]
 
 
-class Viewport(Target):
+class Viewport(MouseTarget):
     """Draws panes and overlays into one canvas and turns the mouse into camera motion."""
 
     def __init__(self, ui: Ui, bench: Workbench, picture: PictureTexture, mesh: PictureTexture):

@@ -34,7 +34,7 @@ class Press:
     double: bool
 
 
-class Target:
+class MouseTarget:
     """A drawn widget that takes the mouse; this base class ignores all gestures.
 
     Attributes:
@@ -88,9 +88,9 @@ class Pointer:
 
     def __init__(self) -> None:
         self.mouse: Mouse = _SystemMouse()
-        self._targets: list[Target] = []
-        self._captured: tuple[Target, int] | None = None
-        self._hovered: Target | None = None
+        self._targets: list[MouseTarget] = []
+        self._captured: tuple[MouseTarget, int] | None = None
+        self._hovered: MouseTarget | None = None
         self._last = (0.0, 0.0)
         with dpg.handler_registry():
             for button in (LEFT, RIGHT, MIDDLE):
@@ -104,11 +104,11 @@ class Pointer:
         """Whether a target holds the mouse."""
         return self._captured is not None
 
-    def add(self, target: Target) -> None:
+    def add(self, target: MouseTarget) -> None:
         """Let ``target`` take the mouse over its item."""
         self._targets.append(target)
 
-    def remove(self, target: Target) -> None:
+    def remove(self, target: MouseTarget) -> None:
         """Forget ``target``; to be called before the item of the target is deleted."""
         self._targets.remove(target)
         if self._hovered is target:
@@ -138,7 +138,7 @@ class Pointer:
         if hovered is not None:
             hovered.hover(*_local(hovered, position), inside=True)
 
-    def _under_mouse(self) -> Target | None:
+    def _under_mouse(self) -> MouseTarget | None:
         for target in self._targets:
             if dpg.is_item_hovered(target.item):
                 return target
@@ -156,7 +156,7 @@ class Pointer:
         self.press(target, button, ctrl=ctrl, double=double)
 
     def press(
-        self, target: Target, button: int, *, ctrl: bool = False, double: bool = False
+        self, target: MouseTarget, button: int, *, ctrl: bool = False, double: bool = False
     ) -> None:
         """Press a button on ``target``, where the mouse is."""
         self._last = self.mouse.position()
@@ -176,6 +176,6 @@ class Pointer:
             target.wheel(steps)
 
 
-def _local(target: Target, position: tuple[float, float]) -> tuple[float, float]:
+def _local(target: MouseTarget, position: tuple[float, float]) -> tuple[float, float]:
     x, y = dpg.get_item_rect_min(target.item)
     return position[0] - x, position[1] - y

@@ -14,7 +14,7 @@ import dearpygui.dearpygui as dpg
 
 from app.widgets import fonts, icons, theme
 from app.widgets.canvas import Canvas
-from app.widgets.pointer import LEFT, RIGHT, Press, Target
+from app.widgets.pointer import LEFT, RIGHT, MouseTarget, Press
 from app.widgets.ui import Ui
 
 HEIGHT = 24
@@ -71,7 +71,7 @@ class SliderActions:
     lock: Callable[[], None] | None = None
 
 
-class SliderRow(Target):
+class SliderRow(MouseTarget):
     """One slider; the value that it draws lies elsewhere and comes in by :meth:`show`."""
 
     def __init__(self, ui: Ui, spec: SliderSpec, actions: SliderActions, width: int) -> None:

@@ -8,11 +8,11 @@ import dearpygui.dearpygui as dpg
 
 from app.widgets import theme
 from app.widgets.canvas import Canvas
-from app.widgets.pointer import LEFT, Press, Target
+from app.widgets.pointer import LEFT, MouseTarget, Press
 from app.widgets.ui import Ui
 
 
-class Splitter(Target):
+class Splitter(MouseTarget):
     """A thin upright bar that lights up under the mouse.
 
     Args:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from app.widgets.theme import Item
 
 #: Edges that pictures are rendered at, pixels.
-EDGES = (512, 768, 1024)
+_EDGES = (512, 768, 1024)
 
 
 class PictureTexture:
@@ -50,4 +50,4 @@ class PictureTexture:
 
 def suitable_edge(shown: float) -> int:
     """Edge of a picture to be rendered for a pane ``shown`` pixels wide."""
-    return next((edge for edge in EDGES if edge >= 0.8 * shown), EDGES[-1])
+    return next((edge for edge in _EDGES if edge >= 0.8 * shown), _EDGES[-1])

@@ -12,7 +12,7 @@ import dearpygui.dearpygui as dpg
 from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
 from app.widgets.icons import Icon
-from app.widgets.pointer import LEFT, Pointer, Press, Target
+from app.widgets.pointer import LEFT, MouseTarget, Pointer, Press
 from app.widgets.theme import Item, Theme
 
 _ICON = 24
@@ -151,7 +151,7 @@ class Ui:
         return field
 
 
-class IconButton(Target):
+class IconButton(MouseTarget):
     """A drawn icon that is clicked."""
 
     def __init__(self, ui: Ui, icon: Icon, callback: Callable[[], None], tooltip: str) -> None:

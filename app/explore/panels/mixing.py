@@ -7,7 +7,7 @@ import dearpygui.dearpygui as dpg
 from app.state import edits
 from app.state.workbench import Workbench
 from app.widgets import icons, theme
-from app.widgets.pointer import LEFT, RIGHT, Press, Target
+from app.widgets.pointer import LEFT, RIGHT, MouseTarget, Press
 from app.widgets.slider import SliderActions, SliderRow, SliderSpec
 from app.widgets.ui import IconButton, Ui
 from stylesdf_core.model.config import MAX_SEED
@@ -165,7 +165,7 @@ class MixingPanel:
         self._bench.document.apply(edits.with_second_seed(self._bench.scene, seed))
 
 
-class LayerBars(Target):
+class LayerBars(MouseTarget):
     """One upright bar a decoder layer: the second style's weight there, set by dragging."""
 
     def __init__(self, ui: Ui, bench: Workbench, n_latent: int, width: int) -> None:

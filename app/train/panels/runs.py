@@ -11,7 +11,7 @@ import dearpygui.dearpygui as dpg
 from app.train.training import Training
 from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
-from app.widgets.pointer import LEFT, Press, Target
+from app.widgets.pointer import LEFT, MouseTarget, Press
 from app.widgets.ui import Ui, duration, short_path
 from stylesdf_core.training.run_summary import RunState, RunSummary
 
@@ -100,7 +100,7 @@ class RunsPanel:
         dpg.pop_container_stack()
 
 
-class RunRow(Target):
+class RunRow(MouseTarget):
     """One run: name and state, what it trains and how far it is."""
 
     def __init__(self, ui: Ui, width: int, run: RunSummary, select: Callable[[], None]) -> None:
