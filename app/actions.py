@@ -61,10 +61,6 @@ class Actions:
         camera = scene.camera.orbit(right * _STEP, up * _STEP)
         self.bench.document.update(replace(scene, camera=camera))
 
-    def toggle_split(self) -> None:
-        """Show picture and mesh side by side, or only one again."""
-        self.bench.change_settings("view", split=not self.bench.settings.view.split)
-
     def toggle_panels(self) -> None:
         """Hide or show the side panels."""
         is_shown = self.bench.settings.window.panels_shown

@@ -54,7 +54,7 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
             key(str(i + 1), dpg.mvKey_1 + i, f"show the {view}", partial(show, view=view))
             for i, view in enumerate(VIEWS)
         ),
-        key("Space", dpg.mvKey_Spacebar, "split picture | mesh", actions.toggle_split),
+        key("Space", dpg.mvKey_Spacebar, "split picture | mesh", bench.toggle_split),
         key("E", dpg.mvKey_E, "export as last time", lambda: window.export(bench.last_export)),
         key("Ctrl+S", dpg.mvKey_S, "export a PNG", lambda: window.export("PNG")),
         key("Ctrl+O", dpg.mvKey_O, "open a session", actions.open_session),

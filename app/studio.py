@@ -1,4 +1,4 @@
-"""The window: layout, main loop, and who talks to whom.
+"""The window: the main loop, the two pages, and whatever menus and shortcuts ask of the window.
 
 Everything here and in the panels runs on the main thread: Dear PyGui's callback queue is run by
 hand between frames, and workers only ever hand over values.
@@ -12,22 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
 from app.actions import Actions, Page
 from app.explore.overlay import Overlay
-from app.explore.panels.camera import CameraPanel
-from app.explore.panels.export import ExportPanel
-from app.explore.panels.identity import IdentityPanel
-from app.explore.panels.jobs import JobsPanel
-from app.explore.panels.mesh import MeshPanel
-from app.explore.panels.mixing import MixingPanel
-from app.explore.panels.status import StatusPanel
-from app.explore.toolbar import Toolbar
-from app.explore.viewport import Viewport
-from app.layout import Columns, Places
+from app.explore.page import ExplorePage, ViewportTextures
 from app.menus import Menus
 from app.shortcuts import Keyboard, Shortcut, shortcuts
 from app.state.problems import Remedy
@@ -36,10 +26,9 @@ from app.state.workbench import Workbench
 from app.train.page import SheetTextures, TrainPage
 from app.train.training import Training
 from app.widgets import theme
-from app.widgets.backdrop import Backdrop, around
+from app.widgets.backdrop import Backdrop
 from app.widgets.dialogs import Dialogs
 from app.widgets.pointer import Pointer
-from app.widgets.texture import PictureTexture
 from app.widgets.ui import Ui
 from app.workers.schedule import FramePacer
 from stylesdf_core.commands.models import has_display
@@ -49,16 +38,16 @@ from stylesdf_core.scene.scene import Scene
 
 TITLE = "StyleSDF Studio"
 _COMMIT_AFTER = 0.5  # seconds after the last wheel notch or arrow key
-_REMEMBERED_FAILURES = 20
 _MOTION_LASTS = 0.05  # seconds after the last change of the scene
+_REMEMBERED_FAILURES = 20
 
 
 def run(model: str | None, scene: Scene | None) -> int:
     """Open the studio and stay until it is closed; returns the exit status.
 
     Args:
-        model: what to load instead of the scene's model; None for that.
-        scene: what to show first; None for the last session, else the default face.
+        model: loaded instead of the scene's own model; None for the scene's own.
+        scene: shown first; None for the last session, else the default face.
 
     Raises:
         GraphicsError: there is no display.
@@ -86,12 +75,11 @@ class Studio:
     def __init__(self, store: SettingsStore, scene: Scene | None = None) -> None:
         self.bench = Workbench(store, scene)
         self.training = Training(self.bench)
-        #: What the window shows.
+        #: The page on the screen.
         self.page: Page = "explore"
         self._opened = False
         self._quitting = False
-        self._synced: tuple[object, ...] = ()
-        self._places: Places | None = None
+        self._title = ""
         self._moved_at = time.monotonic()
         self._scene = self.bench.scene
         self._mouse = (0.0, 0.0)
@@ -129,8 +117,7 @@ class Studio:
         )
         dpg.set_exit_callback(self.ask_to_quit)
         self._backdrop = Backdrop()
-        self._picture_texture = PictureTexture()
-        self._mesh_texture = PictureTexture()
+        self._textures = ViewportTextures()
         self._sheets = SheetTextures()
         self.pointer = Pointer()
         self._build()
@@ -141,8 +128,8 @@ class Studio:
     def step(self) -> bool:
         """One frame: results and widgets, drawing, input and requests; False once closed.
 
-        Drawing is when the toolkit looks at mouse and keyboard. What they ask for goes to the
-        workers right after it, and what has come meanwhile is drawn right before.
+        Dear PyGui looks at mouse and keyboard while it draws. Requests that follow from them reach
+        the workers right afterwards; results that have come meanwhile are uploaded right before.
         """
         if self._quitting or not dpg.is_dearpygui_running():
             return False
@@ -164,7 +151,8 @@ class Studio:
     def close(self) -> None:
         """Stop the workers, remember everything, destroy the window."""
         if self._opened:
-            self._remember_window()
+            width, height = dpg.get_viewport_width(), dpg.get_viewport_height()
+            self.bench.change_settings("window", width=width, height=height)
         self.training.close()
         self.bench.close()
         if self._opened:
@@ -173,10 +161,9 @@ class Studio:
 
     def _before_frame(self) -> None:
         if self._new_scale is not None:
-            self._rebuild()
-        self.bench.screen.news.clear()  # what comes from here on may be too late for this frame
+            self._rebuild(self._new_scale)
+        self.bench.screen.news.clear()  # results from here on may be too late for this frame
         self.bench.screen.poll()
-        self._layout()
         self._sync()
 
     def _after_frame(self) -> None:
@@ -189,7 +176,7 @@ class Studio:
         self._commit_when_quiet()
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """Run app code; whatever escapes becomes a message, never a dead window."""
+        """Run app code; an error that escapes from it becomes a message, never a dead window."""
         try:
             work()
         except StyleSDFError as error:
@@ -227,54 +214,22 @@ class Studio:
             lambda: ui.typing or self._dialogs.is_open or ui.number_entry.is_open,
             lambda: self.page == "explore",
         )
-        self.identity = IdentityPanel(ui, bench)
-        self._mixing = MixingPanel(ui, bench)
-        self._camera = CameraPanel(ui, bench)
-        self._mesh = MeshPanel(ui, bench)
-        self._export = ExportPanel(ui, bench, actions.choose_export_folder)
-        self._jobs = JobsPanel(ui, bench)
-        self._status = StatusPanel(ui, bench)
-        self._toolbar = Toolbar(ui, bench)
-        self._panels = (
-            self.identity, self._mixing, self._camera, self._mesh, self._export, self._toolbar,
-        )  # fmt: skip
-        self.viewport = Viewport(ui, bench, self._picture_texture, self._mesh_texture)
-        window = bench.settings.window
-        with dpg.window() as self._window:
+        with dpg.window() as window:
             self._menus = Menus(ui, bench, actions, self._shortcuts, self.training)
-            self._columns = Columns(ui, self._resize_columns)
+            self.explore = ExplorePage(ui, bench, self._textures, actions.choose_export_folder)
             opened = partial(self.show_page, "explore")
             self.train_page = TrainPage(ui, self.training, self._dialogs, self._sheets, opened)
-        dpg.bind_item_theme(self._window, ui.theme.flat)
-        with self._columns.left.inside():
-            self.identity.build(ui.px(window.left_width))
-            self._mixing.build(ui.px(window.left_width))
-        with self._columns.centre.inside():
-            self.viewport.build()
-            self._toolbar.build()
-        with self._columns.right.inside():
-            for panel in (self._camera, self._mesh, self._export):
-                panel.build(ui.px(window.right_width))
-        with self._columns.jobs.inside():
-            self._jobs.build(ui.px(window.right_width))
-        with self._columns.status.inside():
-            self._status.build(ui.px(600))
+        dpg.bind_item_theme(window, ui.theme.flat)
         self._overlay = Overlay(ui, bench, Remedy("Open another file …", actions.open_model))
-        dpg.set_primary_window(self._window, True)
+        dpg.set_primary_window(window, True)
         # Becoming primary forgets these; all children are placed by hand, so nothing may scroll.
-        dpg.configure_item(
-            self._window, no_scrollbar=True, no_scroll_with_mouse=True, no_background=True
-        )
-        self._places = None
-        self._synced = ()
+        dpg.configure_item(window, no_scrollbar=True, no_scroll_with_mouse=True, no_background=True)
         self.show_page(self.page)
 
-    def _rebuild(self) -> None:
+    def _rebuild(self, scale: float) -> None:
         """Build everything anew; textures stay, since deleting live ones crashes."""
-        assert self._new_scale is not None
-        scale, self._new_scale = self._new_scale, None
-        settings = self.bench.settings
-        self.bench.settings = replace(settings, window=replace(settings.window, font_scale=scale))
+        self._new_scale = None
+        self.bench.change_settings("window", font_scale=scale)
         self.pointer.clear()
         dpg.delete_item(self._keyboard.registry)
         for window in dpg.get_windows():
@@ -282,78 +237,44 @@ class Studio:
                 dpg.delete_item(window)
         self._build()
 
-    # --- layout ---------------------------------------------------------------------------------
-
-    def _layout(self) -> None:
-        """Place the columns where something has changed, and fit the panels into them."""
-        if self.page != "explore":
-            return
-        places = self._columns.place(self.bench.settings.window, has_layers=self.bench.n_latent > 0)
-        if places is None:
-            return
-        self._places = places
-        self.viewport.resize(*places.size)
-        self._toolbar.resize(places.size[0])
-        self._status.resize(dpg.get_viewport_client_width())
-        self.identity.resize(places.left, places.directions)
-        self._mixing.resize(places.left)
-        for panel in (self._camera, self._mesh, self._export, self._jobs):
-            panel.resize(places.right)
-
-    def _resize_columns(self, left: int, right: int) -> None:
-        self._set_window(left_width=left, right_width=right)
-
-    def _set_window(self, **changes: object) -> None:
-        settings = self.bench.settings
-        self.bench.settings = replace(settings, window=replace(settings.window, **changes))  # type: ignore[arg-type]
-
-    def _remember_window(self) -> None:
-        self._set_window(width=dpg.get_viewport_width(), height=dpg.get_viewport_height())
-
-    # --- widgets follow the state -----------------------------------------------------------------
-
     def _sync(self) -> None:
-        bench = self.bench
-        scene = bench.scene
-        self._menus.sync(scene)
+        """Let the widgets show the state."""
+        self._menus.sync(self.bench.scene)
+        self._sync_title()
         if self.page == "train":
             self.train_page.sync()
             self._backdrop.show([self.train_page.ground])
             self._overlay.sync_toasts(*self.train_page.middle)
             return
-        self.viewport.sync(scene)
-        self._status.sync(scene)
-        self._jobs.sync(scene)
-        key: tuple[object, ...] = (
-            scene, bench.settings, id(bench.model), bench.screen.mesh, bench.screen.mesh_error,
-            bench.document.can_undo, bench.document.can_redo, bench.document.dirty,
-        )  # fmt: skip
-        if key != self._synced:
-            self._synced = key
-            for panel in self._panels:
-                panel.sync(scene)
-            self._sync_title()
-        if self._places is not None:
-            panes = [self.viewport.picture_pane, self.viewport.mesh_pane]
-            places = self._places
-            covered = self.viewport.covered(places.origin)
-            self._backdrop.show(around(places.ground, covered))
-            self._overlay.sync(places.origin, places.size, panes)
+        explore = self.explore
+        explore.sync()
+        if explore.places is not None:
+            self._backdrop.show(explore.dark)
+            viewport = explore.viewport
+            self._overlay.sync(
+                explore.places.origin,
+                explore.places.size,
+                viewport.picture_pane,
+                viewport.mesh_pane,
+            )
 
     def _sync_title(self) -> None:
         document = self.bench.document
-        name = document.path.name if document.path is not None else ""
-        changed = "• " if document.dirty and document.path is not None else ""
-        dpg.set_viewport_title(f"{changed}{name} – {TITLE}" if name else TITLE)
+        title = TITLE
+        if document.path is not None:
+            title = f"{'• ' if document.dirty else ''}{document.path.name} – {TITLE}"
+        if title != self._title:
+            self._title = title
+            dpg.set_viewport_title(title)
 
     # --- what menus and shortcuts ask of the window ---------------------------------------------
 
     def show_page(self, page: Page) -> None:
-        """Explore faces, or train; the viewport rests while it is not shown."""
+        """Explore faces, or train; nothing is computed for the viewport while it is hidden."""
         self.page = page
         self.bench.is_resting = page != "explore"
         if self.bench.is_resting:
-            self._columns.hide()
+            self.explore.hide()
         self.train_page.show(page == "train")
 
     def set_scale(self, scale: float) -> None:
@@ -361,17 +282,20 @@ class Studio:
         self._new_scale = scale
 
     def ask_to_quit(self) -> None:
-        """Close, asking first while jobs run; training goes on, which is said."""
+        """Close; ask first while exports run, and say that training goes on."""
         count = len(self.bench.jobs.active)
         if (count or self.training.alive) and self._dialogs.is_open:
             return  # its answer comes first: quitting now would cancel exports unasked
-        lost = "An export is" if count == 1 else f"{count} exports are"
-        lost += " still running and would be cancelled; no half file is left behind."
-        words = [lost] if count else []
+        warnings = []
+        if count:
+            exports = "An export is" if count == 1 else f"{count} exports are"
+            warnings.append(
+                f"{exports} still running and would be cancelled; no half file is left behind."
+            )
         if self.training.alive:
-            words.append(self.training.quit_notice)
-        if words:
-            self._dialogs.confirm("Quit?", " ".join(words), "Quit", self.quit)
+            warnings.append(self.training.quit_notice)
+        if warnings:
+            self._dialogs.confirm("Quit?", " ".join(warnings), "Quit", self.quit)
         else:
             self.quit()
 
@@ -385,23 +309,22 @@ class Studio:
 
     def show_shortcuts(self) -> None:
         """List all shortcuts."""
-        rows = [(shortcut.keys, shortcut.what) for shortcut in self._shortcuts]
         mouse = [
             ("left drag", "orbit"),
             ("right, middle drag", "pan"),
             ("wheel", "field of view"),
             ("double click", "reset the camera"),
         ]
+        rows = [(shortcut.keys, shortcut.what) for shortcut in self._shortcuts]
         self._dialogs.table("Shortcuts", [*mouse, *rows], 640)
 
     def export(self, name: str) -> None:
         """Export under the name in the export panel."""
-        self._export.export(name)
+        self.explore.export.export(name)
 
 
 def _icon() -> str:
     try:
-        path: Path = shipped("assets/icon.png")
+        return str(shipped("assets/icon.png"))
     except StyleSDFError:
         return ""
-    return str(path)

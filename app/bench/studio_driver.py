@@ -87,7 +87,7 @@ class _Drive:
     """A studio with a scripted mouse; each ``measure_…`` prints its rows."""
 
     def __init__(self, studio: Studio, request: DriveRequest) -> None:
-        self._studio, self._viewport, self._bench = studio, studio.viewport, studio.bench
+        self._studio, self._viewport, self._bench = studio, studio.explore.viewport, studio.bench
         self._mouse = _ScriptedMouse(studio)
         self._request = request
         self._seconds, self._stops = (2.0, 2) if request.quick else (5.0, 7)
@@ -242,7 +242,7 @@ class _Drive:
         bench.change_settings("view", view="mesh")
         bench.change_settings("mesh", resolution=128)
         self._settle()
-        slider = next(iter(self._studio.identity.rows.values()))
+        slider = next(iter(self._studio.explore.identity.rows.values()))
         x, y, width, height = _rectangle(slider.item)
 
         def sway(t: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What stands over the viewport: cards for its states, and toasts."""
+"""What stands over the viewport: a card for each state that needs words, and toasts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import dearpygui.dearpygui as dpg
@@ -15,10 +16,12 @@ from app.explore.viewport import Pane
 from app.state.problems import Problem, Remedy
 from app.state.workbench import Toast, Workbench
 from app.widgets import theme
+from app.widgets.canvas import Canvas
 from app.widgets.ui import Ui, frameless_window
 
 _WIDTH = 380
 _TOAST_WIDTH = 300
+_LONG_LOAD = 0.5  # seconds; a shorter load leaves the last picture alone
 
 
 def show_file(path: Path) -> None:
@@ -41,79 +44,69 @@ def show_file(path: Path) -> None:
 
 
 class Card:
-    """A window without a frame that says what is the matter, centred over a pane."""
+    """A frameless window with a problem, its remedies or a bar that moves, centred over a pane."""
 
     def __init__(self, ui: Ui) -> None:
         self._ui = ui
         self._content: tuple[object, ...] = ()
-        self._bar: int | str = 0
-        with frameless_window(show=False, no_focus_on_appearing=True) as self.window:
+        self._bar: Canvas | None = None
+        with frameless_window(show=False, no_focus_on_appearing=True) as self._window:
             pass
-        dpg.bind_item_theme(self.window, ui.theme.card)
+        dpg.bind_item_theme(self._window, ui.theme.card)
 
-    def show(self, title: str, text: str, remedies: tuple[Remedy, ...], *, bar: bool) -> None:
-        """Say it; ``bar`` adds one that moves."""
-        key = (title, text, tuple(remedy.label for remedy in remedies), bar)
+    def show(self, problem: Problem | None, origin: tuple[int, int], pane: Pane) -> None:
+        """Show a problem over a pane of the viewport at ``origin``; hide the card for None."""
+        if problem is None:
+            dpg.hide_item(self._window)
+            return
+        labels = tuple(remedy.label for remedy in problem.remedies)
+        key = (problem.title, problem.text, labels, problem.passes_by_itself)
         if key != self._content:
             self._content = key
-            dpg.delete_item(self.window, children_only=True)
-            dpg.push_container_stack(self.window)
-            self._fill(title, text, remedies, bar)
+            dpg.delete_item(self._window, children_only=True)
+            dpg.push_container_stack(self._window)
+            self._fill(problem)
             dpg.pop_container_stack()
-        if bar:
-            self._move_bar()
-        if not dpg.is_item_shown(self.window):
-            dpg.show_item(self.window)
+        if self._bar is not None:
+            self._move_bar(self._bar)
+        dpg.show_item(self._window)
+        width, height = dpg.get_item_rect_size(self._window)
+        x, y = origin[0] + pane.x + pane.edge / 2, origin[1] + pane.y + pane.edge / 2
+        dpg.configure_item(self._window, pos=(int(x - width / 2), int(y - height / 2)))
 
-    def place(self, x: float, y: float) -> None:
-        """Centre at a point, pixels of the window."""
-        width, height = dpg.get_item_rect_size(self.window)
-        dpg.configure_item(self.window, pos=(int(x - width / 2), int(y - height / 2)))
-
-    def hide(self) -> None:
-        """Take it away."""
-        if dpg.is_item_shown(self.window):
-            dpg.hide_item(self.window)
-
-    def _fill(self, title: str, text: str, remedies: tuple[Remedy, ...], bar: bool) -> None:
+    def _fill(self, problem: Problem) -> None:
         ui = self._ui
-        heading = dpg.add_text(title, wrap=ui.px(_WIDTH))
+        heading = dpg.add_text(problem.title, wrap=ui.px(_WIDTH))
         if ui.theme.title:
             dpg.bind_item_font(heading, ui.theme.title)
-        if text:
-            dpg.add_text(text, wrap=ui.px(_WIDTH), color=theme.MUTED)
-        if bar:
+        if problem.text:
+            dpg.add_text(problem.text, wrap=ui.px(_WIDTH), color=theme.MUTED)
+        self._bar = None
+        if problem.passes_by_itself:
             dpg.add_spacer(height=ui.px(4))
-            self._bar = dpg.add_drawlist(ui.px(_WIDTH), ui.px(4))
-        if remedies:
+            self._bar = Canvas(ui.px(_WIDTH), ui.px(4))
+        if problem.remedies:
             dpg.add_spacer(height=ui.px(8))
             with dpg.group(horizontal=True):
-                for index, remedy in enumerate(remedies):
+                for index, remedy in enumerate(problem.remedies):
                     look = ui.theme.primary if index == 0 else 0
                     ui.button(remedy.label, remedy.act, look=look)
 
-    def _move_bar(self) -> None:
-        px = self._ui.px
-        dpg.delete_item(self._bar, children_only=True)
-        width, height = px(_WIDTH), px(4)
-        start = (time.monotonic() * 0.5 % 1.0) * 1.3 - 0.3
+    def _move_bar(self, bar: Canvas) -> None:
+        now = time.monotonic()
+        bar.wants(now)
+        width, height = self._ui.px(_WIDTH), self._ui.px(4)
+        start = (now * 0.5 % 1.0) * 1.3 - 0.3
         for a, b, color in (
             (0.0, 1.0, theme.LINE),
             (max(0.0, start), min(1.0, start + 0.3), theme.ACCENT),
         ):
             if b > a:
-                dpg.draw_rectangle(
-                    (a * width, 0),
-                    (b * width, height),
-                    color=theme.CLEAR,
-                    fill=color,
-                    rounding=height / 2,
-                    parent=self._bar,
-                )
+                bar.rectangle(a * width, 0, b * width, height, color, height / 2)
 
 
 class Overlay:
-    """Chooses which card each pane needs, and stacks the toasts."""
+    """Chooses the card that each pane needs, and stacks the toasts."""
 
     def __init__(self, ui: Ui, bench: Workbench, open_model: Remedy) -> None:
         self._ui, self._bench = ui, bench
@@ -122,50 +115,49 @@ class Overlay:
         self._toasts: dict[Toast, int | str] = {}
 
     def sync_toasts(self, origin: tuple[int, int], size: tuple[int, int]) -> None:
-        """Only the messages, in a corner of what is shown, while there is no viewport."""
+        """Only the messages, in the lower right corner of a rectangle, where no viewport is."""
         for card in self._cards:
-            card.hide()
+            card.show(None, origin, Pane(0.0, 0.0, 0.0))
         self._sync_toasts(origin, size)
 
     def sync(
-        self, origin: tuple[int, int], size: tuple[int, int], panes: list[Pane | None]
+        self,
+        origin: tuple[int, int],
+        size: tuple[int, int],
+        picture: Pane | None,
+        mesh: Pane | None,
     ) -> None:
-        """Place everything over a viewport at ``origin``; panes are picture and mesh."""
+        """Place everything over a viewport at ``origin`` with these panes."""
         whole = Pane(0.0, 0.5 * (size[1] - size[0]), float(size[0]))
-        states = [self._main_state(), self._bench.mesh_problem if panes[1] is not None else None]
-        main = panes[0] or panes[1] or whole
-        for card, state, pane in zip(self._cards, states, (main, panes[1] or whole), strict=True):
-            if state is None:
-                card.hide()
-                continue
-            problem, bar = state if isinstance(state, tuple) else (state, False)
-            card.show(problem.title, problem.text, self._with_details(problem), bar=bar)
-            card.place(origin[0] + pane.x + pane.edge / 2, origin[1] + pane.y + pane.edge / 2)
+        self._cards[0].show(self._main_problem(), origin, picture or mesh or whole)
+        mesh_problem = self._bench.mesh_problem if mesh is not None else None
+        self._cards[1].show(self._with_details(mesh_problem), origin, mesh or whole)
         self._sync_toasts(origin, size)
 
-    def _main_state(self) -> tuple[Problem, bool] | Problem | None:
-        bench = self._bench
-        if bench.load_problem is not None:
-            problem = bench.load_problem
+    def _main_problem(self) -> Problem | None:
+        """The model's problem, else the picture's."""
+        bench, loading = self._bench, self._bench.models.loading
+        problem = bench.load_problem
+        if problem is not None:
             first, *others = problem.remedies
-            return replace(problem, remedies=(first, self._open_model, *others))
-        if bench.models.loading is not None:
-            if bench.screen.picture is not None and bench.model is not None:
-                slow = time.monotonic() - bench.models.loading.since > 0.5
-                if not slow:
-                    return None
-            name = Path(bench.models.loading.reference).name
-            return Problem(f"Loading {name}", bench.models.loading.message), True
+            return self._with_details(replace(problem, remedies=(first, self._open_model, *others)))
+        if loading is not None:
+            has_picture = bench.screen.picture is not None and bench.model is not None
+            if has_picture and time.monotonic() - loading.since <= _LONG_LOAD:
+                return None
+            title = f"Loading {Path(loading.reference).name}"
+            return Problem(title, loading.message, passes_by_itself=True)
         if bench.model is None:
             text = "Open a weights file, or download the weights published with StyleSDF."
             return Problem("No model", text, (self._open_model,))
-        return bench.picture_problem if bench.settings.view.shows_picture else None
+        return self._with_details(bench.picture_problem)
 
-    def _with_details(self, problem: Problem) -> tuple[Remedy, ...]:
-        if not problem.details:
-            return problem.remedies
-        copy = Remedy("Copy details", lambda: dpg.set_clipboard_text(problem.details))
-        return (*problem.remedies, copy)
+    def _with_details(self, problem: Problem | None) -> Problem | None:
+        """With a button that copies the traceback, where there is one."""
+        if problem is None or not problem.details:
+            return problem
+        copy = Remedy("Copy details", partial(dpg.set_clipboard_text, problem.details))
+        return replace(problem, remedies=(*problem.remedies, copy))
 
     def _sync_toasts(self, origin: tuple[int, int], size: tuple[int, int]) -> None:
         px = self._ui.px
@@ -191,17 +183,14 @@ class Overlay:
             dpg.add_spacer(width=ui.px(_TOAST_WIDTH))
             with dpg.group(horizontal=True):
                 if toast.path is not None:
-                    ui.button("Show file", lambda: self._show_file(toast))
-                ui.button("Dismiss", lambda: self._dismiss(toast), look=ui.theme.quiet)
+                    ui.button("Show file", partial(self._show_file, toast.path))
+                dismiss = partial(self._bench.dismiss, toast)
+                ui.button("Dismiss", dismiss, look=ui.theme.quiet)
         dpg.bind_item_theme(window, ui.theme.toast)
         return int(window)
 
-    def _show_file(self, toast: Toast) -> None:
-        assert toast.path is not None
+    def _show_file(self, path: Path) -> None:
         try:
-            show_file(toast.path)
+            show_file(path)
         except OSError:
-            self._bench.toast(f"No file manager found; the file is {toast.path}", is_error=True)
-
-    def _dismiss(self, toast: Toast) -> None:
-        self._bench.toasts = [other for other in self._bench.toasts if other is not toast]
+            self._bench.toast(f"No file manager found; the file is {path}", is_error=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import dearpygui.dearpygui as dpg
@@ -12,6 +13,7 @@ from app.widgets.ui import Ui
 from stylesdf_core.scene.scene import VIEWS, Scene
 
 HEIGHT = 40
+#: A view is added to VIEWS of the core's scene; its button explains it here.
 _TOOLTIPS = {
     "image": "The decoded image  1",
     "volume": "The volume render, before the decoder  2",
@@ -19,7 +21,7 @@ _TOOLTIPS = {
     "normals": "Surface normals from the SDF's gradient  4",
     "mesh": "The extracted surface  5",
 }
-_MODE, _PRESET, _GAP = 70, 56, 2
+_MODE, _PRESET, _GAP, _WIDE_GAP = 70, 56, 2, 12
 
 
 class Toolbar:
@@ -28,59 +30,33 @@ class Toolbar:
     def __init__(self, ui: Ui, bench: Workbench) -> None:
         self._ui, self._bench = ui, bench
         self._modes: dict[str, int | str] = {}
-        self._split: int | str = 0
-        self._indent: int | str = 0
         self._selected: tuple[object, ...] = ()
-
-    @property
-    def _row_width(self) -> int:
-        px = self._ui.px
-        modes = len(VIEWS) * px(_MODE) + px(_PRESET)
-        presets = (len(edits.CAMERA_PRESETS) + 1) * px(_PRESET)
-        count = len(VIEWS) + 1 + len(edits.CAMERA_PRESETS) + 1
-        return modes + presets + (count - 1) * px(_GAP) + 2 * px(12)
-
-    def build(self) -> None:
-        """Create the buttons in the current container."""
-        ui, bench = self._ui, self._bench
         gap = ui.px(_GAP)
         dpg.add_spacer(height=ui.px(3))
         with dpg.group(horizontal=True, horizontal_spacing=gap):
             self._indent = dpg.add_spacer(width=1)
             for view in VIEWS:
-                self._modes[view] = ui.button(
-                    view,
-                    partial(bench.change_settings, "view", view=view),
-                    _TOOLTIPS[view],
-                    width=ui.px(_MODE),
-                )
-            dpg.add_spacer(width=ui.px(12) - gap)
+                show = partial(bench.change_settings, "view", view=view)
+                self._modes[view] = ui.button(view, show, _TOOLTIPS[view], width=ui.px(_MODE))
+            dpg.add_spacer(width=ui.px(_WIDE_GAP) - gap)
             self._split = ui.button(
                 "split",
-                lambda: bench.change_settings("view", split=not bench.settings.view.split),
+                bench.toggle_split,
                 "Picture and mesh side by side under one camera  Space",
                 width=ui.px(_PRESET),
             )
-            dpg.add_spacer(width=ui.px(12) - gap)
+            dpg.add_spacer(width=ui.px(_WIDE_GAP) - gap)
             for name in edits.CAMERA_PRESETS:
-                ui.button(
-                    name,
-                    partial(self._preset, name),
-                    f"Camera: {name}",
-                    width=ui.px(_PRESET),
-                    look=ui.theme.quiet,
-                )
-            ui.button(
-                "reset",
-                bench.reset_camera,
-                "The camera as it was at the start  F, double click",
-                width=ui.px(_PRESET),
-                look=ui.theme.quiet,
-            )
+                self._add_preset(name, partial(bench.set_camera_preset, name), f"Camera: {name}")
+            reset = "The camera as it was at the start  F, double click"
+            self._add_preset("reset", bench.reset_camera, reset)
 
     def resize(self, width: int) -> None:
         """Centre in the viewport's width."""
-        dpg.configure_item(self._indent, width=max(1, (width - self._row_width) // 2))
+        px, presets = self._ui.px, len(edits.CAMERA_PRESETS) + 1
+        buttons = len(VIEWS) * px(_MODE) + (1 + presets) * px(_PRESET)
+        row = buttons + (len(VIEWS) + presets) * px(_GAP) + 2 * px(_WIDE_GAP)
+        dpg.configure_item(self._indent, width=max(1, (width - row) // 2))
 
     def sync(self, scene: Scene) -> None:
         """Mark what is shown."""
@@ -90,11 +66,9 @@ class Toolbar:
             return
         self._selected = key
         for name, item in self._modes.items():
-            dpg.bind_item_theme(item, self._look(name == view.view))
-        dpg.bind_item_theme(self._split, self._look(view.split))
+            self._ui.select(item, name == view.view)
+        self._ui.select(self._split, view.split)
 
-    def _look(self, selected: bool) -> int | str:
-        return self._ui.theme.selected if selected else self._ui.theme.quiet
-
-    def _preset(self, name: str) -> None:
-        self._bench.document.apply(edits.with_preset(self._bench.scene, name))
+    def _add_preset(self, name: str, act: Callable[[], None], tooltip: str) -> None:
+        ui = self._ui
+        ui.button(name, act, tooltip, width=ui.px(_PRESET), look=ui.theme.quiet)

@@ -79,9 +79,17 @@ def with_second_seed(scene: Scene, seed: int | None) -> Scene:
     return replace(scene, mixing=replace(scene.mixing, seed=seed), morph=morph)
 
 
-def with_morph(scene: Scene, amount: float) -> Scene:
-    """Shape and look moved towards the second seed, 0 to 1; without one nothing happens."""
-    if scene.mixing.seed is None or amount <= 0.0:
+def with_truncation(scene: Scene, psi: float | None) -> Scene:
+    """Another truncation ψ; the default for None."""
+    return replace(scene, truncation_psi=Scene().truncation_psi if psi is None else psi)
+
+
+def with_morph(scene: Scene, amount: float | None) -> Scene:
+    """Shape and look moved towards the second seed, 0 to 1; not at all for None.
+
+    Nothing happens to a scene without a second seed.
+    """
+    if scene.mixing.seed is None or amount is None or amount <= 0.0:
         return replace(scene, morph=Morph())
     morph = replace(scene.morph, seed=scene.mixing.seed, amount=min(amount, 1.0))
     return replace(scene, morph=morph)

@@ -1,4 +1,4 @@
-"""What went wrong, put so that it can be shown over the viewport with a way out."""
+"""Errors in words for the user: a title, a text, and buttons that help."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ class Problem:
 
     Attributes:
         details: a traceback for bug reports; empty for errors that the text explains.
+        passes_by_itself: nothing is wrong, something merely takes its time.
     """
 
     title: str
     text: str
     remedies: tuple[Remedy, ...] = ()
     details: str = ""
+    passes_by_itself: bool = False
 
 
 def describe(error: BaseException) -> tuple[str, str]:

@@ -235,9 +235,17 @@ class Workbench:
         changed = replace(getattr(self.settings, section), **values)
         self.settings = replace(self.settings, **{section: changed})
 
+    def toggle_split(self) -> None:
+        """Picture and mesh side by side, or one of them."""
+        self.change_settings("view", split=not self.settings.view.split)
+
     def set_device(self, device: str) -> None:
         """Compute on a device from now on: one of ``models.devices``."""
         self.settings = replace(self.settings, device=device)
+
+    def set_camera_preset(self, name: str) -> None:
+        """The camera at one of ``edits.CAMERA_PRESETS``, as one undo step."""
+        self.document.apply(edits.with_preset(self.scene, name))
 
     def reset_camera(self) -> None:
         """The frontal default camera, as one undo step."""
@@ -329,6 +337,10 @@ class Workbench:
     def toast(self, text: str, path: Path | None = None, *, is_error: bool = False) -> None:
         """Show a message for some seconds."""
         self.toasts = [*self.toasts[-2:], Toast(text, path, is_error)]
+
+    def dismiss(self, toast: Toast) -> None:
+        """Take a message away before its time."""
+        self.toasts = [other for other in self.toasts if other is not toast]
 
     def close(self) -> None:
         """Save, stop all threads."""

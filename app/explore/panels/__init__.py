@@ -1,1 +1,15 @@
-"""The panels of the Explore tab, one a file; none of them imports another."""
+"""The panels beside and below the viewport.
+
+A panel creates its widgets in the current container when it is made, ``resize`` fits it into its
+column, ``sync`` shows the state. Panels know nothing of each other.
+
+============  =================================================================================
+identity      seed, truncation, the model's named directions
+mixing        the second face: morph, crossover, one bar a decoder layer
+camera        azimuth, elevation, field of view, pose guide
+mesh          resolution, level and look of the surface; the mesh report
+export        folder, name, a button for each format; the turntable
+jobs          exports and downloads under way
+status        the line at the bottom: what is shown, how fast, on which device
+============  =================================================================================
+"""

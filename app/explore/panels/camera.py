@@ -1,4 +1,4 @@
-"""Where from: azimuth, elevation, field of view."""
+"""The camera panel: azimuth, elevation, field of view, and the pose guide."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import dearpygui.dearpygui as dpg
 
+from app.explore.sliders import FieldSliders
 from app.state.edits import TRAINED_SIGMAS, is_trained_pose
 from app.state.workbench import Workbench
 from app.widgets import theme
-from app.widgets.slider import SliderActions, SliderRow, SliderSpec
+from app.widgets.slider import SliderSpec
 from app.widgets.ui import Ui
 from stylesdf_core.rendering.camera import (
     AZIMUTH_STD,
@@ -23,6 +24,7 @@ from stylesdf_core.scene.scene import Scene
 
 _AZIMUTH = TRAINED_SIGMAS * AZIMUTH_STD
 _ELEVATION = TRAINED_SIGMAS * ELEVATION_STD
+#: Field of OrbitCamera -> its slider.
 _SPECS: dict[str, SliderSpec] = {
     "azimuth": SliderSpec(
         "azimuth",
@@ -58,52 +60,29 @@ class CameraPanel:
     """The camera in numbers; the pan, which only the mouse sets, is left out."""
 
     def __init__(self, ui: Ui, bench: Workbench) -> None:
-        self._ui, self._bench = ui, bench
-        self._rows: dict[str, SliderRow] = {}
-        self._guide: int | str = 0
-        self._note: int | str = 0
-
-    def build(self, width: int) -> None:
-        """Create the widgets in the current container."""
-        self._ui.heading("Camera")
-        for name, spec in _SPECS.items():
-            self._rows[name] = SliderRow(self._ui, spec, self._actions(name), width)
+        self._bench = bench
+        ui.heading("Camera")
+        self._rows = FieldSliders(ui, _SPECS, OrbitCamera(), self._change, bench.document.commit)
+        self.resize = self._rows.resize
         with dpg.group(horizontal=True):
             self._guide = dpg.add_checkbox(
                 label="pose guide",
-                callback=lambda _, on: self._bench.change_settings("view", pose_guide=bool(on)),
+                callback=lambda _, on: bench.change_settings("view", pose_guide=bool(on)),
             )
-            self._ui.tooltip(
+            ui.tooltip(
                 self._guide,
                 "Show where the camera stands; the ellipse holds the poses the model was "
                 f"trained with, ±{TRAINED_SIGMAS:g}σ",
             )
-            self._note = self._ui.small_text("", theme.WARNING)
-
-    def resize(self, width: int) -> None:
-        """Fit a column."""
-        for row in self._rows.values():
-            row.resize(width)
+            self._note = ui.small_text("", theme.WARNING)
 
     def sync(self, scene: Scene) -> None:
         """Show the scene."""
-        neutral = OrbitCamera()
-        for name, row in self._rows.items():
-            value = float(getattr(scene.camera, name))
-            row.show(value, edited=value != getattr(neutral, name))
+        self._rows.show(scene.camera)
         dpg.set_value(self._guide, self._bench.settings.view.pose_guide)
         note = "" if is_trained_pose(scene.camera) else "outside trained poses"
         dpg.set_value(self._note, note)
 
-    def _actions(self, name: str) -> SliderActions:
-        bench = self._bench
-
-        def change(value: float) -> None:
-            camera = replace(bench.scene.camera, **{name: value})
-            bench.document.update(replace(bench.scene, camera=camera))
-
-        def reset() -> None:
-            change(getattr(OrbitCamera(), name))
-            bench.document.commit()
-
-        return SliderActions(change, bench.document.commit, reset)
+    def _change(self, name: str, value: float) -> None:
+        scene = self._bench.scene
+        self._bench.document.update(replace(scene, camera=replace(scene.camera, **{name: value})))

@@ -1,4 +1,7 @@
-"""Files: what can be exported, and where to."""
+"""The export panel: folder, file name, one button for each kind of export, and the turntable.
+
+A new format is a line in :data:`app.state.exports.EXPORTS`, which gives it a button here.
+"""
 
 from __future__ import annotations
 
@@ -8,138 +11,17 @@ from typing import get_args
 
 import dearpygui.dearpygui as dpg
 
+from app.explore.sliders import FieldSliders
 from app.state.exports import EXPORTS, Family, default_stem, export_folder, export_kind
 from app.state.settings import ExportSettings
 from app.state.workbench import Workbench
 from app.widgets import icons
-from app.widgets.slider import SliderActions, SliderRow, SliderSpec
+from app.widgets.slider import SliderSpec
 from app.widgets.ui import IconButton, Ui, short_path
 from stylesdf_core.scene.scene import Scene
 
 _GAP = 4
-
-
-class ExportPanel:
-    """Export buttons and turntable settings.
-
-    Args:
-        choose_folder: opens the folder dialog.
-    """
-
-    def __init__(self, ui: Ui, bench: Workbench, choose_folder: Callable[[], None]) -> None:
-        self._ui, self._bench, self._choose_folder = ui, bench, choose_folder
-        self._folder: int | str = 0
-        self._name: int | str = 0
-        self._rows: dict[str, SliderRow] = {}
-        self._copy: int | str = 0
-        self._width = 0
-        self._custom_name = ""
-        self._buttons: list[list[int | str]] = []  # one list a family
-
-    def build(self, width: int) -> None:
-        """Create the widgets in the current container."""
-        ui = self._ui
-        self._width = width
-        ui.heading("Export")
-        field = width - ui.px(28)
-        with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)):
-            self._folder = ui.text_field(
-                "", self._typed_folder, "Folder that exports go to; remembered", width=field
-            )
-            IconButton(ui, icons.folder, self._choose_folder, "Choose a folder")
-        self._name = ui.text_field(
-            "",
-            self._typed_name,
-            "File name without suffix; empty for model and seed. "
-            "Nothing is overwritten: a number is added where needed",
-            width=width,
-        )
-        for family in get_args(Family):
-            self._build_buttons(family)
-        for name, spec in _TURNTABLE.items():
-            self._rows[name] = SliderRow(ui, spec, self._actions(name), width)
-        self._copy = ui.button(
-            "Copy as command",
-            lambda: self.copy_command(self._bench.last_export),
-            "Copy the terminal command that does the last export again; "
-            "right click an export button for its command",
-        )
-
-    def resize(self, width: int) -> None:
-        """Fit a column."""
-        self._width = width
-        dpg.configure_item(self._folder, width=width - self._ui.px(28))
-        dpg.configure_item(self._name, width=width)
-        for row in self._rows.values():
-            row.resize(width)
-        for buttons in self._buttons:
-            each = (width - self._ui.px(_GAP) * (len(buttons) - 1)) // len(buttons)
-            for button in buttons:
-                dpg.configure_item(button, width=each)
-
-    def sync(self, scene: Scene) -> None:
-        """Show the settings."""
-        settings = self._bench.settings
-        if not dpg.is_item_active(self._folder):
-            dpg.set_value(self._folder, short_path(export_folder(settings)))
-        if not dpg.is_item_active(self._name):
-            dpg.set_value(self._name, self._custom_name or default_stem(scene, export_kind("PNG")))
-        for name, row in self._rows.items():
-            value = float(getattr(settings.export, name))
-            row.show(value, edited=value != getattr(ExportSettings(), name))
-
-    def export(self, name: str) -> None:
-        """Start an export under the name in the field."""
-        self._bench.export(name, self._stem(name))
-
-    def copy_command(self, name: str) -> None:
-        """Put the command of an export on the clipboard."""
-        command = self._bench.command(name, self._stem(name))
-        if command is not None:
-            dpg.set_clipboard_text(command)
-            self._bench.toast(f"Copied the command for {name}")
-
-    def _stem(self, name: str) -> str:
-        view = export_kind(name).view
-        return f"{self._custom_name}-{view}" if self._custom_name and view else self._custom_name
-
-    def _build_buttons(self, family: Family) -> None:
-        kinds = [kind for kind in EXPORTS if kind.family == family]
-        self._buttons.append([])
-        with dpg.group(horizontal=True, horizontal_spacing=self._ui.px(_GAP)):
-            for kind in kinds:
-                button = self._ui.button(
-                    kind.name,
-                    partial(self.export, kind.name),
-                    f"{kind.description}.  Right click: copy the command",
-                )
-                self._buttons[-1].append(button)
-                with dpg.item_handler_registry() as handlers:
-                    dpg.add_item_clicked_handler(
-                        1,
-                        user_data=kind.name,
-                        callback=lambda _s, _a, name: self.copy_command(name),
-                    )
-                dpg.bind_item_handler_registry(button, handlers)
-
-    def _typed_folder(self, text: str) -> None:
-        self._bench.change_settings("export", folder=text.strip())
-
-    def _typed_name(self, text: str) -> None:
-        self._custom_name = "".join(c for c in text.strip() if c not in '/\\:*?"<>|')
-
-    def _actions(self, name: str) -> SliderActions:
-        bench = self._bench
-
-        def change(value: float) -> None:
-            whole = round(value)
-            if name == "size":
-                whole = 0 if whole < 16 else whole
-            bench.change_settings("export", **{name: whole})
-
-        return SliderActions(change, lambda: None, lambda: change(getattr(ExportSettings(), name)))
-
-
+#: Field of ExportSettings -> its slider.
 _TURNTABLE: dict[str, SliderSpec] = {
     "frames": SliderSpec(
         "frames",
@@ -161,3 +43,100 @@ _TURNTABLE: dict[str, SliderSpec] = {
         zero="own",
     ),
 }
+
+
+class ExportPanel:
+    """Export buttons and turntable settings.
+
+    Args:
+        choose_folder: opens the folder dialog.
+    """
+
+    def __init__(self, ui: Ui, bench: Workbench, choose_folder: Callable[[], None]) -> None:
+        self._ui, self._bench = ui, bench
+        self._custom_name = ""
+        ui.heading("Export")
+        with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)):
+            self._folder = ui.text_field(
+                "",
+                lambda text: bench.change_settings("export", folder=text.strip()),
+                "Folder that exports go to; remembered",
+            )
+            IconButton(ui, icons.folder, choose_folder, "Choose a folder")
+        self._name = ui.text_field(
+            "",
+            self._typed_name,
+            "File name without suffix; empty for model and seed. "
+            "Nothing is overwritten: a number is added where needed",
+        )
+        self._buttons = [self._build_buttons(family) for family in get_args(Family)]
+        self._rows = FieldSliders(ui, _TURNTABLE, ExportSettings(), self._change)
+        ui.button(
+            "Copy as command",
+            lambda: self.copy_command(bench.last_export),
+            "Copy the terminal command that does the last export again; "
+            "right click an export button for its command",
+        )
+
+    def resize(self, width: int) -> None:
+        """Fit a column."""
+        dpg.configure_item(self._folder, width=width - self._ui.px(28))
+        dpg.configure_item(self._name, width=width)
+        self._rows.resize(width)
+        for buttons in self._buttons:
+            each = (width - self._ui.px(_GAP) * (len(buttons) - 1)) // len(buttons)
+            for button in buttons:
+                dpg.configure_item(button, width=each)
+
+    def sync(self, scene: Scene) -> None:
+        """Show the settings."""
+        settings = self._bench.settings
+        if not dpg.is_item_active(self._folder):
+            dpg.set_value(self._folder, short_path(export_folder(settings)))
+        if not dpg.is_item_active(self._name):
+            dpg.set_value(self._name, self._custom_name or default_stem(scene, export_kind("PNG")))
+        self._rows.show(settings.export)
+
+    def export(self, name: str) -> None:
+        """Start an export under the name in the field."""
+        self._bench.export(name, self._stem(name))
+
+    def copy_command(self, name: str) -> None:
+        """Put the command of an export on the clipboard."""
+        command = self._bench.command(name, self._stem(name))
+        if command is not None:
+            dpg.set_clipboard_text(command)
+            self._bench.toast(f"Copied the command for {name}")
+
+    def _stem(self, name: str) -> str:
+        view = export_kind(name).view
+        return f"{self._custom_name}-{view}" if self._custom_name and view else self._custom_name
+
+    def _build_buttons(self, family: Family) -> list[int | str]:
+        buttons = []
+        with dpg.group(horizontal=True, horizontal_spacing=self._ui.px(_GAP)):
+            for kind in EXPORTS:
+                if kind.family != family:
+                    continue
+                button = self._ui.button(
+                    kind.name,
+                    partial(self.export, kind.name),
+                    f"{kind.description}.  Right click: copy the command",
+                )
+                buttons.append(button)
+                with dpg.item_handler_registry() as handlers:
+                    dpg.add_item_clicked_handler(
+                        1,
+                        user_data=kind.name,
+                        callback=lambda _s, _a, name: self.copy_command(name),
+                    )
+                dpg.bind_item_handler_registry(button, handlers)
+        return buttons
+
+    def _typed_name(self, text: str) -> None:
+        self._custom_name = "".join(c for c in text.strip() if c not in '/\\:*?"<>|')
+
+    def _change(self, name: str, value: float) -> None:
+        if name == "size" and value < 16:
+            value = 0
+        self._bench.change_settings("export", **{name: value})

@@ -1,15 +1,16 @@
-"""Who: seed, truncation, and the model's named directions."""
+"""The identity panel: seed, truncation, and the model's named directions."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 
 import dearpygui.dearpygui as dpg
 
+from app.explore.sliders import SeedEntry, scene_slider
 from app.state import edits
 from app.state.workbench import Workbench
 from app.widgets import icons, theme
-from app.widgets.slider import SliderActions, SliderRow, SliderSpec
+from app.widgets.slider import SliderRow, SliderSpec
 from app.widgets.ui import IconButton, Ui
 from stylesdf_core.model.config import MAX_SEED
 from stylesdf_core.model.latents import LatentDirection
@@ -18,61 +19,42 @@ from stylesdf_core.scene.scene import Scene
 #: How far beyond the trained range a direction's slider goes, as a share of that range.
 _BEYOND = 0.2
 _LABELS = 118  # width of the label column, pixels at scale 1
+_PSI = SliderSpec(
+    "truncation ψ",
+    "How far from the mean face: 0 is the mean, 1 the model's full variety; "
+    "less is safer.  Range 0 to 1.5, trained up to 1",
+    0.0,
+    1.5,
+    0.01,
+    trained=(0.0, 1.0),
+    label_width=_LABELS,
+)
 
 
 class IdentityPanel:
     """Seed, ψ and directions; the directions scroll, the rest stays put."""
 
     def __init__(self, ui: Ui, bench: Workbench) -> None:
-        self._ui, self._bench = ui, bench
-        self._width = 0
-        self.seed_field: int | str = 0
-        self._psi: SliderRow | None = None
-        self._scroll: int | str = 0
-        self.rows: dict[str, SliderRow] = {}
+        self._ui, self._bench, self._width = ui, bench, 1
         self._directions: tuple[LatentDirection, ...] | None = None
-        self._reset: IconButton | None = None
-
-    def build(self, width: int) -> None:
-        """Create the widgets in the current container."""
-        ui, bench = self._ui, self._bench
-        self._width = width
+        #: Sliders by the name of their direction.
+        self.rows: dict[str, SliderRow] = {}
         ui.heading("Identity")
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
-            self.seed_field = ui.text_field(
-                "",
-                self._typed_seed,
+            self.seed = SeedEntry(
+                ui,
                 f"Seed of the face, 0 to {MAX_SEED}.  Keys: [ previous, ] next, R random",
-                width=ui.px(110),
-                digits_only=True,
+                "seed",
+                lambda seed: bench.set_seed(seed) if seed is not None else None,
+                ("[", "]", "R"),
             )
-            IconButton(ui, icons.previous, lambda: bench.step_seed(-1), "Previous seed  [")
-            IconButton(ui, icons.following, lambda: bench.step_seed(1), "Next seed  ]")
-            IconButton(ui, icons.dice, bench.random_seed, "Random seed  R")
             self._reset = IconButton(
-                ui, icons.reset, self._reset_all, "Reset all directions to the seed's own"
+                ui,
+                icons.reset,
+                lambda: bench.document.apply(edits.without_edits(bench.scene)),
+                "Reset all directions to the seed's own",
             )
-        self._psi = SliderRow(
-            ui,
-            SliderSpec(
-                "truncation ψ",
-                "How far from the mean face: 0 is the mean, 1 the model's full variety; "
-                "less is safer.  Range 0 to 1.5, trained up to 1",
-                0.0,
-                1.5,
-                0.01,
-                trained=(0.0, 1.0),
-                label_width=_LABELS,
-            ),
-            SliderActions(
-                lambda value: bench.document.update(replace(bench.scene, truncation_psi=value)),
-                bench.document.commit,
-                lambda: bench.document.apply(
-                    replace(bench.scene, truncation_psi=Scene().truncation_psi)
-                ),
-            ),
-            width,
-        )
+        self._psi = scene_slider(ui, bench, _PSI, edits.with_truncation)
         dpg.add_spacer(height=ui.px(2))
         self._scroll = dpg.add_child_window(border=False, height=ui.px(100))
         dpg.bind_item_theme(self._scroll, ui.theme.flat)
@@ -80,36 +62,33 @@ class IdentityPanel:
     def resize(self, width: int, height: int) -> None:
         """Fill a column; ``height`` is that of the directions' area."""
         self._width = width
-        if self._psi is not None:
-            self._psi.resize(width)
+        self._psi.resize(width)
         dpg.configure_item(self._scroll, height=max(height, self._ui.px(48)))
         for row in self.rows.values():
             row.resize(self._row_width())
 
     def sync(self, scene: Scene) -> None:
         """Show the scene."""
-        if self._directions != tuple(self._bench.directions):
-            self._directions = tuple(self._bench.directions)
-            self._build_directions(self._directions)
-        if not dpg.is_item_active(self.seed_field):
-            seed = "custom z" if scene.identity.z is not None else f"{scene.identity.seed:06d}"
-            dpg.set_value(self.seed_field, seed)
-        if self._psi is not None:
-            self._psi.show(scene.truncation_psi)
-        edited = {name for name, _ in scene.identity.edits}
-        for direction in self._directions:
+        bench, identity = self._bench, scene.identity
+        if self._directions != bench.directions:
+            self._directions = bench.directions
+            self._build_directions()
+        self.seed.show(identity.seed, "custom z" if identity.z is not None else "")
+        self._psi.show(scene.truncation_psi)
+        edited = {name for name, _ in identity.edits}
+        for direction in bench.directions:
             self.rows[direction.name].show(
-                edits.direction_value(scene.identity, direction, self._bench.z_dim),
+                edits.direction_value(identity, direction, bench.z_dim),
                 edited=direction.name in edited,
-                locked=direction.name in self._bench.settings.locked,
+                locked=direction.name in bench.settings.locked,
             )
-        if self._reset is not None:
-            self._reset.show(enabled=bool(edited))
+        self._reset.show(enabled=bool(edited))
 
     def _row_width(self) -> int:
         return self._width - self._ui.px(12)  # the scroll bar's
 
-    def _build_directions(self, directions: tuple[LatentDirection, ...]) -> None:
+    def _build_directions(self) -> None:
+        directions = self._bench.directions
         for row in self.rows.values():
             self._ui.pointer.remove(row)
         self.rows.clear()
@@ -131,35 +110,26 @@ class IdentityPanel:
 
     def _row(self, direction: LatentDirection) -> SliderRow:
         bench, name = self._bench, direction.name
-        beyond = _BEYOND * (direction.maximum - direction.minimum)
-        about = direction.description or direction.label
-        return SliderRow(
-            self._ui,
-            SliderSpec(
-                direction.label,
-                f"{about}.  {direction.minimum:g} to {direction.maximum:g} standard deviations; "
-                "right click: the seed's own; lock: keep when the seed changes",
-                direction.minimum - beyond,
-                direction.maximum + beyond,
-                0.1,
-                signed=True,
-                trained=(direction.minimum, direction.maximum),
-                lockable=True,
-                label_width=_LABELS,
-            ),
-            SliderActions(
-                lambda value: bench.document.update(edits.with_direction(bench.scene, name, value)),
-                bench.document.commit,
-                lambda: bench.document.apply(edits.with_direction(bench.scene, name, None)),
-                lambda: bench.toggle_lock(name),
-            ),
-            self._row_width(),
+        low, high = direction.minimum, direction.maximum
+        beyond = _BEYOND * (high - low)
+        spec = SliderSpec(
+            direction.label,
+            f"{direction.description or direction.label}.  {low:g} to {high:g} standard "
+            "deviations; right click: the seed's own; lock: keep when the seed changes",
+            low - beyond,
+            high + beyond,
+            0.1,
+            signed=True,
+            trained=(low, high),
+            lockable=True,
+            label_width=_LABELS,
         )
-
-    def _typed_seed(self, text: str) -> None:
-        digits = "".join(c for c in text if c.isdigit())
-        if digits:
-            self._bench.set_seed(min(int(digits), MAX_SEED))
-
-    def _reset_all(self) -> None:
-        self._bench.document.apply(edits.without_edits(self._bench.scene))
+        row = scene_slider(
+            self._ui,
+            bench,
+            spec,
+            lambda scene, value: edits.with_direction(scene, name, value),
+            partial(bench.toggle_lock, name),
+        )
+        row.resize(self._row_width())
+        return row

@@ -1,4 +1,4 @@
-"""The surface: how finely it is extracted, where, and how it is drawn."""
+"""The mesh panel: how finely the surface is extracted, where, how it is drawn, and a report."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import dearpygui.dearpygui as dpg
 
+from app.explore.sliders import FieldSliders
 from app.state.workbench import Workbench
 from app.widgets import theme
-from app.widgets.slider import SliderActions, SliderRow, SliderSpec
+from app.widgets.slider import SliderSpec
 from app.widgets.ui import Ui
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
@@ -16,6 +17,29 @@ from stylesdf_core.scene.scene import Scene
 if TYPE_CHECKING:
     from stylesdf_core.mesh.surface import MeshReport
 
+#: Field of MeshSettings -> its slider.
+_SPECS: dict[str, SliderSpec] = {
+    "resolution": SliderSpec(
+        "resolution",
+        "Grid points along each edge of the volume, 32 to 512; the preview is coarser "
+        "while things move",
+        32,
+        512,
+        16,
+        digits=0,
+        origin=32,
+    ),
+    "level": SliderSpec(
+        "level",
+        "Signed distance of the surface, world units (the volume's edge is 0.24); "
+        "0 is the skin, above is outside. −0.05 to 0.05",
+        -0.05,
+        0.05,
+        0.001,
+        digits=3,
+        signed=True,
+    ),
+}
 #: Rows of check boxes: field of MeshSettings -> label, tooltip.
 _CHECKS = (
     {"largest_component": ("largest part only", "Keep only the largest connected part")},
@@ -30,39 +54,11 @@ class MeshPanel:
     """Settings of the live mesh, which exports share, and its report."""
 
     def __init__(self, ui: Ui, bench: Workbench) -> None:
-        self._ui, self._bench = ui, bench
-        self._rows: dict[str, SliderRow] = {}
-        self._checks: dict[str, int | str] = {}
-        self._report: list[int | str] = []
-
-    def build(self, width: int) -> None:
-        """Create the widgets in the current container."""
-        ui, bench = self._ui, self._bench
+        self._bench = bench
         ui.heading("Mesh")
-        specs = {
-            "resolution": SliderSpec(
-                "resolution",
-                "Grid points along each edge of the volume, 32 to 512; the preview is coarser "
-                "while things move",
-                32,
-                512,
-                16,
-                digits=0,
-                origin=32,
-            ),
-            "level": SliderSpec(
-                "level",
-                "Signed distance of the surface, world units (the volume's edge is 0.24); "
-                "0 is the skin, above is outside. −0.05 to 0.05",
-                -0.05,
-                0.05,
-                0.001,
-                digits=3,
-                signed=True,
-            ),
-        }
-        for name, spec in specs.items():
-            self._rows[name] = SliderRow(ui, spec, self._actions(name), width)
+        self._rows = FieldSliders(ui, _SPECS, MeshSettings(), self._change)
+        self.resize = self._rows.resize
+        self._checks: dict[str, int | str] = {}
         for row in _CHECKS:
             with dpg.group(horizontal=True):
                 for index, (name, (label, tooltip)) in enumerate(row.items()):
@@ -71,24 +67,15 @@ class MeshPanel:
                     self._checks[name] = dpg.add_checkbox(
                         label=label,
                         user_data=name,
-                        callback=lambda _, on, field: bench.change_settings(
-                            "mesh", **{field: bool(on)}
-                        ),
+                        callback=lambda _, on, field: self._change(field, bool(on)),
                     )
                     ui.tooltip(self._checks[name], tooltip)
         self._report = [ui.small_text() for _ in range(2)]
 
-    def resize(self, width: int) -> None:
-        """Fit a column."""
-        for row in self._rows.values():
-            row.resize(width)
-
     def sync(self, scene: Scene) -> None:
         """Show settings and report."""
-        settings, neutral = self._bench.settings.mesh, MeshSettings()
-        for name, row in self._rows.items():
-            value = float(getattr(settings, name))
-            row.show(value, edited=value != getattr(neutral, name))
+        settings = self._bench.settings.mesh
+        self._rows.show(settings)
         for name, item in self._checks.items():
             dpg.set_value(item, getattr(settings, name))
         for item, (text, color) in zip(self._report, self._lines(), strict=True):
@@ -96,34 +83,26 @@ class MeshPanel:
             dpg.configure_item(item, color=color)
 
     def _lines(self) -> list[tuple[str, theme.Color]]:
-        mesh = self._bench.screen.mesh
+        screen = self._bench.screen
         if not self._bench.settings.view.shows_mesh:
             return [("Press 5 or Space to see the mesh", theme.FAINT), ("", theme.FAINT)]
-        if self._bench.screen.mesh_error is not None:
+        if screen.mesh_error is not None:
             return [("", theme.FAINT), ("", theme.FAINT)]
-        if mesh is None or mesh.report is None:
-            at = "" if mesh is None else f" at {mesh.resolution}³"
+        if screen.mesh is None or screen.mesh.report is None:
+            at = "" if screen.mesh is None else f" at {screen.mesh.resolution}³"
             return [(f"refining{at} …", theme.MUTED), ("", theme.MUTED)]
-        return report_lines(mesh.report)
+        return _report_lines(screen.mesh.report)
 
-    def _actions(self, name: str) -> SliderActions:
-        bench = self._bench
-
-        def change(value: float) -> None:
-            bench.change_settings("mesh", **{name: round(value) if name == "resolution" else value})
-
-        return SliderActions(change, lambda: None, lambda: change(getattr(MeshSettings(), name)))
+    def _change(self, name: str, value: float) -> None:
+        self._bench.change_settings("mesh", **{name: value})
 
 
-def report_lines(report: MeshReport) -> list[tuple[str, theme.Color]]:
-    """The mesh report in two short lines."""
+def _report_lines(report: MeshReport) -> list[tuple[str, theme.Color]]:
     parts = "1 part" if report.components == 1 else f"{report.components} parts"
     size = " × ".join(f"{high - low:.2f}" for low, high in zip(*report.bounds, strict=True))
     closed = "watertight" if report.watertight else "not watertight"
+    color = theme.MUTED if report.watertight else theme.WARNING
     return [
         (f"{report.triangles:,} triangles · {report.vertices:,} vertices", theme.MUTED),
-        (
-            f"{parts} · {closed} · {size}",
-            theme.MUTED if report.watertight else theme.WARNING,
-        ),
+        (f"{parts} · {closed} · {size}", color),
     ]

@@ -1,0 +1,113 @@
+"""The Explore tab as a whole: its panels, where they stand, and how they follow the state.
+
+A new panel is a class like those in :mod:`app.explore.panels`: it creates its widgets when it is
+made, ``resize`` fits it into its column, ``sync`` shows the state. It gets a place here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import dearpygui.dearpygui as dpg
+
+from app.explore.columns import Columns, Places
+from app.explore.panels.camera import CameraPanel
+from app.explore.panels.export import ExportPanel
+from app.explore.panels.identity import IdentityPanel
+from app.explore.panels.jobs import JobsPanel
+from app.explore.panels.mesh import MeshPanel
+from app.explore.panels.mixing import MixingPanel
+from app.explore.panels.status import StatusPanel
+from app.explore.toolbar import Toolbar
+from app.explore.viewport import Viewport
+from app.state.workbench import Workbench
+from app.widgets.backdrop import Rectangle, around
+from app.widgets.texture import PictureTexture
+from app.widgets.ui import Ui
+
+
+class ViewportTextures:
+    """Textures that outlive a rebuild of the page at another scale: deleting live ones crashes."""
+
+    def __init__(self) -> None:
+        self.picture = PictureTexture()
+        self.mesh = PictureTexture()
+
+
+class ExplorePage:
+    """The tab's panels and their columns, created in the current window.
+
+    Args:
+        choose_folder: opens the dialog for the folder of exports.
+    """
+
+    def __init__(
+        self,
+        ui: Ui,
+        bench: Workbench,
+        textures: ViewportTextures,
+        choose_folder: Callable[[], None],
+    ) -> None:
+        self._bench = bench
+        self._synced: tuple[object, ...] = ()
+        #: Where everything stands; None before the first :meth:`sync`.
+        self.places: Places | None = None
+        self._columns = columns = Columns(
+            ui,
+            lambda left, right: bench.change_settings("window", left_width=left, right_width=right),
+        )
+        with columns.left.inside():
+            self.identity = IdentityPanel(ui, bench)
+            self._mixing = MixingPanel(ui, bench)
+        with columns.centre.inside():
+            self.viewport = Viewport(ui, bench, textures.picture, textures.mesh)
+            self._toolbar = Toolbar(ui, bench)
+        with columns.right.inside():
+            self._camera = CameraPanel(ui, bench)
+            self._mesh = MeshPanel(ui, bench)
+            self.export = ExportPanel(ui, bench, choose_folder)
+        with columns.jobs.inside():
+            self._jobs = JobsPanel(ui, bench)
+        with columns.status.inside():
+            self._status = StatusPanel(ui, bench)
+
+    def hide(self) -> None:
+        """Leave the window to another page until the next :meth:`sync`."""
+        self._columns.hide()
+
+    def sync(self) -> None:
+        """Place the columns anew where something has changed, and show the state."""
+        bench, scene = self._bench, self._bench.scene
+        self._layout()
+        self.viewport.sync(scene)
+        self._status.sync(scene)
+        self._jobs.sync()
+        screen = bench.screen
+        key = (scene, bench.settings, bench.model, screen.mesh, screen.mesh_error)
+        if key != self._synced:
+            self._synced = key
+            for panel in (
+                self.identity, self._mixing, self._camera, self._mesh, self.export, self._toolbar,
+            ):  # fmt: skip
+                panel.sync(scene)
+
+    @property
+    def dark(self) -> list[Rectangle]:
+        """The parts of the window that neither panels nor pictures cover."""
+        if self.places is None:
+            return []
+        return around(self.places.ground, self.viewport.covered(self.places.origin))
+
+    def _layout(self) -> None:
+        bench = self._bench
+        places = self._columns.place(bench.settings.window, has_layers=bench.n_latent > 0)
+        if places is None:
+            return
+        self.places = places
+        self.viewport.resize(*places.size)
+        self._toolbar.resize(places.size[0])
+        self._status.resize(dpg.get_viewport_client_width())
+        self.identity.resize(places.left, places.directions)
+        self._mixing.resize(places.left)
+        for panel in (self._camera, self._mesh, self.export, self._jobs):
+            panel.resize(places.right)

@@ -1,0 +1,130 @@
+"""Sliders and seed fields bound to the document or the settings, for the panels to build with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import dearpygui.dearpygui as dpg
+
+from app.state import edits
+from app.state.workbench import Workbench
+from app.widgets import icons
+from app.widgets.slider import SliderActions, SliderRow, SliderSpec
+from app.widgets.ui import IconButton, Ui
+from stylesdf_core.model.config import MAX_SEED
+from stylesdf_core.scene.scene import Scene
+
+
+def scene_slider(
+    ui: Ui,
+    bench: Workbench,
+    spec: SliderSpec,
+    edit: Callable[[Scene, float | None], Scene],
+    lock: Callable[[], None] | None = None,
+) -> SliderRow:
+    """A slider over a number in the scene; each drag is one undo step.
+
+    Args:
+        edit: returns the scene with a new value, or with the default one for None.
+        lock: answers a click on the slider's lock.
+    """
+    document = bench.document
+    actions = SliderActions(
+        lambda value: document.update(edit(document.scene, value)),
+        document.commit,
+        lambda: document.apply(edit(document.scene, None)),
+        lock,
+    )
+    return SliderRow(ui, spec, actions, 1)
+
+
+class FieldSliders:
+    """One slider for each of some fields of a dataclass.
+
+    Args:
+        specs: by the name of the field.
+        neutral: the dataclass with its default values.
+        change: takes the name of a field and its new value, of the field's type.
+        commit: ends a drag.
+    """
+
+    def __init__(
+        self,
+        ui: Ui,
+        specs: Mapping[str, SliderSpec],
+        neutral: object,
+        change: Callable[[str, float], None],
+        commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._neutral, self._change, self._commit = neutral, change, commit
+        self._rows = {
+            name: SliderRow(
+                ui,
+                spec,
+                SliderActions(partial(self._set, name), commit, partial(self._reset, name)),
+                1,
+            )
+            for name, spec in specs.items()
+        }
+
+    def show(self, values: object) -> None:
+        """Draw the fields of ``values``, a dataclass like ``neutral``."""
+        for name, row in self._rows.items():
+            value = getattr(values, name)
+            row.show(float(value), edited=value != getattr(self._neutral, name))
+
+    def resize(self, width: int) -> None:
+        """Fit a column."""
+        for row in self._rows.values():
+            row.resize(width)
+
+    def _set(self, name: str, value: float) -> None:
+        self._change(name, type(getattr(self._neutral, name))(value))
+
+    def _reset(self, name: str) -> None:
+        self._change(name, getattr(self._neutral, name))
+        self._commit()
+
+
+class SeedEntry:
+    """A field for a seed, and buttons for the previous, the next and a random one.
+
+    Args:
+        tooltip: of the field.
+        which: named by the buttons' tooltips; ``keys`` are the shortcuts behind them.
+        choose: takes the seed, or None once the field has been emptied.
+    """
+
+    def __init__(
+        self,
+        ui: Ui,
+        tooltip: str,
+        which: str,
+        choose: Callable[[int | None], None],
+        keys: tuple[str, str, str] = ("", "", ""),
+    ) -> None:
+        self._choose = choose
+        self._seed: int | None = None
+        self.field = ui.text_field("", self._typed, tooltip, width=ui.px(110), digits_only=True)
+        for icon, act, name, key in zip(
+            (icons.previous, icons.following, icons.dice),
+            (lambda: self._step(-1), lambda: self._step(1), lambda: choose(edits.random_seed())),
+            ("Previous", "Next", "Random"),
+            keys,
+            strict=True,
+        ):
+            IconButton(ui, icon, act, f"{name} {which}" + (f"  {key}" if key else ""))
+
+    def show(self, seed: int | None, text: str = "") -> None:
+        """Write a seed, or another text in place of it, unless somebody is typing."""
+        self._seed = seed
+        if not dpg.is_item_active(self.field):
+            dpg.set_value(self.field, text or ("" if seed is None else f"{seed:06d}"))
+
+    def _typed(self, text: str) -> None:
+        digits = "".join(c for c in text if c.isdigit())
+        self._choose(min(int(digits), MAX_SEED) if digits else None)
+
+    def _step(self, step: int) -> None:
+        self._choose(0 if self._seed is None else self._seed + step)
