@@ -145,8 +145,8 @@ class Menus:
             self._redo = self._item("Redo", "redo")
             dpg.add_separator()
             self._item("Random face", "random seed")
-            self._item("Reset all directions", partial(self._edit, edits.without_edits))
-            self._item("Swap the two faces", partial(self._edit, edits.swapped))
+            self._item("Reset all directions", partial(self._bench.edit, edits.without_edits))
+            self._item("Swap the two faces", partial(self._bench.edit, edits.swapped))
 
     def _build_view(self) -> None:
         bench, actions = self._bench, self._actions
@@ -159,7 +159,7 @@ class Menus:
             )
             dpg.add_separator()
             for name in edits.CAMERA_PRESETS:
-                act = partial(self._edit, partial(edits.with_preset, name=name))
+                act = partial(bench.edit, edits.with_preset, name)
                 self._item(f"Camera: {name}", act)
             self._item("Reset the camera", "reset the camera")
             dpg.add_separator()
@@ -198,12 +198,9 @@ class Menus:
             dpg.add_separator()
             self._item("Render again", bench.screen.forget)
 
-    def _edit(self, edit: Callable[[Scene], Scene]) -> None:
-        self._bench.document.apply(edit(self._bench.scene))
-
     def _option(self, **changes: object) -> None:
         options = replace(self._bench.scene.options, **changes)  # type: ignore[arg-type]
-        self._edit(lambda scene: replace(scene, options=options))
+        self._bench.document.apply(replace(self._bench.scene, options=options))
 
     # --- the model ------------------------------------------------------------------------------
 

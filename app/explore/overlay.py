@@ -13,7 +13,7 @@ from pathlib import Path
 import dearpygui.dearpygui as dpg
 
 from app.explore.viewport import Pane
-from app.state.problems import Problem, Remedy
+from app.state.problems import Problem, Remedy, drawing_problem, load_problem
 from app.state.workbench import Toast, Workbench
 from app.widgets import theme
 from app.widgets.canvas import Canvas
@@ -130,14 +130,14 @@ class Overlay:
         """Place everything over a viewport at ``origin`` with these panes."""
         whole = Pane(0.0, 0.5 * (size[1] - size[0]), float(size[0]))
         self._cards[0].show(self._main_problem(), origin, picture or mesh or whole)
-        mesh_problem = self._bench.mesh_problem if mesh is not None else None
+        mesh_problem = drawing_problem(self._bench, self._bench.screen.mesh_error)
         self._cards[1].show(self._with_details(mesh_problem), origin, mesh or whole)
         self._sync_toasts(origin, size)
 
     def _main_problem(self) -> Problem | None:
         """The model's problem, else the picture's."""
         bench, loading = self._bench, self._bench.models.loading
-        problem = bench.load_problem
+        problem = load_problem(bench)
         if problem is not None:
             first, *others = problem.remedies
             return self._with_details(replace(problem, remedies=(first, self._open_model, *others)))
@@ -150,7 +150,7 @@ class Overlay:
         if bench.model is None:
             text = "Open a weights file, or download the weights published with StyleSDF."
             return Problem("No model", text, (self._open_model,))
-        return self._with_details(bench.picture_problem)
+        return self._with_details(drawing_problem(bench, bench.screen.picture_error))
 
     def _with_details(self, problem: Problem | None) -> Problem | None:
         """With a button that copies the traceback, where there is one."""

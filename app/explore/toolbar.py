@@ -47,7 +47,8 @@ class Toolbar:
             )
             dpg.add_spacer(width=ui.px(_WIDE_GAP) - gap)
             for name in edits.CAMERA_PRESETS:
-                self._add_preset(name, partial(bench.set_camera_preset, name), f"Camera: {name}")
+                turn = partial(bench.edit, edits.with_preset, name)
+                self._add_preset(name, turn, f"Camera: {name}")
             reset = "The camera as it was at the start  F, double click"
             self._add_preset("reset", bench.reset_camera, reset)
 

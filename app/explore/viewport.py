@@ -1,7 +1,7 @@
 """The viewport: picture and mesh under one camera, and the gestures that move it.
 
 A drag becomes a new scene in :meth:`Viewport.drag`; the picture computed for that scene becomes a
-texture in :meth:`Viewport.sync`. The package's docstring (:mod:`app`) tells what lies between.
+texture in :meth:`Viewport.sync`. The package's docstring (:mod:`app`) explains the way between.
 """
 
 from __future__ import annotations

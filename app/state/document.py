@@ -1,4 +1,4 @@
-"""The document: the current Scene, its history, and whether it has been saved."""
+"""The document: the current Scene, its history for undo and redo, and whether it is saved."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Document:
 
     @property
     def scene(self) -> Scene:
-        """What is on the screen, the unfinished gesture included."""
+        """The current scene, the unfinished gesture included."""
         return self._scene
 
     @property
@@ -80,7 +80,8 @@ class Document:
         """Show a session just read; undo leads back to what was there before.
 
         Args:
-            path: where saving goes; None for sessions read out of an exported file.
+            path: the file that saving writes to; None for a session read out of an exported
+                file, which saving must not replace.
         """
         self.apply(scene)
         self.path = path

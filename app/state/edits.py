@@ -1,4 +1,4 @@
-"""What the panels do to a Scene, as pure functions: Scene in, Scene out."""
+"""Changes that panels make to a scene, as pure functions: Scene in, Scene out."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def direction_value(identity: Identity, direction: LatentDirection, z_dim: int) 
 
 
 def random_seed() -> int:
-    """A seed for a face that nobody has chosen."""
+    """A seed drawn at random, below a million."""
     return random.randrange(_RANDOM_SEEDS)
 
 
@@ -127,6 +127,11 @@ def with_preset(scene: Scene, name: str) -> Scene:
     return replace(scene, camera=replace(scene.camera, azimuth=azimuth, elevation=elevation))
 
 
+def with_default_camera(scene: Scene) -> Scene:
+    """The frontal camera that every scene begins with."""
+    return replace(scene, camera=OrbitCamera())
+
+
 def is_trained_pose(camera: OrbitCamera) -> bool:
     """Whether the camera stands within ±2σ of the poses the models were trained with."""
     return (
@@ -135,7 +140,7 @@ def is_trained_pose(camera: OrbitCamera) -> bool:
 
 
 def adapted(scene: Scene, config: GeneratorConfig, directions: Sequence[LatentDirection]) -> Scene:
-    """``scene`` without what a model of ``config`` and ``directions`` cannot take."""
+    """``scene`` without the parts that do not fit a model of ``config`` and ``directions``."""
     known = {direction.name for direction in directions}
     identity = scene.identity
     z = identity.z if identity.z is not None and len(identity.z) == config.z_dim else None

@@ -1,4 +1,4 @@
-"""The studio's exports: which request a button stands for, and where its file goes."""
+"""The studio's exports: the kinds there are, the request behind each, and the file's name."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class ExportKind:
     """A button of the export panel.
 
     Attributes:
-        name: what the button says.
-        view: of pictures and turntables; None for whatever the viewport shows.
+        name: the button's label.
+        view: of a picture; None for the view in the viewport, and for meshes.
     """
 
     name: str
@@ -53,7 +53,7 @@ EXPORTS: tuple[ExportKind, ...] = (
 
 
 def export_kind(name: str) -> ExportKind:
-    """The kind whose button says ``name``."""
+    """The kind with this name."""
     return next(kind for kind in EXPORTS if kind.name == name)
 
 
@@ -64,7 +64,7 @@ def export_folder(settings: Settings) -> Path:
 
 
 def default_stem(scene: Scene, kind: ExportKind) -> str:
-    """File name without suffix: model, seed, and what is not the plain picture."""
+    """File name without suffix: model, seed, and view or "turntable" where there is one."""
     parts = [Path(scene.model).stem, f"{scene.identity.seed:06d}"]
     if kind.view is not None:
         parts.append(kind.view)
@@ -78,20 +78,19 @@ def export_request(
     kind: ExportKind,
     settings: Settings,
     *,
-    view: View,
     stem: str = "",
     taken: Collection[Path] = (),
 ) -> ExportRequest:
     """The request behind a button, writing to a name that is still free.
 
     Args:
-        view: what the viewport shows.
         stem: file name without suffix; empty for :func:`default_stem`.
-        taken: files that are about to be written.
+        taken: files that other exports are about to write.
     """
     from stylesdf_core.commands.meshes import ExportMesh
     from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
 
+    view = settings.view.view
     name = (stem or default_stem(scene, kind)) + kind.suffix
     out = free_path(export_folder(settings) / name, taken)
     if kind.family == "mesh":

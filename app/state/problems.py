@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stylesdf_core.errors import (
-    EmptySurfaceError,
-    GraphicsError,
-    InputError,
-    StyleSDFError,
-)
+from stylesdf_core.errors import EmptySurfaceError, GraphicsError, InputError, StyleSDFError
+from stylesdf_core.scene.scene import SHIPPED_MODEL
+
+if TYPE_CHECKING:
+    from app.state.workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,52 @@ class Problem:
     passes_by_itself: bool = False
 
 
+def load_problem(bench: Workbench) -> Problem | None:
+    """Why the last model could not be opened; None where nothing went wrong."""
+    models, failed = bench.models, bench.models.failed
+    if failed is None or failed.error is None:
+        return None
+    reference = failed.reference
+    remedies = [Remedy("Try again", partial(models.load, reference, adopt=failed.adopt))]
+    if models.reference:
+        remedies.insert(0, Remedy(f"Stay with {models.name}", partial(_stay_with_loaded, bench)))
+    elif reference != SHIPPED_MODEL:
+        open_shipped = partial(bench.open_model, SHIPPED_MODEL)
+        remedies.insert(0, Remedy("Open the shipped face", open_shipped))
+    title = f"{Path(reference).name} cannot be opened"
+    _, text = describe(failed.error)
+    return Problem(title, text, tuple(remedies), _details(failed.error))
+
+
+def drawing_problem(bench: Workbench, error: BaseException | None) -> Problem | None:
+    """Why a pane is not up to date; None where nothing went wrong.
+
+    Args:
+        error: ``picture_error`` or ``mesh_error`` of the screen.
+    """
+    if error is None:
+        return None
+    if isinstance(error, EmptySurfaceError):
+        level = _suggested_level(error)
+        set_level = partial(bench.change_settings, "mesh", level=level)
+        remedies = [Remedy(f"Set level {level:g}", set_level)]
+    elif isinstance(error, GraphicsError):
+        show_image = partial(bench.change_settings, "view", view="image", split=False)
+        remedies = [Remedy("Show the image", show_image)]
+    else:
+        remedies = [Remedy("Try again", bench.screen.forget)]
+        if bench.document.can_undo:
+            remedies.append(Remedy("Undo", bench.document.undo))
+    title, text = describe(error)
+    return Problem(title, text, tuple(remedies), _details(error))
+
+
 def describe(error: BaseException) -> tuple[str, str]:
-    """Title and text for an error met while drawing."""
+    """Title and text for an error."""
     if isinstance(error, EmptySurfaceError):
         text = (
             f"No surface between SDF {error.minimum:.3g} and {error.maximum:.3g} "
-            f"at level {error.level:g}; try level {suggested_level(error):g}."
+            f"at level {error.level:g}; try level {_suggested_level(error):g}."
         )
         return "Empty mesh", text
     if isinstance(error, GraphicsError):
@@ -57,15 +99,21 @@ def describe(error: BaseException) -> tuple[str, str]:
     return "Something went wrong in the program", f"{type(error).__name__}: {error}"
 
 
-def details(error: BaseException) -> str:
-    """A traceback of errors nobody foresaw; empty for the others."""
+def _details(error: BaseException) -> str:
+    """The traceback of an unforeseen error; empty for an error of the program's own kind."""
     if isinstance(error, StyleSDFError):
         return ""
     return "".join(traceback.format_exception(error))
 
 
-def suggested_level(error: EmptySurfaceError) -> float:
+def _suggested_level(error: EmptySurfaceError) -> float:
     """A level inside the field's range, rounded to what the slider shows."""
     middle = 0.5 * (error.minimum + error.maximum)
     rounded = round(middle, 3)
     return rounded if error.minimum < rounded < error.maximum else middle
+
+
+def _stay_with_loaded(bench: Workbench) -> None:
+    bench.models.dismiss()
+    if bench.scene.model != bench.models.reference:
+        bench.document.apply(replace(bench.scene, model=bench.models.reference))

@@ -1,4 +1,4 @@
-"""What the studio remembers between starts, as JSON in the user's configuration folder."""
+"""Settings that the studio remembers between starts, as JSON in the configuration folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RECENT = 8
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """The window itself; lengths in pixels at scale 1.
+    """Size, scale and columns of the window; lengths in pixels at scale 1.
 
     Attributes:
         font_scale: 0.75 to 3; scales everything.
@@ -39,7 +39,7 @@ class WindowSettings:
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """What the viewport shows.
+    """What the viewport shows: a view, or picture and mesh side by side.
 
     Attributes:
         split: picture and mesh side by side.
@@ -206,10 +206,10 @@ def _tolerant(cls: type[Any], data: Any) -> Any:
 
 
 def default_runs_folder() -> Path:
-    """Where training runs go before the user has said otherwise."""
+    """The folder of new training runs, unless the user has chosen one."""
     return Path(platformdirs.user_data_dir(_APPLICATION, appauthor=False)) / "runs"
 
 
 def default_export_folder() -> Path:
-    """Where exports go before the user has said otherwise."""
+    """The folder of exports, unless the user has chosen one."""
     return Path(platformdirs.user_pictures_dir()) / "StyleSDF Studio"

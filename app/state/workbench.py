@@ -8,23 +8,23 @@ workers have threads of their own.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.state import edits, exports
 from app.state.document import Document
-from app.state.problems import Problem, Remedy, describe, details, suggested_level
+from app.state.problems import describe
 from app.state.screen import Screen
 from app.state.settings import Section, Settings, SettingsStore
 from app.workers.jobs import Job, JobQueue, JobState
 from app.workers.model_loader import Loading, ModelSlot
 from app.workers.process import give_memory_back
-from stylesdf_core.errors import EmptySurfaceError, GraphicsError, StyleSDFError
+from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.files import write_text
 from stylesdf_core.model.latents import LatentDirection
-from stylesdf_core.scene.scene import SHIPPED_MODEL, Scene
+from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import read_scene
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ _TOAST_SECONDS = 8.0
 
 @dataclass(frozen=True, eq=False)
 class Toast:
-    """A message that goes away by itself.
+    """A message that disappears by itself.
 
     Attributes:
         path: the file that "Show file" leads to; None for a message about none.
         is_error: written in the error colour.
-        until: time.monotonic() at which it goes.
+        until: time.monotonic() at which it disappears.
     """
 
     text: str
@@ -106,65 +106,11 @@ class Workbench:
         """Whether anything is being computed for the screen."""
         return self.models.loading is not None or self.screen.busy
 
-    # --- problems -------------------------------------------------------------------------------
-
     @property
     def has_problem(self) -> bool:
-        """Whether a card over the viewport reports an error."""
-        problems = (self.load_problem, self.picture_problem, self.mesh_problem)
-        return any(problem is not None for problem in problems)
-
-    @property
-    def load_problem(self) -> Problem | None:
-        """Why the last model could not be opened."""
-        failed = self.models.failed
-        if failed is None:
-            return None
-        error, reference = failed.error, failed.reference
-        assert error is not None
-        again = Remedy("Try again", lambda: self.models.load(reference, adopt=failed.adopt))
-        remedies: tuple[Remedy, ...] = (again,)
-        if self.models.reference:
-            stay = Remedy(f"Stay with {self.models.name}", self._stay_with_loaded)
-            remedies = (stay, again)
-        elif reference != SHIPPED_MODEL:
-            shipped = Remedy("Open the shipped face", lambda: self.open_model(SHIPPED_MODEL))
-            remedies = (shipped, again)
-        text = str(error) if isinstance(error, StyleSDFError) else describe(error)[1]
-        title = f"{Path(reference).name} cannot be opened"
-        return Problem(title, text, remedies, details(error))
-
-    @property
-    def picture_problem(self) -> Problem | None:
-        """Why the picture pane is not up to date."""
-        error = self.screen.picture_error
-        return self._drawing_problem(error) if error is not None else None
-
-    @property
-    def mesh_problem(self) -> Problem | None:
-        """Why the mesh pane is not up to date."""
-        error = self.screen.mesh_error
-        return self._drawing_problem(error) if error is not None else None
-
-    def _drawing_problem(self, error: BaseException) -> Problem:
-        title, text = describe(error)
-        if isinstance(error, EmptySurfaceError):
-            level = suggested_level(error)
-            change = partial(self.change_settings, "mesh", level=level)
-            remedies: tuple[Remedy, ...] = (Remedy(f"Set level {level:g}", change),)
-        elif isinstance(error, GraphicsError):
-            change = partial(self.change_settings, "view", view="image", split=False)
-            remedies = (Remedy("Show the image", change),)
-        else:
-            remedies = (Remedy("Try again", self.screen.forget),)
-            if self.document.can_undo:
-                remedies += (Remedy("Undo", self.document.undo),)
-        return Problem(title, text, remedies, details(error))
-
-    def _stay_with_loaded(self) -> None:
-        self.models.dismiss()
-        if self.scene.model != self.models.reference:
-            self.document.apply(replace(self.scene, model=self.models.reference))
+        """Whether :mod:`app.state.problems` has a card to show."""
+        errors = (self.models.failed, self.screen.picture_error, self.screen.mesh_error)
+        return any(error is not None for error in errors)
 
     # --- once a frame ---------------------------------------------------------------------------
 
@@ -211,11 +157,13 @@ class Workbench:
 
     # --- identity and view ----------------------------------------------------------------------
 
+    def edit(self, change: Callable[..., Scene], *arguments: object) -> None:
+        """Change the scene by a function of :mod:`app.state.edits`, as one undo step."""
+        self.document.apply(change(self.scene, *arguments))
+
     def set_seed(self, seed: int) -> None:
         """Another face, as one undo step."""
-        self.document.apply(
-            edits.with_seed(self.scene, seed, self.directions, self.settings.locked, self.z_dim)
-        )
+        self.edit(edits.with_seed, seed, self.directions, self.settings.locked, self.z_dim)
 
     def step_seed(self, step: int) -> None:
         """The next (1) or previous (−1) seed."""
@@ -243,13 +191,9 @@ class Workbench:
         """Compute on a device from now on: one of ``models.devices``."""
         self.settings = replace(self.settings, device=device)
 
-    def set_camera_preset(self, name: str) -> None:
-        """The camera at one of ``edits.CAMERA_PRESETS``, as one undo step."""
-        self.document.apply(edits.with_preset(self.scene, name))
-
     def reset_camera(self) -> None:
         """The frontal default camera, as one undo step."""
-        self.document.apply(replace(self.scene, camera=Scene().camera))
+        self.edit(edits.with_default_camera)
 
     # --- models and sessions --------------------------------------------------------------------
 
@@ -317,10 +261,8 @@ class Workbench:
 
     def _export_request(self, name: str, stem: str) -> exports.ExportRequest:
         taken = [job.out for job in self.jobs.active if job.out is not None]
-        kind, view = exports.export_kind(name), self.settings.view.view
-        return exports.export_request(
-            self.scene, kind, self.settings, view=view, stem=stem, taken=taken
-        )
+        kind = exports.export_kind(name)
+        return exports.export_request(self.scene, kind, self.settings, stem=stem, taken=taken)
 
     def _poll_jobs(self) -> None:
         for job in self.jobs.poll():

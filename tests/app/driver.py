@@ -22,6 +22,7 @@ import psutil
 from PIL import Image
 
 from app.state.exports import EXPORTS
+from app.state.problems import drawing_problem, load_problem
 from app.state.settings import (
     ExportSettings,
     Settings,
@@ -227,7 +228,7 @@ class Driver:
         bench.change_settings("mesh", level=5.0)
         bench.change_settings("view", view="mesh")
         self.settle()
-        assert bench.mesh_problem is not None
+        assert drawing_problem(bench, bench.screen.mesh_error) is not None
         bench.change_settings("mesh", level=0.0)
         bench.change_settings("view", view="image")
         self.settle()
@@ -264,9 +265,9 @@ class Driver:
         bench.open_model(str(broken))
         self.wait(lambda: bench.models.loading is None, "the failure")
         self.frames(5)
-        assert bench.load_problem is not None
+        assert load_problem(bench) is not None
         self.click(self.button("Stay with tiny"))
-        assert bench.load_problem is None
+        assert load_problem(bench) is None
         assert bench.scene == scene
 
     def storm(self) -> None:

@@ -51,7 +51,7 @@ class IdentityPanel:
             self._reset = IconButton(
                 ui,
                 icons.reset,
-                lambda: bench.document.apply(edits.without_edits(bench.scene)),
+                partial(bench.edit, edits.without_edits),
                 "Reset all directions to the seed's own",
             )
         self._psi = scene_slider(ui, bench, _PSI, edits.with_truncation)

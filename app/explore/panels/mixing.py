@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import dearpygui.dearpygui as dpg
 
 from app.explore.sliders import SeedEntry, scene_slider
@@ -47,7 +49,7 @@ class MixingPanel:
             self._swap = IconButton(
                 ui,
                 icons.swap,
-                lambda: bench.document.apply(edits.swapped(bench.scene)),
+                partial(bench.edit, edits.swapped),
                 "Swap the first and the second face",
             )
             self._off = IconButton(ui, icons.cross, lambda: self._choose(None), "No style mixing")
@@ -78,7 +80,7 @@ class MixingPanel:
             self._bars.show(mixing)
 
     def _choose(self, seed: int | None) -> None:
-        self._bench.document.apply(edits.with_second_seed(self._bench.scene, seed))
+        self._bench.edit(edits.with_second_seed, seed)
 
     def _build_layers(self) -> None:
         n_latent = self._n_latent
@@ -155,9 +157,8 @@ class LayerBars(MouseTarget):
         """Set the bar under the mouse, or go back to the crossover."""
         if not self._active:
             return False
-        scene = self._bench.scene
         if press.button == RIGHT:
-            self._bench.document.apply(edits.with_crossover(scene, scene.mixing.crossover))
+            self._bench.edit(edits.with_crossover, self._mixing.crossover)
         elif press.button == LEFT:
             self.drag(press.x, press.y)
             return True

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.state.exports import EXPORTS, default_stem, export_folder, export_kind, export_request
-from app.state.settings import ExportSettings, Settings
+from app.state.settings import ExportSettings, Settings, ViewSettings
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
@@ -30,17 +30,18 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.mark.parametrize("kind", EXPORTS, ids=lambda kind: kind.name)
 def test_every_button_has_a_request_and_a_command(kind: object, settings: Settings) -> None:
     assert kind in EXPORTS
-    request = export_request(SCENE, kind, settings, view="image")  # type: ignore[arg-type]
+    request = export_request(SCENE, kind, settings)  # type: ignore[arg-type]
     assert request.out.parent == export_folder(settings)
     assert request.out.name.startswith("heads-000742")
     assert str(request.out) in command_line(request)
 
 
 def test_requests_carry_the_panels_settings(settings: Settings) -> None:
-    mesh = export_request(SCENE, export_kind("GLB"), settings, view="image")
+    mesh = export_request(SCENE, export_kind("GLB"), settings)
     assert isinstance(mesh, ExportMesh)
     assert (mesh.resolution, mesh.level, mesh.largest_component) == (48, 0.01, False)
-    turntable = export_request(SCENE, export_kind("GIF"), settings, view="normals")
+    normals = replace(settings, view=ViewSettings(view="normals"))
+    turntable = export_request(SCENE, export_kind("GIF"), normals)
     assert isinstance(turntable, RenderTurntable)
     assert (turntable.frames, turntable.fps, turntable.size, turntable.view) == (
         10,
@@ -49,21 +50,21 @@ def test_requests_carry_the_panels_settings(settings: Settings) -> None:
         "normals",
     )
     own_size = replace(settings, export=replace(settings.export, size=0))
-    picture = export_request(SCENE, export_kind("Depth"), own_size, view="image")
+    picture = export_request(SCENE, export_kind("Depth"), own_size)
     assert isinstance(picture, RenderImage)
     assert picture.view == "depth"
 
 
 def test_names_are_never_taken(settings: Settings, tmp_path: Path) -> None:
     kind = export_kind("PNG")
-    first = export_request(SCENE, kind, settings, view="image").out
+    first = export_request(SCENE, kind, settings).out
     assert first == tmp_path / "heads-000742.png"
     first.write_bytes(b"")
-    second = export_request(SCENE, kind, settings, view="image").out
+    second = export_request(SCENE, kind, settings).out
     assert second.name == "heads-000742-2.png"
-    third = export_request(SCENE, kind, settings, view="image", taken=[second]).out
+    third = export_request(SCENE, kind, settings, taken=[second]).out
     assert third.name == "heads-000742-3.png"
-    named = export_request(SCENE, kind, settings, view="image", stem="portrait").out
+    named = export_request(SCENE, kind, settings, stem="portrait").out
     assert named == tmp_path / "portrait.png"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from app.state import edits
+from app.state.problems import drawing_problem, load_problem
 from app.state.settings import Settings, SettingsStore
 from app.state.workbench import Workbench
 from app.workers.mesh_worker import DRAFT_SIZE
@@ -172,12 +173,12 @@ def test_mesh_and_its_level(bench: Workbench) -> None:
     assert draft.pixels.shape[0] <= DRAFT_SIZE < fine.pixels.shape[0]
     bench.change_settings("mesh", level=5.0)
     settle(bench)
-    problem = bench.mesh_problem
+    problem = drawing_problem(bench, bench.screen.mesh_error)
     assert problem is not None
     assert problem.title == "Empty mesh"
     problem.remedies[0].act()
     settle(bench)
-    assert bench.mesh_problem is None
+    assert drawing_problem(bench, bench.screen.mesh_error) is None
     bench.change_settings("mesh", level=5.0)
     bench.change_settings("view", view="image", split=False)
     settle(bench)
@@ -191,7 +192,7 @@ def test_a_broken_model_leaves_the_good_one(bench: Workbench, tmp_path: Path) ->
     broken.write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00nonsense")
     bench.open_model(str(broken))
     settle(bench)
-    problem = bench.load_problem
+    problem = load_problem(bench)
     assert problem is not None
     assert "broken.safetensors" in problem.title
     assert problem.details == ""
@@ -209,10 +210,10 @@ def test_a_scene_of_a_missing_model_offers_a_way_out(tmp_path: Path, model_path:
     missing = tmp_path / "gone.pt"
     workbench = Workbench(SettingsStore(tmp_path / "c"), Scene(model=str(missing)))
     settle(workbench)
-    assert workbench.load_problem is not None
+    assert load_problem(workbench) is not None
     workbench.open_model(str(model_path))
     settle(workbench)
-    assert workbench.load_problem is None
+    assert load_problem(workbench) is None
     assert workbench.scene.model == str(model_path)
     assert workbench.screen.picture is not None
     workbench.close()
@@ -239,7 +240,7 @@ def test_an_impossible_scene_says_so_and_can_be_undone(bench: Workbench) -> None
     settle(bench)
     bench.document.apply(edits.with_direction(bench.scene, "horns", 1.0))
     settle(bench)
-    problem = bench.picture_problem
+    problem = drawing_problem(bench, bench.screen.picture_error)
     assert problem is not None
     assert "horns" in problem.text
     undo = next(remedy for remedy in problem.remedies if remedy.label == "Undo")
