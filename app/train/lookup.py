@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from typing import Generic, TypeVar
 
@@ -16,10 +15,11 @@ A = TypeVar("A")
 class Lookup(Generic[Q, A]):
     """Holds the newest answer to the present question; :meth:`tick` asks and listens.
 
+    The window draws some frames a second even when nothing happens, so an answer wakes nobody.
+
     Args:
         name: of the thread.
         work: finds answers, in the thread; see :class:`app.workers.schedule.LatestWorker`.
-        news: set when there is another answer.
         every: seconds after which the same question is asked again.
 
     Attributes:
@@ -28,12 +28,10 @@ class Lookup(Generic[Q, A]):
         error: why the present question could not be answered.
     """
 
-    def __init__(
-        self, name: str, work: Work[Q, A], news: threading.Event, every: float = math.inf
-    ) -> None:
+    def __init__(self, name: str, work: Work[Q, A], every: float = math.inf) -> None:
         self.answer: A | None = None
         self.error: BaseException | None = None
-        self._worker: LatestWorker[Q, A] = LatestWorker(name, work, news)
+        self._worker: LatestWorker[Q, A] = LatestWorker(name, work)
         self._every = every
         self._question: Q | None = None
         self._asked_at = -math.inf

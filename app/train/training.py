@@ -55,11 +55,10 @@ class Training:
         self.sample_step: int | None = None
         self.sample_thumb = False
         self.runs: tuple[RunSummary, ...] = ()
-        news = bench.screen.news
-        self.new = NewRun(bench.settings.training.data, self.folder, news)
-        self._list = Lookup("runs", list_runs, news, _LOOK_EVERY)
-        self._report = Lookup("run", Follower(), news, _LOOK_EVERY)
-        self._sample = Lookup("samples", read_sample, news)
+        self.new = NewRun(bench.settings.training.data, self.folder, bench.screen.news)
+        self._list = Lookup("runs", list_runs, _LOOK_EVERY)
+        self._report = Lookup("run", Follower(), _LOOK_EVERY)
+        self._sample = Lookup("samples", read_sample)
         self._processes: dict[Path, TrainingProcess] = {}
         self._made_at = time.monotonic()
         self._polled_at = 0.0
