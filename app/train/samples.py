@@ -34,12 +34,10 @@ class Sample:
 
     Attributes:
         pixels: (H, W, 3) in [0, 1], H at most HEIGHT and W at most WIDTH.
-        size: of the file, (width, height).
     """
 
     request: SampleRequest
     pixels: npt.NDArray[np.float32]
-    size: tuple[int, int]
 
 
 def sample_steps(path: Path) -> tuple[int, ...]:
@@ -62,4 +60,4 @@ def read_sample(request: SampleRequest) -> Iterator[Sample]:
     factor = min(WIDTH / image.width, HEIGHT / image.height)
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     shown = image.resize(size, Image.Resampling.LANCZOS)
-    yield Sample(request, np.asarray(shown, np.float32) / 255.0, image.size)
+    yield Sample(request, np.asarray(shown, np.float32) / 255.0)

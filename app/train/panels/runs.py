@@ -60,10 +60,6 @@ class RunsPanel:
         self._folder = ui.small_text()
         self._folder_tip = ui.tooltip(self._folder)
 
-    def row(self, path: Path) -> RunRow:
-        """The row of a run."""
-        return self._rows[path]
-
     def resize(self, width: int, height: int) -> None:
         """Fill a column."""
         self._width = width
