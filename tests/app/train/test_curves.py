@@ -1,4 +1,4 @@
-"""Curves: what is grouped, smoothed and thinned out is still the run's."""
+"""Curves of a run: grouping, smoothing, and thinning out for a plot."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_thinning_keeps_spikes_and_ends() -> None:
     assert len(thinned(curve[:50])) == 50
 
 
-def test_everything_recorded_has_a_place() -> None:
+def test_every_recorded_figure_has_a_group() -> None:
     names = {
         "d_logistic": "losses", "eikonal": "losses", "beta": "β", "image_score_fake": "scores",
         "swd": "distance", "frechet": "distance", "psnr_thumb": "quality", "iou": "quality",
@@ -41,7 +41,7 @@ def test_everything_recorded_has_a_place() -> None:
     assert set(names.values()) - {""} == set(GROUPS)
 
 
-def test_curves_grow_and_leave_out_what_is_not_finite() -> None:
+def test_curves_grow_and_leave_out_values_that_are_not_finite() -> None:
     curves = Curves()
     curves.append({"step": step, "beta": 0.1 / (step + 1), "phase": "a"} for step in range(400))
     (before,) = curves.lines("β", 0.5)

@@ -78,7 +78,7 @@ def test_a_run_is_started_stopped_killed_and_resumed(run: RunDir) -> None:
     assert summary(run).state == "stopped"
 
 
-def test_asked_to_stop_while_it_starts_it_stops(run: RunDir) -> None:
+def test_a_process_that_is_asked_to_stop_while_it_starts_stops(run: RunDir) -> None:
     """The process forgets stop files that are older than itself."""
     job = TrainingProcess(run.path)
     job.start()
@@ -88,7 +88,7 @@ def test_asked_to_stop_while_it_starts_it_stops(run: RunDir) -> None:
     assert not run.stop_requested()
 
 
-def test_what_is_wrong_is_in_its_last_words(run: RunDir) -> None:
+def test_the_last_words_of_a_process_say_why_it_failed(run: RunDir) -> None:
     for picture in (run.path.parents[1] / "images").iterdir():
         picture.unlink()
     job = TrainingProcess(run.path)

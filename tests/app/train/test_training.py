@@ -192,4 +192,3 @@ def test_samples_follow_the_slider_through_training(training: Training, tmp_path
     training.sample_thumb = True
     until(training, lambda: training.sample is not None and training.sample.request.thumb)
     assert training.sample.pixels.shape == (320, 320, 3), "the renders are square"
-

@@ -34,7 +34,7 @@ def found(settings: TrainingSettings) -> tuple[RunSummary, ...]:
     return runs
 
 
-def test_the_tail_reads_only_what_is_new(tmp_path: Path) -> None:
+def test_only_new_records_are_read(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     tail = StatsTail(run)
     assert tail.read().records == []
@@ -51,7 +51,7 @@ def test_the_tail_reads_only_what_is_new(tmp_path: Path) -> None:
     assert ([r["step"] for r in piece.records], piece.starts_over) == ([40], False)
 
 
-def test_the_tail_starts_over_when_a_run_goes_back(tmp_path: Path) -> None:
+def test_records_are_read_again_when_a_run_goes_back(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     for step in range(5):
         run.append_stats({"step": step})
@@ -65,7 +65,7 @@ def test_the_tail_starts_over_when_a_run_goes_back(tmp_path: Path) -> None:
     assert [r["step"] for r in piece.records] == list(range(7))
 
 
-def test_a_long_tail_comes_in_pieces(tmp_path: Path) -> None:
+def test_many_records_come_in_pieces(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     line = json.dumps({"step": 1, "event": "x" * 1000}) + "\n"
     run.stats_file.write_text(line * 3000)
@@ -79,7 +79,7 @@ def test_a_long_tail_comes_in_pieces(tmp_path: Path) -> None:
     assert pieces > 10
 
 
-def test_the_list_finds_all_runs_and_says_what_is_wrong(run: RunDir, tmp_path: Path) -> None:
+def test_the_list_finds_all_runs_and_says_which_cannot_be_read(run: RunDir, tmp_path: Path) -> None:
     broken = tmp_path / "runs" / "broken"
     broken.mkdir()
     (broken / "config.json").write_text("{")
@@ -97,7 +97,7 @@ def test_the_list_finds_all_runs_and_says_what_is_wrong(run: RunDir, tmp_path: P
     ].words.startswith(str(tmp_path / "gone"))
 
 
-def test_a_run_is_followed_as_it_records(run: RunDir) -> None:
+def test_reports_follow_the_records_of_a_run(run: RunDir) -> None:
     follower, request = Follower(), RunRequest(run.path, ("β", "losses"), 0.5)
 
     def report() -> RunReport:

@@ -1,4 +1,4 @@
-"""What is filled behind the panels: everything but what pictures cover, and nothing twice."""
+"""The ground behind panels: filled wherever no picture covers it, and nowhere twice."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""The number of a slider, as it is shown and as it is typed."""
+
 from __future__ import annotations
 
 import pytest
@@ -13,10 +15,10 @@ from app.widgets.slider import SliderRow, SliderSpec
         (-0.5, 1, "−0.5", "−0.5"),
     ],
 )
-def test_thousands_are_apart_where_they_are_read_and_not_where_they_are_typed(
+def test_thousands_are_separated_in_a_shown_value_but_not_in_a_typed_one(
     value: float, digits: int, shown: str, typed: str
 ) -> None:
-    """A comma is a decimal point to whoever types one."""
+    """In the field, a comma is a decimal point."""
     slider = SliderRow.__new__(SliderRow)  # without a window
     slider.spec = SliderSpec("size", "", -1.0, 1e6, 1.0, digits=digits)
     slider._value = value
