@@ -166,9 +166,8 @@ def find_usable(source: ImageSource, size: int, *, upscale: bool = False) -> Ope
                 if _sound_png(image):
                     return edge
             with source.read(index) as image:
-                image.draft(
-                    "RGB", (1, 1)
-                )  # JPEG alone: read whole, decoded at an eighth of the edge
+                # A JPEG is read whole, but decoded at an eighth of its edge.
+                image.draft("RGB", (1, 1))
                 _rgb(_upright(image))
                 return edge
         except UNREADABLE as error:
