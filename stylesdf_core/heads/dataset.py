@@ -111,16 +111,14 @@ class HeadsDataset:
         return all((self.folder / name).exists() for name in names)
 
     def write_head(self, renderer: HeadRenderer, index: int) -> None:
-        """Render and write the files of head ``index`` that are missing."""
+        """Render head ``index`` and write its files."""
         geometry = renderer.shape(dataset_latent(self.settings.seed, index))
         size = self.settings.size
         for view in self._views(index):
-            image = self.folder / view.image
-            if not image.exists():
-                picture = Image.fromarray(renderer.picture(geometry, view.camera, size).image)
-                with atomic_output(image) as temporary:
-                    picture.save(temporary, **_SAVE_OPTIONS[self.settings.format])
-            if view.depth and not (self.folder / view.depth).exists():
+            picture = Image.fromarray(renderer.picture(geometry, view.camera, size).image)
+            with atomic_output(self.folder / view.image) as temporary:
+                picture.save(temporary, **_SAVE_OPTIONS[self.settings.format])
+            if view.depth:
                 t = renderer.gbuffer(geometry, view.camera, size).depth
                 scaled = np.rint((t - NEAR) / (FAR - NEAR) * _DEPTH_STEPS)
                 value = np.where(np.isfinite(t), scaled.clip(0, _DEPTH_STEPS), DEPTH_BACKGROUND)
