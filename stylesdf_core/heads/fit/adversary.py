@@ -14,6 +14,11 @@ from stylesdf_core.model.networks.discriminators import StyleDiscriminator
 from stylesdf_core.training.losses import discriminator_loss, generator_loss, gradient_penalty
 from stylesdf_core.training.seeds import seeded_weights
 
+#: Weight γ of the R1 penalty γ/2·‖∇D‖².
+R1_WEIGHT = 1.0
+#: Steps between R1 penalties, each weighted by as many.
+R1_EVERY = 16
+
 
 class Adversary:
     """A discriminator with its optimizer.
@@ -28,13 +33,13 @@ class Adversary:
     def __init__(
         self, config: FitConfig, settings: AdversarialConfig, device: torch.device
     ) -> None:
-        self.settings = settings
         self._mixed = config.precision == "bfloat16"
         generator = config.generator
         edge = settings.crop * (generator.output_size // generator.thumb_size)
         with seeded_weights(config.seed):
             self.discriminator = StyleDiscriminator(edge, widest=settings.widest).to(device)
-        lazy = settings.r1_every / (settings.r1_every + 1)
+        # Fewer, larger steps with the penalty: Karras et al. 2020, App. B.
+        lazy = R1_EVERY / (R1_EVERY + 1)
         rate = lazy * settings.discriminator_rate
         group = {"params": list(self.discriminator.parameters()), "height": rate}
         self.optimizer = Adam([group], lr=rate, betas=(0.0, 0.99**lazy), fused=True)
@@ -52,7 +57,7 @@ class Adversary:
         Args:
             fake, real: (B, 3, S, S) in [−1, 1].
         """
-        settings, fake = self.settings, fake.detach()
+        fake = fake.detach()
         real_logits, fake_logits = self._judge(real), self._judge(fake)
         loss = discriminator_loss(real_logits, fake_logits)
         seen = {
@@ -60,10 +65,10 @@ class Adversary:
             "score_real": real_logits.detach().mean(),
             "score_fake": fake_logits.detach().mean(),
         }
-        if settings.r1 > 0 and index % settings.r1_every == 0:
+        if index % R1_EVERY == 0:
             real = real.clone().requires_grad_(True)
             penalty = gradient_penalty(self.discriminator(real), real)
-            loss = loss + 0.5 * settings.r1 * settings.r1_every * penalty
+            loss = loss + 0.5 * R1_WEIGHT * R1_EVERY * penalty
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

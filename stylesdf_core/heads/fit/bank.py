@@ -210,7 +210,7 @@ class HeadBank:
     def points(self, random: torch.Generator, heads: int, near: int, space: int) -> PointBatch:
         """A random batch; ``near`` and ``space`` points a head."""
         table = self._surfaces.newest()
-        row = self._draw(random, self._surfaces.count, heads)[:, None]
+        row = self._draw(random, table, heads)[:, None]
         chosen = self._integers(random, 0, table["points"].shape[1], (heads, near))
         free = self._integers(random, 0, table["free_points"].shape[1], (heads, space))
         normal = F.normalize(table["normals"][row, chosen].float(), dim=-1)
@@ -236,15 +236,15 @@ class HeadBank:
     def views(self, random: torch.Generator, heads: int) -> ViewBatch:
         """Random views of random heads."""
         table = self._views.newest()
-        return _view_batch(table, self._draw(random, self._views.count, heads))
+        return _view_batch(table, self._draw(random, table, heads))
 
     def held_out(self) -> ViewBatch:
         """The views that are never trained on."""
         table = self._views.newest()
         return _view_batch(table, torch.arange(self._held_out, device=self._device))
 
-    def _draw(self, random: torch.Generator, available: int, count: int) -> Tensor:
-        return self._integers(random, self._held_out, available, (count,))
+    def _draw(self, random: torch.Generator, table: dict[str, Tensor], count: int) -> Tensor:
+        return self._integers(random, self._held_out, len(table["z"]), (count,))
 
     def _integers(
         self, random: torch.Generator, low: int, high: int, shape: tuple[int, ...]
@@ -259,9 +259,6 @@ class _Shards:
     Args:
         names: arrays that every shard must have; others are left out.
         derived: adds arrays that are computed from those of a shard.
-
-    Attributes:
-        count: heads in the tables, which have room for more.
     """
 
     def __init__(
@@ -275,40 +272,28 @@ class _Shards:
         self._tables: dict[str, Tensor] = {}
         self._known: set[Path] = set()
         self._batches = 0
-        self.count = 0
         if not (folder / "shard-00000.npz").exists():
             raise InputError(
                 f"{folder} holds no shard-00000.npz; prepare the heads first (train fit does)."
             )
 
     def newest(self) -> dict[str, Tensor]:
-        """The tables by name, (room, …) each, with the shards that have appeared of late."""
+        """The tables by name, (heads, …) each, with the shards that have appeared of late."""
         if self._batches % SEARCH_EVERY == 0:
             new = sorted(set(self._folder.glob("shard-*.npz")) - self._known)
-            for number, file in enumerate(new):
-                arrays = read_shard(file)
-                _check_names(file, arrays, self._names)
-                arrays = self._derived({name: arrays[name] for name in self._names})
-                self._append(arrays, shards=len(new) - number)
+            shards = [self._read(file) for file in new]
+            for name in list(shards[0]) if shards else ():
+                added = [torch.from_numpy(shard.pop(name)).to(self._device) for shard in shards]
+                known = [self._tables[name]] if name in self._tables else []
+                self._tables[name] = torch.cat(known + added)
             self._known.update(new)
         self._batches += 1
         return self._tables
 
-    def _append(self, arrays: Arrays, shards: int) -> None:
-        """Add a shard, and make room at once for ``shards`` of its size."""
-        first, end = self.count, self.count + len(arrays["z"])
-        for name, array in arrays.items():
-            values = torch.from_numpy(array)
-            table = self._tables.get(name)
-            if table is None or len(table) < end:
-                # By half at least: shards that appear one by one must not each copy all of them.
-                room = max(first + shards * len(values), first + first // 2)
-                grown = values.new_empty((room, *values.shape[1:]), device=self._device)
-                if table is not None:
-                    grown[:first] = table[:first]
-                self._tables[name] = table = grown
-            table[first:end] = values.to(self._device)
-        self.count = end
+    def _read(self, file: Path) -> Arrays:
+        arrays = read_shard(file)
+        _check_names(file, arrays, self._names)
+        return self._derived({name: arrays[name] for name in self._names})
 
 
 def _with_eyes(arrays: Arrays) -> Arrays:

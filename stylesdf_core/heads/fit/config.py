@@ -98,9 +98,6 @@ class DecoderConfig(PhaseConfig):
     learning_rate: float = 2e-3
     """Adam's learning rate of the decoder; the field's shading takes a tenth of it."""
 
-    sharpness: float = 1.0
-    """Weight of the local sharpness term."""
-
 
 @dataclass(frozen=True)
 class AdversarialConfig(PhaseConfig):
@@ -109,9 +106,6 @@ class AdversarialConfig(PhaseConfig):
     crop: int = 16
     """Edge of the windows that are compared and judged, pixels of the feature map; a power of
     two from 4 on; the thumb size takes whole images. A window is rendered with a margin."""
-
-    detail: float = 3.0
-    """How much likelier a window is, and a pixel counts, where the truth is rich in detail."""
 
     sharpness: float = 2.0
     """Weight of the local sharpness term."""
@@ -124,12 +118,6 @@ class AdversarialConfig(PhaseConfig):
 
     discriminator_rate: float = 1e-3
     """Adam's learning rate of the discriminator, before the correction for lazy R1."""
-
-    r1: float = 1.0
-    """Weight γ of the R1 penalty γ/2·‖∇D‖²."""
-
-    r1_every: int = 16
-    """Steps between R1 penalties, each weighted by as many."""
 
     widest: int = 64
     """Most channels of a layer of the discriminator."""
@@ -153,9 +141,6 @@ class EndToEndConfig(AdversarialConfig):
     decoder_rate: float = 2e-3
     """Adam's learning rate of the decoder."""
 
-    clip: float = 0.5
-    """Largest norm of the field's gradient."""
-
 
 @dataclass(frozen=True)
 class RefineConfig(AdversarialConfig):
@@ -167,13 +152,6 @@ class RefineConfig(AdversarialConfig):
     steps: int = 10_000
     learning_rate: float = 2e-3
     """Adam's learning rate of the decoder."""
-
-    compared_at: int = 1
-    """How many times smaller truth and image are compared. 2 suits a field whose outlines are a
-    pixel or two off, because there full-size differences ask for blur."""
-
-    detail_weight: float = 1.0
-    """Weight of plain differences, counted where the truth is rich in detail."""
 
     eyes: float = 0.25
     """Weight of eyeballs: of plain differences there, and of catchlights and pupils."""
@@ -263,10 +241,8 @@ class FitConfig:
         for name, phase in (("end_to_end", self.end_to_end), ("refine", self.refine)):
             if phase.steps:
                 _check(f"{name}.crop", phase.crop, 4, generator.thumb_size)
-                _check(f"{name}.r1_every", phase.r1_every, 1)
                 if phase.crop & (phase.crop - 1):
                     raise InputError(f"{name}.crop must be a power of two, not {phase.crop}.")
-        _check("refine.compared_at", self.refine.compared_at, 1)
         _check("refine.eyes", self.refine.eyes, 0)
         _check("generator.samples", generator.samples, 8, 128)
         _check("generator.z_dim", generator.z_dim, LATENT_DIM, LATENT_DIM)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import torch
@@ -40,11 +41,11 @@ from stylesdf_core.heads.fit.phase import (
 from stylesdf_core.heads.fit.supervision import PointSupervision
 from stylesdf_core.heads.fit.windows import (
     Window,
+    WindowBatch,
     cut,
     cut_rays,
-    interest_of,
+    draw_windows,
     random_window,
-    windows_on,
 )
 from stylesdf_core.model.model import MeanLatents, Model
 from stylesdf_core.model.networks.generator import Generator
@@ -52,7 +53,6 @@ from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import (
-    detail_weights,
     extremes_loss,
     pyramid_loss,
     ringing_loss,
@@ -130,7 +130,7 @@ class SupervisedDecoderPhase(ImagePhase):
             "sharpness": sharpness_loss(images, truth),
             "thumb": (thumbs - true_thumbs).abs().mean(),
         }
-        self.update(index, settings.steps, total(losses, {"sharpness": settings.sharpness}))
+        self.update(index, settings.steps, total(losses))
         return detached(losses)
 
     def _start(self, views: ViewBatch) -> None:
@@ -165,6 +165,8 @@ class AdversarialPhase(ImagePhase):
     """
 
     warmup = 200
+    #: Sizes, each half of the one before, at which images are compared.
+    levels: ClassVar[int] = 3
 
     def __init__(
         self, models: Models, bank: HeadBank, config: FitConfig, settings: AdversarialConfig
@@ -177,9 +179,8 @@ class AdversarialPhase(ImagePhase):
         self.weights = {
             name: getattr(settings, name) for name in ("sharpness", "ringing", "adversarial")
         }
-        #: Parameters whose gradient's norm is clipped, and at which norm.
+        #: Parameters whose gradient's norm is clipped.
         self.clipped: list[nn.Parameter] = []
-        self.clip = 1.0
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One step of the generator and one of the discriminator; see :class:`Phase`."""
@@ -187,18 +188,15 @@ class AdversarialPhase(ImagePhase):
         views = self.bank.views(random, self.batch)
         if index == 0:
             self.start(views, random)
-        detail = detail_weights(views.images, settings.detail)
-        windows = windows_on(random, interest_of(views, detail, self.size), settings.crop)
-        images, losses = self.show(views, windows, random)
-        truth = cut(views.images, [window.truth for window in windows], self.scale)
-        losses |= self.compare(images, truth, views, windows, detail)
+        batch = draw_windows(random, views, settings.crop, self.size)
+        images, losses = self.show(batch, random)
+        losses |= self.compare(images, batch)
         if settings.adversarial > 0:
             losses["adversarial"] = self.adversary.verdict(images)
-        loss = total(losses, self.weights)
-        self.update(index, settings.steps, loss, self.clipped, self.clip)
+        self.update(index, settings.steps, total(losses, self.weights), self.clipped)
         seen = detached(losses)
         if settings.adversarial > 0:
-            seen |= self.adversary.train(images, truth, index)
+            seen |= self.adversary.train(images, batch.truth, index)
         return seen
 
     def start(self, views: ViewBatch, random: torch.Generator) -> None:
@@ -206,38 +204,20 @@ class AdversarialPhase(ImagePhase):
         without_noise(self.models)
 
     @abstractmethod
-    def show(
-        self, views: ViewBatch, windows: list[Window], random: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The decoded images' compared parts (B, 3, S', S'), and losses by the way, by name."""
+    def show(self, batch: WindowBatch, random: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """The windows' compared parts as decoded (B, 3, S', S'), and losses on the way there."""
 
-    def compare(
-        self,
-        images: Tensor,
-        truth: Tensor,
-        views: ViewBatch,
-        windows: list[Window],
-        detail: Tensor,
-    ) -> dict[str, Tensor]:
-        """Losses of decoded images against the truth, by name.
-
-        Args:
-            images, truth: (B, 3, S', S') in [−1, 1], the windows' compared parts.
-            detail: (B, 1, S, S), how much each pixel of the views counts.
-        """
-        places = [window.truth for window in windows]
-        outline = F.interpolate(cut(views.outline(self.size), places), scale_factor=self.scale)
-        weights = cut(detail, places, self.scale)
+    def compare(self, images: Tensor, batch: WindowBatch) -> dict[str, Tensor]:
+        """Losses of the decoded windows (B, 3, S', S') against their truth, by name."""
+        truth, outline = batch.truth, batch.compared(batch.views.outline(self.size))
+        outline = F.interpolate(outline, scale_factor=self.scale)
+        weights = batch.detail / batch.detail.mean()
         return {
-            "image": self.image_loss(images, truth),
+            "image": pyramid_loss(images, truth, levels=self.levels),
             "sharpness": sharpness_loss(images, truth),
             "ringing": ringing_loss(images, truth, outline),
-            "detail": (weights / weights.mean() * (images - truth).abs()).mean(),
+            "detail": (weights * (images - truth).abs()).mean(),
         }
-
-    def image_loss(self, images: Tensor, truth: Tensor) -> Tensor:
-        """Differences of values and gradients at several sizes."""
-        return pyramid_loss(images, truth)
 
 
 class EndToEndPhase(AdversarialPhase):
@@ -269,7 +249,6 @@ class EndToEndPhase(AdversarialPhase):
         }
         self.networks |= self.supervision.networks
         self.clipped = [p for group in field.param_groups for p in group["params"]]
-        self.clip = settings.clip
 
     def step(self, index: int) -> dict[str, Tensor]:
         """As above; β stays sharp enough to be sampled."""
@@ -287,23 +266,21 @@ class EndToEndPhase(AdversarialPhase):
         if config.init is not None or config.points.steps or config.render.steps:
             self.supervision.find_surface(random)
 
-    def show(
-        self, views: ViewBatch, windows: list[Window], random: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Images decoded from volume renders; losses on these renders and on points."""
-        live, rendered = self.models.live, [window.decoded for window in windows]
+    def show(self, batch: WindowBatch, random: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Windows decoded from volume renders; losses on these renders and on points."""
+        live, views = self.models.live, batch.views
         w = live.mapping(views.z)
-        rays = cut_rays(views.rays(self.size), rendered)
+        rays = cut_rays(views.rays(self.size), [window.decoded for window in batch.windows])
         height = rays.origins.shape[1]
         render = render_rays(self.field, live, w, flat(rays))
         noise: list[Tensor | None] = [None] * len(self.decoder.convs)
-        images = self.decode(as_map(render.features, height), w, windows, noise)
+        images = self.decode(as_map(render.features, height), w, batch.windows, noise)
         heads = POINT_HEADS * self.batch
         points = self.supervision.losses(random, heads, NEAR_POINTS, SPACE_POINTS)
         losses = {f"points_{name}": loss for name, loss in points.items()}
         rgb, covered = 2.0 * as_map(render.rgb, height) - 1.0, as_map(render.coverage, height)
-        losses["render"] = (rgb - cut(views.thumbs(self.size), rendered)).abs().mean()
-        losses["coverage"] = (covered - cut(views.coverage(self.size), rendered)).abs().mean()
+        losses["render"] = (rgb - batch.decoded(views.thumbs(self.size))).abs().mean()
+        losses["coverage"] = (covered - batch.decoded(views.coverage(self.size))).abs().mean()
         return images, losses
 
 
@@ -315,6 +292,7 @@ class RefinePhase(AdversarialPhase):
     """
 
     first_seed = 800_000_000
+    levels = 2
 
     def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
         settings = config.refine
@@ -327,48 +305,32 @@ class RefinePhase(AdversarialPhase):
             "decoder": decoder_optimizer(self.decoder, settings.learning_rate),
             "discriminator": self.adversary.optimizer,
         }
-        eyes = dict.fromkeys(("eyes", "extremes"), settings.eyes)
-        self.weights |= {"detail": settings.detail_weight, **eyes}
+        self.weights |= dict.fromkeys(("eyes", "extremes"), settings.eyes)
         self._features: FeatureCache | None = None
 
-    def show(
-        self, views: ViewBatch, windows: list[Window], random: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Images decoded from kept feature maps."""
+    def show(self, batch: WindowBatch, random: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Windows decoded from kept feature maps; no further losses."""
         if self._features is None:  # the first step has frozen the averages by now
             self._features = FeatureCache(self.models.live, self.config.refine.cache_gb)
-        maps = zip(windows, self._features.of(views), strict=True)
+        maps = zip(batch.windows, self._features.of(batch.views), strict=True)
         features = torch.stack([window.decoded.of(features) for window, features in maps])
         features = features.float().contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
-            w = self.models.live.mapping(views.z)
+            w = self.models.live.mapping(batch.views.z)
         # Zeros, not None: adding them keeps activations in float32 under bfloat16's autocast.
         noise: list[Tensor | None] = [w.new_zeros(1)] * len(self.decoder.convs)
-        return self.decode(features, w, windows, noise), {}
+        return self.decode(features, w, batch.windows, noise), {}
 
-    def compare(
-        self,
-        images: Tensor,
-        truth: Tensor,
-        views: ViewBatch,
-        windows: list[Window],
-        detail: Tensor,
-    ) -> dict[str, Tensor]:
+    def compare(self, images: Tensor, batch: WindowBatch) -> dict[str, Tensor]:
         """As above, and losses of eyeballs: differences, and the brightest and darkest nearby."""
-        losses = super().compare(images, truth, views, windows, detail)
+        losses = super().compare(images, batch)
         if self.config.refine.eyes > 0:
-            eyes = F.adaptive_avg_pool2d(views.eyes, self.size)
-            eyes = cut(eyes, [window.truth for window in windows])
+            eyes = batch.compared(F.adaptive_avg_pool2d(batch.views.eyes, self.size))
             eyes = F.interpolate(eyes, scale_factor=self.scale)
             eyes = eyes / eyes.mean().clamp_min(SMALLEST_SHARE)
-            losses["eyes"] = (eyes * (images - truth).abs()).mean()
-            losses["extremes"] = extremes_loss(images, truth, eyes)
+            losses["eyes"] = (eyes * (images - batch.truth).abs()).mean()
+            losses["extremes"] = extremes_loss(images, batch.truth, eyes)
         return losses
-
-    def image_loss(self, images: Tensor, truth: Tensor) -> Tensor:
-        """Differences at ``compared_at`` and half of that size."""
-        at = self.config.refine.compared_at
-        return pyramid_loss(F.avg_pool2d(images, at), F.avg_pool2d(truth, at), levels=2)
 
 
 class FeatureCache:

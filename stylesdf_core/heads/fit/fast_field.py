@@ -75,11 +75,6 @@ class FastField:
         """The trunk's output, (B, N, width), which scalar, colour and features are made of."""
         return self._trunk(self.field, points, w, self.dtype)
 
-    def scalar(self, trunk: Tensor) -> Tensor:
-        """The scalar (B, N, 1) of trunk outputs (B, N, width)."""
-        scalar: Tensor = self.field.scalar_head(trunk)
-        return scalar
-
     def shade(self, trunk: Tensor, viewdirs: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         """RGB (B, N, 3), before the sigmoid, and features (B, N, width) of trunk outputs."""
         return _shade(self.field, trunk, viewdirs, w, self.dtype)
@@ -182,7 +177,8 @@ def render_rays(field: FastField, generator: Generator, w: Tensor, rays: Rays) -
     points = sample_points(rays.origins, rays.directions, t_vals)  # (B, R, N, 3)
     distances = sample_distances(t_vals, rays.directions)
     with torch.no_grad():
-        scalar = field.scalar(field.trunk(points.flatten(1, 2), w)).view(batch, count, samples)
+        trunk = field.trunk(points.flatten(1, 2), w)
+        scalar = field.field.scalar_head(trunk).view(batch, count, samples)
         weights = compositing_weights(generator.sigma(scalar), distances, force_background=True)
         heavy = weights[..., :-1].topk(min(HEAVY_SAMPLES, samples - 1), dim=-1).indices
         last = torch.full_like(heavy[..., :1], samples - 1)
@@ -214,7 +210,7 @@ def shade_rays(field: FastField, generator: Generator, w: Tensor, rays: Rays) ->
         t_vals = sample_depths(samples, w)
         points = sample_points(rays.origins, rays.directions, t_vals)  # (B, R, N, 3)
         trunk = field.trunk(points.flatten(1, 2), w)
-        scalar = field.scalar(trunk).view(batch, count, samples)
+        scalar = field.field.scalar_head(trunk).view(batch, count, samples)
         distances = sample_distances(t_vals, rays.directions)
         weights = compositing_weights(generator.sigma(scalar), distances, force_background=True)
         heavy = weights.topk(SHADED_SAMPLES, dim=-1)

@@ -35,7 +35,7 @@ from stylesdf_core.heads.fit.supervision import (
     PointSupervision,
     Surface,
 )
-from stylesdf_core.heads.fit.windows import interest_of
+from stylesdf_core.heads.fit.windows import DETAIL, interest_of
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.rays import Rays
 from stylesdf_core.rendering.volume_rendering import (
@@ -51,8 +51,6 @@ from stylesdf_core.training.losses import detail_weights, psnr
 #: β of a fresh field while nothing is rendered: a twentieth of the spacing of 24 samples, so that
 #: the head's haze ends well within a pixel of its outline.
 POINTS_BETA = 0.0005
-#: How much likelier a ray of interest is where the truth is rich in detail.
-DETAIL = 3.0
 #: In the phase of renders, heads whose points are held for each that is shown, and points of each.
 POINT_HEADS, NEAR_POINTS, SPACE_POINTS = 3, 64, 24
 #: Searched values, world units. Offsets from the true surface end where the depth map's error

@@ -57,13 +57,12 @@ class FitPhase(Phase):
         steps: int,
         loss: Tensor,
         clipped: Sequence[nn.Parameter] = (),
-        clip: float = FIELD_CLIP,
     ) -> None:
         """Set all rates, then move everything but a discriminator against the loss's gradient.
 
         Args:
             steps: of the phase.
-            clipped: parameters whose gradient's norm is clipped at ``clip``.
+            clipped: parameters whose gradient's norm is clipped at ``FIELD_CLIP``.
         """
         for optimizer in self.optimizers.values():
             set_rate(optimizer, rate_factor(index, steps, self.warmup))
@@ -72,7 +71,7 @@ class FitPhase(Phase):
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if clipped:
-            nn.utils.clip_grad_norm_(clipped, clip)
+            nn.utils.clip_grad_norm_(clipped, FIELD_CLIP)
         for optimizer in moving:
             optimizer.step()
 

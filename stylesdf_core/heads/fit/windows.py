@@ -16,9 +16,12 @@ from torch import Tensor
 
 from stylesdf_core.heads.fit.bank import ViewBatch
 from stylesdf_core.rendering.rays import Rays
+from stylesdf_core.training.losses import detail_weights
 
 #: Pixels of the feature map at a window's edge that padding has touched; not compared.
 MARGIN = 2
+#: How much likelier a window is, and a pixel counts, where the truth is rich in detail.
+DETAIL = 3.0
 #: Share of the windows that detail alone would put on a head's outline, and that go elsewhere.
 OUTLINE_REDUCTION = 0.9
 #: Share of the windows that lie anywhere: background and borders must be right as well.
@@ -60,11 +63,42 @@ class Window:
         return Crop(top, left, self.compared.height, self.compared.width)
 
 
+@dataclass(frozen=True)
+class WindowBatch:
+    """Windows of a batch of views, one of each picture.
+
+    Attributes:
+        truth: (B, 3, S', S') in [−1, 1], the windows' compared parts of the images.
+        detail: (B, 1, S', S'), how much each of their pixels counts.
+    """
+
+    views: ViewBatch
+    windows: list[Window]
+    truth: Tensor
+    detail: Tensor
+
+    def compared(self, maps: Tensor, scale: int = 1) -> Tensor:
+        """The windows' compared parts of maps that are ``scale`` times the feature map's size."""
+        return cut(maps, [window.truth for window in self.windows], scale)
+
+    def decoded(self, maps: Tensor) -> Tensor:
+        """The windows' decoded parts of maps of the feature map's size."""
+        return cut(maps, [window.decoded for window in self.windows])
+
+
+def draw_windows(random: torch.Generator, views: ViewBatch, edge: int, size: int) -> WindowBatch:
+    """Windows that compare ``edge``² of a ``size``² feature map, mostly where there is detail."""
+    detail = detail_weights(views.images, DETAIL)
+    windows = windows_on(random, interest_of(views, detail, size), edge)
+    places, scale = [window.truth for window in windows], views.images.shape[-1] // size
+    return WindowBatch(views, windows, cut(views.images, places, scale), cut(detail, places, scale))
+
+
 def interest_of(views: ViewBatch, detail: Tensor, size: int) -> Tensor:
     """How likely each pixel of a feature map is to have a window around it, (B, size, size).
 
     Args:
-        detail: (B, 1, S, S), how rich in detail the images are.
+        detail: (B, 1, S, S), how rich in detail the images are (:func:`detail_weights`).
     """
     interest = F.adaptive_avg_pool2d(detail, size) * views.coverage(size)
     interest = interest * (1.0 - OUTLINE_REDUCTION * views.outline(size))

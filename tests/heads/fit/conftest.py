@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stylesdf_core.heads.fit import adversary
 from stylesdf_core.heads.fit.config import FitConfig
 from tests.heads.fit.spheres import tiny_fit, write_spheres
 
@@ -13,6 +14,12 @@ from tests.heads.fit.spheres import tiny_fit, write_spheres
 @pytest.fixture(autouse=True)
 def on_one_thread(one_thread: None) -> None:
     """Every test of this room sums in one order."""
+
+
+@pytest.fixture(autouse=True)
+def frequent_penalties(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two steps of a phase have one with the R1 penalty and one without."""
+    monkeypatch.setattr(adversary, "R1_EVERY", 2)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from stylesdf_core.heads.fit.decoder_phases import FeatureCache, RefinePhase
 from stylesdf_core.heads.fit.initial import initial_generator
 from stylesdf_core.heads.fit.measures import render_views
 from stylesdf_core.heads.fit.stage import run_fit
-from stylesdf_core.heads.fit.windows import MARGIN, windows_on
+from stylesdf_core.heads.fit.windows import MARGIN, draw_windows, windows_on
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.progress import drain
 from stylesdf_core.training.loop import Models
@@ -73,9 +73,8 @@ def test_a_full_cache_renders_again_and_says_the_same(tiny: FitConfig) -> None:
 
 def test_refining_learns_the_pictures_and_moves_only_the_decoder(tiny: FitConfig) -> None:
     settings = RefineConfig(
-        steps=60, heads=4, crop=8, compared_at=2, sharpness=0.5, ringing=0.0, learning_rate=1e-2,
-        r1_every=2, widest=8,
-    )  # fmt: skip
+        steps=60, heads=4, crop=8, sharpness=0.5, ringing=0.0, learning_rate=1e-2, widest=8
+    )
     config = replace(tiny, refine=settings)
     generator = initial_generator(tiny.generator, USED_LATENTS, 0)
     before = {k: v.clone() for k, v in generator.state_dict().items()}
@@ -93,8 +92,8 @@ def test_eyes_count_where_they_are(tiny: FitConfig) -> None:
     errors = []
     for weight in (0.0, 4.0):
         settings = RefineConfig(
-            steps=40, heads=4, crop=8, sharpness=0.0, ringing=0.0, adversarial=0.0,
-            detail_weight=0.0, eyes=weight, compared_at=2, learning_rate=1e-2, widest=8,
+            steps=40, heads=4, crop=8, sharpness=0.0, ringing=0.0, adversarial=0.0, eyes=weight,
+            learning_rate=1e-2, widest=8,
         )  # fmt: skip
         generator = initial_generator(tiny.generator, USED_LATENTS, 0)
         bank = OneEyed(Path(tiny.data))
@@ -102,8 +101,8 @@ def test_eyes_count_where_they_are(tiny: FitConfig) -> None:
         losses = [phase.step(index) for index in range(40)]
         assert all(("eyes" in terms) == (weight > 0.0) for terms in losses)
         views = bank.views(torch.Generator().manual_seed(99), 16)
-        window = windows_on(torch.Generator(), torch.ones(16, 8, 8), 8)
-        images, _ = phase.show(views, window, torch.Generator())
+        whole = draw_windows(torch.Generator(), views, 8, 8)
+        images, _ = phase.show(whole, torch.Generator())
         apart = (images - views.images).abs()
         errors.append(float((apart[..., :8, :8]).mean().detach()))
     assert errors[1] < 0.9 * errors[0]
