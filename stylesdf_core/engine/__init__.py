@@ -1,13 +1,15 @@
-"""The fast path: the pictures of the plain modules, many times faster, for one style at a time.
+"""The fast path from a Scene to pictures: what the modules in model.networks define, much faster.
 
-engine          Engine: a Scene in, pictures, distances and progressive passes out
+A style is folded into the weights once; then only samples that can be seen are evaluated.
+
+engine          Engine: a Scene in, pictures, distances and progressive passes out; add a view here
 styles          a scene's identity, morph and mixing -> the latents of the two networks
 baked_field     a style folded into the field's weights (FiLM-SIREN)
 baked_decoder   a style folded into the decoder's weights
 distance_grid   distances of one style on a grid, with a bound on the error in every cell
-ray_march       which samples of a ray can be seen; only these are evaluated
+ray_march       volume rendering that evaluates only samples that can be seen
 compiled_march  the ray march with compiled loops, for a CPU
 cpu_kernels     the compiled loops themselves (Numba)
-tiles           how points are cut into pieces that stay in a core's cache
-picture         Picture: a rendered array and how a screen shows it
+tiles           rows of work cut into pieces that stay in a core's cache
+picture         Picture: a rendered array and the colours in which a screen shows it
 """

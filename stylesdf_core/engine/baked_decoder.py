@@ -1,9 +1,9 @@
-"""A decoder with one set of styles folded in: plain convolutions, in 16 bits where that is fast.
+"""A decoder with one set of styles folded into its weights; the engine's last step to an image.
 
 A modulated convolution scales its input channels by the style, normalises its output channels and
-ends in a leaky ReLU times √2. All of these are factors of the weights once the style is known (a
-leaky ReLU commutes with a positive factor), so that a layer is one convolution, the noise and a
-leaky ReLU.
+ends in a leaky ReLU times √2. For a known style all three are factors of the weights (a leaky ReLU
+commutes with a positive factor), so that a layer becomes one plain convolution, the noise and a
+leaky ReLU. Convolutions run in 16 bits where the processor does so natively.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from stylesdf_core.model.networks.ops import SQRT2, blur_kernel
 def fast_dtype(device: torch.device) -> torch.dtype:
     """The type in which convolutions are fastest with an error below half a grey step of 8 bits.
 
-    bfloat16 where the processor multiplies it natively (AVX-512 BF16, AMX, CUDA from Ampere on);
-    elsewhere it is emulated and slower than float32.
+    That is bfloat16 where the processor multiplies it natively (AVX-512 BF16, AMX, CUDA from Ampere
+    on), and float32 elsewhere, where bfloat16 would be emulated and slower.
     """
     if device.type == "cuda":
         native = torch.cuda.get_device_capability(device) >= (8, 0)
@@ -51,11 +51,11 @@ class _Folded:
 
 
 class BakedDecoder:
-    """Decodes feature maps with the styles and noise maps it was last given.
+    """Decodes feature maps with the styles and noise maps of the last :meth:`bake`.
 
     Args:
-        decoder: whose weights are folded; not written to.
-        dtype: of the convolutions, see :func:`fast_dtype`.
+        decoder: the decoder to fold; its weights are only read.
+        dtype: type of the convolutions, see :func:`fast_dtype`.
     """
 
     def __init__(self, decoder: Decoder, dtype: torch.dtype) -> None:
@@ -66,11 +66,11 @@ class BakedDecoder:
         self._noise: list[Tensor | None] = []
 
     def bake(self, styles: Tensor, noise: Sequence[Tensor | None]) -> None:
-        """Fold in what differs from before.
+        """Fold in styles and noise maps; layers whose style is the same as before are left.
 
         Args:
             styles: (1, n_latent, 512).
-            noise: one map (1, 1, H, W), or None, a convolution.
+            noise: a map (1, 1, H, W), or None for no noise, for each convolution.
         """
         for index, layer in enumerate(self._convs):
             self._fold(layer.conv, layer.bias, styles[:, index])
@@ -130,7 +130,7 @@ class BakedDecoder:
 
 
 def _twice(image: Tensor) -> Tensor:
-    """Twice the size with the [1, 3, 3, 1] filter, which is linear interpolation towards zeros."""
+    """Double the size with the [1, 3, 3, 1] filter: linear interpolation, with zeros around."""
     padded = F.pad(image, (1, 1, 1, 1))
     larger = F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)
     return larger[..., 2:-2, 2:-2]

@@ -1,7 +1,8 @@
-"""A field with one style folded in.
+"""A field with one style folded into its weights; the engine evaluates it at samples and points.
 
-FiLM's γ and β depend on the style alone, so they fold into each layer's affine map once a style:
-sin(γ(Wx + b) + β) = sin((γW)x + (γb + β)).
+A FiLM-SIREN layer computes sin(γ(Wx + b) + β) (paper, Sec. 3.1), and γ and β depend on the style
+alone: sin(γ(Wx + b) + β) = sin((γW)x + (γb + β)). So each layer becomes one affine map and a sine,
+computed once a style.
 """
 
 from __future__ import annotations
@@ -49,11 +50,11 @@ class BakedField:
         return int(self._view.bias.shape[0])
 
     def trunk(self, points: Tensor) -> Tensor:
-        """What :meth:`scalar_of` and :meth:`shade` want, (N, width), at world points (N, 3)."""
+        """Outputs of the last trunk layer, (N, width), at world points (N, 3)."""
         return self._through_layers(points, points.new_empty(len(points), self.width))
 
     def scalar_of(self, trunk: Tensor) -> Tensor:
-        """Signed distance or raw density, (N,), of trunk outputs (N, width)."""
+        """Signed distance or raw density, (N,), from trunk outputs (N, width)."""
         return torch.addmv(self._scalar_bias, trunk, self._scalar_weight)
 
     def scalar(self, points: Tensor) -> Tensor:
@@ -70,22 +71,22 @@ class BakedField:
         return gradient
 
     def direction_terms(self, viewdirs: Tensor) -> Tensor:
-        """The view layer's share of unit view directions (R, 3), once a ray: (R, width)."""
+        """The view layer's term of unit view directions (R, 3), computed once a ray: (R, width)."""
         return torch.addmm(self._view.bias, viewdirs, self._direction_weight)
 
     def shade(self, trunk: Tensor, direction_terms: Tensor, rays: Tensor) -> Tensor:
-        """Features (N, width) of trunk outputs (N, width).
+        """Features (N, width) from trunk outputs (N, width).
 
         Args:
-            direction_terms: (R, width).
-            rays: (N,), which of those belongs to each row.
+            direction_terms: (R, width), from :meth:`direction_terms`.
+            rays: (N,), the ray of each row.
         """
         features = torch.mm(trunk, self._view.weight)
         _sine_of_sum_by_row(features, direction_terms, rays)
         return features
 
     def logits_of(self, features: Tensor) -> Tensor:
-        """Colour before the sigmoid, (N, 3), of features (N, width)."""
+        """Colour before the sigmoid, (N, 3), from features (N, width)."""
         return torch.addmm(self._rgb_bias, features, self._rgb_weight)
 
     def color(self, points: Tensor, viewdir: Tensor) -> Tensor:
@@ -106,7 +107,7 @@ class BakedField:
         return x
 
     def _buffers(self, points: Tensor) -> tuple[Tensor, ...]:
-        """Three (N, width) tensors of this thread alone, two to pass through and one to end in."""
+        """Three (N, width) tensors of this thread: two for layers in turn, one for the result."""
         buffers: Tensor | None = getattr(self._scratch, "buffers", None)
         if buffers is None or buffers.shape[1] < len(points):
             buffers = points.new_empty(3, len(points), self.width)

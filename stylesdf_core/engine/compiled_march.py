@@ -1,8 +1,8 @@
-"""The ray march of :mod:`.ray_march` in compiled loops, for signed distances on a CPU.
+"""The ray march of :mod:`.ray_march` with compiled loops, for signed distance fields on a CPU.
 
-Between the products of matrices, which are torch's, torch would need some seventy small operations
-a tile. They cost less than what is around them: every one takes Python's lock, which the other
-tiles and the window want as well.
+The products of matrices stay torch's. The steps between them would be some seventy small torch
+operations a tile, each of which waits for Python's lock, which the other tiles and the window need
+as well; the loops in :mod:`.cpu_kernels` do them without the lock.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ class CompiledRayMarch(RayMarch):
     def __call__(
         self, origins: Tensor, directions: Tensor, viewdirs: Tensor, *, features: bool
     ) -> MarchedRays:
-        """Composite rays; arguments and result as of the other."""
+        """Composite rays; arguments and result as in :class:`RayMarch`."""
         assert self.grid is not None
         shape = len(origins), len(self.t_vals)
         spacing = ((self.t_vals[1] - self.t_vals[0]) * directions.norm(dim=-1)).numpy()
         t_vals = self.t_vals.numpy()
         lines = origins.contiguous().numpy(), directions.contiguous().numpy()
-        most, depths = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        chosen, evaluated = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
-        count = cpu_kernels.foresee(
+        upper, depths = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        selected, evaluated = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+        count = cpu_kernels.bound_depths(
             self.grid.interleaved, RADIUS, t_vals, self.beta, self.visible, *lines, spacing,
-            most, depths, chosen,
+            upper, depths, selected,
         )  # fmt: skip
         rounds = []
         for _ in range(2):
             rays, samples = np.empty(count, np.int64), np.empty(count, np.int64)
             points = np.empty((count, 3), np.float32)
-            cpu_kernels.list_points(chosen, t_vals, *lines, rays, samples, points)
+            cpu_kernels.list_selected(selected, t_vals, *lines, rays, samples, points)
             trunk = self.field.trunk(torch.from_numpy(points))
             scalar = self.field.scalar_of(trunk).numpy()
             rounds.append((rays, samples, trunk))
-            count = cpu_kernels.take_in(
+            count = cpu_kernels.record_evaluated(
                 scalar, rays, samples, spacing, self.beta, self.visible,
-                most, depths, evaluated, chosen,
+                upper, depths, evaluated, selected,
             )  # fmt: skip
             if count == 0:
                 break
         weights = np.empty(shape, np.float32)
         background, distance = np.empty(shape[0], np.float32), np.empty(shape[0], np.float32)
-        cpu_kernels.weigh(
+        cpu_kernels.compute_weights(
             depths, evaluated, t_vals, self.force_background, weights, background, distance
         )
 
@@ -63,13 +63,13 @@ class CompiledRayMarch(RayMarch):
         for rays, samples, trunk in rounds:
             rows, seen = np.empty(len(rays), np.int64), np.empty(len(rays), np.int64)
             shares = np.empty(len(rays), np.float32)
-            count = cpu_kernels.pick_visible(
+            count = cpu_kernels.select_visible(
                 weights, self.visible, rays, samples, rows, seen, shares
             )
             own, seen = torch.from_numpy(rows[:count]), seen[:count]
             shaded = self.field.shade(trunk.index_select(0, own), terms, torch.from_numpy(seen))
             logits = self.field.logits_of(shaded).numpy()
-            cpu_kernels.add_up(shares[:count], seen, logits, shaded.numpy(), rgb, feature_sum)
+            cpu_kernels.accumulate(shares[:count], seen, logits, shaded.numpy(), rgb, feature_sum)
         return MarchedRays(
             rgb=torch.from_numpy(rgb).mul_(2.0).sub_(1.0),
             features=torch.from_numpy(feature_sum) if features else None,

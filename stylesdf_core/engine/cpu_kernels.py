@@ -1,12 +1,12 @@
-"""The engine's inner loops, compiled by Numba where it is installed.
+"""The engine's inner loops on a CPU, compiled by Numba where it is installed.
 
-Each function has a twin in plain torch beside its caller, which defines what it computes and runs
-where there is no Numba or the numbers lie on another device. What pays here is measured: torch's
-sine takes four times as long as this one, and looking a distance up sample by sample lets a ray
-stop at the first opaque one.
+Each loop has a twin in plain torch (:mod:`.baked_field`, :mod:`.ray_march`), which defines the
+result and runs without Numba and on other devices. Only loops that were measured to pay stand
+here: torch's sine takes four times as long as this file's, and a loop over samples can leave a ray
+at its first opaque sample.
 
-The compiled code is cached on disk (Numba's ``cache=True``), so only a machine's first use waits
-for it: nine seconds on two cores.
+The compiled code is cached on disk (Numba's ``cache=True``), so that only the first use on a
+machine waits for the compiler: nine seconds on two cores.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def sine_of_sum_by_row(x: Any, biases: Any, index: Any) -> None:
 
 
 @_compiled()
-def foresee(
+def bound_depths(
     grid: Any,
     radius: float,
     t_vals: Any,
@@ -93,28 +93,28 @@ def foresee(
     origins: Any,
     directions: Any,
     spacing: Any,
-    most: Any,
-    least: Any,
-    chosen: Any,
+    upper: Any,
+    lower: Any,
+    selected: Any,
 ) -> Any:
-    """What :meth:`.ray_march.RayMarch._foresee` defines, for R rays of N samples.
+    """Bounds of the optical depths of R rays of N samples, as ``RayMarch._bound_depths`` has them.
 
-    Bounds stay 0 where that changes nothing that can be seen: behind the first opaque sample, of
-    the last one, and ``least`` of samples too thin to count.
+    Bounds that cannot change the picture stay 0: those of samples behind the first opaque one, of
+    the last sample, and ``lower`` of samples whose α is below ``visible``.
 
     Args:
-        grid: (G, G, G, 2) float32, indexed x, y, z: distance, and how far it may be off.
-        radius: half the grid's edge.
+        grid: (G, G, G, 2) float32, indexed x, y, z: a distance, and its largest possible error.
+        radius: half the grid's edge, world units.
         t_vals: (N,) float32.
-        beta: of the density.
-        visible: least weight that counts.
+        beta: β of Eq. 3.
+        visible: weight below which a sample is left out.
         origins, directions: (R, 3) float32.
         spacing: (R,) float32, world length between samples.
-        most, least: (R, N) float32 zeros, for the bounds of the optical depth.
-        chosen: (R, N) bool zeros, for what is to be evaluated.
+        upper, lower: (R, N) float32 zeros; the bounds are written here.
+        selected: (R, N) bool zeros; True is written for samples to evaluate.
 
     Returns:
-        How many samples are chosen.
+        The number of selected samples.
     """
     last, size, count = t_vals.size - 1, grid.shape[0], 0
     scale, end = np.float32((size - 1) / (2.0 * radius)), np.float32(size - 1)
@@ -127,15 +127,15 @@ def foresee(
             directions[ray, 2] * scale,
         )
         depth = spacing[ray] * inverse_beta
-        expected, brightest = 1.0, 1.0  # transmittance by the interpolated distance; at most
+        expected, brightest = 1.0, 1.0  # transmittance: by the interpolated distance; upper bound
         for sample in range(last):
             t = t_vals[sample]
             x, y, z = x0 + dx * t + half, y0 + dy * t + half, z0 + dz * t + half
             # Written so that NaN counts as outside: no index is made of it.
             if not (0.0 <= x <= end and 0.0 <= y <= end and 0.0 <= z <= end):
-                most[ray, sample] = np.inf
+                upper[ray, sample] = np.inf
                 if expected > visible:
-                    chosen[ray, sample] = True
+                    selected[ray, sample] = True
                     count += 1
                 continue
             i, j, k = min(int(x), size - 2), min(int(y), size - 2), min(int(z), size - 2)
@@ -153,41 +153,35 @@ def foresee(
             if closest > 40.0:  # e⁻⁴⁰: no density for any spacing
                 continue
             deepest = depth / (1.0 + math.exp(closest))
-            most[ray, sample] = deepest
+            upper[ray, sample] = deepest
             alpha = 1.0 - math.exp(-deepest)
             if alpha <= visible:
                 continue
             if expected * alpha > visible:
-                chosen[ray, sample] = True
+                selected[ray, sample] = True
                 count += 1
             farthest: Any = min((distance + reach) * inverse_beta, 80.0)
-            least[ray, sample] = depth / (1.0 + math.exp(farthest))
+            lower[ray, sample] = depth / (1.0 + math.exp(farthest))
             middle: Any = min(distance * inverse_beta, 80.0)
             expected *= math.exp(-depth / (1.0 + math.exp(middle)))
-            brightest *= math.exp(-least[ray, sample])
+            brightest *= math.exp(-lower[ray, sample])
             if brightest < visible:
                 break
         if expected > visible:
-            chosen[ray, last] = True
+            selected[ray, last] = True
             count += 1
     return count
 
 
 @_compiled()
-def list_points(
-    chosen: Any,
-    t_vals: Any,
-    origins: Any,
-    directions: Any,
-    rays: Any,
-    samples: Any,
-    points: Any,
+def list_selected(
+    selected: Any, t_vals: Any, origins: Any, directions: Any, rays: Any, samples: Any, points: Any
 ) -> None:
-    """Write the chosen samples' rays and indices, (M,) int64, and world points, (M, 3) float32."""
+    """Write rays and indices, (M,) int64, and world points, (M, 3) float32, of selected samples."""
     row = 0
-    for ray in range(chosen.shape[0]):
-        for sample in range(chosen.shape[1]):
-            if chosen[ray, sample]:
+    for ray in range(selected.shape[0]):
+        for sample in range(selected.shape[1]):
+            if selected[ray, sample]:
                 rays[row], samples[row] = ray, sample
                 for axis in range(3):
                     points[row, axis] = origins[ray, axis] + directions[ray, axis] * t_vals[sample]
@@ -195,28 +189,28 @@ def list_points(
 
 
 @_compiled()
-def take_in(
+def record_evaluated(
     scalar: Any,
     rays: Any,
     samples: Any,
     spacing: Any,
     beta: float,
     visible: float,
-    most: Any,
+    upper: Any,
     depths: Any,
     evaluated: Any,
-    chosen: Any,
+    selected: Any,
 ) -> Any:
-    """Put in what M samples turned out to be, and choose again where more may be visible.
+    """Enter the distances of M evaluated samples, and select samples that may still be visible.
 
     Args:
-        scalar, rays, samples: (M,), signed distances and whose they are.
-        spacing, most, chosen: as in :func:`foresee`; ``chosen`` is written anew.
-        depths: (R, N), optical depths: evaluated ones, or least ones.
+        scalar, rays, samples: (M,), signed distances, with their rays and indices along them.
+        spacing, upper, selected: as in :func:`bound_depths`; ``selected`` is overwritten.
+        depths: (R, N), optical depths of evaluated samples and lower bounds of the others.
         evaluated: (R, N) bool.
 
     Returns:
-        How many samples are chosen.
+        The number of selected samples.
     """
     inverse_beta = 1.0 / beta
     for row in range(scalar.size):
@@ -228,13 +222,13 @@ def take_in(
     for ray in range(depths.shape[0]):
         through = 1.0
         for sample in range(last + 1):
-            chosen[ray, sample] = False
+            selected[ray, sample] = False
             if through <= visible:
                 continue
             if not evaluated[ray, sample]:
-                alpha = 1.0 if sample == last else 1.0 - math.exp(-most[ray, sample])
+                alpha = 1.0 if sample == last else 1.0 - math.exp(-upper[ray, sample])
                 if alpha * through > visible:
-                    chosen[ray, sample] = True
+                    selected[ray, sample] = True
                     count += 1
             if depths[ray, sample] > 0.0:
                 through *= math.exp(-depths[ray, sample])
@@ -242,7 +236,7 @@ def take_in(
 
 
 @_compiled()
-def weigh(
+def compute_weights(
     depths: Any,
     evaluated: Any,
     t_vals: Any,
@@ -251,7 +245,7 @@ def weigh(
     background: Any,
     distance: Any,
 ) -> None:
-    """Weights (R, N) of evaluated samples; the background's (R,) and expected depths (R,)."""
+    """Write weights (R, N) of evaluated samples, the background's weight (R,), depths (R,)."""
     last, gap = t_vals.size - 1, t_vals[1] - t_vals[0]
     for ray in range(depths.shape[0]):
         through, covered, total = 1.0, 0.0, 0.0
@@ -274,10 +268,10 @@ def weigh(
 
 
 @_compiled()
-def pick_visible(
+def select_visible(
     weights: Any, visible: float, rays: Any, samples: Any, rows: Any, seen: Any, shares: Any
 ) -> Any:
-    """Which of M evaluated samples are visible: their rows, rays and weights; returns how many."""
+    """Write rows, rays and weights of the visible ones of M evaluated samples; returns how many."""
     count = 0
     for row in range(rays.size):
         weight = weights[rays[row], samples[row]]
@@ -288,15 +282,17 @@ def pick_visible(
 
 
 @_compiled()
-def add_up(shares: Any, rays: Any, logits: Any, features: Any, rgb: Any, feature_sum: Any) -> None:
-    """Add weight · sigmoid(logits), and weight · features, to each row's ray.
+def accumulate(
+    shares: Any, rays: Any, logits: Any, features: Any, rgb: Any, feature_sum: Any
+) -> None:
+    """Add weight · sigmoid(logits) and weight · features of each row to the row's ray.
 
     Args:
-        shares, rays: (M,), weights and whose they are.
-        logits: (M, 3).
+        shares, rays: (M,), weights and rays of the rows.
+        logits: (M, 3), colours before the sigmoid.
         features: (M, C).
         rgb: (R, 3).
-        feature_sum: (R, C), or (R, 0) to leave them out.
+        feature_sum: (R, C), or (R, 0) to leave features out.
     """
     for row in range(shares.size):
         share, ray = shares[row], rays[row]

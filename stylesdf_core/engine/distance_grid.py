@@ -1,8 +1,8 @@
-"""A coarse grid of one face's signed distances, which says where nothing can be seen.
+"""A coarse grid of one identity's signed distances, by which the ray march skips empty space.
 
-It depends on the style alone, so that one grid serves every camera of an orbit. It is sampled from
-coarse to fine towards what can be seen (:mod:`stylesdf_core.mesh.sdf_grid`), and knows for every
-cell how far the field may be from what it interpolates.
+The grid depends on the style alone, so that one grid serves every camera of an orbit. It is sampled
+from coarse to fine towards the surface (:mod:`stylesdf_core.mesh.sdf_grid`), and holds for every
+cell how far the field may be from the grid's interpolation.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from stylesdf_core.mesh.sdf_grid import (
 )
 from stylesdf_core.progress import drain
 
-#: Grid points per axis, to choose from: the fine grid costs two and a half times as many
-#: evaluations as the coarse one, and spares a 64² picture a seventh of its own.
+#: Grid points per axis of the two grids there are. The fine grid costs two and a half times as many
+#: evaluations as the coarse grid, and spares a 64² picture a seventh of its evaluations.
 COARSE, FINE = 29, 57
-#: Half the grid's edge, world units: the trained view's samples lie within, whatever the azimuth.
+#: Half the grid's edge, world units: it holds all samples of the trained view at any azimuth.
 RADIUS = 0.18
-#: A field evaluated at more than this share of the points is wild: a face's takes up to half, one
-#: far from all trained latents nearly all, and bends within single cells.
+#: Above this share of evaluated points a field is wild: the sampling of a face evaluates up to half
+#: of the points, of a latent far from all trained ones nearly all, and bends within single cells.
 _WILD = 0.7
 
 
@@ -42,8 +42,8 @@ class DistanceGrid:
     """Trilinear bounds of a field's signed distance.
 
     Attributes:
-        values: (1, 2, R, R, R), indexed x, y, z: the distance, and how far it may be off.
-        grid: what they were made of.
+        values: (1, 2, R, R, R), indexed x, y, z: the distance, and its largest possible error.
+        grid: the sampled grid from which the values were computed.
     """
 
     values: Tensor
@@ -63,8 +63,8 @@ class DistanceGrid:
 
         Args:
             scalar: (N, 3) world -> (N,).
-            band: distances between which the bounds are to be tight, world units: from where all
-                light is lost to where nothing can be seen.
+            band: range of distances, world units, in which the bounds are to be tight; see
+                :func:`~.ray_march.relevant_band`.
             resolution: grid points per axis.
             reuse: a coarser grid of the same field.
         """
@@ -85,7 +85,7 @@ class DistanceGrid:
         return np.ascontiguousarray(np.moveaxis(self.values[0].numpy(), 0, -1))
 
     def interpolate(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Distance and how far it may be off, each (…), at points (…, 3); off by ∞ outside."""
+        """Distances and largest errors, each (…), at points (…, 3); outside the error is ∞."""
         # grid_sample takes x for the last axis
         position = points.flip(-1).reshape(1, 1, 1, -1, 3) / RADIUS
         found = F.grid_sample(self.values, position, align_corners=True, padding_mode="border")
@@ -95,7 +95,7 @@ class DistanceGrid:
 
 
 def _cell_reach(grid: SdfGrid) -> FloatArray:
-    """How far the field may stray in each cell, from the finest points evaluated around it."""
+    """Largest error of the interpolation in each cell, from the finest points evaluated there."""
     indices = np.arange(grid.resolution)
     wild = grid.fraction_evaluated > _WILD
     reach: FloatArray | None = None
@@ -115,9 +115,7 @@ def _cell_reach(grid: SdfGrid) -> FloatArray:
 
 
 def _at_points(cells: FloatArray) -> FloatArray:
-    """Each grid point's largest value of the cells around it, so that interpolation never falls
-    below a cell's own.
-    """
+    """Largest value of the cells around each grid point: interpolated, it bounds every cell's."""
     padded = np.pad(cells, 1, mode="edge")
     for axis in range(3):
         padded = pairwise(np.maximum, padded, axis)

@@ -1,10 +1,10 @@
-"""The fast path: scenes of one model, drawn in progressive passes.
+"""Engine: scenes of one model as pictures, fast and in progressive passes, and their surface.
 
-Styles are folded into the field and the decoder once (:mod:`stylesdf_core.engine.baked_field`,
-:mod:`stylesdf_core.engine.baked_decoder`), rays evaluate only what can be seen
-(:mod:`stylesdf_core.engine.ray_march`), and points run through in tiles that stay in cache
-(:mod:`stylesdf_core.engine.tiles`). The plain modules in ``model.networks`` remain the definition
-of what is right; tests hold this file to them.
+From a Scene to a picture: camera → rays → volume render → (for an image) decoder → Picture. The
+engine folds a scene's styles into the field's and the decoder's weights once (:mod:`.baked_field`,
+:mod:`.baked_decoder`), evaluates only samples that can be seen (:mod:`.ray_march`), and cuts the
+rays into tiles that stay in a core's cache (:mod:`.tiles`). The plain modules in
+``model.networks`` define which pixels are right; tests compare the engine with them.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ FloatArray = npt.NDArray[np.float32]
 PointFunction = Callable[[FloatArray], FloatArray]
 
 COARSE_SIZE = 32
-#: Density at which half the light is lost within one of 24 samples: the surface of a density field.
+#: A density field has its surface where half the light is lost within one of 24 samples.
 _DENSITY_LEVEL = math.log(2.0) / ((FAR - NEAR) / 24)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One progressive pass.
+    """The picture of one progressive pass.
 
     Attributes:
-        pass_index, pass_count: 0-based pass, and how many there are.
-        resolution: edge of what was computed, pixels.
+        pass_index, pass_count: number of the pass, from 0, and the number of passes.
+        resolution: edge of the computed picture, pixels.
         seconds: computing time of this pass.
-        note: what the user should know about it; usually empty.
+        note: a sentence for the user, for instance that memory is short; usually empty.
     """
 
     picture: Picture
@@ -88,16 +88,17 @@ class _Volume:
 class Engine:
     """Renders scenes of one model on one device.
 
-    Not thread-safe: give every thread its own, they share the model's weights.
+    Not thread-safe: give every thread an engine of its own; engines share the model's weights.
 
     Attributes:
-        mapper: what a scene's z and styles are.
+        mapper: maps scenes to latents.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        exact: decode in float32 everywhere, instead of 16 bits where that is native, which costs
-            up to half a grey step: pixels then differ from the plain path's by rounding, and by
-            samples that weigh less than ``ray_march.VISIBLE``.
+        exact: decode in float32 on every machine. Otherwise the decoder computes in 16 bits where
+            the processor does so natively, which changes a pixel by up to half a grey step. Exact
+            pixels differ from those of the plain modules by rounding, and by samples that weigh
+            less than ``ray_march.VISIBLE``.
     """
 
     def __init__(self, model: Model, device: str = "auto", *, exact: bool = False) -> None:
@@ -135,43 +136,42 @@ class Engine:
     ) -> Iterator[Frame]:
         """Render coarse to fine; the last pass equals :meth:`render`.
 
-        The first is made for motion: it leaves out what is hardly visible. An image takes three:
-        the second decodes the first already, if that is as large as the volume render that images
-        are decoded from (on the shipped model 65 dB from the last), else it is that render.
+        The first pass is made for motion: it leaves out samples that are hardly visible. An image
+        takes three passes. Its second pass decodes the first volume render, if that has the size
+        that images are decoded from (on the shipped model 65 dB from the last pass); otherwise the
+        second pass shows the volume render of that size.
 
         Args:
             view: image, volume, depth or normals.
             size: edge of volume, depth and normals in pixels; None for the model's thumb size.
             coarsest: edge of the first pass, pixels, where the last is no smaller.
         """
+        start = time.perf_counter()
+        count = 3 if view == "image" else 2
+        for index, picture in enumerate(self._coarse_to_fine(scene, view, size, coarsest)):
+            seconds = time.perf_counter() - start
+            edge = self.config.output_size if picture.view == "image" else picture.size
+            yield Frame(picture, index, count, edge, seconds, self._note(view))
+            start = time.perf_counter()
+
+    def _coarse_to_fine(
+        self, scene: Scene, view: View, size: int | None, coarsest: int
+    ) -> Iterator[Picture]:
         decodes = view == "image"
+        preview: View = "volume" if decodes else view
         target = self.config.thumb_size if decodes else size or self.config.thumb_size
         first = min(coarsest, target)
-        count = 3 if decodes else 2
-        start = time.perf_counter()
-
-        def frame(index: int, edge: int, picture: Picture) -> Frame:
-            nonlocal start
-            seconds, start = time.perf_counter() - start, time.perf_counter()
-            return Frame(picture, index, count, edge, seconds, self._note(view))
-
-        whole = first == target
+        decodes_first = decodes and first == target
         moving = self._render_volume(
-            scene, first, features=decodes and whole, visible=VISIBLE_IN_MOTION
+            scene, first, features=decodes_first, visible=VISIBLE_IN_MOTION
         )
-        yield frame(0, first, self._picture(scene, "volume" if decodes else view, moving))
-        start = time.perf_counter()
-        if decodes and whole:
-            yield frame(1, self.config.output_size, self._decode(scene, moving))
-            start = time.perf_counter()
+        yield self._picture(scene, preview, moving)
+        if decodes_first:
+            yield self._picture(scene, view, moving)
         volume = self._render_volume(scene, target, features=decodes)
-        if decodes and not whole:
-            yield frame(1, target, self._picture(scene, "volume", volume))
-            start = time.perf_counter()
-        if decodes:
-            yield frame(2, self.config.output_size, self._decode(scene, volume))
-        else:
-            yield frame(1, target, self._picture(scene, view, volume))
+        if decodes and not decodes_first:
+            yield self._picture(scene, preview, volume)
+        yield self._picture(scene, view, volume)
 
     def _note(self, view: View) -> str:
         if view == "image" and not self.config.has_decoder:
@@ -180,30 +180,38 @@ class Engine:
 
     def render(self, scene: Scene, view: View, size: int | None = None) -> Picture:
         """The finished picture at once; arguments as in :meth:`passes`."""
-        if view == "image":
-            volume = self._render_volume(scene, self.config.thumb_size, features=True)
-            return self._decode(scene, volume)
-        volume = self._render_volume(scene, size or self.config.thumb_size, features=False)
-        return self._picture(scene, view, volume)
-
-    def features(self, scene: Scene) -> Tensor:
-        """What the decoder makes its picture from: (width, thumb_size, thumb_size), float32."""
-        features = self._render_volume(scene, self.config.thumb_size, features=True).features
-        assert features is not None
-        return features
+        if view == "image" or size is None:
+            return self.render_views(scene, (view,))[view]
+        return self._picture(scene, view, self._render_volume(scene, size, features=False))
 
     def render_views(self, scene: Scene, views: Sequence[View]) -> dict[View, Picture]:
         """Several views of one camera from a single volume render, at the model's own sizes."""
         volume = self._render_volume(scene, self.config.thumb_size, features="image" in views)
-        return {
-            view: self._decode(scene, volume)
-            if view == "image"
-            else self._picture(scene, view, volume)
-            for view in views
-        }
+        return {view: self._picture(scene, view, volume) for view in views}
+
+    def features(self, scene: Scene) -> Tensor:
+        """The decoder's input for a scene: (width, thumb_size, thumb_size), float32."""
+        features = self._render_volume(scene, self.config.thumb_size, features=True).features
+        assert features is not None
+        return features
+
+    def _picture(self, scene: Scene, view: View, volume: _Volume) -> Picture:
+        """A view of a volume render, decoded for ``image``."""
+        background = volume.background.cpu().numpy()
+        if view == "image":
+            data = self._decode(scene, volume).float().cpu().numpy()
+            background = np.zeros(data.shape[1:], np.float32)
+        elif view == "volume":
+            data = volume.rgb.cpu().numpy()
+        elif view == "depth":
+            data = volume.depth[None].cpu().numpy()
+        else:
+            data = self._surface_normals(scene, volume)
+        return Picture(view, data, background)
 
     @torch.no_grad()
-    def _decode(self, scene: Scene, volume: _Volume) -> Picture:
+    def _decode(self, scene: Scene, volume: _Volume) -> Tensor:
+        """The image (3, S, S) of a volume render; without decoder the render itself, enlarged."""
         styles = self.mapper.styles(scene).decoder
         if styles is None or self._decoder is None:
             size = (256, 256)
@@ -212,16 +220,7 @@ class Engine:
             assert volume.features is not None
             self._decoder.bake(styles, self.generator.noise_maps(scene.options))
             image = self._decoder(volume.features[None])
-        data = image[0].float().cpu().numpy()
-        return Picture("image", data, np.zeros(data.shape[1:], np.float32))
-
-    def _picture(self, scene: Scene, view: View, volume: _Volume) -> Picture:
-        background = volume.background.cpu().numpy()
-        if view == "volume":
-            return Picture(view, volume.rgb.cpu().numpy(), background)
-        if view == "depth":
-            return Picture(view, volume.depth[None].cpu().numpy(), background)
-        return Picture(view, self._surface_normals(scene, volume), background)
+        return image[0]
 
     def _surface_normals(self, scene: Scene, volume: _Volume) -> FloatArray:
         """World normals (3, H, W) at the expected depth of every pixel."""
@@ -289,8 +288,8 @@ class Engine:
         )
 
     def _distances(self, scene: Scene, edge: int) -> DistanceGrid | None:
-        # On a GPU a grid's many small steps take longer than all samples do: on an H100 some 10 ms
-        # for a new identity, where the plain path draws the whole picture in 4 to 7.
+        # On a GPU the grid's many small steps take longer than evaluating all samples: on an H100
+        # some 10 ms for a new identity, where the whole picture without a grid takes 4 to 7 ms.
         if self.config.field == "density" or self.device.type != "cpu":
             return None
         field = self._field(scene)
@@ -317,7 +316,7 @@ class Engine:
     def sdf(self, scene: Scene) -> PointFunction:
         """The field's scalar as a function of world points, (N, 3) -> (N,), negative inside.
 
-        A density field is offset so that level 0 is where half the light is lost in one sample.
+        A density field is offset so that level 0 lies where half the light is lost in one sample.
         """
         field = self._field(scene)
 

@@ -1,4 +1,4 @@
-"""Rendered arrays, and how they are shown."""
+"""Picture: the array that a render ends in, and the colours in which a screen shows it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Picture:
     """One rendered view.
 
     Attributes:
-        view: what it shows.
+        view: the view of the scene: image, volume, depth, normals or mesh.
         data: (C, H, W) float32. image, volume: RGB in [−1, 1]; normals: world-space unit vectors;
             depth: one channel, planar depth in world units.
         background: (H, W) in [0, 1], the weight of the background (zeros for ``image``).
@@ -73,7 +73,7 @@ def pixels(picture: Picture) -> FloatArray:
 
 
 def _depth_colours(depth: FloatArray) -> FloatArray:
-    """Planar depth (H, W) -> (H, W, 3); the scale spans the volume and does not move."""
+    """Planar depth (H, W) -> colours (H, W, 3); the scale always spans the whole volume."""
     position = (depth - (1.0 - VOLUME_RADIUS)) / (2.0 * VOLUME_RADIUS)
     position = np.clip(position, 0.0, 1.0) * (len(_DEPTH_STOPS) - 1)
     low = np.minimum(position.astype(np.int64), len(_DEPTH_STOPS) - 2)

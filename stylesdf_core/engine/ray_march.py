@@ -1,8 +1,12 @@
-"""Compositing that evaluates only the samples that can matter.
+"""Volume rendering that evaluates the field only at samples that can be seen.
 
-The samples, their weights and their sums are the plain path's (:mod:`volume_rendering`). What is
-left out is bounded: a sample is not evaluated where its weight, by the distance grid's bounds, is
-below ``visible``, and not shaded where its true weight is.
+This is the engine's step from rays to colours and features. Samples, weights and sums are those of
+:mod:`stylesdf_core.rendering.volume_rendering` (Eq. 3), but for samples that weigh less than a
+threshold: such a sample is not evaluated where the distance grid's bounds prove it, and its colour
+is not computed where its true weight shows it.
+
+The field is evaluated in two rounds. The first evaluates the samples that the grid expects to be
+seen; the second those that the first round's distances leave visible after all.
 """
 
 from __future__ import annotations
@@ -19,12 +23,12 @@ from stylesdf_core.engine.baked_field import BakedField
 from stylesdf_core.engine.distance_grid import DistanceGrid
 from stylesdf_core.rendering.volume_rendering import sample_points, sdf_to_sigma
 
-#: Samples that weigh less are left out; 24 together stay below a grey step of 8 bits.
+#: Samples that weigh less are left out; 24 such samples together stay below a grey step of 8 bits.
 VISIBLE = 1e-4
-#: The same for a picture that a better one follows: a grey step each. On the shipped model the
-#: picture is 64 dB from the above, and costs a quarter less.
+#: The same threshold for a picture in motion, which a better one follows: a grey step for each
+#: sample. On the shipped model such a picture costs a quarter less and is 64 dB from the full one.
 VISIBLE_IN_MOTION = 4e-3
-#: Samples of a ray that are evaluated on average, where a distance grid rules out the others.
+#: Samples of a ray that are evaluated on average where a distance grid rules out the others.
 TYPICAL_SAMPLES = 3
 
 
@@ -46,24 +50,24 @@ class MarchedRays:
 
 
 @dataclass(frozen=True)
-class _Foresight:
-    """What the distance grid says of the samples of R rays, (R, N) each.
+class _DepthBounds:
+    """Bounds of the optical depths σδ of the N samples of R rays, (R, N) each.
 
     Attributes:
-        most: the optical depth σδ at most; ∞ where nothing is known, 0 also where the sample is
-            certainly hidden.
-        least: at least.
-        chosen: samples to evaluate first.
+        upper: upper bound; ∞ where nothing is known. The compiled loops leave 0 at samples that
+            are certainly hidden.
+        lower: lower bound.
+        selected: samples to evaluate in the first round.
     """
 
-    most: Tensor
-    least: Tensor
-    chosen: Tensor
+    upper: Tensor
+    lower: Tensor
+    selected: Tensor
 
 
 @dataclass(frozen=True)
 class _Evaluated:
-    """Samples that have been evaluated: their rays and indices, (M,), and trunk, (M, width)."""
+    """Evaluated samples: rays and indices along them, (M,) each; trunk outputs, (M, width)."""
 
     rays: Tensor
     samples: Tensor
@@ -75,14 +79,14 @@ class RayMarch:
     """Composites a tile of rays through a field.
 
     Attributes:
-        field: what is rendered.
-        sigma: density of the field's scalar.
-        beta: of the density, for the grid's bounds.
-        t_vals: (N,) sample depths.
-        grid: bounds of the signed distance; None for a density field, which has none, and where
-            looking at all samples is cheaper.
+        field: the field of one style.
+        sigma: turns the field's scalar into a density.
+        beta: β of Eq. 3, which turns the grid's distances into densities.
+        t_vals: (N,), depths of the samples.
+        grid: bounds of the signed distance; None for a density field, which has no distances, and
+            on devices where evaluating all samples is cheaper.
         force_background: the last sample takes all weight that is left.
-        visible: least weight that counts.
+        visible: weight below which a sample is left out.
     """
 
     field: BakedField
@@ -99,29 +103,28 @@ class RayMarch:
         """Composite rays.
 
         Args:
-            origins, directions, viewdirs: (R, 3) each, in the sense of ``rays.Rays``.
+            origins, directions, viewdirs: (R, 3) each, as in :class:`~.rays.Rays`.
             features: whether to accumulate feature vectors as well.
         """
         gap = self.t_vals[1] - self.t_vals[0]
         spacing = gap * directions.norm(dim=-1)
-        foresight = self._foresee(origins, directions, spacing)
-        depths = foresight.least.clone()  # optical depth σδ, (R, N)
-        evaluated = torch.zeros_like(foresight.chosen)
-        chosen = foresight.chosen
+        bounds = self._bound_depths(origins, directions, spacing)
+        depths = bounds.lower.clone()  # optical depth σδ, (R, N)
+        evaluated = torch.zeros_like(bounds.selected)
+        selected = bounds.selected
         rounds = []
-        # The grid expects the first samples to hide the rest; the second round mends where not.
         for _ in range(2):
-            rays, samples = chosen.nonzero(as_tuple=True)
+            rays, samples = selected.nonzero(as_tuple=True)
             points = torch.addcmul(origins[rays], directions[rays], self.t_vals[samples, None])
             trunk = self.field.trunk(points)
             scalar = self.field.scalar_of(trunk)
             rounds.append(_Evaluated(rays, samples, trunk))
             depths[rays, samples] = self.sigma(scalar) * spacing[rays]
-            evaluated |= chosen
+            evaluated |= selected
             if self.grid is None:
                 break
-            chosen = self._still_visible(depths, foresight.most) & ~evaluated
-            if not bool(chosen.any()):
+            selected = self._may_be_visible(depths, bounds.upper) & ~evaluated
+            if not bool(selected.any()):
                 break
         weights = self._weights(depths * evaluated, gap)
         front = weights[:, :-1]
@@ -131,46 +134,47 @@ class RayMarch:
             depth=front @ self.t_vals[:-1] / front.sum(dim=-1).clamp_min(1e-6),
         )
 
-    def _foresee(self, origins: Tensor, directions: Tensor, spacing: Tensor) -> _Foresight:
-        """Bounds of every sample's optical depth, and the samples that are likely to be seen.
+    def _bound_depths(self, origins: Tensor, directions: Tensor, spacing: Tensor) -> _DepthBounds:
+        """Bounds of every sample's optical depth, and the samples of the first round.
 
-        A sample is chosen if its largest possible α, behind the transmittance that the grid's own
-        distances expect, is above ``visible``.
+        A sample is selected if its weight may exceed ``visible``: the largest α that the bounds
+        allow, times the transmittance that the grid's interpolated distances give.
         """
         count, samples = len(origins), len(self.t_vals)
         if self.grid is None:
             everything = torch.ones(count, samples, dtype=torch.bool, device=origins.device)
             unknown = origins.new_zeros(count, samples)
-            return _Foresight(unknown + torch.inf, unknown, everything)
+            return _DepthBounds(unknown + torch.inf, unknown, everything)
         points = sample_points(origins, directions, self.t_vals)
         distance, reach = self.grid.interpolate(points)
-        most, expected, least = (
+        upper, expected, lower = (
             sdf_to_sigma(distance + sign * reach, self.beta).nan_to_num(1.0 / self.beta)
             * spacing[:, None]
             for sign in (-1.0, 0.0, 1.0)
         )
-        # Outside the grid nothing is known: the sample may be opaque, and hides nothing.
+        # Outside the grid nothing is known: a sample may be opaque or hide nothing.
         outside = reach.isinf()
-        most.masked_fill_(outside, torch.inf)
+        upper.masked_fill_(outside, torch.inf)
         expected.masked_fill_(outside, 0.0)
-        least.masked_fill_(outside, 0.0)
-        return _Foresight(most, least, self._still_visible(expected, most))
+        lower.masked_fill_(outside, 0.0)
+        return _DepthBounds(upper, lower, self._may_be_visible(expected, upper))
 
-    def _still_visible(self, depths: Tensor, most: Tensor) -> Tensor:
-        """Samples of optical depth up to ``most`` that may weigh more than ``visible``, (R, N).
+    def _may_be_visible(self, depths: Tensor, upper: Tensor) -> Tensor:
+        """Samples that may weigh more than ``visible``, (R, N) bool.
 
         Args:
-            depths: what hides them.
+            depths: (R, N), optical depths that hide the samples behind them.
+            upper: (R, N), upper bounds of the samples' own optical depths.
         """
-        alpha = 1.0 - torch.exp(-most)
+        alpha = 1.0 - torch.exp(-upper)
         alpha[:, -1] = 1.0
         return alpha * _transmittance(depths) > self.visible
 
     def _weights(self, depths: Tensor, gap: Tensor) -> Tensor:
-        """Weights (R, N) of samples with optical depths (R, N), which end in the background.
+        """Weights (R, N) of samples with optical depths (R, N); the last is the background's.
 
         Args:
-            gap: between two samples, planar depth; the last sample's is 1e10 instead.
+            gap: planar depth between two samples; behind the last sample it is 1e10 instead.
         """
         through = _transmittance(depths)
         weights = (1.0 - torch.exp(-depths)) * through
@@ -184,7 +188,7 @@ class RayMarch:
     def _shaded(
         self, weights: Tensor, rounds: list[_Evaluated], viewdirs: Tensor, *, features: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """Weighted sums of colour, (R, 3) in [−1, 1], and of features, (R, width) if wanted."""
+        """Weighted sums: colour (R, 3) in [−1, 1], and features (R, width) where asked for."""
         terms = self.field.direction_terms(viewdirs)
         rgb = torch.zeros_like(viewdirs)
         feature_sum = torch.zeros_like(terms) if features else None
@@ -201,22 +205,26 @@ class RayMarch:
 
 
 def relevant_band(beta: float, spacing: float) -> tuple[float, float]:
-    """Signed distances, world units, between which a sample's weight has to be known closely.
+    """Range of signed distances, world units, in which a sample is neither opaque nor invisible.
 
-    Below the first a sample is opaque and hides what is behind it; above the second its α stays
-    below ``VISIBLE``, from σδ ≈ exp(−d/β)·δ/β.
+    Below the range a sample hides all that is behind it. Above the range its α stays below
+    ``VISIBLE``: σδ ≈ exp(−d/β)·δ/β.
+
+    Args:
+        beta: β of Eq. 3.
+        spacing: δ, world units between two samples.
     """
     ratio = spacing / beta
     return -2.0 * beta, beta * max(0.0, math.log(ratio / VISIBLE))
 
 
 def _transmittance(depths: Tensor) -> Tensor:
-    """Light that reaches each sample: exp of minus the optical depths before it, (R, N)."""
+    """Share of light that reaches each sample, exp(−Σ of the optical depths before it), (R, N)."""
     return torch.exp(depths - depths.cumsum(dim=-1))
 
 
 def _sum_by_ray(values: Tensor, weights: Tensor, rays: Tensor, count: int) -> Tensor:
-    """Σ weight·value of each ray's rows, (count, C); ``rays`` (M,) ascends."""
+    """Σ weight·value over the rows of each ray, (count, C); ``rays`` (M,) is sorted."""
     own = torch.bincount(rays, minlength=count)
     first = own.cumsum(0) - own
     rows = torch.arange(len(rays), device=rays.device)

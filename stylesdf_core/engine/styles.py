@@ -1,4 +1,7 @@
-"""What a scene's identity, morph, mixing and truncation come to: the numbers the networks get."""
+"""From a scene to latents: identity, morph, mixing and truncation as w and decoder styles.
+
+This is the engine's first step; the latents are then folded into the networks' weights.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Styles:
-    """What the networks are given for one scene.
+    """The latents of one scene, inputs of the two networks.
 
     Attributes:
         w: (1, z_dim), the renderer's, truncated.
@@ -32,10 +35,10 @@ class Styles:
 
 
 class StyleMapper:
-    """Maps scenes of one model to styles; the last ones are kept.
+    """Maps scenes of one model to styles; remembers the styles of the last scene.
 
     Args:
-        generator: the model's, on ``device``.
+        generator: the model's generator, on ``device``.
     """
 
     def __init__(self, model: Model, generator: Generator, device: torch.device) -> None:
@@ -65,9 +68,10 @@ class StyleMapper:
 
     @torch.no_grad()
     def styles(self, scene: Scene) -> Styles:
-        """w and the decoder's per-layer styles; truncation pulls both to their means.
+        """w and the decoder's styles, both truncated.
 
-        The truncated w enters the decoder's mapping, whose output is pulled to its own mean.
+        Truncation pulls w towards the mean w. The truncated w enters the decoder's mapping, whose
+        output is pulled towards the mean output of that mapping.
         """
         key = (scene.identity, scene.morph, scene.mixing, scene.truncation_psi)
         if self._styles is None or self._styles[0] != key:
@@ -91,7 +95,7 @@ class StyleMapper:
         return Styles(w, layers)
 
     def _w(self, identity: Identity, morph: Morph) -> Tensor:
-        """The renderer's w, (1, z_dim), untruncated; edits hold on both ends of a morph."""
+        """The renderer's w, (1, z_dim), untruncated; a morph edits both of its identities."""
         if morph.seed is None:
             return self._map(self.z(identity))
         other = Identity(morph.seed, None, identity.edits)

@@ -1,4 +1,7 @@
-"""Rows of work in tiles: small enough to stay in cache, several at a time where there are cores."""
+"""Work on many rows (points or rays) in tiles that fit a core's cache, one tile a core.
+
+Everything that the engine evaluates runs through here: rays in a render, points in a mesh.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from torch import Tensor
 #: Work on the rows from the first number up to, not including, the second.
 TileWork = Callable[[int, int], None]
 
-# A tile's inputs and outputs at 256 channels fill a core's second-level cache; smaller tiles lose
-# to the calls around them.
+# A tile's inputs and outputs at 256 channels fill a core's second-level cache; in smaller tiles the
+# calls around the work take too large a share.
 _CPU_ROWS = 2048
 _GPU_ROWS = 1 << 19
 _SMALLEST = 256
@@ -23,19 +26,20 @@ class Tiles:
     """Runs row-wise work tile by tile, on a device or on a few threads.
 
     On a CPU each tile runs on one core from its first operation to its last, and the next free core
-    takes the next tile. Splitting every operation over all cores instead would make each wait for
-    the slowest, which is the one that draws the window. Results do not depend on who ran what.
-    A tile that runs tiles of its own does so on its thread: the others may be waiting likewise.
+    takes the next tile. Splitting every operation over all cores instead would make each operation
+    wait for the slowest core, which is the one that draws the window. Results do not depend on
+    which thread ran which tile. Work inside a tile that runs tiles itself stays on the tile's
+    thread: all other threads may be waiting in the same way.
 
     Args:
         device: where the rows lie.
-        threads: at work at once on a CPU; None for torch's own number.
+        threads: number of threads on a CPU; None for torch's number.
     """
 
     def __init__(self, device: torch.device, threads: int | None = None) -> None:
         self._on_cpu = device.type == "cpu"
         self.rows = _CPU_ROWS if self._on_cpu else _GPU_ROWS
-        #: What the user should know about the last runs; usually empty.
+        #: A sentence for the user where memory was short; usually empty.
         self.note = ""
         self._threads = (threads or torch.get_num_threads()) if self._on_cpu else 1
         self._pool: ThreadPoolExecutor | None = None
@@ -43,10 +47,11 @@ class Tiles:
     def run(self, work: TileWork, count: int, *, points_each: int = 1) -> None:
         """Call ``work`` for all of ``count`` rows; halves the tiles when memory runs out.
 
-        ``work`` may be called again for rows it has done, so it writes results and adds nothing up.
+        After that ``work`` is called again for rows it has done: it must write its results, not
+        add them to something.
 
         Args:
-            points_each: evaluations that a row stands for.
+            points_each: evaluations of the field for each row.
         """
         while True:
             try:
@@ -93,7 +98,7 @@ class Tiles:
         workers = self._workers()
         count_at_once = min(self._threads, len(starts))
         helpers = [workers.submit(take_tiles) for _ in range(count_at_once)]
-        wait(helpers)  # all of them, so that nobody still writes when a failure is handled
+        wait(helpers)  # also after a failure, so that no thread still writes while it is handled
         for helper in helpers:
             helper.result()
 
@@ -108,19 +113,19 @@ _this_thread = threading.local()
 
 
 def _single_threaded_pool(threads: int) -> ThreadPoolExecutor:
-    """Threads in which torch uses one core each; the caller's and all others' number stays."""
+    """Threads in which torch uses one core each; torch's number for other threads stays."""
     everyone = threading.Barrier(threads)
 
     def use_one_core() -> None:
-        # A thread's first use of torch sets its number to everyone's: later, that would undo ours.
+        # A thread's first use of torch sets its number to the process's, so it has to come first.
         torch.get_num_threads()
         torch.set_num_threads(1)
         _this_thread.is_worker = True
-        everyone.wait()  # no thread may start later, for the next line would not undo its setting
+        everyone.wait()  # all threads have set their number before the caller's is restored
 
     with _pool_lock:
         own = torch.get_num_threads()
         pool = ThreadPoolExecutor(threads, "tiles", initializer=use_one_core)
         list(pool.map(lambda _: None, range(threads)))
-        torch.set_num_threads(own)  # a thread's own setting is also what new threads begin with
+        torch.set_num_threads(own)  # a thread's setting is also the number that new threads get
     return pool

@@ -21,7 +21,7 @@ from stylesdf_core.engine.ray_march import (
     VISIBLE,
     VISIBLE_IN_MOTION,
     RayMarch,
-    _Foresight,
+    _DepthBounds,
     _transmittance,
     relevant_band,
 )
@@ -87,7 +87,7 @@ def test_no_rows_are_fine() -> None:
     baked_field._sine_of_sum_by_row(empty, torch.zeros(1, 24), torch.empty(0, dtype=torch.int64))
 
 
-# --- foresight ------------------------------------------------------------------------------------
+# --- bounds of the optical depths -----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ TILES = {
 }
 
 
-def foresights(tile: Tile, beta: float, visible: float, samples: int) -> list[_Foresight]:
-    """What both twins say: compiled, then torch."""
+def both_bounds(tile: Tile, beta: float, visible: float, samples: int) -> list[_DepthBounds]:
+    """The bounds by the compiled loop, then by torch."""
     band = relevant_band(beta, (FAR - NEAR) / 24)
     grid = DistanceGrid.sample(rippled_sphere, band, CPU)
     t_vals = sample_depths(samples, tile.origins)
@@ -140,14 +140,14 @@ def foresights(tile: Tile, beta: float, visible: float, samples: int) -> list[_F
     spacing = (t_vals[1] - t_vals[0]) * tile.directions.norm(dim=-1)
     given = (tile.origins, tile.directions, spacing)
     shape = len(tile.origins), samples
-    most, least = torch.zeros(2, *shape)
-    chosen = torch.zeros(shape, dtype=torch.bool)
-    arrays = (x.contiguous().numpy() for x in (*given, most, least, chosen))
-    count = cpu_kernels.foresee(
+    upper, lower = torch.zeros(2, *shape)
+    selected = torch.zeros(shape, dtype=torch.bool)
+    arrays = (x.contiguous().numpy() for x in (*given, upper, lower, selected))
+    count = cpu_kernels.bound_depths(
         grid.interleaved, GRID_RADIUS, t_vals.numpy(), beta, visible, *arrays
     )
-    assert count == int(chosen.sum())
-    return [_Foresight(most, least, chosen), march._foresee(*given)]
+    assert count == int(selected.sum())
+    return [_DepthBounds(upper, lower, selected), march._bound_depths(*given)]
 
 
 @compiled
@@ -155,33 +155,35 @@ def foresights(tile: Tile, beta: float, visible: float, samples: int) -> list[_F
 @pytest.mark.parametrize("visible", [VISIBLE, VISIBLE_IN_MOTION])
 @pytest.mark.parametrize("beta", [0.001, 0.05])
 @pytest.mark.parametrize("name", TILES)
-def test_foresight(name: str, beta: float, visible: float, samples: int) -> None:
-    fast, plain = foresights(TILES[name](), beta, visible, samples)
-    alpha = 1.0 - torch.exp(-plain.most)
-    front = torch.ones_like(plain.chosen)
+def test_compiled_and_plain_bounds_agree(
+    name: str, beta: float, visible: float, samples: int
+) -> None:
+    fast, plain = both_bounds(TILES[name](), beta, visible, samples)
+    alpha = 1.0 - torch.exp(-plain.upper)
+    front = torch.ones_like(plain.selected)
     front[:, -1] = False  # the background always counts, whatever its density
     # The compiled loop stops behind the first opaque sample and says nothing where nothing can be.
-    hidden = _transmittance(plain.least) < 1.01 * visible
-    bounded = front & (fast.most > 0)
-    assert not bool((front & ~bounded & ~hidden & (plain.most > 1e-6)).any())
-    torch.testing.assert_close(fast.most[bounded], plain.most[bounded], rtol=2e-3, atol=1e-6)
-    solid = bounded & (fast.least > 0)
-    assert not bool((front & ~solid & ~hidden & (alpha > 1.01 * visible) & (plain.least > 0)).any())
-    torch.testing.assert_close(fast.least[solid], plain.least[solid], rtol=2e-3, atol=1e-6)
+    hidden = _transmittance(plain.lower) < 1.01 * visible
+    bounded = front & (fast.upper > 0)
+    assert not bool((front & ~bounded & ~hidden & (plain.upper > 1e-6)).any())
+    torch.testing.assert_close(fast.upper[bounded], plain.upper[bounded], rtol=2e-3, atol=1e-6)
+    solid = bounded & (fast.lower > 0)
+    assert not bool((front & ~solid & ~hidden & (alpha > 1.01 * visible) & (plain.lower > 0)).any())
+    torch.testing.assert_close(fast.lower[solid], plain.lower[solid], rtol=2e-3, atol=1e-6)
     # Where they differ the sample weighs next to exactly ``visible``: both are right.
-    differing = fast.chosen != plain.chosen
+    differing = fast.selected != plain.selected
     assert float(differing.float().mean()) < 5e-3
-    assert bool(plain.chosen.any())
+    assert bool(plain.selected.any())
 
 
 @compiled
-def test_what_is_outside_the_grid_is_looked_at() -> None:
+def test_samples_outside_the_grid_are_evaluated() -> None:
     tile = beside_the_grid()
     outside = (tile.origins[:, 0] > 0.35).nonzero().squeeze(1)
-    for foresight in foresights(tile, 0.001, VISIBLE, 24):
-        assert bool(foresight.chosen[outside].all())
-        assert bool(foresight.most[outside, :-1].isinf().all())
-        assert bool((foresight.least[outside] == 0).all())
+    for bounds in both_bounds(tile, 0.001, VISIBLE, 24):
+        assert bool(bounds.selected[outside].all())
+        assert bool(bounds.upper[outside, :-1].isinf().all())
+        assert bool((bounds.lower[outside] == 0).all())
 
 
 # --- whole pictures -------------------------------------------------------------------------------
@@ -208,7 +210,7 @@ def test_the_same_pictures_without_compiled_loops(
     np.testing.assert_allclose(fast["image"].data, plain["image"].data, rtol=0, atol=2e-3 * spread)
 
 
-def test_an_environment_variable_turns_them_off() -> None:
+def test_an_environment_variable_turns_compiled_loops_off() -> None:
     code = (
         "import sys; from stylesdf_core.engine import cpu_kernels; "
         "print(cpu_kernels.AVAILABLE, 'numba' in sys.modules)"
