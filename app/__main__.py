@@ -1,6 +1,7 @@
 """`stylesdf-studio`: without arguments the window, with them the headless commands.
 
-Only what the chosen command needs is imported: ``--help`` knows neither torch nor Dear PyGui.
+This file reads the words of the command line and runs the request that they describe. Modules are
+imported when a command needs them: ``--help`` waits neither for torch nor for Dear PyGui.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def _parse(words: list[str]) -> Any:
     """The request that the words describe.
 
     Raises:
-        InputError: tyro's complaint, as one sentence.
+        InputError: the words cannot be understood; tyro's message as one sentence.
         SystemExit: after ``--help``.
     """
     complaint = io.StringIO()

@@ -1,4 +1,8 @@
-"""Long work as a generator: it yields :class:`Progress` and ends with a result."""
+"""Long work as a generator, which yields :class:`Progress` and ends with a result.
+
+Every operation of the program is such a generator: the command line wraps it in a progress bar,
+the window runs it on a worker thread.
+"""
 
 from __future__ import annotations
 

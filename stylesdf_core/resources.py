@@ -1,4 +1,4 @@
-"""Where the files that come with the program lie: installed from a wheel, or in a checkout."""
+"""Paths of the files that come with the program, installed from a wheel or in a checkout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def shipped(relative: str) -> Path:
     """Path of a shipped file or folder, such as ``"assets/icon.png"`` or ``"pretrained"``.
 
     Raises:
-        StyleSDFError: nothing of that name came with the program; the installation is incomplete.
+        StyleSDFError: the installation is incomplete: it has no such file.
     """
     for root in _ROOTS:
         path = root / relative

@@ -1,4 +1,4 @@
-"""A request as the command that would do the same: the studio's "Copy as command"."""
+"""A request as the shell command that does the same: the window's "Copy as command"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Meshes: the surface of a face as a file."""
+"""`stylesdf-studio mesh`: the surface of a face as a mesh file; also the Mesh panel's export."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stylesdf_core.commands.rendering import MeshSettings, surface_of
 from stylesdf_core.commands.scene_flags import SceneFlags
-from stylesdf_core.dataclass_json import check_finite
-from stylesdf_core.errors import InputError, OutputError
-from stylesdf_core.mesh.sdf_grid import MAX_RESOLUTION, MIN_RESOLUTION
+from stylesdf_core.errors import OutputError
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
 
@@ -21,7 +20,7 @@ SUFFIXES = (".obj", ".ply", ".glb", ".stl")
 
 @dataclass(frozen=True)
 class ExportedMesh:
-    """A mesh file and what is in it; as text, its path and one line of figures."""
+    """A mesh file and its report; as text, the path and one line of figures."""
 
     path: Path
     report: MeshReport
@@ -68,29 +67,19 @@ class ExportMesh:
             InputError: the scene, resolution or file name cannot be used.
             EmptySurfaceError: there is no surface at this level.
         """
-        check_finite(self)
-        if not MIN_RESOLUTION <= self.resolution <= MAX_RESOLUTION:
-            raise InputError(
-                f"--resolution must lie between {MIN_RESOLUTION} and {MAX_RESOLUTION}, "
-                f"not {self.resolution}."
-            )
+        settings = MeshSettings(
+            self.resolution, self.level, self.largest_component, self.vertex_colors
+        )
         if self.out.suffix.lower() not in SUFFIXES:
             raise OutputError(f"{self.out}: the file name must end in {', '.join(SUFFIXES)}.")
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.mesh.formats import export_mesh
-        from stylesdf_core.mesh.surface import extract_surface, report
+        from stylesdf_core.mesh.surface import report
         from stylesdf_core.model.model import load_model
 
         engine = Engine(load_model(self.scene.model), self.device)
-        mesh = yield from extract_surface(
-            engine.sdf(self.scene),
-            resolution=self.resolution,
-            level=self.level,
-            normals=engine.normals(self.scene),
-            colors=engine.colors(self.scene) if self.vertex_colors else None,
-            largest_only=self.largest_component,
-        )
+        mesh = yield from surface_of(engine, self.scene, settings)
         yield Progress(1, 1, f"writing {len(mesh.faces):,} triangles")
         export_mesh(mesh, self.out, session=self.scene.to_json())
         return ExportedMesh(self.out, report(mesh))

@@ -1,4 +1,4 @@
-"""Models as files: list, fetch and export them; and what this machine offers them."""
+"""`stylesdf-studio models` and `info`: list, fetch and export models; what this machine offers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PROBE_SECONDS = 30
 
 @dataclass(frozen=True)
 class ModelTable:
-    """All models with a name; as text, one a line."""
+    """All models with a name; as text, one model a line."""
 
     entries: tuple[ModelEntry, ...]
 
@@ -47,7 +47,7 @@ class ModelTable:
 
 @dataclass(frozen=True)
 class ModelsList:
-    """List the models that have a name: those that come along and those that can be fetched."""
+    """List the models that have a name: shipped with the program, or published and to fetch."""
 
     def run(self) -> Operation[ModelTable]:
         """Look into the program's folder and the cache."""
@@ -94,11 +94,14 @@ class ModelsExport:
 
         Raises:
             InputError: the suffix is neither .safetensors nor .pt, or ``half`` for a .pt.
-            ModelNotFoundError, CheckpointError, OutputError: see there.
+            ModelNotFoundError: no model has that name.
+            CheckpointError: the model's weights file is damaged.
+            OutputError: ``out`` cannot be written.
         """
-        if self.out.suffix not in (".safetensors", ".pt"):
+        suffix = self.out.suffix.lower()
+        if suffix not in (".safetensors", ".pt"):
             raise InputError(f"{self.out}: a model is written as .safetensors or .pt.")
-        if self.half and self.out.suffix == ".pt":
+        if self.half and suffix == ".pt":
             raise InputError("The published layout holds 32-bit floats; leave out --half.")
         import torch
 
@@ -111,7 +114,7 @@ class ModelsExport:
         yield Progress(0, 2, "reading")
         loaded = load_checkpoint(model_zoo.resolve(self.model).path, field=self.field)
         yield Progress(1, 2, f"writing {self.out.name}")
-        if self.out.suffix == ".pt":
+        if suffix == ".pt":
             save_published(loaded.generator, self.out)
         else:
             dtype = torch.float16 if self.half else torch.float32
@@ -121,12 +124,12 @@ class ModelsExport:
 
 @dataclass(frozen=True)
 class SystemInfo:
-    """What the program runs on; as text, one fact a line.
+    """This installation and machine; as text, one fact a line.
 
     Attributes:
-        versions: of the program, Python, the system and the packages that matter.
-        devices: names that ``--device`` accepts here.
-        threads: that torch computes with.
+        versions: versions of the program, Python, the system and the main packages.
+        devices: names that ``--device`` accepts on this machine.
+        threads: number of threads that torch computes with.
         opengl: renderer and version of an offscreen context, or why there is none.
         display: whether a window can be opened.
         cache: folder of fetched weights.
@@ -213,7 +216,7 @@ def has_display() -> bool:
 
 
 def _probe_opengl() -> str:
-    """Try in a process of its own: a broken driver may take its process down with it."""
+    """Open OpenGL in a process of its own, which a broken driver may crash."""
     try:
         probe = subprocess.run(
             [sys.executable, "-c", _PROBE],

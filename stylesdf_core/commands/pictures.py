@@ -1,4 +1,8 @@
-"""Pictures, turntables, and the demonstration of everything that can be exported."""
+"""`stylesdf-studio render`, `turntable` and `demo`: pictures, films, and one of every export.
+
+A request's ``run`` draws with :class:`.rendering.SceneRenderer` and writes the file; films are
+written by :mod:`.animation`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,7 @@ class RenderImage:
     scene: SceneFlags = field(default_factory=Scene)
 
     view: View = "image"
-    """What to show: the decoded image, the 64² volume render, its depth or normals, or the mesh."""
+    """View: the decoded image, the 64² volume render, its depth or normals, or the mesh."""
 
     size: int | None = None
     """Edge in pixels, 16 to 2048; without it, the view's own resolution."""
@@ -73,7 +77,7 @@ class RenderTurntable:
     scene: SceneFlags = field(default_factory=Scene)
 
     view: View = "image"
-    """What to show in every frame."""
+    """View in every frame."""
 
     frames: int = 48
     """Frames in one loop, 2 to 2000."""
@@ -142,10 +146,7 @@ class Demo:
     """Where to compute."""
 
     def run(self) -> Operation[Path]:
-        """Run the single operations one after the other; the result is the folder.
-
-        Without OpenGL everything is still made, since no file here is drawn by it.
-        """
+        """Run one request after another; the result is the folder. No file needs OpenGL."""
         pictures: tuple[tuple[str, View, int | None], ...] = (
             ("face.png", "image", None),
             ("depth.png", "depth", 256),

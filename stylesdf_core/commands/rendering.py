@@ -1,4 +1,7 @@
-"""Any view of a scene as a picture, the mesh's included; what pictures and turntables share."""
+"""Any view of a scene as a picture, meshes included: shared by pictures, films and mesh exports.
+
+The engine draws all views but ``mesh``; for that one the surface is extracted and drawn by OpenGL.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ MIN_SIZE, MAX_SIZE = 16, 2048
 
 @dataclass(frozen=True)
 class MeshSettings:
-    """How the surface is extracted and shown where a picture shows the mesh."""
+    """How the mesh view extracts and shows the surface."""
 
     resolution: int = 128
     """Of the mesh view: grid points along each edge of the volume, 32 to 512."""
@@ -52,12 +55,12 @@ class MeshSettings:
 
 
 class SceneRenderer:
-    """Draws views of scenes of one model; a context manager, since meshes need OpenGL.
+    """Draws views of scenes of one model; a context manager, which closes OpenGL where it was used.
 
     Args:
-        model: the scenes' ``model``.
+        model: the ``model`` of all scenes to be drawn.
         device: auto, cpu, cuda or mps.
-        mesh: how the mesh view looks.
+        mesh: settings of the mesh view.
     """
 
     def __init__(self, model: str, device: str, mesh: MeshSettings) -> None:
@@ -85,8 +88,8 @@ class SceneRenderer:
         """One picture; yields Progress only while a mesh is extracted.
 
         Args:
-            size: edge in pixels. Volume, depth, normals and mesh are rendered at it; the decoded
-                image, whose resolution is the model's, is resampled. None for the view's own.
+            size: edge in pixels; None for the view's own. Volume, depth, normals and mesh are
+                rendered at this size; the decoded image has the model's size and is resampled.
         """
         if view != "mesh":
             picture = self.engine.render(scene, view, size if view != "image" else None)
@@ -95,19 +98,9 @@ class SceneRenderer:
         return self._draw_mesh(mesh, scene, size or self.engine.config.output_size)
 
     def _surface(self, scene: Scene) -> Operation[SurfaceMesh]:
-        from stylesdf_core.mesh.surface import extract_surface
-
         still = replace(scene, camera=Scene().camera)  # the surface does not depend on the camera
         if self._mesh is None or self._mesh[0] != still:
-            engine, settings = self.engine, self.mesh_settings
-            mesh = yield from extract_surface(
-                engine.sdf(scene),
-                resolution=settings.resolution,
-                level=settings.level,
-                normals=engine.normals(scene),
-                colors=engine.colors(scene) if settings.vertex_colors else None,
-                largest_only=settings.largest_component,
-            )
+            mesh = yield from surface_of(self.engine, scene, self.mesh_settings)
             self._mesh = (still, mesh)
         return self._mesh[1]
 
@@ -116,22 +109,44 @@ class SceneRenderer:
             from stylesdf_core.mesh.preview import MeshPreview
 
             self._preview = MeshPreview()
-        drawn = self._preview.render(
+        settings = self.mesh_settings
+        drawing = self._preview.submit(
             mesh,
             scene.camera,
             size,
-            wireframe=self.mesh_settings.wireframe,
-            vertex_colors=self.mesh_settings.vertex_colors,
+            wireframe=settings.wireframe,
+            vertex_colors=settings.vertex_colors,
         )
+        drawn = drawing.result()
         data = np.ascontiguousarray(np.moveaxis(drawn.pixels, -1, 0) * 2.0 - 1.0)
         return Picture("mesh", data, 1.0 - drawn.coverage)
 
 
-def check_size(size: int | None) -> None:
-    """Refuse sizes that cannot be meant.
+def surface_of(engine: Engine, scene: Scene, settings: MeshSettings) -> Operation[SurfaceMesh]:
+    """Extract the surface of a scene; yields Progress from 0 to 1.
 
     Raises:
-        InputError: outside 16 to 2048.
+        EmptySurfaceError: there is no surface at this level.
+    """
+    from stylesdf_core.mesh.surface import extract_surface
+
+    return (
+        yield from extract_surface(
+            engine.sdf(scene),
+            resolution=settings.resolution,
+            level=settings.level,
+            normals=engine.normals(scene),
+            colors=engine.colors(scene) if settings.vertex_colors else None,
+            largest_only=settings.largest_component,
+        )
+    )
+
+
+def check_size(size: int | None) -> None:
+    """Refuse a size outside 16 to 2048 pixels.
+
+    Raises:
+        InputError: names the size.
     """
     if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
         raise InputError(f"--size must lie between {MIN_SIZE} and {MAX_SIZE} pixels, not {size}.")

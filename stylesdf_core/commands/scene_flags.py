@@ -1,15 +1,17 @@
-"""Scenes as command-line flags, in both directions."""
+"""A scene as command-line flags, and flags as a scene.
+
+Every command that draws a scene has these flags; the window's "Copy as command" writes them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import tyro
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.model.config import NoiseMode, RenderOptions
 from stylesdf_core.model.latents import load_z
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 from stylesdf_core.scene.session_files import read_scene
@@ -81,23 +83,24 @@ def scene_from_flags(
         noise_seed: seed of --noise random (default: 0).
     """
     start = read_scene(scene) if scene is not None else Scene()
-    if model is not None:
-        start = replace(start, model=model)
     return replace(
         start,
         identity=_identity(start.identity, seed, latent, set),
         morph=_morph(start.morph, morph_seed, morph, morph_space),
         mixing=_mixing(start.mixing, mix_seed, crossover, mix_strengths),
-        truncation_psi=start.truncation_psi if psi is None else psi,
         camera=replace(
             start.camera,
             **_given(azimuth=azimuth, elevation=elevation, fov=fov, pan_x=pan_x, pan_y=pan_y),
         ),
-        options=_options(start.options, samples, noise, noise_seed),
+        options=replace(
+            start.options, **_given(samples=samples, noise=noise, noise_seed=noise_seed)
+        ),
+        **_given(model=model, truncation_psi=psi),
     )
 
 
-def _given(**values: float | None) -> dict[str, float]:
+def _given(**values: Any) -> dict[str, Any]:
+    """The flags that were given, by the names of the scene's fields."""
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -128,11 +131,7 @@ def _morph(
 ) -> Morph:
     if seed is None and morph.seed is None and (amount is not None or space is not None):
         raise InputError("--morph and --morph-space need another identity: --morph-seed N.")
-    return Morph(
-        morph.seed if seed is None else seed,
-        morph.amount if amount is None else amount,
-        morph.space if space is None else space,
-    )
+    return replace(morph, **_given(seed=seed, amount=amount, space=space))
 
 
 def _mixing(
@@ -142,24 +141,9 @@ def _mixing(
         raise InputError("--crossover and --mix-strengths need a second identity: --mix-seed N.")
     if crossover is not None and strengths:
         raise InputError("Give either --crossover or --mix-strengths, not both.")
-    if seed is not None:
-        mixing = replace(mixing, seed=seed)
-    if crossover is not None:
-        mixing = replace(mixing, crossover=crossover, strengths=())
-    if strengths:
+    if crossover is not None or strengths:
         mixing = replace(mixing, strengths=strengths)
-    return mixing
-
-
-def _options(
-    options: RenderOptions, samples: int | None, noise: NoiseMode | None, noise_seed: int | None
-) -> RenderOptions:
-    return replace(
-        options,
-        samples=options.samples if samples is None else samples,
-        noise=options.noise if noise is None else noise,
-        noise_seed=options.noise_seed if noise_seed is None else noise_seed,
-    )
+    return replace(mixing, **_given(seed=seed, crossover=crossover))
 
 
 #: A scene as a field of a request: on the command line, the flags above.
@@ -198,15 +182,15 @@ def flags_from_scene(scene: Scene) -> list[str]:
             flags += ["--mix-strengths", *map(_number, scene.mixing.strengths)]
         else:
             add("--crossover", scene.mixing.crossover, default.mixing.crossover)
-    for name in ("azimuth", "elevation", "fov", "pan_x", "pan_y"):
-        flag = "--" + name.replace("_", "-")
-        add(flag, getattr(scene.camera, name), getattr(default.camera, name))
-    for name in ("samples", "noise", "noise_seed"):
-        flag = "--" + name.replace("_", "-")
-        add(flag, getattr(scene.options, name), getattr(default.options, name))
+    for part, usual, names in (
+        (scene.camera, default.camera, ("azimuth", "elevation", "fov", "pan_x", "pan_y")),
+        (scene.options, default.options, ("samples", "noise", "noise_seed")),
+    ):
+        for name in names:
+            add("--" + name.replace("_", "-"), getattr(part, name), getattr(usual, name))
     return flags
 
 
 def _number(value: float) -> str:
-    """Short, and exact to float32."""
+    """A number as text, short and exact to float32."""
     return f"{value:.9g}"

@@ -1,13 +1,15 @@
-"""Pictures of a mesh under the studio's camera, drawn by pyrender in a thread of its own.
+"""Pictures of a mesh under the studio's camera, drawn by pyrender (OpenGL) in one thread.
 
-An OpenGL context belongs to the thread that made it, so one daemon thread owns everything here;
+The mesh view of the window, of pictures and of films comes from here.
+
+An OpenGL context belongs to the thread that made it, so one daemon thread owns the context and
 callers get futures. On Linux the context comes from EGL and needs no display.
 
 The camera is the volume render's: a pinhole of half angle ``fov``, rays through pixel centres at
 +0.5. Only near and far differ: they enclose the mesh, so that it is never drawn cut open.
 
-pyrender 0.1.45 uses names that NumPy 2 removed in ``Scene.bounds`` and in shadow maps; neither is
-touched here.
+pyrender 0.1.45 uses names that NumPy 2 removed in ``Scene.bounds`` and in shadow maps; this module
+uses neither.
 """
 
 from __future__ import annotations
@@ -131,32 +133,8 @@ class MeshPreview:
             self._requests.put(request)
         return request.picture
 
-    def render(
-        self,
-        mesh: SurfaceMesh,
-        camera: OrbitCamera,
-        size: int,
-        *,
-        wireframe: bool = False,
-        vertex_colors: bool = True,
-        background: Color = STUDIO_BACKGROUND,
-    ) -> MeshPicture:
-        """As :meth:`submit`, waiting for the picture.
-
-        Raises:
-            GraphicsError: OpenGL is not available or failed; the message says why.
-        """
-        return self.submit(
-            mesh,
-            camera,
-            size,
-            wireframe=wireframe,
-            vertex_colors=vertex_colors,
-            background=background,
-        ).result()
-
     def close(self) -> None:
-        """Serve what was asked for, free the context and end the thread; may be called twice."""
+        """Answer all requests, free the context and end the thread; may be called twice."""
         with self._lock:
             self._closed = True
             thread, self._thread = self._thread, None
@@ -172,7 +150,7 @@ class MeshPreview:
 
 
 def _serve(requests: _Mailbox) -> None:
-    """The thread: answer requests until None comes; a failure is an answer, never an end."""
+    """Run the thread: answer requests until None comes, failures included."""
     studio: _Studio | None = None
     refusal, retry_at = "", 0.0
     while (request := requests.get()) is not None:
@@ -280,7 +258,7 @@ class _Studio:
         )
 
     def close(self) -> None:
-        """Free what the context holds; errors of a context already lost are of no interest."""
+        """Free the context; a context that is already lost raises errors, which are ignored."""
         try:
             self._platform.make_current()
             self._renderer.delete()
@@ -289,7 +267,7 @@ class _Studio:
             pass
 
     def _model(self, *, colored: bool, lines: bool) -> Any:
-        """The current mesh as a pyrender mesh, kept for as long as it is the current one."""
+        """The current mesh as a pyrender mesh, kept until another mesh is drawn."""
         mesh = self._mesh
         assert mesh is not None
         if (colored, lines) not in self._models:
@@ -324,7 +302,7 @@ def _make_model(pyrender: Any, mesh: SurfaceMesh, colored: bool, lines: bool) ->
 
 
 def _open_platform() -> Any:
-    """Open and make current an OpenGL context of the kind PYOPENGL_PLATFORM names."""
+    """Open and make current an OpenGL context of the kind that PYOPENGL_PLATFORM names."""
     kind = os.environ.get("PYOPENGL_PLATFORM")
     if kind == "egl":
         return _open_egl()
@@ -342,12 +320,12 @@ def _open_platform() -> Any:
 
 
 def _open_egl() -> Any:
-    """An EGL context on the first device that gives one (a GPU may be there but not permitted)."""
+    """An EGL context on the first device that gives one (the process may not be allowed a GPU)."""
     from OpenGL.EGL import EGL_NO_CONTEXT, EGL_NO_SURFACE, eglDestroyContext, eglMakeCurrent
     from pyrender.platforms import egl
 
     class SharedDisplay(egl.EGLPlatform):  # type: ignore[misc]
-        """Leaves the process's EGL display open on deletion: other contexts may live on it."""
+        """Deletes its context alone, not the process's EGL display, which others may use."""
 
         def delete_context(self) -> None:
             eglMakeCurrent(self._egl_display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT)

@@ -1,15 +1,19 @@
 """A scalar field sampled on a cube of grid points, evaluated only where its surface can be.
 
-The grid is refined from coarse to fine. A cell is looked into only if the field could take the
-level in it, judged by how far the field can bend away from its linear interpolation there (its
-second differences) and, on the coarsest grid, by its slope; elsewhere the coarse values are
-interpolated, which cannot create a crossing. On the finest grid nothing within cells matters any
-more, so single points are judged likewise. Last, the surface is followed: as long as an edge with a
-crossing has an end that was only interpolated, that end is evaluated. Marching cubes puts its
-vertices on such edges, and asks for other values only where their signs do not say enough, which is
-where all of a face's edges are crossed. So its triangles are those of the whole grid, and all that
-can be missed is a separate component smaller than the coarse cells in a field that bends there as
-nowhere near.
+The grid is the first step from a field to a mesh (:mod:`.surface` makes triangles of it); the
+engine's distance grid is sampled in the same way.
+
+The grid is refined from coarse to fine. A cell is refined only if the field could take the level
+inside it, judged by how far the field can bend away from its linear interpolation there (its second
+differences) and, on the coarsest grid, by its slope. Elsewhere the coarse values are interpolated,
+which cannot create a crossing. On the finest grid, where cells are not refined any more, single
+points are judged in the same way. Last, the surface is followed: as long as an edge with a crossing
+has an end that was only interpolated, that end is evaluated.
+
+Marching cubes puts its vertices on edges with a crossing. It reads other values only where all
+edges of a cell's face are crossed, and there all corners have been evaluated. So its triangles are
+those of the fully evaluated grid. Only a separate component can be missed that is smaller than a
+coarse cell, in a field that bends more there than anywhere near.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ ScalarField = Callable[[FloatArray], FloatArray]
 VOLUME_BOUNDS: tuple[Corner, Corner] = ((-VOLUME_RADIUS,) * 3, (VOLUME_RADIUS,) * 3)
 MIN_RESOLUTION, MAX_RESOLUTION = 32, 512
 
-_COARSE_CELLS = 10  # per axis, at least: smaller features are found only through the field's slope
+_COARSE_CELLS = 10  # least number per axis; smaller features are found by the field's slope alone
 # A field of slope L strays by at most L·h from the values around it, h the cell's half diagonal.
 _SLOPE = 1.5
 # It strays from its trilinear interpolation by at most Σ h²·|f″|/8 over the axes, of which second
@@ -128,10 +132,10 @@ def sample_band(
     reuse: SdfGrid | None = None,
     chunk_points: int = 32768,
 ) -> Operation[SdfGrid]:
-    """Sample ``sdf`` exactly wherever it may lie within ``band``; else as :func:`sample_grid`.
+    """Sample ``sdf`` exactly wherever it may lie within ``band``; other arguments as above.
 
     Args:
-        band: lowest and highest value of interest; twice the same for the surface alone.
+        band: lowest and highest value of interest; twice the same value for a surface alone.
     """
     if reuse is not None and not reuse.fits(resolution, bounds):
         reuse = None
@@ -164,7 +168,7 @@ def sample_band(
         start, stop = (effort[step - 1] if step else 0.0) / effort[-1], effort[step] / effort[-1]
         wanted &= ~evaluated
         reached = 0.0
-        while wanted.any():  # the second round on follows the surface out of what was foreseen
+        while wanted.any():  # later rounds follow the surface out of the cells judged to hold it
             for done in _evaluate(sdf, values, wanted, indices, lower, pitch, chunk_points):
                 reached = max(reached, done)
                 yield Progress(start + (stop - start) * reached, 1.0, "sampling the surface")
@@ -263,7 +267,7 @@ def _points_near(values: FloatArray, level: float, reach: FloatArray) -> BoolArr
 
 
 def _ends_of_crossed_edges(values: FloatArray, level: float) -> BoolArray:
-    """Points of which a neighbour along an axis lies on the other side of the level."""
+    """Points that have a neighbour along an axis on the other side of the level."""
     below = values < level
     ends = np.zeros(values.shape, np.bool_)
     for axis in range(3):
@@ -357,7 +361,7 @@ def _corners_of(cells: BoolArray) -> BoolArray:
 def _copy_known(
     source: SdfGrid, indices: IntArray, values: FloatArray, evaluated: BoolArray
 ) -> None:
-    """Take over, in place, what ``source`` has evaluated at these grid indices."""
+    """Copy, in place, the values that ``source`` has evaluated at these grid indices."""
     stride = (int(indices[-1])) // (source.resolution - 1)
     shared = np.flatnonzero(indices % stride == 0)
     here = np.ix_(shared, shared, shared)

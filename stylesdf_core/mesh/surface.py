@@ -1,4 +1,7 @@
-"""Triangle meshes of a scalar field's level set: marching cubes, normals, colours, report.
+"""The level set of a scalar field as a triangle mesh: marching cubes, normals, colours, report.
+
+The mesh is the other way out of a scene beside the picture: field → grid (:mod:`.sdf_grid`) →
+triangles → file (:mod:`.formats`) or drawing (:mod:`.preview`).
 
 Vertices are in world units (1 = the camera's distance from the origin; +y up). The field is taken
 to be smaller inside (a signed distance; negate densities), and the surface is cut and *closed* at
@@ -35,8 +38,9 @@ FaceArray = npt.NDArray[np.int32]
 VectorField = Callable[[FloatArray], FloatArray]
 _Result = TypeVar("_Result")
 
-# Marching cubes puts a vertex on a grid point whose value is the level, once for every edge that
-# ends there; moved by this share of the field's mean change per cell, the vertices stay apart.
+# Where a grid point's value is the level, marching cubes puts a vertex on the point for every edge
+# that ends there. Such values are moved by this share of the field's mean change per cell, which
+# keeps the vertices apart.
 _NUDGE = 1e-3
 
 
@@ -59,7 +63,7 @@ class SurfaceMesh:
 
 @dataclass(frozen=True)
 class MeshReport:
-    """What a mesh is made of.
+    """Counts and measures of a mesh.
 
     Attributes:
         vertices, triangles, components: counts; components are joined by shared vertices.
@@ -94,7 +98,7 @@ def extract_surface(
 ) -> Operation[SurfaceMesh]:
     """Mesh the level set of ``sdf``; yields Progress between chunks, from 0 to 1.
 
-    :func:`sample_grid` followed by :func:`mesh_grid`, whose arguments these are. Call the two
+    This is :func:`sample_grid` followed by :func:`mesh_grid`, with their arguments. Call the two
     yourself to keep the grid, so that another level need not sample the field again.
 
     Raises:
@@ -131,12 +135,12 @@ def mesh_grid(
     """Marching cubes (Lewiner et al. 2003) on a grid sampled for ``level``; yields Progress 0 to 1.
 
     Args:
-        grid: from :func:`sample_grid` at this level.
-        normals: the field's normals at the vertices; without it, central differences of the
-            grid, some of whose values beside the surface are interpolated: of a head at 128³ such
-            normals are 0.2° off in the median, a hundredth of them 4° or more. Caps get the flat
-            normal of their boundary plane, their rim the surface's.
-        colors: colours at the vertices.
+        grid: a grid that :func:`sample_grid` sampled for this level.
+        normals: the field's normals at the vertices. Without the function, normals are central
+            differences of the grid, some of whose values are interpolated: of a head at 128³ half
+            of these normals are 0.2° off or more, one in a hundred 4° or more. A cap gets the flat
+            normal of its boundary plane, its rim the surface's normals.
+        colors: the field's colours at the vertices.
         largest_only: keep the component with most triangles, before normals and colours.
 
     Raises:

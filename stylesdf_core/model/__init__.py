@@ -1,10 +1,10 @@
 """A trained generator: its architecture, its weights, and where weights come from.
 
-config       GeneratorConfig and RenderOptions; dataclasses to and from JSON
+config       GeneratorConfig and RenderOptions
 networks/    mapping, FiLM-SIREN field, decoder, discriminators as torch modules
 latents      seed -> z, interpolation, named directions
 checkpoints  weights files of this project and published ones, read as tensors only
-published    the published checkpoint's layout: key names and shapes
+published    key names and shapes of the checkpoints published with the paper
 model        Model: a generator with its mean latents and directions, ready to draw
 model_zoo    a model's name, file or run folder -> a weights file
 download     published weights from the network, resumed and verified

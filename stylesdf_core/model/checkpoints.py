@@ -1,8 +1,8 @@
-"""Reading and writing weights.
+"""Weights files, read as tensors only and written in two forms.
 
-Two forms are read: the published ``.pt`` files, full model or renderer only (names in
-:mod:`stylesdf_core.model.published`, hyperparameters from the shapes), and our own ``.safetensors``
-(config in the metadata). A pickle that holds more than tensors is refused, never executed.
+The two forms are the published ``.pt`` (full model or renderer only; key names in
+:mod:`.published`, hyperparameters inferred from shapes) and our own ``.safetensors`` (config in the
+metadata). A pickle that holds more than tensors is refused; its code is never executed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class LoadedModel:
     Attributes:
         generator: on the CPU, float32, in evaluation mode.
         path: the file.
-        metadata: what our own files say about themselves (title, training, …); else empty.
+        metadata: texts that our own files carry (title, training, …); empty for published files.
     """
 
     generator: Generator
@@ -55,18 +55,18 @@ def load_checkpoint(path: Path | str, *, field: FieldKind | None = None) -> Load
     """Read a model from a published ``.pt`` or our ``.safetensors``.
 
     Args:
-        field: how to read the scalar of a published file, which does not say; None for SDF.
+        field: meaning of the scalar in a published file, which does not state it; None for SDF.
 
     Raises:
         CheckpointError: the file is missing, damaged, hostile, or holds another model; names
-            the file, the first few keys, and the shapes expected and found.
+            the file, a few keys, and the expected and found shapes.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"There is no file {path}; give the path of a .pt or .safetensors.")
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return _load_safetensors(path)
-    if path.suffix in (".pt", ".pth"):
+    if path.suffix.lower() in (".pt", ".pth"):
         return _load_published(path, field or "sdf")
     raise CheckpointError(f"{path}: weights are .safetensors or .pt files, not {path.suffix!r}.")
 
@@ -78,7 +78,7 @@ def save_safetensors(
     dtype: torch.dtype = torch.float32,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write our own form: tensors in ``dtype``, the config as JSON in the metadata."""
+    """Write a ``.safetensors``: tensors in ``dtype``, the config as JSON in the metadata."""
     tensors = {
         key: value.detach().to("cpu", dtype).contiguous()
         for key, value in generator.state_dict().items()
@@ -148,9 +148,9 @@ def _load_safetensors(path: Path) -> LoadedModel:
 
 
 class _NothingDrawn(TorchFunctionMode):
-    """Inside, memory that would be filled at random is left as it is: a file's weights come next.
+    """A context in which new modules leave their weights uninitialised: a file's come next.
 
-    The meta device would do as well, but its operations bring torch's compiler in: a second more.
+    The meta device would do the same, but its operations import torch's compiler: a second more.
     """
 
     def __torch_function__(

@@ -1,4 +1,7 @@
-"""What a model is (:class:`GeneratorConfig`) and how it is rendered (:class:`RenderOptions`)."""
+"""GeneratorConfig, a generator's architecture, and RenderOptions, how it renders a picture.
+
+Weights files carry the first as JSON, scenes the second.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from stylesdf_core.errors import InputError
 FieldKind = Literal["sdf", "density"]
 NoiseMode = Literal["fixed", "random", "none"]
 
-#: Width of the decoder's own w; fixed by the published layout.
+#: Length of the decoder's own w; the published layout fixes it.
 DECODER_W_DIM = 512
 #: Images whose features' standard deviation is shown to the StyleGAN2 discriminator together.
 STDDEV_GROUP = 4
 #: Seeds are 32-bit numbers, as NumPy and torch both take them.
 MAX_SEED = 2**32 - 1
-# What a damaged or hostile file may ask for at most.
+# Limits for the sizes that a damaged or hostile file may state.
 _LARGEST = {
     "z_dim": 4096,
     "width": 4096,
@@ -41,7 +44,7 @@ class GeneratorConfig:
         output_size: edge of the decoded image, pixels; equal to ``thumb_size`` for a model
             without decoder, else a power of two times it.
         channel_multiplier: scales the decoder's channels (2 in the published models).
-        field: what the scalar is: a signed distance or a density (π-GAN style).
+        field: meaning of the field's scalar: a signed distance, or a density as in π-GAN.
         samples: points per ray the model was trained with.
     """
 
@@ -89,11 +92,11 @@ class RenderOptions:
     """How a picture is rendered; the defaults are the published test-time settings.
 
     Attributes:
-        samples: points per ray, 4 to 128; None for as many as the model was trained with: its
-            colours are mixed of that many, and look different with more.
+        samples: points per ray, 4 to 128; None for as many as the model was trained with. A
+            model's colours are sums over that many samples and look different with more.
         force_background: the last sample takes all remaining weight.
-        static_viewdirs: the view layer sees the camera-frame direction.
-        noise: the decoder's noise maps: the checkpoint's, seeded random ones, or none.
+        static_viewdirs: the view layer gets the view direction in the camera's frame.
+        noise: the decoder's noise maps: the checkpoint's, random maps from a seed, or none.
         noise_seed: seed of ``noise="random"``.
     """
 

@@ -1,4 +1,8 @@
-"""Fetching one published file over HTTP: resumed, verified, and never half there."""
+"""Download of one published file: resumed where it stopped, verified by size and MD5 digest.
+
+The model zoo (:mod:`.model_zoo`) knows the files. Own code rather than a library: pooch neither
+resumes a download nor passes Google Drive's warning page with a byte range.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +25,10 @@ _CHUNK = 1 << 18  # bytes
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on the network and what it must turn out to be.
+    """A file on the network.
 
     Attributes:
-        url: answers a GET with the file, or with Google Drive's "download anyway" page.
+        url: address that answers with the file, or with Google Drive's "download anyway" page.
         size: bytes.
         md5: hexadecimal digest.
     """
@@ -41,7 +45,8 @@ def download(remote: RemoteFile, path: Path) -> Operation[Path]:
     and digest is renamed to ``path``. A ``path`` of the right size is left as it is.
 
     Raises:
-        DownloadError: no connection, refused, cut short (what arrived is kept), or the wrong file.
+        DownloadError: no connection, a refusal, a download cut short (the bytes that arrived are
+            kept), or another file than the published one.
     """
     if path.is_file() and path.stat().st_size == remote.size:
         return path
@@ -62,7 +67,7 @@ def download(remote: RemoteFile, path: Path) -> Operation[Path]:
 
 
 def _receive(remote: RemoteFile, part: Path) -> Operation[None]:
-    """Complete ``part``, from its end where the server can resume, else from the beginning."""
+    """Complete ``part``: from its end where the server can resume, else from the beginning."""
     have = part.stat().st_size if part.exists() else 0
     if have == remote.size:
         return
@@ -79,7 +84,7 @@ def _receive(remote: RemoteFile, part: Path) -> Operation[None]:
                 stream.write(chunk)
                 have += len(chunk)
                 if have > remote.size:
-                    break  # not the file we know; _verify says so
+                    break  # another file than the published one: _verify says so
                 yield Progress(have, remote.size, message)
             stream.flush()
             os.fsync(stream.fileno())
@@ -93,7 +98,7 @@ def _receive(remote: RemoteFile, part: Path) -> Operation[None]:
 def _open(
     session: requests.Session, remote: RemoteFile, start: int, name: str
 ) -> requests.Response:
-    """Answer with the file's bytes from ``start`` on, having clicked through Drive's warning."""
+    """The server's answer: the file's bytes from ``start`` on, past Google Drive's warning page."""
     headers = {"Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -122,7 +127,7 @@ def _open(
 
 
 def _continues(response: requests.Response, start: int) -> bool:
-    """Whether the answer may be appended, or is whole: not a refusal of the range we asked for."""
+    """Whether an answer continues at ``start`` or holds the whole file, not a refused range."""
     if response.status_code == HTTPStatus.PARTIAL_CONTENT:
         return str(response.headers.get("Content-Range")).startswith(f"bytes {start}-")
     return response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
@@ -149,7 +154,7 @@ def _is_page(response: requests.Response) -> bool:
 
 
 def _reason(error: requests.RequestException) -> str:
-    """The innermost cause, without requests' nesting."""
+    """The innermost cause of an error that requests has wrapped several times."""
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:
         cause = cause.__cause__ or cause.__context__ or cause

@@ -1,10 +1,13 @@
-"""Latent codes: seeds, named directions, truncation and interpolation; NumPy only."""
+"""Latent codes z as NumPy arrays: from seeds and files, edited by name, interpolated.
+
+A scene names an identity by a seed or a z; the engine maps the z to w (:mod:`..engine.styles`).
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +34,7 @@ def seed_to_z(seed: int, z_dim: int = 256) -> FloatArray:
 def load_z(path: Path | str) -> FloatArray:
     """z from a ``.npy`` file of shape (z_dim,) or (1, z_dim); returned as (z_dim,) float32.
 
-    Whether z_dim fits a model is found out where the two meet, in the engine.
+    The engine checks z_dim against its model.
 
     Raises:
         InputError: no such file, not an array of numbers, wrong shape, or not finite.
@@ -56,9 +59,9 @@ def lerp(a: FloatArray, b: FloatArray, t: float) -> FloatArray:
 
 
 def slerp(a: FloatArray, b: FloatArray, t: float) -> FloatArray:
-    """Great-circle interpolation of directions and linear one of lengths; for z.
+    """Interpolate along the great circle, and the lengths linearly; the way to interpolate in z.
 
-    Falls back to :func:`lerp` where the two are (anti)parallel or one is zero.
+    Falls back to :func:`lerp` where a and b are parallel or opposite, or one of them is zero.
     """
     length_a, length_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
     if min(length_a, length_b) < 1e-8:
@@ -78,10 +81,10 @@ class LatentDirection:
     """A named axis of z, shown as a slider.
 
     Attributes:
-        name: how commands call it (``--set smile=1.2``).
-        label: how the window calls it.
-        group: heading it stands under.
-        dimension: the coordinate of z it sets.
+        name: the direction's name in commands (``--set smile=1.2``).
+        label: the direction's name in the window.
+        group: heading in the window under which the direction stands.
+        dimension: the coordinate of z that the direction sets.
         minimum, maximum: trained range, in standard deviations.
         description: one line for the tooltip.
     """
@@ -99,7 +102,7 @@ def load_directions(path: Path) -> tuple[LatentDirection, ...]:
     """Named directions from a JSON list (``assets/directions/*.json``).
 
     Raises:
-        InputError: the file is not such a list.
+        InputError: the file does not hold a list of directions.
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
@@ -120,9 +123,9 @@ def apply_edits(
     """A copy of z (z_dim,) with the named coordinates set to the given values.
 
     Raises:
-        InputError: the model has no direction of that name; lists those it has.
+        InputError: the model has no direction of that name; lists the model's directions.
     """
-    by_name: Mapping[str, LatentDirection] = {d.name: d for d in directions}
+    by_name = {direction.name: direction for direction in directions}
     z = z.copy()
     for name, value in edits:
         if name not in by_name:

@@ -1,4 +1,8 @@
-"""A model ready for use: weights, mean latents and named directions, loaded once a process."""
+"""Model: weights, mean latents and named directions, loaded once a process and ready to render.
+
+This module joins the zoo (:mod:`.model_zoo`), which finds the weights file of a name, and the
+checkpoints (:mod:`.checkpoints`), which read it; the engine takes the Model from here.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +29,11 @@ _KEPT = 2
 
 @dataclass(frozen=True)
 class MeanLatents:
-    """Means over 10,000 z that truncation pulls towards.
+    """Mean latents of 10,000 z; truncation pulls latents towards them.
 
     Attributes:
-        renderer: (1, z_dim).
-        decoder: (1, 512), of untruncated w; None for a renderer-only model.
+        renderer: (1, z_dim), mean w.
+        decoder: (1, 512), mean of the decoder's w; None for a renderer-only model.
     """
 
     renderer: Tensor
@@ -41,11 +45,11 @@ class Model:
     """A loaded model; shared between threads and never written to.
 
     Attributes:
-        name: the zoo's name, or the file's stem.
+        name: the model's name in the zoo, or the stem of its file.
         path: the weights file.
         generator: float32, on the CPU.
         means: on the CPU.
-        directions: named axes of z; empty for models that have none.
+        directions: named axes of z; empty where the model has none.
     """
 
     name: str
@@ -56,7 +60,7 @@ class Model:
 
 
 def mean_latents(generator: Generator) -> MeanLatents:
-    """Both mean latents; deterministic, from a seed of their own."""
+    """Both mean latents of a generator, from a fixed seed."""
     z_dim = generator.config.z_dim
     z = np.random.default_rng(_MEAN_SEED).standard_normal((_MEAN_SAMPLES, z_dim))
     with torch.inference_mode():
@@ -72,13 +76,14 @@ _lock = threading.Lock()
 
 
 def load_model(reference: str) -> Model:
-    """The model a user means; its weights are in memory once, however many ask.
+    """The model that a reference names; callers that ask for the same file share its weights.
 
     Args:
         reference: a name of the model zoo, a weights file or a run folder.
 
     Raises:
-        ModelNotFoundError, CheckpointError: see there; a failure is not remembered.
+        ModelNotFoundError: nothing answers to the name.
+        CheckpointError: the weights file is damaged or holds another model.
     """
     entry = model_zoo.resolve(reference)
     key = (entry.path.resolve(), entry.path.stat().st_mtime_ns)

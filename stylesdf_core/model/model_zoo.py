@@ -1,4 +1,8 @@
-"""Names to weights: models that ship with the program, published ones, and the user's own."""
+"""The model zoo: from a model's name, file or run folder to its weights file.
+
+Named models come with the program or were published with the paper; published weights are
+downloaded into the user's cache (:mod:`.download`).
+"""
 
 from __future__ import annotations
 
@@ -33,9 +37,9 @@ class PublishedModel:
     """Weights published with the paper (CC BY-NC-SA 4.0, not for commercial use).
 
     Attributes:
-        name: what users call it.
-        file_name: its name in the cache.
-        description: one line for lists.
+        name: the model's name in commands.
+        file_name: name of the weights file in the cache.
+        description: one line for lists of models.
         drive_id: Google Drive identifier.
         size: bytes.
         md5: hexadecimal digest.
@@ -50,7 +54,7 @@ class PublishedModel:
 
     @property
     def path(self) -> Path:
-        """Where the file lies once it has been fetched."""
+        """The weights file in the cache, whether or not it has been fetched."""
         return cache_folder() / self.file_name
 
     @property
@@ -59,7 +63,7 @@ class PublishedModel:
         return self.path.is_file() and self.path.stat().st_size == self.size
 
     def remote(self, base_url: str = DRIVE_URL) -> RemoteFile:
-        """The file's address and what it must turn out to be."""
+        """The file's address, size and digest."""
         url = f"{base_url}?id={self.drive_id}&export=download&confirm=t"
         return RemoteFile(url, self.size, self.md5)
 
@@ -108,7 +112,7 @@ PUBLISHED = (
 )
 
 
-#: The models that come with the program, the one that it opens with first.
+#: The models that come with the program; the window opens with the first one.
 _SHIPPED = {
     "heads": "comes with the program: synthetic heads, 256² images",
     "heads-gan": "comes with the program: heads from images alone, 64² images",
@@ -117,15 +121,15 @@ _SHIPPED = {
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One line of the list of models.
+    """A model that a name, file or run folder stands for.
 
     Attributes:
-        name: the shipped or published name; for the user's own, the path as text.
-        kind: where it comes from.
-        path: the weights; of a published model, where they lie once it has been fetched.
+        name: the shipped or published name; for the user's own models, the path as text.
+        kind: where the model comes from.
+        path: the weights file; a published model's exists once it has been fetched.
         description: one line.
         size: bytes.
-        is_ready: whether the weights are there.
+        is_ready: whether the weights file exists.
     """
 
     name: str
@@ -137,46 +141,31 @@ class ModelEntry:
 
 
 def cache_folder() -> Path:
-    """Folder of fetched weights: the user's cache, or the one ``STYLESDF_CACHE`` names."""
+    """Folder of fetched weights: the user's cache, or the folder that ``STYLESDF_CACHE`` names."""
     override = os.environ.get("STYLESDF_CACHE")
-    return (
-        Path(override) if override else platformdirs.user_cache_path("stylesdf-studio") / "models"
-    )
+    return Path(override or platformdirs.user_cache_path("stylesdf-studio") / "models")
 
 
 def list_models() -> tuple[ModelEntry, ...]:
     """All models with a name: the shipped ones, then the published ones."""
-    shipped_models = (
-        ModelEntry(
-            path.stem,
-            ModelKind.SHIPPED,
-            path,
-            _SHIPPED.get(path.stem, "comes with the program"),
-            path.stat().st_size,
-        )
-        for path in _shipped_weights()
-    )
-    published = (
-        ModelEntry(
-            model.name,
-            ModelKind.PUBLISHED,
-            model.path,
-            model.description,
-            model.size,
-            model.is_fetched,
-        )
-        for model in PUBLISHED
-    )
-    return (*shipped_models, *published)
+    entries = []
+    for path in _shipped_weights():
+        description = _SHIPPED.get(path.stem, "comes with the program")
+        size = path.stat().st_size
+        entries.append(ModelEntry(path.stem, ModelKind.SHIPPED, path, description, size))
+    for model in PUBLISHED:
+        about = (model.path, model.description, model.size, model.is_fetched)
+        entries.append(ModelEntry(model.name, ModelKind.PUBLISHED, *about))
+    return tuple(entries)
 
 
 def resolve(name_or_path: str | Path) -> ModelEntry:
-    """The model a user means: a name of :func:`list_models`, a weights file or a run folder.
+    """The model of a name of :func:`list_models`, of a weights file or of a run folder.
 
-    The entry's ``path`` is an existing weights file; of a run folder it is the newest checkpoint.
+    The entry's ``path`` is an existing weights file; a run folder's is its newest checkpoint.
 
     Raises:
-        ModelNotFoundError: nothing answers to the name, or it has not been fetched yet.
+        ModelNotFoundError: no model has that name, or its weights have not been fetched yet.
     """
     name = str(name_or_path)
     named = {entry.name: entry for entry in list_models()}
@@ -229,14 +218,11 @@ def fetch(name: str, *, base_url: str = DRIVE_URL) -> Operation[Path]:
 
 def _shipped_weights() -> list[Path]:
     try:
-        folder = shipped("pretrained")
+        weights = list(shipped("pretrained").glob("*.safetensors"))
     except StyleSDFError:  # an incomplete installation can still open the user's own models
         return []
-    order = list(_SHIPPED)
-    return sorted(
-        folder.glob("*.safetensors"),
-        key=lambda path: (order.index(path.stem) if path.stem in order else len(order), path.stem),
-    )
+    first = {name: place for place, name in enumerate(_SHIPPED)}
+    return sorted(weights, key=lambda path: (first.get(path.stem, len(first)), path.stem))
 
 
 def _newest_average(run: Path) -> Path:

@@ -1,4 +1,7 @@
-"""The only file that knows the published code's key names, and their shapes where they differ."""
+"""Key names and shapes of the checkpoints published with the paper; no other file knows them.
+
+:mod:`.checkpoints` reads and writes published files through these tables.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The orbit camera: the one place that states frames and units (rays.py casts its rays).
+"""The orbit camera, and the conventions of all rooms: frames, units, where the volume lies.
+
+The camera is the first step to a picture; rays.py casts rays through its pixels.
 
 World frame: right-handed, +y up, the head at the origin looking along +z. The camera orbits on
 the unit sphere and looks along its own −z; at azimuth 0 and elevation 0 it stands at (0, 0, 1).
@@ -68,7 +70,7 @@ class OrbitCamera:
             )
 
     def orbit(self, d_azimuth: float, d_elevation: float) -> OrbitCamera:
-        """Turn by the given angles, radians; stops softly short of the poles."""
+        """Turn by the given angles, radians; slows down and stops before the poles."""
         azimuth = math.remainder(self.azimuth + d_azimuth, 2.0 * math.pi)
         # Motion towards a pole slows over the last 15° and ends at the limit.
         room = (MAX_ELEVATION - math.copysign(1.0, d_elevation) * self.elevation) / 0.26

@@ -1,6 +1,7 @@
-"""Batches of cameras and the rays through their pixels, as tensors.
+"""Batches of cameras and the rays through their pixels, as tensors: the step after the camera.
 
-Frames and units are those of :mod:`stylesdf_core.rendering.camera`.
+Frames and units are those of :mod:`stylesdf_core.rendering.camera`; volume_rendering.py places
+samples along the rays.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class Rays:
     Attributes:
         origins: (B, H, W, 3), world.
         directions: (B, H, W, 3), world, scaled so that t is planar depth (not unit length).
-        viewdirs: (B, H, W, 3), unit length; what the network's view layer is given.
+        viewdirs: (B, H, W, 3), unit length, inputs of the network's view layer.
     """
 
     origins: Tensor

@@ -1,6 +1,8 @@
 """Volume rendering of a signed distance or density field, as pure functions (paper, Sec. 3.1).
 
-Nothing here knows of networks. Rays are (…, 3), per-sample values (…, N), N samples along a ray.
+From rays to colours: depths of samples along each ray, the field's values there (computed by the
+caller: no function here knows a network), density (Eq. 3), weights, and sums of colour and features
+along the ray. Rays are (…, 3), values of samples (…, N) for N samples along a ray.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from stylesdf_core.rendering.camera import FAR, NEAR
 
 @dataclass(frozen=True)
 class Composite:
-    """What a ray accumulates.
+    """The sums along each ray.
 
     Attributes:
         rgb: (…, 3) in [−1, 1].

@@ -1,7 +1,7 @@
 """The Scene: everything a picture depends on, as one frozen, comparable, hashable value.
 
-The studio's document, a saved session, the metadata of an exported file and a command's flags
-are all this one dataclass; as JSON it carries a format number.
+The studio's document, a saved session, the metadata of an exported file and a command's flags are
+all this one dataclass. The engine draws it; as JSON it carries a format number.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Identity:
-    """Who: a seed (or an explicit z), and named directions set on top of it.
+    """The person: a seed or an explicit z, and values of named directions set on top.
 
     Attributes:
         seed: 0 to 2³² − 1.
-        z: z_dim numbers that replace the seed's, or None.
+        z: z_dim numbers instead of the seed's z, or None.
         edits: (direction name, value) pairs, values in standard deviations; kept sorted.
     """
 
@@ -45,7 +45,7 @@ class Identity:
         object.__setattr__(self, "edits", tuple(sorted(dict(self.edits).items())))
 
     def edited(self, name: str, value: float | None) -> Identity:
-        """With one direction set to ``value``, or back to the seed's own for None."""
+        """The identity with one direction set to ``value``; None resets it to the seed's value."""
         edits = {k: v for k, v in self.edits if k != name}
         if value is not None:
             edits[name] = value
@@ -59,7 +59,7 @@ class Mixing:
     The field, hence the shape, always follows the first identity (paper, Sec. 3.2).
 
     Attributes:
-        seed: of the second identity; None for no mixing.
+        seed: seed of the second identity; None for no mixing.
         crossover: first decoder layer that takes the second style, 0 to n_latent.
         strengths: weight of the second style in each layer, 0 to 1; empty to use ``crossover``.
     """
@@ -103,9 +103,9 @@ class Morph:
     """Interpolation of the identity, shape included, towards another seed.
 
     Attributes:
-        seed: of the other identity; None for no interpolation.
-        amount: 0 is the identity itself, 1 the other.
-        space: ``w`` interpolates linearly there, ``z`` along the great circle.
+        seed: seed of the other identity; None for no interpolation.
+        amount: 0 is the first identity, 1 the other identity.
+        space: ``w`` interpolates w linearly, ``z`` interpolates z along the great circle.
     """
 
     seed: int | None = None

@@ -42,7 +42,7 @@ def mesh() -> SurfaceMesh:
 def preview(mesh: SurfaceMesh) -> Iterator[MeshPreview]:
     with MeshPreview() as preview:
         try:
-            preview.render(mesh, OrbitCamera(), 32)
+            preview.submit(mesh, OrbitCamera(), 32).result()
         except GraphicsError as error:
             pytest.skip(f"no OpenGL here: {error}")
         yield preview
@@ -70,7 +70,7 @@ def hit_sphere(camera: OrbitCamera, size: int) -> np.ndarray:
 def test_silhouette_and_depth_are_the_volume_render_s(
     preview: MeshPreview, mesh: SurfaceMesh, camera: OrbitCamera
 ) -> None:
-    picture = preview.render(mesh, camera, 128)
+    picture = preview.submit(mesh, camera, 128).result()
     depth = hit_sphere(camera, 128)
     expected, found = np.isfinite(depth), picture.coverage > 0.5
     assert (expected & found).sum() / (expected | found).sum() > 0.98
@@ -94,7 +94,7 @@ def test_known_points_fall_on_their_pixels(preview: MeshPreview, camera: OrbitCa
         local = (np.asarray(place) - pose[:, 3]) @ pose[:, :3]
         column = size / 2 + camera.focal(size) * local[0] / -local[2]
         row = size / 2 - camera.focal(size) * local[1] / -local[2]
-        coverage = preview.render(octahedron(place), camera, size).coverage
+        coverage = preview.submit(octahedron(place), camera, size).result().coverage
         rows, columns = np.indices(coverage.shape) + 0.5
         assert (coverage * columns).sum() / coverage.sum() == pytest.approx(column, abs=0.3)
         assert (coverage * rows).sum() / coverage.sum() == pytest.approx(row, abs=0.3)
@@ -110,32 +110,32 @@ def octahedron(place: list[float]) -> SurfaceMesh:
 
 def test_vertex_colours_match_and_background_shows(preview: MeshPreview, mesh: SurfaceMesh) -> None:
     camera = OrbitCamera(pan_x=float(CENTRE[0]), pan_y=float(CENTRE[1]))
-    picture = preview.render(mesh, camera, 128)
+    picture = preview.submit(mesh, camera, 128).result()
     assert picture.pixels.dtype == np.float32
     assert np.abs(picture.pixels[64, 64] - COLOR).max() < 4 / 255
     covered = picture.pixels[picture.coverage == 1.0]
     assert (covered[:, 0] > 0.82 * COLOR[0]).all()  # the rim is shaded only softly
     assert np.allclose(picture.pixels[0, 0], STUDIO_BACKGROUND, atol=0.5 / 255)
-    white = preview.render(mesh, camera, 128, background=(1.0, 1.0, 1.0))
+    white = preview.submit(mesh, camera, 128, background=(1.0, 1.0, 1.0)).result()
     assert (white.pixels[0, 0] == 1.0).all()
     assert white.coverage[0, 0] == 0.0
 
 
 def test_clay_is_grey_and_lit_from_the_upper_left(preview: MeshPreview, mesh: SurfaceMesh) -> None:
     camera = OrbitCamera(pan_x=float(CENTRE[0]), pan_y=float(CENTRE[1]))
-    pixels = preview.render(mesh, camera, 128, vertex_colors=False).pixels
+    pixels = preview.submit(mesh, camera, 128, vertex_colors=False).result().pixels
     assert pixels[45, 45].mean() > pixels[83, 83].mean() + 0.1
     assert np.ptp(pixels[64, 64]) < 0.1
     assert 0.4 < pixels[64, 64].mean() < 0.9
     plain = SurfaceMesh(mesh.vertices, mesh.faces, mesh.normals)
-    assert np.array_equal(preview.render(plain, camera, 128).pixels, pixels)
+    assert np.array_equal(preview.submit(plain, camera, 128).result().pixels, pixels)
 
 
 def test_wireframe_darkens_edges_and_keeps_the_silhouette(
     preview: MeshPreview, mesh: SurfaceMesh
 ) -> None:
-    filled = preview.render(mesh, OrbitCamera(), 256, vertex_colors=False)
-    lines = preview.render(mesh, OrbitCamera(), 256, vertex_colors=False, wireframe=True)
+    filled = preview.submit(mesh, OrbitCamera(), 256, vertex_colors=False).result()
+    lines = preview.submit(mesh, OrbitCamera(), 256, vertex_colors=False, wireframe=True).result()
     inside = filled.coverage == 1.0
     darker = filled.pixels.mean(axis=-1) - lines.pixels.mean(axis=-1) > 0.05
     assert 0.2 < darker[inside].mean() < 0.95
@@ -152,11 +152,11 @@ def test_sizes_may_change_and_a_mesh_is_uploaded_once(
         preview_module, "_make_model", lambda *args: made.append(args[1]) or make(*args)
     )
     other = octahedron([0.0, 0.0, 0.0])
-    preview.render(other, OrbitCamera(), 64)
+    preview.submit(other, OrbitCamera(), 64).result()
     made.clear()
-    first = preview.render(mesh, OrbitCamera(), 64)
+    first = preview.submit(mesh, OrbitCamera(), 64).result()
     for size in (100, 333, 64):
-        again = preview.render(mesh, OrbitCamera(), size)
+        again = preview.submit(mesh, OrbitCamera(), size).result()
         assert again.pixels.shape == (size, size, 3)
         assert again.coverage.shape == again.depth.shape == (size, size)
     assert np.array_equal(again.pixels, first.pixels)
@@ -187,11 +187,11 @@ def test_no_opengl_is_an_answer_that_says_why_and_is_tried_again(
     with MeshPreview() as preview:
         for _ in range(3):
             with pytest.raises(GraphicsError, match="no such device"):
-                preview.render(mesh, OrbitCamera(), 32)
+                preview.submit(mesh, OrbitCamera(), 32).result()
         assert len(attempts) == 1  # a drag does not try sixty times a second
         now[0] += preview_module.RETRY_SECONDS
         with pytest.raises(GraphicsError):
-            preview.render(mesh, OrbitCamera(), 32)
+            preview.submit(mesh, OrbitCamera(), 32).result()
         assert len(attempts) == 2
 
 
@@ -215,8 +215,8 @@ def test_failure_while_drawing_does_not_end_the_thread(
     monkeypatch.setattr(preview_module, "_Studio", Flaky)
     with MeshPreview() as preview:
         with pytest.raises(GraphicsError, match="context lost"):
-            preview.render(mesh, OrbitCamera(), 32)
-        assert preview.render(mesh, OrbitCamera(), 32) == "picture"
+            preview.submit(mesh, OrbitCamera(), 32).result()
+        assert preview.submit(mesh, OrbitCamera(), 32).result() == "picture"
     assert opened == ["open", "close", "open", "close"]
 
 

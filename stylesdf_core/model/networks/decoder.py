@@ -75,7 +75,7 @@ class StyledConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
-        """``noise``: (1 or B, 1, H', W') or None for none."""
+        """``noise``: (1 or B, 1, H', W'), or None for no noise."""
         y = self.conv(x, style)
         if noise is not None:
             y = y + self.noise_strength * noise
@@ -138,7 +138,7 @@ class Decoder(nn.Module):
         ]
 
     def fixed_noise(self) -> list[Tensor]:
-        """The noise maps stored with the weights, one a convolution, (1, 1, H, W)."""
+        """The noise maps stored with the weights, (1, 1, H, W), one for each convolution."""
         return [cast(Tensor, getattr(self, f"noise_{i}")) for i in range(len(self.convs))]
 
     def map(self, w: Tensor) -> Tensor:
@@ -154,7 +154,7 @@ class Decoder(nn.Module):
         Args:
             features: (B, width, thumb, thumb).
             styles: (B, n_latent, 512).
-            noise: one map (or None) a convolution.
+            noise: a noise map, or None for no noise, for each convolution.
         """
         x = self.convs[0](features, styles[:, 0], noise[0])
         image: Tensor = self.to_rgbs[0](x, styles[:, 1], None)

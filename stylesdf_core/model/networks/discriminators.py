@@ -19,7 +19,7 @@ _VOLUME_CHANNELS = (128, 256, 400, 400, 400, 400)
 
 @dataclass(frozen=True)
 class VolumeJudgement:
-    """What the volume discriminator says of a batch.
+    """The volume discriminator's outputs for a batch.
 
     Attributes:
         logits: (B, 1), positive means real.
@@ -31,7 +31,7 @@ class VolumeJudgement:
 
 
 class CoordConv(nn.Module):
-    """3×3 convolution that also sees where it is: row and column, each −1 … 1, appended last."""
+    """3×3 convolution with two more input channels, each pixel's row and column from −1 to 1."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -69,11 +69,12 @@ class VolumeBlock(nn.Module):
 
 
 class VolumeDiscriminator(nn.Module):
-    """Judge of the 64² volume renders, which also guesses their camera (paper, Sec. 4.1).
+    """Judge of the 64² volume renders, which also estimates their camera (paper, Sec. 4.1).
 
     Args:
-        size: edge of the images, a power of two from 4 on; the published one has 64.
-        channels: of the first convolution, 128 in the published one; the others in proportion.
+        size: edge of the images, a power of two from 4 on; 64 in the published discriminator.
+        channels: channels of the first convolution, 128 in the published discriminator; those of
+            the other convolutions in proportion.
     """
 
     def __init__(self, size: int = 64, channels: int = _VOLUME_CHANNELS[0]) -> None:
@@ -194,9 +195,9 @@ class StyleDiscriminator(nn.Module):
 def minibatch_stddev(x: Tensor, group: int = STDDEV_GROUP) -> Tensor:
     """Standard deviation over each group of images, averaged over the rest: (B, 1, H, W).
 
-    ``group`` consecutive images form a group, so that a part of a batch made of whole groups is
-    judged as it would be within the batch. Batches that cannot be divided so take the largest
-    size that divides them.
+    ``group`` consecutive images form a group, so that whole groups can be judged apart from the
+    rest of their batch with the same result. A batch that is no multiple of ``group`` is cut into
+    groups of the largest smaller size that divides it.
 
     Args:
         x: (B, C, H, W).

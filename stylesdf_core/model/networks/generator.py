@@ -1,4 +1,7 @@
-"""The generator: z -> w -> volume-rendered features -> image (paper, Fig. 2)."""
+"""The generator: z -> w -> volume-rendered features -> image (paper, Fig. 2).
+
+Training differentiates this module; pictures come from the engine, which computes the same faster.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class VolumeRender:
         rgb: (B, 3, H, W) in [−1, 1].
         features: (B, width, H, W).
         mask: (B, 1, H, W), weight of the background.
-        depth: (B, 1, H, W), planar, of what is not background.
+        depth: (B, 1, H, W), planar depth of the samples in front of the background.
         xyz: (B, 3, H, W), expected point, world.
         scalar: (B, H, W, N), the field at every sample.
         gradient: (B, H, W, N, 3), of the scalar by world points; None unless asked for.
@@ -48,7 +51,7 @@ class VolumeRender:
 class Generator(nn.Module):
     """Both mappings, the field and, unless the model is renderer-only, the decoder.
 
-    This is the plain path: it defines what is right. The engine is the fast one.
+    This module defines the right pixels; the engine computes the same pixels faster.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -59,7 +62,7 @@ class Generator(nn.Module):
         self.decoder = Decoder(config) if config.has_decoder else None
 
     def sigma(self, scalar: Tensor) -> Tensor:
-        """Density of the field's scalar, in whichever way this model's field is read."""
+        """Density of the field's scalar: Eq. 3 for a signed distance, softplus for a density."""
         if self.config.field == "density":
             return density_to_sigma(scalar)
         return sdf_to_sigma(scalar, self.field.sigmoid_beta)
@@ -78,12 +81,13 @@ class Generator(nn.Module):
         """Render the field from a batch of cameras.
 
         Args:
-            w: (B, z_dim), the renderer's.
+            w: (B, z_dim), the renderer's latents.
             cam2world: (B, 3, 4).
             focal: pixels, at ``resolution``.
             resolution: edge in pixels; None for the model's thumb size.
             jitter: (B, H, W, 1) in [0, 1), see :func:`sample_depths`; None for none.
-            with_gradient: also differentiate the scalar by the points, differentiably.
+            with_gradient: also give the scalar's gradient by the points, itself differentiable
+                (for the eikonal loss, Eq. 7).
         """
         size = resolution or self.config.thumb_size
         rays = make_rays(cam2world, focal, size, static_viewdirs=options.static_viewdirs)
@@ -137,7 +141,7 @@ class Generator(nn.Module):
         return image
 
     def noise_maps(self, options: RenderOptions) -> list[Tensor | None]:
-        """The decoder's noise inputs; random ones are drawn on the CPU from their own seed."""
+        """The decoder's noise maps; random maps are drawn on the CPU from ``noise_seed``."""
         assert self.decoder is not None
         fixed = self.decoder.fixed_noise()
         if options.noise == "none":

@@ -72,7 +72,7 @@ def needs_opengl() -> None:
     mesh = SurfaceMesh(triangle, np.array([[0, 1, 2]], np.int32), np.ones_like(triangle))
     try:
         with MeshPreview() as preview:
-            preview.render(mesh, Scene().camera, 16)
+            preview.submit(mesh, Scene().camera, 16).result()
     except GraphicsError as error:
         pytest.skip(str(error))
 
