@@ -7,13 +7,16 @@ imported when a command needs them: ``--help`` waits neither for torch nor for D
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
+import itertools
+import operator
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_args
 
 import tyro
 from tqdm import tqdm
@@ -27,18 +30,13 @@ from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.recipe import RecipeHeads
-from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_list import TrainList
-from stylesdf_core.commands.train_stages import (
-    TrainDecoder,
-    TrainJoint,
-    TrainRenderer,
-    TrainSphereInit,
-)
+from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, default_config
 from stylesdf_core.errors import GraphicsError, InputError, StyleSDFError
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.progress import Operation
 from stylesdf_core.scene.session_files import read_scene
+from stylesdf_core.training.adversarial.config import PresetName
 
 PROGRAM = "stylesdf-studio"
 DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -63,36 +61,56 @@ Models: TypeAlias = Annotated[
     | Annotated[ModelsExport, tyro.conf.subcommand("export")],
     tyro.conf.subcommand("models", description="List, fetch and convert models."),
 ]
-Train: TypeAlias = Annotated[
-    Annotated[TrainSphereInit, tyro.conf.subcommand("sphere-init")]
-    | Annotated[TrainFit, tyro.conf.subcommand("fit")]
-    | Annotated[TrainRenderer, tyro.conf.subcommand("renderer")]
-    | Annotated[TrainDecoder, tyro.conf.subcommand("decoder")]
-    | Annotated[TrainJoint, tyro.conf.subcommand("joint")]
-    | Annotated[TrainList, tyro.conf.subcommand("list")],
-    tyro.conf.subcommand("train", description="Train a model, resume a run, list runs."),
-]
 Dataset: TypeAlias = Annotated[
     Annotated[DatasetCheck, tyro.conf.subcommand("check")]
     | Annotated[DatasetPack, tyro.conf.subcommand("pack")],
     tyro.conf.subcommand("dataset", description="Look at images to train on, pack them."),
 ]
-Command: TypeAlias = (
-    Annotated[OpenWindow, tyro.conf.subcommand("open")]
-    | Annotated[RenderImage, tyro.conf.subcommand("render")]
-    | Annotated[ExportMesh, tyro.conf.subcommand("mesh")]
-    | Annotated[RenderTurntable, tyro.conf.subcommand("turntable")]
-    | Annotated[Demo, tyro.conf.subcommand("demo")]
-    | Annotated[Measure, tyro.conf.subcommand("measure")]
-    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
-    | Annotated[ProgramBench, tyro.conf.subcommand("bench")]
-    | Annotated[Info, tyro.conf.subcommand("info")]
-    | Models
-    | Annotated[MakeHeads, tyro.conf.subcommand("heads")]
-    | Dataset
-    | Train
-    | Annotated[RecipeHeads, tyro.conf.subcommand("recipe")]
-)
+
+
+def _command_type(words: Sequence[str]) -> Any:
+    """All commands, as the type that tyro reads its subcommands and flags from.
+
+    Args:
+        words: of the command line; a training preset among them decides what flags default to.
+    """
+    return (
+        Annotated[OpenWindow, tyro.conf.subcommand("open")]
+        | Annotated[RenderImage, tyro.conf.subcommand("render")]
+        | Annotated[ExportMesh, tyro.conf.subcommand("mesh")]
+        | Annotated[RenderTurntable, tyro.conf.subcommand("turntable")]
+        | Annotated[Demo, tyro.conf.subcommand("demo")]
+        | Annotated[Measure, tyro.conf.subcommand("measure")]
+        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[ProgramBench, tyro.conf.subcommand("bench")]
+        | Annotated[Info, tyro.conf.subcommand("info")]
+        | Models
+        | Annotated[MakeHeads, tyro.conf.subcommand("heads")]
+        | Dataset
+        | _train_type(_preset(words))
+        | Annotated[RecipeHeads, tyro.conf.subcommand("recipe")]
+    )
+
+
+def _train_type(preset: PresetName) -> Any:
+    """``train`` with its subcommands, whose flags default to the preset's settings."""
+    subcommands: list[Any] = [Annotated[TrainList, tyro.conf.subcommand("list")]]
+    for stage, command in TRAIN_COMMANDS.items():
+        config = default_config(command, preset, missing=tyro.MISSING)
+        default = command(run_dir=tyro.MISSING, config=config)
+        subcommands.append(Annotated[command, tyro.conf.subcommand(stage, default=default)])
+    return Annotated[
+        functools.reduce(operator.or_, subcommands),
+        tyro.conf.subcommand("train", description="Train a model, resume a run, list runs."),
+    ]
+
+
+def _preset(words: Sequence[str]) -> PresetName:
+    """The preset that a command line names; the first one where it names none there is."""
+    known: tuple[PresetName, ...] = get_args(PresetName)
+    pairs = itertools.pairwise(" ".join(words).replace("--preset=", "--preset ").split())
+    named = [value for flag, value in pairs if flag == "--preset"]
+    return next((name for name in known if name in named), known[0])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,7 +151,7 @@ def _parse(words: list[str]) -> Any:
     try:
         with contextlib.redirect_stderr(complaint):
             return tyro.cli(
-                Command,
+                _command_type(words),
                 args=words,
                 prog=PROGRAM,
                 description=DESCRIPTION,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.image_metrics import psnr
@@ -23,10 +24,10 @@ from stylesdf_core.model.model import Model, load_model
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Scene
-from stylesdf_core.training.adversarial.config import Precision
-from stylesdf_core.training.adversarial.stages import run_stage
 from stylesdf_core.training.loop import TrainingResult
+from stylesdf_core.training.run_config import Precision
 from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.stages import train_run
 from tests.heads.fit.spheres import tiny_fit, write_spheres
 from tests.training.adversarial.stage_phases import KINDS, stage_config, write_images, write_weights
 
@@ -133,7 +134,7 @@ def test_a_stage_runs(tmp_path: Path, kind: str, precision: Precision) -> None:
     config = replace(config, run=replace(config.run, device="cuda", precision=precision))
     run = RunDir(tmp_path / "run")
     run.write_config(to_json(config))
-    result = drain(run_stage(run))
+    result = drain(train_run(run))
     assert result.finished
     assert sum("seconds" in record for record in run.read_stats()) >= 4
 

@@ -26,15 +26,17 @@ class PreviewRequest:
     """Which images to look at.
 
     Attributes:
-        size: edge to train at, pixels.
+        size: edge to train at, pixels; 0 for that of the model in ``init``.
         thumbs: they are compared with volume renders, hence shrunk as those thumbs are.
         upscale: images smaller than half of that are used too.
+        init: model that the run starts from, where it decides the size.
     """
 
     path: Path
     size: int
     thumbs: bool
     upscale: bool
+    init: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +73,14 @@ def look(request: PreviewRequest) -> Iterator[Preview]:
     """Look at all images; answers with how far it is, then with the crops.
 
     Raises:
-        InputError: there are no images.
+        InputError: there are no images, or there is no model in ``init``.
     """
+    if not request.size:
+        from stylesdf_core.model.checkpoints import read_architecture
+        from stylesdf_core.model.model_zoo import resolve
+
+        size = read_architecture(resolve(request.init).path).output_size
+        request = replace(request, size=size)
     with closing(open_images(request.path, request.size)) as source:
         total = len(source.names)
         found = Preview(0, total)

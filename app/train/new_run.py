@@ -1,4 +1,7 @@
-"""A new run before it is one: the form, the images behind it, and what is wrong with it."""
+"""A training run before it starts: the filled-in form, a look at its images, and its problems.
+
+Checking the settings and making the run's folder happen on a worker, since both read weights files.
+"""
 
 from __future__ import annotations
 
@@ -20,26 +23,31 @@ from app.train.training_form import (
 )
 from app.workers.schedule import LatestWorker
 from stylesdf_core.commands.train_stages import TrainRequest
+from stylesdf_core.training.adversarial.config import (
+    DecoderStageConfig,
+    ImageStageConfig,
+    RendererConfig,
+)
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A request to be checked or, if it shall be, begun.
+class RunCheck:
+    """A request whose settings are to be checked.
 
     Attributes:
-        begin: make its folder too.
+        create: also make the run's folder, so that training can start.
     """
 
     request: TrainRequest
-    begin: bool
+    create: bool
 
 
 @dataclass(frozen=True)
-class Flaw:
-    """What is wrong with the new run.
+class FormProblem:
+    """Why the run cannot be started yet.
 
     Attributes:
-        field: of the form; empty where it is none in particular.
+        field: name of the form's field in question; empty where it is no single field.
         is_gap: something is only missing yet.
     """
 
@@ -49,8 +57,8 @@ class Flaw:
 
 
 @dataclass(frozen=True)
-class Begun:
-    """A run whose folder has been made."""
+class CreatedRun:
+    """A run whose folder has been made, to be started."""
 
     request: TrainRequest
     path: Path
@@ -67,7 +75,7 @@ class NewRun:
     Attributes:
         form: what has been filled in.
         preview: of the images; None until they have been looked at.
-        preview_flaw: why they could not be.
+        preview_problem: why the images cannot be used; empty where they can.
         is_beginning: the run's folder is being made.
     """
 
@@ -75,15 +83,15 @@ class NewRun:
         self.form = RunForm(data=data)
         self.folder = folder
         self.preview: Preview | None = None
-        self.preview_flaw = ""
+        self.preview_problem = ""
         self.is_beginning = False
         self._previews = preview_worker(news)
         self._preview_request: PreviewRequest | None = None
-        self._wishes: LatestWorker[Wish, Path] = LatestWorker("new run", _fulfil, news)
-        self._wished: TrainRequest | None = None
-        self._found_flaw: Flaw | None = None  # by the worker
-        self._form_flaw: Flaw | None = None  # by a look at the form
-        self._looked_over: tuple[object, ...] = ()
+        self._checks = LatestWorker[RunCheck, Path]("new run", check_run, news)
+        self._checked: TrainRequest | None = None
+        self._worker_problem: FormProblem | None = None
+        self._form_problem: FormProblem | None = None
+        self._examined: tuple[object, ...] = ()
 
     # --- the form -------------------------------------------------------------------------------
 
@@ -100,60 +108,61 @@ class NewRun:
 
     def _set(self, form: RunForm) -> None:
         if form != self.form:
-            self.form, self._found_flaw = form, None
+            self.form, self._worker_problem = form, None
 
     @property
     def name(self) -> str:
-        """What the run's folder will be called."""
+        """Name of the run's folder: the form's, or a free one."""
         return self.form.name or free_name(self.form, self.folder)
 
     @property
-    def flaw(self) -> Flaw | None:
-        """What keeps the run from being started; None where nothing is known to."""
-        key = (self.form, self.preview, self.preview_flaw, self.folder)
-        if key != self._looked_over:
-            self._looked_over, self._form_flaw = key, self._look_over()
-        return self._form_flaw or self._found_flaw
+    def problem(self) -> FormProblem | None:
+        """Why the run cannot be started yet; None where nothing is known to be wrong."""
+        key = (self.form, self.preview, self.preview_problem, self.folder)
+        if key != self._examined:
+            self._examined, self._form_problem = key, self._examine()
+        return self._form_problem or self._worker_problem
 
-    def _look_over(self) -> Flaw | None:
+    def _examine(self) -> FormProblem | None:
         form, gap = self.form, self._gap()
         if gap is not None:
             return gap
-        if form.wants_images and self.preview_flaw:
-            return Flaw(self.preview_flaw, "data")
+        if form.wants_images and self.preview_problem:
+            return FormProblem(self.preview_problem, "data")
         try:
             checked_name(form, self.folder)
             request = request_of(form, self.folder, name="run")
         except FieldError as error:
-            return Flaw(str(error), error.name)
+            return FormProblem(str(error), error.name)
         preview = self.preview
-        if form.wants_images and preview is not None and preview.usable is not None:
-            batch = request.settings()["batch"]
+        config = request.config
+        if isinstance(config, ImageStageConfig) and preview and preview.usable is not None:
+            batch = config.batch
             if preview.usable < batch:
-                return Flaw(
+                return FormProblem(
                     f"{preview.usable:,} images can be used and a batch has {batch:,}: add images "
                     "or choose a smaller batch.",
                     "batch",
                 )
         return None
 
-    def _gap(self) -> Flaw | None:
+    def _gap(self) -> FormProblem | None:
         form = self.form
         if form.is_locked:
-            return Flaw(WANTED[form.stage], "init", is_gap=True)
+            return FormProblem(WANTED[form.stage], "init", is_gap=True)
         if form.wants_images and not form.data:
-            return Flaw("Choose a folder of images to train on.", "data", is_gap=True)
+            return FormProblem("Choose a folder of images to train on.", "data", is_gap=True)
         if form.lacks_heads:
-            return Flaw(NO_HEADS, "facekit", is_gap=True)
+            return FormProblem(NO_HEADS, "heads.facekit", is_gap=True)
         return None
 
-    # --- what becomes of it ---------------------------------------------------------------------
+    # --- from the form to a run ------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Make the folder of the run that the form describes; ``flaw`` says why if it cannot be."""
-        if self.flaw is None and not self.is_beginning:
+        """Make the folder of the run that the form describes, unless there is a ``problem``."""
+        if self.problem is None and not self.is_beginning:
             self.is_beginning = True
-            self._wishes.submit(Wish(self.request(), begin=True))
+            self._checks.submit(RunCheck(self.request(), create=True))
 
     def request(self) -> TrainRequest:
         """The request that the form describes.
@@ -178,9 +187,9 @@ class NewRun:
 
     def failed(self, reason: str) -> None:
         """The run could not be started after all."""
-        self._found_flaw = Flaw(reason)
+        self._worker_problem = FormProblem(reason)
 
-    def tick(self, folder: Path, *, shown: bool) -> Begun | None:
+    def tick(self, folder: Path, *, shown: bool) -> CreatedRun | None:
         """Carry on; returns a run whose folder has just been made, to be started.
 
         Args:
@@ -188,39 +197,39 @@ class NewRun:
             shown: somebody looks at the form.
         """
         self.folder = folder
-        begun = self._poll_wishes()
-        if begun is not None:
+        created = self._poll_checks()
+        if created is not None:
             self._set(replace(self.form, name=""))
         if shown:
             self._look_at_images()
             self._check()
-        return begun
+        return created
 
     def close(self) -> None:
         """End the threads."""
         self._previews.close()
-        self._wishes.close()
+        self._checks.close()
 
-    def _poll_wishes(self) -> Begun | None:
-        outcome = self._wishes.poll()
+    def _poll_checks(self) -> CreatedRun | None:
+        outcome = self._checks.poll()
         if outcome is None:
             return None
-        wish = outcome.request
-        if wish.begin:
+        check = outcome.request
+        if check.create:
             self.is_beginning = False
-        elif wish.request != self._wished:
+        elif check.request != self._checked:
             return None
-        self._found_flaw = None if outcome.error is None else Flaw(str(outcome.error))
-        return Begun(wish.request, outcome.value) if wish.begin and outcome.value else None
+        self._worker_problem = None if outcome.error is None else FormProblem(str(outcome.error))
+        return CreatedRun(check.request, outcome.value) if check.create and outcome.value else None
 
     def _check(self) -> None:
         """Have the settings checked whenever they have changed."""
-        if self.is_beginning or self._form_flaw is not None:
+        if self.is_beginning or self._form_problem is not None:
             return
         request = request_of(self.form, self.folder, name="run")
-        if request != self._wished:
-            self._wished = request
-            self._wishes.submit(Wish(request, begin=False))
+        if request != self._checked:
+            self._checked = request
+            self._checks.submit(RunCheck(request, create=False))
 
     # --- the images -----------------------------------------------------------------------------
 
@@ -228,32 +237,45 @@ class NewRun:
         wanted = self._wanted_preview()
         if wanted != self._preview_request:
             self._preview_request = wanted
-            self.preview, self.preview_flaw = None, ""
+            self.preview, self.preview_problem = None, ""
             if wanted is not None:
                 self._previews.submit(wanted)
         outcome = self._previews.poll()
         if outcome is None or outcome.request != self._preview_request:
             return
         if outcome.error is not None:
-            self.preview, self.preview_flaw = None, str(outcome.error)
+            self.preview, self.preview_problem = None, str(outcome.error)
         elif outcome.value is not None:
             self.preview = outcome.value
 
     def _wanted_preview(self) -> PreviewRequest | None:
-        from stylesdf_core.training.adversarial.config import PRESETS
-
         form = self.form
         if not form.data or not form.wants_images:
             return None
-        preset = PRESETS[form.preset]  # type: ignore[index]
-        thumbs = form.stage == "renderer"
-        size = preset.generator.thumb_size if thumbs else preset.generator.output_size
-        return PreviewRequest(Path(form.data).expanduser(), size, thumbs, preset.upscale)
+        try:
+            config = request_of(form, self.folder, name="run").config
+        except FieldError:
+            return self._preview_request
+        assert isinstance(config, ImageStageConfig)
+        size = 0
+        if isinstance(config, RendererConfig):
+            size = config.generator.thumb_size
+        elif isinstance(config, DecoderStageConfig):
+            size = config.output_size
+        if not size and not form.init:
+            return None
+        return PreviewRequest(
+            Path(config.data),
+            size,
+            thumbs=form.stage == "renderer",
+            upscale=config.images.upscale,
+            init="" if size else form.init,
+        )
 
 
-def _fulfil(wish: Wish) -> Iterator[Path]:
-    """Check a request and, if it shall begin, make its folder."""
-    if wish.begin:
-        yield wish.request.prepare().path
+def check_run(check: RunCheck) -> Iterator[Path]:
+    """Check a request; to create its run, make the folder and answer with its path."""
+    if check.create:
+        yield check.request.prepare().path
     else:
-        wish.request.checked()
+        check.request.checked()

@@ -32,7 +32,7 @@ _TEXT = 460
 _AROUND_GRID = 60
 #: Titles of the dialogs that choose a parameter's folder.
 _FOLDER_TITLES = {
-    "facekit": "Face model: a clone of ICT-FaceKit",
+    "heads.facekit": "Face model: a clone of ICT-FaceKit",
     "data": "Prepared heads, or where to put them",
 }
 

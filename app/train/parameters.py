@@ -8,7 +8,7 @@ from functools import partial
 import dearpygui.dearpygui as dpg
 
 from app.train.new_run import NewRun
-from app.train.training_form import STAGES, FormField, defaults, sections
+from app.train.training_form import FormField, defaults, sections
 from app.widgets import icons, theme
 from app.widgets.ui import IconButton, Ui
 
@@ -62,8 +62,8 @@ class Parameters:
         self._group = dpg.add_group()
         self._stage = ""
 
-    def sync(self, flawed: str) -> None:
-        """Show the form's fields; the flawed one in the error colour."""
+    def sync(self, wrong: str) -> None:
+        """Show the form's fields; the one named ``wrong`` in the error colour."""
         form = self._new.form
         if form.stage != self._stage:
             self._stage = form.stage
@@ -79,11 +79,10 @@ class Parameters:
             else:
                 if not dpg.is_item_active(item):
                     dpg.set_value(item, text)
-                dpg.configure_item(item, hint=default or "none")
-                dpg.bind_item_theme(item, self._ui.theme.flawed if name == flawed else 0)
+                dpg.configure_item(item, hint=default or "automatic")
+                dpg.bind_item_theme(item, self._ui.theme.flawed if name == wrong else 0)
 
     def _rebuild(self, stage: str) -> None:
-        assert stage in STAGES
         self._fields.clear()
         for button in self._buttons:
             self._ui.pointer.remove(button)

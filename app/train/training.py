@@ -15,7 +15,7 @@ from app.state.settings import default_runs_folder
 from app.state.workbench import Workbench
 from app.train.curves import FIRST_GROUPS
 from app.train.lookup import Lookup
-from app.train.new_run import Begun, NewRun
+from app.train.new_run import CreatedRun, NewRun
 from app.train.process import TrainingProcess
 from app.train.samples import Sample, SampleRequest, read_sample
 from app.train.training_form import starting_points
@@ -134,9 +134,9 @@ class Training:
         if is_due:
             self._polled_at = now
             ended = [process.poll() for process in self._processes.values()]
-        begun = self.new.tick(self.folder, shown=shown)
-        if begun is not None:
-            self._begin(begun)
+        created = self.new.tick(self.folder, shown=shown)
+        if created is not None:
+            self._begin(created)
         if not shown and now - self._made_at < _QUIET:
             return
         where = replace(self.bench.settings.training, folder=str(self.folder))
@@ -245,16 +245,16 @@ class Training:
             self.bench.toast(str(error), is_error=True)
             return None
 
-    def _begin(self, begun: Begun) -> None:
+    def _begin(self, created: CreatedRun) -> None:
         try:
-            self._process(begun.path).start(begun.request.gpus)
+            self._process(created.path).start(created.request.processes)
         except StyleSDFError as error:
             self.new.failed(str(error))
             return
-        training, name = self.bench.settings.training, str(begun.path)
+        training, name = self.bench.settings.training, str(created.path)
         hidden = tuple(other for other in training.hidden if other != name)
         self.bench.change_settings("training", data=self.new.form.data, hidden=hidden)
-        self.select(begun.path)
+        self.select(created.path)
 
     def close(self) -> None:
         """End the threads; runs go on."""

@@ -1,42 +1,27 @@
-"""The form of a new run: the training commands' own fields, as text, and the request they make.
+"""The form of a new run: the settings of a training command as text, and the request they make.
 
-Nothing is listed here but the order and the headings of fields; their defaults, choices and
-meanings are read from the request's dataclass, so a new flag of the command line appears by itself.
+Nothing is listed here but the headings and their order: which settings there are, their defaults,
+choices and meanings come from the command's dataclass and the chosen preset.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
-from stylesdf_core.commands.field_help import field_help
-from stylesdf_core.commands.train_fit import TrainFit
-from stylesdf_core.commands.train_stages import (
-    TrainDecoder,
-    TrainJoint,
-    TrainRenderer,
-    TrainRequest,
-    TrainSphereInit,
-)
+from stylesdf_core.commands.field_help import Setting, settings_of
+from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, TrainRequest, default_config
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import free_path
+from stylesdf_core.training.adversarial.config import PresetName
 from stylesdf_core.training.run_summary import RunSummary
+from stylesdf_core.training.settings import by_path, with_values
 
 Kind = Literal["text", "folder", "choice", "flag"]
 
-STAGES: dict[str, type[TrainRequest]] = {
-    "renderer": TrainRenderer,
-    "decoder": TrainDecoder,
-    "joint": TrainJoint,
-    "sphere-init": TrainSphereInit,
-    "fit": TrainFit,
-}
 STAGE_HELP: dict[str, str] = {
     "renderer": "Stage 1: the volume renderer learns shape and colours from your images",
     "decoder": "Stage 2: the decoder learns to make large images of a finished stage 1",
@@ -62,27 +47,33 @@ NO_HEADS = (
     "Give a face model to make heads from (a clone of ICT-FaceKit, or an .npz of it), or a folder "
     "of prepared heads as data."
 )
+#: The request's field that holds all other settings; names in the form leave it out.
+_CONFIG = "config."
+#: Settings with a place of their own in the form.
 _APART = ("run_dir", "preset", "init")
+_FOLDERS = ("data", "heads.facekit")
+#: Headings in their order, each with the settings or groups of settings under it.
 _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Heads", ("facekit", "data", "heads", "views")),
+    ("Heads", ("data", "heads")),
+    ("Length", ("steps", "batch", "chunk", "batch_factor")),
+    ("Images", ("images",)),
+    ("Model", ("generator", "output_size", "channel_multiplier")),
+    ("Cameras", ("poses",)),
+    ("Sphere", ("sphere",)),
+    ("Learning the volume render", ("volume", "renderer_rate")),
+    ("Learning the image", ("image",)),
+    ("Phase 1: points", ("points",)),
+    ("Phase 2: volume renders", ("render",)),
+    ("Phase 3: decoder", ("decoder",)),
+    ("Phase 4: end to end", ("end_to_end",)),
+    ("Phase 5: refinement", ("refine",)),
     (
-        "Length",
+        "Run",
         (
-            "steps", "batch", "chunk", "points_steps", "render_steps", "decoder_steps",
-            "end_to_end_steps", "refine_steps", "batch_factor",
+            "run", "gpus", "seed", "device", "precision", "compiled", "threads", "ema",
+            "record_every", "evaluate_every", "checkpoint_every", "keep",
         ),
     ),
-    ("Size", ("width", "depth", "output_size", "samples")),
-    (
-        "Learning",
-        (
-            "field", "r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_rate",
-            "rate", "renderer_rate", "adversarial", "ema",
-        ),
-    ),
-    ("Images", ("flip", "held_out", "split_seed", "workers", "cache_gb")),
-    ("Records", ("evaluate_every", "checkpoint_every", "keep")),
-    ("Machine", ("device", "precision", "gpus", "threads", "jobs", "compiled", "seed")),
 )  # fmt: skip
 
 
@@ -90,7 +81,7 @@ class FieldError(InputError):
     """A field of the form is wrong.
 
     Attributes:
-        name: of the field.
+        name: of the field; empty where the message concerns several.
     """
 
     def __init__(self, name: str, message: str) -> None:
@@ -100,10 +91,10 @@ class FieldError(InputError):
 
 @dataclass(frozen=True)
 class FormField:
-    """One parameter.
+    """One setting.
 
     Attributes:
-        name: of the request's field.
+        name: its dotted path in the command's config, as in ``volume.r1``.
         kind: "folder" is a text that can also be chosen.
         choices: of a "choice"; empty otherwise.
         help: what it means, with its flag.
@@ -125,7 +116,7 @@ class RunForm:
     """What has been filled in.
 
     Attributes:
-        stage: a key of STAGES.
+        stage: a key of :data:`~stylesdf_core.commands.train_stages.TRAIN_COMMANDS`.
         name: of the run's folder; empty for one made from the data's name.
         data: folder of images.
         init: what to start from: a run's folder, a file or a model's name; empty for nothing.
@@ -133,7 +124,7 @@ class RunForm:
     """
 
     stage: str = "renderer"
-    preset: str = "tiny"
+    preset: PresetName = "tiny"
     name: str = ""
     data: str = ""
     init: str = ""
@@ -160,57 +151,46 @@ class RunForm:
     @property
     def has_preset(self) -> bool:
         """Whether the stage has presets."""
-        return "preset" in _hints(self.stage)
+        return "preset" in _settings(self.stage)
 
     @property
     def lacks_heads(self) -> bool:
-        """Whether the stage wants heads and is told of none."""
-        return self.stage == "fit" and not (self.text("facekit") or self.text("data"))
+        """Whether the stage wants heads and the form names none."""
+        return self.stage == "fit" and not (self.text("heads.facekit") or self.text("data"))
 
 
 def sections(stage: str) -> list[tuple[str, list[FormField]]]:
-    """The stage's parameters under their headings; those nobody has sorted come last."""
-    request = STAGES[stage]
-    texts, hints = field_help(request), _hints(stage)
-    names = [item.name for item in dataclasses.fields(request) if not is_apart(stage, item.name)]
-    fields = {name: _form_field(name, hints[name], texts.get(name, "")) for name in names}
-    found = []
-    for heading, listed in _HEADINGS:
-        here = [fields.pop(name) for name in listed if name in fields]
-        if here:
-            found.append((heading, here))
-    if fields:
-        found.append(("More", list(fields.values())))
-    return found
+    """The stage's settings under their headings; a setting without a heading comes last."""
+    found: dict[str, list[FormField]] = {
+        heading: [] for heading in (*(title for title, _ in _HEADINGS), "More")
+    }
+    for name, setting in _settings(stage).items():
+        if not is_apart(stage, name):
+            group = name.split(".")[0]
+            heading = next((title for title, groups in _HEADINGS if group in groups), "More")
+            found[heading].append(_form_field(name, setting))
+    return [(heading, here) for heading, here in found.items() if here]
 
 
 def is_apart(stage: str, name: str) -> bool:
-    """Whether a field has a place of its own in the form."""
+    """Whether a setting has a place of its own in the form."""
     return name in _APART or (name == "data" and stage != "fit")
 
 
 def presets() -> tuple[str, ...]:
     """The presets there are, smallest first."""
-    hint = _hints("renderer")["preset"]
-    return tuple(str(name) for name in reversed(get_args(hint)))
+    return tuple(reversed(get_args(PresetName)))
 
 
 def defaults(form: RunForm) -> dict[str, str]:
-    """What the fields stand for while they are empty, as text; the preset's values among them."""
-    try:
-        request = request_of(form, Path(), name="RUN_DIR")
-    except InputError:  # something typed is wrong; then the defaults know nothing of it
-        request = request_of(replace(form, texts={}), Path(), name="RUN_DIR")
-    hints = _hints(form.stage)
-    empty: dict[str, Any] = {
-        item.name: None if type(None) in get_args(hints[item.name]) else item.default
-        for item in dataclasses.fields(request)
-        if not is_apart(form.stage, item.name) and form.text(item.name)
-    }
-    # What is empty may depend on what is not, as the chunk does on the batch.
-    values = {**request.settings()}
-    unset = replace(request, **empty).settings()
-    return {name: _written(unset[name] if name in empty else values[name]) for name in values}
+    """The values of the stage's settings that nobody has filled in, as text: the preset's."""
+    return _defaults(form.stage, form.preset)
+
+
+@cache
+def _defaults(stage: str, preset: PresetName) -> dict[str, str]:
+    values = by_path(_default_request(stage, preset))
+    return {path.removeprefix(_CONFIG): _written(value) for path, value in values.items()}
 
 
 def request_of(form: RunForm, folder: Path, *, name: str = "") -> TrainRequest:
@@ -220,19 +200,24 @@ def request_of(form: RunForm, folder: Path, *, name: str = "") -> TrainRequest:
         name: of the run where the form leaves it open.
 
     Raises:
-        FieldError: names the field that cannot be read.
+        FieldError: a field cannot be read, or its value is out of range.
     """
-    request = STAGES[form.stage]
-    hints = _hints(form.stage)
-    values: dict[str, Any] = {"preset": form.preset} if form.has_preset else {}
-    for item in dataclasses.fields(request):
-        if not is_apart(form.stage, item.name) and form.text(item.name):
-            values[item.name] = _read(item.name, hints[item.name], form.text(item.name))
+    settings = _settings(form.stage)
+    values: dict[str, Any] = {"run_dir": folder / (form.name or name)}
     if form.wants_images:
-        values["data"] = Path(form.data).expanduser()
-    if form.stage in WANTED or (form.stage in ("renderer", "fit") and form.init):
-        values["init"] = _read("init", hints["init"], form.init)
-    return request(run_dir=folder / (form.name or name), **values)
+        values["data"] = str(Path(form.data).expanduser())
+    if form.init and "init" in settings:
+        values["init"] = form.init
+    for setting_name, setting in settings.items():
+        text = form.text(setting_name)
+        if text and not is_apart(form.stage, setting_name):
+            values[setting_name] = _read(setting_name, setting.kind, text)
+    paths = {settings[name].path: value for name, value in values.items()}
+    try:
+        return with_values(_default_request(form.stage, form.preset), paths)
+    except InputError as error:
+        wrong = (name for name in values if name.split(".")[-1] in str(error))
+        raise FieldError(next(wrong, ""), str(error)) from error
 
 
 def free_name(form: RunForm, folder: Path) -> str:
@@ -267,41 +252,39 @@ def starting_points(stage: str, runs: tuple[RunSummary, ...]) -> tuple[RunSummar
 
 
 @cache
-def _hints(stage: str) -> dict[str, Any]:
-    return typing.get_type_hints(STAGES[stage])
+def _settings(stage: str) -> dict[str, Setting]:
+    """The settings of a stage's command by their names in the form."""
+    found = settings_of(TRAIN_COMMANDS[stage])
+    return {setting.path.removeprefix(_CONFIG): setting for setting in found}
 
 
-def _form_field(name: str, hint: Any, text: str) -> FormField:
-    flag = "--" + name.replace("_", "-")
-    explained = f"{text}  {flag}"
-    kind = _inner(hint)
-    if get_origin(kind) is Literal:
-        return FormField(name, "choice", tuple(str(c) for c in get_args(kind)), explained)
-    widgets: dict[Any, Kind] = {bool: "flag", Path: "folder"}
-    return FormField(name, widgets.get(kind, "text"), (), explained)
+@cache
+def _default_request(stage: str, preset: PresetName) -> TrainRequest:
+    command = TRAIN_COMMANDS[stage]
+    return command(run_dir=Path(), config=default_config(command, preset))
+
+
+def _form_field(name: str, setting: Setting) -> FormField:
+    explained = f"{setting.help}  {setting.flag}"
+    if get_origin(setting.kind) is Literal:
+        choices = tuple(str(choice) for choice in get_args(setting.kind))
+        return FormField(name, "choice", choices, explained)
+    if setting.kind is bool:
+        return FormField(name, "flag", (), explained)
+    return FormField(name, "folder" if name in _FOLDERS else "text", (), explained)
 
 
 def _label(name: str) -> str:
+    last = name.rsplit(".", maxsplit=1)[-1]
     special = {"r1": "R1 weight γ", "gpus": "GPUs", "facekit": "face model"}
-    return special.get(name, name.replace("_", " "))
+    return special.get(last, last.replace("_", " "))
 
 
-def _inner(hint: Any) -> Any:
-    """The type itself of an optional one."""
-    if get_origin(hint) in (Union, types.UnionType):
-        (inner,) = (a for a in get_args(hint) if a is not type(None))
-        return inner
-    return hint
-
-
-def _read(name: str, hint: Any, text: str) -> Any:
-    kind, label = _inner(hint), _label(name)
+def _read(name: str, kind: Any, text: str) -> Any:
+    """What is typed, as the type of its setting."""
+    label = _label(name)
     if kind is bool:
         return text == "yes"
-    if get_origin(kind) is Literal:
-        return text
-    if kind is Path:
-        return Path(text).expanduser()
     plain = text.replace("−", "-").replace(" ", "").replace("_", "")
     if kind is int:
         try:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from pathlib import Path
 from typing import TypeAlias
 
+from stylesdf_core.commands.field_help import settings_of
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.commands.scene_flags import flags_from_scene
-from stylesdf_core.commands.train_fit import TrainFit
-from stylesdf_core.commands.train_stages import (
-    TrainDecoder,
-    TrainJoint,
-    TrainRenderer,
-    TrainRequest,
-    TrainSphereInit,
-)
+from stylesdf_core.commands.train_stage import TrainStage
+from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, TrainRequest, default_config
 from stylesdf_core.scene.scene import Scene
+from stylesdf_core.training.adversarial.config import PresetName
+from stylesdf_core.training.settings import by_path
 
 PROGRAM = "stylesdf-studio"
 _NAMES: dict[type, tuple[str, ...]] = {
@@ -26,11 +24,7 @@ _NAMES: dict[type, tuple[str, ...]] = {
     RenderTurntable: ("turntable",),
     ExportMesh: ("mesh",),
     Demo: ("demo",),
-    TrainSphereInit: ("train", "sphere-init"),
-    TrainRenderer: ("train", "renderer"),
-    TrainDecoder: ("train", "decoder"),
-    TrainJoint: ("train", "joint"),
-    TrainFit: ("train", "fit"),
+    **{command: ("train", stage) for stage, command in TRAIN_COMMANDS.items()},
 }
 
 
@@ -44,6 +38,8 @@ def command_line(request: Request) -> str:
         InputError: the scene holds an explicit z, which only a session file can carry.
     """
     words = [PROGRAM, *_NAMES[type(request)]]
+    if isinstance(request, TrainStage):
+        return shlex.join([*words, *_changed_settings(request)])
     for field in dataclasses.fields(request):
         value = getattr(request, field.name)
         if isinstance(value, Scene):
@@ -54,16 +50,34 @@ def command_line(request: Request) -> str:
     return shlex.join(words)
 
 
+def _changed_settings(request: TrainRequest) -> list[str]:
+    """Flags of the settings in which a training request differs from its preset."""
+    command = type(request)
+    preset: PresetName = getattr(request.config, "preset", "ffhq")
+    default = command(run_dir=Path(), config=default_config(command, preset))
+    values, defaults = by_path(request), by_path(default) | {"config.preset": "ffhq"}
+    words: list[str] = []
+    for setting in settings_of(command):
+        if values[setting.path] != defaults[setting.path]:
+            words += _flag(setting.flag, values[setting.path])
+    return words
+
+
 def _changed_flags(settings: Request | MeshSettings) -> list[str]:
     """Flags of the plain fields that differ from their defaults."""
     words: list[str] = []
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if dataclasses.is_dataclass(value) or value == field.default:
-            continue
-        flag = "--" + field.name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(flag if value else f"--no-{flag[2:]}")
-        else:
-            words += [flag, str(value)]
+        if not dataclasses.is_dataclass(value) and value != field.default:
+            words += _flag(f"--{field.name.replace('_', '-')}", value)
     return words
+
+
+def _flag(flag: str, value: object) -> list[str]:
+    """A flag with its value, or in its negative form: ``--images.no-flip``."""
+    if value is True:
+        return [flag]
+    if value is False:
+        *group, name = flag.removeprefix("--").split(".")
+        return [f"--{'.'.join([*group, f'no-{name}'])}"]
+    return [flag, str(value)]

@@ -1,35 +1,73 @@
-"""What a request's fields mean: the sentences under them, which the command line shows as help."""
+"""What the settings of a request mean: each with its flag, its type and the help under its field.
+
+The command line leaves this to tyro. The window's form and "Copy as command" read it here, from
+the same dataclasses.
+"""
 
 from __future__ import annotations
 
-import ast
-import inspect
-import itertools
-import textwrap
+import types
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import docstring_parser
+import tyro
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a nested dataclass.
+
+    Attributes:
+        path: dotted path of the field, as in ``volume.r1``.
+        flag: that tyro makes of it, as in ``--volume.r1``.
+        kind: its type; of an optional one, the type itself.
+        help: the sentences under the field.
+    """
+
+    path: str
+    flag: str
+    kind: Any
+    help: str
 
 
 def field_help(request: type) -> dict[str, str]:
-    """The sentence under each field of a request, by the field's name; inherited ones too.
-
-    Python keeps no docstrings of fields, so they are read from the source, as tyro does.
-    """
+    """The sentences under each field of a dataclass, by the field's name; inherited ones too."""
     texts: dict[str, str] = {}
-    for home in reversed(request.__mro__):
-        if home is not object:
-            texts |= _own(home)
+    for home in reversed(request.__mro__[:-1]):
+        for entry in docstring_parser.parse_from_object(home).params:
+            texts[entry.arg_name] = " ".join((entry.description or "").split())
     return texts
 
 
-def _own(home: type) -> dict[str, str]:
-    tree = ast.parse(textwrap.dedent(inspect.getsource(home)))
-    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-    texts = {}
-    for field, below in itertools.pairwise(body):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(below, ast.Expr)
-            and isinstance(below.value, ast.Constant)
-        ):
-            texts[field.target.id] = inspect.cleandoc(str(below.value.value))
-    return texts
+@cache
+def settings_of(config: type, path: str = "", flag: str = "--") -> tuple[Setting, ...]:
+    """All settings of a nested dataclass that have a flag, in order.
+
+    Args:
+        path, flag: what precedes the names of its fields in paths and in flags.
+    """
+    texts, hints = field_help(config), get_type_hints(config, include_extras=True)
+    found: list[Setting] = []
+    for field in fields(config):
+        name, kind = field.name, hints[field.name]
+        marks: list[Any] = []
+        if get_origin(kind) is Annotated:
+            kind, *marks = get_args(kind)
+        if tyro.conf.Suppress in marks:
+            continue
+        here = f"{flag}{name.replace('_', '-')}"
+        if isinstance(kind, type) and is_dataclass(kind):
+            unprefixed = any(getattr(mark, "name", None) == "" for mark in marks)
+            inner = settings_of(kind, f"{path}{name}.", flag if unprefixed else f"{here}.")
+            found.extend(inner)
+        else:
+            found.append(Setting(f"{path}{name}", here, _without_none(kind), texts.get(name, "")))
+    return tuple(found)
+
+
+def _without_none(kind: Any) -> Any:
+    if get_origin(kind) in (Union, types.UnionType):
+        (kind,) = (inner for inner in get_args(kind) if inner is not type(None))
+    return kind

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,56 +17,52 @@ from stylesdf_core.commands.recipe_steps import Ledger, Step, run_steps
 from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stages import TrainJoint
 from stylesdf_core.errors import InputError
+from stylesdf_core.heads.fit.config import EndToEndConfig, FitConfig, HeadsConfig
 from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.training.adversarial.config import JointConfig
+from stylesdf_core.training.adversarial.presets import preset
+from stylesdf_core.training.run_config import RunConfig
+from stylesdf_core.training.settings import with_values
 
 
 @dataclass(frozen=True)
 class HeadsScale:
-    """How much of everything; the defaults make the shipped model's like.
+    """How much of everything; the defaults make a model like the shipped one.
 
     Attributes:
         pictures: of the data set that the model is evaluated against, and fine-tuned with.
-        heads, views: that the fit learns from, rounded up to hundreds.
-        points_steps, render_steps, decoder_steps, refine_steps: of the fit's phases.
-        width, depth, output_size: of the model.
+        fit: settings of the fit, by dotted path, that differ from its defaults.
         generated: pictures that are evaluated.
         measured, meshes: unseen heads that are compared with the truth.
-        checkpoint_every: steps of the fit between its checkpoints.
     """
 
     pictures: int = 6000
-    heads: int = 12_000
-    views: int = 8_000
-    points_steps: int = 30_000
-    render_steps: int = 5_000
-    decoder_steps: int = 4_000
-    refine_steps: int = 10_000
-    width: int = 128
-    depth: int = 6
-    output_size: int = 256
+    fit: Mapping[str, int] = field(default_factory=dict)
     generated: int = 2000
     measured: int = 200
     meshes: int = 40
-    checkpoint_every: int = 2_000
 
 
 FULL = HeadsScale()
 #: Something to look at soon: heads, softly.
 QUICK = HeadsScale(
     pictures=600,
-    heads=200,
-    views=200,
-    points_steps=800,
-    render_steps=150,
-    decoder_steps=100,
-    refine_steps=100,
-    width=64,
-    depth=4,
-    output_size=128,
+    fit={
+        "heads.surfaces": 200,
+        "heads.views": 200,
+        "points.steps": 800,
+        "render.steps": 150,
+        "decoder.steps": 100,
+        "refine.steps": 100,
+        "generator.width": 64,
+        "generator.depth": 4,
+        "generator.output_size": 128,
+        "checkpoint_every": 200,
+        "evaluate_every": 200,
+    },
     generated=250,
     measured=12,
     meshes=2,
-    checkpoint_every=200,
 )
 
 
@@ -159,6 +156,16 @@ class RecipeHeads:
         scale = scale or (QUICK if self.quick else FULL)
         out, pictures = self.out, self.out / "pictures"
         weights, card = out / "model.safetensors", out / "card.md"
+        fit = FitConfig(
+            data=str(out / "supervision"),
+            heads=HeadsConfig(facekit=str(self.facekit), jobs=self.jobs),
+            end_to_end=EndToEndConfig(steps=self.end_to_end_steps),
+            batch_factor=self.batch_factor,
+            seed=self.seed,
+            threads=self.threads,
+            device="cpu" if self.device == "mps" else self.device,
+        )
+        fit = with_values(fit, scale.fit)
         steps = [
             Step(
                 "pictures",
@@ -166,46 +173,26 @@ class RecipeHeads:
                     facekit=self.facekit,
                     out=pictures,
                     count=scale.pictures,
-                    size=scale.output_size,
+                    size=fit.generator.output_size,
                     seed=self.seed + 1,
                     jobs=self.jobs,
                 ),
             ),
             Step(
                 "fit",
-                TrainFit(
-                    run_dir=out / "fit",
-                    facekit=self.facekit,
-                    data=out / "supervision",
-                    heads=scale.heads,
-                    views=scale.views,
-                    points_steps=scale.points_steps,
-                    render_steps=scale.render_steps,
-                    decoder_steps=scale.decoder_steps,
-                    end_to_end_steps=self.end_to_end_steps,
-                    refine_steps=scale.refine_steps,
-                    width=scale.width,
-                    depth=scale.depth,
-                    output_size=scale.output_size,
-                    seed=self.seed,
-                    batch_factor=self.batch_factor,
-                    threads=self.threads,
-                    jobs=self.jobs,
-                    device="cpu" if self.device == "mps" else self.device,
-                    checkpoint_every=scale.checkpoint_every,
-                ),
+                TrainFit(run_dir=out / "fit", config=fit),
             ),
         ]
         if self.joint_steps:
-            joint = TrainJoint(
-                run_dir=out / "joint",
-                data=pictures,
+            config = preset(
+                JointConfig,
+                "heads",
+                data=str(pictures),
                 init=str(out / "fit"),
-                preset="heads",
                 steps=self.joint_steps,
-                seed=self.seed,
-                device=self.device,
+                run=RunConfig(seed=self.seed, device=self.device),
             )
+            joint = TrainJoint(run_dir=out / "joint", config=config)
             steps.append(Step("joint", joint))
         trained = out / steps[-1].name
         return (

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 COMMAND = "recipe heads"
 TITLE = "Synthetic heads"
 
+#: Groups of settings that the card names.
+_IN_CARD = ("heads", "generator")
+
 _CARD = """# {title}, {size}²
 
 A StyleSDF generator (Or-El et al., CVPR 2022) of rendered heads instead of photographs, made by
@@ -117,7 +120,10 @@ def steps_table(records: Sequence[Record]) -> str:
         told = ", ".join(
             f"{name} {value}"
             for name, value in record.settings.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
+            if isinstance(value, int | float)
+            and not isinstance(value, bool)
+            # Learning rates and the like stand in recipe.json.
+            and ("." not in name or name.endswith(".steps") or name.split(".")[0] in _IN_CARD)
         )
         rows.append((record.name, record.command, told, duration(record.seconds)))
         if record.machine not in machines:

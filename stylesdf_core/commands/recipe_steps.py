@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Protocol
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_json
 from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.training.settings import by_path
 
 _LEDGER = "recipe.json"
 #: Seconds between notes of how long a step has taken so far: what a kill may lose.
@@ -51,10 +52,10 @@ class Step:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The request's fields as JSON values."""
+        """The request's settings, by dotted path, as JSON values."""
         return {
-            field.name: _plain(getattr(self.request, field.name))
-            for field in dataclasses.fields(self.request)
+            path.removeprefix("config."): _plain(value)
+            for path, value in by_path(self.request).items()
         }
 
 
@@ -110,8 +111,9 @@ class Ledger:
                 continue
             changed = sorted(
                 name
-                for name in (record.settings.keys() & before.settings.keys()) - _ADJUSTABLE
-                if record.settings[name] != before.settings[name]
+                for name in record.settings.keys() & before.settings.keys()
+                if name.split(".")[-1] not in _ADJUSTABLE
+                and record.settings[name] != before.settings[name]
             )
             if changed or record.command != before.command:
                 raise InputError(

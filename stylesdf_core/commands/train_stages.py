@@ -1,211 +1,158 @@
-"""Adversarial training from images: sphere-init, renderer, decoder, joint."""
+"""The training commands (``train sphere-init, renderer, decoder, joint, fit``), and their stages.
+
+Importing this module makes the stages known to :mod:`stylesdf_core.training.stages`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
 
-from stylesdf_core.commands.train_fit import TrainFit
-from stylesdf_core.commands.train_stage import TrainFromImages, TrainStage, absolute_init
-from stylesdf_core.heads.fit.config import FitConfig
-from stylesdf_core.model.config import STDDEV_GROUP
+import tyro
+
+from stylesdf_core.commands.train_fit import FIT, TrainFit
+from stylesdf_core.commands.train_stage import TrainStage, absolute_init, absolute_path
+from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation
-from stylesdf_core.training.adversarial.config import STAGES as FROM_IMAGES
-from stylesdf_core.training.adversarial.config import total_steps
+from stylesdf_core.training.adversarial.config import (
+    ADJUSTABLE,
+    DecoderStageConfig,
+    JointConfig,
+    PresetName,
+    RendererConfig,
+    SphereInitConfig,
+    StageConfig,
+)
+from stylesdf_core.training.adversarial.presets import preset
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.stages import Stage, register
 
 if TYPE_CHECKING:
-    from stylesdf_core.training.adversarial.config import Preset, StageConfig
     from stylesdf_core.training.loop import TrainingResult
-
-_LENGTHS = ("steps", "batch", "chunk")
-_VOLUME = ("r1", "eikonal", "minimal_surface", "generator_rate", "discriminator_rate")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSphereInit(TrainStage):
+class TrainAdversarially(TrainStage):
+    """The stages of the paper, on one or several GPUs."""
+
+    config: Any
+
+    gpus: int = 1
+    """Processes to train with, one a GPU (or CPU); several machines need your own torchrun."""
+
+    @property
+    def processes(self) -> int:
+        """Processes to train with."""
+        return self.gpus
+
+    def checked(self) -> StageConfig:
+        """See :class:`TrainStage`; reads the header of the weights to start from."""
+        from stylesdf_core.training.adversarial.stages import architecture
+
+        config: StageConfig = self.config
+        if self.gpus < 1:
+            raise InputError(f"--gpus must be at least 1, not {self.gpus}.")
+        if not isinstance(config, SphereInitConfig):
+            if config.batch % self.gpus:
+                raise InputError(
+                    f"--batch {config.batch} must be a multiple of --gpus {self.gpus}."
+                )
+            init = absolute_init(config.init)
+            config = replace(config, data=absolute_path(config.data), init=init)  # type: ignore[arg-type]
+        architecture(config, RunDir(self.run_dir))
+        return config
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSphereInit(TrainAdversarially):
     """Make the field a sphere, to start several renderers from.
 
     `train renderer` does this by itself when it is not given any weights.
     """
 
-    def config(self) -> StageConfig:
-        """See :class:`TrainStage`."""
-        from stylesdf_core.training.adversarial.config import SphereInitConfig, renderer_of
-
-        preset = self._preset()
-        return SphereInitConfig(
-            preset=self.preset,
-            generator=renderer_of(preset.generator),
-            poses=preset.poses,
-            sphere=replace(preset.sphere, steps=self.settings()["steps"]),
-            run=self._run_config(),
-        )
-
-    def _of_preset(self, preset: Preset) -> dict[str, Any]:
-        return {**super()._of_preset(preset), "steps": preset.sphere.steps}
+    config: Annotated[SphereInitConfig, tyro.conf.arg(name="")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainRenderer(TrainFromImages):
+class TrainRenderer(TrainAdversarially):
     """Train the volume renderer against its discriminator (the paper's stage 1).
 
     Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
     """
 
-    init: str | None = None
-    """Weights, model name or run to continue from; without it the field starts as a sphere."""
-
-    field: Literal["sdf", "density"] = "sdf"
-    """What the field is: a signed distance, or a NeRF-like density without the SDF losses."""
-
-    r1: float | None = None
-    """R1 weight γ; raise it where β does not fall."""
-
-    eikonal: float | None = None
-    """Weight of the eikonal term; raise it where the field is no distance."""
-
-    minimal_surface: float | None = None
-    """Weight of the minimal-surface term; lower it where the surface vanishes."""
-
-    generator_rate: float | None = None
-    """Adam's learning rate of mapping and field; without it, as all above, the preset's."""
-
-    discriminator_rate: float | None = None
-    """Adam's learning rate of the discriminator."""
-
-    def image_size(self) -> int:
-        """See :class:`TrainFromImages`: that of the volume renders."""
-        return self._preset().generator.thumb_size
-
-    def config(self) -> StageConfig:
-        """See :class:`TrainStage`."""
-        from stylesdf_core.training.adversarial.config import RendererConfig, renderer_of
-
-        preset, settings = self._preset(), self.settings()
-        return RendererConfig(
-            images=self._images(),
-            preset=self.preset,
-            generator=replace(renderer_of(preset.generator), field=self.field),
-            poses=preset.poses,
-            sphere=preset.sphere,
-            volume=replace(preset.volume, **{name: settings[name] for name in _VOLUME}),
-            run=self._run_config(),
-            init=absolute_init(self.init),
-            **{name: settings[name] for name in _LENGTHS},
-        )
-
-    def _of_preset(self, preset: Preset) -> dict[str, Any]:
-        losses = {name: getattr(preset.volume, name) for name in _VOLUME}
-        return {**super()._of_preset(preset), **losses, **self._batches(preset, 0, 4)}
+    config: Annotated[RendererConfig, tyro.conf.arg(name="")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainDecoder(TrainFromImages):
+class TrainDecoder(TrainAdversarially):
     """Train the decoder on a frozen volume renderer (the paper's stage 2).
 
     Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
     """
 
-    init: str
-    """The renderer: weights, model name or run folder."""
-
-    r1: float | None = None
-    """R1 weight γ; without it the preset's."""
-
-    rate: float | None = None
-    """Adam's learning rate of decoder and discriminator; without it the preset's."""
-
-    def config(self) -> StageConfig:
-        """See :class:`TrainStage`."""
-        from stylesdf_core.training.adversarial.config import DecoderStageConfig
-        from stylesdf_core.training.adversarial.stages import generator_of
-
-        preset, settings = self._preset(), self.settings()
-        init = str(absolute_init(self.init))
-        # The renderer's own architecture, whatever preset it was trained with.
-        generator = replace(
-            generator_of(init),
-            output_size=preset.generator.output_size,
-            channel_multiplier=preset.generator.channel_multiplier,
-        )
-        return DecoderStageConfig(
-            images=self._images(),
-            init=init,
-            preset=self.preset,
-            generator=generator,
-            poses=preset.poses,
-            image=replace(preset.image, r1=settings["r1"], rate=settings["rate"]),
-            run=self._run_config(),
-            **{name: settings[name] for name in _LENGTHS},
-        )
-
-    def _of_preset(self, preset: Preset) -> dict[str, Any]:
-        losses = {"r1": preset.image.r1, "rate": preset.image.rate}
-        batches = self._batches(preset, 1, 8, STDDEV_GROUP)
-        return {**super()._of_preset(preset), **losses, **batches}
+    config: Annotated[DecoderStageConfig, tyro.conf.arg(name="")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainJoint(TrainFromImages):
+class TrainJoint(TrainAdversarially):
     """Fine-tune renderer and decoder together, end to end, under both discriminators.
 
     Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
     """
 
-    init: str
-    """The whole model: weights, model name or run folder."""
+    config: Annotated[JointConfig, tyro.conf.arg(name="")]
 
-    renderer_rate: float = 2e-6
-    """Learning rate of the renderer, a tenth of stage 1's."""
-
-    def config(self) -> StageConfig:
-        """See :class:`TrainStage`."""
-        from stylesdf_core.training.adversarial.config import JointConfig
-        from stylesdf_core.training.adversarial.stages import generator_of
-
-        preset, settings = self._preset(), self.settings()
-        init = str(absolute_init(self.init))
-        rays = preset.volume.geometry_rays or 256
-        return JointConfig(
-            images=self._images(),
-            init=init,
-            preset=self.preset,
-            generator=generator_of(init),
-            poses=preset.poses,
-            volume=replace(preset.volume, geometry_rays=rays),
-            image=preset.image,
-            run=self._run_config(),
-            renderer_rate=self.renderer_rate,
-            **{name: settings[name] for name in _LENGTHS},
-        )
-
-    def _of_preset(self, preset: Preset) -> dict[str, Any]:
-        return {**super()._of_preset(preset), **self._batches(preset, 2, 4, STDDEV_GROUP)}
-
-
-def _train_from_images(run: RunDir) -> Operation[TrainingResult]:
-    from stylesdf_core.training.adversarial.stages import run_stage
-
-    return (yield from run_stage(run))
-
-
-def _fit(run: RunDir) -> Operation[TrainingResult]:
-    from stylesdf_core.heads.fit.stage import run_fit
-
-    return (yield from run_fit(run))
-
-
-def _fit_steps(config: FitConfig) -> int:
-    return sum(config.phase_steps().values())
-
-
-#: All stages that a run folder may ask for; training looks them up by name.
-STAGES = (
-    *(Stage(name, config, total_steps, _train_from_images) for name, config in FROM_IMAGES.items()),
-    Stage("fit", FitConfig, _fit_steps, _fit),
-)
-register(*STAGES)
 
 TrainRequest: TypeAlias = TrainSphereInit | TrainRenderer | TrainDecoder | TrainJoint | TrainFit
+
+#: The training commands by their stages.
+TRAIN_COMMANDS: dict[str, type[TrainRequest]] = {
+    "sphere-init": TrainSphereInit,
+    "renderer": TrainRenderer,
+    "decoder": TrainDecoder,
+    "joint": TrainJoint,
+    "fit": TrainFit,
+}
+
+
+def config_type(command: type[TrainRequest]) -> type[Any]:
+    """The dataclass of a command's settings."""
+    kind: type[Any] = get_type_hints(command)["config"]
+    return kind
+
+
+def default_config(
+    command: type[TrainRequest], name: PresetName = "ffhq", *, missing: Any = "", **given: Any
+) -> Any:
+    """A command's settings as they are without any flag.
+
+    Args:
+        name: of a preset, for commands that have presets.
+        missing: what settings without a default hold.
+        given: settings of the top level.
+    """
+    kind = config_type(command)
+    required = {
+        field.name: missing
+        for field in fields(kind)
+        if field.default is MISSING and field.default_factory is MISSING
+    }
+    given = {**required, **given}
+    has_presets = any(field.name == "preset" for field in fields(kind))
+    return preset(kind, name, **given) if has_presets else kind(**given)
+
+
+def _train_from_images(run: RunDir, config: StageConfig) -> Operation[TrainingResult]:
+    from stylesdf_core.training.adversarial.stages import train_from_images
+
+    return (yield from train_from_images(run, config))
+
+
+def _total_steps(config: StageConfig) -> int:
+    return config.total_steps
+
+
+for _command in (TrainSphereInit, TrainRenderer, TrainDecoder, TrainJoint):
+    _kind = config_type(_command)
+    register(Stage(_kind.stage, _kind, ADJUSTABLE, _total_steps, _train_from_images))
+register(FIT)

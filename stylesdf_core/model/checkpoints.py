@@ -12,8 +12,9 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,36 @@ def load_checkpoint(path: Path | str, *, field: FieldKind | None = None) -> Load
     if path.suffix.lower() in (".pt", ".pth"):
         return _load_published(path, field or "sdf")
     raise CheckpointError(f"{path}: weights are .safetensors or .pt files, not {path.suffix!r}.")
+
+
+def read_architecture(path: Path | str, *, field: FieldKind | None = None) -> GeneratorConfig:
+    """The architecture of the generator in a weights file; the weights are not looked at.
+
+    Our own files state it in their header. A published file has to be read for its shapes; it is
+    read once, as long as it does not change.
+
+    Args:
+        field: as in :func:`load_checkpoint`.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or holds another model.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"There is no file {path}; give the path of a .pt or .safetensors.")
+    if path.suffix != ".safetensors":
+        return _published_architecture(path, path.stat().st_mtime_ns, field or "sdf")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _stated_config(dict(file.metadata() or {}), list(file.keys()), path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a whole safetensors file: {error}.") from error
+
+
+@lru_cache(maxsize=4)
+def _published_architecture(path: Path, changed: int, field: FieldKind) -> GeneratorConfig:
+    """``changed``, when the file was written last, makes the cache forget what stood there."""
+    return _infer_config(_published_state(_read_pickle(path), path), path, field)
 
 
 def save_safetensors(
@@ -134,17 +165,21 @@ def _load_safetensors(path: Path) -> LoadedModel:
             state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is not a whole safetensors file: {error}.") from error
+    generator = _build(_stated_config(metadata, list(state), path), state, path)
+    return LoadedModel(generator, path, {k: v for k, v in metadata.items() if k != "config"})
+
+
+def _stated_config(metadata: Mapping[str, str], keys: Sequence[str], path: Path) -> GeneratorConfig:
+    """The architecture that the header of one of our own files states."""
     if metadata.get("format") != FORMAT or "config" not in metadata:
         raise CheckpointError(
             f"{path} was not written by this program (no {FORMAT!r} in its metadata); its first "
-            f"keys are {_first(state)}."
+            f"keys are {_first(keys)}."
         )
     try:
-        config = from_json(GeneratorConfig, json.loads(metadata.pop("config")), "config")
+        return from_json(GeneratorConfig, json.loads(metadata["config"]), "config")
     except (InputError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path}: its config cannot be read: {error}") from error
-    generator = _build(config, state, path)
-    return LoadedModel(generator, path, metadata)
 
 
 class _NothingDrawn(TorchFunctionMode):
@@ -201,7 +236,7 @@ def _compare(
         )
 
 
-def _first(keys: Mapping[str, Any]) -> str:
+def _first(keys: Iterable[str]) -> str:
     return ", ".join(str(key) for key in list(keys)[:_SHOWN]) or "none"
 
 

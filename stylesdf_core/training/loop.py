@@ -1,8 +1,8 @@
 """The training loop: runs phases one after the other, records, saves, resumes and stops.
 
-Batches are functions of (seed, step) and of the data at hand, so the step is all the randomness
-there is to restore: over complete data, stop-and-resume equals an uninterrupted run. Torch's
-global generators are saved and restored all the same, for whatever may come to draw from them.
+Batches are functions of (seed, step) and of the data on the disk, so the step's number is all the
+randomness there is to restore: with the same data, stop-and-resume equals an uninterrupted run.
+Steps draw from generators of their own (training/seeds.py), never from torch's global ones.
 
 A step that ends in something not finite rolls the run back to its last checkpoint, once, where
 the phase can draw other batches from there; the second time it stops and says why.
@@ -70,8 +70,6 @@ class Phase(ABC):
         batch: images a step, for images per second; 0 where that means nothing.
         attempt: how often the run was rolled back; part of what a step draws.
         retries: 1 where another attempt draws other batches, so that it may end otherwise.
-        later: optimizers and networks that checkpoints of an earlier version lack; a phase can do
-            without their past.
         from_images: whether it learns from images, so that it is measured before its first step
             as well: what it began with is what its figures are compared to.
     """
@@ -82,7 +80,6 @@ class Phase(ABC):
     batch: int = 0
     attempt: int = 0
     retries: ClassVar[int] = 0
-    later: ClassVar[frozenset[str]] = frozenset()
     from_images: ClassVar[bool] = False
 
     @abstractmethod
@@ -198,11 +195,9 @@ class _Run:
         self.models.live.load_state_dict(saved["live"])
         self.models.ema.load_state_dict(saved["ema"])
         self.step = int(saved["step"])
-        self.attempt = int(saved.get("attempt", 0))
-        self.best = float(saved.get("best", math.inf))
+        self.attempt = int(saved["attempt"])
+        self.best = float(saved["best"])
         self.score = math.inf
-        if "random" in saved:
-            torch.set_rng_state(saved["random"])
 
     def save(self, phase: Phase, name: str, keep: int) -> None:
         """Write a checkpoint; it is the best one if the newest evaluation was."""
@@ -215,7 +210,6 @@ class _Run:
             "best": self.best,
             "phase": name,
             "config": self.config,
-            "random": torch.get_rng_state(),
             "live": self.models.live.state_dict(),
             "ema": self.models.ema.state_dict(),
             "optimizers": {key: value.state_dict() for key, value in phase.optimizers.items()},
@@ -363,7 +357,6 @@ def _disk_errors(run: RunDir) -> Iterator[None]:
 def _restore_phase(phase: Phase, saved: dict[str, Any]) -> None:
     for name, parts in (("optimizers", phase.optimizers), ("networks", phase.networks)):
         for key, part in parts.items():
-            if key in saved[name] or key not in phase.later:
-                part.load_state_dict(saved[name][key])
+            part.load_state_dict(saved[name][key])
     for key, scaler in phase.scalers.items():
         scaler.load_state_dict(saved["scalers"][key])

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from stylesdf_core.training.adversarial.config import Precision
+from stylesdf_core.training.run_config import Precision
 
 _HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 

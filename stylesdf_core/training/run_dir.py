@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,6 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError, OutputError, TrainingError
 from stylesdf_core.files import atomic_output, locked, write_json, write_text
 
@@ -87,52 +86,38 @@ class RunDir:
             raise InputError(f"{file} holds no JSON object of settings.")
         return config
 
-    def write_config(
-        self,
-        config: Any,
-        adjustable: Collection[str] = (),
-        *,
-        inherited: Collection[str] = (),
-        until_saved: bool = False,
-        kind: type[Any] | None = None,
-    ) -> None:
-        """Make the folder with ``config`` (a JSON value), or check that it has the same.
+    def write_config(self, config: Any, adjustable: Set[str] = frozenset()) -> None:
+        """Make the folder with ``config`` (a JSON object), or check that it has the same.
+
+        Before the first checkpoint everything may change: nothing is lost, and the first command
+        may have named the wrong images.
 
         Args:
-            adjustable: settings (``"run.keep"``) that a resumed run may change.
-            inherited: settings that a resumed run keeps, whatever ``config`` says.
-            until_saved: before the first checkpoint everything may change: there is nothing to
-                lose, and the first command may have named the wrong images.
-            kind: dataclass of the config; settings that a run from before they existed does not
-                name have its defaults, and keep them.
+            adjustable: settings, by dotted path, that a resumed run may change.
 
         Raises:
-            InputError: the folder already belongs to a run with another config.
+            InputError: the folder already belongs to a run with other settings.
+            TrainingError: the run is being trained and this would change its settings.
         """
         file = self.path / "config.json"
-        unsaved = until_saved and self.latest() is None and self.running_process() is None
-        if unsaved or not file.exists():
+        if not file.exists() or (self.latest() is None and self.running_process() is None):
             write_json(file, config)
             return
-        stored = self.read_config()
-        before, after = _flat(_completed(stored, kind)), _flat(config)
-        unheard_of = (before.keys() & after.keys()) - {*_flat(stored), *adjustable}
-        kept = unheard_of | (before.keys() & inherited)
-        changed = {
-            key
-            for key in {*before, *after}.difference(kept)
-            if before.get(key, None) != after.get(key, None)
-        }
-        fixed = sorted(changed.difference(adjustable))
+        before, after = _flat(self.read_config()), _flat(config)
+        changed = [key for key in {**after, **before} if before.get(key) != after.get(key)]
+        fixed = [key for key in changed if key not in adjustable]
         if fixed:
+            # Of another stage's settings all others would differ as well.
+            named = ["stage"] if "stage" in fixed else fixed
+            values = ", ".join(f"{k} {before.get(k)!r} (not {after.get(k)!r})" for k in named)
             raise InputError(
-                f"{self.path} already holds a run with another {', '.join(fixed)}; "
-                "resume it with its own settings or choose a new folder."
+                f"{self.path} already holds a run with {values}; resume it with its own settings "
+                "or choose a new folder."
             )
         if changed:
             if self.running_process() is not None:
                 raise TrainingError(f"{self.path} is being trained; stop that first.")
-            write_json(file, _with(config, {key: before[key] for key in kept}))
+            write_json(file, config)
 
     # --- statistics and samples ----------------------------------------------------------------
 
@@ -337,28 +322,6 @@ def _whole_lines(content: bytes) -> list[dict[str, Any]]:
         except ValueError:
             continue
     return records
-
-
-def _completed(config: Any, kind: type[Any] | None) -> Any:
-    """With all settings of ``kind``; as it is where it is none of that kind."""
-    if kind is None:
-        return config
-    try:
-        return json.loads(json.dumps(to_json(from_json(kind, config))))
-    except InputError:
-        return config
-
-
-def _with(config: Any, values: Mapping[str, Any]) -> Any:
-    """A copy with other values of dotted keys."""
-    copy = json.loads(json.dumps(config))
-    for key, value in values.items():
-        *outer, name = key.split(".")
-        place = copy
-        for part in outer:
-            place = place[part]
-        place[name] = value
-    return copy
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

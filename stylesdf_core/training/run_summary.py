@@ -9,7 +9,7 @@ from typing import Literal
 from stylesdf_core.errors import InputError
 from stylesdf_core.training.processes import last_words
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.stages import stage_of
+from stylesdf_core.training.stages import read_config
 
 RunState = Literal["new", "running", "stopping", "stopped", "finished", "failed"]
 
@@ -62,7 +62,7 @@ def summary(run: RunDir) -> RunSummary:
     Raises:
         InputError: it is no run folder, or its config.json cannot be read.
     """
-    kind, config = stage_of(run)
+    kind, config = read_config(run)
     stage, total, preset = kind.name, kind.total_steps(config), getattr(config, "preset", "")
     process, saved, last = run.running_process(), run.saved_step(), run.last_stats()
     has_weights = run.latest("ema") is not None

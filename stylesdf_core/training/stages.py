@@ -7,7 +7,7 @@ looks a run's stage up here; the commands register the stages (commands/train_st
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +27,16 @@ class Stage:
     Attributes:
         name: the ``stage`` in the config.json of its runs.
         config: dataclass of its settings, which is what config.json holds.
+        adjustable: settings, by dotted path, that may change when a run is resumed.
         total_steps: optimizer steps of a config, over all phases.
-        train: trains in a run folder from its newest checkpoint on.
+        train: trains in a run folder by its config, from its newest checkpoint on.
     """
 
     name: str
     config: type[Any]
+    adjustable: Set[str]
     total_steps: Callable[[Any], int]
-    train: Callable[[RunDir], Operation[TrainingResult]]
+    train: Callable[[RunDir, Any], Operation[TrainingResult]]
 
 
 _STAGES: dict[str, Stage] = {}
@@ -45,17 +47,29 @@ def register(*stages: Stage) -> None:
     _STAGES.update({stage.name: stage for stage in stages})
 
 
-def stage_of(run: RunDir) -> tuple[Stage, Any]:
+def stage_named(name: str) -> Stage:
+    """The stage of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in _STAGES:
+        raise InputError(f"There is no stage {name!r}; the stages are {', '.join(_STAGES)}.")
+    return _STAGES[name]
+
+
+def read_config(run: RunDir) -> tuple[Stage, Any]:
     """The stage of a run, and its settings as that stage's dataclass.
 
     Raises:
-        InputError: the folder holds no run, or one whose settings cannot be read.
+        InputError: the folder holds no run, or a setting is unknown, missing or wrong.
     """
-    data = run.read_config()
-    stage = _STAGES.get(str(data.get("stage")))
-    if stage is None:
-        raise InputError(f"{run.path} asks for an unknown stage {data.get('stage')!r}.")
-    return stage, from_json(stage.config, data, str(run.path / "config.json"), complete=True)
+    data, where = run.read_config(), str(run.path / "config.json")
+    try:
+        stage = stage_named(str(data.get("stage")))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    return stage, from_json(stage.config, data, where, complete=True)
 
 
 def train_run(run: RunDir) -> Operation[TrainingResult]:
@@ -65,5 +79,5 @@ def train_run(run: RunDir) -> Operation[TrainingResult]:
         InputError: the config, the data or the initial weights are wrong.
         TrainingError: see :func:`~stylesdf_core.training.loop.train`.
     """
-    stage, _ = stage_of(run)
-    return (yield from stage.train(run))
+    stage, config = read_config(run)
+    return (yield from stage.train(run, config))

@@ -19,6 +19,7 @@ from stylesdf_core.commands.train_stages import TrainJoint
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.heads import supervision
 from stylesdf_core.heads.fit import views as view_shards
+from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.model.model import load_model
 from stylesdf_core.progress import Operation, Progress, drain
 from tests.models import save_tiny
@@ -137,14 +138,17 @@ def test_the_steps_are_the_commands_a_person_would_give(tmp_path: Path) -> None:
     assert names == ["pictures", "fit", "model", "evaluation", "measurement"]
     fit = request.steps()[1].request
     assert isinstance(fit, TrainFit)
-    assert (fit.points_steps, fit.output_size) == (FULL.points_steps, 256)
+    assert fit.config.points == FitConfig().points
+    assert (fit.config.generator.output_size, FULL.fit) == (256, {})
     quick = replace(request, quick=True).steps()[1].request
     assert isinstance(quick, TrainFit)
-    assert quick.points_steps < fit.points_steps / 10
+    assert quick.config.points.steps < fit.config.points.steps / 10
     steps = replace(request, joint_steps=100, device="cpu").steps()
     joint, model = steps[2].request, steps[3].request
     assert isinstance(joint, TrainJoint)
-    assert (joint.init, joint.steps, joint.device) == (str(tmp_path / "out" / "fit"), 100, "cpu")
+    settings = joint.config
+    assert (settings.init, settings.steps) == (str(tmp_path / "out" / "fit"), 100)
+    assert (settings.preset, settings.run.device) == ("heads", "cpu")
     assert isinstance(model, WriteHeadsModel)
     assert model.model == joint.run_dir
 
@@ -158,13 +162,20 @@ def test_wrong_numbers_are_refused_at_once(tmp_path: Path) -> None:
 
 def test_the_card_tells_steps_times_and_machine() -> None:
     records = [
-        Record("fit", "TrainFit", {"heads": 8, "facekit": "kit"}, 4000.0, True, "one"),
+        Record(
+            "fit",
+            "TrainFit",
+            {"heads.views": 8, "heads.facekit": "kit", "points.near": 3},
+            4000.0,
+            True,
+            "one",
+        ),
         Record("model", "WriteHeadsModel", {"quiet": True}, 2.0, True, "two"),
         Record("later", "Measure", {}),
     ]
     table = steps_table(records)
     assert table.startswith("Machine: one; two.")
-    assert "| fit | TrainFit | heads 8 | 67 min |" in table
+    assert "| fit | TrainFit | heads.views 8 | 67 min |" in table
     assert "later" not in table
     assert [duration(s) for s in (42.4, 1000.0, 9000.0)] == ["42 s", "17 min", "2.5 h"]
 
@@ -194,19 +205,22 @@ def test_from_the_face_model_to_a_measured_card(
     )
     scale = HeadsScale(
         pictures=16,
-        heads=1,
-        views=1,
-        points_steps=2,
-        render_steps=1,
-        decoder_steps=1,
-        refine_steps=1,
-        width=16,
-        depth=2,
-        output_size=128,
+        fit={
+            "heads.surfaces": 1,
+            "heads.views": 1,
+            "points.steps": 2,
+            "render.steps": 1,
+            "decoder.steps": 1,
+            "refine.steps": 1,
+            "generator.width": 16,
+            "generator.depth": 2,
+            "generator.output_size": 128,
+            "checkpoint_every": 2,
+            "evaluate_every": 2,
+        },
         generated=16,
         measured=1,
         meshes=0,
-        checkpoint_every=2,
     )
     steps = request.steps(scale)
     operation = run_recipe(out, steps, "cpu")
@@ -220,7 +234,7 @@ def test_from_the_face_model_to_a_measured_card(
     assert result.finished
     assert load_model(str(result.weights)).generator.config.output_size == 128
     card = result.card.read_text(encoding="utf-8")
-    for told in ("PSNR", "seeded-features-1", "| fit | TrainFit |", "points_steps 2"):
+    for told in ("PSNR", "seeded-features-1", "| fit | TrainFit |", "points.steps 2"):
         assert told in card
     for name in ("recipe.json", "evaluation.json", "quality.json", "grids"):
         assert (out / name).exists()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,39 @@ import torch
 from app.__main__ import _parse as parse
 from stylesdf_core.commands import train_stage
 from stylesdf_core.commands.command_line import command_line
-from stylesdf_core.commands.field_help import field_help
+from stylesdf_core.commands.field_help import settings_of
 from stylesdf_core.commands.train_list import TrainList
+from stylesdf_core.commands.train_stage import absolute_init
 from stylesdf_core.commands.train_stages import (
+    TRAIN_COMMANDS,
     TrainDecoder,
+    TrainFit,
     TrainJoint,
     TrainRenderer,
+    TrainRequest,
     TrainSphereInit,
 )
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.heads.fit.config import FitConfig
+from stylesdf_core.model import checkpoints
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.progress import drain
 from stylesdf_core.training import processes
-from stylesdf_core.training.adversarial.config import RendererConfig
-from stylesdf_core.training.adversarial.stages import run_stage
+from stylesdf_core.training.adversarial.config import (
+    DecoderStageConfig,
+    ImagesConfig,
+    JointConfig,
+    PresetName,
+    RendererConfig,
+    SphereInitConfig,
+)
+from stylesdf_core.training.adversarial.presets import preset
+from stylesdf_core.training.adversarial.stages import architecture
 from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.run_summary import summary
+from stylesdf_core.training.settings import with_values
+from stylesdf_core.training.stages import train_run
 from tests.models import save_tiny
 from tests.training.adversarial.stage_phases import stage_config, write_images
 
@@ -46,93 +63,153 @@ def one_thread() -> Any:
     torch.set_num_threads(threads)
 
 
+def renderer(
+    run_dir: Path, data: Path, name: PresetName = "tiny", **settings: Any
+) -> TrainRenderer:
+    """A request with settings by path, dots written as double underscores."""
+    values = {path.replace("__", "."): value for path, value in settings.items()}
+    gpus = values.pop("gpus", 1)
+    config = preset(RendererConfig, name, data=str(data))
+    return TrainRenderer(run_dir=run_dir, config=with_values(config, values), gpus=gpus)
+
+
 def test_the_line_of_the_manual_is_understood(tmp_path: Path) -> None:
-    line = "train renderer --data faces --preset ffhq --run-dir r --steps 9 --checkpoint-every 3"
-    request = parse([*line.split(), "--gpus", "4"])
-    assert request == TrainRenderer(
-        data=Path("faces"), run_dir=Path("r"), steps=9, checkpoint_every=3, gpus=4
-    )
-    assert isinstance(parse(["train", "sphere-init", "--run-dir", "r"]), TrainSphereInit)
+    line = "train renderer --data faces --preset ffhq --run-dir r --steps 9"
+    request = parse([*line.split(), "--run.checkpoint-every", "3", "--gpus", "4"])
+    expected = {"steps": 9, "run__checkpoint_every": 3, "gpus": 4}
+    assert request == renderer(Path("r"), Path("faces"), "ffhq", **expected)
+    sphere = parse(["train", "sphere-init", "--run-dir", "r", "--preset=tiny", "--steps", "5"])
+    assert isinstance(sphere, TrainSphereInit)
+    assert (sphere.config.preset, sphere.config.sphere.steps) == ("tiny", 5)
+    assert sphere.config.sphere.batch == 8, "the preset's"
     packed = parse(["dataset", "pack", "--data", "a", "--out", "b", "--sizes", "64", "512"])
     assert packed.sizes == (64, 512)
 
 
-def test_presets_become_configs(tmp_path: Path) -> None:
-    paper = TrainRenderer(data=tmp_path, run_dir=tmp_path).config()
-    assert isinstance(paper, RendererConfig)
-    assert (paper.batch, paper.chunk, paper.steps) == (24, 4, 200_000)
+def test_flags_change_the_settings_of_the_preset() -> None:
+    required = ["train", "renderer", "--data", "d", "--run-dir", "r"]
+    words = [*required, "--batch", "8", "--generator.field", "density"]
+    paper = parse(required).config
+    assert paper == RendererConfig(data="d")
+    assert (paper.batch, paper.chunk_size, paper.steps) == (24, 4, 200_000)
     assert paper.generator.output_size == paper.generator.thumb_size == 64
-    animals = TrainRenderer(
-        data=tmp_path, run_dir=tmp_path, preset="afhq", field="density", r1=50.0, batch=8, seed=3
-    ).config()
-    assert isinstance(animals, RendererConfig)
+    more = ["--preset", "afhq", "--volume.r1", "50", "--run.seed", "3", "--images.no-flip"]
+    animals = parse([*words, *more]).config
     assert (animals.poses.azimuth_std, animals.volume.r1) == (0.15, 50.0)
     assert (animals.generator.field, animals.batch, animals.run.seed) == ("density", 8, 3)
+    assert not animals.images.flip
+    with pytest.raises(InputError, match="preset"):
+        parse([*words, "--preset", "huge"])
+    with pytest.raises(InputError, match=r"r1 must be at least 0, not -1\.0"):
+        parse([*words, "--volume.r1", "-1"])
 
 
-def test_what_the_advice_names_can_be_given(tmp_path: Path) -> None:
-    line = "train renderer --data faces --run-dir r --r1 20 --eikonal 0.2 --minimal-surface 0.01"
-    request = parse([*line.split(), "--generator-rate", "1e-5", "--discriminator-rate", "1e-4"])
-    volume = request.config().volume
+def test_help_shows_the_numbers_of_the_preset(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["train", "renderer", "--preset", "tiny", "--help"])
+    shown = capsys.readouterr().out
+    assert "(default: 1200)" in shown
+    assert "--stage" not in shown
+
+
+def test_settings_that_the_advice_of_a_run_names_can_be_given() -> None:
+    line = "train renderer --data d --run-dir r --volume.r1 20 --volume.eikonal 0.2"
+    rates = "--volume.generator-rate 1e-5 --volume.discriminator-rate 1e-4"
+    volume = parse(f"{line} {rates} --volume.minimal-surface 0.01".split()).config.volume
     assert (volume.r1, volume.eikonal, volume.minimal_surface) == (20.0, 0.2, 0.01)
     assert (volume.generator_rate, volume.discriminator_rate) == (1e-5, 1e-4)
-    weights = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
-    decoder = TrainDecoder(
-        data=tmp_path, run_dir=tmp_path, init=str(weights), r1=3.0, rate=1e-3
-    ).config()
-    assert (decoder.image.r1, decoder.image.rate) == (3.0, 1e-3)
+    line = "train decoder --data d --run-dir r --init heads --image.r1 3 --image.rate 1e-3"
+    image = parse(line.split()).config.image
+    assert (image.r1, image.rate) == (3.0, 1e-3)
 
 
 @pytest.mark.parametrize(
-    ("batch", "renderer", "decoder"), [(8, 4, 8), (6, 3, 6), (12, 4, 4), (7, 1, 7), (2, 2, 2)]
+    ("batch", "volume", "image"), [(8, 4, 8), (6, 3, 6), (12, 4, 4), (7, 1, 7), (2, 2, 2)]
 )
-def test_any_batch_has_a_chunk_that_divides_it(
-    batch: int, renderer: int, decoder: int, tmp_path: Path
-) -> None:
-    weights = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
-    volume = TrainRenderer(data=tmp_path, run_dir=tmp_path, batch=batch).config()
-    image = TrainDecoder(
-        data=tmp_path, run_dir=tmp_path, batch=batch, preset="tiny", init=str(weights)
-    ).config()
-    assert (volume.chunk, image.chunk) == (renderer, decoder)
+def test_any_batch_has_a_chunk_that_divides_it(batch: int, volume: int, image: int) -> None:
+    assert RendererConfig(data="d", batch=batch).chunk_size == volume
+    assert DecoderStageConfig(data="d", init="i", batch=batch).chunk_size == image
 
 
-def test_negative_weights_are_refused(tmp_path: Path) -> None:
+def test_negative_weights_are_refused() -> None:
     for name in ("r1", "eikonal", "generator_rate"):
         with pytest.raises(InputError, match=f"{name} must be at least 0, not -1"):
-            TrainRenderer(data=tmp_path, run_dir=tmp_path, **{name: -1.0}).config()
+            with_values(RendererConfig(data="d"), {f"volume.{name}": -1.0})
 
 
-def test_later_stages_take_the_architecture_of_what_they_start_from(tmp_path: Path) -> None:
-    weights = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
-    decoder = TrainDecoder(
-        data=tmp_path, run_dir=tmp_path, preset="tiny", init=str(weights)
-    ).config()
-    assert (decoder.generator.width, decoder.generator.output_size) == (24, 64)
+def test_later_stages_take_the_architecture_of_their_initial_weights(tmp_path: Path) -> None:
+    thumb = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
+    decoder = preset(DecoderStageConfig, "tiny", data="d", init=str(thumb))
+    wanted = architecture(decoder, RunDir(tmp_path))
+    assert (wanted.width, wanted.output_size, wanted.channel_multiplier) == (24, 64, 1)
     whole = save_tiny(tmp_path / "whole.safetensors")
-    joint = TrainJoint(data=tmp_path, run_dir=tmp_path, preset="tiny", init=str(whole)).config()
-    assert joint.generator == load_checkpoint(whole).generator.config
+    joint = preset(JointConfig, "tiny", data="d", init=str(whole))
+    assert architecture(joint, RunDir(tmp_path)) == load_checkpoint(whole).generator.config
+
+
+def test_checking_a_request_reads_the_header_of_initial_weights_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thumb = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
+    decoder = preset(DecoderStageConfig, "tiny", data="d", init=str(thumb))
+    request = TrainDecoder(run_dir=tmp_path / "run", config=decoder)
+    monkeypatch.setattr(checkpoints, "_build", None)
+    assert request.checked().init == str(thumb)
+    missing = replace(request, config=replace(decoder, init=str(tmp_path / "no.safetensors")))
+    with pytest.raises(InputError, match="no model file"):
+        missing.checked()
+
+
+def test_paths_of_a_prepared_run_are_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    thumb = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
+    decoder = preset(DecoderStageConfig, "tiny", data="d", init=thumb.name)
+    run = TrainDecoder(run_dir=tmp_path / "run", config=decoder).prepare()
+    config = run.read_config()
+    assert (config["data"], config["init"]) == (str(tmp_path / "d"), str(thumb))
+    assert absolute_init("heads") == "heads", "a model's name"
 
 
 def test_the_same_command_resumes_and_may_go_further(tmp_path: Path) -> None:
     write_images(tmp_path / "images")
     settings: dict[str, Any] = {
-        "data": tmp_path / "images", "run_dir": tmp_path / "runs" / "a", "preset": "tiny",
-        "field": "density", "batch": 2, "checkpoint_every": 2, "device": "cpu",
+        "generator__field": "density", "batch": 2, "run__checkpoint_every": 2, "run__device": "cpu",
     }  # fmt: skip
+    folder = tmp_path / "runs" / "a"
+
+    def request(steps: int = 3, images: Path = tmp_path / "images", **more: Any) -> TrainRenderer:
+        return renderer(folder, images, steps=steps, **{**settings, **more})
+
     with pytest.raises(InputError, match="no folder"):
-        drain(TrainRenderer(**{**settings, "data": tmp_path / "nowhere"}).run())
+        drain(request(images=tmp_path / "nowhere").run())
     # Nothing was trained yet, so the corrected command is not held to the first one.
-    assert drain(TrainRenderer(**settings, steps=2).run()).step == 2
-    result = drain(TrainRenderer(**settings, steps=3).run())
+    assert drain(request(2).run()).step == 2
+    result = drain(request().run())
     assert (result.step, result.finished) == (3, True)
-    with pytest.raises(InputError, match=r"another run\.seed"):
-        drain(TrainRenderer(**settings, steps=3, seed=1).run())
+    with pytest.raises(InputError, match=r"already holds a run with run\.seed 0 \(not 1\)"):
+        drain(request(run__seed=1).run())
     listed = str(drain(TrainList(folder=tmp_path / "runs").run()))
     assert "renderer  step 3 of 3  finished" in listed
-    for bad in ({"steps": 0}, {"gpus": 0}, {"batch": 0}, {"chunk": 0}):
+    for bad in ({"gpus": 0}, {"batch": 0}, {"chunk": 0}, {"steps": 0}):
         with pytest.raises(InputError, match="at least 1"):
-            drain(TrainRenderer(**{**settings, **bad}).run())
+            drain(request(**bad).run())
+
+
+@pytest.mark.parametrize(("change", "named"), [({"volume": None}, "volume"), ({"pace": 5}, "pace")])
+def test_a_run_with_an_unknown_or_a_missing_setting_is_refused_by_its_name(
+    change: dict[str, Any], named: str, tmp_path: Path
+) -> None:
+    run = RunDir(tmp_path / "run")
+    config = to_json(stage_config("renderer", tmp_path)) | change
+    run.write_config(
+        {key: value for key, value in config.items() if value is not None or key == "init"}
+    )
+    with pytest.raises(InputError, match=named):
+        drain(train_run(run))
+    with pytest.raises(InputError, match=named):
+        summary(run)
 
 
 def test_killed_at_any_moment_a_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
@@ -152,8 +229,8 @@ def test_killed_at_any_moment_a_run_goes_on_from_its_checkpoint(tmp_path: Path) 
         process.send_signal(signal.SIGKILL)
         process.wait(60)
     assert killed.running_process() is None
-    drain(run_stage(killed))
-    drain(run_stage(whole))
+    drain(train_run(killed))
+    drain(train_run(whole))
     one, other = killed.load_checkpoint(), whole.load_checkpoint()
     assert one is not None
     assert other is not None
@@ -168,9 +245,9 @@ def test_several_processes_are_started_by_torchrun(
 ) -> None:
     """The processes themselves are test_distributed.py's; here a stand-in trains alone."""
     write_images(tmp_path / "images")
-    request = TrainRenderer(
-        data=tmp_path / "images", run_dir=tmp_path / "run", preset="tiny", field="density",
-        batch=2, steps=1, device="cpu", gpus=2,
+    request = renderer(
+        tmp_path / "run", tmp_path / "images", generator__field="density", batch=2, steps=1,
+        run__device="cpu", gpus=2,
     )  # fmt: skip
     commands: list[list[str]] = []
 
@@ -181,7 +258,7 @@ def test_several_processes_are_started_by_torchrun(
 
         def poll(self) -> int | None:
             if self.returncode is None and commands[-1][-1] == str(tmp_path / "run"):
-                drain(run_stage(RunDir(tmp_path / "run")))
+                drain(train_run(RunDir(tmp_path / "run")))
                 self.returncode = 0
                 return None
             return self.returncode
@@ -217,48 +294,47 @@ def test_several_processes_are_started_by_torchrun(
 
 def test_a_batch_that_cannot_be_shared_out_is_a_mistake_of_the_request(tmp_path: Path) -> None:
     write_images(tmp_path / "images")
-    request = TrainRenderer(
-        data=tmp_path / "images", run_dir=tmp_path / "run", preset="tiny", batch=3, gpus=2
-    )
+    request = renderer(tmp_path / "run", tmp_path / "images", batch=3, gpus=2)
     with pytest.raises(InputError, match="--batch 3 must be a multiple of --gpus 2"):
         drain(request.run())
     assert not (tmp_path / "run").exists()
 
 
-def test_settings_are_what_the_config_will_say(tmp_path: Path) -> None:
-    """What a form shows as default is what a run gets."""
-    for preset in ("ffhq", "afhq", "heads", "tiny"):
-        request = TrainRenderer(data=tmp_path, run_dir=tmp_path, preset=preset)
-        shown, config = request.settings(), request.config()
-        assert isinstance(config, RendererConfig)
-        for name in ("steps", "batch", "chunk"):
-            assert shown[name] == getattr(config, name)
-        for name in ("r1", "eikonal", "minimal_surface", "generator_rate"):
-            assert shown[name] == getattr(config.volume, name)
-        for name in ("precision", "checkpoint_every", "evaluate_every", "keep"):
-            assert shown[name] == getattr(config.run, name)
-    assert TrainRenderer(data=tmp_path, run_dir=tmp_path, batch=6).settings()["chunk"] == 3
-    sphere = TrainSphereInit(run_dir=tmp_path, preset="tiny")
-    assert sphere.settings()["steps"] == sphere.config().sphere.steps  # type: ignore[attr-defined]
-
-
-def test_every_field_of_a_training_command_explains_itself(tmp_path: Path) -> None:
-    for request in (TrainSphereInit, TrainRenderer, TrainDecoder, TrainJoint):
-        help_texts = field_help(request)
-        assert help_texts.keys() == {item.name for item in dataclasses.fields(request)}
-        assert all(help_texts.values())
+@pytest.mark.parametrize("command", TRAIN_COMMANDS.values())
+def test_every_setting_of_a_training_command_explains_itself(command: type[TrainRequest]) -> None:
+    for setting in settings_of(command):
+        assert setting.help, setting.path
+        assert setting.flag in ("--run-dir", "--gpus") or setting.path.startswith("config.")
 
 
 def test_a_training_request_is_the_command_that_makes_it(tmp_path: Path) -> None:
+    images: dict[str, Any] = {"data": "d", "images": ImagesConfig(flip=False, held_out=0.1)}
     requests = (
-        TrainSphereInit(run_dir=Path("a b"), preset="tiny", steps=5),
-        TrainRenderer(run_dir=Path("r"), data=Path("d"), flip=False, r1=2.5, field="density"),
-        TrainDecoder(run_dir=Path("r"), data=Path("d"), init="runs/v", held_out=0.1, gpus=2),
-        TrainJoint(run_dir=Path("r"), data=Path("d"), init="heads", renderer_rate=1e-6),
+        TrainSphereInit(
+            run_dir=Path("a b"),
+            config=with_values(preset(SphereInitConfig, "tiny"), {"sphere.steps": 5}),
+        ),
+        renderer(Path("r"), Path("d"), volume__r1=2.5, generator__field="density"),
+        renderer(Path("r"), Path("d"), "ffhq", init="heads", gpus=3),
+        TrainDecoder(
+            run_dir=Path("r"), config=preset(DecoderStageConfig, "afhq", init="i", **images), gpus=2
+        ),
+        TrainJoint(
+            run_dir=Path("r"), config=JointConfig(init="heads", renderer_rate=1e-6, **images)
+        ),
+        TrainFit(
+            run_dir=Path("r"),
+            config=with_values(FitConfig(), {"points.steps": 5, "heads.facekit": "a kit"}),
+        ),
     )
     for request in requests:
         line = command_line(request)
         assert parse(shlex.split(line)[1:]) == request, line
+    short = command_line(renderer(Path("r"), Path("d"), steps=7, images__flip=False))
+    assert short == (
+        "stylesdf-studio train renderer --run-dir r --data d --preset tiny --steps 7 "
+        "--images.no-flip"
+    )
 
 
 def test_closed_while_its_processes_start_they_are_asked_again_to_stop(
@@ -266,9 +342,7 @@ def test_closed_while_its_processes_start_they_are_asked_again_to_stop(
 ) -> None:
     """A process forgets a stop file that is older than itself."""
     write_images(tmp_path / "images")
-    request = TrainRenderer(
-        data=tmp_path / "images", run_dir=tmp_path / "run", preset="tiny", batch=2, gpus=2
-    )
+    request = renderer(tmp_path / "run", tmp_path / "images", batch=2, gpus=2)
     stop = RunDir(tmp_path / "run").stop_file
     forgotten: list[bool] = []
 

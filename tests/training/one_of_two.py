@@ -12,10 +12,11 @@ from pathlib import Path
 
 import torch
 
+import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
 from stylesdf_core.progress import drain
 from stylesdf_core.training import monitor
-from stylesdf_core.training.adversarial.stages import run_stage
 from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.stages import train_run
 from stylesdf_core.training.world import joined_world
 from tests.training.adversarial.stage_phases import (
     KINDS,
@@ -46,7 +47,7 @@ def main(folder: Path) -> None:
         monitor._events = refuse  # type: ignore[assignment]
     # A port of its own: the other process may still hold the first one's store.
     os.environ["MASTER_PORT"] = os.environ["SECOND_PORT"]
-    drain(run_stage(RunDir(folder / "run")))
+    drain(train_run(RunDir(folder / "run")))
 
 
 if __name__ == "__main__":

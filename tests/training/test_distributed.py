@@ -16,8 +16,8 @@ from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import RendererConfig
-from stylesdf_core.training.adversarial.stages import run_stage
 from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.stages import train_run
 from tests.training.adversarial.stage_phases import (
     KINDS,
     assert_same_gradients,
@@ -103,7 +103,7 @@ def test_processes_start_equal(kind: str, trained: Path) -> None:
 def test_a_run_of_two_is_a_run_of_one_and_only_one_writes(trained: Path) -> None:
     alone = RunDir(trained / "alone")
     alone.write_config(to_json(short_run(trained)))
-    one = load_checkpoint(drain(run_stage(alone)).weights).generator.state_dict()
+    one = load_checkpoint(drain(train_run(alone)).weights).generator.state_dict()
     together = RunDir(trained / "run").latest("ema")
     assert together is not None
     two = load_checkpoint(together).generator.state_dict()

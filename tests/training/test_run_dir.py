@@ -14,43 +14,44 @@ from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
-from stylesdf_core.training.adversarial.config import SphereConfig
 from stylesdf_core.training.run_dir import RunDir
 
 SMALL = GeneratorConfig(z_dim=8, width=8, depth=1, thumb_size=16, output_size=16)
 
 
-def test_config_of_a_run_never_changes(tmp_path: Path) -> None:
+def saved_run(folder: Path, config: object) -> RunDir:
+    """A run that has a checkpoint."""
+    run = RunDir(folder)
+    run.write_config(config)
+    run.save_checkpoint(1, {"step": 1}, Generator(SMALL), keep=1)
+    return run
+
+
+def test_the_config_of_a_run_with_a_checkpoint_never_changes(tmp_path: Path) -> None:
     run = RunDir(tmp_path / "run")
+    run.write_config({"width": 4})
     run.write_config({"width": 8})
+    assert run.read_config() == {"width": 8}, "nothing was lost by that"
+    run = saved_run(tmp_path / "saved", {"width": 8})
     run.write_config({"width": 8})
-    with pytest.raises(InputError, match="another width"):
+    with pytest.raises(InputError, match=r"a run with width 8 \(not 16\)"):
         run.write_config({"width": 16})
 
 
-def test_what_results_do_not_depend_on_may_change(tmp_path: Path) -> None:
-    run = RunDir(tmp_path / "run")
-    run.write_config({"steps": 5, "run": {"keep": 2, "seed": 1}})
-    run.write_config({"steps": 9, "run": {"keep": 2, "seed": 1}}, ["steps", "run.keep"])
+def test_settings_that_results_do_not_depend_on_may_change(tmp_path: Path) -> None:
+    run = saved_run(tmp_path / "run", {"steps": 5, "run": {"keep": 2, "seed": 1}})
+    adjustable = {"steps", "run.keep"}
+    run.write_config({"steps": 9, "run": {"keep": 2, "seed": 1}}, adjustable)
     assert run.read_config()["steps"] == 9
-    with pytest.raises(InputError, match=r"another run\.seed;"):
-        run.write_config({"steps": 5, "run": {"keep": 1, "seed": 2}}, ["steps", "run.keep"])
+    with pytest.raises(InputError, match=r"a run with run\.seed 1 \(not 2\);"):
+        run.write_config({"steps": 5, "run": {"keep": 1, "seed": 2}}, adjustable)
     assert run.read_config()["run"] == {"keep": 2, "seed": 1}
 
 
-def test_a_run_from_before_a_setting_existed_keeps_its_default(tmp_path: Path) -> None:
-    """Whatever the same command asks for by now: no flag may be there to ask otherwise."""
-    run = RunDir(tmp_path / "run")
-    whole = {**vars(SphereConfig())}
-    before = {key: value for key, value in whole.items() if key != "beta"}
-    run.write_config(before)
-    now = {**whole, "beta": 2.0 * SphereConfig().beta}
-    run.write_config(now, kind=SphereConfig)
-    assert run.read_config() == before
-    with pytest.raises(InputError, match="another rays;"):
-        run.write_config({**now, "rays": 7}, kind=SphereConfig)
-    run.write_config({**now, "rays": 7}, ["rays"], kind=SphereConfig)
-    assert run.read_config() == {**whole, "rays": 7}
+def test_another_stage_is_named_alone(tmp_path: Path) -> None:
+    run = saved_run(tmp_path / "run", {"stage": "renderer", "rays": 5})
+    with pytest.raises(InputError, match=r"a run with stage 'renderer' \(not 'fit'\); resume"):
+        run.write_config({"stage": "fit", "heads": 5})
 
 
 def test_a_folder_without_config_is_no_run(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ class NewRunPanel:
             self._parameters.build()
         dpg.pop_container_stack()
         with dpg.child_window(border=False, height=ui.px(_SENTENCE)) as sentence:
-            self._flaw = ui.small_text(wrap=width)
+            self._problem = ui.small_text(wrap=width)
         dpg.bind_item_theme(sentence, ui.theme.flat)
         self._foot = dpg.add_group(horizontal=True)
         dpg.push_container_stack(self._foot)
@@ -118,7 +118,7 @@ class NewRunPanel:
         inner = width - px(12)
         dpg.configure_item(self._explanation, wrap=inner)
         dpg.configure_item(self._found, wrap=inner)
-        dpg.configure_item(self._flaw, wrap=width)
+        dpg.configure_item(self._problem, wrap=width)
         cell = inner // COLUMNS
         dpg.configure_item(self._sheet, width=cell * COLUMNS, height=cell * ROWS)
         for item in (self.data_field, self._init):
@@ -136,7 +136,7 @@ class NewRunPanel:
         self._sync_preview()
         runs = training.starting_points
         new, count = training.new, len(training.runs)
-        key = (form, new.flaw, new.is_beginning, runs, training.folder, count)
+        key = (form, new.problem, new.is_beginning, runs, training.folder, count)
         if key == self._synced:
             return
         self._synced = key
@@ -154,10 +154,10 @@ class NewRunPanel:
         if not dpg.is_item_active(self._name):
             dpg.set_value(self._name, form.name)
         dpg.configure_item(self._name, hint=training.new.name)
-        flaw = training.new.flaw
-        self._parameters.sync(flaw.field if flaw is not None else "")
+        problem = training.new.problem
+        self._parameters.sync(problem.field if problem is not None else "")
         for item, name in ((self._name, "name"), (self.data_field, "data")):
-            wrong = flaw is not None and flaw.field == name and bool(dpg.get_value(item))
+            wrong = problem is not None and problem.field == name and bool(dpg.get_value(item))
             dpg.bind_item_theme(item, self._ui.theme.flawed if wrong else 0)
         self._sync_foot()
 
@@ -241,7 +241,7 @@ class NewRunPanel:
                     (0, 0), (width, height), color=theme.CLEAR, fill=theme.BACKGROUND,
                     rounding=self._ui.px(4), parent=self._sheet,
                 )  # fmt: skip
-        text, color = _found(preview, training.new.preview_flaw, bool(training.new.form.data))
+        text, color = _found(preview, training.new.preview_problem, bool(training.new.form.data))
         dpg.set_value(self._found, text)
         dpg.configure_item(self._found, color=color)
 
@@ -249,16 +249,16 @@ class NewRunPanel:
 
     def _sync_foot(self) -> None:
         training, look = self._training, self._ui.theme
-        flaw = training.new.flaw
-        ready = flaw is None and not training.new.is_beginning
+        problem = training.new.problem
+        ready = problem is None and not training.new.is_beginning
         if training.new.is_beginning:
             text, color = "Making the run's folder …", theme.MUTED
-        elif flaw is None:
+        elif problem is None:
             text, color = f"Goes into {training.folder.name}/{self._folder_name()}.", theme.MUTED
         else:
-            text, color = flaw.text, theme.MUTED if flaw.is_gap else theme.ERROR
-        dpg.set_value(self._flaw, text)
-        dpg.configure_item(self._flaw, color=color)
+            text, color = problem.text, theme.MUTED if problem.is_gap else theme.ERROR
+        dpg.set_value(self._problem, text)
+        dpg.configure_item(self._problem, color=color)
         dpg.configure_item(self._start, enabled=ready)
         dpg.bind_item_theme(self._start, look.primary if ready else look.quiet)
 
@@ -286,10 +286,10 @@ class NewRunPanel:
         return item
 
 
-def _found(preview: Preview | None, flaw: str, has_data: bool) -> tuple[str, theme.Color]:
+def _found(preview: Preview | None, problem: str, has_data: bool) -> tuple[str, theme.Color]:
     """A line on the images, and its colour."""
-    if flaw:
-        return flaw, theme.ERROR
+    if problem:
+        return problem, theme.ERROR
     if preview is None:
         return ("Looking …" if has_data else "Choose a folder to see some of it."), theme.MUTED
     if preview.usable is None:

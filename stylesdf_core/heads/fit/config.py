@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.latent import LATENT_DIM
@@ -165,7 +167,7 @@ class RefineConfig(AdversarialConfig):
 class FitConfig:
     """A supervised fit of a generator to synthetic heads."""
 
-    stage: Literal["fit"] = "fit"
+    stage: Annotated[Literal["fit"], tyro.conf.Suppress] = "fit"
 
     data: str | None = None
     """Folder of prepared heads, filled up when a face model is given; without it, the folder

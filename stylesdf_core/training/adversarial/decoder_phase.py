@@ -14,6 +14,7 @@ from stylesdf_core.model.networks.decoder import Decoder
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.adversarial.config import DecoderStageConfig, ImageLosses, JointConfig
+from stylesdf_core.training.adversarial.context import PhaseContext
 from stylesdf_core.training.adversarial.draws import Fakes, draw_fakes
 from stylesdf_core.training.adversarial.image_terms import (
     DecoderTerms,
@@ -23,7 +24,6 @@ from stylesdf_core.training.adversarial.image_terms import (
     random_noise,
 )
 from stylesdf_core.training.adversarial.real_images import RealImages
-from stylesdf_core.training.adversarial.surroundings import Surroundings
 from stylesdf_core.training.adversarial.volume_terms import render_fakes
 from stylesdf_core.training.loop import Models, Phase
 from stylesdf_core.training.losses import path_length_mean
@@ -35,7 +35,7 @@ from stylesdf_core.training.seeds import seeded, seeded_weights
 _WEIGHTS, DISCRIMINATOR_STEP, GENERATOR_STEP, _PATH_STEP = 21, 22, 23, 24
 
 
-class DecodedPhase(Phase):
+class DecodedImagesPhase(Phase):
     """What the phases that train on decoded images have in common.
 
     Attributes:
@@ -49,7 +49,7 @@ class DecodedPhase(Phase):
     from_images = True
 
     models: Models
-    around: Surroundings
+    context: PhaseContext
     config: DecoderStageConfig | JointConfig
     images: RealImages
     path: PathMean
@@ -65,7 +65,7 @@ class DecodedPhase(Phase):
         """The generator's gradients of a step, the path term's first: it misses some parameters,
         and the last backward pass averages over processes.
         """
-        image, chunk, world = self.config.image, self.config.chunk, self.around.world
+        image, chunk, world = self.config.image, self.config.chunk_size, self.context.world
         scaler = self.scalers["generator"]
         for discriminator in self.discriminators:
             discriminator.requires_grad_(False)
@@ -84,23 +84,23 @@ class DecodedPhase(Phase):
 
     def draw(self, index: int, stream: int, batch: int) -> Fakes:
         """This process's fakes of a step."""
-        around = self.around
+        context = self.context
         fakes = draw_fakes(
-            seeded(around.run.seed, stream, self.attempt, index),
+            seeded(context.run.seed, stream, self.attempt, index),
             batch,
             self.models.live.config,
-            around.poses,
+            context.poses,
             mixing=self.config.image.mixing,
             rays=self.rays,
         )
-        return fakes[around.world.share.of(batch)].to(around.world.device)
+        return fakes[context.world.share.of(batch)].to(context.world.device)
 
     def evaluate(self, samples: Path) -> dict[str, float]:
         """Pictures, and the distance of the averaged generator's images from real ones."""
-        return self.around.snapshots.write(self.models.ema, samples, self.images)
+        return self.context.snapshots.write(self.models.ema, samples, self.images)
 
 
-class DecoderPhase(DecodedPhase):
+class AdversarialDecoderPhase(DecodedImagesPhase):
     """Decoder against discriminator; renderer and its mapping stay as they are."""
 
     config: DecoderStageConfig
@@ -108,21 +108,22 @@ class DecoderPhase(DecodedPhase):
     def __init__(
         self,
         models: Models,
-        around: Surroundings,
+        context: PhaseContext,
         config: DecoderStageConfig,
         images: RealImages,
     ) -> None:
-        self.models, self.around, self.config, self.images = models, around, config, images
+        self.models, self.context, self.config, self.images = models, context, config, images
         self.batch = config.batch
-        device, live = around.world.device, models.live
+        device, live = context.world.device, models.live
         assert live.decoder is not None
         self.decoder: Decoder = live.decoder
         live.requires_grad_(False)
         self.decoder.requires_grad_(True)
-        self.discriminator = new_style_discriminator(live, config.image, around.run.seed).to(device)
+        seed = context.run.seed
+        self.discriminator = new_style_discriminator(live, config.image, seed).to(device)
         self.discriminators = (self.discriminator,)
         self.path = PathMean().to(device)
-        autocast = Autocast(around.run.precision, device)
+        autocast = Autocast(context.run.precision, device)
         self.autocast = autocast
         self.scalers = {"generator": autocast.scaler(), "discriminator": autocast.scaler()}
         self.networks = {"discriminator": self.discriminator, "path_mean": self.path}
@@ -131,16 +132,16 @@ class DecoderPhase(DecodedPhase):
             "decoder": lazy_adam(self.decoder, image.rate, image.path_every),
             "discriminator": lazy_adam(self.discriminator, image.rate, image.r1_every),
         }
-        self.d_terms = around.world.replicate(
+        self.d_terms = context.world.replicate(
             ImageDiscriminatorTerms(self.discriminator, image, autocast)
         )
-        self.g_terms = around.world.replicate(
+        self.g_terms = context.world.replicate(
             DecoderTerms(self.decoder, self.discriminator.__call__, image, autocast)
         )
 
     def step(self, index: int) -> Terms:
         """One update of the discriminator, then one of the decoder."""
-        limit = self.around.run.max_gradient_norm
+        limit = self.context.run.max_gradient_norm
         seen = self.accumulate_discriminator(index)
         seen["image_d_gradient_norm"] = update(
             [self.optimizers["discriminator"]], self.scalers["discriminator"], limit
@@ -153,7 +154,7 @@ class DecoderPhase(DecodedPhase):
 
     def accumulate_discriminator(self, index: int) -> Terms:
         """The discriminator's gradients of a step."""
-        config, world = self.config, self.around.world
+        config, world = self.config, self.context.world
         fakes = self.draw(index, DISCRIMINATOR_STEP, config.batch)
         real = self.images.batch(index, config.batch, self.attempt).images.to(world.device)
         with_r1 = config.image.r1 > 0 and index % config.image.r1_every == 0
@@ -169,12 +170,12 @@ class DecoderPhase(DecodedPhase):
         self.discriminator.requires_grad_(True)
         return accumulate(
             self.d_terms,
-            of_chunks(part, len(fakes), config.chunk),
+            of_chunks(part, len(fakes), config.chunk_size),
             self.scalers["discriminator"],
         )
 
     def generator_terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
-        """See :class:`DecodedPhase`."""
+        """See :class:`DecodedImagesPhase`."""
         terms: Terms = self.g_terms(*self._render(fakes), fakes, path)
         return terms
 

@@ -15,9 +15,10 @@ from torch.optim import Adam
 from stylesdf_core.model.networks.discriminators import VolumeJudgement
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.adversarial.config import JointConfig
+from stylesdf_core.training.adversarial.context import PhaseContext
 from stylesdf_core.training.adversarial.decoder_phase import (
     DISCRIMINATOR_STEP,
-    DecodedPhase,
+    DecodedImagesPhase,
     decode_fakes,
     lazy_adam,
     new_style_discriminator,
@@ -29,7 +30,6 @@ from stylesdf_core.training.adversarial.image_terms import (
     PathMean,
 )
 from stylesdf_core.training.adversarial.real_images import RealImages
-from stylesdf_core.training.adversarial.surroundings import Surroundings
 from stylesdf_core.training.adversarial.volume_phase import new_volume_discriminator, train_renderer
 from stylesdf_core.training.adversarial.volume_terms import (
     VolumeDiscriminatorTerms,
@@ -72,26 +72,26 @@ class JointTerms(nn.Module):
         return {**volume, **image, "loss": volume["loss"] + image["loss"]}
 
 
-class JointPhase(DecodedPhase):
+class JointPhase(DecodedImagesPhase):
     """Everything learns; see the module."""
 
     config: JointConfig
 
     def __init__(
-        self, models: Models, around: Surroundings, config: JointConfig, images: RealImages
+        self, models: Models, context: PhaseContext, config: JointConfig, images: RealImages
     ) -> None:
-        self.models, self.around, self.config, self.images = models, around, config, images
+        self.models, self.context, self.config, self.images = models, context, config, images
         self.batch, self.rays = config.batch, config.volume.geometry_rays
-        device, live = around.world.device, models.live
+        device, live = context.world.device, models.live
         assert live.decoder is not None
         train_renderer(live)
         live.decoder.requires_grad_(True)
-        seed, image = around.run.seed, config.image
+        seed, image = context.run.seed, config.image
         self.volume_discriminator = new_volume_discriminator(live, config.volume, seed).to(device)
         self.image_discriminator = new_style_discriminator(live, image, seed).to(device)
         self.discriminators = (self.volume_discriminator, self.image_discriminator)
         self.path = PathMean().to(device)
-        autocast = Autocast(around.run.precision, device)
+        autocast = Autocast(context.run.precision, device)
         self.autocast = autocast
         self.networks = {
             "volume_discriminator": self.volume_discriminator,
@@ -112,7 +112,7 @@ class JointPhase(DecodedPhase):
         # Renderer and decoder share one backward pass, hence one scaler.
         names = ("generator", "volume_discriminator", "discriminator")
         self.scalers = {name: autocast.scaler() for name in names}
-        replicate = around.world.replicate
+        replicate = context.world.replicate
         self.volume_d_terms = replicate(
             VolumeDiscriminatorTerms(self.volume_discriminator, config.volume, autocast)
         )
@@ -131,7 +131,7 @@ class JointPhase(DecodedPhase):
 
     def step(self, index: int) -> Terms:
         """One update of both discriminators, then one of the whole generator."""
-        limit = self.around.run.max_gradient_norm
+        limit = self.context.run.max_gradient_norm
         seen = self.accumulate_discriminators(index)
         for name in ("volume_discriminator", "discriminator"):
             norm = update([self.optimizers[name]], self.scalers[name], limit)
@@ -143,7 +143,7 @@ class JointPhase(DecodedPhase):
 
     def accumulate_discriminators(self, index: int) -> Terms:
         """Both discriminators' gradients of a step, from the same fakes."""
-        config, world = self.config, self.around.world
+        config, world = self.config, self.context.world
         fakes = self.draw(index, DISCRIMINATOR_STEP, config.batch)
         real = self.images.batch(index, config.batch, self.attempt)
         real_images, real_thumbs = real.images.to(world.device), real.thumbs.to(world.device)
@@ -162,7 +162,7 @@ class JointPhase(DecodedPhase):
             terms: Terms = self.image_d_terms(real_images[chunk], images[chunk], with_r1)
             return terms
 
-        count, size = len(fakes), config.chunk
+        count, size = len(fakes), config.chunk_size
         seen = accumulate(
             self.volume_d_terms,
             of_chunks(of_thumbs, count, size),
@@ -173,7 +173,7 @@ class JointPhase(DecodedPhase):
         )
 
     def generator_terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
-        """See :class:`DecodedPhase`."""
+        """See :class:`DecodedImagesPhase`."""
         terms: Terms = self.g_terms(fakes, path)
         return terms
 
@@ -183,8 +183,8 @@ class JointPhase(DecodedPhase):
         live, config = self.models.live, self.config
         assert live.decoder is not None
         thumbs, images = [], []
-        for start in range(0, len(fakes), config.chunk):
-            mine = fakes[start : start + config.chunk]
+        for start in range(0, len(fakes), config.chunk_size):
+            mine = fakes[start : start + config.chunk_size]
             w, other_w = live.mapping(mine.z), live.mapping(mine.other_z)
             render = render_fakes(live, w, mine)
             thumbs.append(render.rgb)

@@ -185,6 +185,7 @@ class RealImages:
 
 
 def open_real_images(
+    path: Path,
     config: ImagesConfig,
     size: int,
     thumb_size: int | None,
@@ -198,7 +199,6 @@ def open_real_images(
     Raises:
         InputError: no usable images, or fewer than a batch.
     """
-    path = Path(config.path)
     with ExitStack() as failing:
         source = open_images(path, size)
         failing.callback(source.close)

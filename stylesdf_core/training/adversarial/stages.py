@@ -1,36 +1,42 @@
-"""The stages that train from images, assembled from a run folder's config.json."""
+"""The stages that train from images: assembled from their settings, run in a folder, resumed.
+
+:func:`train_from_images` opens the images, makes the models (fresh weights, ``init``'s, or a
+checkpoint's) and hands the stage's phases to the loop (training/loop.py).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from stylesdf_core.dataclass_json import from_json
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import CheckpointError, InputError, TrainingError
 from stylesdf_core.model import model_zoo
-from stylesdf_core.model.checkpoints import load_checkpoint, load_discriminator
-from stylesdf_core.model.config import FieldKind, GeneratorConfig
+from stylesdf_core.model.checkpoints import (
+    load_checkpoint,
+    load_discriminator,
+    read_architecture,
+)
+from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.adversarial.config import (
-    STAGES,
     DecoderStageConfig,
-    JointConfig,
+    ImageStageConfig,
     RendererConfig,
-    RunConfig,
     SphereInitConfig,
     StageConfig,
 )
-from stylesdf_core.training.adversarial.decoder_phase import DecoderPhase
+from stylesdf_core.training.adversarial.context import PhaseContext
+from stylesdf_core.training.adversarial.decoder_phase import AdversarialDecoderPhase
 from stylesdf_core.training.adversarial.joint_phase import JointPhase
 from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
 from stylesdf_core.training.adversarial.snapshots import Snapshots
-from stylesdf_core.training.adversarial.surroundings import Surroundings
 from stylesdf_core.training.adversarial.volume_phase import SpherePhase, VolumePhase
 from stylesdf_core.training.loop import Cadence, Models, Phase, PhasePlan, TrainingResult, train
 from stylesdf_core.training.precision import allow_tf32
@@ -39,40 +45,79 @@ from stylesdf_core.training.seeds import seeded_weights
 from stylesdf_core.training.world import World, joined_world
 
 
-def run_stage(run: RunDir) -> Operation[TrainingResult]:
-    """Train in the folder by its config.json, whatever its stage, from its newest checkpoint on.
+def train_from_images(run: RunDir, config: StageConfig) -> Operation[TrainingResult]:
+    """Train in a run's folder by its settings, from its newest checkpoint on.
 
     Under torchrun every process calls this.
 
     Raises:
-        InputError: the config, the images or the initial weights are wrong.
+        InputError: the images or the initial weights are wrong.
         TrainingError: see :func:`~stylesdf_core.training.loop.train`.
     """
-    data = run.read_config()
-    stage = str(data.get("stage"))
-    if stage not in STAGES:
-        raise InputError(f"{run.path} asks for an unknown stage {stage!r}.")
-    config = from_json(STAGES[stage], data, str(run.path / "config.json"))
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     allow_tf32(config.run.precision)
     with joined_world(config.run.device) as world:
         if not world.is_main:
-            return (yield from _train(run, config, data, world))
+            return (yield from _train(run, config, world))
         with run.owned():
-            return (yield from _train(run, config, data, world))
+            return (yield from _train(run, config, world))
 
 
-def _train(run: RunDir, config: StageConfig, data: Any, world: World) -> Operation[TrainingResult]:
+def architecture(config: StageConfig, run: RunDir) -> GeneratorConfig:
+    """The architecture that a run trains: its checkpoint's, else what config and ``init`` say.
+
+    Only the headers of weights files are read.
+
+    Raises:
+        InputError: ``init`` is missing, or the stage cannot start from its weights.
+    """
+    saved = run.latest("ema")
+    if saved is not None:
+        return read_architecture(saved)
+    wanted = config.generator if isinstance(config, SphereInitConfig | RendererConfig) else None
+    if isinstance(config, SphereInitConfig) or config.init is None:
+        assert wanted is not None
+        return wanted
+    given = read_architecture(
+        model_zoo.resolve(config.init).path, field=wanted.field if wanted else None
+    )
+    if isinstance(config, RendererConfig):
+        wanted = config.generator
+        # Without a decoder the multiplier of its channels says nothing.
+        fits = replace(given, channel_multiplier=wanted.channel_multiplier) == wanted
+    elif isinstance(config, DecoderStageConfig):
+        wanted = replace(
+            given,
+            output_size=config.output_size,
+            channel_multiplier=config.channel_multiplier,
+        )
+        fits = wanted.has_decoder and (given == wanted or not given.has_decoder)
+    else:
+        wanted, fits = given, given.has_decoder
+    if not fits:
+        raise InputError(
+            f"{config.init} holds another architecture ({given}) than the {config.stage} stage "
+            f"asks for ({wanted if wanted != given else 'a model with a decoder'})."
+        )
+    return wanted
+
+
+def _train(run: RunDir, config: StageConfig, world: World) -> Operation[TrainingResult]:
+    generator = architecture(config, run)
     images: RealImages | None = None
     metadata = {"title": f"{config.preset} {config.stage}", "stage": config.stage}
-    if not isinstance(config, SphereInitConfig):
-        _check_world(config.batch, world)
+    if isinstance(config, ImageStageConfig):
+        if config.batch % world.size:
+            raise InputError(
+                f"batch {config.batch} must be a multiple of the {world.size} processes."
+            )
         only_images = isinstance(config, DecoderStageConfig)
         images, found = yield from open_real_images(
+            Path(config.data),
             config.images,
-            config.generator.output_size,
-            None if only_images else config.generator.thumb_size,
+            generator.output_size,
+            None if only_images else generator.thumb_size,
             config.batch,
             seed=config.run.seed,
             share=world.share,
@@ -80,15 +125,20 @@ def _train(run: RunDir, config: StageConfig, data: Any, world: World) -> Operati
         if world.is_main and not run.read_stats():
             run.append_stats({"step": 0, "event": found})
     try:
-        fresh = run.latest() is None  # else the checkpoint has all that init would give
-        models = Models.of(_first_generator(config, fresh).to(world.device))
-        around = Surroundings(
-            world, config.run, config.poses, Snapshots(config.poses, config.run.seed)
+        fresh = run.latest() is None  # else the checkpoint replaces the weights of init
+        models = Models.of(_first_generator(config, generator, fresh).to(world.device))
+        snapshots = Snapshots(config.poses, config.run.seed)
+        context = PhaseContext(world, config.run, config.poses, snapshots)
+        plans = _plans(config, context, images, fresh)
+        every = config.run
+        cadence = Cadence(
+            every.record_every, every.evaluate_every, every.checkpoint_every, every.keep, every.ema
         )
-        torch.manual_seed(config.run.seed)  # steps have generators of their own; for what has not
-        plans = _plans(config, around, images, fresh)
-        cadence = _cadence(config.run)
-        return (yield from train(run, models, plans, cadence, metadata, config=data, world=world))
+        return (
+            yield from train(
+                run, models, plans, cadence, metadata, config=to_json(config), world=world
+            )
+        )
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             f"{run.path} needs more memory than {world.device} has; run the same command again "
@@ -100,53 +150,37 @@ def _train(run: RunDir, config: StageConfig, data: Any, world: World) -> Operati
 
 
 def _plans(
-    config: StageConfig, around: Surroundings, images: RealImages | None, fresh: bool
+    config: StageConfig, context: PhaseContext, images: RealImages | None, fresh: bool
 ) -> list[PhasePlan]:
+    """The stage's phases; the adversarial one starts with ``init``'s discriminators, if any."""
     if isinstance(config, SphereInitConfig):
-        return [PhasePlan("sphere", config.sphere.steps, _BeginSphere(around, config))]
-    assert images is not None
-    plans = [PhasePlan(config.stage, config.steps, _Begin(around, config, images, fresh))]
+        begin_sphere = partial(SpherePhase, context=context, settings=config.sphere)
+        return [PhasePlan("sphere", config.sphere.steps, begin_sphere)]
+
+    def begin(models: Models) -> Phase:
+        assert images is not None
+        phase: Phase
+        if isinstance(config, RendererConfig):
+            phase = VolumePhase(models, context, config, images)
+        elif isinstance(config, DecoderStageConfig):
+            phase = AdversarialDecoderPhase(models, context, config, images)
+        else:
+            phase = JointPhase(models, context, config, images)
+        if fresh and config.init is not None:
+            load_discriminators(config.init, phase.networks)
+        return phase
+
+    plans = [PhasePlan(config.stage, config.steps, begin)]
     if isinstance(config, RendererConfig):
-        plans.insert(0, PhasePlan("sphere", config.sphere_steps, _BeginSphere(around, config)))
+        begin_sphere = partial(SpherePhase, context=context, settings=config.sphere)
+        plans.insert(0, PhasePlan("sphere", config.sphere_steps, begin_sphere))
     return plans
 
 
-@dataclass(frozen=True)
-class _BeginSphere:
-    around: Surroundings
-    config: SphereInitConfig | RendererConfig
-
-    def __call__(self, models: Models) -> SpherePhase:
-        return SpherePhase(models, self.around, self.config.sphere)
-
-
-@dataclass(frozen=True)
-class _Begin:
-    """Makes the adversarial phase, its discriminators from ``init`` where that has any."""
-
-    around: Surroundings
-    config: RendererConfig | DecoderStageConfig | JointConfig
-    images: RealImages
-    fresh: bool
-
-    def __call__(self, models: Models) -> Phase:
-        config, around, images = self.config, self.around, self.images
-        phase: Phase
-        if isinstance(config, RendererConfig):
-            phase = VolumePhase(models, around, config, images)
-        elif isinstance(config, DecoderStageConfig):
-            phase = DecoderPhase(models, around, config, images)
-        else:
-            phase = JointPhase(models, around, config, images)
-        if self.fresh and config.init is not None:
-            inherit(config.init, phase.networks)
-        return phase
-
-
-def inherit(init: str, networks: dict[str, nn.Module]) -> None:
+def load_discriminators(init: str, networks: dict[str, nn.Module]) -> None:
     """Give discriminators the weights that ``init``, a run or a published file, has for them.
 
-    What it has of another shape or not at all stays as it is.
+    A discriminator that ``init`` lacks, or has in another shape, keeps its weights.
     """
     entry = model_zoo.resolve(init)
     found: dict[str, dict[str, torch.Tensor]] = {}
@@ -167,40 +201,14 @@ def inherit(init: str, networks: dict[str, nn.Module]) -> None:
             network.load_state_dict(state)
 
 
-def _first_generator(config: StageConfig, fresh: bool) -> Generator:
-    """Fresh weights of the run's seed and, in a fresh run, what ``init`` holds instead."""
+def _first_generator(config: StageConfig, wanted: GeneratorConfig, fresh: bool) -> Generator:
+    """Fresh weights of the run's seed and, in a fresh run, the weights of ``init`` instead."""
     with seeded_weights(config.run.seed):
-        generator = Generator(config.generator)
+        generator = Generator(wanted)
     init = None if isinstance(config, SphereInitConfig) else config.init
-    if init is None or not fresh:
-        return generator
-    given = load_checkpoint(model_zoo.resolve(init).path, field=config.generator.field).generator
-    wanted = replace(config.generator, output_size=given.config.output_size)
-    if given.config.has_decoder:
-        same_decoder = given.config.output_size == config.generator.output_size
-    else:
-        same_decoder = not isinstance(config, JointConfig)
-        wanted = replace(wanted, channel_multiplier=given.config.channel_multiplier)
-    if given.config != wanted or not same_decoder:
-        raise InputError(
-            f"{init} holds another architecture ({given.config}) than the run's config asks for "
-            f"({config.generator})."
-        )
-    missing, unknown = generator.load_state_dict(given.state_dict(), strict=False)
-    assert not unknown
-    assert all(key.startswith("decoder.") for key in missing)
+    if init is not None and fresh:
+        given = load_checkpoint(model_zoo.resolve(init).path, field=wanted.field).generator
+        missing, unknown = generator.load_state_dict(given.state_dict(), strict=False)
+        assert not unknown
+        assert all(key.startswith("decoder.") for key in missing)
     return generator
-
-
-def _check_world(batch: int, world: World) -> None:
-    if batch % world.size:
-        raise InputError(f"batch {batch} must be a multiple of the {world.size} processes.")
-
-
-def _cadence(run: RunConfig) -> Cadence:
-    return Cadence(run.record_every, run.evaluate_every, run.checkpoint_every, run.keep, run.ema)
-
-
-def generator_of(init: Path | str, field: FieldKind = "sdf") -> GeneratorConfig:
-    """Architecture of the weights that a stage would start from."""
-    return load_checkpoint(model_zoo.resolve(init).path, field=field).generator.config

@@ -11,9 +11,9 @@ from torch.optim import Adam
 from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.adversarial.config import RendererConfig, SphereConfig, VolumeLosses
+from stylesdf_core.training.adversarial.context import PhaseContext
 from stylesdf_core.training.adversarial.draws import Fakes, draw_fakes
 from stylesdf_core.training.adversarial.real_images import RealImages
-from stylesdf_core.training.adversarial.surroundings import Surroundings
 from stylesdf_core.training.adversarial.volume_terms import (
     SphereTerms,
     VolumeDiscriminatorTerms,
@@ -34,8 +34,8 @@ class SpherePhase(Phase):
 
     retries = 1
 
-    def __init__(self, models: Models, around: Surroundings, settings: SphereConfig) -> None:
-        self.models, self.around, self.settings = models, around, settings
+    def __init__(self, models: Models, context: PhaseContext, settings: SphereConfig) -> None:
+        self.models, self.context, self.settings = models, context, settings
         self.batch = settings.batch
         live = models.live
         live.requires_grad_(False)
@@ -46,25 +46,25 @@ class SpherePhase(Phase):
         trained = [p for p in live.parameters() if p.requires_grad]
         self.optimizers = {"sphere": Adam(trained, settings.learning_rate, betas=(0.0, 0.9))}
         self.networks = {}
-        self.scaler = Autocast("float32", around.world.device).scaler()
-        self.terms = around.world.replicate(SphereTerms(live))
+        self.scaler = Autocast("float32", context.world.device).scaler()
+        self.terms = context.world.replicate(SphereTerms(live))
 
     def step(self, index: int) -> Terms:
         """One step on random rays of random cameras."""
-        around, settings = self.around, self.settings
-        random = seeded(around.run.seed, _SPHERE, self.attempt, index)
+        context, settings = self.context, self.settings
+        random = seeded(context.run.seed, _SPHERE, self.attempt, index)
         fakes = draw_fakes(
-            random, settings.batch, self.models.live.config, around.poses, rays=settings.rays
+            random, settings.batch, self.models.live.config, context.poses, rays=settings.rays
         )
-        fakes = fakes[around.world.share.of(settings.batch)].to(around.world.device)
+        fakes = fakes[context.world.share.of(settings.batch)].to(context.world.device)
         seen = accumulate(self.terms, [lambda: (self.terms(fakes), 1.0)], self.scaler)
-        limit = around.run.max_gradient_norm
+        limit = context.run.max_gradient_norm
         seen["gradient_norm"] = update([self.optimizers["sphere"]], self.scaler, limit)
         return seen
 
     def evaluate(self, samples: Path) -> dict[str, float]:
         """Pictures of the averaged field."""
-        return self.around.snapshots.write(self.models.ema, samples)
+        return self.context.snapshots.write(self.models.ema, samples)
 
 
 class VolumePhase(Phase):
@@ -76,17 +76,17 @@ class VolumePhase(Phase):
     def __init__(
         self,
         models: Models,
-        around: Surroundings,
+        context: PhaseContext,
         config: RendererConfig,
         images: RealImages,
     ) -> None:
-        self.models, self.around, self.config, self.images = models, around, config, images
+        self.models, self.context, self.config, self.images = models, context, config, images
         self.batch = config.batch
-        device, live = around.world.device, models.live
-        seed = around.run.seed
+        device, live = context.world.device, models.live
+        seed = context.run.seed
         self.discriminator = new_volume_discriminator(live, config.volume, seed).to(device)
         train_renderer(live)
-        autocast = Autocast(around.run.precision, device)
+        autocast = Autocast(context.run.precision, device)
         self.scalers = {"generator": autocast.scaler(), "discriminator": autocast.scaler()}
         self.networks = {"volume_discriminator": self.discriminator}
         rates = config.volume
@@ -97,17 +97,17 @@ class VolumePhase(Phase):
                 self.discriminator.parameters(), rates.discriminator_rate, betas=(0.0, 0.9)
             ),
         }
-        self.d_terms = around.world.replicate(
+        self.d_terms = context.world.replicate(
             VolumeDiscriminatorTerms(self.discriminator, config.volume, autocast)
         )
-        self.g_terms = around.world.replicate(
+        self.g_terms = context.world.replicate(
             VolumeGeneratorTerms(live, self.discriminator.__call__, config.volume, autocast)
         )
 
     def step(self, index: int) -> Terms:
         """One update of the discriminator, then one of the generator."""
         seen = self.accumulate_discriminator(index)
-        limit = self.around.run.max_gradient_norm
+        limit = self.context.run.max_gradient_norm
         seen["d_gradient_norm"] = update(
             [self.optimizers["discriminator"]], self.scalers["discriminator"], limit
         )
@@ -119,7 +119,7 @@ class VolumePhase(Phase):
 
     def accumulate_discriminator(self, index: int) -> Terms:
         """The discriminator's gradients of a step."""
-        config, world = self.config, self.around.world
+        config, world = self.config, self.context.world
         fakes = self.draw(index, _DISCRIMINATOR_STEP)
         real = self.images.batch(index, config.batch, self.attempt).thumbs.to(world.device)
         with_r1 = config.volume.r1 > 0 and index % config.volume.r1_every == 0
@@ -134,7 +134,9 @@ class VolumePhase(Phase):
 
         self.discriminator.requires_grad_(True)
         return accumulate(
-            self.d_terms, of_chunks(part, len(fakes), config.chunk), self.scalers["discriminator"]
+            self.d_terms,
+            of_chunks(part, len(fakes), config.chunk_size),
+            self.scalers["discriminator"],
         )
 
     def accumulate_generator(self, index: int) -> Terms:
@@ -148,24 +150,26 @@ class VolumePhase(Phase):
 
         self.discriminator.requires_grad_(False)
         return accumulate(
-            self.g_terms, of_chunks(part, len(fakes), self.config.chunk), self.scalers["generator"]
+            self.g_terms,
+            of_chunks(part, len(fakes), self.config.chunk_size),
+            self.scalers["generator"],
         )
 
     def draw(self, index: int, stream: int) -> Fakes:
         """This process's fakes of a step."""
-        around, config = self.around, self.config
+        context, config = self.context, self.config
         fakes = draw_fakes(
-            seeded(around.run.seed, stream, self.attempt, index),
+            seeded(context.run.seed, stream, self.attempt, index),
             config.batch,
             self.models.live.config,
-            around.poses,
+            context.poses,
             rays=config.volume.geometry_rays,
         )
-        return fakes[around.world.share.of(config.batch)].to(around.world.device)
+        return fakes[context.world.share.of(config.batch)].to(context.world.device)
 
     def evaluate(self, samples: Path) -> dict[str, float]:
         """Pictures, and the distance of the averaged generator's thumbs from real ones."""
-        return self.around.snapshots.write(self.models.ema, samples, self.images)
+        return self.context.snapshots.write(self.models.ema, samples, self.images)
 
 
 def train_renderer(live: Generator) -> None:

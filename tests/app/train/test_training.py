@@ -62,7 +62,7 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Traini
 def until(training: Training, condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, (training.new.flaw, training.runs)
+        assert time.monotonic() < end, (training.new.problem, training.runs)
         training.tick(shown=True)
         time.sleep(0.005)
 
@@ -76,28 +76,31 @@ def make_run(path: Path, images: Path) -> RunDir:
 def test_a_new_run_is_begun_once_nothing_is_wrong(training: Training, tmp_path: Path) -> None:
     new = training.new
     training.tick(shown=True)
-    assert new.flaw is not None
-    assert (new.flaw.field, new.flaw.is_gap) == ("data", True)
+    assert new.problem is not None
+    assert (new.problem.field, new.problem.is_gap) == ("data", True)
     new.begin()
-    assert not new.is_beginning, "not with a flaw"
+    assert not new.is_beginning, "not with a problem"
     new.change(data=str(tmp_path / "nowhere"))
-    until(training, lambda: new.preview_flaw)
-    assert new.flaw is not None
-    assert "no folder" in new.flaw.text
+    until(training, lambda: new.preview_problem)
+    assert new.problem is not None
+    assert "no folder" in new.problem.text
     write_images(tmp_path / "images")
     new.change(data=str(tmp_path / "images"))
     new.set_text("batch", "21")
     until(training, lambda: new.preview is not None and new.preview.usable == 20)
-    assert new.flaw is not None
-    assert "20 images can be used and a batch has 21" in new.flaw.text
+    assert new.problem is not None
+    assert "20 images can be used and a batch has 21" in new.problem.text
     new.set_text("batch", "6")
-    new.set_text("chunk", "4")
-    until(training, lambda: new.flaw is not None)
-    assert new.flaw is not None
-    assert new.flaw.text == "batch 6 must be a multiple of chunk 4, both at least 1."
+    new.set_text("chunk", "0")
+    assert new.problem is not None
+    assert (new.problem.text, new.problem.field) == ("chunk must be at least 1, not 0.", "chunk")
     new.set_text("chunk", "")
+    new.set_text("gpus", "4")
+    until(training, lambda: new.problem is not None)
+    assert new.problem is not None
+    assert new.problem.text == "--batch 6 must be a multiple of --gpus 4."
     new.set_text("gpus", "3")
-    until(training, lambda: new.flaw is None)
+    until(training, lambda: new.problem is None)
     command = training.command()
     assert command is not None
     assert "train renderer --run-dir" in command
@@ -117,16 +120,16 @@ def test_a_later_stage_is_checked_with_what_it_starts_from(
     write_images(tmp_path / "images")
     new = training.new
     new.change(stage="decoder", data=str(tmp_path / "images"))
-    assert new.flaw is not None
-    assert (new.flaw.field, new.flaw.is_gap) == ("init", True)
+    assert new.problem is not None
+    assert (new.problem.field, new.problem.is_gap) == ("init", True)
     assert training.command() is None
-    assert training.bench.toasts[-1].text == new.flaw.text
+    assert training.bench.toasts[-1].text == new.problem.text
     new.change(init=str(tmp_path / "broken.pt"))
     (tmp_path / "broken.pt").write_bytes(b"nothing")
-    until(training, lambda: new.flaw is not None)
+    until(training, lambda: new.problem is not None)
     weights = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
     new.change(init=str(weights))
-    until(training, lambda: new.flaw is None and not new._wishes.busy)
+    until(training, lambda: new.problem is None and not new._checks.busy)
     new.change(stage="renderer")
     assert new.form.init == "", "another stage starts from something else"
 

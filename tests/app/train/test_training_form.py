@@ -10,7 +10,6 @@ from PIL import Image
 
 from app.train.dataset_preview import CELL, Preview, PreviewRequest, look
 from app.train.training_form import (
-    STAGES,
     FieldError,
     RunForm,
     checked_name,
@@ -21,46 +20,61 @@ from app.train.training_form import (
     sections,
     starting_points,
 )
+from stylesdf_core.commands.field_help import settings_of
 from stylesdf_core.commands.train_fit import TrainFit
-from stylesdf_core.commands.train_stages import TrainDecoder, TrainRenderer
+from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, TrainDecoder, TrainRenderer
 from stylesdf_core.errors import InputError
+from stylesdf_core.heads.fit.config import FitConfig, HeadsConfig
 from stylesdf_core.progress import drain
-from stylesdf_core.training.adversarial.config import PRESETS, ImagesConfig
+from stylesdf_core.training.adversarial.config import (
+    DecoderStageConfig,
+    ImagesConfig,
+    RendererConfig,
+)
+from stylesdf_core.training.adversarial.presets import PRESETS, preset
 from stylesdf_core.training.adversarial.real_images import open_real_images
 from stylesdf_core.training.run_summary import RunSummary
+from stylesdf_core.training.settings import with_values
 from stylesdf_core.training.world import Share
+from tests.models import save_tiny
 from tests.training.adversarial.stage_phases import write_images
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_every_field_of_the_command_is_in_the_form(stage: str) -> None:
+@pytest.mark.parametrize("stage", TRAIN_COMMANDS)
+def test_every_setting_of_the_command_is_in_the_form(stage: str) -> None:
     shown = [field.name for _, fields in sections(stage) for field in fields]
-    names = {item.name for item in dataclasses.fields(STAGES[stage])}
-    expected = {name for name in names if not is_apart(stage, name)}
-    assert sorted(shown) == sorted(expected)
+    paths = [setting.path for setting in settings_of(TRAIN_COMMANDS[stage])]
+    names = [path.removeprefix("config.") for path in paths]
+    assert sorted(shown) == sorted(name for name in names if not is_apart(stage, name))
     assert all(field.help and field.label for _, fields in sections(stage) for field in fields)
-    assert "More" not in [heading for heading, _ in sections(stage)], "a field without a heading"
+    assert "More" not in [heading for heading, _ in sections(stage)], "a setting without a heading"
+    assert set(defaults(RunForm(stage=stage))) >= set(names)
 
 
 def test_an_empty_form_is_the_command_without_flags() -> None:
     form = RunForm(data="/pictures", preset="tiny")
     request = request_of(form, Path("/runs"), name="mine")
-    expected = TrainRenderer(run_dir=Path("/runs/mine"), data=Path("/pictures"), preset="tiny")
-    assert request == expected
+    config = preset(RendererConfig, "tiny", data="/pictures")
+    assert request == TrainRenderer(run_dir=Path("/runs/mine"), config=config)
     assert set(presets()) == set(PRESETS)
 
 
-def test_what_is_typed_is_what_is_asked_for() -> None:
+def test_typed_texts_become_settings() -> None:
     form = RunForm(stage="decoder", data="/p", init="/runs/v", preset="heads", name="second")
     for name, text in (
-        ("steps", "12,000"), ("held_out", "0,1"), ("flip", "no"), ("r1", "2.5"),
-        ("precision", "bfloat16"), ("batch", " 16 "),
+        ("steps", "12,000"), ("images.held_out", "0,1"), ("images.flip", "no"),
+        ("image.r1", "2.5"), ("run.precision", "bfloat16"), ("batch", " 16 "), ("gpus", "2"),
     ):  # fmt: skip
         form = form.with_text(name, text)
-    assert request_of(form, Path("/runs")) == TrainDecoder(
-        run_dir=Path("/runs/second"), data=Path("/p"), init="/runs/v", preset="heads",
-        steps=12_000, held_out=0.1, flip=False, r1=2.5, precision="bfloat16", batch=16,
+    config = with_values(
+        preset(DecoderStageConfig, "heads", data="/p", init="/runs/v"),
+        {
+            "steps": 12_000, "images.held_out": 0.1, "images.flip": False, "image.r1": 2.5,
+            "run.precision": "bfloat16", "batch": 16,
+        },
     )  # fmt: skip
+    expected = TrainDecoder(run_dir=Path("/runs/second"), config=config, gpus=2)
+    assert request_of(form, Path("/runs")) == expected
     assert dataclasses.replace(form, stage="renderer").text("steps") == "", "stages differ"
 
 
@@ -68,34 +82,42 @@ def test_a_fit_is_asked_for_like_the_other_stages() -> None:
     form = RunForm(stage="fit", init="/runs/before")
     assert form.lacks_heads
     assert not form.wants_images
-    form = form.with_text("facekit", "/face").with_text("views", "300")
+    form = form.with_text("heads.facekit", "/face").with_text("heads.views", "300")
     assert not form.lacks_heads
+    config = FitConfig(heads=HeadsConfig(facekit="/face", views=300), init="/runs/before")
     assert request_of(form, Path("/runs"), name="mine") == TrainFit(
-        run_dir=Path("/runs/mine"), facekit=Path("/face"), views=300, init="/runs/before"
+        run_dir=Path("/runs/mine"), config=config
     )
-    assert defaults(form)["points_steps"] == "30,000"
-    assert defaults(form)["views"] == "8,000"
-    assert defaults(form)["data"] == str(Path("RUN_DIR", "heads"))
+    assert defaults(form)["points.steps"] == "30,000"
+    assert defaults(form)["heads.views"] == "8,000"
     fields = {item.name: item for _, items in sections("fit") for item in items}
-    assert {name for name, item in fields.items() if item.kind == "folder"} == {"facekit", "data"}
-    assert fields["facekit"].label == "face model"
+    folders = {name for name, item in fields.items() if item.kind == "folder"}
+    assert folders == {"heads.facekit", "data"}
+    assert fields["heads.facekit"].label == "face model"
 
 
-def test_defaults_follow_the_preset_and_what_is_typed() -> None:
+def test_defaults_follow_the_preset() -> None:
     form = RunForm(data="/p", preset="tiny")
     assert defaults(form)["steps"] == "1,200"
     assert defaults(dataclasses.replace(form, preset="ffhq"))["steps"] == "200,000"
-    six = form.with_text("batch", "6").with_text("flip", "no")
-    assert (defaults(six)["batch"], defaults(six)["chunk"], defaults(six)["flip"]) == (
-        "8", "3", "yes",
-    )  # fmt: skip
-    assert defaults(form.with_text("steps", "many"))["steps"] == "1,200"
+    assert defaults(form)["images.flip"] == "yes"
+    typed = form.with_text("steps", "many").with_text("batch", "6")
+    assert (defaults(typed)["steps"], defaults(typed)["batch"]) == ("1,200", "8")
     assert defaults(RunForm(stage="joint", preset="tiny"))["renderer_rate"] == "2e-06"
 
 
-@pytest.mark.parametrize(("name", "text"), [("steps", "1.5"), ("r1", "much"), ("held_out", "a")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("steps", "1.5"), ("volume.r1", "much"), ("images.held_out", "a")]
+)
 def test_what_cannot_be_read_names_its_field(name: str, text: str) -> None:
     with pytest.raises(FieldError, match="takes a") as caught:
+        request_of(RunForm(data="/p").with_text(name, text), Path("/runs"))
+    assert caught.value.name == name
+
+
+@pytest.mark.parametrize(("name", "text"), [("steps", "0"), ("volume.r1", "-1")])
+def test_a_number_out_of_range_names_its_field(name: str, text: str) -> None:
+    with pytest.raises(FieldError, match="must be at least") as caught:
         request_of(RunForm(data="/p").with_text(name, text), Path("/runs"))
     assert caught.value.name == name
 
@@ -133,9 +155,11 @@ def test_the_crops_are_those_that_training_sees(tmp_path: Path) -> None:
     write_images(tmp_path / "images")
     for size, thumbs in ((8, True), (16, False)):
         preview = last(PreviewRequest(tmp_path / "images", size, thumbs, upscale=False))
-        config = ImagesConfig(str(tmp_path / "images"), workers=1)
+        config = ImagesConfig(workers=1)
         images, _ = drain(
-            open_real_images(config, size, 8 if thumbs else None, 4, seed=0, share=Share())
+            open_real_images(
+                tmp_path / "images", config, size, 8 if thumbs else None, 4, seed=0, share=Share()
+            )
         )
         real = images.some(1).images[0]
         images.close()
@@ -155,5 +179,8 @@ def test_what_is_skipped_is_counted(tmp_path: Path) -> None:
     assert preview.reasons == "1 damaged, 1 too small"
     first = next(iter(look(PreviewRequest(tmp_path, 16, thumbs=False, upscale=False))))
     assert (first.usable, first.sheet) == (None, None)
+    weights = save_tiny(tmp_path / "whole.safetensors")
+    joint = last(PreviewRequest(tmp_path, 0, thumbs=False, upscale=False, init=str(weights)))
+    assert joint.skipped[0].reason.endswith("half of 64 are needed"), "the size of the model"
     with pytest.raises(InputError, match="no folder"):
         last(PreviewRequest(tmp_path / "nowhere", 16, thumbs=False, upscale=False))

@@ -33,8 +33,8 @@ from tests.training.adversarial.stage_phases import write_images
 _PATIENCE = 900.0
 #: A density field needs no sphere first: the shortest run there is.
 SHORT = {
-    "field": "density", "batch": "2", "steps": "40", "evaluate_every": "40",
-    "checkpoint_every": "5", "threads": "1",
+    "generator.field": "density", "batch": "2", "steps": "40", "run.evaluate_every": "40",
+    "run.checkpoint_every": "5", "run.threads": "1",
 }  # fmt: skip
 
 
@@ -109,9 +109,9 @@ class TrainDriver(Driver):
     def locked(self) -> None:
         """Stage 2 wants a stage-1 result before anything else."""
         self.click(self.button("2 decoder"))
-        flaw = self.training.new.flaw
-        assert flaw is not None
-        assert flaw.field == "init"
+        problem = self.training.new.problem
+        assert problem is not None
+        assert problem.field == "init"
         assert not dpg.is_item_enabled(self.button("Start training"))
         self.click(self.button("fit"))
         assert self.text_on_screen("Give a face model")
@@ -136,7 +136,7 @@ class TrainDriver(Driver):
         assert not dpg.is_item_enabled(self.button("Start training"))
         assert self.text_on_screen("batch takes a whole number")
         new.set_text("batch", "2")
-        self.wait(lambda: new.flaw is None, "a form without flaws")
+        self.wait(lambda: new.problem is None, "a form without flaws")
         self.frames(3)
         self.click(self.button("Copy as command"))
         assert dpg.get_clipboard_text().startswith("stylesdf-studio train renderer --run-dir")
@@ -195,7 +195,7 @@ class TrainDriver(Driver):
         new.change(name="second", data=str(self.folder / "images"))
         for name, text in {**SHORT, "steps": "100000"}.items():
             new.set_text(name, text)
-        self.wait(lambda: new.flaw is None and new.preview is not None, "the form")
+        self.wait(lambda: new.problem is None and new.preview is not None, "the form")
         self.frames(3)
         self.click(self.button("Start training"))
         self.wait(

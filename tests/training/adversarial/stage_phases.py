@@ -26,18 +26,18 @@ from stylesdf_core.training.adversarial.config import (
     JointConfig,
     PosesConfig,
     RendererConfig,
-    RunConfig,
     SphereConfig,
     SphereInitConfig,
     VolumeLosses,
 )
-from stylesdf_core.training.adversarial.decoder_phase import DecoderPhase
+from stylesdf_core.training.adversarial.context import PhaseContext
+from stylesdf_core.training.adversarial.decoder_phase import AdversarialDecoderPhase
 from stylesdf_core.training.adversarial.joint_phase import JointPhase
 from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
 from stylesdf_core.training.adversarial.snapshots import Snapshots
-from stylesdf_core.training.adversarial.surroundings import Surroundings
 from stylesdf_core.training.adversarial.volume_phase import VolumePhase
 from stylesdf_core.training.loop import Models
+from stylesdf_core.training.run_config import RunConfig
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.world import Share, World
 
@@ -55,7 +55,7 @@ RUN = RunConfig(
     ema=0.9,
 )
 VOLUME = VolumeLosses(discriminator_channels=8, r1_every=2)
-AnyPhase: TypeAlias = VolumePhase | DecoderPhase | JointPhase
+AnyPhase: TypeAlias = VolumePhase | AdversarialDecoderPhase | JointPhase
 KINDS = ("renderer", "decoder", "joint")
 Config: TypeAlias = RendererConfig | DecoderStageConfig | JointConfig
 
@@ -69,19 +69,20 @@ def write_images(folder: Path) -> None:
         Image.fromarray(pixels).save(folder / f"{index}.png")
 
 
-def write_weights(path: Path) -> None:
-    """A whole model for the later stages to start from."""
+def write_weights(path: Path, config: GeneratorConfig = WHOLE) -> None:
+    """A model for a stage to start from; by default a whole one."""
     torch.manual_seed(3)
-    save_safetensors(Generator(WHOLE), path)
+    save_safetensors(Generator(config), path)
 
 
 def stage_config(name: str, folder: Path) -> Config:
     """A stage on the images and the weights that lie in ``folder``."""
-    images = ImagesConfig(str(folder / "images"), workers=1)
+    data, images = str(folder / "images"), ImagesConfig(workers=1)
     init = str(folder / "whole.safetensors")
     image = ImageLosses(widest=8, r1_every=2, path_every=2)
     configs: dict[str, Callable[[], Config]] = {
         "renderer": lambda: RendererConfig(
+            data=data,
             images=images,
             generator=THUMB,
             sphere=SphereConfig(steps=2, batch=2, rays=4),
@@ -92,9 +93,11 @@ def stage_config(name: str, folder: Path) -> Config:
             chunk=2,
         ),
         "decoder": lambda: DecoderStageConfig(
+            data=data,
             images=images,
             init=init,
-            generator=WHOLE,
+            output_size=WHOLE.output_size,
+            channel_multiplier=WHOLE.channel_multiplier,
             image=image,
             run=RUN,
             steps=4,
@@ -102,9 +105,9 @@ def stage_config(name: str, folder: Path) -> Config:
             chunk=4,
         ),
         "joint": lambda: JointConfig(
+            data=data,
             images=images,
             init=init,
-            generator=WHOLE,
             volume=replace(VOLUME, geometry_rays=5),
             image=image,
             run=RUN,
@@ -116,10 +119,22 @@ def stage_config(name: str, folder: Path) -> Config:
     return configs[name]()
 
 
+def generator_config(config: Config) -> GeneratorConfig:
+    """The architecture that a stage of these tests trains."""
+    return config.generator if isinstance(config, RendererConfig) else WHOLE
+
+
 def images_of(config: Config, share: Share | None = None) -> RealImages:
-    size = config.generator.output_size
     images, _ = drain(
-        open_real_images(config.images, size, 8, config.batch, seed=0, share=share or Share())
+        open_real_images(
+            Path(config.data),
+            config.images,
+            generator_config(config).output_size,
+            8,
+            config.batch,
+            seed=0,
+            share=share or Share(),
+        )
     )
     return images
 
@@ -127,22 +142,22 @@ def images_of(config: Config, share: Share | None = None) -> RealImages:
 def phase_of(config: Config, world: World | None = None, seed: int = 5) -> AnyPhase:
     """A phase in float64, so that only a wrong sum can differ."""
     torch.manual_seed(seed)
-    generator = Generator(config.generator).double()
+    generator = Generator(generator_config(config)).double()
     for key, value in generator.named_parameters():
         if key.endswith("noise_strength"):
             value.data.fill_(0.3)  # starts at 0, where wrong noise would not show
     models = Models.of(generator)
     world = world or World(0, 1, torch.device("cpu"))
     poses = PosesConfig()
-    around = Surroundings(world, config.run, poses, Snapshots(poses, 0))
+    context = PhaseContext(world, config.run, poses, Snapshots(poses, 0))
     images = images_of(config, world.share)
     kinds: dict[type[Any], Callable[..., Any]] = {
         RendererConfig: VolumePhase,
-        DecoderStageConfig: DecoderPhase,
+        DecoderStageConfig: AdversarialDecoderPhase,
         JointConfig: JointPhase,
     }
     phase: AnyPhase
-    phase = kinds[type(config)](models, around, config, images)
+    phase = kinds[type(config)](models, context, config, images)
     for network in phase.networks.values():
         network.double()
     return phase

@@ -19,15 +19,22 @@ from stylesdf_core.training import loop
 from stylesdf_core.training.adversarial import volume_terms
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
-    ImagesConfig,
+    JointConfig,
     RendererConfig,
 )
 from stylesdf_core.training.adversarial.snapshots import Snapshots
-from stylesdf_core.training.adversarial.stages import run_stage
 from stylesdf_core.training.adversarial.volume_phase import VolumePhase
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.run_dir import RunDir
-from tests.training.adversarial.stage_phases import RUN, THUMB, WHOLE, start, state
+from stylesdf_core.training.stages import train_run
+from tests.training.adversarial.stage_phases import (
+    RUN,
+    THUMB,
+    stage_config,
+    start,
+    state,
+    write_weights,
+)
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
@@ -47,7 +54,7 @@ def test_a_diverged_step_rolls_back_once_and_goes_on(
 ) -> None:
     poison(monkeypatch, {10})
     run = start(tmp_path / "run", renderer)
-    result = drain(run_stage(run))
+    result = drain(train_run(run))
     assert result.finished
     events = [r["event"] for r in run.read_stats() if "event" in r]
     assert events[-1] == "rolled back: 'd_pose' of phase 'renderer' became nan"
@@ -62,7 +69,7 @@ def test_a_run_that_diverges_again_stops_with_a_reason(
     poison(monkeypatch, set(range(9, 100)))
     run = start(tmp_path / "run", renderer)
     with pytest.raises(TrainingError, match=r"became .* at step 5 again, after a roll-back"):
-        drain(run_stage(run))
+        drain(train_run(run))
     saved = state(run)
     assert saved["step"] == 4
     assert all(torch.isfinite(value).all() for value in saved["live"].values())
@@ -74,7 +81,7 @@ def test_an_exploding_gradient_counts_as_divergence(
     run = start(tmp_path / "run", replace(renderer, run=replace(RUN, max_gradient_norm=1e-12)))
     message = r"gradient_norm' of phase 'sphere' became inf at step 1\. There is no checkpoint"
     with pytest.raises(TrainingError, match=message):
-        drain(run_stage(run))
+        drain(train_run(run))
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError])
@@ -94,10 +101,10 @@ def test_a_full_disk_ends_the_run_with_the_last_checkpoint_intact(
     run = start(tmp_path / "run", renderer)
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(TrainingError, match=r"step-00000002\.pt, is intact. Make room"):
-        drain(run_stage(run))
+        drain(train_run(run))
     assert state(run)["step"] == 2
     assert not [file for file in run.checkpoints.iterdir() if ".tmp" in file.name]
-    assert drain(run_stage(run)).finished
+    assert drain(train_run(run)).finished
 
 
 def test_too_little_memory_is_said_with_its_remedy(
@@ -108,14 +115,17 @@ def test_too_little_memory_is_said_with_its_remedy(
 
     monkeypatch.setattr(VolumePhase, "step", full)
     with pytest.raises(TrainingError, match=r"more memory than cpu has; .* smaller --chunk"):
-        drain(run_stage(start(tmp_path / "run", renderer)))
+        drain(train_run(start(tmp_path / "run", renderer)))
 
 
 def test_a_roll_back_forgets_the_score_of_what_it_undoes() -> None:
     models = Models.of(Generator(THUMB))
     run = loop._Run(RunDir(Path("x")), models, {}, None, score=1.0)
     weights = models.live.state_dict()
-    run.restore({"step": 3, "phase": "renderer", "live": weights, "ema": weights})
+    run.restore({
+        "step": 3, "attempt": 0, "best": 0.5, "phase": "renderer",
+        "live": weights, "ema": weights,
+    })  # fmt: skip
     assert run.score == math.inf
 
 
@@ -129,7 +139,7 @@ def test_the_best_checkpoint_outlives_the_newest(
         renderer, steps=10, run=replace(RUN, evaluate_every=2, checkpoint_every=2, keep=1)
     )
     run = start(tmp_path / "run", config)
-    drain(run_stage(run))
+    drain(train_run(run))
     best, latest = run.best("ema"), run.latest("ema")
     assert best is not None
     assert latest is not None
@@ -142,7 +152,7 @@ def test_a_stage_is_measured_before_its_first_step_and_only_once(
 ) -> None:
     for config, first in ((renderer, 2), (decoder, 0)):
         run = start(tmp_path / config.stage, config)
-        drain(run_stage(run))
+        drain(train_run(run))
         measured = [record for record in run.read_stats() if "frechet" in record]
         assert [record["step"] for record in measured] == [first, 4, first + 4][: 2 + (first > 0)]
         assert {record["phase"] for record in measured} == {config.stage}
@@ -153,44 +163,45 @@ def test_a_run_that_was_killed_after_measuring_its_start_does_not_measure_it_aga
     tmp_path: Path, renderer: RendererConfig
 ) -> None:
     whole = start(tmp_path / "whole", renderer)
-    drain(run_stage(whole))
+    drain(train_run(whole))
     run = start(tmp_path / "killed", renderer)
-    operation = run_stage(run)
+    operation = train_run(run)
     while not any("swd" in record for record in run.read_stats()):
         next(operation)
     operation.close()
-    drain(run_stage(run))
+    drain(train_run(run))
     assert [r["frechet"] for r in run.read_stats() if "frechet" in r] == pytest.approx(
         [r["frechet"] for r in whole.read_stats() if "frechet" in r], rel=1e-4
     )
 
 
 def test_mistakes_are_refused_before_the_first_step(
-    tmp_path: Path, renderer: RendererConfig, decoder: DecoderStageConfig
+    tmp_path: Path, folder: Path, renderer: RendererConfig, decoder: DecoderStageConfig
 ) -> None:
+    joint = stage_config("joint", folder)
+    assert isinstance(joint, JointConfig)
     run = start(tmp_path / "few", replace(renderer, batch=24))
     with pytest.raises(InputError, match="holds 20 usable images and a batch has 24"):
-        drain(run_stage(run))
-    run = start(tmp_path / "small", replace(decoder, generator=replace(WHOLE, output_size=64)))
+        drain(train_run(run))
+    write_weights(tmp_path / "renderer.safetensors", THUMB)
+    large = replace(decoder, init=str(tmp_path / "renderer.safetensors"), output_size=64)
+    run = start(tmp_path / "small", large)
     with pytest.raises(InputError, match=r"holds 0 usable images .* half of 64"):
-        drain(run_stage(run))
+        drain(train_run(run))
     (tmp_path / "empty").mkdir()
-    empty = replace(renderer, images=ImagesConfig(str(tmp_path / "empty")))
+    empty = replace(renderer, data=str(tmp_path / "empty"))
     with pytest.raises(InputError, match="holds no images"):
-        drain(run_stage(start(tmp_path / "none", empty)))
-    other = replace(decoder, generator=replace(WHOLE, width=16))
-    with pytest.raises(InputError, match="another architecture"):
-        drain(run_stage(start(tmp_path / "other", other)))
-    with pytest.raises(InputError, match="multiple of chunk"):
-        replace(renderer, chunk=3)
-    with pytest.raises(InputError, match="multiple of 4"):
+        drain(train_run(start(tmp_path / "none", empty)))
+    thumb = str(tmp_path / "renderer.safetensors")
+    others = (
+        replace(renderer, init=thumb, generator=replace(THUMB, width=16)),
+        replace(renderer, init=decoder.init),
+        replace(decoder, output_size=32),
+        replace(joint, init=thumb),
+    )
+    for number, other in enumerate(others):
+        with pytest.raises(InputError, match="another architecture"):
+            drain(train_run(start(tmp_path / f"other{number}", other)))
+    with pytest.raises(InputError, match="chunk must be at least 4"):
         replace(decoder, chunk=2)
     assert not (tmp_path / "few" / "checkpoints").exists()
-
-
-def test_an_older_checkpoint_without_the_new_entries_is_resumed() -> None:
-    models = Models.of(Generator(THUMB))
-    run = loop._Run(RunDir(Path("x")), models, {}, None)
-    weights = models.live.state_dict()
-    run.restore({"step": 3, "phase": "points", "live": weights, "ema": weights})
-    assert (run.step, run.attempt, run.best) == (3, 0, math.inf)

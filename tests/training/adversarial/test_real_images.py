@@ -12,7 +12,8 @@ from stylesdf_core.commands.dataset import DatasetPack
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import ImagesConfig
-from stylesdf_core.training.adversarial.real_images import RealImages, Share, open_real_images
+from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
+from stylesdf_core.training.world import Share
 from tests.data.pictures import mixed_folder
 
 
@@ -24,8 +25,10 @@ def folder(tmp_path: Path) -> Path:
 def images_of(
     path: Path, size: int = 32, batch: int = 4, share: Share | None = None, **options: object
 ) -> RealImages:
-    config = ImagesConfig(str(path), **options)  # type: ignore[arg-type]
-    images, _ = drain(open_real_images(config, size, 16, batch, seed=1, share=share or Share()))
+    config = ImagesConfig(**options)  # type: ignore[arg-type]
+    images, _ = drain(
+        open_real_images(path, config, size, 16, batch, seed=1, share=share or Share())
+    )
     return images
 
 
@@ -87,13 +90,11 @@ def test_held_out_images_are_compared_with_and_not_trained_on(folder: Path) -> N
     assert (
         "held out"
         in drain(
-            open_real_images(
-                ImagesConfig(str(folder), held_out=0.3), 32, 16, 4, seed=1, share=Share()
-            )
+            open_real_images(folder, ImagesConfig(held_out=0.3), 32, 16, 4, seed=1, share=Share())
         )[1]
     )
     with pytest.raises(InputError, match="held_out"):
-        ImagesConfig("x", held_out=1.0)
+        ImagesConfig(held_out=1.0)
 
 
 def test_an_lmdb_trains_like_its_folder(folder: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -24,24 +24,27 @@ from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import (
-    PRESETS,
-    STAGES,
     DecoderStageConfig,
     ImageLosses,
-    ImagesConfig,
+    JointConfig,
     PosesConfig,
-    Precision,
+    PresetName,
     RendererConfig,
     SphereConfig,
     SphereInitConfig,
+    StageConfig,
     VolumeLosses,
 )
 from stylesdf_core.training.adversarial.draws import draw_fakes
-from stylesdf_core.training.adversarial.stages import inherit, run_stage
+from stylesdf_core.training.adversarial.presets import PRESETS, preset
+from stylesdf_core.training.adversarial.stages import load_discriminators
 from stylesdf_core.training.adversarial.volume_phase import VolumePhase
 from stylesdf_core.training.adversarial.volume_terms import ray_points, render_fakes
 from stylesdf_core.training.losses import sphere_loss
+from stylesdf_core.training.run_config import Precision
 from stylesdf_core.training.seeds import seeded
+from stylesdf_core.training.settings import by_path
+from stylesdf_core.training.stages import train_run
 from tests.golden import published_state, reference_discriminator
 from tests.training.adversarial.stage_phases import (
     KINDS,
@@ -76,29 +79,48 @@ def assert_same(one: Any, other: Any, where: str = "") -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_configs_round_trip(name: str, folder: Path) -> None:
     config = stage_config(name, folder)
-    assert from_json(STAGES[name], json.loads(json.dumps(to_json(config)))) == config
+    assert from_json(type(config), json.loads(json.dumps(to_json(config)))) == config
 
 
 def test_defaults_are_the_papers_numbers() -> None:
-    stage1 = RendererConfig(images=ImagesConfig("x"))
+    stage1 = RendererConfig(data="x")
     assert (stage1.batch, stage1.steps, stage1.sphere.steps) == (24, 200_000, 10_000)
     assert (stage1.volume.generator_rate, stage1.volume.discriminator_rate) == (2e-5, 2e-4)
     assert (stage1.volume.pose, stage1.volume.eikonal) == (15.0, 0.1)
     assert (stage1.volume.minimal_surface, stage1.volume.r1) == (0.05, 10.0)
-    stage2 = DecoderStageConfig(images=ImagesConfig("x"), init="y")
+    stage2 = DecoderStageConfig(data="x", init="y")
     assert (stage2.batch, stage2.steps) == (32, 300_000)
     assert stage2.image == ImageLosses(10.0, 16, 2.0, 4, 0.9, 0.002)
     assert stage2.run.ema == pytest.approx(0.5 ** (32 / 10000))
-    assert PRESETS["afhq"].poses.azimuth_std == 0.15
-    assert PRESETS["afhq"].image.r1 == 50.0
-    assert set(PRESETS) == {"ffhq", "afhq", "heads", "tiny"}
+    animals = preset(DecoderStageConfig, "afhq", data="x", init="y")
+    assert (animals.poses.azimuth_std, animals.image.r1, animals.output_size) == (0.15, 50.0, 512)
+    assert preset(RendererConfig, "ffhq", data="x") == stage1
+
+
+def test_every_number_of_a_preset_is_a_setting_of_some_stage() -> None:
+    assert set(PRESETS) == set(get_args(PresetName))
+    stages: tuple[StageConfig, ...] = (
+        SphereInitConfig(),
+        RendererConfig(data=""),
+        DecoderStageConfig(data="", init=""),
+        JointConfig(data="", init=""),
+    )
+    known = {path for stage in stages for path in by_path(stage)}
+    for values in PRESETS.values():
+        assert set(values) <= known
+
+
+def test_presets_leave_settings_alone_that_are_given() -> None:
+    run = replace(RUN, seed=7)
+    tiny = preset(RendererConfig, "tiny", data="x", steps=5, run=run)
+    assert (tiny.steps, tiny.run, tiny.batch, tiny.preset) == (5, run, 8, "tiny")
 
 
 def test_renderer_makes_its_sphere_and_leaves_what_the_folder_promises(
     tmp_path: Path, renderer: RendererConfig
 ) -> None:
     run = start(tmp_path / "run", renderer)
-    result = drain(run_stage(run))
+    result = drain(train_run(run))
     assert result.finished
     assert result.step == 6
     records = run.read_stats()
@@ -116,7 +138,7 @@ def test_renderer_makes_its_sphere_and_leaves_what_the_folder_promises(
             assert grid.size == (8 * 8, 4 * 8)
     assert list((run.path / "tensorboard").glob("events*"))
     assert sorted(state(run)) == [
-        "attempt", "best", "config", "ema", "live", "networks", "optimizers", "phase", "random",
+        "attempt", "best", "config", "ema", "live", "networks", "optimizers", "phase",
         "scalers", "step",
     ]  # fmt: skip
     assert run.best("ema") is not None
@@ -128,10 +150,10 @@ def test_stop_and_resume_equals_uninterrupted(name: str, tmp_path: Path, folder:
     """Bit for bit: weights, averages, optimizers and discriminators."""
     config = stage_config(name, folder)
     whole, parts = start(tmp_path / "whole", config), start(tmp_path / "parts", config)
-    drain(run_stage(whole))
+    drain(train_run(whole))
     rounds, finished = 0, False
     while not finished:
-        operation = run_stage(parts)
+        operation = train_run(parts)
         progress = next(operation)
         while not progress.message.startswith(("sphere", name)):
             progress = next(operation)
@@ -148,7 +170,7 @@ def test_stop_and_resume_equals_uninterrupted(name: str, tmp_path: Path, folder:
 
 def test_frozen_parts_stay(tmp_path: Path, decoder: DecoderStageConfig) -> None:
     run = start(tmp_path / "run", decoder)
-    drain(run_stage(run))
+    drain(train_run(run))
     before = load_checkpoint(decoder.init).generator.state_dict()
     after = state(run)["live"]
     for key, value in before.items():
@@ -165,7 +187,7 @@ def test_density_field_trains_without_the_sdf_losses(
 ) -> None:
     config = replace(renderer, generator=replace(THUMB, field="density"))
     run = start(tmp_path / "run", config)
-    result = drain(run_stage(run))
+    result = drain(train_run(run))
     assert result.step == 4, "no sphere"
     last = [r for r in run.read_stats() if "g_adversarial" in r][-1]
     assert not {"eikonal", "minimal_surface", "beta", "no_crossing"} & set(last)
@@ -178,7 +200,7 @@ def test_without_eikonal_the_minimal_surface_stays(
     for rays in (0, 5):
         config = replace(renderer, volume=replace(VOLUME, eikonal=0.0, geometry_rays=rays))
         run = start(tmp_path / f"run{rays}", config)
-        drain(run_stage(run))
+        drain(train_run(run))
         last = [r for r in run.read_stats() if "g_adversarial" in r][-1]
         assert "eikonal" not in last
         assert last["minimal_surface"] > 0
@@ -189,11 +211,11 @@ def test_sphere_init_approaches_a_sphere(tmp_path: Path, renderer: RendererConfi
     run_config = replace(RUN, evaluate_every=100, checkpoint_every=100)
     config = SphereInitConfig(generator=THUMB, sphere=sphere, run=run_config)
     run = start(tmp_path / "sphere", config)
-    drain(run_stage(run))
+    drain(train_run(run))
     losses = [record["sphere"] for record in run.read_stats() if "sphere" in record]
     assert losses[-1] < 0.5 * losses[0]
     started = start(tmp_path / "run", replace(renderer, init=str(run.path)))
-    result = drain(run_stage(started))
+    result = drain(train_run(started))
     assert result.step == renderer.steps, "no second sphere"
 
 
@@ -283,7 +305,7 @@ def test_half_precision_trains_but_not_the_field(
     monkeypatch.setattr(SirenField, "trunk_features", watched)
     config = replace(stage_config("joint", folder), steps=2)
     run = start(tmp_path / "run", replace(config, run=replace(RUN, precision=precision)))
-    assert drain(run_stage(run)).finished
+    assert drain(train_run(run)).finished
     assert seen == {False}
     scalers = state(run)["scalers"].values()
     assert all(bool(scaler.get("scale")) == (precision == "float16") for scaler in scalers)
@@ -294,13 +316,13 @@ def test_going_on_from_a_run_takes_its_discriminator_along(
     tmp_path: Path, renderer: RendererConfig
 ) -> None:
     first = start(tmp_path / "first", renderer)
-    drain(run_stage(first))
+    drain(train_run(first))
     judge = state(first)["networks"]["volume_discriminator"]
     still = replace(VOLUME, discriminator_rate=0.0)
     second = start(
         tmp_path / "second", replace(renderer, init=str(first.path), volume=still, steps=1)
     )
-    drain(run_stage(second))
+    drain(train_run(second))
     assert_same(state(second)["networks"]["volume_discriminator"], judge)
 
 
@@ -308,9 +330,9 @@ def test_a_published_files_discriminator_is_taken_along(tmp_path: Path) -> None:
     torch.save({"d": published_state("layout_d_volume"), "g": {}}, tmp_path / "published.pt")
     judge, small = VolumeDiscriminator(), VolumeDiscriminator(16, 8)
     before = copy.deepcopy(small.state_dict())
-    inherit(str(tmp_path / "published.pt"), {"volume_discriminator": judge})
+    load_discriminators(str(tmp_path / "published.pt"), {"volume_discriminator": judge})
     assert_same(judge.state_dict(), reference_discriminator("layout_d_volume").state_dict())
-    inherit(str(tmp_path / "published.pt"), {"volume_discriminator": small})
+    load_discriminators(str(tmp_path / "published.pt"), {"volume_discriminator": small})
     assert_same(small.state_dict(), before)
 
 
@@ -320,10 +342,10 @@ def test_resuming_needs_no_initial_weights_any_more(
     own = tmp_path / "own.safetensors"
     shutil.copy(decoder.init, own)
     run = start(tmp_path / "run", replace(decoder, init=str(own)))
-    operation = run_stage(run)
+    operation = train_run(run)
     while not next(operation).message.startswith("decoder"):
         pass
     run.request_stop()
     assert not drain(operation).finished
     own.unlink()
-    assert drain(run_stage(run)).finished
+    assert drain(train_run(run)).finished

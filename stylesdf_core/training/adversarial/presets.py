@@ -1,0 +1,76 @@
+"""Presets of the stages that train from images: settings that differ from the paper's for FFHQ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from stylesdf_core.training.adversarial.config import PresetName, StageConfig
+from stylesdf_core.training.settings import by_path, with_values
+
+Config = TypeVar("Config", bound=StageConfig)
+
+#: By preset: settings by dotted path, as far as a stage has them; a table says it for each stage.
+PRESETS: dict[PresetName, Mapping[str, Any]] = {
+    "ffhq": {},
+    "afhq": {"output_size": 512, "poses.azimuth_std": 0.15, "image.r1": 50.0},
+    # For the synthetic heads, as small as the shipped model.
+    "heads": {
+        "generator.width": 128,
+        "generator.depth": 6,
+        "output_size": 256,
+        "channel_multiplier": 1,
+        "poses.static_viewdirs": True,
+        "volume.generator_rate": 5e-5,
+        "steps": {"renderer": 60_000, "decoder": 80_000, "joint": 20_000},
+    },
+    # To see something in minutes on two CPU cores.
+    "tiny": {
+        "generator.width": 48,
+        "generator.depth": 3,
+        "generator.thumb_size": 32,
+        "generator.output_size": 32,
+        "generator.samples": 8,
+        "output_size": 64,
+        "channel_multiplier": 1,
+        "poses.static_viewdirs": True,
+        "sphere.steps": 200,
+        "sphere.batch": 8,
+        "sphere.rays": 64,
+        "sphere.learning_rate": 1e-3,
+        "sphere.beta": 0.05,
+        "volume.minimal_surface": 0.01,
+        "volume.geometry_rays": 32,
+        "volume.anchor": 30.0,
+        "volume.anchor_steps": 500,
+        "volume.r1_every": 4,
+        "volume.generator_rate": 1.2e-4,
+        "volume.discriminator_rate": 1.5e-4,
+        "volume.discriminator_channels": 24,
+        "image.widest": 64,
+        "images.upscale": True,
+        "run.record_every": 10,
+        "run.evaluate_every": 200,
+        "run.checkpoint_every": 200,
+        "run.ema": 0.98,
+        "run.precision": "float32",
+        "steps": {"renderer": 1_200, "decoder": 300, "joint": 200},
+        "batch": {"renderer": 8, "decoder": 4, "joint": 4},
+    },
+}
+
+
+def preset(kind: type[Config], name: PresetName, **given: Any) -> Config:
+    """A stage's settings as a preset has them.
+
+    Args:
+        given: settings without a default (``data``, ``init``), and others of the top level.
+    """
+    config = kind(**{**given, "preset": name})
+    known = {path for path in by_path(config) if path.split(".")[0] not in given}
+    values = {
+        path: value[config.stage] if isinstance(value, Mapping) else value
+        for path, value in PRESETS[name].items()
+        if path in known
+    }
+    return with_values(config, values)

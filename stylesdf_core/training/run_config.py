@@ -1,0 +1,55 @@
+"""Settings of how a stage runs, whatever the stage trains: seed, device, precision, intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.model.config import check_seed
+
+Precision = Literal["float32", "tf32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How the stage runs; only seed, precision and ema change what is learned."""
+
+    seed: int = 0
+    """Seed of initial weights, latents, cameras and the images' order."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto takes the best device there is."""
+
+    precision: Precision = "tf32"
+    """Precision of matrix products. bfloat16 and float16 concern decoder and discriminators only;
+    the field then stays in tf32, because a phase of tens of radians has no room for eight bits."""
+
+    threads: int = 0
+    """CPU threads; 0 for torch's choice."""
+
+    record_every: int = 50
+    """Steps between records of the losses."""
+
+    evaluate_every: int = 2_000
+    """Steps between sample grids, meshes and distances to the images."""
+
+    checkpoint_every: int = 2_000
+    """Steps between checkpoints."""
+
+    keep: int = 3
+    """Newest checkpoints kept; the best checkpoint is kept besides."""
+
+    ema: float = 0.5 ** (32.0 / 10_000.0)
+    """Decay of the averaged weights, a step; long runs want it nearer to 1 than `tiny` has it."""
+
+    max_gradient_norm: float = 1e6
+    """Norm of the gradient beyond which a step counts as diverged."""
+
+    def __post_init__(self) -> None:
+        for name in ("record_every", "evaluate_every", "checkpoint_every", "keep"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        check_seed(self.seed)
+        if not 0.0 <= self.ema < 1.0:
+            raise InputError(f"ema must lie in [0, 1), not {self.ema}.")
