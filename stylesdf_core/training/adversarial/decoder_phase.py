@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +13,7 @@ from stylesdf_core.model.networks.decoder import Decoder
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.adversarial.config import DecoderStageConfig, ImageLosses, JointConfig
-from stylesdf_core.training.adversarial.context import PhaseContext
-from stylesdf_core.training.adversarial.draws import Fakes, draw_fakes
+from stylesdf_core.training.adversarial.draws import Fakes
 from stylesdf_core.training.adversarial.image_terms import (
     DecoderTerms,
     ImageDiscriminatorTerms,
@@ -23,20 +21,21 @@ from stylesdf_core.training.adversarial.image_terms import (
     mixed_styles,
     random_noise,
 )
+from stylesdf_core.training.adversarial.phase import AdversarialPhase, PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages
 from stylesdf_core.training.adversarial.volume_terms import render_fakes
-from stylesdf_core.training.loop import Models, Phase
+from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import path_length_mean
 from stylesdf_core.training.optimizing import Terms, accumulate, of_chunks, update
 from stylesdf_core.training.precision import Autocast
-from stylesdf_core.training.seeds import seeded, seeded_weights
+from stylesdf_core.training.seeds import seeded_weights
 
-# What a seed is for: streams must not repeat each other.
+# Purposes of a seed: what is drawn for two of them never repeats.
 _WEIGHTS, DISCRIMINATOR_STEP, GENERATOR_STEP, _PATH_STEP = 21, 22, 23, 24
 
 
-class DecodedImagesPhase(Phase):
-    """What the phases that train on decoded images have in common.
+class DecodedImagesPhase(AdversarialPhase):
+    """A phase on decoded images, with StyleGAN2's path-length penalty.
 
     Attributes:
         path: the running mean of path lengths.
@@ -45,17 +44,17 @@ class DecodedImagesPhase(Phase):
         rays: of each fake, that geometry's losses look at.
     """
 
-    retries = 1
     from_images = True
 
-    models: Models
-    context: PhaseContext
     config: DecoderStageConfig | JointConfig
     images: RealImages
     path: PathMean
     g_terms: nn.Module
     discriminators: Sequence[nn.Module]
     rays: int = 0
+
+    def _draw(self, purpose: int, index: int, batch: int) -> Fakes:
+        return self.draw(purpose, index, batch, mixing=self.config.image.mixing, rays=self.rays)
 
     @abstractmethod
     def generator_terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
@@ -69,35 +68,18 @@ class DecodedImagesPhase(Phase):
         scaler = self.scalers["generator"]
         for discriminator in self.discriminators:
             discriminator.requires_grad_(False)
-        seen: Terms = {}
+        record: Terms = {}
         if image.path_length > 0 and index % image.path_every == 0:
-            half = self.draw(index, _PATH_STEP, max(world.size, self.config.batch // 2))
+            half = self._draw(_PATH_STEP, index, max(world.size, self.config.batch // 2))
             work = of_chunks(
                 lambda c: self.generator_terms(half[c], self.path.mean), len(half), chunk
             )
-            seen = accumulate(self.g_terms, work, scaler, last=False)
-            lengths = world.mean(seen["path_length"])
+            record = accumulate(self.g_terms, work, scaler, last=False)
+            lengths = world.mean(record["path_length"])
             self.path.mean.copy_(path_length_mean(self.path.mean, lengths))
-        fakes = self.draw(index, GENERATOR_STEP, self.config.batch)
+        fakes = self._draw(GENERATOR_STEP, index, self.config.batch)
         work = of_chunks(lambda c: self.generator_terms(fakes[c], None), len(fakes), chunk)
-        return seen | accumulate(self.g_terms, work, scaler)
-
-    def draw(self, index: int, stream: int, batch: int) -> Fakes:
-        """This process's fakes of a step."""
-        context = self.context
-        fakes = draw_fakes(
-            seeded(context.run.seed, stream, self.attempt, index),
-            batch,
-            self.models.live.config,
-            context.poses,
-            mixing=self.config.image.mixing,
-            rays=self.rays,
-        )
-        return fakes[context.world.share.of(batch)].to(context.world.device)
-
-    def evaluate(self, samples: Path) -> dict[str, float]:
-        """Pictures, and the distance of the averaged generator's images from real ones."""
-        return self.context.snapshots.write(self.models.ema, samples, self.images)
+        return record | accumulate(self.g_terms, work, scaler)
 
 
 class AdversarialDecoderPhase(DecodedImagesPhase):
@@ -112,8 +94,8 @@ class AdversarialDecoderPhase(DecodedImagesPhase):
         config: DecoderStageConfig,
         images: RealImages,
     ) -> None:
-        self.models, self.context, self.config, self.images = models, context, config, images
-        self.batch = config.batch
+        super().__init__(models, context, images)
+        self.config, self.images, self.batch = config, images, config.batch
         device, live = context.world.device, models.live
         assert live.decoder is not None
         self.decoder: Decoder = live.decoder
@@ -142,20 +124,20 @@ class AdversarialDecoderPhase(DecodedImagesPhase):
     def step(self, index: int) -> Terms:
         """One update of the discriminator, then one of the decoder."""
         limit = self.context.run.max_gradient_norm
-        seen = self.accumulate_discriminator(index)
-        seen["image_d_gradient_norm"] = update(
+        record = self.accumulate_discriminator(index)
+        record["image_d_gradient_norm"] = update(
             [self.optimizers["discriminator"]], self.scalers["discriminator"], limit
         )
-        seen |= self.accumulate_generator(index)
-        seen["image_g_gradient_norm"] = update(
+        record |= self.accumulate_generator(index)
+        record["image_g_gradient_norm"] = update(
             [self.optimizers["decoder"]], self.scalers["generator"], limit
         )
-        return seen
+        return record
 
     def accumulate_discriminator(self, index: int) -> Terms:
         """The discriminator's gradients of a step."""
         config, world = self.config, self.context.world
-        fakes = self.draw(index, DISCRIMINATOR_STEP, config.batch)
+        fakes = self._draw(DISCRIMINATOR_STEP, index, config.batch)
         real = self.images.batch(index, config.batch, self.attempt).images.to(world.device)
         with_r1 = config.image.r1 > 0 and index % config.image.r1_every == 0
 

@@ -15,7 +15,6 @@ from torch.optim import Adam
 from stylesdf_core.model.networks.discriminators import VolumeJudgement
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.adversarial.config import JointConfig
-from stylesdf_core.training.adversarial.context import PhaseContext
 from stylesdf_core.training.adversarial.decoder_phase import (
     DISCRIMINATOR_STEP,
     DecodedImagesPhase,
@@ -29,6 +28,7 @@ from stylesdf_core.training.adversarial.image_terms import (
     ImageDiscriminatorTerms,
     PathMean,
 )
+from stylesdf_core.training.adversarial.phase import PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages
 from stylesdf_core.training.adversarial.volume_phase import new_volume_discriminator, train_renderer
 from stylesdf_core.training.adversarial.volume_terms import (
@@ -73,15 +73,16 @@ class JointTerms(nn.Module):
 
 
 class JointPhase(DecodedImagesPhase):
-    """Everything learns; see the module."""
+    """Renderer, decoder and both discriminators learn together."""
 
     config: JointConfig
 
     def __init__(
         self, models: Models, context: PhaseContext, config: JointConfig, images: RealImages
     ) -> None:
-        self.models, self.context, self.config, self.images = models, context, config, images
-        self.batch, self.rays = config.batch, config.volume.geometry_rays
+        super().__init__(models, context, images)
+        self.config, self.images, self.batch = config, images, config.batch
+        self.rays = config.volume.geometry_rays
         device, live = context.world.device, models.live
         assert live.decoder is not None
         train_renderer(live)
@@ -132,19 +133,19 @@ class JointPhase(DecodedImagesPhase):
     def step(self, index: int) -> Terms:
         """One update of both discriminators, then one of the whole generator."""
         limit = self.context.run.max_gradient_norm
-        seen = self.accumulate_discriminators(index)
+        record = self.accumulate_discriminators(index)
         for name in ("volume_discriminator", "discriminator"):
             norm = update([self.optimizers[name]], self.scalers[name], limit)
-            seen[f"{name}_gradient_norm"] = norm
-        seen |= self.accumulate_generator(index)
+            record[f"{name}_gradient_norm"] = norm
+        record |= self.accumulate_generator(index)
         both = [self.optimizers["renderer"], self.optimizers["decoder"]]
-        seen["g_gradient_norm"] = update(both, self.scalers["generator"], limit)
-        return seen
+        record["g_gradient_norm"] = update(both, self.scalers["generator"], limit)
+        return record
 
     def accumulate_discriminators(self, index: int) -> Terms:
         """Both discriminators' gradients of a step, from the same fakes."""
         config, world = self.config, self.context.world
-        fakes = self.draw(index, DISCRIMINATOR_STEP, config.batch)
+        fakes = self._draw(DISCRIMINATOR_STEP, index, config.batch)
         real = self.images.batch(index, config.batch, self.attempt)
         real_images, real_thumbs = real.images.to(world.device), real.thumbs.to(world.device)
         for discriminator in self.discriminators:
@@ -163,12 +164,12 @@ class JointPhase(DecodedImagesPhase):
             return terms
 
         count, size = len(fakes), config.chunk_size
-        seen = accumulate(
+        record = accumulate(
             self.volume_d_terms,
             of_chunks(of_thumbs, count, size),
             self.scalers["volume_discriminator"],
         )
-        return seen | accumulate(
+        return record | accumulate(
             self.image_d_terms, of_chunks(of_images, count, size), self.scalers["discriminator"]
         )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import nn
 from torch.optim import Adam
@@ -11,8 +9,7 @@ from torch.optim import Adam
 from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.adversarial.config import RendererConfig, SphereConfig, VolumeLosses
-from stylesdf_core.training.adversarial.context import PhaseContext
-from stylesdf_core.training.adversarial.draws import Fakes, draw_fakes
+from stylesdf_core.training.adversarial.phase import AdversarialPhase, PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages
 from stylesdf_core.training.adversarial.volume_terms import (
     SphereTerms,
@@ -20,23 +17,21 @@ from stylesdf_core.training.adversarial.volume_terms import (
     VolumeGeneratorTerms,
     render_fakes,
 )
-from stylesdf_core.training.loop import Models, Phase
+from stylesdf_core.training.loop import Models
 from stylesdf_core.training.optimizing import Terms, accumulate, of_chunks, update
 from stylesdf_core.training.precision import Autocast
-from stylesdf_core.training.seeds import seeded, seeded_weights
+from stylesdf_core.training.seeds import seeded_weights
 
-# What a seed is for: streams must not repeat each other.
+# Purposes of a seed: what is drawn for two of them never repeats.
 _WEIGHTS, _SPHERE, _DISCRIMINATOR_STEP, _GENERATOR_STEP = 11, 12, 13, 14
 
 
-class SpherePhase(Phase):
+class SpherePhase(AdversarialPhase):
     """The field learns the distance to a sphere, for any latent."""
 
-    retries = 1
-
     def __init__(self, models: Models, context: PhaseContext, settings: SphereConfig) -> None:
-        self.models, self.context, self.settings = models, context, settings
-        self.batch = settings.batch
+        super().__init__(models, context, None)
+        self.settings, self.batch = settings, settings.batch
         live = models.live
         live.requires_grad_(False)
         for model in (live, models.ema):
@@ -51,26 +46,17 @@ class SpherePhase(Phase):
 
     def step(self, index: int) -> Terms:
         """One step on random rays of random cameras."""
-        context, settings = self.context, self.settings
-        random = seeded(context.run.seed, _SPHERE, self.attempt, index)
-        fakes = draw_fakes(
-            random, settings.batch, self.models.live.config, context.poses, rays=settings.rays
-        )
-        fakes = fakes[context.world.share.of(settings.batch)].to(context.world.device)
-        seen = accumulate(self.terms, [lambda: (self.terms(fakes), 1.0)], self.scaler)
-        limit = context.run.max_gradient_norm
-        seen["gradient_norm"] = update([self.optimizers["sphere"]], self.scaler, limit)
-        return seen
-
-    def evaluate(self, samples: Path) -> dict[str, float]:
-        """Pictures of the averaged field."""
-        return self.context.snapshots.write(self.models.ema, samples)
+        settings = self.settings
+        fakes = self.draw(_SPHERE, index, settings.batch, rays=settings.rays)
+        record = accumulate(self.terms, [lambda: (self.terms(fakes), 1.0)], self.scaler)
+        limit = self.context.run.max_gradient_norm
+        record["gradient_norm"] = update([self.optimizers["sphere"]], self.scaler, limit)
+        return record
 
 
-class VolumePhase(Phase):
+class VolumePhase(AdversarialPhase):
     """Volume renderer against volume discriminator; the generator's decoder is not touched."""
 
-    retries = 1
     from_images = True
 
     def __init__(
@@ -80,8 +66,8 @@ class VolumePhase(Phase):
         config: RendererConfig,
         images: RealImages,
     ) -> None:
-        self.models, self.context, self.config, self.images = models, context, config, images
-        self.batch = config.batch
+        super().__init__(models, context, images)
+        self.config, self.images, self.batch = config, images, config.batch
         device, live = context.world.device, models.live
         seed = context.run.seed
         self.discriminator = new_volume_discriminator(live, config.volume, seed).to(device)
@@ -106,21 +92,23 @@ class VolumePhase(Phase):
 
     def step(self, index: int) -> Terms:
         """One update of the discriminator, then one of the generator."""
-        seen = self.accumulate_discriminator(index)
+        record = self.accumulate_discriminator(index)
         limit = self.context.run.max_gradient_norm
-        seen["d_gradient_norm"] = update(
+        record["d_gradient_norm"] = update(
             [self.optimizers["discriminator"]], self.scalers["discriminator"], limit
         )
-        seen |= self.accumulate_generator(index)
-        seen["g_gradient_norm"] = update(
+        record |= self.accumulate_generator(index)
+        record["g_gradient_norm"] = update(
             [self.optimizers["generator"]], self.scalers["generator"], limit
         )
-        return seen
+        return record
 
     def accumulate_discriminator(self, index: int) -> Terms:
         """The discriminator's gradients of a step."""
         config, world = self.config, self.context.world
-        fakes = self.draw(index, _DISCRIMINATOR_STEP)
+        fakes = self.draw(
+            _DISCRIMINATOR_STEP, index, config.batch, rays=config.volume.geometry_rays
+        )
         real = self.images.batch(index, config.batch, self.attempt).thumbs.to(world.device)
         with_r1 = config.volume.r1 > 0 and index % config.volume.r1_every == 0
 
@@ -141,8 +129,9 @@ class VolumePhase(Phase):
 
     def accumulate_generator(self, index: int) -> Terms:
         """The generator's gradients of a step."""
-        fakes = self.draw(index, _GENERATOR_STEP)
-        anchor = self.config.volume.anchor_at(index) if self.config.init is None else 0.0
+        config = self.config
+        fakes = self.draw(_GENERATOR_STEP, index, config.batch, rays=config.volume.geometry_rays)
+        anchor = config.volume.anchor_at(index) if config.init is None else 0.0
 
         def part(chunk: slice) -> Terms:
             terms: Terms = self.g_terms(fakes[chunk], anchor)
@@ -151,25 +140,9 @@ class VolumePhase(Phase):
         self.discriminator.requires_grad_(False)
         return accumulate(
             self.g_terms,
-            of_chunks(part, len(fakes), self.config.chunk_size),
+            of_chunks(part, len(fakes), config.chunk_size),
             self.scalers["generator"],
         )
-
-    def draw(self, index: int, stream: int) -> Fakes:
-        """This process's fakes of a step."""
-        context, config = self.context, self.config
-        fakes = draw_fakes(
-            seeded(context.run.seed, stream, self.attempt, index),
-            config.batch,
-            self.models.live.config,
-            context.poses,
-            rays=config.volume.geometry_rays,
-        )
-        return fakes[context.world.share.of(config.batch)].to(context.world.device)
-
-    def evaluate(self, samples: Path) -> dict[str, float]:
-        """Pictures, and the distance of the averaged generator's thumbs from real ones."""
-        return self.context.snapshots.write(self.models.ema, samples, self.images)
 
 
 def train_renderer(live: Generator) -> None:

@@ -30,9 +30,9 @@ from stylesdf_core.training.adversarial.config import (
     SphereInitConfig,
     VolumeLosses,
 )
-from stylesdf_core.training.adversarial.context import PhaseContext
 from stylesdf_core.training.adversarial.decoder_phase import AdversarialDecoderPhase
 from stylesdf_core.training.adversarial.joint_phase import JointPhase
+from stylesdf_core.training.adversarial.phase import PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
 from stylesdf_core.training.adversarial.snapshots import Snapshots
 from stylesdf_core.training.adversarial.volume_phase import VolumePhase

@@ -228,7 +228,7 @@ def test_the_anchor_is_the_spheres_loss_and_fades(renderer: RendererConfig) -> N
     with double_precision():
         phase = phase_of(replace(renderer, volume=weights))
         assert isinstance(phase, VolumePhase)
-        fakes = phase.draw(0, 14)
+        fakes = phase.draw(14, 0, 4, rays=5)
         live = phase.models.live
         free, held = (phase.g_terms(fakes, weight)["loss"].item() for weight in (0.0, 2.0))
         points = ray_points(live, fakes)

@@ -1,0 +1,71 @@
+"""The phase that all adversarial phases derive from: it draws generated images and measures.
+
+A phase computes its gradients in chunks (training/optimizing.py) with losses that are modules
+(volume_terms.py, image_terms.py); the loop (training/loop.py) calls its steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylesdf_core.training.adversarial.config import PosesConfig
+from stylesdf_core.training.adversarial.draws import Fakes, draw_fakes
+from stylesdf_core.training.adversarial.real_images import RealImages
+from stylesdf_core.training.adversarial.snapshots import Snapshots
+from stylesdf_core.training.loop import Models, Phase
+from stylesdf_core.training.run_config import RunConfig
+from stylesdf_core.training.seeds import seeded
+from stylesdf_core.training.world import World
+
+
+@dataclass(frozen=True)
+class PhaseContext:
+    """What every adversarial phase is given besides the models.
+
+    Attributes:
+        world: the processes that train together.
+        run: settings common to all stages.
+        poses: cameras of the generated images.
+        snapshots: writes sample grids and meshes, and measures distances to the images.
+    """
+
+    world: World
+    run: RunConfig
+    poses: PosesConfig
+    snapshots: Snapshots
+
+
+class AdversarialPhase(Phase):
+    """A phase on generated images of random latents and cameras.
+
+    Args:
+        images: the real images that generated ones are compared with; None for no comparison.
+    """
+
+    retries = 1
+
+    def __init__(self, models: Models, context: PhaseContext, images: RealImages | None) -> None:
+        self.models, self.context = models, context
+        self.real_images = images
+
+    def draw(
+        self, purpose: int, index: int, batch: int, *, mixing: float = 0.0, rays: int = 0
+    ) -> Fakes:
+        """Latents, cameras and noise of a step's generated images: this process's share of them.
+
+        Args:
+            purpose: number of the generator that draws; draws for two purposes never repeat.
+            index: of the step.
+            batch: images over all processes.
+            mixing, rays: see :func:`~stylesdf_core.training.adversarial.draws.draw_fakes`.
+        """
+        context = self.context
+        random = seeded(context.run.seed, purpose, self.attempt, index)
+        architecture = self.models.live.config
+        fakes = draw_fakes(random, batch, architecture, context.poses, mixing=mixing, rays=rays)
+        return fakes[context.world.share.of(batch)].to(context.world.device)
+
+    def evaluate(self, samples: Path) -> dict[str, float]:
+        """Write sample grids of the averaged generator; measure its distance to real images."""
+        return self.context.snapshots.write(self.models.ema, samples, self.real_images)
