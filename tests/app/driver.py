@@ -194,7 +194,8 @@ class Driver:
         assert bench.scene.identity.edits == ()
         self.click(row.item, at=(0.36, 0.5))
         assert bench.settings.locked == ("head_size",), bench.settings.locked
-        self.hands("key ctrl+z")
+        # Not at once: a slow frame would see Ctrl pressed and let go again.
+        self.hands("keydown ctrl sleep 0.3 key z sleep 0.3 keyup ctrl")
         self.settle()
         assert dict(bench.scene.identity.edits).keys() == {"head_size"}, bench.scene.identity
         self.click(row.item, at=(0.97, 0.5))
