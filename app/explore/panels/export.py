@@ -60,13 +60,13 @@ class ExportPanel:
             self._folder = ui.text_field(
                 "",
                 lambda text: bench.change_settings("export", folder=text.strip()),
-                "Folder that exports go to; remembered",
+                "Folder for exports; remembered",
             )
             IconButton(ui, icons.folder, choose_folder, "Choose a folder")
         self._name = ui.text_field(
             "",
             self._typed_name,
-            "File name without suffix; empty for model and seed. "
+            "File name without suffix; empty to name files by model and seed. "
             "Nothing is overwritten: a number is added where needed",
         )
         self._buttons = [self._build_buttons(family) for family in get_args(Family)]
@@ -74,8 +74,8 @@ class ExportPanel:
         ui.button(
             "Copy as command",
             lambda: self.copy_command(bench.last_export),
-            "Copy the terminal command that does the last export again; "
-            "right click an export button for its command",
+            "Copy the terminal command that repeats the last export; "
+            "right click an export button to copy the command for that export",
         )
 
     def resize(self, width: int) -> None:

@@ -21,8 +21,8 @@ _BEYOND = 0.2
 _LABELS = 118  # width of the label column, pixels at scale 1
 _PSI = SliderSpec(
     "truncation ψ",
-    "How far from the mean face: 0 is the mean, 1 the model's full variety; "
-    "less is safer.  Range 0 to 1.5, trained up to 1",
+    "How far faces lie from the mean face: 0 is the mean face, 1 the model's full variety; "
+    "lower values give fewer flaws.  Range 0 to 1.5, trained up to 1",
     0.0,
     1.5,
     0.01,
@@ -115,7 +115,8 @@ class IdentityPanel:
         spec = SliderSpec(
             direction.label,
             f"{direction.description or direction.label}.  {low:g} to {high:g} standard "
-            "deviations; right click: the seed's own; lock: keep when the seed changes",
+            "deviations.  Right click: back to the seed's own value.  Lock: keep the value when "
+            "the seed changes",
             low - beyond,
             high + beyond,
             0.1,

@@ -21,7 +21,8 @@ _BARS_HEIGHT = 40
 _LABELS = 118  # width of the label column, pixels at scale 1
 _MORPH = SliderSpec(
     "morph",
-    "Shape and look moved towards the second face, in w: 0 is the first, 1 the second",
+    "Moves shape and look towards the second face, in the latent space w: 0 is the first face, "
+    "1 the second",
     0.0,
     1.0,
     0.05,
@@ -41,8 +42,9 @@ class MixingPanel:
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
             self._seed = SeedEntry(
                 ui,
-                "Seed of the second face: its style replaces the first one's in the decoder's "
-                f"later layers; only the morph changes the shape. 0 to {MAX_SEED}; empty for none",
+                "Seed of the second face: its style replaces the first face's style in the "
+                "decoder's later layers; only the morph changes the shape. "
+                f"0 to {MAX_SEED}; empty for no second face",
                 "second seed",
                 self._choose,
             )

@@ -140,6 +140,7 @@ def test_a_picture_shown_is_never_replaced_by_an_earlier_pass(bench: Workbench) 
     settle(bench)
     assert finished is not None
     assert bench.screen.picture is not None
+    assert bench.screen.picture is not finished, "it has been rendered again"
     np.testing.assert_array_equal(bench.screen.picture.pixels, finished.pixels)
 
 
@@ -183,6 +184,21 @@ def test_mesh_and_its_level(bench: Workbench) -> None:
     bench.change_settings("view", view="image", split=False)
     settle(bench)
     assert not bench.has_problem  # what is not shown is no problem
+
+
+def test_a_pane_hidden_during_a_motion_keeps_nothing_busy(bench: Workbench) -> None:
+    needs_opengl()
+    bench.change_settings("view", split=True)
+    settle(bench)
+    mesh = bench.screen.mesh
+    camera = replace(bench.scene.camera, azimuth=0.3)
+    bench.document.update(replace(bench.scene, camera=camera))
+    bench.tick()
+    poll_until(bench, lambda: bench.screen.mesh is not mesh)
+    assert bench.busy  # the fine mesh is still to come
+    bench.change_settings("view", split=False)
+    settle(bench)
+    assert not bench.busy
 
 
 def test_a_broken_model_leaves_the_good_one(bench: Workbench, tmp_path: Path) -> None:
