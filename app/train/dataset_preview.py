@@ -1,8 +1,7 @@
-"""A look at the images of a new run: how many can be used, and some as training will see them."""
+"""A look at a new run's images: how many can be used, and crops as training sees them."""
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from app.workers.schedule import LatestWorker
 from stylesdf_core.data.images import UNREADABLE, Skipped, find_usable, open_images, square
 
 COLUMNS, ROWS = 6, 2
@@ -46,8 +44,8 @@ class Preview:
     Attributes:
         looked_at, total: images so far, and all.
         usable: images to train on; None until all have been looked at.
-        skipped: the others, and why.
-        sheet: (ROWS·CELL, COLUMNS·CELL, 3) in [0, 1]; None until then.
+        skipped: images that cannot be used, and why.
+        sheet: (ROWS·CELL, COLUMNS·CELL, 3) in [0, 1]; None until all have been looked at.
     """
 
     looked_at: int
@@ -64,13 +62,8 @@ class Preview:
         return ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common(_SHOWN_REASONS))
 
 
-def preview_worker(news: threading.Event) -> LatestWorker[PreviewRequest, Preview]:
-    """The thread that looks."""
-    return LatestWorker("preview", look, news)
-
-
-def look(request: PreviewRequest) -> Iterator[Preview]:
-    """Look at all images; answers with how far it is, then with the crops.
+def look_at_images(request: PreviewRequest) -> Iterator[Preview]:
+    """Look at all images; yields how many have been looked at, and at last the sheet of crops.
 
     Raises:
         InputError: there are no images, or there is no model in ``init``.

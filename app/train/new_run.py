@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.train.dataset_preview import Preview, PreviewRequest, preview_worker
+from app.train.dataset_preview import Preview, PreviewRequest, look_at_images
 from app.train.training_form import (
     NO_HEADS,
     WANTED,
@@ -85,7 +85,7 @@ class NewRun:
         self.preview: Preview | None = None
         self.preview_problem = ""
         self.is_beginning = False
-        self._previews = preview_worker(news)
+        self._previews = LatestWorker[PreviewRequest, Preview]("preview", look_at_images, news)
         self._preview_request: PreviewRequest | None = None
         self._checks = LatestWorker[RunCheck, Path]("new run", check_run, news)
         self._checked: TrainRequest | None = None

@@ -24,7 +24,7 @@ from tests.models import save_tiny
 from tests.training.adversarial.stage_phases import THUMB, stage_config, write_images
 
 
-class FakeJob:
+class FakeProcess:
     """Starts nothing and remembers that it was asked."""
 
     asked: ClassVar[list[tuple[str, Any]]] = []
@@ -46,9 +46,9 @@ class FakeJob:
 
 @pytest.fixture
 def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Training]:
-    monkeypatch.setattr(training_module, "TrainingProcess", FakeJob)
+    monkeypatch.setattr(training_module, "TrainingProcess", FakeProcess)
     monkeypatch.setattr(training_module, "_POLL_EVERY", 0.0)
-    FakeJob.asked.clear()
+    FakeProcess.asked.clear()
     store = SettingsStore(tmp_path / "config")
     bench = Workbench(store, Scene())
     settings = replace(bench.settings.training, folder=str(tmp_path / "runs"))
@@ -108,7 +108,7 @@ def test_a_new_run_is_begun_once_nothing_is_wrong(training: Training, tmp_path: 
     new.begin()
     until(training, lambda: training.selected is not None)
     assert training.selected == tmp_path / "runs" / "images-renderer"
-    assert FakeJob.asked == [("images-renderer", 3)]
+    assert FakeProcess.asked == [("images-renderer", 3)]
     assert RunDir(training.selected).read_config()["batch"] == 6
     assert training.bench.settings.training.data == str(tmp_path / "images")
     assert new.name == "images-renderer-2", "the next one gets a name of its own"
@@ -157,7 +157,7 @@ def test_runs_are_listed_added_and_taken_off(training: Training, tmp_path: Path)
     assert [run.name for run in training.runs] == ["a"], "what was listed is listed still"
     training.stop(ours.path)
     training.resume(ours.path)
-    assert FakeJob.asked[-2:] == [("a", "stop"), ("a", None)]
+    assert FakeProcess.asked[-2:] == [("a", "stop"), ("a", None)]
 
 
 def test_any_checkpoint_can_be_opened(training: Training, tmp_path: Path) -> None:

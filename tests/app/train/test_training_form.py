@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.train.dataset_preview import CELL, Preview, PreviewRequest, look
+from app.train.dataset_preview import CELL, Preview, PreviewRequest, look_at_images
 from app.train.training_form import (
     FieldError,
     RunForm,
@@ -148,7 +148,7 @@ def test_later_stages_wait_for_earlier_ones() -> None:
 
 
 def last(request: PreviewRequest) -> Preview:
-    return list(look(request))[-1]
+    return list(look_at_images(request))[-1]
 
 
 def test_the_crops_are_those_that_training_sees(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_what_is_skipped_is_counted(tmp_path: Path) -> None:
     preview = last(PreviewRequest(tmp_path, 16, thumbs=False, upscale=False))
     assert (preview.usable, preview.smallest, len(preview.skipped)) == (20, 18, 2)
     assert preview.reasons == "1 damaged, 1 too small"
-    first = next(iter(look(PreviewRequest(tmp_path, 16, thumbs=False, upscale=False))))
+    first = next(iter(look_at_images(PreviewRequest(tmp_path, 16, thumbs=False, upscale=False))))
     assert (first.usable, first.sheet) == (None, None)
     weights = save_tiny(tmp_path / "whole.safetensors")
     joint = last(PreviewRequest(tmp_path, 0, thumbs=False, upscale=False, init=str(weights)))
