@@ -1,11 +1,11 @@
-"""The training loop: runs phases one after the other, records, saves, resumes and stops.
+"""The training loop, for any stage: runs phases, records, saves, resumes and stops.
 
 Batches are functions of (seed, step) and of the data on the disk, so the step's number is all the
 randomness there is to restore: with the same data, stop-and-resume equals an uninterrupted run.
 Steps draw from generators of their own (training/seeds.py), never from torch's global ones.
 
-A step that ends in something not finite rolls the run back to its last checkpoint, once, where
-the phase can draw other batches from there; the second time it stops and says why.
+After a step with a loss or norm that is not finite, the run goes back to its last checkpoint and
+draws other batches from there, if the phase can; the second time the run stops and says why.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Models:
     """The generator in training and the running average of its weights.
 
     Attributes:
-        live: what the optimizers change.
-        ema: what is shown, measured and shipped.
+        live: the generator that the optimizers change.
+        ema: the average, which is measured, shown in sample grids and saved as the model.
     """
 
     live: Generator
@@ -65,13 +65,13 @@ class Phase(ABC):
 
     Attributes:
         optimizers: by name; saved and restored by the loop.
-        networks: networks besides the generator, by name; likewise.
-        scalers: of losses in float16, by name; likewise.
-        batch: images a step, for images per second; 0 where that means nothing.
-        attempt: how often the run was rolled back; part of what a step draws.
-        retries: 1 where another attempt draws other batches, so that it may end otherwise.
-        from_images: whether it learns from images, so that it is measured before its first step
-            as well: what it began with is what its figures are compared to.
+        networks: networks besides the generator, by name; saved and restored by the loop.
+        scalers: loss scalers for float16, by name; saved and restored by the loop.
+        batch: images a step, for images per second; 0 where the phase counts no images.
+        attempt: how often the run was rolled back; steps of another attempt draw other batches.
+        retries: 1 where a roll-back makes sense because another attempt draws other batches.
+        from_images: whether the phase learns from images. Such a phase is measured before its
+            first step too, so that later figures can be compared with its beginning.
     """
 
     optimizers: dict[str, Optimizer]
@@ -111,12 +111,14 @@ class PhasePlan:
 
 @dataclass(frozen=True)
 class Cadence:
-    """How often the loop does what, in steps.
+    """The loop's intervals, in steps.
 
     Attributes:
-        record, evaluate, checkpoint: intervals.
-        keep: checkpoints kept.
-        ema: decay of the average, a step.
+        record: steps between records of the losses.
+        evaluate: steps between measurements of the averaged generator.
+        checkpoint: steps between checkpoints.
+        keep: newest checkpoints kept.
+        ema: decay of the averaged weights, a step.
     """
 
     record: int
@@ -162,14 +164,14 @@ def set_rate(optimizer: Optimizer, factor: float) -> None:
 
 @dataclass
 class _Run:
-    """A run in progress: what the loop changes as it goes.
+    """The state of a run in progress.
 
     Attributes:
         step: steps done, over all phases.
         attempt: roll-backs so far; saved.
         best: lowest ``swd`` so far; saved.
         score: ``swd`` of the last evaluation, until a checkpoint has taken it.
-        rolled_back: whether this process did so already.
+        rolled_back: whether this process has rolled the run back already.
     """
 
     folder: RunDir
@@ -183,7 +185,7 @@ class _Run:
     rolled_back: bool = False
 
     def begin(self, plan: PhasePlan, saved: dict[str, Any] | None) -> Phase:
-        """The plan's phase, as it was in ``saved`` if that is of the same one."""
+        """Make the plan's phase; if ``saved`` was written in this phase, restore it from there."""
         phase = plan.begin(self.models)
         phase.attempt = self.attempt
         if saved and saved["phase"] == plan.name:
@@ -191,7 +193,7 @@ class _Run:
         return phase
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Go to where ``saved`` was written."""
+        """Set models and counters to a checkpoint's."""
         self.models.live.load_state_dict(saved["live"])
         self.models.ema.load_state_dict(saved["ema"])
         self.step = int(saved["step"])
@@ -200,7 +202,7 @@ class _Run:
         self.score = math.inf
 
     def save(self, phase: Phase, name: str, keep: int) -> None:
-        """Write a checkpoint; it is the best one if the newest evaluation was."""
+        """Write a checkpoint; mark it as the best if no earlier ``swd`` was as low."""
         is_best = self.score < self.best
         self.best = min(self.best, self.score)
         self.score = math.inf
@@ -237,8 +239,8 @@ def train(
     averaged generators' files, ``config`` into the checkpoints.
 
     Args:
-        world: the processes that train together; None for this one alone. All of them run this
-            and read the folder; only the first one writes.
+        world: the processes that train together; None for this process alone. Every process runs
+            this function and reads the folder; only the first process writes.
 
     Raises:
         TrainingError: a loss is no longer finite, the disk is full, or the checkpoint cannot be
@@ -251,7 +253,7 @@ def train(
     saved = run.load_checkpoint()
     if saved:
         state.restore(saved)
-    world.wait()  # all have read before one goes on to write
+    world.wait()  # every process has read the folder before the first one writes there
     with (
         _disk_errors(run),
         Monitor(run, total, state.step, is_main=world.is_main, device=world.device) as monitor,
@@ -267,7 +269,7 @@ def train(
             monitor.begin(plan.name, phase.batch, state.step, first=start)
             begins = state.step == start and phase.from_images
             if begins and world.is_main and not _is_measured(run, start, plan.name):
-                # No score: what a checkpoint later holds is not this.
+                # Not a score: no checkpoint will hold this generator.
                 monitor.figures(start, phase.evaluate(run.sample_path(start)))
             while state.step < end and not stopped:
                 losses = phase.step(state.step - start)
@@ -300,7 +302,7 @@ def train(
 
 
 def _is_measured(run: RunDir, step: int, phase: str) -> bool:
-    """Whether an earlier process got as far as that and no further."""
+    """Whether an earlier process has measured the phase's beginning at this step already."""
     return any(
         record["step"] == step and record.get("phase") == phase and "swd" in record
         for record in run.read_stats()

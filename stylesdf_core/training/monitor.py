@@ -1,4 +1,7 @@
-"""What a run says of itself while it runs: stats.jsonl, TensorBoard events, health in words."""
+"""Records of a run while it trains: stats.jsonl, TensorBoard events, and advice in words.
+
+The loop (training/loop.py) hands its losses and measurements over; health.py makes the advice.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class Monitor:
 
     Args:
         total: steps of the whole run.
-        step: where it goes on; what was recorded after that is dropped.
+        step: at which the run begins or resumes; later records are dropped.
     """
 
     def __init__(
@@ -56,12 +59,17 @@ class Monitor:
             self._events.close()
 
     def begin(self, phase: str, batch: int, step: int, *, first: int) -> None:
-        """A phase with ``batch`` images a step goes on at ``step``; it began at ``first``."""
+        """Begin or resume a phase at ``step``.
+
+        Args:
+            batch: images a step.
+            first: step at which the phase began.
+        """
         self.phase, self.batch, self._first = phase, batch, first
         self._since, self._clock = step, time.monotonic()
 
     def losses(self, step: int, losses: Mapping[str, Tensor]) -> None:
-        """Record a step's losses, the speed since the last record, and what is wrong."""
+        """Record a step's losses, the speed since the last record, and advice if any is due."""
         now = time.monotonic()
         seconds = (now - self._clock) / max(1, step - self._since)
         self._since, self._clock = step, now
@@ -77,14 +85,14 @@ class Monitor:
         self._advise(record)
 
     def figures(self, step: int, figures: Mapping[str, float]) -> None:
-        """Record what an evaluation measured; its time does not count as training."""
+        """Record an evaluation's figures; its time does not count as training."""
         self._write({"step": step, "phase": self.phase, **figures})
         self._advise({"step": step, "phase": self.phase, **figures})
         self._clock = time.monotonic()
         self._since = step
 
     def rolled_back(self, step: int, why: str) -> None:
-        """The run went back to ``step``."""
+        """Record that the run was rolled back to ``step``; later records are dropped."""
         if not self.is_main:
             return
         self.run.trim_stats(step)
@@ -92,7 +100,7 @@ class Monitor:
         self._write({"step": step, "phase": self.phase, "event": f"rolled back: {why}"})
 
     def headline(self, phase: str) -> str:
-        """The phase, or what is wrong with it."""
+        """The phase's name, with the present advice if there is any."""
         return f"{phase}: {self._advice}" if self._advice else phase
 
     def _advise(self, record: Record) -> None:
@@ -113,14 +121,14 @@ class Monitor:
 
 
 def _memory(device: torch.device) -> int:
-    """The most the GPU held so far or, without one, what the process holds now; bytes."""
+    """The GPU's peak memory so far; without a GPU, the memory of this process now. In bytes."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return int(psutil.Process().memory_info().rss)
 
 
 def _events(run: RunDir, step: int) -> Any:
-    """TensorBoard's writer; what it holds of later steps is marked as void."""
+    """TensorBoard's writer; its events of steps after ``step`` are marked as void."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its dependencies deprecate each other's functions
         from torch.utils.tensorboard import SummaryWriter

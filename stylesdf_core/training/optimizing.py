@@ -12,14 +12,17 @@ from torch.optim import Optimizer
 
 from stylesdf_core.training.world import without_sync
 
-#: Losses and what else is recorded of a step, scalars by name.
+#: A step's losses and other figures to be recorded: scalars by name.
 Terms = dict[str, Tensor]
 
 
 def of_chunks(
     compute: Callable[[slice], Terms], count: int, size: int
 ) -> Iterator[Callable[[], tuple[Terms, float]]]:
-    """``compute`` of each chunk of at most ``size`` of ``count`` images, to be called later."""
+    """Split ``count`` images into chunks of at most ``size``: a function for each chunk.
+
+    Called, it returns the chunk's terms and its share of the batch.
+    """
 
     def part(piece: slice) -> tuple[Terms, float]:
         return compute(piece), (piece.stop - piece.start) / count
@@ -35,49 +38,53 @@ def accumulate(
     *,
     last: bool = True,
 ) -> Terms:
-    """Backward through each part's ``loss`` times its share; returns what is recorded.
+    """Backward through each part's ``loss`` times its share of the batch.
 
     Args:
         module: wrapped for DDP or not; gradients are averaged over processes with the last part.
-        parts: each computes a chunk's terms and says its share of the batch (their sum is 1).
-        last: False where more of the same step follows.
+        parts: functions that compute a chunk's terms and its share of the batch; shares sum to 1.
+        last: False where another backward pass of the same step follows.
+
+    Returns:
+        The terms of the whole batch besides ``loss``, to be recorded: means, or extremes of terms
+        whose name ends in ``_min`` or ``_max``.
     """
-    todo = list(parts)
-    seen: Terms = {}
-    for number, part in enumerate(todo):
-        if last and number == len(todo) - 1:
+    work = list(parts)
+    record: Terms = {}
+    for number, part in enumerate(work):
+        if last and number == len(work) - 1:
             terms, share = part()
             scaler.scale(terms["loss"] * share).backward()
         else:
             with without_sync(module):
                 terms, share = part()
                 scaler.scale(terms["loss"] * share).backward()
-        _gather(seen, terms, share)
-    return seen
+        _gather(record, terms, share)
+    return record
 
 
-def _gather(seen: Terms, terms: Terms, share: float) -> None:
+def _gather(record: Terms, terms: Terms, share: float) -> None:
     for name, value in terms.items():
         if name == "loss":
             continue
-        if name not in seen:
-            seen[name] = value if name.endswith(("_min", "_max")) else value * share
+        if name not in record:
+            record[name] = value if name.endswith(("_min", "_max")) else value * share
         elif name.endswith("_min"):
-            seen[name] = torch.minimum(seen[name], value)
+            record[name] = torch.minimum(record[name], value)
         elif name.endswith("_max"):
-            seen[name] = torch.maximum(seen[name], value)
+            record[name] = torch.maximum(record[name], value)
         else:
-            seen[name] = seen[name] + value * share
+            record[name] = record[name] + value * share
 
 
 def update(optimizers: Sequence[Optimizer], scaler: torch.amp.GradScaler, limit: float) -> Tensor:
     """Step with the accumulated gradients and clear them; returns their norm.
 
-    A norm above ``limit`` comes back as infinity, and nothing is changed by it. Under float16 an
-    overflow is no such thing: the scaler leaves the step out and halves itself.
+    A norm above ``limit`` is returned as infinity, and no weight is changed. An overflow in
+    float16 is not treated like this: the scaler skips the step and halves its factor.
 
     Args:
-        optimizers: those of one backward pass, which share its scaler.
+        optimizers: all optimizers of one backward pass, which share its scaler.
     """
     for optimizer in optimizers:
         scaler.unscale_(optimizer)

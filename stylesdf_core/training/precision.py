@@ -16,8 +16,8 @@ class Autocast:
     """A run's autocast and loss scaling.
 
     Args:
-        precision: of the run; float32 and tf32 make everything here a no-op.
-        device: where it computes.
+        precision: of the run; with float32 and tf32 nothing here has any effect.
+        device: of the run.
     """
 
     def __init__(self, precision: Precision, device: torch.device) -> None:
@@ -32,7 +32,7 @@ class Autocast:
         return torch.autocast(self.device.type, self.dtype)
 
     def scaler(self) -> torch.amp.GradScaler:
-        """Loss scaling for one optimizer; does nothing unless in float16."""
+        """Loss scaling for one backward pass; without effect unless in float16."""
         return torch.amp.GradScaler(self.device.type, enabled=self._scaled)
 
 

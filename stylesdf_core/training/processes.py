@@ -1,4 +1,8 @@
-"""Training in processes of its own: how they are started, and what they said last."""
+"""Training in processes of its own: starting them, and the reasons they give when they fail.
+
+The studio and ``--gpus`` start the entry point (commands/train_process.py) here; its output goes
+into the run folder's training.log.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +24,12 @@ from stylesdf_core.training.run_dir import RunDir
 
 #: Module that trains in the run folder it is given, whatever the run's stage.
 ENTRY_POINT = "stylesdf_core.commands.train_process"
-#: How the entry point's last words begin: a run that failed, and a request that was wrong.
+#: Beginnings of the entry point's last line: the run failed, or the request was wrong.
 FAILURE, MISTAKE = "training: ", "wrong request: "
 #: Bytes of a log in which its last words are looked for.
 _LONGEST_END = 64 << 10
 _STARTED = "--- started "
-#: What is taken from a background process's claim to the CPU; windows and people come first.
+#: Niceness of background processes: the window comes first.
 _NICE = 10
 _BACKGROUND_PRIORITY = 0x4000  # Windows: below normal
 
@@ -36,20 +40,20 @@ class LastWords:
 
     Attributes:
         text: one sentence.
-        is_mistake: the request was wrong, rather than the run.
+        is_mistake: the request was wrong; otherwise the run failed.
     """
 
     text: str
     is_mistake: bool = False
 
     def error(self, log: Path) -> StyleSDFError:
-        """The same as an exception."""
+        """The exception with this text."""
         kind = InputError if self.is_mistake else TrainingError
         return kind(f"{self.text.rstrip('.')} (see {log}).")
 
 
 def command(run: RunDir, count: int) -> list[str]:
-    """What starts ``count`` processes that train in the folder."""
+    """The command that starts ``count`` processes to train in the folder."""
     words = [sys.executable]
     if count > 1:
         words += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
@@ -61,7 +65,7 @@ def start(run: RunDir, count: int = 1, *, background: bool = False) -> subproces
 
     Args:
         count: processes, one a GPU (or CPU).
-        background: outlive this program, and leave the CPU to others that want it.
+        background: the processes outlive this program, at low priority.
 
     Raises:
         OutputError: the log cannot be written, or Python cannot be started.
@@ -90,7 +94,7 @@ def start(run: RunDir, count: int = 1, *, background: bool = False) -> subproces
 
 
 def processes_before(run: RunDir) -> int:
-    """How many processes the run was started with last; 1 where nobody wrote it down."""
+    """How many processes the run was started with last; 1 where start.json does not say."""
     try:
         data = json.loads((run.path / "start.json").read_text(encoding="utf-8"))
         return max(1, int(data["processes"]))
@@ -99,7 +103,7 @@ def processes_before(run: RunDir) -> int:
 
 
 def last_words(run: RunDir) -> LastWords | None:
-    """What the newest start's processes said of a failure; None where they named none."""
+    """Why the processes of the newest start failed, by the log; None where no reason is logged."""
     lines = _newest_lines(run)
     for beginning, is_mistake in ((MISTAKE, True), (FAILURE, False)):
         said = [line for line in lines if line.startswith(beginning)]
@@ -118,8 +122,8 @@ def log_tail(run: RunDir, count: int) -> list[str]:
 def wait(process: subprocess.Popen[bytes], run: RunDir, seconds: float) -> None:
     """Ask the run's process to stop until it has.
 
-    Asked only once, a process that is still starting would forget it as the request of an
-    earlier day.
+    The request is repeated, because a process that is still starting takes a stop file for a
+    left-over of an earlier run and deletes it.
     """
     while process.poll() is None:
         run.request_stop()
@@ -143,12 +147,12 @@ def _lines(run: RunDir) -> list[str]:
 
 
 def _environment(*, background: bool) -> dict[str, str]:
-    """Ours, so that the child finds the same program wherever it was started from."""
+    """This process's environment, so that the child imports the same program."""
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
-    surroundings["PYTHONUNBUFFERED"] = "1"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+    environment["PYTHONUNBUFFERED"] = "1"
     if background:
-        # Threads that wait for each other sleep: spinning they would take the CPU from a window.
-        surroundings.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    return surroundings
+        # Waiting threads sleep instead of spinning, which would take the CPU from the window.
+        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return environment

@@ -1,20 +1,20 @@
-"""The folder that owns a training run: everything there is to know about it lies in there.
+"""The run folder: all settings, figures and weights of one training run lie in it.
 
 ::
 
-    config.json                  what is trained; a run never changes that
+    config.json                  the settings of the stage, as its config dataclass
     stats.jsonl                  one JSON object a line, each with its ``step``
     checkpoints/step-XXXXXXXX.pt whole training state (plain tensors, read with weights_only)
     checkpoints/ema-XXXXXXXX.safetensors   the averaged generator, loadable as a model
-    checkpoints/latest.json      names the newest of both
-    checkpoints/best.json        names the ones whose samples were nearest to the images
-    samples/XXXXXXXX.png         grids: truth above, render below; or latents turned around
-    samples/XXXXXXXX-thumb.png, XXXXXXXX.ply   the volume renders and a mesh, of adversarial runs
-    tensorboard/                 the same figures as events
+    checkpoints/latest.json      names the newest state and average
+    checkpoints/best.json        names the state and average nearest to the images
+    samples/XXXXXXXX.png         sample grid: truth above render, or latents from eight sides
+    samples/XXXXXXXX-thumb.png, XXXXXXXX.ply   volume renders and a mesh, of adversarial runs
+    tensorboard/                 the figures of stats.jsonl as events
     stop                         when this file appears the run saves and ends
-    process.json                 who is training here now; left behind by a process that was killed
-    start.json                   how many processes it was started with, to resume it alike
-    training.log                 what processes started by others than a terminal had to say
+    process.json                 the process that trains here; a killed process leaves it behind
+    start.json                   number of processes of the last start, to resume alike
+    training.log                 output of processes that were not started in a terminal
 
 A run killed at any instant loses only the steps since its last checkpoint.
 """
@@ -49,12 +49,12 @@ class RunDir:
 
     @property
     def checkpoints(self) -> Path:
-        """Where training state and averaged generators lie."""
+        """Folder of training states and averaged generators."""
         return self.path / "checkpoints"
 
     @property
     def stop_file(self) -> Path:
-        """Its appearance asks the run to save and end."""
+        """The file whose appearance asks the run to save and end."""
         return self.path / "stop"
 
     @property
@@ -64,7 +64,7 @@ class RunDir:
 
     @property
     def log_file(self) -> Path:
-        """What processes that train in the background say."""
+        """Output of the processes that train in the background."""
         return self.path / "training.log"
 
     # --- config --------------------------------------------------------------------------------
@@ -73,7 +73,7 @@ class RunDir:
         """The JSON object in config.json.
 
         Raises:
-            InputError: it is missing or no such thing.
+            InputError: the file is missing or holds no JSON object.
         """
         file = self.path / "config.json"
         try:
@@ -149,7 +149,7 @@ class RunDir:
         return records[-1] if records else None
 
     def trim_stats(self, step: int) -> None:
-        """Drop what was recorded after ``step``: those steps are about to run again."""
+        """Drop the records after ``step``, because these steps are about to run again."""
         kept = [record for record in self.read_stats() if record["step"] <= step]
         write_text(self.stats_file, "".join(json.dumps(record) + "\n" for record in kept))
 
@@ -171,12 +171,13 @@ class RunDir:
         metadata: Mapping[str, str] | None = None,
         best: bool = False,
     ) -> None:
-        """Write the state, the averaged generator and, last, latest.json; drop older than ``keep``.
+        """Write the state, the averaged generator and, last, latest.json; delete old checkpoints.
 
         Args:
             state: nested containers of tensors, numbers and strings.
-            metadata: what the averaged generator's file says of itself besides the step.
-            best: keep this one until a better one comes.
+            keep: newest checkpoints to keep.
+            metadata: entries of the averaged generator's file besides the step.
+            best: keep this checkpoint until the next best one.
 
         Raises:
             OutputError: the disk is full or cannot be written; the older checkpoints stand.
@@ -195,15 +196,15 @@ class RunDir:
                 self.checkpoints / names["ema"],
                 metadata={**(metadata or {}), "step": str(step)},
             )
-        except (RuntimeError, SafetensorError) as error:  # how their writers say that it is full
+        except (RuntimeError, SafetensorError) as error:  # raised when the disk is full
             raise OutputError(f"Cannot write a checkpoint: {error}.") from error
         if best:
             write_json(self.checkpoints / "best.json", {"step": step, **names})
         write_json(self.checkpoints / "latest.json", {"step": step, **names})
         kept = {path.name for path in (self.best("state"), self.best("ema")) if path}
         for pattern, newest in (("step-*.pt", names["state"]), ("ema-*.safetensors", names["ema"])):
-            # Later ones than this are of a run that was set back to an older checkpoint, or killed
-            # before latest.json named them: they must not push out what it names now.
+            # Files of later steps are left-overs of a run that was set back to an older checkpoint,
+            # or killed before latest.json named them: they must not push out this checkpoint.
             written = [p for p in sorted(self.checkpoints.glob(pattern)) if p.name <= newest]
             for old in written[:-keep]:
                 if old.name not in kept:
@@ -214,7 +215,7 @@ class RunDir:
         return self._named("latest.json", kind)
 
     def saved_step(self) -> int:
-        """Of the newest checkpoint; 0 before the first."""
+        """Step of the newest checkpoint; 0 before the first."""
         return self._step("latest.json")
 
     def averages(self) -> dict[int, Path]:
@@ -223,7 +224,7 @@ class RunDir:
         return {int(path.stem.removeprefix("ema-")): path for path in found}
 
     def best(self, kind: str = "ema") -> Path | None:
-        """The best checkpoint ("state") or averaged generator ("ema"); None where none is."""
+        """The best checkpoint ("state") or averaged generator ("ema"); None before the first."""
         return self._named("best.json", kind)
 
     def _step(self, list_name: str) -> int:
@@ -274,7 +275,7 @@ class RunDir:
             process = psutil.Process(owner["pid"])
             # A process id may have been given to another program since.
             same = abs(process.create_time() - owner["started"]) < 1.0
-            # Dead, but not yet asked for its status by whoever started it.
+            # A zombie has ended; its parent has not asked for its exit status yet.
             dead = process.status() == psutil.STATUS_ZOMBIE
             return process.pid if same and not dead else None
         except (OSError, ValueError, KeyError, psutil.Error):
@@ -282,18 +283,18 @@ class RunDir:
 
     @property
     def was_killed(self) -> bool:
-        """Whether the last process that trained here had no time to say that it ends."""
+        """Whether the last process that trained here was killed: it left process.json behind."""
         return (self.path / "process.json").exists() and self.running_process() is None
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Hold the folder for this process; an old stop request is forgotten.
+        """Hold the folder for this process; an old stop request is deleted.
 
         Raises:
             TrainingError: another process trains here.
         """
         file = self.path / "process.json"
-        # Of two that start at once, one looks and writes before the other looks.
+        # Of two processes that start at once, the second looks only after the first has written.
         with locked(self.path / ".starting"):
             owner = self.running_process()
             if owner is not None:
@@ -304,7 +305,7 @@ class RunDir:
             me = psutil.Process(os.getpid())
             write_json(file, {"pid": me.pid, "started": me.create_time()})
         self.stop_file.unlink(missing_ok=True)
-        for left in self.checkpoints.glob(".*.tmp*"):  # by a process that was killed writing
+        for left in self.checkpoints.glob(".*.tmp*"):  # of a process that was killed while writing
             left.unlink(missing_ok=True)
         try:
             yield

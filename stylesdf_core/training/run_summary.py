@@ -1,4 +1,4 @@
-"""What a run folder says of its run at a glance; reads little and needs no torch."""
+"""A run at a glance: stage, state, steps, and why it failed; read quickly and without torch."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ class RunSummary:
 
     Attributes:
         path: its folder.
-        stage, preset: what is trained; the preset is empty where there is none.
+        stage: name of the stage that is trained.
+        preset: name of its preset; empty for a stage without presets.
         state: "new" was never started, "stopped" can be resumed, "failed" too.
-        step, total: steps done and in all; a run that is not running is at its checkpoint.
-        hours_left: estimated while it runs; None where nothing has been recorded yet.
-        words: why it failed, one sentence; else empty.
+        step: steps done; of a run that is not running, its checkpoint's step.
+        total: steps in all.
+        hours_left: estimate while the run is running; None before the first record.
+        words: why the run failed, one sentence; empty where it did not.
         has_weights: whether there is an averaged generator to look at.
-        process: that trains it now; None if none does.
+        process: id of the process that trains it now; None if no process does.
     """
 
     path: Path
@@ -42,7 +44,7 @@ class RunSummary:
 
     @property
     def name(self) -> str:
-        """Of the folder."""
+        """Name of the folder."""
         return self.path.name
 
     @property
@@ -102,13 +104,13 @@ def summary_or_failure(path: Path) -> RunSummary:
 
 
 def _failure(run: RunDir) -> str:
-    """Why the run failed, if it did: its process was killed, or named a reason last of all."""
+    """Why the run failed: its process was killed, or its log ends with a reason; else empty."""
     if run.was_killed:
         return "its process was killed; resume it from the last checkpoint"
     words = last_words(run)
     if words is None:
         return ""
-    # A start from a terminal since has left the log as it was.
+    # A newer start from a terminal writes records but no log: the logged reason is out of date.
     log, stats = run.log_file, run.stats_file
     if stats.exists() and stats.stat().st_mtime > log.stat().st_mtime:
         return ""

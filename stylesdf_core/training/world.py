@@ -19,25 +19,25 @@ from stylesdf_core.model.model import select_device
 
 @dataclass(frozen=True)
 class Share:
-    """Which part of every batch this process sees: ``rank`` of ``world`` equal ones."""
+    """The part of every batch that a process sees: part ``rank`` of ``world`` equal parts."""
 
     rank: int = 0
     world: int = 1
 
     def of(self, batch: int) -> slice:
-        """Its positions in a batch."""
+        """The part's positions in a batch."""
         part = batch // self.world
         return slice(self.rank * part, (self.rank + 1) * part)
 
 
 @dataclass(frozen=True)
 class World:
-    """This process among those of the run.
+    """This process among the processes that train a run together.
 
     Attributes:
-        rank: 0 alone writes files.
+        rank: number of this process; process 0 alone writes files.
         size: number of processes.
-        device: where this one computes.
+        device: where this process computes.
     """
 
     rank: int
@@ -51,7 +51,7 @@ class World:
 
     @property
     def share(self) -> Share:
-        """Its part of each batch."""
+        """This process's part of each batch."""
         return Share(self.rank, self.size)
 
     def replicate(self, module: nn.Module) -> nn.Module:
@@ -59,14 +59,14 @@ class World:
         if self.size == 1:
             return module
         ids = [self.device.index] if self.device.type == "cuda" else None
-        # Nobody's buffers change; torch 2.13 renamed the switch.
+        # No buffer changes in training, so none is synchronised; torch 2.13 renamed the switch.
         known = inspect.signature(DistributedDataParallel).parameters
         name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
         settings: dict[str, Any] = {name: False}
         return DistributedDataParallel(module, device_ids=ids, **settings)
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
-        """Each flag, true if it is on any process: all decide alike."""
+        """Each flag, true if it is true on any process, so that all processes decide alike."""
         if self.size == 1:
             return flags
         values = torch.tensor(flags, dtype=torch.int32, device=self.device)
@@ -82,13 +82,13 @@ class World:
         return value
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes have come here."""
         if self.size > 1:
             dist.barrier()
 
 
 def without_sync(module: nn.Module) -> AbstractContextManager[Any]:
-    """Backward passes inside accumulate gradients locally; the last one outside averages."""
+    """Backward passes in this block leave averaging over processes to a later one outside."""
     if isinstance(module, DistributedDataParallel):
         return module.no_sync()
     return nullcontext()

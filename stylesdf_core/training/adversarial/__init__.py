@@ -1,1 +1,16 @@
-"""The paper's training from images: sphere initialisation, renderer, decoder, and both jointly."""
+"""The paper's stages, trained from images: sphere, renderer, decoder, and both together.
+
+config         settings of the stages, one nested dataclass each
+presets        settings that differ from the paper's, by preset
+stages         from a stage's settings to a run: images, models, phases
+phase          base of the phases: draws generated images, measures the averaged generator
+volume_phase   the sphere, then the volume renderer against its discriminator (stage 1)
+decoder_phase  the decoder against StyleGAN2's discriminator (stage 2)
+joint_phase    renderer and decoder together, against both
+volume_terms   losses of volume renders, as modules
+image_terms    losses of decoded images, as modules
+draws          latents, cameras and noise of a step's generated images
+real_images    batches of real images, read ahead on threads
+snapshots      sample grids, a mesh, and distances between generated and real images
+health         advice from a run's recorded figures
+"""

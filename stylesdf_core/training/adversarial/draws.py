@@ -1,7 +1,8 @@
-"""What a step draws at random: latents, cameras, offsets. Functions of seed, step and attempt.
+"""Random inputs of a step's generated images ("fakes"): latents, cameras, ray offsets, noise.
 
-Draws are made for the whole batch and on the CPU, then cut to a process's share: so the same
-step draws the same on one process or several, on any device, and again after a resume.
+They are functions of seed, step and attempt, drawn for the whole batch on the CPU and then cut to
+a process's share. So a step draws the same on one process or several, on any device, and again
+after a resume.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from stylesdf_core.training.adversarial.config import PosesConfig
 
 @dataclass(frozen=True)
 class Fakes:
-    """What a batch of generated images is made of.
+    """Inputs of a batch of generated images.
 
     Attributes:
         z: (B, z_dim).
-        other_z: (B, z_dim), whose style the decoder takes from ``crossover`` on.
-        crossover: (B,) int64; n_latent where nothing is mixed.
+        other_z: (B, z_dim), latents of the decoder's layers from ``crossover`` on.
+        crossover: (B,) int64, first layer of ``other_z``; n_latent where nothing is mixed.
         angles: (B, 2), azimuth and elevation, radians.
         jitter: (B, T, T, 1) in [0, 1), an offset a ray.
-        rays: (B, R) int64, the rays that geometry's losses look at.
-        noise_seed: (B,) int64, of the decoder's noise; stays on the CPU.
+        rays: (B, R) int64, rays on which the geometry's losses are computed.
+        noise_seed: (B,) int64, seeds of the decoder's noise; they stay on the CPU.
         static_viewdirs: as in :class:`~stylesdf_core.training.adversarial.config.PosesConfig`.
     """
 
@@ -56,7 +57,7 @@ class Fakes:
         )
 
     def to(self, device: torch.device) -> Fakes:
-        """The same on another device."""
+        """These inputs on another device."""
         return Fakes(
             self.z.to(device),
             self.other_z.to(device),

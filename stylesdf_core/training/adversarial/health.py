@@ -1,4 +1,7 @@
-"""How an adversarial run is doing, in words: rules over its recorded figures."""
+"""Advice on an adversarial run, in words, from rules over its recorded figures.
+
+The monitor writes the advice into the run's records; the window shows it under the run's name.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
-#: β of a sharp surface (paper, Sec. 4): below it there is nothing to say.
+#: β of a sharp surface (paper, Sec. 4); a smaller β needs no advice.
 GOOD_BETA = 3e-3
 #: Images within which β should fall by a hundredth.
 BETA_PATIENCE = 20_000
-#: Share of rays without a zero crossing beyond which the surface is going or gone.
+#: Share of rays without a zero crossing beyond which the surface has vanished.
 MOST_EMPTY = 0.95
-#: Mean logits apart, and softplus of the fakes' alone, at which no gradient is left to learn by.
+#: Difference of mean logits, and generator loss, at which the discriminator has won.
 WON_GAP, WON_LOSS = 20.0, 8.0
 #: Mean squared deviation of ‖∇d‖ from 1 beyond which the field is no distance.
 MOST_EIKONAL = 1.0
@@ -21,7 +24,7 @@ _NEWEST, _SETTLED = 0.2, 5
 
 
 class Health:
-    """Sees every record once, in order; says what is wrong now."""
+    """Running means of a run's figures, and the advice they lead to."""
 
     def __init__(self) -> None:
         self._forget("")
@@ -34,7 +37,7 @@ class Health:
         self._images = self._images_at_lowest = 0.0
 
     def see(self, record: Mapping[str, float | int | str]) -> str:
-        """The most pressing advice after this record; empty when all is well."""
+        """Take in the next record; returns the most pressing advice, empty when all is well."""
         if record.get("phase") != self._phase:
             self._forget(str(record.get("phase", "")))
         for name, value in record.items():

@@ -1,4 +1,4 @@
-"""Losses of decoded images (StyleGAN2's), as modules that DDP can wrap; see volume_terms.py."""
+"""Losses of decoded images (StyleGAN2's), as modules that DDP can wrap, like volume_terms.py's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stylesdf_core.training.precision import Autocast
 
 
 def mixed_styles(decoder: Decoder, w: Tensor, other_w: Tensor, crossover: Tensor) -> Tensor:
-    """The decoder's styles, (B, n_latent, 512): the other code's from ``crossover`` (B,) on.
+    """The decoder's styles (B, n_latent, 512): of ``other_w`` from layer ``crossover`` (B,) on.
 
     Args:
         w, other_w: (B, z_dim), the renderer's.
@@ -36,8 +36,8 @@ def mixed_styles(decoder: Decoder, w: Tensor, other_w: Tensor, crossover: Tensor
 def random_noise(decoder: Decoder, seeds: Tensor, device: torch.device) -> list[Tensor]:
     """Fresh noise maps (B, 1, H, W), one a convolution, from a seed (B,) for each image.
 
-    So an image's noise does not depend on the chunk it is in. Drawn on the device: at 1024² it
-    is millions of numbers an image.
+    A seed for each image makes its noise independent of the chunk it is in. The maps are drawn on
+    the device, because at 1024² an image has millions of numbers.
     """
     shapes = [fixed.shape[1:] for fixed in decoder.fixed_noise()]
     images = []
@@ -48,7 +48,7 @@ def random_noise(decoder: Decoder, seeds: Tensor, device: torch.device) -> list[
 
 
 def path_noise(size: int, seeds: Tensor, device: torch.device) -> Tensor:
-    """Standard-normal images (B, 3, size, size) to measure path lengths along."""
+    """Standard-normal images (B, 3, size, size): the directions y of the path lengths."""
     images = []
     for seed in seeds.tolist():
         source = torch.Generator(device).manual_seed(seed + 1)
@@ -57,7 +57,7 @@ def path_noise(size: int, seeds: Tensor, device: torch.device) -> Tensor:
 
 
 class DecoderTerms(nn.Module):
-    """What the decoder minimises on a frozen renderer.
+    """The decoder's loss on a frozen renderer: adversarial, or the path-length penalty.
 
     Args:
         judge: calls the discriminator, which is no part of this module.
@@ -82,7 +82,7 @@ class DecoderTerms(nn.Module):
         """The adversarial term of a chunk or, given the mean length ``path``, its path term.
 
         Path lengths are differentiated twice, in full precision. They are compared with the mean
-        as it was before this step: so chunks and processes agree without a second pass.
+        of the steps before, so that chunks and processes agree without a second pass.
         """
         if path is not None:
             return self.path_term(features, w, other_w, fakes, path)
@@ -118,7 +118,7 @@ class DecoderTerms(nn.Module):
 
 
 class ImageDiscriminatorTerms(nn.Module):
-    """What the StyleGAN2 discriminator minimises: logistic and R1 (lazily)."""
+    """The StyleGAN2 discriminator's loss: logistic, and R1 every few steps."""
 
     def __init__(
         self, discriminator: StyleDiscriminator, weights: ImageLosses, autocast: Autocast
@@ -137,7 +137,7 @@ class ImageDiscriminatorTerms(nn.Module):
             fake_logits = self.discriminator(fake).float()
         logistic = discriminator_loss(real_logits, fake_logits)
         loss = logistic
-        seen = {
+        record = {
             "image_d_logistic": logistic.detach(),
             "image_score_real": real_logits.detach().mean(),
             "image_score_fake": fake_logits.detach().mean(),
@@ -145,8 +145,8 @@ class ImageDiscriminatorTerms(nn.Module):
         if with_r1:
             penalty = gradient_penalty(real_logits, real)
             loss = loss + 0.5 * self.weights.r1 * self.weights.r1_every * penalty
-            seen["image_r1"] = penalty.detach()
-        return {"loss": loss, **seen}
+            record["image_r1"] = penalty.detach()
+        return {"loss": loss, **record}
 
 
 class PathMean(nn.Module):

@@ -1,8 +1,8 @@
 """Batches of real images for adversarial training.
 
-Which images a step sees is a function of (seed, step, attempt) alone, so a resumed run sees what
-the uninterrupted one would have. Reading and resizing happen on threads, a few steps ahead: both
-release Python's lock, and one cache serves them all.
+The images of a step are a function of (seed, step, attempt) alone, so a resumed run sees the images
+that an uninterrupted run would have seen. Threads read and resize a few steps ahead: both release
+Python's lock, and the threads share one cache.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class RealBatch:
 
     Attributes:
         images: (B, 3, size, size) in [−1, 1].
-        thumbs: (B, 3, thumb, thumb), the same ones shrunk; the images themselves where no thumbs
-            are wanted.
+        thumbs: (B, 3, thumb, thumb), the images shrunk; the images themselves where the run has no
+            use for thumbs.
     """
 
     images: Tensor
@@ -62,14 +62,14 @@ class RealImages:
     """All images of a run; make with :func:`open_real_images`.
 
     Args:
-        source: where they come from.
-        indices: numbers of those to train on, in the source.
-        held_out: numbers of those to compare with; empty where none were set apart.
+        source: the folder or lmdb that is read.
+        indices: numbers, in the source, of the images to train on.
+        held_out: numbers of the images to compare with; empty to compare with training images.
         size: edge of the images, pixels.
-        thumb_size: of the thumbs; None where nobody looks at them.
+        thumb_size: edge of the thumbs, pixels; None for no thumbs.
         config: cache, workers, flips.
         seed: of order and flips.
-        share: of each batch.
+        share: of each batch that this process sees.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class RealImages:
             if key not in self._coming:
                 positions = self.positions(ahead, batch, attempt)[self.share.of(batch)]
                 self._coming[key] = [self._pool.submit(self._pair, int(p)) for p in positions]
-        # Kept for steps that are drawn again after a roll-back; older ones never come back.
+        # Steps before this one, and of an earlier attempt, never come back.
         for key in [k for k in self._coming if k[0] < step or k[1:] != (batch, attempt)]:
             del self._coming[key]
         pairs = [future.result() for future in self._coming.pop((step, batch, attempt))]
@@ -141,7 +141,7 @@ class RealImages:
     def some(self, count: int) -> RealBatch:
         """The first ``count`` held-out images, else training images, whole and unflipped.
 
-        They go round where there are fewer; whatever the share.
+        Where there are fewer, they repeat. Every process gets all of them.
         """
         different = min(count, len(self.held_out))
         pixels = np.stack([self._read(self.held_out, position) for position in range(different)])
@@ -150,7 +150,7 @@ class RealImages:
         return RealBatch(_tensor(pixels), _tensor(thumbs))
 
     def close(self) -> None:
-        """Stop the threads and let the files go."""
+        """Stop the threads and close the source."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self.source.close()
 
@@ -172,7 +172,7 @@ class RealImages:
         return pixels
 
     def _read(self, indices: Sequence[int], position: int) -> Pixels:
-        """The image, or the next whole one where it turns out to be damaged."""
+        """The image at a position; in place of a damaged one, the next image that can be read."""
         for offset in range(len(indices)):
             index = indices[(position + offset) % len(indices)]
             try:

@@ -1,10 +1,10 @@
-"""What a run shows of itself: grids of fixed latents turned around, a mesh, and two distances.
+"""Snapshots of a run: grids of fixed latents from eight sides, a mesh, and two distances.
 
 The sliced Wasserstein distance between patches (Karras et al. 2018, Sec. 5) needs no network and
 serves to keep the best checkpoint. The Fréchet distance is on the short form of the seeded
 features (:mod:`stylesdf_core.evaluation.frechet`): 48 numbers, so that 128 pictures suffice to
-speak of a covariance. Neither is an FID, and both are larger than many more pictures would make
-them: `stylesdf-studio evaluate` takes thousands.
+speak of a covariance. Neither distance is an FID, and with so few pictures both come out larger
+than with the thousands that `stylesdf-studio evaluate` takes.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Snapshots:
     Args:
         poses: of the run.
         seed: of the fixed latents.
-        rows: latents shown.
-        compared: images on either side of the distance; a quarter of that if they are large.
+        rows: latents in the grids.
+        compared: generated and real images that are compared; a quarter of them above 128².
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Snapshots:
 
         Returns:
             ``mesh_triangles``, 0 where the field has no surface; with ``images`` also ``swd``,
-            ``frechet`` and, if there are any, ``damaged_images`` that others had to replace.
+            ``frechet`` and, if any, ``damaged_images``: images that cannot be read.
         """
         z = torch.randn(self.rows, generator.config.z_dim, generator=seeded(self.seed, _SHOWN))
         w = truncated(generator, z)
@@ -85,7 +85,7 @@ class Snapshots:
         return record
 
     def _distances(self, generator: Generator, images: RealImages) -> dict[str, float]:
-        """Of decoded images where there is a decoder, else of thumbs; in training mode."""
+        """Distances of decoded images (of thumbs, without a decoder) rendered as in training."""
         device = generator.field.sigmoid_beta.device
         random = seeded(self.seed, _COMPARED)
         whole = generator.decoder is not None
@@ -109,7 +109,7 @@ class Snapshots:
         }
 
     def _true_gaussian(self, real: Tensor) -> Gaussian:
-        """Of a run's first held-out images, which never change."""
+        """Gaussian of the run's first held-out images, computed once since they never change."""
         if len(real) not in self._true:
             self._true[len(real)] = self._gaussian(real)
         return self._true[len(real)]

@@ -1,8 +1,8 @@
 """Losses of generated and real volume renders, as modules that DDP can wrap (paper, Sec. 3.3).
 
-A module's forward computes everything for a chunk of a batch and returns ``loss``, to be
-minimised, beside what is recorded. Losses are means over images, so chunks weighted by their
-size give the whole batch's gradients.
+A module's forward computes the loss of a chunk of a batch and returns it as ``loss``, beside terms
+to be recorded. Losses are means over images, so chunks weighted by their size give the whole
+batch's gradients.
 """
 
 from __future__ import annotations
@@ -47,10 +47,11 @@ def render_fakes(
     with_gradient: bool = False,
     recompute: bool = False,
 ) -> VolumeRender:
-    """Volume renders in training mode: jittered, background as it comes.
+    """Volume renders as in training: samples jittered, the background not forced.
 
     Args:
-        recompute: keep no activations but render again in the backward pass.
+        with_gradient: also the SDF's gradient at every sample (for the eikonal loss).
+        recompute: keep no activations, but render again in the backward pass.
     """
     size = generator.config.thumb_size
     options = RenderOptions(force_background=False, static_viewdirs=fakes.static_viewdirs)
@@ -94,7 +95,7 @@ def sdf_and_gradient(generator: Generator, points: Tensor, w: Tensor) -> tuple[T
 
 
 class SphereTerms(nn.Module):
-    """The field against a sphere at samples of training cameras."""
+    """The sphere's loss (Sec. 4.1) at samples of training cameras."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
@@ -109,7 +110,7 @@ class SphereTerms(nn.Module):
 
 
 class VolumeGeneratorTerms(nn.Module):
-    """What the volume renderer minimises (paper, Eq. 4–9).
+    """The volume renderer's loss: adversarial, pose, eikonal, minimal surface (Eq. 6–8).
 
     Args:
         judge: calls the discriminator, which is no part of this module: it takes no gradients here.
@@ -129,17 +130,17 @@ class VolumeGeneratorTerms(nn.Module):
         self._autocast = autocast
 
     def forward(self, fakes: Fakes, anchor: float = 0.0) -> Terms:
-        """Loss of a chunk; recorded: every term unweighted, and what the field looks like."""
+        """Loss of a chunk; recorded are all terms, unweighted, and figures of the field."""
         w = self.generator.mapping(fakes.z)
         with_gradient = self._geometry_everywhere and self.weights.eikonal > 0
         render = render_fakes(self.generator, w, fakes, with_gradient=with_gradient)
         return self.of(render, w, fakes, anchor)
 
     def of(self, render: VolumeRender, w: Tensor, fakes: Fakes, anchor: float = 0.0) -> Terms:
-        """Loss of a chunk that has been rendered already; ``anchor`` weighs the sphere's."""
+        """Loss of a chunk that has been rendered; ``anchor`` is the weight of the sphere's loss."""
         generator = self.generator
         is_sdf = generator.config.field == "sdf"
-        loss, seen = self._judged(render, fakes)
+        loss, record = self._judged(render, fakes)
         if is_sdf:
             sdf, gradient = render.scalar, render.gradient
             if not self._geometry_everywhere:
@@ -149,8 +150,8 @@ class VolumeGeneratorTerms(nn.Module):
                     loss = loss + anchor * sphere_loss(sdf, points, SPHERE_RADIUS)
             terms = geometry_terms(sdf, gradient, self.weights)
             loss = loss + terms.pop("loss")
-            seen |= terms | {"beta": generator.field.sigmoid_beta.detach()[0]}
-        return {"loss": loss, **seen, **describe(render, is_sdf=is_sdf)}
+            record |= terms | {"beta": generator.field.sigmoid_beta.detach()[0]}
+        return {"loss": loss, **record, **describe(render, is_sdf=is_sdf)}
 
     @property
     def _geometry_everywhere(self) -> bool:
@@ -167,33 +168,33 @@ class VolumeGeneratorTerms(nn.Module):
 
 
 def geometry_terms(sdf: Tensor, gradient: Tensor | None, weights: VolumeLosses) -> Terms:
-    """Eikonal and minimal surface; either works without the other."""
+    """Eikonal (Eq. 7) and minimal-surface loss (Eq. 8); a weight of 0 leaves a term out."""
     loss = sdf.new_zeros(())
-    seen: Terms = {}
+    record: Terms = {}
     if weights.eikonal > 0 and gradient is not None:
         eikonal = eikonal_loss(gradient)
         loss = loss + weights.eikonal * eikonal
-        seen["eikonal"] = eikonal.detach()
+        record["eikonal"] = eikonal.detach()
     if weights.minimal_surface > 0:
         surface = minimal_surface_loss(sdf)
         loss = loss + weights.minimal_surface * surface
-        seen["minimal_surface"] = surface.detach()
-    return {"loss": loss, **seen}
+        record["minimal_surface"] = surface.detach()
+    return {"loss": loss, **record}
 
 
 @torch.no_grad()
 def describe(render: VolumeRender, *, is_sdf: bool) -> Terms:
-    """Range of the scalar; of a distance, the share of rays that never meet the surface."""
+    """Range of the scalar and, of a signed distance, the share of rays without a surface."""
     scalar = render.scalar
-    seen = {"scalar_min": scalar.min(), "scalar_max": scalar.max()}
+    record = {"scalar_min": scalar.min(), "scalar_max": scalar.max()}
     if is_sdf:
-        seen["no_crossing"] = ((scalar > 0).all(dim=-1) | (scalar < 0).all(dim=-1)).float().mean()
-    seen["background"] = render.mask.mean()
-    return seen
+        record["no_crossing"] = ((scalar > 0).all(dim=-1) | (scalar < 0).all(dim=-1)).float().mean()
+    record["background"] = render.mask.mean()
+    return record
 
 
 class VolumeDiscriminatorTerms(nn.Module):
-    """What the volume discriminator minimises: logistic, pose of the fakes, R1 (lazily)."""
+    """The volume discriminator's loss: logistic, pose of the fakes, R1 every few steps."""
 
     def __init__(
         self, discriminator: VolumeDiscriminator, weights: VolumeLosses, autocast: Autocast
@@ -213,9 +214,9 @@ class VolumeDiscriminatorTerms(nn.Module):
         real_logits, fake_logits = at_real.logits.float(), at_fake.logits.float()
         logistic = discriminator_loss(real_logits, fake_logits)
         pose = pose_loss(at_fake.angles.float(), angles)
-        # The real angles are not asked for, but every output belongs to DDP's graph.
+        # No loss looks at the angles of real images, but DDP wants every output in its graph.
         loss = logistic + self.weights.pose * pose + 0.0 * at_real.angles.float().sum()
-        seen = {
+        record = {
             "d_logistic": logistic.detach(),
             "d_pose": pose.detach(),
             "score_real": real_logits.detach().mean(),
@@ -224,5 +225,5 @@ class VolumeDiscriminatorTerms(nn.Module):
         if with_r1:
             penalty = gradient_penalty(real_logits, real)
             loss = loss + 0.5 * self.weights.r1 * self.weights.r1_every * penalty
-            seen["r1"] = penalty.detach()
-        return {"loss": loss, **seen}
+            record["r1"] = penalty.detach()
+        return {"loss": loss, **record}
