@@ -14,6 +14,7 @@ from stylesdf_core.data.lmdb_images import LmdbImages
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import ImagesConfig
+from stylesdf_core.training.adversarial.presets import PRESETS
 from stylesdf_core.training.adversarial.real_images import Share, open_real_images
 from tests.data.pictures import mixed_folder, save
 
@@ -44,6 +45,8 @@ def test_check_and_training_count_alike(folder: Path) -> None:
         images.close()
         assert report.usable == len(images) == count
         assert f"{count} images, {19 - count} skipped: broken.png cannot be read" in found
+    for preset, values in PRESETS.items():
+        assert "images.upscale" not in values, f"{preset} and `dataset check` would differ"
     report = drain(DatasetCheck(data=folder, size=32).run())
     reasons = {item.name: item.reason for item in report.skipped}
     assert "truncated" in reasons["cut.jpg"]

@@ -24,6 +24,7 @@ from stylesdf_core.data.images import (
     ImageSource,
     Pixels,
     find_usable,
+    list_skipped,
     open_images,
     shrink,
     split,
@@ -35,7 +36,6 @@ from stylesdf_core.training.adversarial.config import ImagesConfig
 from stylesdf_core.training.world import Share
 
 _AHEAD = 3
-_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -204,9 +204,7 @@ def open_real_images(
         failing.callback(source.close)
         usable = yield from find_usable(source, size, upscale=config.upscale)
         kept, apart = split(len(usable.indices), config.held_out, config.split_seed)
-        listed = "; ".join(f"{item.name} {item.reason}" for item in usable.skipped[:_SHOWN])
-        if len(usable.skipped) > _SHOWN:
-            listed += f"; and {len(usable.skipped) - _SHOWN} more (see `dataset check`)"
+        listed = list_skipped(usable.skipped)
         if len(kept) < batch:
             raise InputError(
                 f"{path} holds {len(kept)} usable images and a batch has {batch}; add images or "
