@@ -2,16 +2,19 @@
 
 Floor plan, top floor first; a room imports only rooms below it (checked by import-linter):
 
-===================  ==============================================================================
-``__main__``         the program ``stylesdf-studio``: the window, or one of the commands
-``bench``            the studio measured under a scripted hand
-``studio``           the window: main loop, pages; ``menus``, ``shortcuts``, ``actions`` beside it
-``train``            the Train tab: runs, curves, samples, the form of a new run
-``explore``          the Explore tab: viewport, toolbar, panels, cards and toasts
-``widgets``          Dear PyGui's dressing: theme, slider, canvas, textures, dialogs
-``state``            the document, the settings and what is on the screen; knows no toolkit
-``workers``          the threads that compute, and when they do; knows no toolkit
-===================  ==============================================================================
+=============  ====================================================================================
+__main__       the program ``stylesdf-studio``: the window, or one of the commands
+bench/         the studio measured under a scripted hand
+studio         the window: main loop, pages
+menus          the menu bar
+shortcuts      one table of keys, obeyed, shown in menus and listed by F1
+actions        what menus and keys do beyond the state: ask for files, switch views and tabs
+train/         the Train tab: runs, curves, samples, the form of a new run
+explore/       the Explore tab: viewport, toolbar, panels, cards and toasts
+widgets/       Dear PyGui's dressing: theme, slider, canvas, textures, dialogs
+state/         the document, the settings and what is on the screen; knows no toolkit
+workers/       the threads that compute, and when they do; knows no toolkit
+=============  ====================================================================================
 
 From a drag to a texture, in the order of one turn of the main loop, ``Studio.step``:
 

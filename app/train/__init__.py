@@ -1,7 +1,7 @@
 """The Train tab: a list of runs | curves, samples and log of one run | the form of a new run.
 
 page             the tab in the window: where its panels stand
-panels           what is drawn and clicked, one panel a file
+panels/          what is drawn and clicked, one panel a file
 
 Without the toolkit:
 

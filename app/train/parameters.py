@@ -17,7 +17,7 @@ LABELS = 132
 _BUTTON = 30
 
 
-class Row:
+class FormRow:
     """A label and, beside it, whatever is created inside."""
 
     def __init__(self, ui: Ui, label: str, tooltip: str) -> None:
@@ -28,7 +28,7 @@ class Row:
             if tooltip:
                 ui.tooltip(self.label, tooltip)
 
-    def __enter__(self) -> Row:
+    def __enter__(self) -> FormRow:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -92,7 +92,7 @@ class Parameters:
         for heading, fields in sections(stage):
             self._ui.heading(heading)
             for field in fields:
-                with Row(self._ui, field.label, field.help) as row:
+                with FormRow(self._ui, field.label, field.help) as row:
                     item = self._widget(field)
                 self._fields[field.name] = (field, row.label, item)
         dpg.pop_container_stack()

@@ -9,7 +9,7 @@ from pathlib import Path
 import dearpygui.dearpygui as dpg
 
 from app.train.dataset_preview import COLUMNS, ROWS, Preview
-from app.train.parameters import LABELS, Parameters, Row
+from app.train.parameters import LABELS, FormRow, Parameters
 from app.train.training import Training
 from app.train.training_form import STAGE_HELP, presets
 from app.widgets import icons, theme
@@ -274,8 +274,8 @@ class NewRunPanel:
     def _set(self, **changes: str) -> None:
         self._training.new.change(**changes)
 
-    def _row(self, label: str, tooltip: str) -> Row:
-        return Row(self._ui, label, tooltip)
+    def _row(self, label: str, tooltip: str) -> FormRow:
+        return FormRow(self._ui, label, tooltip)
 
     def _combo(
         self, label: str, items: tuple[str, ...], chosen: Callable[[str], None], tooltip: str

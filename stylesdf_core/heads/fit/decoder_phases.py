@@ -155,7 +155,7 @@ class SupervisedDecoderPhase(ImagePhase):
         return images, 2.0 * as_map(render.rgb, crop.height) - 1.0
 
 
-class AdversarialPhase(ImagePhase):
+class AdversarialImagePhase(ImagePhase):
     """A phase with StyleGAN2's discriminator; each image of a batch shows a window of its own.
 
     Windows lie mostly where the truth is rich in detail. The truth says what lies where; the finest
@@ -220,7 +220,7 @@ class AdversarialPhase(ImagePhase):
         }
 
 
-class EndToEndPhase(AdversarialPhase):
+class EndToEndPhase(AdversarialImagePhase):
     """Mapping, field and decoder learn images together.
 
     The decoder's gradients tell the field what convolutions need to know of a strand of hair or an
@@ -284,7 +284,7 @@ class EndToEndPhase(AdversarialPhase):
         return images, losses
 
 
-class RefinePhase(AdversarialPhase):
+class RefinePhase(AdversarialImagePhase):
     """The decoder alone learns; renderer and mapping are frozen at their averages.
 
     A view's feature map is rendered once, by the engine, and kept: a step costs the decoder's
