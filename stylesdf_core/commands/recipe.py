@@ -1,74 +1,59 @@
-"""From the face model to shipped weights in one command."""
+"""From the face model to shipped weights in one command: a list of the commands one would give."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.heads import MakeHeads
 from stylesdf_core.commands.measure import Measure
-from stylesdf_core.commands.recipe_model import COMMAND, WriteHeadsModel, steps_table
-from stylesdf_core.commands.recipe_steps import Ledger, Step, run_steps
+from stylesdf_core.commands.recipe_steps import Record, Request, run_steps
 from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stages import TrainJoint
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import EndToEndConfig, FitConfig, HeadsConfig
 from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.resources import shipped
 from stylesdf_core.training.adversarial.config import JointConfig
 from stylesdf_core.training.adversarial.presets import preset
 from stylesdf_core.training.run_config import RunConfig
 from stylesdf_core.training.settings import with_values
 
-
-@dataclass(frozen=True)
-class HeadsScale:
-    """How much of everything; the defaults make a model like the shipped one.
-
-    Attributes:
-        pictures: of the data set that the model is evaluated against, and fine-tuned with.
-        fit: settings of the fit, by dotted path, that differ from its defaults.
-        generated: pictures that are evaluated.
-        measured, meshes: unseen heads that are compared with the truth.
-    """
-
-    pictures: int = 6000
-    fit: Mapping[str, int] = field(default_factory=dict)
-    generated: int = 2000
-    measured: int = 200
-    meshes: int = 40
-
-
-FULL = HeadsScale()
-#: Something to look at soon: heads, softly.
-QUICK = HeadsScale(
-    pictures=600,
-    fit={
-        "heads.surfaces": 200,
-        "heads.views": 200,
-        "points.steps": 800,
-        "render.steps": 150,
-        "decoder.steps": 100,
-        "refine.steps": 100,
-        "generator.width": 64,
-        "generator.depth": 4,
-        "generator.output_size": 128,
-        "checkpoint_every": 200,
-        "evaluate_every": 200,
+#: Settings of each step, by dotted path, that differ from the commands' own defaults.
+Changes = Mapping[str, Mapping[str, Any]]
+#: A model to look at soon: heads, softly.
+QUICK: Changes = {
+    "pictures": {"count": 600, "size": 128},
+    "fit": {
+        "config.heads.surfaces": 200,
+        "config.heads.views": 200,
+        "config.points.steps": 800,
+        "config.render.steps": 150,
+        "config.decoder.steps": 100,
+        "config.refine.steps": 100,
+        "config.generator.width": 64,
+        "config.generator.depth": 4,
+        "config.generator.output_size": 128,
+        "config.checkpoint_every": 200,
+        "config.evaluate_every": 200,
     },
-    generated=250,
-    measured=12,
-    meshes=2,
-)
+    "evaluation": {"count": 250},
+    "measurement": {"count": 12, "meshes": 2},
+}
+#: Settings of nested configs that the card names; it names all numbers that are not nested.
+_IN_CARD = (".steps", "heads.surfaces", "heads.views", "generator.width", "generator.depth")
+#: How the card calls the command that writes its table of steps.
+COMMAND = "recipe heads"
 
 
 @dataclass(frozen=True)
 class RecipeResult:
-    """What a recipe has come to; as text, where everything lies."""
+    """Where a recipe's model and card lie; as text, both paths."""
 
     weights: Path
     card: Path
@@ -109,7 +94,7 @@ class RecipeHeads:
     hours on a GPU, days without one; 0 for none."""
 
     seed: int = 0
-    """Of the fit's heads, weights and batches, 0 or more; the data set has the next one."""
+    """Seed of the fit's heads, weights and batches, 0 or more; the data set has the next one."""
 
     batch_factor: int = 1
     """How many times more heads a step of the fit than a CPU can afford; 8 on a GPU."""
@@ -123,8 +108,11 @@ class RecipeHeads:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train and to measure; the supervised fit takes the CPU instead of MPS."""
 
-    def run(self) -> Operation[RecipeResult]:
+    def run(self, changes: Changes | None = None) -> Operation[RecipeResult]:
         """Run what is not done yet; yields Progress in steps.
+
+        Args:
+            changes: see :meth:`steps`.
 
         Raises:
             InputError: a value is out of range, the folder holds another recipe, or OpenCV, which
@@ -132,115 +120,146 @@ class RecipeHeads:
             GraphicsError: heads cannot be rendered on this machine.
             TrainingError: see ``train fit`` and ``train joint``.
         """
-        for flag in ("end_to_end_steps", "joint_steps"):
-            steps = getattr(self, flag)
-            if steps < 0:
+        for flag in ("end_to_end_steps", "joint_steps", "seed"):
+            if getattr(self, flag) < 0:
                 name = flag.replace("_", "-")
-                raise InputError(f"--{name} must not be negative, but is {steps}.")
-        if self.seed < 0:
-            raise InputError(f"--seed must not be negative, but is {self.seed}.")
-        if self.batch_factor < 1:
-            raise InputError(f"--batch-factor must be at least 1, not {self.batch_factor}.")
+                raise InputError(f"--{name} must not be negative, but is {getattr(self, flag)}.")
+        steps = self.steps(changes)
         yield Progress(0, 1, "looking at the machine")
+        from stylesdf_core.evaluation.bench.machine import describe_machine
+        from stylesdf_core.evaluation.report import update_card
         from stylesdf_core.heads.measure.eyes import EyeDetector
+        from stylesdf_core.model.model import select_device
 
         EyeDetector()  # hours later would be too late to hear that it is missing
-        return (yield from run_recipe(self.out, self.steps(), self.device))
+        # Whether the machine was busy says much about milliseconds and little about hours.
+        machine = str(replace(describe_machine(select_device(self.device)), load=0.0))
+        records = yield from run_steps(self.out, steps, machine)
+        result = RecipeResult(
+            self.out / "model.safetensors", self.out / "card.md", records[-1].finished
+        )
+        if result.finished:
+            update_card(result.card, COMMAND, steps_table(records))
+        return result
 
-    def steps(self, scale: HeadsScale | None = None) -> tuple[Step, ...]:
-        """The requests in their order, as data.
+    def steps(self, changes: Changes | None = None) -> dict[str, Request]:
+        """The requests by their names, in order.
 
         Args:
-            scale: how much of everything; without it ``quick`` decides.
+            changes: settings that differ from the defaults; without them ``quick`` decides.
         """
-        scale = scale or (QUICK if self.quick else FULL)
-        out, pictures = self.out, self.out / "pictures"
+        out, device, pictures = self.out, self.device, self.out / "pictures"
         weights, card = out / "model.safetensors", out / "card.md"
         fit = FitConfig(
             data=str(out / "supervision"),
             heads=HeadsConfig(facekit=str(self.facekit), jobs=self.jobs),
-            end_to_end=EndToEndConfig(steps=self.end_to_end_steps),
             batch_factor=self.batch_factor,
+            end_to_end=EndToEndConfig(steps=self.end_to_end_steps),
             seed=self.seed,
             threads=self.threads,
-            device="cpu" if self.device == "mps" else self.device,
+            device="cpu" if device == "mps" else device,
         )
-        fit = with_values(fit, scale.fit)
-        steps = [
-            Step(
-                "pictures",
-                MakeHeads(
-                    facekit=self.facekit,
-                    out=pictures,
-                    count=scale.pictures,
-                    size=fit.generator.output_size,
-                    seed=self.seed + 1,
-                    jobs=self.jobs,
-                ),
+        steps: dict[str, Request] = {
+            "pictures": MakeHeads(
+                facekit=self.facekit, out=pictures, count=6000, seed=self.seed + 1, jobs=self.jobs
             ),
-            Step(
-                "fit",
-                TrainFit(run_dir=out / "fit", config=fit),
-            ),
-        ]
+            "fit": TrainFit(run_dir=out / "fit", config=fit),
+        }
         if self.joint_steps:
-            config = preset(
+            joint = preset(
                 JointConfig,
                 "heads",
                 data=str(pictures),
                 init=str(out / "fit"),
                 steps=self.joint_steps,
-                run=RunConfig(seed=self.seed, device=self.device),
+                run=RunConfig(seed=self.seed, device=device),
             )
-            joint = TrainJoint(run_dir=out / "joint", config=config)
-            steps.append(Step("joint", joint))
-        trained = out / steps[-1].name
-        return (
-            *steps,
-            Step("model", WriteHeadsModel(model=trained, weights=weights, card=card)),
-            Step(
-                "evaluation",
-                Evaluate(
-                    model=str(weights),
-                    data=pictures,
-                    count=scale.generated,
-                    json=out / "evaluation.json",
-                    card=card,
-                    device=self.device,
-                ),
-            ),
-            Step(
-                "measurement",
-                Measure(
-                    facekit=self.facekit,
-                    model=str(weights),
-                    count=scale.measured,
-                    meshes=scale.meshes,
-                    seed_start=1,
-                    out=out / "quality.json",
-                    card=card,
-                    grids=out / "grids",
-                    device=self.device,
-                ),
-            ),
+            steps["joint"] = TrainJoint(run_dir=out / "joint", config=joint)
+        steps["model"] = WriteHeadsModel(run_dir=out / list(steps)[-1], weights=weights, card=card)
+        steps["evaluation"] = Evaluate(
+            model=str(weights), data=pictures, json=out / "evaluation.json", card=card,
+            device=device,
+        )  # fmt: skip
+        steps["measurement"] = Measure(
+            facekit=self.facekit, model=str(weights), seed_start=1, out=out / "quality.json",
+            card=card, grids=out / "grids", device=device,
+        )  # fmt: skip
+        if changes is None:
+            changes = QUICK if self.quick else {}
+        return {name: with_values(step, changes.get(name, {})) for name, step in steps.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteHeadsModel:
+    """Write a run's averaged generator as a model with its title, and a card to be filled."""
+
+    run_dir: Path
+    """Folder of the run."""
+
+    weights: Path
+    """Model file, .safetensors in 16 bits."""
+
+    card: Path
+    """Model card (Markdown); replaced."""
+
+    def run(self) -> Operation[Path]:
+        """Read, convert, write; the result is the weights file.
+
+        Raises:
+            ModelNotFoundError: the run has no weights yet.
+            CheckpointError: the weights cannot be read.
+            OutputError: a file cannot be written.
+        """
+        import torch
+
+        from stylesdf_core.evaluation.report import card_marks
+        from stylesdf_core.files import write_text
+        from stylesdf_core.heads.fit.stage import METADATA
+        from stylesdf_core.model import model_zoo
+        from stylesdf_core.model.checkpoints import load_checkpoint, save_safetensors
+
+        yield Progress(0, 1, "writing the weights")
+        loaded = load_checkpoint(model_zoo.resolve(self.run_dir).path)
+        metadata = {**loaded.metadata, **METADATA}
+        save_safetensors(loaded.generator, self.weights, dtype=torch.float16, metadata=metadata)
+        text = (
+            shipped("assets/cards/heads.md")
+            .read_text(encoding="utf-8")
+            .format(
+                config=loaded.generator.config,
+                file=self.weights.name,
+                steps="\n".join(card_marks(COMMAND)),
+                measured="\n".join(card_marks("measure")),
+                evaluated="\n".join(card_marks("evaluate")),
+            )
         )
+        write_text(self.card, text)
+        return self.weights
 
 
-def run_recipe(out: Path, steps: tuple[Step, ...], device: str = "auto") -> Operation[RecipeResult]:
-    """Run a recipe's steps in its folder and tell the card what they took.
+def steps_table(records: Sequence[Record]) -> str:
+    """What was run, with which settings, for how long and on which machines; for the card."""
+    from stylesdf_core.evaluation.report import markdown_table
 
-    Raises:
-        InputError: see :class:`~stylesdf_core.commands.recipe_steps.Ledger`; and every step's.
-    """
-    from stylesdf_core.evaluation.bench.machine import describe_machine
-    from stylesdf_core.evaluation.report import update_card
-    from stylesdf_core.model.model import select_device
+    begun = [record for record in records if record.machine]
+    machines = "; ".join(dict.fromkeys(record.machine for record in begun))
+    rows = [("step", "command", "settings", "time")]
+    for record in begun:
+        numbers = ", ".join(
+            f"{path.removeprefix('config.')} {value}"
+            for path, value in record.settings.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+            and ("." not in path or path.endswith(_IN_CARD))
+        )  # fmt: skip
+        rows.append((record.name, record.command, numbers, duration(record.seconds)))
+    table = markdown_table(rows)
+    return f"Machine: {machines}.\n\n{table}\n\nAll settings are in `recipe.json`."
 
-    ledger = Ledger(out, steps)
-    # Whether it was busy says much about milliseconds and little about hours.
-    machine = str(replace(describe_machine(select_device(device)), load=0.0))
-    finished = yield from run_steps(ledger, steps, machine)
-    card = out / "card.md"
-    if finished:
-        update_card(card, COMMAND, steps_table(ledger.records))
-    return RecipeResult(out / "model.safetensors", card, finished)
+
+def duration(seconds: float) -> str:
+    """As a person would say it: 42 s, 17 min, 3.2 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,71 +1,49 @@
-"""A recipe: requests one after the other, each of which resumes where it stopped.
+"""Runs requests one after the other and keeps a record of each, so that the same command goes on.
 
-The folder's ``recipe.json`` says what is to be done, what has been, how long it took and on which
-machine. Killed or failed at any instant: the same command goes on, and finished steps are not
-looked at again.
+A recipe folder's ``recipe.json`` says which requests there are, which are finished, how long each
+took and on which machine. Killed or failed at any instant: the same command goes on at the step
+that was not finished; finished steps are not looked at again.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_json
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.training.settings import by_path
 
-_LEDGER = "recipe.json"
-#: Seconds between notes of how long a step has taken so far: what a kill may lose.
+#: Seconds between notes of how long a step has taken so far: a kill loses no more than that.
 _NOTE_EVERY = 20.0
-#: Settings that say where a step computes and from which copy of the face model, not what.
+#: Settings that say where a step computes and from which copy of the face model, not what it makes.
 _ADJUSTABLE = frozenset({"facekit", "device", "jobs", "threads"})
 
 
 class Request(Protocol):
-    """Any request of the commands: a frozen dataclass that runs."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    """A command's dataclass, which resumes or starts again without harm when it is run again."""
 
     def run(self) -> Operation[Any]:
-        """Do it; again if need be."""
+        """Do it."""
         ...
-
-
-@dataclass(frozen=True)
-class Step:
-    """One request of a recipe.
-
-    Attributes:
-        name: shown, and how the ledger calls it; unique in a recipe.
-        request: resumes, or starts again without harm, when it is run a second time.
-    """
-
-    name: str
-    request: Request
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The request's settings, by dotted path, as JSON values."""
-        return {
-            path.removeprefix("config."): _plain(value)
-            for path, value in by_path(self.request).items()
-        }
 
 
 @dataclass
 class Record:
-    """What a ledger knows of a step.
+    """A step of a recipe as ``recipe.json`` has it.
 
     Attributes:
-        seconds: that it has taken, over all goes.
-        machine: where it last ran; empty before it began.
+        name: of the step, unique in a recipe.
+        command: class of the step's request.
+        settings: the request's fields, by dotted path where they are nested, as JSON values.
+        seconds: time that the step has taken, over all starts.
+        machine: where the step last ran; empty before it began.
     """
 
     name: str
@@ -76,99 +54,98 @@ class Record:
     machine: str = ""
 
 
-class Ledger:
-    """A recipe folder's ``recipe.json``.
+def run_steps(folder: Path, steps: Mapping[str, Request], machine: str) -> Operation[list[Record]]:
+    """Run the requests that are not finished, in order; yields Progress in steps.
+
+    A training run that was asked to stop ends the recipe.
+
+    Args:
+        folder: of ``recipe.json``; new, empty, or one to go on with.
+        steps: the requests by their names.
+        machine: that this process runs on, in words.
 
     Raises:
-        InputError: the folder holds another recipe, or something else.
+        InputError: the folder holds another recipe, or something else; and every step's errors.
     """
+    import torch
 
-    def __init__(self, folder: Path, steps: Sequence[Step]) -> None:
-        self.file = folder / _LEDGER
-        self.records = [
-            Record(step.name, type(step.request).__name__, step.settings) for step in steps
-        ]
-        if self.file.exists():
-            self._take_over()
-        elif folder.is_dir() and any(folder.iterdir()):
-            raise InputError(f"{folder} is not empty and holds no recipe; choose another --out.")
-        self.write()
+    file, records = folder / "recipe.json", _records(folder, steps)
 
-    def write(self) -> None:
-        """Write everything, atomically."""
-        write_json(self.file, {"steps": [dataclasses.asdict(record) for record in self.records]})
+    def write() -> None:
+        write_json(file, {"steps": [asdict(record) for record in records]})
 
-    def _take_over(self) -> None:
-        """What earlier goes did; a step that has begun cannot become another one."""
+    write()
+    threads = torch.get_num_threads()
+    for index, (record, request) in enumerate(zip(records, steps.values(), strict=True)):
+        if record.finished:
+            continue
+        record.machine = machine
         try:
-            rows = json.loads(self.file.read_text(encoding="utf-8"))["steps"]
-            found = {row["name"]: Record(**row) for row in rows}
+            with closing(_timed(request.run(), record, write)) as operation:
+                for progress in operation:
+                    message = f"{record.name}: {progress.message}"
+                    yield Progress(index + progress.fraction, len(steps), message)
+        finally:
+            torch.set_num_threads(threads)  # a step's own number is not the next one's
+        if not records[index].finished:
+            break
+        yield Progress(index + 1, len(steps), f"{record.name}: done")
+    return records
+
+
+def _timed(operation: Operation[Any], record: Record, write: Callable[[], None]) -> Operation[None]:
+    """Run a step's operation and record how long it took and whether it finished."""
+    before, start = record.seconds, time.monotonic()
+    noted = start
+    write()
+    try:
+        with closing(operation):
+            while True:
+                try:
+                    progress = next(operation)
+                except StopIteration as stop:
+                    record.finished = bool(getattr(stop.value, "finished", True))
+                    return
+                yield progress
+                if (now := time.monotonic()) - noted > _NOTE_EVERY:
+                    noted, record.seconds = now, before + now - start
+                    write()
+    finally:
+        record.seconds = before + time.monotonic() - start
+        write()
+
+
+def _records(folder: Path, steps: Mapping[str, Request]) -> list[Record]:
+    """Records of the steps, with what earlier starts in the folder did."""
+    file = folder / "recipe.json"
+    earlier: dict[str, Record] = {}
+    if file.exists():
+        try:
+            rows = json.loads(file.read_text(encoding="utf-8"))["steps"]
+            earlier = {row["name"]: Record(**row) for row in rows}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self.file} cannot be read as a recipe: {error}.") from error
-        for record in self.records:
-            before = found.get(record.name)
-            if before is None or not before.machine:
-                continue
+            raise InputError(f"{file} cannot be read as a recipe: {error}.") from error
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty and holds no recipe; choose another --out.")
+    records = []
+    for name, request in steps.items():
+        settings = json.loads(json.dumps(by_path(request), default=str))
+        record = Record(name, type(request).__name__, settings)
+        before = earlier.get(name)
+        if before is not None and before.machine:
             changed = sorted(
-                name
-                for name in record.settings.keys() & before.settings.keys()
-                if name.split(".")[-1] not in _ADJUSTABLE
-                and record.settings[name] != before.settings[name]
+                path
+                for path in {*settings, *before.settings}
+                if path.rpartition(".")[2] not in _ADJUSTABLE
+                and settings.get(path) != before.settings.get(path)
             )
             if changed or record.command != before.command:
                 raise InputError(
-                    f"{self.file.parent} holds a recipe whose step {record.name!r} has another "
+                    f"{folder} holds a recipe whose step {name!r} has another "
                     f"{', '.join(changed) or 'request'}; give its own settings to go on with it, "
                     "or choose another --out."
                 )
             record.seconds, record.finished = before.seconds, before.finished
             record.machine = before.machine
-
-
-def run_steps(ledger: Ledger, steps: Sequence[Step], machine: str) -> Operation[bool]:
-    """Run what is not finished, in order; yields Progress in steps.
-
-    Returns:
-        Whether all steps are finished; a training run that was asked to stop ends the recipe.
-    """
-    import torch
-
-    threads = torch.get_num_threads()
-    for index, (step, record) in enumerate(zip(steps, ledger.records, strict=True)):
-        if record.finished:
-            continue
-        record.machine = machine
-        before, start = record.seconds, time.monotonic()
-        noted = start
-        ledger.write()
-        operation = step.request.run()
-        try:
-            with closing(operation):
-                while True:
-                    try:
-                        progress = next(operation)
-                    except StopIteration as stop:
-                        record.finished = bool(getattr(stop.value, "finished", True))
-                        break
-                    message = f"{step.name}: {progress.message}"
-                    yield Progress(index + progress.fraction, len(steps), message)
-                    now = time.monotonic()
-                    if now - noted > _NOTE_EVERY:
-                        noted, record.seconds = now, before + now - start
-                        ledger.write()
-        finally:
-            record.seconds = before + time.monotonic() - start
-            ledger.write()
-            torch.set_num_threads(threads)  # a step's own number is not the next one's
-        if not record.finished:
-            return False
-        yield Progress(index + 1, len(steps), f"{step.name}: done")
-    return True
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
+        records.append(record)
+    return records
