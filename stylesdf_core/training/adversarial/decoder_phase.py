@@ -18,8 +18,7 @@ from stylesdf_core.training.adversarial.image_terms import (
     DecoderTerms,
     ImageDiscriminatorTerms,
     PathMean,
-    mixed_styles,
-    random_noise,
+    decode,
 )
 from stylesdf_core.training.adversarial.phase import AdversarialPhase, PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages
@@ -174,9 +173,7 @@ def decode_fakes(
 ) -> Tensor:
     """Images (B, 3, S, S) of a chunk for the discriminator, float32."""
     with autocast.on():
-        styles = mixed_styles(decoder, w, other_w, fakes.crossover)
-        noise = random_noise(decoder, fakes.noise_seed, features.device)
-        images: Tensor = decoder(features, styles, noise)
+        images, _ = decode(decoder, features, w, other_w, fakes)
     return images.float()
 
 

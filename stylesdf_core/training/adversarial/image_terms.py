@@ -47,6 +47,16 @@ def random_noise(decoder: Decoder, seeds: Tensor, device: torch.device) -> list[
     return [torch.stack(maps) for maps in zip(*images, strict=True)]
 
 
+def decode(
+    decoder: Decoder, features: Tensor, w: Tensor, other_w: Tensor, fakes: Fakes
+) -> tuple[Tensor, Tensor]:
+    """Images (B, 3, S, S) of a chunk as in training, and their styles (B, n_latent, 512)."""
+    styles = mixed_styles(decoder, w, other_w, fakes.crossover)
+    noise = random_noise(decoder, fakes.noise_seed, features.device)
+    images: Tensor = decoder(features, styles, noise)
+    return images, styles
+
+
 def path_noise(size: int, seeds: Tensor, device: torch.device) -> Tensor:
     """Standard-normal images (B, 3, size, size): the directions y of the path lengths."""
     images = []
@@ -87,25 +97,16 @@ class DecoderTerms(nn.Module):
         if path is not None:
             return self.path_term(features, w, other_w, fakes, path)
         with self._autocast.on():
-            images = self.decode(features, w, other_w, fakes)
+            images, _ = decode(self.decoder, features, w, other_w, fakes)
             logits = self._judge(images)
         adversarial = generator_loss(logits.float())
         return {"loss": adversarial, "image_g_adversarial": adversarial.detach()}
-
-    def decode(self, features: Tensor, w: Tensor, other_w: Tensor, fakes: Fakes) -> Tensor:
-        """Images (B, 3, S, S) of a chunk."""
-        styles = mixed_styles(self.decoder, w, other_w, fakes.crossover)
-        noise = random_noise(self.decoder, fakes.noise_seed, features.device)
-        images: Tensor = self.decoder(features, styles, noise)
-        return images
 
     def path_term(
         self, features: Tensor, w: Tensor, other_w: Tensor, fakes: Fakes, mean: Tensor
     ) -> Terms:
         """The weighted path-length penalty of a chunk."""
-        styles = mixed_styles(self.decoder, w, other_w, fakes.crossover)
-        noise = random_noise(self.decoder, fakes.noise_seed, features.device)
-        images: Tensor = self.decoder(features, styles, noise)
+        images, styles = decode(self.decoder, features, w, other_w, fakes)
         along = path_noise(images.shape[-1], fakes.noise_seed, features.device)
         lengths = path_lengths(images, styles, along)
         penalty = path_length_penalty(lengths, mean)
