@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import pickle
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from stylesdf_core.errors import CheckpointError
 from stylesdf_core.model.checkpoints import (
     load_checkpoint,
     published_layout,
+    read_architecture,
     save_published,
     save_safetensors,
 )
@@ -163,3 +165,21 @@ def test_odd_contents_get_one_clear_error(tmp_path: Path, state: object) -> None
     torch.save({"g_ema": state}, tmp_path / "odd.pt")
     with pytest.raises(CheckpointError, match=r"odd\.pt"):
         load_checkpoint(tmp_path / "odd.pt")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_the_architecture_is_read_alone_and_anew_when_the_file_changes(
+    suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"weights{suffix}"
+    save = save_safetensors if suffix == ".safetensors" else save_published
+    for number, size in enumerate((64, 32)):
+        save(tiny_generator(output_size=size), path)
+        os.utime(path, (number, number))
+        assert read_architecture(path) == load_checkpoint(path).generator.config
+        assert read_architecture(path).output_size == size
+    path.write_bytes(b"no weights")
+    with pytest.raises(CheckpointError):
+        read_architecture(path)
+    with pytest.raises(CheckpointError, match="There is no file"):
+        read_architecture(tmp_path / f"nowhere{suffix}")
