@@ -1,24 +1,21 @@
 """What the plain path and the engine each compute in a row of the bench, and how both compare.
 
-A :class:`Paths` is a pair of functions from a scene to a timed result: pictures (C, H, W) in
-[−1, 1] or meshes. Each function below makes the pair for a model and an edge in pixels or grid
-points.
+The functions below make two timed paths, the plain one and the engine's, for a model and an edge
+in pixels or grid points. Pictures are (C, H, W) in [−1, 1].
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath, enlarged
-from stylesdf_core.evaluation.bench.speed_report import Agreement
-from stylesdf_core.evaluation.bench.timing import Path, Timed, clocked
+from stylesdf_core.evaluation.bench.timing import Path, clocked
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.evaluation.shape_metrics import nearest_distances
 from stylesdf_core.mesh.sdf_grid import sample_grid
@@ -28,44 +25,25 @@ from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 from stylesdf_core.scene.scene import Scene
 
-T = TypeVar("T")
 FloatArray: TypeAlias = npt.NDArray[np.float32]
+PicturePaths: TypeAlias = tuple[Path[FloatArray], Path[FloatArray]]
 
 
-@dataclass(frozen=True, eq=False)
 class Pair:
-    """One model through both paths, on one device."""
+    """One model through both paths.
 
-    reference: ReferencePath
-    engine: Engine
+    Args:
+        device: auto, cpu, cuda or mps.
+    """
 
-    @classmethod
-    def of(cls, model: Model, device: str) -> Pair:
-        """Both paths of ``model``; ``device`` is auto, cpu, cuda or mps."""
-        return cls(ReferencePath(model, device), Engine(model, device))
+    def __init__(self, model: Model, device: str) -> None:
+        self.reference, self.engine = ReferencePath(model, device), Engine(model, device)
+        self.device = self.engine.device
 
     @property
     def image_size(self) -> int:
         """Edge of the decoded image, pixels."""
         return self.engine.config.output_size
-
-    @property
-    def device(self) -> torch.device:
-        """Of both paths."""
-        return self.engine.device
-
-
-@dataclass(frozen=True, eq=False)
-class Paths(Generic[T]):
-    """The two functions of one row.
-
-    Attributes:
-        note: remark for the row's line in the table.
-    """
-
-    reference: Path[T]
-    engine: Path[T]
-    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,48 +60,44 @@ class BareMesh:
     evaluated: float
 
 
-def volume(pair: Pair, _: int) -> Paths[FloatArray]:
+def volume(pair: Pair, _: int) -> PicturePaths:
     """The volume render, at the model's own size."""
-    return Paths(
+    return (
         clocked(pair.reference.volume_picture, pair.device),
         clocked(lambda scene: pair.engine.render(scene, "volume").data, pair.device),
     )
 
 
-def image(pair: Pair, size: int) -> Paths[FloatArray]:
-    """The decoded image; of another size than the decoder's, enlarged as ``render --size`` does."""
+def image(pair: Pair, size: int) -> PicturePaths:
+    """The decoded image; beyond the decoder's size enlarged as ``render --size`` does."""
 
     def resized(draw: Callable[[Scene], FloatArray]) -> Path[FloatArray]:
         if size <= pair.image_size:
             return clocked(draw, pair.device)
         return clocked(lambda scene: enlarged(draw(scene), size), pair.device)
 
-    note = f"no decoder to {size}²: the {pair.image_size}² image enlarged, in both paths"
-    return Paths(
-        resized(pair.reference.image),
-        resized(lambda scene: pair.engine.render(scene, "image").data),
-        note if size > pair.image_size else "",
-    )
+    engine = resized(lambda scene: pair.engine.render(scene, "image").data)
+    return resized(pair.reference.image), engine
 
 
-def decode(pair: Pair, _: int) -> Paths[FloatArray]:
+def decode(pair: Pair, _: int) -> PicturePaths:
     """The decoder alone, from features that are computed off the clock."""
 
-    def reference(scene: Scene) -> Timed[FloatArray]:
+    def reference(scene: Scene) -> tuple[FloatArray, float]:
         features = pair.reference.volume(scene).features
         return clocked(lambda s: pair.reference.decoded(s, features), pair.device)(scene)
 
     # After a first pass smaller than the volume render, the last pass is the decoder's alone.
     coarsest = pair.engine.config.thumb_size // 2
 
-    def engine(scene: Scene) -> Timed[FloatArray]:
+    def engine(scene: Scene) -> tuple[FloatArray, float]:
         *_, last = pair.engine.passes(scene, "image", coarsest=coarsest)
-        return Timed(last.picture.data, last.seconds)
+        return last.picture.data, 1e3 * last.seconds
 
-    return Paths(reference, engine)
+    return reference, engine
 
 
-def mesh(pair: Pair, resolution: int) -> Paths[BareMesh]:
+def mesh(pair: Pair, resolution: int) -> tuple[Path[BareMesh], Path[BareMesh]]:
     """The surface: every grid point in the plain path, coarse to fine in the engine."""
 
     def reference(scene: Scene) -> BareMesh:
@@ -133,8 +107,7 @@ def mesh(pair: Pair, resolution: int) -> Paths[BareMesh]:
         grid = drain(sample_grid(pair.engine.sdf(scene), resolution=resolution))
         return BareMesh(drain(mesh_grid(grid)), resolution, grid.fraction_evaluated)
 
-    note = "max error in voxels"
-    return Paths(clocked(reference, pair.device), clocked(engine, pair.device), note)
+    return clocked(reference, pair.device), clocked(engine, pair.device)
 
 
 def first_pass(pair: Pair, *, new_engine: bool) -> Path[int]:
@@ -151,15 +124,15 @@ def first_pass(pair: Pair, *, new_engine: bool) -> Path[int]:
     return clocked(edge, pair.device)
 
 
-def compare_pictures(picture: FloatArray, truth: FloatArray) -> Agreement:
-    """PSNR for pictures in [−1, 1], whose range is 2, and the largest difference."""
-    return Agreement(psnr(0.5 * picture, 0.5 * truth), float(np.abs(picture - truth).max()))
+def compare_pictures(picture: FloatArray, truth: FloatArray) -> tuple[float, float]:
+    """PSNR in dB for pictures in [−1, 1], whose range is 2, and the largest difference."""
+    return psnr(0.5 * picture, 0.5 * truth), float(np.abs(picture - truth).max())
 
 
-def compare_meshes(mesh: BareMesh, truth: BareMesh) -> Agreement:
-    """Hausdorff distance of the vertices in voxels: the pitch of the grid."""
+def compare_meshes(mesh: BareMesh, truth: BareMesh) -> tuple[None, float]:
+    """No PSNR, and the Hausdorff distance of the vertices in voxels, the pitch of the grid."""
     pitch = 2.0 * VOLUME_RADIUS / (mesh.resolution - 1)
-    return Agreement(None, hausdorff(mesh.mesh, truth.mesh) / pitch)
+    return None, hausdorff(mesh.mesh, truth.mesh) / pitch
 
 
 def hausdorff(a: SurfaceMesh, b: SurfaceMesh) -> float:

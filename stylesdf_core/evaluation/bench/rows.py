@@ -7,10 +7,10 @@ row is one entry of :func:`_rows`; the target of a row is one entry of ``TARGETS
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from statistics import median
 from typing import Any, TypeAlias
 
 import torch
@@ -20,10 +20,10 @@ from stylesdf_core.evaluation.bench import paths
 from stylesdf_core.evaluation.bench.full_model import bench_model
 from stylesdf_core.evaluation.bench.machine import describe_machine
 from stylesdf_core.evaluation.bench.memory_probe import FULL_SIZE, PathName, peak_memory
-from stylesdf_core.evaluation.bench.paths import Pair, Paths
+from stylesdf_core.evaluation.bench.paths import Pair
 from stylesdf_core.evaluation.bench.scenes import Scenes, changing, dragging, orbiting, sliding
 from stylesdf_core.evaluation.bench.speed_report import SpeedReport, Speedup
-from stylesdf_core.evaluation.bench.timing import BenchSettings, alone, in_turns
+from stylesdf_core.evaluation.bench.timing import BenchSettings, Path, alone, in_turns
 from stylesdf_core.evaluation.report import Figure
 from stylesdf_core.model.model import load_model, select_device
 from stylesdf_core.progress import Operation, Progress, part
@@ -31,63 +31,22 @@ from stylesdf_core.scene.scene import SHIPPED_MODEL
 
 #: Names of the two models, with which the names of their rows begin.
 FULL, HEADS = "full", "heads"
+#: Bounds of a row's speedup, PSNR or figure, on a CPU with two cores; in the row's own unit.
+TARGETS: dict[str, dict[str, float]] = {
+    "full.volume64": {"min_speedup": 10.0, "min_psnr": 45.0},
+    "full.image256": {"min_speedup": 5.0, "min_psnr": 40.0},
+    "full.image1024": {"min_speedup": 5.0, "min_psnr": 40.0},
+    "full.mesh128": {"min_speedup": 60.0},
+    "full.mesh128.hausdorff": {"high": 1.0},
+    "full.mesh128.evaluated": {"high": 5.0},
+    "heads.first_pass": {"high": 15.0},
+}
 #: Seconds of the plain path that rows of pictures per second wait for: other rows time it longer.
 _RATE_PATIENCE = 15.0
 
-Results: TypeAlias = tuple[Speedup | Figure, ...]
-Measure: TypeAlias = Callable[["Row", "Subject", BenchSettings], Operation[Results]]
-
-
-@dataclass(frozen=True)
-class Target:
-    """Bounds for one row on a CPU with two cores; None for no bound.
-
-    Attributes:
-        speedup, psnr: at least; times the plain path's speed, and dB.
-        milliseconds: at most.
-        voxels, percent: at most; distance of a mesh's vertices, and share of the grid's points
-            that are evaluated.
-    """
-
-    speedup: float | None = None
-    psnr: float | None = None
-    milliseconds: float | None = None
-    voxels: float | None = None
-    percent: float | None = None
-
-
-TARGETS = {
-    "full.volume64": Target(speedup=10.0, psnr=45.0),
-    "full.image256": Target(speedup=5.0, psnr=40.0),
-    "full.image1024": Target(speedup=5.0, psnr=40.0),
-    "full.mesh128": Target(speedup=60.0, voxels=1.0, percent=5.0),
-    "heads.first_pass": Target(milliseconds=15.0),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """One of the two models.
-
-    Attributes:
-        small, large: the model with its decoder to 256² and with its largest; they are one where
-            the model has one decoder.
-        source: the model's name for :func:`~.memory_probe.peak_memory`.
-    """
-
-    name: str
-    small: Pair
-    large: Pair
-    source: str
-
-    def pair(self, size: int) -> Pair:
-        """The model with the smallest decoder to ``size``² or more, else the largest."""
-        return self.small if size <= self.small.image_size else self.large
-
-    @property
-    def device(self) -> torch.device:
-        """Where both paths compute."""
-        return self.large.device
+Result: TypeAlias = Speedup | Figure
+#: A model once for each of its decoders, smallest first.
+Pairs: TypeAlias = tuple[Pair, ...]
 
 
 @dataclass(frozen=True)
@@ -99,117 +58,109 @@ class Row:
         title: the row in words.
         measure: how to measure it: one of the functions below.
         size: edge of the picture in pixels, or of the mesh's grid in points.
-        compute: makes the two functions, of the plain path and of the engine.
+        compute: makes both paths' functions.
         scenes: the scene of each repeat.
     """
 
     name: str
     title: str
-    measure: Measure
+    measure: Callable[[Row, Pairs, BenchSettings], Operation[list[Result]]]
     size: int
-    compute: Callable[[Pair, int], Paths[Any]] = paths.image
+    compute: Callable[[Pair, int], tuple[Path[Any], Path[Any]]] = paths.image
     scenes: Scenes = orbiting
 
-    def target(self, subject: Subject) -> Target:
-        """The row's target, which holds on a CPU only."""
-        target = TARGETS.get(self.name) if subject.device.type == "cpu" else None
-        return target or Target()
+    def pair(self, pairs: Pairs) -> Pair:
+        """The smallest decoder for the row's size, else the largest one."""
+        return next((pair for pair in pairs if pair.image_size >= self.size), pairs[-1])
+
+    def run(self, pairs: Pairs, settings: BenchSettings) -> Operation[list[Result]]:
+        """Measure; on a CPU the results have their targets."""
+        results = yield from self.measure(self, pairs, settings)
+        if pairs[0].device.type != "cpu":
+            return results
+        names = [result.name if isinstance(result, Speedup) else result.key for result in results]
+        targets = [TARGETS.get(name, {}) for name in names]
+        return [
+            replace(result, **target)  # type: ignore[arg-type]
+            for result, target in zip(results, targets, strict=True)
+        ]
 
 
 # --- how each kind of row is measured -------------------------------------------------------------
 
 
-def pictures(row: Row, subject: Subject, settings: BenchSettings) -> Operation[Results]:
+def pictures(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Result]]:
     """Time and agreement of a picture by both paths."""
-    both = row.compute(subject.pair(row.size), row.size)
-    turns = yield from in_turns(
-        both.reference, both.engine, row.scenes, settings, paths.compare_pictures
-    )
-    target, times = row.target(subject), (turns.reference, turns.engine, turns.agreement)
-    return (Speedup(row.name, row.title, *times, target.speedup, target.psnr, both.note),)
+    pair = row.pair(pairs)
+    both = row.compute(pair, row.size)
+    result, _ = yield from in_turns(*both, row.scenes, settings, paths.compare_pictures)
+    note = f"no decoder to {row.size}²: the {pair.image_size}² image enlarged, in both paths"
+    note = note if row.size > pair.image_size else ""
+    return [replace(result, name=row.name, title=row.title, note=note)]
 
 
-def meshes(row: Row, subject: Subject, settings: BenchSettings) -> Operation[Results]:
+def meshes(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Result]]:
     """Time of a mesh by both paths, distance of their vertices, share of points evaluated."""
-    both = paths.mesh(subject.pair(row.size), row.size)
-    turns = yield from in_turns(
-        both.reference,
-        both.engine,
-        row.scenes,
-        settings,
-        paths.compare_meshes,
-        warm_reference=False,
+    both = paths.mesh(row.pair(pairs), row.size)
+    result, found = yield from in_turns(
+        *both, row.scenes, settings, paths.compare_meshes, warm_reference=False
     )
-    target, times = row.target(subject), (turns.reference, turns.engine, turns.agreement)
-    distance = turns.agreement.max_error
-    share = 100.0 * max(mesh.evaluated for mesh in turns.results)
-    surface = f"{row.size}³ surface,"
-    return (
-        Speedup(row.name, row.title, *times, target.speedup, note=both.note),
-        Figure(
-            f"{row.name}.hausdorff",
-            f"{surface} Hausdorff distance of the vertices",
-            distance,
-            "voxels",
-            high=target.voxels,
-        ),
-        Figure(
-            f"{row.name}.evaluated",
-            f"{surface} share of the grid's points evaluated",
-            share,
-            "%",
-            high=target.percent,
-        ),
-    )
+    distance = f"{row.size}³ surface, Hausdorff distance of the vertices"
+    share = f"{row.size}³ surface, share of the grid's points evaluated"
+    evaluated = 100.0 * max(mesh.evaluated for mesh in found)
+    return [
+        replace(result, name=row.name, title=row.title, note="max error in voxels"),
+        Figure(f"{row.name}.hausdorff", distance, result.max_error, "voxels"),
+        Figure(f"{row.name}.evaluated", share, evaluated, "%"),
+    ]
 
 
-def mesh_alone(row: Row, subject: Subject, settings: BenchSettings) -> Operation[Results]:
+def mesh_alone(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Result]]:
     """Time of the engine's mesh, where the plain path would take minutes."""
-    engine = paths.mesh(subject.pair(row.size), row.size).engine
-    timing, results = yield from alone(engine, row.scenes, min(3, settings.repeats))
-    low, high = timing.spread
-    share = 100.0 * max(mesh.evaluated for mesh in results)
-    detail = f"{low:.0f}–{high:.0f}, {share:.2f} % of the points"
-    return (Figure(row.name, row.title, timing.median, "ms", 0, detail=detail),)
+    _, engine = paths.mesh(row.pair(pairs), row.size)
+    found = yield from alone(engine, row.scenes, min(3, settings.repeats))
+    times = [milliseconds for _, milliseconds in found]
+    share = 100.0 * max(mesh.evaluated for mesh, _ in found)
+    detail = f"{min(times):.0f}–{max(times):.0f}, {share:.2f} % of the points"
+    return [Figure(row.name, row.title, median(times), "ms", 0, detail=detail)]
 
 
 def first_pass(
-    row: Row, subject: Subject, settings: BenchSettings, *, new_engine: bool = False
-) -> Operation[Results]:
+    row: Row, pairs: Pairs, settings: BenchSettings, *, new_engine: bool = False
+) -> Operation[list[Result]]:
     """Time until the engine's first, coarse pass of an image."""
-    engine = paths.first_pass(subject.pair(row.size), new_engine=new_engine)
-    timing, edges = yield from alone(engine, row.scenes, 3 * settings.repeats)
-    low, high = timing.spread
-    detail = f"{edges[0]}², {low:.1f}–{high:.1f}"
-    most = row.target(subject).milliseconds
-    return (Figure(row.name, row.title, timing.median, "ms", 1, high=most, detail=detail),)
+    engine = paths.first_pass(row.pair(pairs), new_engine=new_engine)
+    found = yield from alone(engine, row.scenes, 3 * settings.repeats)
+    times = [milliseconds for _, milliseconds in found]
+    detail = f"{found[0][0]}², {min(times):.1f}–{max(times):.1f}"
+    return [Figure(row.name, row.title, median(times), "ms", 1, detail=detail)]
 
 
-def rate(row: Row, subject: Subject, settings: BenchSettings) -> Operation[Results]:
+def rate(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Result]]:
     """The engine's finished pictures per second, with the plain path's as a remark."""
     settings = replace(settings, patience=min(settings.patience, _RATE_PATIENCE))
-    (both,) = yield from pictures(row, subject, settings)
-    assert isinstance(both, Speedup)
-    fastest, slowest = both.engine.spread
+    both = row.compute(row.pair(pairs), row.size)
+    result, _ = yield from in_turns(*both, row.scenes, settings, paths.compare_pictures)
     detail = (
-        f"{1e3 / slowest:.2f}–{1e3 / fastest:.2f}; plain path "
-        f"{1e3 / both.reference.median:.2g} fps, PSNR {both.agreement.psnr:.1f} dB"
+        f"{1e3 / max(result.engine):.2f}–{1e3 / min(result.engine):.2f}; plain path "
+        f"{1e3 / median(result.reference):.2g} fps, PSNR {result.psnr:.1f} dB"
     )
-    return (Figure(row.name, row.title, 1e3 / both.engine.median, "fps", detail=detail),)
+    return [Figure(row.name, row.title, 1e3 / median(result.engine), "fps", detail=detail)]
 
 
-def memory(row: Row, subject: Subject, settings: BenchSettings) -> Operation[Results]:
+def memory(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Result]]:
     """The engine's peak memory, median of at most three; its target is the plain path's."""
+    pair, repeats = row.pair(pairs), min(3, settings.repeats)  # memory varies less than time
+    model = FULL_SIZE if row.name.startswith(FULL) else str(pair.engine.model.path)
     peaks: dict[PathName, list[float]] = {"reference": [], "engine": []}
-    repeats = min(3, settings.repeats)  # memory varies less than time, and one takes seconds
     for repeat in range(repeats):
         for path, values in peaks.items():
             yield Progress(repeat, repeats, f"the {path}'s memory")
-            values.append(peak_memory(path, subject.source, subject.device))
-    plain, engine = (round(statistics.median(values)) for values in peaks.values())
+            values.append(peak_memory(path, model, pair.device))
+    plain, engine = (round(median(values)) for values in peaks.values())
     low, high = min(peaks["engine"]), max(peaks["engine"])
     detail = f"{low:.0f}–{high:.0f}; the target is the plain path's; in processes of their own"
-    return (Figure(row.name, row.title, engine, "MiB", 0, high=plain, detail=detail),)
+    return [Figure(row.name, row.title, engine, "MiB", 0, high=plain, detail=detail)]
 
 
 # --- the rows -------------------------------------------------------------------------------------
@@ -248,17 +199,17 @@ def chosen_rows(only: Sequence[str] = ()) -> tuple[Row, ...]:
     return tuple(row for row in ROWS if not only or row.name.startswith(tuple(only)))
 
 
-def load_full(device: str) -> Operation[Subject]:
+def load_full(device: str) -> Operation[Pairs]:
     """The published architecture; its field is fitted on the first run, in two minutes."""
-    small = Pair.of((yield from bench_model(256)), device)
-    return Subject(FULL, small, Pair.of((yield from bench_model(1024)), device), FULL_SIZE)
+    small = yield from bench_model(256)
+    large = yield from bench_model(1024)
+    return Pair(small, device), Pair(large, device)
 
 
-def load_heads(device: str, model: str = SHIPPED_MODEL) -> Operation[Subject]:
+def load_heads(device: str, model: str = SHIPPED_MODEL) -> Operation[Pairs]:
     """The shipped model, or another one with a single decoder."""
     yield Progress(0, 1, f"loading {model}")
-    pair = Pair.of(load_model(model), device)
-    return Subject(HEADS, pair, pair, model)
+    return (Pair(load_model(model), device),)
 
 
 def run_bench(
@@ -275,11 +226,11 @@ def run_bench(
         OutputError: the fitted field cannot be written into the cache.
     """
     machine = describe_machine(select_device(device))  # before this run adds to the load
-    results: list[Speedup | Figure] = []
+    results: list[Result] = []
     for load, rows in _by_model(only):
-        subject = yield from load(device)
+        pairs = yield from load(device)
         for index, row in enumerate(rows):
-            measured = row.measure(row, subject, settings or BenchSettings())
+            measured = row.run(pairs, settings or BenchSettings())
             results += yield from part(measured, index, index + 1, len(rows), f"{row.name}: ")
     return SpeedReport(
         machine,
@@ -296,20 +247,20 @@ def profile_bench(only: Sequence[str] = (), device: str = "auto") -> Operation[s
     """
     sections = [str(describe_machine(select_device(device)))]
     for load, rows in _by_model(only):
-        subject = yield from load(device)
+        pairs = yield from load(device)
         for row in rows:
             if row.measure in (pictures, meshes):
                 yield Progress(0, 1, f"profiling {row.name}")
-                engine = row.compute(subject.pair(row.size), row.size).engine
+                _, engine = row.compute(row.pair(pairs), row.size)
                 engine(row.scenes(-1))  # warm up
-                table = _profile(partial(engine, row.scenes(0)), subject.device)
+                table = _profile(partial(engine, row.scenes(0)), pairs[0].device)
                 sections.append(f"{row.name}, engine\n{table}")
     return "\n\n".join(sections) + "\n"
 
 
 def _by_model(
     only: Sequence[str],
-) -> Iterator[tuple[Callable[[str], Operation[Subject]], list[Row]]]:
+) -> Iterator[tuple[Callable[[str], Operation[Pairs]], list[Row]]]:
     """Each model that has chosen rows: how to load it, and these rows."""
     for model, load in ((FULL, load_full), (HEADS, load_heads)):
         rows = [row for row in chosen_rows(only) if row.name.startswith(f"{model}.")]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 from stylesdf_core.evaluation.bench.machine import Machine
@@ -35,60 +35,27 @@ SHORT = (
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Seconds that one path took for each repeat; at least one."""
-
-    seconds: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        """Milliseconds."""
-        return 1e3 * statistics.median(self.seconds)
-
-    @property
-    def spread(self) -> tuple[float, float]:
-        """Shortest and longest, milliseconds."""
-        return 1e3 * min(self.seconds), 1e3 * max(self.seconds)
-
-    def __str__(self) -> str:
-        """Median and spread, such as ``12.3 ms (11.9–14.0)``."""
-        if len(self.seconds) == 1:
-            return f"{_digits(self.median)} ms (once)"
-        return f"{_digits(self.median)} ms ({'–'.join(map(_digits, self.spread))})"
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far the engine's results are from the plain path's; the worst of all repeats.
-
-    Attributes:
-        psnr: dB for a range of 2, since pictures lie in [−1, 1]; None for meshes.
-        max_error: largest difference of a picture's values; for meshes, the Hausdorff distance of
-            their vertices in voxels.
-    """
-
-    psnr: float | None
-    max_error: float
-
-
-@dataclass(frozen=True)
 class Speedup:
     """One row that both paths computed in turns.
 
     Attributes:
         name: model and row, such as ``full.volume64``.
         title: the row in words.
-        reference, engine: times of the plain path and of the engine.
-        agreement: of their results.
+        reference, engine: milliseconds of the plain path and of the engine, for each repeat.
+        psnr: of the engine's pictures to the plain path's, dB for a range of 2, since pictures lie
+            in [−1, 1]; the worst of all repeats. None for meshes.
+        max_error: largest difference of a picture's values; for meshes, the Hausdorff distance of
+            their vertices in voxels.
         min_speedup, min_psnr: targets, None for none.
         note: remark in the table.
     """
 
     name: str
     title: str
-    reference: Timing
-    engine: Timing
-    agreement: Agreement
+    reference: tuple[float, ...]
+    engine: tuple[float, ...]
+    psnr: float | None
+    max_error: float
     min_speedup: float | None = None
     min_psnr: float | None = None
     note: str = ""
@@ -96,17 +63,13 @@ class Speedup:
     @property
     def factor(self) -> float:
         """How many times faster the engine is, by the medians."""
-        return self.reference.median / self.engine.median
+        return median(self.reference) / median(self.engine)
 
     @property
     def reached(self) -> bool | None:
         """Whether every target is reached; None without targets."""
-        verdicts = []
-        if self.min_speedup is not None:
-            verdicts.append(self.factor >= self.min_speedup)
-        if self.min_psnr is not None:
-            psnr = self.agreement.psnr
-            verdicts.append(psnr is not None and psnr >= self.min_psnr)
+        targets = (self.factor, self.min_speedup), (self.psnr or -math.inf, self.min_psnr)
+        verdicts = [value >= low for value, low in targets if low is not None]
         return all(verdicts) if verdicts else None
 
     @property
@@ -115,29 +78,27 @@ class Speedup:
         targets = (self.min_speedup, "×"), (self.min_psnr, " dB")
         return ", ".join(f"≥ {low:g}{unit}" for low, unit in targets if low is not None)
 
+    def times(self) -> tuple[str, str, str]:
+        """Cells of both tables: either path's time, and how many times faster the engine is."""
+        return time_text(self.reference), time_text(self.engine), f"{_digits(self.factor)}×"
+
     def cells(self) -> tuple[str, ...]:
         """The row of the full table."""
-        psnr = "" if self.agreement.psnr is None else f"{self.agreement.psnr:.1f} dB"
-        error = f"{self.agreement.max_error:.2g}"
-        target, reached = self.target_text, yes_or_no(self.reached)
-        return (*self.times(), psnr, error, target, reached, self.note)
-
-    def times(self) -> tuple[str, str, str, str]:
-        """Name, both times, and how many times faster the engine is."""
-        return (self.name, str(self.reference), str(self.engine), f"{_digits(self.factor)}×")
+        psnr = "" if self.psnr is None else f"{self.psnr:.1f} dB"
+        verdict = self.target_text, yes_or_no(self.reached), self.note
+        return (self.name, *self.times(), psnr, f"{self.max_error:.2g}", *verdict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; times in milliseconds."""
         return {
             "name": self.name,
-            "reference_ms": self.reference.median,
-            "engine_ms": self.engine.median,
+            "reference_ms": median(self.reference),
+            "engine_ms": median(self.engine),
             "speedup": self.factor,
-            "psnr_db": self.agreement.psnr,
-            "max_error": self.agreement.max_error,
-            "reference_ms_spread": list(self.reference.spread),
-            "engine_ms_spread": list(self.engine.spread),
-            "repeats": [len(self.reference.seconds), len(self.engine.seconds)],
+            "psnr_db": self.psnr,
+            "max_error": self.max_error,
+            "reference_ms_repeats": list(self.reference),
+            "engine_ms_repeats": list(self.engine),
             "min_speedup": self.min_speedup,
             "min_psnr_db": self.min_psnr,
             "reached": self.reached,
@@ -178,7 +139,7 @@ class SpeedReport(Report):
         """Machine and the rows named in ``SHORT``, in words."""
         head = ("", "plain path", "measured", "faster", "target")
         rows = [
-            (f"{row.title} (`{row.name}`)", *row.times()[1:], row.target_text)
+            (f"{row.title} (`{row.name}`)", *row.times(), row.target_text)
             for row in self.speedups
             if row.name in SHORT
         ]
@@ -191,17 +152,19 @@ class SpeedReport(Report):
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: rows of both paths, then figures with ``value`` and ``unit``."""
-        figures = [
-            {
-                "name": figure.key,
-                "target": None if figure.reached is None else figure.target_text,
-                **figure.to_json(),
-            }
-            for figure in self.figures
-        ]
+        results = [row.to_json() for row in self.speedups]
+        for figure in self.figures:
+            target = None if figure.reached is None else figure.target_text
+            results.append({"name": figure.key, **figure.to_json(), "target": target})
         machine = {**asdict(self.machine), "busy": self.machine.busy}
-        results = [*(row.to_json() for row in self.speedups), *figures]
         return {"machine": machine, "results": results, "notes": list(self.notes)}
+
+
+def time_text(milliseconds: Sequence[float]) -> str:
+    """Median, shortest and longest, such as ``12.3 ms (11.9–14.0)``."""
+    low, high = _digits(min(milliseconds)), _digits(max(milliseconds))
+    spread = f"{low}–{high}" if len(milliseconds) > 1 else "once"
+    return f"{_digits(median(milliseconds))} ms ({spread})"
 
 
 def _digits(value: float) -> str:

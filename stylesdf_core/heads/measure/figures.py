@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -29,30 +29,99 @@ from stylesdf_core.heads.measure.scores import (
     ViewScore,
 )
 
+_NOT_YET, _HEIGHT = math.nan, "% of head height"
+#: Every figure with its target, not yet measured, in the order of the table. Braces in a title
+#: stand for the edge of the image or of the volume render (thumb), pixels.
+FIGURES = (
+    Figure("psnr_thumb", "PSNR, volume render {thumb}²", _NOT_YET, "dB", low=26.0),
+    Figure("psnr_image", "PSNR, image {image}²", _NOT_YET, "dB", low=25.0),
+    Figure("psnr_gain", "PSNR gained over the enlarged {thumb}²", _NOT_YET, "dB", low=0.01),
+    Figure("laplacian_ratio", "sharpness {image}², of the truth's", _NOT_YET, low=0.7, high=1.3),
+    Figure("silhouette_iou", "silhouette IoU", _NOT_YET, "", 3, low=0.96),
+    Figure("depth_error", "depth map to true surface, median", _NOT_YET, _HEIGHT, high=1.5),
+    Figure("seconds", "time for one {image}² image, median", _NOT_YET, "s", better="lower"),
+    Figure("eyes", "both eyes found from the front", _NOT_YET, digits=0),
+    Figure(
+        "catchlights",
+        "catchlights at least half as bright as the truth's",
+        _NOT_YET,
+        digits=0,
+        better="higher",
+    ),
+    Figure(
+        "iris_color", "irises' colour to the truth's, median", _NOT_YET, "ΔE", 1, better="lower"
+    ),
+    Figure(  # both sets show the same heads from the same cameras: a perfect model is at 0
+        "frechet",
+        f"Fréchet distance ({FEATURES}, {SHORT} numbers), image {{image}}²",
+        _NOT_YET,
+        better="lower",
+    ),
+    Figure("flicker", "flicker while orbiting", _NOT_YET, "grey levels", better="lower"),
+    Figure("gradient_error", "mean |‖∇d‖ − 1| near the surface", _NOT_YET, "", 3, high=0.1),
+    Figure(
+        "largest_component", "largest component's triangles, worst mesh", _NOT_YET, "%", low=99.5
+    ),
+    Figure("watertight", "largest components that are watertight", _NOT_YET, digits=0),
+    Figure(
+        "normal_angle", "mesh normals to the truth's, median angle", _NOT_YET, "°", 1, high=15.0
+    ),
+    Figure("mesh_distance", "mesh to true surface, median", _NOT_YET, _HEIGHT, better="lower"),
+    Figure("floating_parts", "floating parts while orbiting", _NOT_YET, digits=0, high=0.0),
+    Figure("stray_points", "points 5 % of head height off while orbiting", _NOT_YET, "%", high=1.0),
+    Figure(
+        "orbit_iou", "silhouette IoU while orbiting, worst frame", _NOT_YET, "", 3, better="higher"
+    ),
+    Figure(
+        "view_consistency",
+        "depth at ±0.5 rad to frontal depth, median",
+        _NOT_YET,
+        _HEIGHT,
+        better="lower",
+    ),
+    Figure("megabytes", "weights file", _NOT_YET, "MB", high=15.0),
+)
+
+#: What was measured of a figure, by its key; see :func:`_found`.
+Changes: TypeAlias = dict[str, dict[str, Any]]
+
 
 def summarise(measured: HeadsMeasurement) -> QualityReport:
-    """Means, counts and worst cases of all scores; kinds without scores are left out."""
-    thumb, edge = measured.engine.config.thumb_size, measured.size
-    figures: list[Figure] = []
+    """Means, counts and worst cases of all scores; figures without scores are left out."""
+    config = measured.engine.config
+    changes: Changes = {"megabytes": _found(measured.megabytes)}
     if measured.views:
-        figures += _view_figures(measured.views, thumb, edge)
+        changes |= _of_views(measured.views)
     if measured.eyes:
-        figures.append(_eye_figure(measured.eyes))
+        changes |= _of_eyes(measured.eyes)
     if measured.irises:
-        figures += _iris_figures(measured.irises)
+        changes |= _of_irises(measured.irises)
     if len(measured.features) > 1:
-        figures.append(_frechet_figure(measured))
+        changes["frechet"] = _frechet(measured)
     if measured.flickers:
-        figures.append(_flicker_figure(measured.flickers, thumb))
+        changes["flicker"] = _flicker(measured.flickers, config.thumb_size)
     if measured.meshes:
-        figures += _mesh_figures(measured.meshes)
+        changes |= _of_meshes(measured.meshes)
     if measured.orbits:
-        figures += _orbit_figures(measured.orbits)
-    figures.append(Figure("megabytes", "weights file", measured.megabytes, "MB", high=15.0))
+        changes |= _of_orbits(measured.orbits)
+    figures = [
+        replace(
+            figure,
+            title=figure.title.format(image=measured.size, thumb=config.thumb_size),
+            **changes[figure.key],
+        )
+        for figure in FIGURES
+        if figure.key in changes
+    ]
     kinds = ("views", "eyes", "irises", "orbits", "flickers", "meshes")
     scores = {kind: [asdict(score) for score in getattr(measured, kind)] for kind in kinds}
     name, protocol = measured.engine.model.name, str(measured.protocol)
     return QualityReport(name, protocol, tuple(figures), scores)
+
+
+def _found(value: float, detail: str = "", **counted: Any) -> dict[str, Any]:
+    """Changes to one of ``FIGURES``; a count brings its unit and its target."""
+    return {"value": value, "detail": detail, **counted}
 
 
 def _column(scores: Iterable[Any], name: str) -> list[float]:
@@ -63,229 +132,99 @@ def _mean(scores: Iterable[Any], name: str) -> float:
     return float(np.mean(_column(scores, name)))
 
 
-def _view_figures(scores: Sequence[ViewScore], thumb: int, edge: int) -> list[Figure]:
-    def worst(name: str, pick: Callable[..., ViewScore], form: str, scale: float = 1.0) -> str:
-        score = pick(scores, key=lambda score: float(getattr(score, name)))
-        return f"worst {scale * float(getattr(score, name)):{form}} (seed {score.seed})"
+def _of_views(scores: Sequence[ViewScore]) -> Changes:
+    def lowest(name: str, form: str) -> str:
+        score = min(scores, key=lambda score: float(getattr(score, name)))
+        return f"worst {getattr(score, name):{form}} (seed {score.seed})"
 
     image, enlarged = _mean(scores, "psnr_image"), _mean(scores, "psnr_enlarged")
-    sharpness = _column(scores, "sharpness"), _column(scores, "true_sharpness")
-    seconds = float(np.median(_column(scores, "seconds")))
-    return [
-        Figure(
-            "psnr_thumb",
-            f"PSNR, volume render {thumb}²",
-            _mean(scores, "psnr_thumb"),
-            "dB",
-            low=26.0,
-            detail=worst("psnr_thumb", min, ".1f"),
-        ),
-        Figure(
-            "psnr_image",
-            f"PSNR, image {edge}²",
-            image,
-            "dB",
-            low=25.0,
-            detail=worst("psnr_image", min, ".1f"),
-        ),
-        Figure(
-            "psnr_gain",
-            f"PSNR gained over the enlarged {thumb}²",
-            image - enlarged,
-            "dB",
-            low=0.01,
-            detail=f"bicubically enlarged: {enlarged:.2f} dB",
-        ),
-        Figure(
-            "laplacian_ratio",
-            f"sharpness {edge}², of the truth's",
-            sharpness_ratio(*sharpness),
-            low=0.7,
-            high=1.3,
-            detail="mean absolute Laplacian of the luma",
-        ),
-        Figure(
-            "silhouette_iou",
-            "silhouette IoU",
-            _mean(scores, "iou"),
-            digits=3,
-            low=0.96,
-            detail=worst("iou", min, ".3f"),
-        ),
-        Figure(
-            "depth_error",
-            "depth map to true surface, median",
-            100.0 * _mean(scores, "depth_error"),
-            "% of head height",
-            high=1.5,
-            detail=worst("depth_error", max, ".2f", scale=100.0),
-        ),
-        Figure("seconds", f"time for one {edge}² image, median", seconds, "s", better="lower"),
-    ]
+    deepest = max(scores, key=lambda score: score.depth_error)
+    deepest_text = f"worst {100.0 * deepest.depth_error:.2f} (seed {deepest.seed})"
+    ratio = sharpness_ratio(_column(scores, "sharpness"), _column(scores, "true_sharpness"))
+    return {
+        "psnr_thumb": _found(_mean(scores, "psnr_thumb"), lowest("psnr_thumb", ".1f")),
+        "psnr_image": _found(image, lowest("psnr_image", ".1f")),
+        "psnr_gain": _found(image - enlarged, f"bicubically enlarged: {enlarged:.2f} dB"),
+        "laplacian_ratio": _found(ratio, "mean absolute Laplacian of the luma"),
+        "silhouette_iou": _found(_mean(scores, "iou"), lowest("iou", ".3f")),
+        "depth_error": _found(100.0 * _mean(scores, "depth_error"), deepest_text),
+        "seconds": _found(float(np.median(_column(scores, "seconds")))),
+    }
 
 
-def _eye_figure(scores: Sequence[EyeScore]) -> Figure:
-    model, truth, blurred = (
-        sum(_column(scores, pictures)) for pictures in ("model", "truth", "blurred")
-    )
-    return Figure(
-        "eyes",
-        "both eyes found from the front",
-        model,
-        f"of {len(scores)}",
-        digits=0,
-        low=float(math.ceil(0.9 * len(scores))),
-        detail=f"truth {truth:.0f}, truth without features (blurred) {blurred:.0f}",
-    )
+def _of_eyes(scores: Sequence[EyeScore]) -> Changes:
+    model, truth, blurred = (sum(_column(scores, name)) for name in ("model", "truth", "blurred"))
+    detail = f"truth {truth:.0f}, truth without features (blurred) {blurred:.0f}"
+    low = float(math.ceil(0.9 * len(scores)))
+    return {"eyes": _found(model, detail, unit=f"of {len(scores)}", low=low)}
 
 
-def _iris_figures(scores: Sequence[IrisScore]) -> list[Figure]:
+def _of_irises(scores: Sequence[IrisScore]) -> Changes:
     """Of open eyes from the front; catchlights are counted where the truth has one."""
     lit = [score for score in scores if score.lit]
-    bright, unlit = (
-        sum(score.is_bright(getattr(score, name)) for score in lit)
-        for name in ("catchlight", "unlit")
-    )
-    differences, mean_differences = color_differences(scores)
-    return [
-        Figure(
-            "catchlights",
-            "catchlights at least half as bright as the truth's",
-            float(bright) if lit else math.nan,
-            f"of {len(lit)}",
-            digits=0,
-            better="higher",
-            detail=f"open eyes: {len(scores)}; truth without them, 2 pixels lower {unlit}",
-        ),
-        Figure(
-            "iris_color",
-            "irises' colour to the truth's, median",
-            float(np.median(differences)),
-            "ΔE",
-            digits=1,
-            better="lower",
-            detail=f"CIE 1976; were all irises the mean one: {np.median(mean_differences):.1f}",
-        ),
-    ]
+    bright = sum(score.is_bright(score.catchlight) for score in lit)
+    unlit = sum(score.is_bright(score.unlit) for score in lit)
+    count = float(bright) if lit else math.nan
+    eyes = f"open eyes: {len(scores)}; truth without them, 2 pixels lower {unlit}"
+    differences, from_mean = color_differences(scores)
+    mean_iris = f"CIE 1976; were all irises the mean one: {np.median(from_mean):.1f}"
+    return {
+        "catchlights": _found(count, eyes, unit=f"of {len(lit)}"),
+        "iris_color": _found(float(np.median(differences)), mean_iris),
+    }
 
 
-def _frechet_figure(measured: HeadsMeasurement) -> Figure:
-    """Both sets show the same heads from the same cameras, so a perfect model is at 0."""
+def _frechet(measured: HeadsMeasurement) -> dict[str, Any]:
     short = SeededFeatures().short
-    model, truth = (
-        Gaussian.of(short(np.stack(features)))
-        for features in (measured.features, measured.true_features)
+    both = measured.features, measured.true_features
+    model, truth = (Gaussian.of(short(np.stack(features))) for features in both)
+    detail = "to the true pictures of the same heads; a random network's, no FID"
+    return _found(frechet_distance(model, truth), detail)
+
+
+def _flicker(scores: Sequence[FlickerScore], thumb: int) -> dict[str, Any]:
+    columns = (_column(scores, name) for name in ("image", "truth", "floor"))
+    measured = ([value for value in column if math.isfinite(value)] for column in columns)
+    image, truth, floor = (float(np.mean(values)) if values else math.nan for values in measured)
+    true_text, floor_text = (
+        f"{value:.2f}" if math.isfinite(value) else "not measured" for value in (truth, floor)
     )
-    return Figure(
-        "frechet",
-        f"Fréchet distance ({FEATURES}, {SHORT} numbers), image {measured.size}²",
-        frechet_distance(model, truth),
-        better="lower",
-        detail="to the true pictures of the same heads; a random network's, no FID",
+    detail = (
+        f"truth {true_text}, {thumb}² enlarged {floor_text}; mean |difference| of {len(ARC)} "
+        "frames an identity after reprojection"
     )
+    return _found(image, detail)
 
 
-def _flicker_figure(scores: Sequence[FlickerScore], thumb: int) -> Figure:
-    def mean(name: str) -> float:
-        finite = [value for value in _column(scores, name) if math.isfinite(value)]
-        return float(np.mean(finite)) if finite else math.nan
-
-    truth, floor = (
-        f"{mean(name):.2f}" if math.isfinite(mean(name)) else "not measured"
-        for name in ("truth", "floor")
-    )
-    return Figure(
-        "flicker",
-        "flicker while orbiting",
-        mean("image"),
-        "grey levels",
-        better="lower",
-        detail=f"truth {truth}, {thumb}² enlarged {floor}; mean "
-        f"|difference| of {len(ARC)} frames an identity after reprojection",
-    )
-
-
-def _mesh_figures(scores: Sequence[MeshScore]) -> list[Figure]:
+def _of_meshes(scores: Sequence[MeshScore]) -> Changes:
     count = len(scores)
     whole = sum(score.largest >= 0.995 for score in scores)
     worst = min(scores, key=lambda score: score.largest)
-    return [
-        Figure(
-            "gradient_error",
-            "mean |‖∇d‖ − 1| near the surface",
-            _mean(scores, "gradient_error"),
-            digits=3,
-            high=0.1,
-            detail="within 0.005 of it, 3 % of head height",
+    angles = _column(scores, "angle")
+    gradient_error = _mean(scores, "gradient_error")
+    worst_seed = "" if whole == count else f"; worst is seed {worst.seed}"
+    largest = f"{whole} of {count} meshes have 99.5 %{worst_seed}"
+    return {
+        "gradient_error": _found(gradient_error, "within 0.005 of it, 3 % of head height"),
+        "largest_component": _found(100.0 * worst.largest, largest),
+        "watertight": _found(
+            sum(_column(scores, "watertight")), unit=f"of {count}", low=float(count)
         ),
-        Figure(
-            "largest_component",
-            "largest component's triangles, worst mesh",
-            100.0 * worst.largest,
-            "%",
-            low=99.5,
-            detail=f"{whole} of {count} meshes have 99.5 %"
-            + ("" if whole == count else f"; worst is seed {worst.seed}"),
-        ),
-        Figure(
-            "watertight",
-            "largest components that are watertight",
-            sum(_column(scores, "watertight")),
-            f"of {count}",
-            digits=0,
-            low=float(count),
-        ),
-        Figure(
-            "normal_angle",
-            "mesh normals to the truth's, median angle",
-            _mean(scores, "angle"),
-            "°",
-            digits=1,
-            high=15.0,
-            detail=f"worst mesh {max(_column(scores, 'angle')):.1f}°",
-        ),
-        Figure(
-            "mesh_distance",
-            "mesh to true surface, median",
-            100.0 * _mean(scores, "distance"),
-            "% of head height",
-            better="lower",
-        ),
-    ]
+        "normal_angle": _found(float(np.mean(angles)), f"worst mesh {max(angles):.1f}°"),
+        "mesh_distance": _found(100.0 * _mean(scores, "distance")),
+    }
 
 
-def _orbit_figures(scores: Sequence[OrbitScore]) -> list[Figure]:
-    return [
-        Figure(
-            "floating_parts",
-            "floating parts while orbiting",
-            sum(_column(scores, "floating")),
-            f"in {len(scores) * len(ORBIT_AZIMUTHS)} frames",
-            digits=0,
-            high=0.0,
-            detail=f"truth {sum(score.true_floating for score in scores)}",
+def _of_orbits(scores: Sequence[OrbitScore]) -> Changes:
+    worst = 100.0 * max(_column(scores, "stray"))
+    frames = f"in {len(scores) * len(ORBIT_AZIMUTHS)} frames"
+    floating = sum(_column(scores, "floating"))
+    of_truth = f"truth {sum(score.true_floating for score in scores)}"
+    return {
+        "floating_parts": _found(floating, of_truth, unit=frames),
+        "stray_points": _found(
+            100.0 * _mean(scores, "stray"), f"such as those of a second face; worst {worst:.2f} %"
         ),
-        Figure(
-            "stray_points",
-            "points 5 % of head height off while orbiting",
-            100.0 * _mean(scores, "stray"),
-            "%",
-            high=1.0,
-            detail="such as those of a second face; worst "
-            f"{100.0 * max(_column(scores, 'stray')):.2f} %",
-        ),
-        Figure(
-            "orbit_iou",
-            "silhouette IoU while orbiting, worst frame",
-            min(_column(scores, "iou")),
-            digits=3,
-            better="higher",
-        ),
-        Figure(
-            "view_consistency",
-            "depth at ±0.5 rad to frontal depth, median",
-            100.0 * _mean(scores, "consistency"),
-            "% of head height",
-            better="lower",
-        ),
-    ]
+        "orbit_iou": _found(min(_column(scores, "iou"))),
+        "view_consistency": _found(100.0 * _mean(scores, "consistency")),
+    }
