@@ -93,6 +93,11 @@ class Figure:
             return "–"
         return f"{target} {self.unit}".rstrip()
 
+    def cells(self) -> tuple[str, str, str, str, str]:
+        """Title, value, target, whether it is reached, and detail: a row of a table."""
+        reached = yes_or_no(self.reached)
+        return (self.title, self.value_text, self.target_text, reached, self.detail)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         values = {name: value for name, value in asdict(self).items() if name != "digits"}
@@ -136,8 +141,8 @@ class QualityReport(Report):
 
     def sections(self, draw: Callable[[Table], str]) -> list[str]:
         """Protocol, table, and how many targets are reached."""
-        rows = [figure_cells(figure) for figure in self.figures]
-        table = draw([("", "measured", "target", "reached", ""), *rows])
+        head = ("", "measured", "target", "reached", "")
+        table = draw([head, *(figure.cells() for figure in self.figures)])
         heading = f"Model {self.model}: {self.protocol}"
         return [heading, table, *targets_reached(figure.reached for figure in self.figures)]
 
@@ -146,12 +151,6 @@ class QualityReport(Report):
         figures = [figure.to_json() for figure in self.figures]
         report = {"model": self.model, "protocol": self.protocol, "figures": figures}
         return {**report, "scores": self.scores}
-
-
-def figure_cells(figure: Figure) -> tuple[str, str, str, str, str]:
-    """Title, value, target, yes or no, and remark of a figure."""
-    reached = yes_or_no(figure.reached)
-    return (figure.title, figure.value_text, figure.target_text, reached, figure.detail)
 
 
 def yes_or_no(reached: bool | None) -> str:

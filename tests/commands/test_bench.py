@@ -13,7 +13,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Progress, drain
 
 
-def test_it_writes_figures_and_a_profile(tmp_path: Path) -> None:
+def test_bench_writes_figures_and_a_profile(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     request = Bench(
         only=("heads.volume64",),

@@ -73,7 +73,7 @@ def test_singular_covariances_do_no_harm() -> None:
     assert frechet_distance(flat, point) == pytest.approx(1.0 + 2.0)
 
 
-def test_what_is_not_finite_has_no_distance() -> None:
+def test_gaussians_that_are_not_finite_have_no_distance() -> None:
     whole, lost = gaussian([0.0], [[1.0]]), gaussian([np.nan], [[np.nan]])
     assert np.isnan(frechet_distance(whole, lost))
     assert np.isnan(frechet_distance(lost, whole))

@@ -26,6 +26,14 @@ from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 
+#: Version of the fit: another one for every change of its result.
+_VERSION = 1
+#: Width of the density's transition, world units. The published models end below 3e-3, a third of
+#: the spacing of 24 samples; a wider transition would leave the engine fewer samples to skip than
+#: real models do.
+SIGMOID_BETA = 0.002
+#: Identities in one step of the fit.
+_STYLES = 4
 #: Half edge of the fitted cube, world units: rays of turned cameras leave the volume's cube, and
 #: nothing may appear there.
 _OUTER = 0.17
@@ -44,32 +52,24 @@ class FitRecipe:
     """Settings of the fit, on which the cached field depends.
 
     Attributes:
-        version: raised whenever the code of the fit changes its result.
         width, depth: of the field.
         steps: of Adam.
         points: points a step, half of them near the surface.
-        styles: identities a step.
         learning_rate: the highest; it is reached after a twentieth of the steps and falls to 0.
-        sigmoid_beta: width of the density's transition, world units. The published models end
-            below 3e-3, a third of the spacing of 24 samples; a wider transition would leave the
-            engine fewer samples to skip than real models do.
         seed: of weights and points.
     """
 
-    version: int = 1
     width: int = 256
     depth: int = 8
     steps: int = 1000
     points: int = 2048
-    styles: int = 4
     learning_rate: float = 2e-4
-    sigmoid_beta: float = 0.002
     seed: int = 0
 
     @property
     def file_name(self) -> str:
-        """Name in the cache, made of all settings."""
-        return f"bench-{'-'.join(map(str, astuple(self)))}.safetensors"
+        """Name in the cache, made of the fit's version and all settings."""
+        return f"bench-{'-'.join(map(str, (_VERSION, *astuple(self))))}.safetensors"
 
 
 PUBLISHED_SIZE = FitRecipe()
@@ -106,7 +106,7 @@ def fit_field(recipe: FitRecipe = PUBLISHED_SIZE) -> Operation[Generator]:
     """
     generator = _new_generator(recipe, 64)
     field = generator.field
-    nn.init.constant_(field.sigmoid_beta, recipe.sigmoid_beta)
+    nn.init.constant_(field.sigmoid_beta, SIGMOID_BETA)
     generator.mapping.requires_grad_(False)
     mean_w = mean_latents(generator).renderer
     optimizer = torch.optim.Adam(
@@ -116,7 +116,7 @@ def fit_field(recipe: FitRecipe = PUBLISHED_SIZE) -> Operation[Generator]:
     for step in range(recipe.steps):
         yield Progress(step, recipe.steps, "fitting the full-size field")
         with torch.no_grad():
-            z = torch.randn(recipe.styles, generator.config.z_dim, generator=random)
+            z = torch.randn(_STYLES, generator.config.z_dim, generator=random)
             w = mean_w + _PSI * (generator.mapping(z) - mean_w)
             points = _random_points(recipe, random)
             truth, color = head_distance(points), head_color(points)
@@ -186,7 +186,7 @@ def _random_points(recipe: FitRecipe, random: torch.Generator) -> Tensor:
     near = distance.topk(count, largest=False).indices
     both = torch.cat([pool[near], pool[:count]])
     order = torch.randperm(len(both), generator=random)
-    return both[order].view(recipe.styles, -1, 3)
+    return both[order].view(_STYLES, -1, 3)
 
 
 def _rate(step: int, steps: int) -> float:

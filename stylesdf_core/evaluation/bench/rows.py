@@ -19,7 +19,7 @@ from torch.profiler import ProfilerActivity
 from stylesdf_core.evaluation.bench import paths
 from stylesdf_core.evaluation.bench.full_model import bench_model
 from stylesdf_core.evaluation.bench.machine import describe_machine
-from stylesdf_core.evaluation.bench.memory_probe import FULL_SIZE, PathName, peak_memory
+from stylesdf_core.evaluation.bench.memory_probe import FULL, PathName, peak_memory
 from stylesdf_core.evaluation.bench.paths import Pair
 from stylesdf_core.evaluation.bench.scenes import Scenes, changing, dragging, orbiting, sliding
 from stylesdf_core.evaluation.bench.speed_report import SpeedReport, Speedup
@@ -29,8 +29,8 @@ from stylesdf_core.model.model import load_model, select_device
 from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.scene.scene import SHIPPED_MODEL
 
-#: Names of the two models, with which the names of their rows begin.
-FULL, HEADS = "full", "heads"
+#: Name of the shipped model, with which the names of its rows begin; FULL is the other one's.
+HEADS = "heads"
 #: Bounds of a row's speedup, PSNR or figure, on a CPU with two cores; in the row's own unit.
 TARGETS: dict[str, dict[str, float]] = {
     "full.volume64": {"min_speedup": 10.0, "min_psnr": 45.0},
@@ -151,7 +151,7 @@ def rate(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Resu
 def memory(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Result]]:
     """The engine's peak memory, median of at most three; its target is the plain path's."""
     pair, repeats = row.pair(pairs), min(3, settings.repeats)  # memory varies less than time
-    model = FULL_SIZE if row.name.startswith(FULL) else str(pair.engine.model.path)
+    model = FULL if row.name.startswith(FULL) else str(pair.engine.model.path)
     peaks: dict[PathName, list[float]] = {"reference": [], "engine": []}
     for repeat in range(repeats):
         for path, values in peaks.items():

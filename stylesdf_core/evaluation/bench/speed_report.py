@@ -13,7 +13,6 @@ from stylesdf_core.evaluation.report import (
     Figure,
     Report,
     Table,
-    figure_cells,
     markdown_table,
     targets_reached,
     yes_or_no,
@@ -129,7 +128,7 @@ class SpeedReport(Report):
             columns = ("plain path", "engine", "faster", "PSNR", "max error", "target", "reached")
             sections.append(draw([("", *columns, ""), *(row.cells() for row in self.speedups)]))
         if self.figures:
-            cells = [(figure.key, *figure_cells(figure)) for figure in self.figures]
+            cells = [(figure.key, *figure.cells()) for figure in self.figures]
             sections.append(draw([("", "", "measured", "target", "reached", ""), *cells]))
         verdicts = [row.reached for row in self.speedups]
         verdicts += [figure.reached for figure in self.figures]

@@ -27,7 +27,7 @@ def test_a_motion_waits_for_its_own_picture_or_a_later_one() -> None:
     assert _delays(times, shown) == pytest.approx([1.5, 0.5, 2.0, 1.0])
 
 
-def test_a_motion_never_shown_has_no_delay() -> None:
+def test_a_motion_without_a_picture_has_no_delay() -> None:
     seen, unseen = OrbitCamera(azimuth=0.1), OrbitCamera(azimuth=0.2)
     assert _delays({seen: [0.0], unseen: [1.0]}, [(2.0, picture(seen))]) == [2.0]
 
@@ -44,7 +44,7 @@ def test_rows_are_chosen_by_their_beginning() -> None:
     assert chosen_names(("full",)) == ()
 
 
-def test_what_the_driver_prints_becomes_progress_and_figures() -> None:
+def test_the_drivers_lines_become_progress_and_figures() -> None:
     lines = [
         '{"step": 1, "steps": 4, "message": "studio.orbit"}\n',
         "libGL: something\n",

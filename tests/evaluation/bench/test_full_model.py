@@ -11,6 +11,7 @@ import torch
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.bench.full_model import (
+    SIGMOID_BETA,
     FitRecipe,
     bench_model,
     fit_field,
@@ -52,11 +53,11 @@ def test_the_shape_is_a_distance_with_a_neck_through_the_floor() -> None:
     assert colors.max() < 1.0
 
 
-def test_the_fit_comes_closer() -> None:
+def test_the_fit_halves_the_error() -> None:
     before = error(drain(fit_field(replace(SMALL, steps=0))))
     fitted = drain(fit_field(SMALL))
     assert error(fitted) < 0.5 * before
-    assert float(fitted.field.sigmoid_beta) == pytest.approx(SMALL.sigmoid_beta)
+    assert float(fitted.field.sigmoid_beta) == pytest.approx(SIGMOID_BETA)
 
 
 def made(recipe: FitRecipe, size: int) -> tuple[Model, int]:
@@ -70,7 +71,7 @@ def made(recipe: FitRecipe, size: int) -> tuple[Model, int]:
         steps += 1
 
 
-def test_it_is_fitted_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_is_fitted_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STYLESDF_CACHE", str(tmp_path))
     recipe = replace(SMALL, steps=5)
     model, steps = made(recipe, 128)
@@ -89,7 +90,7 @@ def test_it_is_fitted_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert made(replace(recipe, seed=1), 128)[1] == 5
 
 
-def test_its_pictures_fill_their_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoded_pictures_fill_their_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STYLESDF_CACHE", str(tmp_path))
     model, _ = made(replace(SMALL, steps=5), 128)
     image = Engine(model, "cpu").render(Scene(), "image").data

@@ -34,7 +34,7 @@ SCENES = [
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_it_is_the_generator_with_the_engines_styles(model: Model, scene: Scene) -> None:
+def test_the_plain_path_is_the_generator_with_equal_styles(model: Model, scene: Scene) -> None:
     styles, path = Engine(model, "cpu").mapper.styles(scene), ReferencePath(model, "cpu")
     matrix = torch.from_numpy(scene.camera.cam2world()).float()[None]
     with torch.inference_mode():
@@ -48,7 +48,7 @@ def test_it_is_the_generator_with_the_engines_styles(model: Model, scene: Scene)
     np.testing.assert_allclose(path.decoded(scene, volume.features), image[0], atol=1e-3)
 
 
-def test_its_mesh_asks_the_field_at_every_point(model: Model) -> None:
+def test_the_plain_mesh_asks_the_field_at_every_point(model: Model) -> None:
     scene = Scene()
     w = Engine(model, "cpu").mapper.styles(scene).w
     axis = torch.linspace(-VOLUME_RADIUS, VOLUME_RADIUS, 32)
@@ -62,7 +62,7 @@ def test_its_mesh_asks_the_field_at_every_point(model: Model) -> None:
     np.testing.assert_array_equal(mesh.faces, expected.faces)
 
 
-def test_what_it_cannot_draw_is_refused(model: Model) -> None:
+def test_mixing_morphs_in_z_and_models_without_decoder_are_refused(model: Model) -> None:
     path = ReferencePath(model, "cpu")
     for scene in (Scene(mixing=Mixing(seed=1)), Scene(morph=Morph(1, 0.5, "z"))):
         with pytest.raises(InputError, match="plain path"):

@@ -89,7 +89,7 @@ def test_orbit_of_a_ball_and_of_a_ball_with_a_floater() -> None:
     assert score.stray > 0.0
 
 
-def test_nothing_rendered_is_no_crash() -> None:
+def test_empty_pictures_have_the_worst_scores() -> None:
     cameras = [OrbitCamera(azimuth) for azimuth in (-0.5, 0.0, 0.5)]
     empty = Picture(
         "depth", np.ones((1, THUMB, THUMB), np.float32), np.ones((THUMB, THUMB), np.float32)

@@ -29,7 +29,7 @@ def eye() -> TrueEye:
     return TrueEye(iris & ~around, around)
 
 
-def test_contrasts_and_colours_are_what_was_painted(eye: TrueEye) -> None:
+def test_contrasts_and_colours_are_as_painted(eye: TrueEye) -> None:
     brown, blue = (0.3, 0.2, 0.1), (0.2, 0.3, 0.5)
     truth = painted(brown, 0.5)
     for light, shown in ((0.5, True), (0.26, True), (0.24, False), (0.0, False)):
@@ -77,7 +77,7 @@ def test_colour_differences_are_cie_1976(eye: TrueEye) -> None:
 
 
 def test_true_heads_have_catchlights_and_others_none(facekit_path: Path) -> None:
-    """Nor have those that are moved a little, so that skin and white come in their place."""
+    """Nor has a moved picture, where skin or white lies in a catchlight's place."""
     try:
         truth = HeadTruth(facekit_path)
     except GraphicsError as error:
