@@ -47,7 +47,7 @@ def drain(operation: Operation[R]) -> R:
 
 
 def part(
-    operation: Operation[R], start: float, stop: float, total: float, prefix: str = ""
+    operation: Operation[R], start: float, stop: float, total: float = 1.0, prefix: str = ""
 ) -> Operation[R]:
     """Run an operation as the part from ``start`` to ``stop`` of a longer one of ``total``."""
     while True:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +30,11 @@ from stylesdf_core.mesh.sdf_grid import (
     SdfGrid,
     sample_grid,
 )
-from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.progress import Operation, Progress, part
 
 FaceArray = npt.NDArray[np.int32]
 #: Points (N, 3) float32, world units -> (N, 3): unit normals, or colours in [0, 1].
 VectorField = Callable[[FloatArray], FloatArray]
-_Result = TypeVar("_Result")
 
 # Where a grid point's value is the level, marching cubes puts a vertex on the point for every edge
 # that ends there. Such values are moved by this share of the field's mean change per cell, which
@@ -105,7 +103,7 @@ def extract_surface(
         EmptySurfaceError: the field does not cross ``level``.
         InputError: resolution or bounds out of range, or the field is not finite.
     """
-    grid = yield from _part(
+    grid = yield from part(
         sample_grid(
             sdf, resolution=resolution, level=level, bounds=bounds, chunk_points=chunk_points
         ),
@@ -120,7 +118,7 @@ def extract_surface(
         largest_only=largest_only,
         chunk_points=chunk_points,
     )
-    return (yield from _part(meshing, 0.7, 1.0))
+    return (yield from part(meshing, 0.7, 1.0))
 
 
 def mesh_grid(
@@ -156,13 +154,13 @@ def mesh_grid(
     if normals is None:
         field_normals = _grid_normals(grid, vertices)
     else:
-        field_normals = yield from _part(
+        field_normals = yield from part(
             _in_chunks(normals, vertices, chunk_points, "computing normals"), 0.5, 0.75
         )
     is_cap = cap_normals.any(axis=1, keepdims=True)
     mesh = SurfaceMesh(vertices, faces, _unit(np.where(is_cap, cap_normals, field_normals)))
     if colors is not None:
-        painted = yield from _part(
+        painted = yield from part(
             _in_chunks(colors, vertices, chunk_points, "computing colours"), 0.75, 1.0
         )
         mesh = replace(mesh, colors=np.clip(painted, 0.0, 1.0))
@@ -199,17 +197,6 @@ def report(mesh: SurfaceMesh) -> MeshReport:
 def _corner(point: FloatArray) -> Corner:
     x, y, z = (float(value) for value in point)
     return x, y, z
-
-
-def _part(operation: Operation[_Result], start: float, stop: float) -> Operation[_Result]:
-    """Run ``operation``, mapping its progress into [start, stop] of 1."""
-    while True:
-        try:
-            progress = next(operation)
-        except StopIteration as end:
-            result: _Result = end.value
-            return result
-        yield Progress(start + (stop - start) * progress.fraction, 1.0, progress.message)
 
 
 def _in_chunks(
