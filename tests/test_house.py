@@ -114,20 +114,41 @@ def test_every_direct_dependency_is_pinned(repository: Path) -> None:
     assert not needed - pinned
 
 
-def test_the_commands_of_the_readme_are_understood(
+def written(repository: Path) -> list[Path]:
+    """The project's Markdown files."""
+    folders = ("", "pretrained", "stylesdf_core/evaluation/bench")
+    return [path for folder in folders for path in sorted((repository / folder).glob("*.md"))]
+
+
+def test_the_documents_commands_are_understood(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (4, 4)).save("face.png", pnginfo=png_info(Scene().to_json()))
-    text = (repository / "README.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^stylesdf-studio (.+)$", text, re.MULTILINE)
-    assert len(commands) > 10
+    commands = [
+        command
+        for path in written(repository)
+        for command in re.findall(
+            r"^stylesdf-studio (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ]
+    assert len(commands) > 20
     for command in commands:
         parse(shlex.split(command, comments=True))
 
 
-def test_the_files_of_the_readme_exist(repository: Path) -> None:
-    text = (repository / "README.md").read_text(encoding="utf-8")
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
-    assert links
-    assert not [link for link in links if not (repository / link).exists()]
+def test_the_documents_links_lead_somewhere(repository: Path) -> None:
+    links = [
+        (path.parent / link, link)
+        for path in written(repository)
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    ]
+    assert len(links) > 10
+    assert not [link for target, link in links if not target.exists()]
+
+
+def test_readme_and_cards_stay_short(repository: Path) -> None:
+    longest = {"README.md": 220, "CONTRIBUTING.md": 120}
+    longest |= {f"pretrained/{name}.md": 120 for name in ("heads", "heads-gan")}
+    for name, most in longest.items():
+        assert len((repository / name).read_text(encoding="utf-8").splitlines()) <= most, name
