@@ -26,5 +26,4 @@ field_help     each field of a request with its flag, type and help, for the win
 train_stage    what all training commands share: make a run's folder, check, resume
 train_process  the process that trains in a run folder
 recipe_steps   requests one after the other, each resumed where it stopped
-recipe_model   the recipe's weights and their card
 """

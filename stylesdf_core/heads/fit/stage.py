@@ -136,8 +136,8 @@ def _first_generator(config: FitConfig, *, fresh: bool) -> Generator:
     if trained.config.samples != architecture.samples and not config.phase_steps()["density"]:
         raise InputError(
             f"{config.init} renders {trained.config.samples} samples a ray, and without points or "
-            f"render steps its field will not suit {architecture.samples}: set samples to "
-            f"{trained.config.samples}."
+            f"render steps its field will not suit {architecture.samples}: set "
+            f"generator.samples to {trained.config.samples}."
         )
     generator = Generator(architecture)
     generator.load_state_dict(trained.state_dict())
