@@ -3,7 +3,8 @@
 Floor plan, top floor first; a room imports only rooms below it (checked by import-linter):
 
 =============  ====================================================================================
-__main__       the program ``stylesdf-studio``: the window, or one of the commands
+__main__       the start of ``stylesdf-studio``: signals and streams, then ``program``
+program        the words of the command line: the window, or one of the commands
 bench/         the studio measured under a scripted hand
 studio         the window: main loop, pages
 menus          the menu bar

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -108,15 +108,20 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Write ``value`` as indented JSON to ``path`` atomically.
-
-    JSON has no NaN and no infinity: a figure that could not be measured becomes ``null``.
-    """
+    """Write ``value`` as indented JSON to ``path`` atomically, NaN as ``null``."""
     write_text(path, json.dumps(_without_nan(value), indent=2, allow_nan=False) + "\n")
 
 
+def json_line(value: Any) -> str:
+    """``value`` as JSON on one line.
+
+    JSON has no NaN and no infinity: a figure that could not be measured becomes ``null``.
+    """
+    return json.dumps(_without_nan(value), allow_nan=False)
+
+
 def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_without_nan(item) for item in value]

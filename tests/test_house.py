@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import stylesdf_core
-from app.__main__ import _parse as parse
+from app.program import _parse as parse
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import png_info
 
@@ -86,7 +86,7 @@ def test_importing_the_library_is_light() -> None:
 
 
 def test_the_command_line_explains_itself_without_torch_or_a_window() -> None:
-    statement = "from app.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    statement = "from app.program import main\ntry: main(['--help'])\nexcept SystemExit: pass"
     assert not imported_by(statement) & {"torch", "dearpygui", "OpenGL", "pyrender", "skimage"}
 
 

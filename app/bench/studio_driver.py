@@ -307,7 +307,7 @@ def _print(**values: object) -> None:
 
 def drive(request: DriveRequest) -> None:
     """Open a studio and print the rows asked for, each as a line of JSON."""
-    importlib.import_module("app.__main__")  # as the program's own start does
+    importlib.import_module("app.program")  # as the program's own start does
     from app.state.settings import SettingsStore
     from app.studio import Studio
     from stylesdf_core.scene.scene import Scene

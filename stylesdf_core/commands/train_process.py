@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
+from stylesdf_core import console
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.training.processes import ENTRY_POINT, FAILURE, MISTAKE
 from stylesdf_core.training.run_dir import RunDir
@@ -23,7 +24,7 @@ _SAY_EVERY = 10.0  # seconds
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status: 0 finished or stopped on request, 2 a user's mistake, 1 another failure."""
+    """Exit status: 0 finished or stopped on request, 130 by a signal, 2 a mistake, 1 a failure."""
     if len(arguments) != 1:
         sys.stderr.write(f"usage: python -m {ENTRY_POINT} RUN_DIR\n")
         return 2
@@ -33,6 +34,9 @@ def main(arguments: list[str]) -> int:
         is_mistake = isinstance(error, InputError)
         sys.stderr.write(f"{MISTAKE if is_mistake else FAILURE}{error}\n")
         return 2 if is_mistake else 1
+    except KeyboardInterrupt as interrupt:
+        sys.stderr.write(f"{interrupt or 'Cancelled before the first step.'}\n")
+        return 130
     return 0
 
 
@@ -57,4 +61,6 @@ def _train(run: RunDir) -> None:
 
 
 if __name__ == "__main__":
+    console.prepare_streams()
+    console.interrupt_on_signals()
     sys.exit(main(sys.argv[1:]))

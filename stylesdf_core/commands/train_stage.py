@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stylesdf_core.console import first_signal
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.training.run_dir import RunDir
@@ -96,13 +97,18 @@ def _run_processes(run: RunDir, count: int) -> Operation[TrainingResult]:
 
     total = summary(run).total
     process = processes.start(run, count)
-    try:
-        while process.poll() is None:
-            time.sleep(_POLL_SECONDS)
-            last = run.last_stats() or {"step": 0}
-            yield Progress(last["step"], total, str(last.get("phase", "starting")))
-    finally:  # when this operation is closed they shall save and end
-        processes.wait(process, run, _POLL_SECONDS)
+    with first_signal(run.request_stop) as asked:
+        try:
+            while process.poll() is None:
+                if asked.is_set():
+                    run.request_stop()  # again: a process that is starting forgets the first one
+                time.sleep(_POLL_SECONDS)
+                last = run.last_stats() or {"step": 0}
+                yield Progress(last["step"], total, str(last.get("phase", "starting")))
+        finally:  # when this operation is closed they shall save and end
+            processes.wait(process, run, _POLL_SECONDS)
+    if asked.is_set():
+        raise KeyboardInterrupt(run.stopped_in_words())
     weights = run.latest("ema")
     if process.returncode or weights is None:
         words = processes.last_words(run) or processes.LastWords("A process of the run failed")

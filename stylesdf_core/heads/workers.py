@@ -104,6 +104,7 @@ def _start() -> None:
     """Prepare a process: its end is the parent's business."""
     # Ctrl+C reaches all processes at once; the parent sees to an orderly end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which the pool ends them
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

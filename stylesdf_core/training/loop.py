@@ -275,8 +275,11 @@ def train(
                 losses = phase.step(state.step - start)
                 state.step += 1
                 step = state.step
-                wrong = _not_finite(losses, plan.name)
                 asked = world.is_main and run.stop_requested()
+                saves = step % cadence.checkpoint == 0 or step == end or asked
+                wrong = _not_finite(losses, plan.name)
+                if saves and not wrong:
+                    wrong = _damaged(models.live, *phase.networks.values())
                 diverged, stopped = world.any(bool(wrong), asked)
                 if diverged:
                     phase = _roll_back(state, plan, phase, wrong or "a loss of another process")
@@ -290,7 +293,7 @@ def train(
                         record = phase.evaluate(run.sample_path(step))
                         state.score = record.get("swd", math.inf)
                         monitor.figures(step, record)
-                    if step % cadence.checkpoint == 0 or step == end or stopped:
+                    if saves:
                         state.save(phase, plan.name, cadence.keep)
                 yield Progress(step, total, monitor.headline(plan.name))
             start = end
@@ -318,6 +321,18 @@ def _not_finite(losses: Mapping[str, Tensor], phase: str) -> str:
         (n, v) for n, v in zip(losses, values.tolist(), strict=True) if not math.isfinite(v)
     )
     return f"{name!r} of phase {phase!r} became {value}"
+
+
+def _damaged(*networks: nn.Module) -> str:
+    """The first weights that are not finite, in words; empty when all are.
+
+    A finite loss may have a gradient that is not: such weights must not reach a checkpoint.
+    """
+    for network in networks:
+        for name, value in network.named_parameters():
+            if not bool(value.isfinite().all()):
+                return f"weights {name!r} became NaN or infinite"
+    return ""
 
 
 def _roll_back(state: _Run, plan: PhasePlan, phase: Phase, wrong: str) -> Phase:

@@ -31,7 +31,9 @@ _LONGEST_END = 64 << 10
 _STARTED = "--- started "
 #: Niceness of background processes: the window comes first.
 _NICE = 10
-_BACKGROUND_PRIORITY = 0x4000  # Windows: below normal
+#: The same on Windows (priority below normal), where closing a console ends the processes in it:
+#: no console (CREATE_NO_WINDOW), and a process group of its own.
+_BACKGROUND = 0x4000 | 0x8000000 | 0x200
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ def start(run: RunDir, count: int = 1, *, background: bool = False) -> subproces
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=_environment(background=background),
-                start_new_session=background,
-                creationflags=_BACKGROUND_PRIORITY if background and os.name == "nt" else 0,
+                start_new_session=True,  # Ctrl+C is this process's business
+                creationflags=_BACKGROUND if background and os.name == "nt" else 0,
             )
     except OSError as error:
         raise OutputError(f"Training cannot be started in {run.path}: {error}.") from error
@@ -120,14 +122,30 @@ def log_tail(run: RunDir, count: int) -> list[str]:
 
 
 def wait(process: subprocess.Popen[bytes], run: RunDir, seconds: float) -> None:
-    """Ask the run's process to stop until it has.
+    """Ask the run's process to stop until it has; an interruption of this ends it at once.
 
     The request is repeated, because a process that is still starting takes a stop file for a
     left-over of an earlier run and deletes it.
     """
-    while process.poll() is None:
-        run.request_stop()
-        time.sleep(seconds)
+    try:
+        while process.poll() is None:
+            run.request_stop()
+            time.sleep(seconds)
+    except BaseException:
+        end(process.pid)
+        raise
+    run.stop_file.unlink(missing_ok=True)
+
+
+def end(pid: int) -> None:
+    """Kill a process and all that it has started."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(family, timeout=5.0)
 
 
 def _newest_lines(run: RunDir) -> list[str]:
@@ -151,7 +169,7 @@ def _environment(*, background: bool) -> dict[str, str]:
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
-    environment["PYTHONUNBUFFERED"] = "1"
+    environment |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:replace"}
     if background:
         # Waiting threads sleep instead of spinning, which would take the CPU from the window.
         environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")

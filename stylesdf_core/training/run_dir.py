@@ -23,22 +23,29 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import threading
+import time
 from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from stylesdf_core.console import first_signal
 from stylesdf_core.errors import InputError, OutputError, TrainingError
-from stylesdf_core.files import atomic_output, locked, write_json, write_text
+from stylesdf_core.files import atomic_output, json_line, locked, write_json, write_text
 
 if TYPE_CHECKING:
     from stylesdf_core.model.networks.generator import Generator
 
 #: Bytes in which the last line of stats.jsonl is sure to be found.
 _LONGEST_LINE = 64 << 10
+#: Seconds between two signs of life in process.json, and after which silence means death. Only
+#: another machine needs them; on this one the system knows which processes live.
+_BEAT, _SILENCE = 30.0, 300.0
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,7 @@ class RunDir:
         """
         try:
             with open(self.stats_file, "a", encoding="utf-8") as stream:
-                stream.write(json.dumps(dict(record)) + "\n")
+                stream.write(json_line(record) + "\n")
         except OSError as error:
             raise OutputError(f"Cannot write {self.stats_file}: {error.strerror}.") from error
 
@@ -151,7 +158,7 @@ class RunDir:
     def trim_stats(self, step: int) -> None:
         """Drop the records after ``step``, because these steps are about to run again."""
         kept = [record for record in self.read_stats() if record["step"] <= step]
-        write_text(self.stats_file, "".join(json.dumps(record) + "\n" for record in kept))
+        write_text(self.stats_file, "".join(json_line(record) + "\n" for record in kept))
 
     def sample_path(self, step: int) -> Path:
         """Where the sample grid of ``step`` goes."""
@@ -269,16 +276,20 @@ class RunDir:
         self.stop_file.touch()
 
     def running_process(self) -> int | None:
-        """Process id of the live process that trains here; None if there is none."""
+        """Id of the process that trains here, on this or another machine; None if none does."""
+        file = self.path / "process.json"
         try:
-            owner = json.loads((self.path / "process.json").read_text(encoding="utf-8"))
+            owner = json.loads(file.read_text(encoding="utf-8"))
+            if owner["host"] != platform.node():
+                is_silent = time.time() - file.stat().st_mtime > _SILENCE
+                return None if is_silent else int(owner["pid"])
             process = psutil.Process(owner["pid"])
             # A process id may have been given to another program since.
             same = abs(process.create_time() - owner["started"]) < 1.0
             # A zombie has ended; its parent has not asked for its exit status yet.
             dead = process.status() == psutil.STATUS_ZOMBIE
             return process.pid if same and not dead else None
-        except (OSError, ValueError, KeyError, psutil.Error):
+        except (OSError, ValueError, KeyError, TypeError, psutil.Error):
             return None
 
     @property
@@ -290,8 +301,12 @@ class RunDir:
     def owned(self) -> Iterator[None]:
         """Hold the folder for this process; an old stop request is deleted.
 
+        The first Ctrl+C or signal to end asks the run to stop like the stop file does; a second one
+        ends the process.
+
         Raises:
             TrainingError: another process trains here.
+            KeyboardInterrupt: the run was stopped by a signal, and is saved; says where.
         """
         file = self.path / "process.json"
         # Of two processes that start at once, the second looks only after the first has written.
@@ -299,19 +314,37 @@ class RunDir:
             owner = self.running_process()
             if owner is not None:
                 raise TrainingError(
-                    f"{self.path} is being trained by process {owner}; create the file "
-                    f"{self.stop_file} to stop it, or choose another folder."
+                    f"{self.path} is being trained by process {owner} (see {file}); create the "
+                    f"file {self.stop_file} to stop it, or choose another folder."
                 )
             me = psutil.Process(os.getpid())
-            write_json(file, {"pid": me.pid, "started": me.create_time()})
+            host = platform.node()
+            write_json(file, {"pid": me.pid, "host": host, "started": me.create_time()})
         self.stop_file.unlink(missing_ok=True)
         for left in self.checkpoints.glob(".*.tmp*"):  # of a process that was killed while writing
             left.unlink(missing_ok=True)
+        ended = threading.Event()
+        threading.Thread(target=_beat, args=(file, ended), daemon=True).start()
         try:
-            yield
+            with first_signal(self.request_stop) as asked:
+                yield
         finally:
+            ended.set()
             file.unlink(missing_ok=True)
             self.stop_file.unlink(missing_ok=True)
+        if asked.is_set():
+            raise KeyboardInterrupt(self.stopped_in_words())
+
+    def stopped_in_words(self) -> str:
+        """Where a run that was asked to stop has stopped, and how it goes on."""
+        return f"Stopped at step {self.saved_step()}; the same command goes on from there."
+
+
+def _beat(file: Path, ended: threading.Event) -> None:
+    """Give ``file`` a new time now and then, for machines that share the disk."""
+    while not ended.wait(_BEAT):
+        with suppress(OSError):
+            os.utime(file)
 
 
 def _whole_lines(content: bytes) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from stylesdf_core.console import ignore_signals
 from stylesdf_core.model.model import select_device
 
 
@@ -101,6 +102,8 @@ def joined_world(device: str) -> Iterator[World]:
     if size == 1:
         yield World(0, 1, select_device(device))
         return
+    if int(os.environ.get("RANK", "0")):
+        ignore_signals()  # process 0 gets them too, and stops all processes at the same step
     here = select_device(device)
     if here.type == "cuda":
         here = torch.device("cuda", int(os.environ["LOCAL_RANK"]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.__main__ import _parse as parse
+from app.program import _parse as parse
 from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.dataclass_json import from_json
 from stylesdf_core.errors import InputError

@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
-from app.__main__ import _parse as parse
+from app.program import _parse as parse
 from stylesdf_core.commands import train_stage
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.field_help import settings_of
@@ -365,3 +366,36 @@ def test_closed_while_its_processes_start_they_are_asked_again_to_stop(
     next(operation)
     operation.close()
     assert len(forgotten) == 2
+
+
+def test_a_signal_to_end_stops_all_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(tmp_path / "images")
+    request = renderer(tmp_path / "run", tmp_path / "images", batch=2, gpus=2)
+    stop = RunDir(tmp_path / "run").stop_file
+
+    class Training:
+        def __init__(self, *_: object, start_new_session: bool, **__: object) -> None:
+            assert start_new_session, "the terminal's Ctrl+C is not theirs"
+
+        def poll(self) -> int | None:
+            return 0 if stop.exists() else None
+
+    monkeypatch.setattr(processes.subprocess, "Popen", Training)
+    monkeypatch.setattr(train_stage, "_POLL_SECONDS", 0.0)
+    operation = request.run()
+    next(operation)
+    signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt, match="Stopped at step 0; the same command goes on"):
+        drain(operation)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="started by a POSIX shell")
+def test_processes_that_are_ended_leave_no_orphans() -> None:
+    shell = ["sh", "-c", "sleep 60 & echo $!; wait"]
+    with subprocess.Popen(shell, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        processes.end(process.pid)
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE

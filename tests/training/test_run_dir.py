@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -11,9 +13,11 @@ import pytest
 import torch
 
 from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.files import write_json
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.training import run_dir
 from stylesdf_core.training.run_dir import RunDir
 
 SMALL = GeneratorConfig(z_dim=8, width=8, depth=1, thumb_size=16, output_size=16)
@@ -143,7 +147,9 @@ def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
 
 def test_a_process_that_died_leaves_the_folder_free(tmp_path: Path) -> None:
     started = psutil.Process().create_time() - 1000.0
-    (tmp_path / "process.json").write_text(json.dumps({"pid": os.getpid(), "started": started}))
+    (tmp_path / "process.json").write_text(
+        json.dumps({"pid": os.getpid(), "host": platform.node(), "started": started})
+    )
     assert RunDir(tmp_path).running_process() is None
 
 
@@ -165,7 +171,9 @@ def test_of_many_that_start_at_once_one_gets_the_folder(tmp_path: Path) -> None:
         "    print('taken', flush=True)\n"
     )
     # As after a kill: the hardest case, since all of them find a file and nobody behind it.
-    (tmp_path / "process.json").write_text(json.dumps({"pid": os.getpid(), "started": 1.0}))
+    (tmp_path / "process.json").write_text(
+        json.dumps({"pid": os.getpid(), "host": platform.node(), "started": 1.0})
+    )
     starters = [
         subprocess.Popen(
             [sys.executable, "-c", script, str(tmp_path)],
@@ -196,7 +204,9 @@ def test_a_killed_process_is_told_from_one_that_ended(tmp_path: Path) -> None:
     with run.owned():
         assert not run.was_killed
     assert not run.was_killed
-    (tmp_path / "process.json").write_text(json.dumps({"pid": os.getpid(), "started": 1.0}))
+    (tmp_path / "process.json").write_text(
+        json.dumps({"pid": os.getpid(), "host": platform.node(), "started": 1.0})
+    )
     assert run.was_killed
 
 
@@ -208,3 +218,35 @@ def test_run_folders_are_read_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_process_on_another_machine_lives_while_it_gives_signs_of_life(tmp_path: Path) -> None:
+    run, file = RunDir(tmp_path), tmp_path / "process.json"
+    write_json(file, {"pid": 1, "host": "elsewhere", "started": 0.0})
+    assert run.running_process() == 1
+    with pytest.raises(TrainingError, match=r"is being trained.*process\.json"), run.owned():
+        pass
+    os.utime(file, (time.time() - 3600,) * 2)
+    assert run.was_killed
+    with run.owned():
+        assert run.running_process() == os.getpid()
+        assert json.loads(file.read_text())["host"] == platform.node()
+
+
+def test_the_owner_of_a_run_gives_signs_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_dir, "_BEAT", 0.005)
+    file = tmp_path / "process.json"
+    with RunDir(tmp_path).owned():
+        os.utime(file, (0, 0))
+        end = time.monotonic() + 10
+        while file.stat().st_mtime == 0 and time.monotonic() < end:
+            time.sleep(0.005)
+        assert file.stat().st_mtime > 0
+
+
+def test_figures_that_are_not_finite_are_null(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.append_stats({"step": 1, "swd": float("nan")})
+    assert run.stats_file.read_text() == '{"step": 1, "swd": null}\n'

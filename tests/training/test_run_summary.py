@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,7 +75,9 @@ def test_a_failure_has_its_reason(run: RunDir) -> None:
 
 
 def test_a_killed_run_says_so(run: RunDir) -> None:
-    (run.path / "process.json").write_text(json.dumps({"pid": os.getpid(), "started": 1.0}))
+    (run.path / "process.json").write_text(
+        json.dumps({"pid": os.getpid(), "host": platform.node(), "started": 1.0})
+    )
     shown = summary(run)
     assert (shown.state, shown.process) == ("failed", None)
     assert "killed" in shown.words

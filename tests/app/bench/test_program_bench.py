@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from app.__main__ import _parse as parse
 from app.bench import command as bench
 from app.bench import studio_bench
 from app.bench.command import ProgramBench
 from app.bench.studio_bench import chosen_names
+from app.program import _parse as parse
 from stylesdf_core.errors import GraphicsError, InputError
 from stylesdf_core.evaluation.bench import rows
 from stylesdf_core.evaluation.bench.machine import Machine

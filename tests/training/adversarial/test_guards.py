@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,44 @@ def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
         return plain(predicted, truth) * (math.nan if count in calls else 1.0)
 
     monkeypatch.setattr(volume_terms, "pose_loss", broken)
+
+
+def test_a_signal_to_end_stops_at_the_next_step_and_saves(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(phase: VolumePhase, index: int) -> dict[str, Tensor]:
+        signal.raise_signal(signal.SIGTERM)
+        return plain(phase, index)
+
+    plain = VolumePhase.step
+    monkeypatch.setattr(VolumePhase, "step", step)
+    run = start(tmp_path / "run", renderer)
+    with pytest.raises(KeyboardInterrupt, match="Stopped at step 3; the same command goes on"):
+        drain(train_run(run))
+    assert run.saved_step() == 3
+    assert run.running_process() is None
+    assert not run.stop_requested()
+
+
+def test_weights_that_a_gradient_has_spoilt_are_not_saved(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finite loss may have a gradient that is not finite."""
+
+    def step(phase: VolumePhase, index: int) -> dict[str, Tensor]:
+        seen = plain(phase, index)
+        if index == renderer.steps - 1:
+            next(phase.models.live.parameters()).data.fill_(math.nan)
+        return seen
+
+    plain = VolumePhase.step
+    monkeypatch.setattr(VolumePhase, "step", step)
+    run = start(tmp_path / "run", renderer)
+    with pytest.raises(TrainingError, match=r"weights 'mapping.*' became NaN.* at step 6"):
+        drain(train_run(run))
+    saved = run.load_checkpoint()
+    assert saved is not None
+    assert all(bool(value.isfinite().all()) for value in saved["live"].values())
 
 
 def test_a_diverged_step_rolls_back_once_and_goes_on(

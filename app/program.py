@@ -1,0 +1,226 @@
+"""`stylesdf-studio`: without arguments the window, with them the headless commands.
+
+This module reads the words of the command line and runs the request that they describe. Modules are
+imported when a command needs them: ``--help`` waits neither for torch nor for Dear PyGui.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import itertools
+import operator
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias, get_args
+
+import tyro
+from tqdm import tqdm
+
+from app.bench.command import ProgramBench
+from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
+from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.heads import MakeHeads
+from stylesdf_core.commands.measure import Measure
+from stylesdf_core.commands.meshes import ExportMesh
+from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
+from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
+from stylesdf_core.commands.recipe import RecipeHeads
+from stylesdf_core.commands.train_list import TrainList
+from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, default_config
+from stylesdf_core.errors import GraphicsError, InputError, StyleSDFError
+from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
+from stylesdf_core.progress import Operation
+from stylesdf_core.scene.session_files import read_scene
+from stylesdf_core.training.adversarial.config import PresetName
+
+PROGRAM = "stylesdf-studio"
+DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
+
+DESCRIPTION = """StyleSDF Studio: explore 3D-aware generated faces.
+
+Without arguments the studio's window opens. The commands below do the same work without a
+display; --quiet before or after any of them leaves only results and errors."""
+
+
+@dataclass(frozen=True)
+class OpenWindow:
+    """Open the window on a session, an exported picture or mesh, weights, or a run folder."""
+
+    file: Annotated[Path, tyro.conf.Positional]
+    """.json, .png, .gif, .glb, .obj, .ply; .safetensors, .pt; or a folder of a training run."""
+
+
+Models: TypeAlias = Annotated[
+    Annotated[ModelsList, tyro.conf.subcommand("list")]
+    | Annotated[ModelsFetch, tyro.conf.subcommand("fetch")]
+    | Annotated[ModelsExport, tyro.conf.subcommand("export")],
+    tyro.conf.subcommand("models", description="List, fetch and convert models."),
+]
+Dataset: TypeAlias = Annotated[
+    Annotated[DatasetCheck, tyro.conf.subcommand("check")]
+    | Annotated[DatasetPack, tyro.conf.subcommand("pack")],
+    tyro.conf.subcommand("dataset", description="Look at images to train on, pack them."),
+]
+
+
+def _command_type(words: Sequence[str]) -> Any:
+    """All commands, as the type that tyro reads its subcommands and flags from.
+
+    Args:
+        words: of the command line; a training preset among them decides what flags default to.
+    """
+    return (
+        Annotated[OpenWindow, tyro.conf.subcommand("open")]
+        | Annotated[RenderImage, tyro.conf.subcommand("render")]
+        | Annotated[ExportMesh, tyro.conf.subcommand("mesh")]
+        | Annotated[RenderTurntable, tyro.conf.subcommand("turntable")]
+        | Annotated[Demo, tyro.conf.subcommand("demo")]
+        | Annotated[Measure, tyro.conf.subcommand("measure")]
+        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[ProgramBench, tyro.conf.subcommand("bench")]
+        | Annotated[Info, tyro.conf.subcommand("info")]
+        | Models
+        | Annotated[MakeHeads, tyro.conf.subcommand("heads")]
+        | Dataset
+        | _train_type(_preset(words))
+        | Annotated[RecipeHeads, tyro.conf.subcommand("recipe")]
+    )
+
+
+def _train_type(preset: PresetName) -> Any:
+    """``train`` with its subcommands, whose flags default to the preset's settings."""
+    subcommands: list[Any] = [Annotated[TrainList, tyro.conf.subcommand("list")]]
+    for stage, command in TRAIN_COMMANDS.items():
+        config = default_config(command, preset, missing=tyro.MISSING)
+        default = command(run_dir=tyro.MISSING, config=config)
+        subcommands.append(Annotated[command, tyro.conf.subcommand(stage, default=default)])
+    return Annotated[
+        functools.reduce(operator.or_, subcommands),
+        tyro.conf.subcommand("train", description="Train a model, resume a run, list runs."),
+    ]
+
+
+def _preset(words: Sequence[str]) -> PresetName:
+    """The preset that a command line names; the first one where it names none there is."""
+    known: tuple[PresetName, ...] = get_args(PresetName)
+    pairs = itertools.pairwise(" ".join(words).replace("--preset=", "--preset ").split())
+    named = [value for flag, value in pairs if flag == "--preset"]
+    return next((name for name in known if name in named), known[0])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status is 0 when all is done, 2 for the user's mistake, else 1."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    quiet = "--quiet" in words
+    words = [word for word in words if word != "--quiet"]
+    try:
+        if not words:
+            return _open_window(None)
+        command = _parse(words)
+        if isinstance(command, OpenWindow):
+            return _open_window(command.file)
+        result = _run(command.run(), quiet)
+        if result is not None and not quiet:
+            print(result)
+    except StyleSDFError as error:
+        complain(str(error))
+        return USER_MISTAKE if isinstance(error, InputError) else FAILED
+    except KeyboardInterrupt as interrupt:
+        complain(str(interrupt) or "Cancelled; nothing half-written was left behind.")
+        return INTERRUPTED
+    return DONE
+
+
+def complain(sentence: str) -> None:
+    """Say a sentence on stderr."""
+    print(f"{PROGRAM}: {sentence}", file=sys.stderr)
+
+
+def _parse(words: list[str]) -> Any:
+    """The request that the words describe.
+
+    Raises:
+        InputError: the words cannot be understood; tyro's message as one sentence.
+        SystemExit: after ``--help``.
+    """
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                _command_type(words),
+                args=words,
+                prog=PROGRAM,
+                description=DESCRIPTION,
+                config=(tyro.conf.OmitSubcommandPrefixes,),
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise InputError(_one_sentence(complaint.getvalue())) from None
+
+
+def _one_sentence(box: str) -> str:
+    """The essence of tyro's message: framed in Unicode, or a title over a rule in ASCII."""
+    lines: list[str] = []
+    titled = False
+    for line in box.splitlines():
+        text = re.sub(r"\x1b\[[0-9;]*m", "", line).strip("│╭╮╰╯ ")
+        if not titled:
+            titled = text.endswith(("──", "--"))
+        elif text:
+            if set(text) <= {"─", "-"} or text.startswith(("For full", "Got errors")):
+                break
+            lines.append(text)
+    if lines and lines[0].startswith("Missing from"):
+        flags = ", ".join(line.split()[0] for line in lines[1:] if line.startswith("--"))
+        return f"{lines[0].removeprefix('Missing from ').rstrip(':')} needs {flags}; see --help."
+    sentence = " ".join(lines) or "The command cannot be understood"
+    return f"{sentence.rstrip('.')}. See {PROGRAM} --help."
+
+
+def _run(operation: Operation[Any], quiet: bool) -> Any:
+    """Iterate an operation behind a progress bar on stderr; returns its result."""
+    form = "{desc:<32.32} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}"
+    # disable=None hides the bar where stderr is no terminal
+    with (
+        contextlib.closing(operation),
+        tqdm(total=1.0, bar_format=form, disable=True if quiet else None, leave=False) as bar,
+    ):
+        while True:
+            try:
+                progress = next(operation)
+            except StopIteration as stop:
+                return stop.value
+            bar.set_description_str(progress.message, refresh=False)
+            bar.update(progress.fraction - bar.n)
+
+
+def _open_window(file: Path | None) -> int:
+    if not has_display():
+        complain(
+            "There is no display to open a window on; the commands render, mesh, turntable, demo, "
+            "models, info, heads, dataset, train, recipe, measure, evaluate and bench work without "
+            "one (see --help)."
+        )
+        return FAILED
+    try:
+        from app.studio import run
+    except ImportError as error:  # Dear PyGui without the system's OpenGL or X libraries
+        raise GraphicsError(f"The window cannot be opened here: {error}.") from error
+    from app.workers.process import end_if_busy
+
+    if file is None:
+        status = run(None, None)
+    elif not file.exists():
+        raise InputError(f"There is no file or folder {file}.")
+    elif file.is_dir() or file.suffix.lower() in WEIGHT_SUFFIXES:
+        status = run(str(file), None)
+    else:
+        status = run(None, read_scene(file))
+    end_if_busy(status)
+    return status
