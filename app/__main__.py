@@ -8,7 +8,7 @@ from stylesdf_core import console
 
 
 def main() -> int:
-    """Run the program; returns its exit status, which is 1 too where its results were not shown."""
+    """Run the program; returns its exit status, which is also 1 if its output cannot be printed."""
     console.end_on_interrupt()  # while modules are imported
     console.prepare_streams()
     from app.program import FAILED, complain, main
@@ -20,7 +20,7 @@ def main() -> int:
         error = console.output_error()
         console.end_on_interrupt()
     if error is not None:
-        complain(f"All is done, but its last words cannot be shown: {error.strerror}.")
+        complain(f"The command has ended, but its output cannot be printed: {error.strerror}.")
         return status or FAILED
     return status
 

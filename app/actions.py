@@ -1,4 +1,4 @@
-"""What menus and shortcuts do that the workbench cannot: ask for files, switch views and tabs."""
+"""Actions of menus and shortcuts that need the window: file dialogs, switching views and tabs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ FONT_SCALES = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 
 
 class StudioWindow(Protocol):
-    """What actions, menus and shortcuts may ask of the window."""
+    """The members of the window that actions, menus and shortcuts use."""
 
     def set_scale(self, scale: float) -> None:
-        """Build everything anew at another scale."""
+        """Build all widgets anew at another scale."""
 
     @property
     def page(self) -> Page:
-        """What the window shows."""
+        """The page on the screen."""
 
     def show_page(self, page: Page) -> None:
-        """Explore faces, or train."""
+        """Show the Explore tab or the Train tab."""
 
     def ask_to_quit(self) -> None:
         """Close, asking first while jobs run."""
@@ -38,7 +38,7 @@ class StudioWindow(Protocol):
         """List all shortcuts."""
 
     def export(self, name: str) -> None:
-        """Export under the name in the export panel."""
+        """Export a kind of :data:`app.state.exports.EXPORTS`; the panel gives the file's name."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Actions:
     """Callables for menus and shortcuts.
 
     Attributes:
-        bench: the state they act on.
-        dialogs: where they ask.
-        window: what shows itself, and can be scaled and closed.
+        bench: the studio's state, which actions change.
+        dialogs: ask for files and folders.
+        window: can be scaled, closed, and switched to another page.
     """
 
     bench: Workbench
@@ -67,7 +67,7 @@ class Actions:
         self.bench.change_settings("window", panels_shown=not is_shown)
 
     def switch_page(self) -> None:
-        """From exploring to training and back."""
+        """Switch between the Explore tab and the Train tab."""
         self.window.show_page("train" if self.window.page == "explore" else "explore")
 
     def open_session(self) -> None:
@@ -103,7 +103,7 @@ class Actions:
         )
 
     def choose_export_folder(self) -> None:
-        """Ask where exports go."""
+        """Ask for the folder of exports."""
         self.dialogs.choose_folder(
             "Export to",
             exports.export_folder(self.bench.settings),

@@ -1,4 +1,4 @@
-"""The menu bar: menus with their shortcuts, the two tabs, and at the right the model's menu."""
+"""The menu bar: menus with shortcuts, the two tabs, and at the right the model's menu and state."""
 
 from __future__ import annotations
 
@@ -110,9 +110,9 @@ class Menus:
         """A line of the menu that is being built.
 
         Args:
-            act: what the line does; or the ``what`` of a shortcut that does the same.
+            act: called when the line is clicked; or the ``what`` of a shortcut with that action.
             is_on: whether the line is checked; None for lines without a check.
-            keys: shown beside it; a shortcut's own are known.
+            keys: shown beside the label; a shortcut given as ``act`` shows its own keys.
         """
         if isinstance(act, str):
             shortcut = self._shortcuts[act]
@@ -258,7 +258,7 @@ class Menus:
         elif bench.models.loading is not None:
             text, color = "loading", theme.WARNING
         elif bench.jobs.active:
-            text, color = "exporting", theme.ACCENT
+            text, color = "working", theme.ACCENT
         elif bench.busy:
             text, color = "rendering", theme.ACCENT
         else:
@@ -270,7 +270,7 @@ class Menus:
             self._state.text(px(22), drop, text, size, theme.MUTED)
 
     def _align(self) -> None:
-        """Push the model's menu to the right edge; how wide the other menus are, drawing tells."""
+        """Push the model's menu to the right edge, which takes the widths of the last frame."""
         width, _ = dpg.get_item_rect_size(self._state.item)
         if width == 0:
             return

@@ -1,7 +1,7 @@
-"""`stylesdf-studio`: without arguments the window, with them the headless commands.
+"""The command line of `stylesdf-studio`: opens the window, or runs a command without a display.
 
-This module reads the words of the command line and runs the request that they describe. Modules are
-imported when a command needs them: ``--help`` waits neither for torch nor for Dear PyGui.
+The command line becomes a request, and the request is run. Modules are imported when a command
+needs them: ``--help`` waits neither for torch nor for Dear PyGui.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 DESCRIPTION = """StyleSDF Studio: explore 3D-aware generated faces.
 
 Without arguments the studio's window opens. The commands below do the same work without a
-display; --quiet before or after any of them leaves only results and errors."""
+display; with --quiet, before or after the command, they print nothing but errors."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _command_type(words: Sequence[str]) -> Any:
     """All commands, as the type that tyro reads its subcommands and flags from.
 
     Args:
-        words: of the command line; a training preset among them decides what flags default to.
+        words: the command line; the value of ``--preset`` decides the defaults of other flags.
     """
     return (
         Annotated[OpenWindow, tyro.conf.subcommand("open")]
@@ -92,6 +92,12 @@ def _command_type(words: Sequence[str]) -> Any:
     )
 
 
+def command_names() -> list[str]:
+    """All commands but ``open``, which opens the window."""
+    commands = get_args(_command_type(()))
+    return [name for kind in commands if (name := kind.__metadata__[0].name) != "open"]
+
+
 def _train_type(preset: PresetName) -> Any:
     """``train`` with its subcommands, whose flags default to the preset's settings."""
     subcommands: list[Any] = [Annotated[TrainList, tyro.conf.subcommand("list")]]
@@ -106,7 +112,7 @@ def _train_type(preset: PresetName) -> Any:
 
 
 def _preset(words: Sequence[str]) -> PresetName:
-    """The preset that a command line names; the first one where it names none there is."""
+    """The value of ``--preset``; the first of all presets without it, or for an unknown value."""
     known: tuple[PresetName, ...] = get_args(PresetName)
     pairs = itertools.pairwise(" ".join(words).replace("--preset=", "--preset ").split())
     named = [value for flag, value in pairs if flag == "--preset"]
@@ -114,7 +120,7 @@ def _preset(words: Sequence[str]) -> PresetName:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status is 0 when all is done, 2 for the user's mistake, else 1."""
+    """Run a command; returns 0 for success, 2 for a user's mistake, 130 if interrupted, else 1."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     quiet = "--quiet" in words
     words = [word for word in words if word != "--quiet"]
@@ -131,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(str(error))
         return USER_MISTAKE if isinstance(error, InputError) else FAILED
     except KeyboardInterrupt as interrupt:
-        complain(str(interrupt) or "Cancelled; nothing half-written was left behind.")
+        complain(str(interrupt) or "Cancelled; no incomplete file has its final name.")
         return INTERRUPTED
     return DONE
 
@@ -165,7 +171,7 @@ def _parse(words: list[str]) -> Any:
 
 
 def _one_sentence(box: str) -> str:
-    """The essence of tyro's message: framed in Unicode, or a title over a rule in ASCII."""
+    """tyro's message without its frame (Unicode), or without its title and rule (ASCII)."""
     lines: list[str] = []
     titled = False
     for line in box.splitlines():
@@ -203,9 +209,8 @@ def _run(operation: Operation[Any], quiet: bool) -> Any:
 def _open_window(file: Path | None) -> int:
     if not has_display():
         complain(
-            "There is no display to open a window on; the commands render, mesh, turntable, demo, "
-            "models, info, heads, dataset, train, recipe, measure, evaluate and bench work without "
-            "one (see --help)."
+            f"There is no display to open a window on; the commands {', '.join(command_names())} "
+            "work without a display (see --help)."
         )
         return FAILED
     try:

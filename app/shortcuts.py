@@ -1,4 +1,4 @@
-"""The keyboard: one table of shortcuts that is obeyed, shown in menus and listed by F1."""
+"""One table of shortcuts, read by the keyboard handler, the menus and the F1 list."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from stylesdf_core.scene.scene import VIEWS
 
 @dataclass(frozen=True)
 class Shortcut:
-    """A key and what it does.
+    """A key and its action.
 
     Attributes:
-        keys: as people write them; Ctrl and Shift are read from here.
+        keys: the text that menus show, such as ``Ctrl+S``; tells also if Ctrl and Shift are held.
         code: Dear PyGui's key code.
-        what: a few words; menus name a shortcut by them.
+        what: the action in a few words, by which a menu finds the shortcut.
         repeats: acts again while the key is held.
-        anywhere: also while the Train tab is shown.
+        anywhere: acts in the Train tab too.
     """
 
     keys: str
@@ -37,7 +37,7 @@ class Shortcut:
 
 
 def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
-    """All shortcuts, in the order they are listed."""
+    """All shortcuts, in the order of the F1 list."""
     bench, window, document = actions.bench, actions.window, actions.bench.document
 
     key, show = Shortcut, partial(bench.change_settings, "view")
@@ -70,11 +70,11 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
 
 
 class Keyboard:
-    """Obeys the shortcuts unless a text field or a dialog has the keyboard.
+    """Acts on shortcuts unless a text field or a dialog has the keyboard.
 
     Args:
         typing: whether a text field or a dialog has the keyboard.
-        exploring: whether the Explore tab is shown; what acts on faces is not obeyed elsewhere.
+        exploring: whether the Explore tab is shown; elsewhere only ``anywhere`` shortcuts act.
     """
 
     def __init__(

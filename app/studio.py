@@ -1,7 +1,7 @@
-"""The window: the main loop, the two pages, and whatever menus and shortcuts ask of the window.
+"""The window: main loop, the two pages, and the window's actions for menus and shortcuts.
 
-Everything here and in the panels runs on the main thread: Dear PyGui's callback queue is run by
-hand between frames, and workers only ever hand over values.
+The actions are: scale, pages, quitting, dialogs. Everything here and in the panels runs on the main
+thread: the main loop runs Dear PyGui's callbacks between frames, and workers hand over values.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Studio:
         return True
 
     def close(self) -> None:
-        """Stop the workers, remember everything, destroy the window."""
+        """Stop the workers, save settings and session, destroy the window."""
         if self._opened:
             width, height = dpg.get_viewport_width(), dpg.get_viewport_height()
             self.bench.change_settings("window", width=width, height=height)
@@ -176,7 +176,7 @@ class Studio:
         self._commit_when_quiet()
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """Run app code; an error that escapes from it becomes a message, never a dead window."""
+        """Run app code; an error that escapes becomes a toast instead of ending the program."""
         try:
             work()
         except StyleSDFError as error:
@@ -187,7 +187,7 @@ class Studio:
             self.bench.toast(f"{type(error).__name__}: {error}", is_error=True)
 
     def _commit_when_quiet(self) -> None:
-        """Wheel notches and arrow keys have no release that could end their gesture."""
+        """End a gesture of the wheel or the arrow keys, which has no release, after a pause."""
         now = time.monotonic()
         if self.bench.scene is not self._scene:
             self._scene, self._moved_at = self.bench.scene, now
@@ -222,12 +222,12 @@ class Studio:
         dpg.bind_item_theme(window, ui.theme.flat)
         self._overlay = Overlay(ui, bench, Remedy("Open another file …", actions.open_model))
         dpg.set_primary_window(window, True)
-        # Becoming primary forgets these; all children are placed by hand, so nothing may scroll.
+        # set_primary_window resets these flags. Children have fixed places, so nothing may scroll.
         dpg.configure_item(window, no_scrollbar=True, no_scroll_with_mouse=True, no_background=True)
         self.show_page(self.page)
 
     def _rebuild(self, scale: float) -> None:
-        """Build everything anew; textures stay, since deleting live ones crashes."""
+        """Build all widgets anew; textures stay, since deleting a drawn texture crashes."""
         self._new_scale = None
         self.bench.change_settings("window", font_scale=scale)
         self.pointer.clear()
@@ -238,7 +238,7 @@ class Studio:
         self._build()
 
     def _sync(self) -> None:
-        """Let the widgets show the state."""
+        """Show the state in the widgets."""
         self._menus.sync(self.bench.scene)
         self._sync_title()
         if self.page == "train":
@@ -267,10 +267,10 @@ class Studio:
             self._title = title
             dpg.set_viewport_title(title)
 
-    # --- what menus and shortcuts ask of the window ---------------------------------------------
+    # --- actions for menus and shortcuts --------------------------------------------------------
 
     def show_page(self, page: Page) -> None:
-        """Explore faces, or train; nothing is computed for the viewport while it is hidden."""
+        """Show the Explore tab or the Train tab; nothing is computed for a hidden viewport."""
         self.page = page
         self.bench.is_resting = page != "explore"
         if self.bench.is_resting:
@@ -278,19 +278,20 @@ class Studio:
         self.train_page.show(page == "train")
 
     def set_scale(self, scale: float) -> None:
-        """Build everything anew at another scale, before the next frame."""
+        """Build all widgets anew at another scale, before the next frame."""
         self._new_scale = scale
 
     def ask_to_quit(self) -> None:
-        """Close; ask first while exports run, and say that training goes on."""
+        """Close; ask first while jobs run, and say that training goes on."""
         count = len(self.bench.jobs.active)
         if (count or self.training.alive) and self._dialogs.is_open:
-            return  # its answer comes first: quitting now would cancel exports unasked
+            return  # the open dialog comes first: quitting now would cancel jobs unasked
         warnings = []
         if count:
-            exports = "An export is" if count == 1 else f"{count} exports are"
+            jobs = "A job is" if count == 1 else f"{count} jobs are"
             warnings.append(
-                f"{exports} still running and would be cancelled; no half file is left behind."
+                f"{jobs} not finished and would be cancelled; no incomplete file has its final "
+                "name."
             )
         if self.training.alive:
             warnings.append(self.training.quit_notice)
@@ -304,7 +305,7 @@ class Studio:
         self._quitting = True
 
     def close_dialogs(self) -> None:
-        """Take away whatever dialog is open."""
+        """Close the open dialog, if there is one."""
         self._dialogs.close()
 
     def show_shortcuts(self) -> None:
@@ -319,7 +320,7 @@ class Studio:
         self._dialogs.table("Shortcuts", [*mouse, *rows], 640)
 
     def export(self, name: str) -> None:
-        """Export under the name in the export panel."""
+        """Export a kind of :data:`app.state.exports.EXPORTS`; the panel gives the file's name."""
         self.explore.export.export(name)
 
 

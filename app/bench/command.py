@@ -13,12 +13,12 @@ from stylesdf_core.progress import Operation
 if TYPE_CHECKING:
     from stylesdf_core.evaluation.bench.speed_report import SpeedReport
 
-_NO_DISPLAY = "No display: the window's rows are left out; run it under xvfb-run or on a desktop."
+_NO_DISPLAY = "No display: the window's rows are left out; run bench under xvfb-run or a desktop."
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramBench(Bench):
-    """Time the engine against the plain path, and the studio's window under a moving hand.
+    """Time the engine against the plain path, and the studio's window under a moving mouse.
 
     Volume renders, images, meshes and memory are measured through both paths, in turns in one
     run, on the published architecture and on the shipped model. The first run fits the full-size
@@ -37,7 +37,7 @@ class ProgramBench(Bench):
         return (*super().row_names(), *chosen_names())
 
     def _measure(self) -> Operation[SpeedReport]:
-        """The engine's rows, then the window's or a note that says why there are none.
+        """The engine's rows, then the window's rows or a note that says why they are missing.
 
         Raises:
             GraphicsError: only the window's rows were chosen, and they cannot be measured.
@@ -55,5 +55,5 @@ class ProgramBench(Bench):
         except GraphicsError as error:
             if not report.speedups and not report.figures:
                 raise
-            return replace(report, notes=(*report.notes, str(error)))  # minutes are not lost
+            return replace(report, notes=(*report.notes, str(error)))  # keeps the engine's rows
         return replace(report, figures=report.figures + figures)

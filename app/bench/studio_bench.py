@@ -1,8 +1,8 @@
-"""How fast the window is under a mouse: opens the studio, has it driven, and reports rows.
+"""Measures the window's speed: opens the studio, lets a script move the mouse, reports rows.
 
-The studio runs in a process of its own, with fresh settings, on the shipped model and the picture
-it opens with. :mod:`app.bench.studio_driver` runs in that process, moves the mouse and times what
-the screen shows; its lines of JSON become Progress and figures here.
+The studio runs in a process of its own, with fresh settings, on the shipped model and its first
+picture. :mod:`app.bench.studio_driver` runs in that process, moves the mouse and times pictures
+and frames; the lines of JSON that the driver prints become Progress and figures here.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ ROWS = (
     # that camera or of a later one.
     Figure("studio.orbit_drag", "drag event to pixels, p95", _NOT_YET, "ms", 1, high=80.0),
     Figure("studio.orbit_drag_median", "drag event to pixels, median", _NOT_YET, "ms", 1),
-    # The same from the mouse's motion, so with the wait until a frame looks at the mouse. Without
-    # a target: a mouse moves 125 times a second, and most of its places never become an event.
+    # The same from the mouse's motion, so with the wait until a frame reads the mouse. Without a
+    # target: a mouse moves 125 times a second, and most of its positions never become an event.
     Figure("studio.orbit_hand", "motion of the hand to pixels, p95", _NOT_YET, "ms", 1),
     Figure("studio.orbit_hand_median", "motion of the hand to pixels, median", _NOT_YET, "ms", 1),
     # New pictures of at least the volume render's resolution.
@@ -56,7 +56,7 @@ ROWS = (
 
 @dataclass(frozen=True)
 class DriveRequest:
-    """What the driving process shall measure; it receives this as JSON.
+    """The measurements wanted, passed to the driver's process as JSON.
 
     Attributes:
         rows: keys of the rows to report.
@@ -85,7 +85,7 @@ def studio_figures(
 
     Args:
         rows: keys of the rows to report.
-        quick: a look, not a measurement.
+        quick: measure everything once, briefly.
         device: auto, cpu, cuda or mps.
 
     Raises:
@@ -112,7 +112,7 @@ def studio_figures(
 
 
 def _follow(lines: Iterable[str], figures: list[Figure]) -> Iterator[Progress]:
-    """The driver's lines: steps become Progress, rows figures; lines of libraries are left out."""
+    """Progress and figures from the driver's lines; lines that libraries print are left out."""
     rows = {row.key: row for row in ROWS}
     for line in lines:
         if not line.startswith("{"):

@@ -2,8 +2,8 @@
 
 The mouse moves 125 times a second, as a real one does, whether the window keeps up or not; a frame
 takes the newest position. A delay is counted either from the mouse's motion or from the drag event
-that the motion led to. It ends with the frame that shows the head from the camera of that motion,
-or from a later camera.
+that the motion led to; the delay ends with the frame that shows the head from the camera of that
+motion, or from a later camera.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ Moments: TypeAlias = "dict[OrbitCamera, list[float]]"
 _MOUSE_HZ = 125
 _TURN_SECONDS = 3.0  # for one turn of the mouse's ellipse
 _REACH = (190.0, 70.0)  # half axes of the ellipse, pixels
-_PATIENCE = 60.0  # seconds to wait for anything
+_PATIENCE = 60.0  # seconds until a wait times out
 _LIVE_EDGE = 64  # pictures of this resolution and above count as volume quality
 
 
 class _ScriptedMouse:
-    """A mouse that follows a path in time; a frame sees its place when the frame looked."""
+    """A mouse that follows a path in time; a frame sees the position at the frame's start."""
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
@@ -66,7 +66,7 @@ class _ScriptedMouse:
         self._down = False
 
     def position(self) -> tuple[float, float]:
-        """The place after the last motion before the frame looked at the mouse."""
+        """The position after the last motion before the frame read the mouse."""
         self.asked_at = time.perf_counter()
         return self._path(self._motions() / _MOUSE_HZ)
 
@@ -136,20 +136,20 @@ class _Drive:
         end = time.perf_counter() + _PATIENCE
         while not condition():
             if time.perf_counter() > end:
-                raise GraphicsError(f"waited in vain for {purpose}")
+                raise GraphicsError(f"timed out waiting for {purpose}")
             self._step()
 
     def _settle(self) -> None:
         """Step until the studio has nothing to do, and 0.3 s longer."""
         for _ in range(5):
             self._step()
-        self._wait(lambda: not self._bench.busy, "a rest")
+        self._wait(lambda: not self._bench.busy, "the end of all work")
         end = time.perf_counter() + 0.3
         while time.perf_counter() < end:
             self._step()
 
     def _forget(self) -> None:
-        """Drop all notes but the newest."""
+        """Drop all noted pictures, meshes and frames but the newest of each."""
         del self._pictures[:-1], self._meshes[:-1], self._frames[:-1]
 
     # --- the rows ---------------------------------------------------------------------------------
@@ -259,8 +259,8 @@ class _Drive:
             if bench.scene is not before:
                 last_motion = motions[-1]
         span = time.perf_counter() - start
-        # The mouse passes the same places again: a mesh counts as new when it is another face's
-        # than the mesh on the screen before it.
+        # The mouse passes the same positions again: a mesh counts as new if its face is not that
+        # of the mesh before.
         meshes = [mesh for _, mesh in self._meshes if mesh.request.scene.identity.edits]
         by_face = groupby(meshes, lambda mesh: mesh.request.scene.identity)
         edges = [next(same).resolution for _, same in by_face]
@@ -307,7 +307,7 @@ def _print(**values: object) -> None:
 
 def drive(request: DriveRequest) -> None:
     """Open a studio and print the rows asked for, each as a line of JSON."""
-    importlib.import_module("app.program")  # as the program's own start does
+    importlib.import_module("app.program")  # as ``stylesdf-studio`` does
     from app.state.settings import SettingsStore
     from app.studio import Studio
     from stylesdf_core.scene.scene import Scene

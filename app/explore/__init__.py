@@ -1,12 +1,12 @@
 """The Explore tab.
 
 ============  =================================================================================
-page          the tab as a whole: which panel stands where, and when it follows the state
+page          the tab in the window: places its panels and lets them show the state
 columns       the columns that hold the panels, and their splitters
 viewport      picture and mesh under one camera; the mouse's gestures
 toolbar       view modes, split and camera presets under the viewport
 overlay       cards for loading and errors over the viewport, and toasts
-sliders       sliders and seed fields bound to the document or the settings
+sliders       sliders and seed fields that change the document or the settings
 panels/       one file for each panel: identity, mixing, camera, mesh, export, jobs, status
 ============  =================================================================================
 """

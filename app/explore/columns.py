@@ -1,4 +1,4 @@
-"""The columns of the Explore tab and where they stand in the window."""
+"""The columns of the Explore tab and their places in the window."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Places:
         origin, size: of the viewport.
         left, right: inner widths of the side columns.
         directions: height left for the directions.
-        ground: what is not covered by panels.
+        ground: the part of the window that no panel covers.
     """
 
     origin: tuple[int, int]
@@ -64,13 +64,13 @@ class Columns:
         )  # fmt: skip
 
     def hide(self) -> None:
-        """Leave the window to others until the next :meth:`place`."""
+        """Hide all columns until the next :meth:`place`."""
         self._key = ()
         for part in (self.centre, self.status, *self._sides):
             part.show(False)
 
     def place(self, window: WindowSettings, *, has_layers: bool) -> Places | None:
-        """Put all columns into place; None where nothing has changed since the last call.
+        """Put all columns into place; None if nothing has changed since the last call.
 
         Args:
             has_layers: whether there are layer bars in the left column.

@@ -1,4 +1,4 @@
-"""What stands over the viewport: a card for each state that needs words, and toasts."""
+"""Cards over the viewport, for loading and for errors, and toasts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def show_file(path: Path) -> None:
 
 
 class Card:
-    """A frameless window with a problem, its remedies or a bar that moves, centred over a pane."""
+    """A frameless window centred over a pane: a problem with its remedies, or a moving bar."""
 
     def __init__(self, ui: Ui) -> None:
         self._ui = ui
@@ -55,7 +55,7 @@ class Card:
         dpg.bind_item_theme(self._window, ui.theme.card)
 
     def show(self, problem: Problem | None, origin: tuple[int, int], pane: Pane) -> None:
-        """Show a problem over a pane of the viewport at ``origin``; hide the card for None."""
+        """Show a problem over a pane of the viewport at ``origin``; None hides the card."""
         if problem is None:
             dpg.hide_item(self._window)
             return
@@ -115,7 +115,7 @@ class Overlay:
         self._toasts: dict[Toast, int | str] = {}
 
     def sync_toasts(self, origin: tuple[int, int], size: tuple[int, int]) -> None:
-        """Only the messages, in the lower right corner of a rectangle, where no viewport is."""
+        """Show only the toasts, in the lower right corner of a rectangle without a viewport."""
         for card in self._cards:
             card.show(None, origin, Pane(0.0, 0.0, 0.0))
         self._sync_toasts(origin, size)
@@ -127,7 +127,7 @@ class Overlay:
         picture: Pane | None,
         mesh: Pane | None,
     ) -> None:
-        """Place everything over a viewport at ``origin`` with these panes."""
+        """Place cards and toasts over a viewport at ``origin`` with these panes."""
         whole = Pane(0.0, 0.5 * (size[1] - size[0]), float(size[0]))
         self._cards[0].show(self._main_problem(), origin, picture or mesh or whole)
         mesh_problem = drawing_problem(self._bench, self._bench.screen.mesh_error)
@@ -135,7 +135,7 @@ class Overlay:
         self._sync_toasts(origin, size)
 
     def _main_problem(self) -> Problem | None:
-        """The model's problem, else the picture's."""
+        """The model's problem, else the picture's problem."""
         bench, loading = self._bench, self._bench.models.loading
         problem = load_problem(bench)
         if problem is not None:
@@ -153,7 +153,7 @@ class Overlay:
         return self._with_details(drawing_problem(bench, bench.screen.picture_error))
 
     def _with_details(self, problem: Problem | None) -> Problem | None:
-        """With a button that copies the traceback, where there is one."""
+        """The problem with a button that copies its traceback, if it has one."""
         if problem is None or not problem.details:
             return problem
         copy = Remedy("Copy details", partial(dpg.set_clipboard_text, problem.details))
@@ -193,4 +193,4 @@ class Overlay:
         try:
             show_file(path)
         except OSError:
-            self._bench.toast(f"No file manager found; the file is {path}", is_error=True)
+            self._bench.toast(f"There is no file manager; the file is {path}", is_error=True)

@@ -1,7 +1,8 @@
-"""The Explore tab as a whole: its panels, where they stand, and how they follow the state.
+"""The Explore tab in the window: places its panels and lets them show the state.
 
-A new panel is a class like those in :mod:`app.explore.panels`: it creates its widgets when it is
-made, ``resize`` fits it into its column, ``sync`` shows the state. It gets a place here.
+A new panel is a class like those in :mod:`app.explore.panels`: its constructor creates the widgets,
+``resize`` fits them into the column, ``sync`` shows the state. A panel's place in the tab is set in
+this file.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class ExplorePage:
     ) -> None:
         self._bench = bench
         self._synced: tuple[object, ...] = ()
-        #: Where everything stands; None before the first :meth:`sync`.
+        #: The layout; None before the first :meth:`sync`.
         self.places: Places | None = None
         self._columns = columns = Columns(
             ui,
@@ -72,11 +73,11 @@ class ExplorePage:
             self._status = StatusPanel(ui, bench)
 
     def hide(self) -> None:
-        """Leave the window to another page until the next :meth:`sync`."""
+        """Hide the tab until the next :meth:`sync`."""
         self._columns.hide()
 
     def sync(self) -> None:
-        """Place the columns anew where something has changed, and show the state."""
+        """Place the columns anew if the layout has changed, and show the state."""
         bench, scene = self._bench, self._bench.scene
         self._layout()
         self.viewport.sync(scene)

@@ -1,4 +1,4 @@
-"""Sliders and seed fields bound to the document or the settings, for the panels to build with."""
+"""Sliders and seed fields that change the document or the settings; panels are built of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def scene_slider(
     """A slider over a number in the scene; each drag is one undo step.
 
     Args:
-        edit: returns the scene with a new value, or with the default one for None.
+        edit: returns the scene with a new value, or with the default value for None.
         lock: answers a click on the slider's lock.
     """
     document = bench.document
@@ -40,7 +40,7 @@ def scene_slider(
 
 
 class FieldSliders:
-    """One slider for each of some fields of a dataclass.
+    """One slider for each field of a dataclass that has a spec.
 
     Args:
         specs: by the name of the field.
@@ -92,8 +92,9 @@ class SeedEntry:
 
     Args:
         tooltip: of the field.
-        which: named by the buttons' tooltips; ``keys`` are the shortcuts behind them.
+        which: the seed's name in the buttons' tooltips.
         choose: takes the seed, or None once the field has been emptied.
+        keys: shortcuts that the buttons' tooltips name.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class SeedEntry:
             IconButton(ui, icon, act, f"{name} {which}" + (f"  {key}" if key else ""))
 
     def show(self, seed: int | None, text: str = "") -> None:
-        """Write a seed, or another text in place of it, unless somebody is typing."""
+        """Write a seed, or ``text`` instead of the seed, unless the user is typing."""
         self._seed = seed
         if not dpg.is_item_active(self.field):
             dpg.set_value(self.field, text or ("" if seed is None else f"{seed:06d}"))

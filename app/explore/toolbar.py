@@ -1,4 +1,4 @@
-"""The line under the viewport: view modes, split, camera presets."""
+"""The row of buttons under the viewport: view modes, split, camera presets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.widgets.ui import Ui
 from stylesdf_core.scene.scene import VIEWS, Scene
 
 HEIGHT = 40
-#: A view is added to VIEWS of the core's scene; its button explains it here.
+#: Tooltip of each view's button; the views are listed in VIEWS of the core's scene.
 _TOOLTIPS = {
     "image": "The decoded image  1",
     "volume": "The volume render, before the decoder  2",
@@ -60,7 +60,7 @@ class Toolbar:
         dpg.configure_item(self._indent, width=max(1, (width - row) // 2))
 
     def sync(self, scene: Scene) -> None:
-        """Mark what is shown."""
+        """Mark the chosen view."""
         view = self._bench.settings.view
         key = (view.view, view.split)
         if key == self._selected:

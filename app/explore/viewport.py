@@ -31,7 +31,7 @@ _SHOW_WORK_AFTER = 0.15  # seconds; shorter work would only flicker
 _HINT = "drag to orbit  ·  R for another face"
 #: Largest azimuth and elevation in the pose guide, radians.
 _GUIDE_RANGE = (1.6, 0.9)
-_VEIL = theme.faded(theme.BACKGROUND, 0.72)  # behind what is drawn over the picture
+_VEIL = theme.faded(theme.BACKGROUND, 0.72)  # behind texts and marks over the picture
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def pane_layout(width: float, height: float, *, count: int, gap: float) -> list[
 
 
 class Viewport(MouseTarget):
-    """Draws panes and marks into one canvas and turns the mouse into camera motion."""
+    """Draws panes and marks into one canvas and turns mouse gestures into camera motion."""
 
     def __init__(
         self, ui: Ui, bench: Workbench, picture: PictureTexture, mesh: PictureTexture
@@ -87,7 +87,7 @@ class Viewport(MouseTarget):
         self._canvas.resize(width, height)
 
     def sync(self, scene: Scene) -> None:
-        """Upload the newest results as textures and draw whatever has changed."""
+        """Upload the newest results as textures, and draw anew if something has changed."""
         bench = self._bench
         picture, mesh = bench.screen.picture, bench.screen.mesh
         if picture is not None and picture is not self.shown_picture:
@@ -100,7 +100,7 @@ class Viewport(MouseTarget):
         self._draw(scene.camera)
 
     def covered(self, origin: tuple[float, float]) -> list[Rectangle]:
-        """The area of the panes, pixels of the window; ``origin`` is the canvas's corner in it."""
+        """The panes' rectangles in the window, pixels; ``origin`` is the canvas's upper left."""
         x, y = origin
         return [
             Rectangle(x + p.x, y + p.y, x + p.x + p.edge, y + p.y + p.edge) for p in self._panes()
@@ -122,7 +122,7 @@ class Viewport(MouseTarget):
             self._bench.screen.mesh_size = suitable_edge(self.mesh_pane.edge)
 
     def _draw(self, camera: OrbitCamera) -> None:
-        """Panes, and over them: the line of work in progress, the pose guide, the first hint."""
+        """Draw the panes, and over them the progress line, the pose guide and the first hint."""
         bench, picture, now = self._bench, self._bench.screen.picture, time.monotonic()
         if not bench.busy or bench.model is None:
             self._busy_since = now
@@ -156,7 +156,10 @@ class Viewport(MouseTarget):
             self._draw_hint()
 
     def _draw_work(self, pane: Pane, done: float, now: float) -> None:
-        """A thin line at the top: the finished share is steady, a piece of the rest moves."""
+        """A thin progress line at the pane's top.
+
+        Solid up to the finished share, a moving segment beyond.
+        """
         y, thickness = pane.y + self._ui.px(1), self._ui.px(2)
         finished, rest = done * pane.edge, (1.0 - done) * pane.edge
         start = finished + rest * (now * 0.7 % 1.0) * 0.75
@@ -169,7 +172,7 @@ class Viewport(MouseTarget):
                 self._canvas.line(pane.x + a, y, pane.x + b, y, color, thickness)
 
     def _draw_guide(self, camera: OrbitCamera) -> None:
-        """Where the camera stands among the poses the model was trained with (±2σ ellipse)."""
+        """Draw the camera's angles as a dot, and the model's training poses as a ±2σ ellipse."""
         canvas, px = self._canvas, self._ui.px
         pane = self.picture_pane or self.mesh_pane or Pane(0.0, 0.0, float(self._height))
         half_w, half_h = px(44), px(30)
@@ -205,7 +208,7 @@ class Viewport(MouseTarget):
     # --- the mouse ------------------------------------------------------------------------------
 
     def press(self, press: Press) -> bool:
-        """Left orbits, right and middle pan, a double click resets."""
+        """Begin to orbit (left button) or pan (right, middle); a double click resets the camera."""
         if press.double:
             self._bench.reset_camera()
             return False
@@ -214,7 +217,7 @@ class Viewport(MouseTarget):
         return True
 
     def drag(self, x: float, y: float) -> None:
-        """Move the camera by what the mouse moved since the last frame."""
+        """Move the camera by the mouse's motion since the last frame."""
         dx, dy = x - self._last[0], y - self._last[1]
         self._last = (x, y)
         panes = self._panes()
@@ -231,7 +234,7 @@ class Viewport(MouseTarget):
         self._bench.document.update(replace(scene, camera=camera))
 
     def release(self) -> None:
-        """One undo step for the whole drag."""
+        """End the drag, as one undo step."""
         self._bench.document.commit()
 
     def wheel(self, steps: float) -> None:

@@ -1,12 +1,12 @@
-"""The studio without a window; nothing here knows a toolkit.
+"""The studio's state; nothing here imports Dear PyGui.
 
 ============  =================================================================================
-workbench     all of it in one object: what panels read and call
+workbench     one object that panels read and call: document, settings, workers, messages
 document      the current scene, its history, and whether it is saved
-edits         what panels do to a scene, as pure functions
-screen        the newest picture and mesh; asks the workers for better ones
-settings      what is remembered between starts, and its files
-exports       the kinds of export, and the request behind each
+edits         changes that panels make to a scene, as pure functions
+screen        the newest picture and mesh; asks the workers for finer ones
+settings      settings that are remembered between starts, and their files
+exports       the kinds of export, and the request that each kind makes
 problems      errors in words for the user, with buttons that help
 ============  =================================================================================
 """

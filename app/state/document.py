@@ -58,26 +58,26 @@ class Document:
         self._committed = self._scene
 
     def apply(self, scene: Scene) -> None:
-        """A gesture of one change."""
+        """Change the scene as one undo step."""
         self.commit()
         self._scene = scene
         self.commit()
 
     def undo(self) -> None:
-        """Back to the scene before the last gesture; an unfinished gesture counts as one."""
+        """Go back to the scene before the last gesture, which may be unfinished."""
         self.commit()
         if self._past:
             self._future.append(self._committed)
             self._scene = self._committed = self._past.pop()
 
     def redo(self) -> None:
-        """Take the last :meth:`undo` back."""
+        """Go forward again to the scene before the last :meth:`undo`."""
         if self.can_redo:
             self._past.append(self._committed)
             self._scene = self._committed = self._future.pop()
 
     def opened(self, scene: Scene, path: Path | None) -> None:
-        """Show a session just read; undo leads back to what was there before.
+        """Show a session that was read from a file; undo goes back to the scene before.
 
         Args:
             path: the file that saving writes to; None for a session read out of an exported

@@ -31,7 +31,7 @@ def _seed_z(seed: int, z_dim: int) -> FloatArray:
 
 
 def direction_value(identity: Identity, direction: LatentDirection, z_dim: int) -> float:
-    """The coordinate of z that a direction names: as edited, else as the seed has it."""
+    """A direction's coordinate of z: the edited value, else the value in the identity's z."""
     edits = dict(identity.edits)
     if direction.name in edits:
         return edits[direction.name]
@@ -60,17 +60,17 @@ def with_seed(
 
 
 def with_direction(scene: Scene, name: str, value: float | None) -> Scene:
-    """One direction set, or back to the seed's own for None."""
+    """The scene with one direction set to ``value``; None restores the seed's value."""
     return replace(scene, identity=scene.identity.edited(name, value))
 
 
 def without_edits(scene: Scene) -> Scene:
-    """All directions back to the seed's own."""
+    """The scene with all directions at the seed's values."""
     return replace(scene, identity=replace(scene.identity, edits=()))
 
 
 def with_second_seed(scene: Scene, seed: int | None) -> Scene:
-    """Mix with, and morph towards, another seed; neither for None."""
+    """The scene with another second seed for style mixing and morph; None ends both."""
     if seed is not None:
         seed = min(max(seed, 0), MAX_SEED)
     morph = scene.morph
@@ -80,14 +80,14 @@ def with_second_seed(scene: Scene, seed: int | None) -> Scene:
 
 
 def with_truncation(scene: Scene, psi: float | None) -> Scene:
-    """Another truncation ψ; the default for None."""
+    """The scene with another truncation ψ; None restores the default."""
     return replace(scene, truncation_psi=Scene().truncation_psi if psi is None else psi)
 
 
 def with_morph(scene: Scene, amount: float | None) -> Scene:
-    """Shape and look moved towards the second seed, 0 to 1; not at all for None.
+    """The scene morphed by ``amount``, 0 to 1, towards the second seed.
 
-    Nothing happens to a scene without a second seed.
+    None ends the morph; a scene without a second seed has no morph.
     """
     if scene.mixing.seed is None or amount is None or amount <= 0.0:
         return replace(scene, morph=Morph())
@@ -96,19 +96,19 @@ def with_morph(scene: Scene, amount: float | None) -> Scene:
 
 
 def with_crossover(scene: Scene, crossover: int) -> Scene:
-    """The second style from layer ``crossover`` on; per-layer strengths are dropped."""
+    """The scene with the second style from layer ``crossover`` on, without per-layer strengths."""
     return replace(scene, mixing=Mixing(scene.mixing.seed, crossover, ()))
 
 
 def with_strength(scene: Scene, layer: int, strength: float, n_latent: int) -> Scene:
-    """The second style's weight in one layer, the others staying as they are."""
+    """The scene with another weight of the second style in one layer."""
     strengths = list(scene.mixing.layer_strengths(n_latent))
     strengths[layer] = min(max(strength, 0.0), 1.0)
     return replace(scene, mixing=replace(scene.mixing, strengths=tuple(strengths)))
 
 
 def swapped(scene: Scene) -> Scene:
-    """First and second seed exchanged; unchanged while nothing is mixed in."""
+    """The scene with first and second seed exchanged; unchanged without a second seed."""
     if scene.mixing.seed is None:
         return scene
     return replace(
@@ -122,13 +122,13 @@ def swapped(scene: Scene) -> Scene:
 
 
 def with_preset(scene: Scene, name: str) -> Scene:
-    """The camera at one of :data:`CAMERA_PRESETS`; field of view and pan stay."""
+    """The scene with its camera at a preset of :data:`CAMERA_PRESETS`; field of view, pan stay."""
     azimuth, elevation = CAMERA_PRESETS[name]
     return replace(scene, camera=replace(scene.camera, azimuth=azimuth, elevation=elevation))
 
 
 def with_default_camera(scene: Scene) -> Scene:
-    """The frontal camera that every scene begins with."""
+    """The scene with the frontal camera that every scene begins with."""
     return replace(scene, camera=OrbitCamera())
 
 

@@ -1,4 +1,4 @@
-"""The studio's exports: the kinds there are, the request behind each, and the file's name."""
+"""The studio's exports: the kinds of export, the request that each makes, and file names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ExportKind:
 
     Attributes:
         name: the button's label.
-        view: of a picture; None for the view in the viewport, and for meshes.
+        view: the picture's view; None for the viewport's view, and for meshes.
     """
 
     name: str
@@ -53,18 +53,18 @@ EXPORTS: tuple[ExportKind, ...] = (
 
 
 def export_kind(name: str) -> ExportKind:
-    """The kind with this name."""
+    """The kind of export with this name."""
     return next(kind for kind in EXPORTS if kind.name == name)
 
 
 def export_folder(settings: Settings) -> Path:
-    """The remembered folder, or the user's pictures."""
+    """The folder of exports in the settings; without it, one in the user's pictures folder."""
     folder = settings.export.folder
     return Path(folder).expanduser() if folder else default_export_folder()
 
 
 def default_stem(scene: Scene, kind: ExportKind) -> str:
-    """File name without suffix: model, seed, and view or "turntable" where there is one."""
+    """File name without suffix: model, seed, then a fixed view, then "turntable"."""
     parts = [Path(scene.model).stem, f"{scene.identity.seed:06d}"]
     if kind.view is not None:
         parts.append(kind.view)
@@ -81,7 +81,7 @@ def export_request(
     stem: str = "",
     taken: Collection[Path] = (),
 ) -> ExportRequest:
-    """The request behind a button, writing to a name that is still free.
+    """The request of an export button; it writes to a file name that is still free.
 
     Args:
         stem: file name without suffix; empty for :func:`default_stem`.

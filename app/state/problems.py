@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylesdf_core.errors import EmptySurfaceError, GraphicsError, InputError, StyleSDFError
+from stylesdf_core.errors import EmptySurfaceError, GraphicsError, StyleSDFError
 from stylesdf_core.scene.scene import SHIPPED_MODEL
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Remedy:
-    """A button that helps."""
+    """A button on a problem's card, and its action."""
 
     label: str
     act: Callable[[], None]
@@ -30,7 +30,7 @@ class Problem:
 
     Attributes:
         details: a traceback for bug reports; empty for errors that the text explains.
-        passes_by_itself: nothing is wrong, something merely takes its time.
+        passes_by_itself: work is under way and nothing is wrong; the card shows a moving bar.
     """
 
     title: str
@@ -41,7 +41,7 @@ class Problem:
 
 
 def load_problem(bench: Workbench) -> Problem | None:
-    """Why the last model could not be opened; None where nothing went wrong."""
+    """Why the last model could not be opened; None without an error."""
     models, failed = bench.models, bench.models.failed
     if failed is None or failed.error is None:
         return None
@@ -53,12 +53,12 @@ def load_problem(bench: Workbench) -> Problem | None:
         open_shipped = partial(bench.open_model, SHIPPED_MODEL)
         remedies.insert(0, Remedy("Open the shipped face", open_shipped))
     title = f"{Path(reference).name} cannot be opened"
-    _, text = describe(failed.error)
+    _, text = title_and_text(failed.error)
     return Problem(title, text, tuple(remedies), _details(failed.error))
 
 
 def drawing_problem(bench: Workbench, error: BaseException | None) -> Problem | None:
-    """Why a pane is not up to date; None where nothing went wrong.
+    """Why a pane does not show the scene; None without an error.
 
     Args:
         error: ``picture_error`` or ``mesh_error`` of the screen.
@@ -76,12 +76,12 @@ def drawing_problem(bench: Workbench, error: BaseException | None) -> Problem | 
         remedies = [Remedy("Try again", bench.screen.forget)]
         if bench.document.can_undo:
             remedies.append(Remedy("Undo", bench.document.undo))
-    title, text = describe(error)
+    title, text = title_and_text(error)
     return Problem(title, text, tuple(remedies), _details(error))
 
 
-def describe(error: BaseException) -> tuple[str, str]:
-    """Title and text for an error."""
+def title_and_text(error: BaseException) -> tuple[str, str]:
+    """Title and text of the card for an error."""
     if isinstance(error, EmptySurfaceError):
         text = (
             f"No surface between SDF {error.minimum:.3g} and {error.maximum:.3g} "
@@ -90,17 +90,15 @@ def describe(error: BaseException) -> tuple[str, str]:
         return "Empty mesh", text
     if isinstance(error, GraphicsError):
         return "No mesh view on this machine", str(error)
-    if isinstance(error, InputError):
-        return "This scene cannot be drawn", str(error)
     if isinstance(error, StyleSDFError):
-        return "That did not work", str(error)
+        return "This scene cannot be drawn", str(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "Out of memory", f"{error}. Choose a smaller resolution or the CPU device."
     return "Something went wrong in the program", f"{type(error).__name__}: {error}"
 
 
 def _details(error: BaseException) -> str:
-    """The traceback of an unforeseen error; empty for an error of the program's own kind."""
+    """The traceback of an unforeseen error; empty for a StyleSDFError, whose text explains it."""
     if isinstance(error, StyleSDFError):
         return ""
     return "".join(traceback.format_exception(error))

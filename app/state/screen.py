@@ -1,6 +1,6 @@
 """The newest picture and mesh for the viewport, kept up to date by two workers.
 
-:mod:`app.workers.schedule` explains the order in which things happen.
+:mod:`app.workers.schedule` explains when pictures and meshes are computed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Q = TypeVar("Q", PictureRequest, MeshRequest)
 
 
 class Screen:
-    """Asks the workers for what the viewport should show, and keeps their answers.
+    """Asks the workers for the viewport's picture and mesh, and keeps the newest of each.
 
     Attributes:
-        picture, mesh: the newest results; they stay while better ones are coming.
-        picture_error, mesh_error: of the newest request; None once it succeeds, and for what is
-            not shown.
+        picture, mesh: the newest results; each stays until the next result comes.
+        picture_error, mesh_error: errors of the newest requests; None after a result, and for a
+            hidden pane.
         mesh_size: edge of the mesh pane in pixels, for the viewport to set.
         news: set with each result; cleared by the main loop before it polls.
     """
@@ -45,7 +45,7 @@ class Screen:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is being computed, or will be once nothing moves."""
+        """Whether a picture or a mesh is being computed, or will be once nothing moves."""
         return self._pictures.busy or self._meshes.busy
 
     @property
@@ -70,7 +70,7 @@ class Screen:
             self.mesh = mesh.value or self.mesh
 
     def request(self, model: Model, scene: Scene, settings: Settings) -> None:
-        """Once a frame: ask for what should be shown, and refine it once nothing moves."""
+        """Once a frame: ask for the shown picture and mesh, refined once nothing moves."""
         view, device = settings.view, settings.device
         picture = mesh = None
         if view.shows_picture:
@@ -96,7 +96,7 @@ class Screen:
 
 
 def _ask(worker: LatestWorker[Q, Any], wanted: Q | None, asked: Q | None, at_rest: bool) -> None:
-    """Submit a request that differs from the one before; refine one that has come to rest."""
+    """Submit a request that differs from the last request; refine an unchanged one at rest."""
     if wanted is None:
         worker.drop()
     elif wanted != asked:

@@ -44,7 +44,7 @@ class ViewSettings:
     Attributes:
         split: picture and mesh side by side.
         pose_guide: draw where the camera stands within the trained poses.
-        hint_seen: the first drag has happened.
+        hint_seen: the user has dragged the picture, so the hint is not shown again.
     """
 
     view: View = "image"
@@ -64,13 +64,13 @@ class ViewSettings:
 
     @property
     def picture_view(self) -> View:
-        """The view in the picture pane, which stands beside the mesh where that is chosen."""
+        """The view in the picture pane: the chosen view; the image if the mesh is chosen."""
         return "image" if self.view == "mesh" else self.view
 
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """Where exports go and how turntables are made.
+    """The folder of exports, and the frames of turntables.
 
     Attributes:
         folder: empty for the user's pictures folder.
@@ -85,7 +85,7 @@ class ExportSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Where training runs are found.
+    """The folders in which training runs are found.
 
     Attributes:
         folder: of new runs; empty for the user's data folder.
@@ -105,7 +105,7 @@ Section = Literal["window", "view", "mesh", "export", "training"]
 
 @dataclass(frozen=True)
 class Settings:
-    """All that is remembered; the fields named in ``Section`` are dataclasses themselves.
+    """All settings; the fields named in ``Section`` are dataclasses themselves.
 
     Attributes:
         device: auto, cpu, cuda or mps.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.state import edits, exports
 from app.state.document import Document
-from app.state.problems import describe
+from app.state.problems import title_and_text
 from app.state.screen import Screen
 from app.state.settings import Section, Settings, SettingsStore
 from app.workers.jobs import Job, JobQueue, JobState
@@ -39,7 +39,7 @@ class Toast:
     """A message that disappears by itself.
 
     Attributes:
-        path: the file that "Show file" leads to; None for a message about none.
+        path: the file that the button "Show file" shows; None for no button.
         is_error: written in the error colour.
         until: time.monotonic() at which it disappears.
     """
@@ -55,7 +55,7 @@ class Workbench:
 
     Args:
         store: where settings and the autosaved session live.
-        scene: shown first; None for the autosaved one, else the default face.
+        scene: shown first; None for the autosaved scene, else the default face.
     """
 
     def __init__(self, store: SettingsStore, scene: Scene | None = None) -> None:
@@ -71,7 +71,7 @@ class Workbench:
         self.jobs = JobQueue()
         self.toasts: list[Toast] = []
         self.last_export = "PNG"
-        #: Nobody looks at the viewport: nothing is computed for it.
+        #: Whether the viewport is hidden, so that nothing is computed for the viewport.
         self.is_resting = False
 
     # --- the scene and its model --------------------------------------------------------------
@@ -103,7 +103,7 @@ class Workbench:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is being computed for the screen."""
+        """Whether a model is being loaded, or a picture or mesh computed."""
         return self.models.loading is not None or self.screen.busy
 
     @property
@@ -162,15 +162,15 @@ class Workbench:
         self.document.apply(change(self.scene, *arguments))
 
     def set_seed(self, seed: int) -> None:
-        """Another face, as one undo step."""
+        """Show the face of a seed, as one undo step."""
         self.edit(edits.with_seed, seed, self.directions, self.settings.locked, self.z_dim)
 
     def step_seed(self, step: int) -> None:
-        """The next (1) or previous (−1) seed."""
+        """Show the face of the next (1) or the previous (−1) seed."""
         self.set_seed(self.scene.identity.seed + step)
 
     def random_seed(self) -> None:
-        """The face of a random seed."""
+        """Show the face of a random seed."""
         self.set_seed(edits.random_seed())
 
     def toggle_lock(self, name: str) -> None:
@@ -184,7 +184,7 @@ class Workbench:
         self.settings = replace(self.settings, **{section: changed})
 
     def toggle_split(self) -> None:
-        """Picture and mesh side by side, or one of them."""
+        """Show picture and mesh side by side, or only the chosen view."""
         self.change_settings("view", split=not self.settings.view.split)
 
     def set_device(self, device: str) -> None:
@@ -192,13 +192,13 @@ class Workbench:
         self.settings = replace(self.settings, device=device)
 
     def reset_camera(self) -> None:
-        """The frontal default camera, as one undo step."""
+        """Go back to the frontal default camera, as one undo step."""
         self.edit(edits.with_default_camera)
 
     # --- models and sessions --------------------------------------------------------------------
 
     def open_model(self, reference: str) -> None:
-        """Load a model in the background; the scene changes once it is there."""
+        """Load a model in the background; the scene changes once the model is loaded."""
         self.models.load(reference, adopt=True)
 
     def fetch_model(self, name: str) -> None:
@@ -231,7 +231,7 @@ class Workbench:
         self.toast(f"Saved {path.name}", path)
 
     def autosave(self) -> None:
-        """Write scene and settings where they changed since the last time."""
+        """Write scene and settings if they have changed since the last autosave."""
         (scene, settings), self._saved = self._saved, (self.scene, self.settings)
         try:
             if self.scene != scene:
@@ -244,13 +244,13 @@ class Workbench:
     # --- exports --------------------------------------------------------------------------------
 
     def export(self, name: str, stem: str = "") -> Job:
-        """Queue the export of that name (see :data:`app.state.exports.EXPORTS`)."""
+        """Queue an export; ``name`` is that of a kind in :data:`app.state.exports.EXPORTS`."""
         self.last_export = name
         request = self._export_request(name, stem)
         return self.jobs.submit(request.out.name, request.run, out=request.out)
 
     def command(self, name: str, stem: str = "") -> str | None:
-        """The terminal command for an export; None, with a toast, where there is none."""
+        """The terminal command for an export; None, with a toast, if the export has none."""
         from stylesdf_core.commands.command_line import command_line
 
         try:
@@ -267,7 +267,7 @@ class Workbench:
     def _poll_jobs(self) -> None:
         for job in self.jobs.poll():
             if job.state is JobState.FAILED and job.error is not None:
-                _, text = describe(job.error)
+                _, text = title_and_text(job.error)
                 self.toast(f"{job.label}: {text}", is_error=True)
             elif job.state is JobState.CANCELLED:
                 self.toast(f"Cancelled {job.label}")
@@ -281,7 +281,7 @@ class Workbench:
         self.toasts = [*self.toasts[-2:], Toast(text, path, is_error)]
 
     def dismiss(self, toast: Toast) -> None:
-        """Take a message away before its time."""
+        """Hide a message before its time is over."""
         self.toasts = [other for other in self.toasts if other is not toast]
 
     def close(self) -> None:

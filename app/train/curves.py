@@ -30,8 +30,8 @@ _NOT_PLOTTED = frozenset({"step", "seconds", "images", "eta_hours", "peak_memory
 _SURFACE = frozenset(
     {"no_crossing", "background", "scalar_min", "scalar_max", "mesh_triangles", "damaged_images"}
 )
-#: Parts of a curve of which the lowest and the highest point are drawn: more than a plot has
-#: pixels show nothing.
+#: A long curve is cut into so many parts, and the lowest and highest point of each is drawn: more
+#: points than a plot has pixels cannot be seen.
 DRAWN = 1200
 
 
@@ -59,7 +59,7 @@ class Line:
     """One curve.
 
     Attributes:
-        steps, raw, smooth: (N,), all that is recorded.
+        steps, raw, smooth: (N,), steps, recorded values and their moving average.
         drawn: (M,) with M ≤ about 2·DRAWN, indices of the points to plot.
     """
 
@@ -83,7 +83,7 @@ class Curves:
         self._columns: dict[str, Values] = {}
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Take records in, in order."""
+        """Add records, in the order of their steps."""
         new: dict[str, list[tuple[float, float]]] = {}
         for record in records:
             for name, value in record.items():
@@ -96,7 +96,7 @@ class Curves:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The groups that something has been recorded of."""
+        """The groups that have at least one recorded figure."""
         present = {group_of(name) for name in self._columns}
         return tuple(group for group in GROUPS if group in present)
 
@@ -135,7 +135,7 @@ def smoothed(values: Values, smoothing: float) -> Values:
 
 
 def thinned(curve: Values) -> npt.NDArray[np.intp]:
-    """Which points to draw: the lowest and the highest of each of DRAWN parts, and both ends."""
+    """Indices of the points to draw: lowest and highest of each of DRAWN parts, and both ends."""
     length = len(curve)
     if length <= 2 * DRAWN:
         return np.arange(length)

@@ -1,4 +1,4 @@
-"""A look at a new run's images: how many can be used, and crops as training sees them."""
+"""Checks a new run's images: how many can be used, and some crops as training sees them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _SHOWN_REASONS = 3
 
 @dataclass(frozen=True)
 class PreviewRequest:
-    """Which images to look at.
+    """The images to check.
 
     Attributes:
-        size: edge to train at, pixels; 0 for that of the model in ``init``.
+        size: edge to train at, pixels; 0 for the size of the model in ``init``.
         thumbs: they are compared with volume renders, hence shrunk as those thumbs are.
-        upscale: images smaller than half of that are used too.
-        init: model that the run starts from, where it decides the size.
+        upscale: use images whose edge is less than half of ``size`` too.
+        init: model that the run starts from; empty where ``size`` is given.
     """
 
     path: Path
@@ -39,13 +39,14 @@ class PreviewRequest:
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """What was found.
+    """Numbers of images, and a sheet of crops.
 
     Attributes:
-        looked_at, total: images so far, and all.
-        usable: images to train on; None until all have been looked at.
+        looked_at, total: number of images that have been checked, and of all images.
+        usable: number of images to train on; None until all have been checked.
+        smallest: least edge of the usable images, pixels.
         skipped: images that cannot be used, and why.
-        sheet: (ROWS·CELL, COLUMNS·CELL, 3) in [0, 1]; None until all have been looked at.
+        sheet: (ROWS·CELL, COLUMNS·CELL, 3) in [0, 1]; None until all have been checked.
     """
 
     looked_at: int
@@ -57,13 +58,13 @@ class Preview:
 
     @property
     def reasons(self) -> str:
-        """Why images are skipped, counted; empty where none are."""
+        """The most frequent reasons why images are skipped, counted; empty if none is skipped."""
         kinds = Counter(_kind(item) for item in self.skipped)
         return ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common(_SHOWN_REASONS))
 
 
 def look_at_images(request: PreviewRequest) -> Iterator[Preview]:
-    """Look at all images; yields how many have been looked at, and at last the sheet of crops.
+    """Check all images; yields how many have been checked, and at last the sheet of crops.
 
     Raises:
         InputError: there are no images, or there is no model in ``init``.
@@ -104,7 +105,7 @@ def _sheet(crops: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
 
     sheet = np.zeros((ROWS * CELL, COLUMNS * CELL, 3), np.float32)
     for number, crop in enumerate(crops):
-        # Small crops keep their pixels: that is what training sees.
+        # Small crops keep their pixels, which are those that training sees.
         small = len(crop) <= CELL
         filter_ = Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
         cell = np.asarray(Image.fromarray(crop).resize((CELL, CELL), filter_), np.float32) / 255.0
@@ -114,4 +115,5 @@ def _sheet(crops: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
 
 
 def _kind(item: Skipped) -> str:
-    return "too small" if item.reason.startswith("is ") else "damaged"
+    """The reason without the numbers of one image, so that equal reasons can be counted."""
+    return "too small" if item.reason.startswith("is ") else item.reason

@@ -1,4 +1,4 @@
-"""A question that the Train tab asks again and again, answered by a thread of its own."""
+"""Runs a slow look-up (a run folder, a sample grid) in a thread and keeps its newest answer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ A = TypeVar("A")
 
 
 class Lookup(Generic[Q, A]):
-    """Holds the newest answer to the present question; :meth:`tick` asks and listens.
-
-    The window draws some frames a second even when nothing happens, so an answer wakes nobody.
+    """Keeps the newest answer to the present question; :meth:`tick` asks and polls.
 
     Args:
         name: of the thread.
@@ -23,9 +21,9 @@ class Lookup(Generic[Q, A]):
         every: seconds after which the same question is asked again.
 
     Attributes:
-        answer: to the present question or, while it is being looked for, to an earlier one; None
-            before the first answer, after a failure, and while nothing is asked.
-        error: why the present question could not be answered.
+        answer: the newest answer, which may be that to an earlier question; None before the first
+            answer, after an error, and without a question.
+        error: why the question could not be answered; None after an answer.
     """
 
     def __init__(self, name: str, work: Work[Q, A], every: float = math.inf) -> None:
@@ -37,11 +35,11 @@ class Lookup(Generic[Q, A]):
         self._asked_at = -math.inf
 
     def tick(self, question: Q | None, *, again: bool = False) -> bool:
-        """Ask, if the question is new or due; True if there is news of it.
+        """Ask a question that is new or due; True if an answer or an error has come.
 
         Args:
-            question: None to ask nothing.
-            again: ask at once, whenever the question was asked last.
+            question: None to ask nothing and forget the answer.
+            again: ask at once, even if the same question is not due yet.
         """
         now = time.monotonic()
         if question != self._question or again or now - self._asked_at > self._every:

@@ -1,6 +1,6 @@
 """A training run before it starts: the filled-in form, a look at its images, and its problems.
 
-Checking the settings and making the run's folder happen on a worker, since both read weights files.
+A thread checks the settings and makes the run's folder, since both read weights files.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class FormProblem:
     """Why the run cannot be started yet.
 
     Attributes:
-        field: name of the form's field in question; empty where it is no single field.
-        is_gap: something is only missing yet.
+        field: name of the form's field that is wrong; empty if the problem concerns several.
+        is_gap: nothing is wrong, but something is still missing.
     """
 
     text: str
@@ -65,16 +65,15 @@ class CreatedRun:
 
 
 class NewRun:
-    """The form with everything that is known of it; :meth:`tick` carries on in the background.
+    """The form of a new run; :meth:`tick` has its images and settings checked by threads.
 
     Args:
         data: folder of images to begin with; empty for none.
-        folder: where new runs go.
-        news: set when there is something new.
+        folder: folder of new runs.
 
     Attributes:
-        form: what has been filled in.
-        preview: of the images; None until they have been looked at.
+        form: the form as it is filled in.
+        preview: of the images; None until a check of the images has begun.
         preview_problem: why the images cannot be used; empty where they can.
         is_beginning: the run's folder is being made.
     """
@@ -96,7 +95,7 @@ class NewRun:
     # --- the form -------------------------------------------------------------------------------
 
     def change(self, **changes: Any) -> None:
-        """Change fields of the form; another stage starts from something else."""
+        """Change fields of the form; a change of the stage empties the field ``init``."""
         form = replace(self.form, **changes)
         if form.stage != self.form.stage:
             form = replace(form, init="")
@@ -117,7 +116,7 @@ class NewRun:
 
     @property
     def problem(self) -> FormProblem | None:
-        """Why the run cannot be started yet; None where nothing is known to be wrong."""
+        """Why the run cannot be started yet; None without a known problem."""
         key = (self.form, self.preview, self.preview_problem, self.folder)
         if key != self._examined:
             self._examined, self._form_problem = key, self._examine()
@@ -159,7 +158,7 @@ class NewRun:
     # --- from the form to a run ------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Make the folder of the run that the form describes, unless there is a ``problem``."""
+        """Make the run's folder, unless there is a ``problem``; :meth:`tick` returns the run."""
         if self.problem is None and not self.is_beginning:
             self.is_beginning = True
             self._checks.submit(RunCheck(self.request(), create=True))
@@ -186,15 +185,15 @@ class NewRun:
         return command_line(self.request())
 
     def failed(self, reason: str) -> None:
-        """The run could not be started after all."""
+        """Show why the run's process could not be started."""
         self._worker_problem = FormProblem(reason)
 
     def tick(self, folder: Path, *, shown: bool) -> CreatedRun | None:
-        """Carry on; returns a run whose folder has just been made, to be started.
+        """Poll the threads and ask them; returns a run whose folder has just been made, or None.
 
         Args:
-            folder: where new runs go.
-            shown: somebody looks at the form.
+            folder: folder of new runs.
+            shown: the form is on the screen; otherwise no checks are begun.
         """
         self.folder = folder
         created = self._poll_checks()
@@ -274,7 +273,7 @@ class NewRun:
 
 
 def check_run(check: RunCheck) -> Iterator[Path]:
-    """Check a request; to create its run, make the folder and answer with its path."""
+    """Check a request; to create the run, make its folder and yield the folder's path."""
     if check.create:
         yield check.request.prepare().path
     else:

@@ -30,7 +30,7 @@ _LEAST_LOG = 180
 _TEXT = 460
 #: Height of the row above and of the slider below the sample grid.
 _AROUND_GRID = 60
-#: Titles of the dialogs that choose a parameter's folder.
+#: Titles of the dialogs that ask for a setting's folder.
 _FOLDER_TITLES = {
     "heads.facekit": "Face model: a clone of ICT-FaceKit",
     "data": "Prepared heads, or where to put them",
@@ -46,14 +46,14 @@ class SheetTextures:
 
 
 class TrainPage:
-    """The tab's panels and where they stand; created in the primary window.
+    """The tab's panels and their places; created in the primary window.
 
     Args:
-        opened: called when a run's model is on its way into the viewport.
+        opened: called when a run's model is being loaded into the viewport.
 
     Attributes:
-        middle: origin and size of the middle, pixels of the window, for messages over it.
-        ground: what is not covered by panels.
+        middle: origin and size of the middle column, pixels of the window; toasts lie over it.
+        ground: the part of the window that no panel covers.
     """
 
     def __init__(
@@ -99,13 +99,13 @@ class TrainPage:
             self.form.build(ui.px(_RIGHT - 2 * PADDING))
 
     def show(self, shown: bool) -> None:
-        """Take the window, or leave it to the Explore tab."""
+        """Show the tab, or hide it while the Explore tab is shown."""
         self._is_shown = shown
         for column in (self._left, self._right, self._nothing, *self._of_run):
             column.show(shown)
 
     def sync(self) -> None:
-        """Follow the state; nothing while hidden."""
+        """Show the state; does nothing while the tab is hidden."""
         if not self._is_shown:
             return
         self._lay_out()
@@ -160,8 +160,9 @@ class TrainPage:
         with dpg.group() as self._nothing_text:
             dpg.bind_item_font(dpg.add_text("No runs yet"), ui.theme.title)
             dpg.add_text(
-                "Choose a folder of pictures on the right: one kind of thing, centred and upright. "
-                "Leave the preset at tiny to see it work in minutes, then start.",
+                "Choose a folder of pictures on the right: one kind of object, centred and "
+                "upright. The preset tiny shows within minutes whether training works; press "
+                "Start training.",
                 color=theme.MUTED,
                 wrap=ui.px(_TEXT),
             )
@@ -175,7 +176,7 @@ class TrainPage:
         try:
             show_file(path)
         except OSError:
-            text = f"No file manager found; the folder is {path.parent}"
+            text = f"There is no file manager; the folder is {path.parent}"
             self._training.bench.toast(text, is_error=True)
 
     # --- dialogs --------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The parameters of a new run as rows: a label, and a field that shows its default while empty."""
+"""The settings of a new run as rows: a label, and a field that shows its default while empty."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BUTTON = 30
 
 
 class FormRow:
-    """A label and, beside it, whatever is created inside."""
+    """A label and, beside it, the widgets that are created in the ``with`` block."""
 
     def __init__(self, ui: Ui, label: str, tooltip: str) -> None:
         self._group = dpg.group(horizontal=True, xoffset=ui.px(LABELS), horizontal_spacing=0)
@@ -36,10 +36,10 @@ class FormRow:
 
 
 class Parameters:
-    """The fields of the stage's command, each with the value it stands for while it is empty.
+    """A field for each setting of the stage's command; an empty field shows the default.
 
     Args:
-        choose: asks for the folder that a field of this name is to hold.
+        choose: asks for a folder, for the setting of that name.
     """
 
     def __init__(self, ui: Ui, new: NewRun, choose: Callable[[str], None]) -> None:
@@ -51,14 +51,14 @@ class Parameters:
         self._width = 0
 
     def resize(self, width: int) -> None:
-        """Make the fields as wide as that."""
+        """Make the fields ``width`` pixels wide."""
         self._width = width
         for field, _, item in self._fields.values():
             if field.kind != "flag":
                 dpg.configure_item(item, width=self._width_of(field))
 
     def build(self) -> None:
-        """Create the container; the fields come with the stage."""
+        """Create the container; :meth:`sync` fills it with the stage's fields."""
         self._group = dpg.add_group()
         self._stage = ""
 
@@ -124,7 +124,7 @@ class Parameters:
         return self._ui.text_field(
             "",
             partial(self._new.set_text, field.name),
-            f"{field.help}.  Empty for the value shown",
+            f"{field.help}.  Leave empty for the default, which is shown in grey",
             width=self._width_of(field),
             hint=" ",
         )
@@ -133,7 +133,7 @@ class Parameters:
         return self._width - (self._ui.px(_BUTTON) if field.kind == "folder" else 0)
 
     def _choose(self, field: FormField, value: str) -> None:
-        """What the preset has anyway is not written down."""
+        """Set a choice or a flag; the default is stored as an empty text, so presets change it."""
         form = self._new.form.with_text(field.name, "")
         is_default = value == defaults(form)[field.name]
         self._new.set_text(field.name, "" if is_default else value)

@@ -14,10 +14,10 @@ from stylesdf_core.training.run_dir import RunDir
 
 
 class TrainingProcess:
-    """The process that trains in a folder; its end is known only if this program started it.
+    """The process that trains in a folder; only a process of this program has an exit status.
 
     Attributes:
-        status: exit status of the process that ended last; None while one runs or where none did.
+        status: exit status of the last process; None before its end, or without a process.
         is_stopping: whether the process was asked to stop and has not ended yet.
     """
 
@@ -29,14 +29,14 @@ class TrainingProcess:
 
     @property
     def is_starting(self) -> bool:
-        """Whether our process lives and does not own the folder yet."""
+        """Whether the process has been started here and does not own the folder yet."""
         return self._process is not None and self.run.running_process() is None
 
     def start(self, count: int | None = None) -> None:
         """Train, or go on training, in a process that outlives this program.
 
         Args:
-            count: processes, one a GPU; None for as many as last time.
+            count: number of processes, one a GPU; None for the number of the last start.
 
         Raises:
             OutputError: the process cannot be started.
@@ -51,13 +51,13 @@ class TrainingProcess:
     def stop(self) -> None:
         """Ask the process to save and end; :meth:`poll` goes on asking.
 
-        A process that is starting forgets requests that are older than itself.
+        A process deletes, while it starts, requests to stop that are older than the process.
         """
         self.is_stopping = True
         self.run.request_stop()
 
     def poll(self) -> bool:
-        """Look whether the process has ended, once in a while; True if it just has."""
+        """To be called now and then: True if the process has ended since the last call."""
         ended = False
         if self._process is not None and self._process.poll() is not None:
             self.status, self._process, ended = self._process.returncode, None, True

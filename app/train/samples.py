@@ -1,4 +1,4 @@
-"""A run's sample grids: of which steps there are grids, and how a grid is read to be shown."""
+"""A run's sample grids: the steps that have a grid, and how a grid is read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SampleRequest:
 
     Attributes:
         path: the run's folder.
-        thumb: show the volume renders rather than the images.
+        thumb: show the volume renders instead of the images.
     """
 
     path: Path
@@ -41,13 +41,13 @@ class Sample:
 
 
 def sample_steps(path: Path) -> tuple[int, ...]:
-    """Steps, ascending, of which a run's folder holds sample grids."""
+    """Steps, ascending, for which a run's folder holds sample grids."""
     names = (file.stem for file in (path / "samples").glob("*.png"))
     return tuple(sorted(int(name) for name in names if name.isdigit()))
 
 
 def sample_file(request: SampleRequest) -> Path:
-    """The grid's file; where there are no volume renders, the file of the images."""
+    """The grid's file; without a file of volume renders, the file of the images."""
     file = request.path / "samples" / f"{request.step:08d}.png"
     thumb = file.with_stem(f"{file.stem}-thumb")
     return thumb if request.thumb and thumb.exists() else file

@@ -1,8 +1,8 @@
-"""The Train tab's state and actions, without a window: all runs, the selected one, a new one.
+"""The Train tab's state and actions, without a window: all runs, the selected run, a new run.
 
 Panels call the methods of :class:`Training` and read its state; :meth:`Training.tick`, called once
-a frame, takes in what the threads have found and tells them what to look at. Runs belong to their
-folders: all that is shown of a run is read from its folder.
+a frame, takes answers from the threads and asks new questions. All that is shown of a run is read
+from its folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import RunSummary
 
-#: Smoothing of the curves, until somebody moves the slider.
+#: Smoothing of the curves, until the slider is moved.
 SMOOTHING = 0.6
 _POLL_EVERY = 0.25  # seconds between looks at processes
 _LOOK_EVERY = 1.0  # seconds between looks at run folders
@@ -40,11 +40,11 @@ class Training:
     Attributes:
         groups: groups of curves to show, see :mod:`app.train.curves`.
         smoothing: of the curves, 0 to below 1.
-        selected: folder of the run to look at.
+        selected: folder of the selected run.
         sample_step: step whose samples are wanted; None for the newest.
-        sample_thumb: show the volume renders rather than the images.
+        sample_thumb: show the volume renders instead of the images.
         new: the form of a new run.
-        runs: all runs, newest first; what this program knows of their processes added.
+        runs: all runs, newest first, in the states of the processes that were started here.
     """
 
     def __init__(self, bench: Workbench) -> None:
@@ -67,13 +67,13 @@ class Training:
 
     @property
     def folder(self) -> Path:
-        """Where new runs go."""
+        """The folder of new runs."""
         folder = self.bench.settings.training.folder
         return Path(folder).expanduser() if folder else default_runs_folder()
 
     @property
     def is_loading(self) -> bool:
-        """Whether the runs have not been looked at yet."""
+        """Whether the run folders have not been read yet."""
         return self._list.answer is None
 
     @property
@@ -83,19 +83,19 @@ class Training:
 
     @property
     def report(self) -> RunReport | None:
-        """All that is known of the selected run; None until it has been read."""
+        """The report on the selected run; None until its folder has been read."""
         report = self._report.answer
         return report if report is not None and report.request.path == self.selected else None
 
     @property
     def sample(self) -> Sample | None:
-        """Samples of the selected run; None until some have been read."""
+        """The sample grid of the selected run; None until a grid has been read."""
         sample = self._sample.answer
         return sample if sample is not None and sample.request.path == self.selected else None
 
     @property
     def shown_sample(self) -> int | None:
-        """The step whose samples are shown; None where there are none."""
+        """The step whose samples are shown; None without samples."""
         steps = self.report.samples if self.report is not None else ()
         if not steps or self.sample_step is None:
             return steps[-1] if steps else None
@@ -109,10 +109,11 @@ class Training:
 
     @property
     def quit_notice(self) -> str:
-        """What becomes of the runs when the studio is closed."""
+        """The sentence that says, on quitting, that runs go on."""
         count = len(self.alive)
-        what = "A run goes" if count == 1 else f"{count} runs go"
-        return f"{what} on training by itself; the Train tab shows it again at the next start."
+        if count == 1:
+            return "A run goes on training by itself; the next start shows it in the Train tab."
+        return f"{count} runs go on training by themselves; the next start shows them again."
 
     @property
     def starting_points(self) -> tuple[RunSummary, ...]:
@@ -122,11 +123,11 @@ class Training:
     # --- once a frame ---------------------------------------------------------------------------
 
     def tick(self, *, shown: bool) -> None:
-        """Take in what the threads have found, and tell them what to look at.
+        """Take answers from the threads and ask new questions.
 
         Args:
             shown: the tab is on the screen; otherwise only processes and the list of runs are
-                looked after.
+                followed.
         """
         now = time.monotonic()
         ended: list[bool] = []
@@ -151,7 +152,7 @@ class Training:
             self._sample.tick(None if step is None else request)
 
     def _with_process(self, run: RunSummary) -> RunSummary:
-        """The run, in the state of its process where the folder does not tell that state yet."""
+        """The run in the state of its process, which its folder may not tell yet."""
         process = self._processes.get(run.path)
         if process is None:
             return run
@@ -167,7 +168,7 @@ class Training:
     # --- runs -----------------------------------------------------------------------------------
 
     def select(self, path: Path) -> None:
-        """Look at another run."""
+        """Show another run."""
         if path != self.selected:
             self.selected, self.sample_step = path, None
 
@@ -216,7 +217,7 @@ class Training:
         """Open a run's averaged generator in the viewport; False, with a toast, if there is none.
 
         Args:
-            step: of the checkpoint; None for the newest, which stays the newest.
+            step: of the checkpoint; None for the newest, also when the file is read again later.
         """
         averages = RunDir(path).averages()
         if not averages or (step is not None and step not in averages):
@@ -229,7 +230,7 @@ class Training:
         return self._processes.setdefault(path, TrainingProcess(path))
 
     def set_folder(self, path: Path) -> None:
-        """Put new runs into another folder; the runs of the folder before stay listed."""
+        """Put new runs into another folder; the runs of the former folder stay listed."""
         before = tuple(str(run.path) for run in self.runs)
         self.bench.change_settings(
             "training",
@@ -238,7 +239,7 @@ class Training:
         )
 
     def command(self) -> str | None:
-        """The terminal command of the new run; None, with a toast, if the form is wrong."""
+        """The terminal command of the new run; None, with a toast, if the form has a mistake."""
         try:
             return self.new.command()
         except StyleSDFError as error:

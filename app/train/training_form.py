@@ -1,7 +1,7 @@
 """The form of a new run: the settings of a training command as text, and the request they make.
 
-Nothing is listed here but the headings and their order: which settings there are, their defaults,
-choices and meanings come from the command's dataclass and the chosen preset.
+Listed here are the headings, each stage's explanation and the runs it can start from; the settings
+themselves come from the command's dataclass and the preset.
 """
 
 from __future__ import annotations
@@ -24,32 +24,31 @@ Kind = Literal["text", "folder", "choice", "flag"]
 
 STAGE_HELP: dict[str, str] = {
     "renderer": "Stage 1: the volume renderer learns shape and colours from your images",
-    "decoder": "Stage 2: the decoder learns to make large images of a finished stage 1",
+    "decoder": "Stage 2: the decoder learns to make large images from a finished stage 1",
     "joint": "Fine-tune renderer and decoder together, starting from a finished stage 2",
-    "sphere-init": "Only the field's beginning, a sphere, to start several renderers from; "
-    "stage 1 does this by itself",
-    "fit": "Supervised: field and decoder learn synthetic heads, which it makes itself from a face "
-    "model",
+    "sphere-init": "Only stage 1's first steps, in which the field becomes a sphere: a common "
+    "start for several renderers",
+    "fit": "Supervised: field and decoder learn synthetic heads, rendered here from a face model",
 }
-#: Whose results a stage can start from.
+#: The stages whose runs a stage can start from.
 STARTS_FROM: dict[str, tuple[str, ...]] = {
     "renderer": ("sphere-init", "renderer"),
     "decoder": ("renderer",),
     "joint": ("decoder", "joint", "fit"),
     "fit": ("fit",),
 }
-#: What a stage wants before anything else of it can be set.
+#: Stages that need weights to start from, and the sentence that asks for the weights.
 WANTED: dict[str, str] = {
     "decoder": "Stage 2 trains a decoder on a finished renderer. Choose a stage-1 run, or a file.",
-    "joint": "This fine-tunes a whole model. Choose a stage-2 run, or a file.",
+    "joint": "Stage joint fine-tunes a whole model. Choose a stage-2 run, or a file.",
 }
 NO_HEADS = (
-    "Give a face model to make heads from (a clone of ICT-FaceKit, or an .npz of it), or a folder "
-    "of prepared heads as data."
+    "Give a face model to make heads from (a clone of ICT-FaceKit, or its .npz), or a folder of "
+    "prepared heads as data."
 )
 #: The request's field that holds all other settings; names in the form leave it out.
 _CONFIG = "config."
-#: Settings with a place of their own in the form.
+#: Settings that stand at the top of the form, under no heading.
 _APART = ("run_dir", "preset", "init")
 _FOLDERS = ("data", "heads.facekit")
 #: Headings in their order, each with the settings or groups of settings under it.
@@ -97,7 +96,7 @@ class FormField:
         name: its dotted path in the command's config, as in ``volume.r1``.
         kind: "folder" is a text that can also be chosen.
         choices: of a "choice"; empty otherwise.
-        help: what it means, with its flag.
+        help: the setting's meaning and its flag.
     """
 
     name: str
@@ -107,19 +106,19 @@ class FormField:
 
     @property
     def label(self) -> str:
-        """As people read it."""
+        """The text before the field."""
         return _label(self.name)
 
 
 @dataclass(frozen=True)
 class RunForm:
-    """What has been filled in.
+    """A filled-in form.
 
     Attributes:
         stage: a key of :data:`~stylesdf_core.commands.train_stages.TRAIN_COMMANDS`.
-        name: of the run's folder; empty for one made from the data's name.
+        name: of the run's folder; empty for a name made from those of the data and the stage.
         data: folder of images.
-        init: what to start from: a run's folder, a file or a model's name; empty for nothing.
+        init: run folder, weights file or model name to start from; empty for fresh weights.
         texts: of the other fields, by stage and name; absent or empty for the default.
     """
 
@@ -131,16 +130,16 @@ class RunForm:
     texts: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        """What stands in a field of the present stage."""
+        """The text in a field of the present stage."""
         return self.texts.get((self.stage, name), "")
 
     def with_text(self, name: str, text: str) -> RunForm:
-        """With another text in a field of the present stage."""
+        """The form with another text in a field of the present stage."""
         return replace(self, texts={**self.texts, (self.stage, name): text.strip()})
 
     @property
     def is_locked(self) -> bool:
-        """Whether the stage still wants a result to start from."""
+        """Whether the stage still needs weights to start from."""
         return self.stage in WANTED and not self.init
 
     @property
@@ -155,7 +154,7 @@ class RunForm:
 
     @property
     def lacks_heads(self) -> bool:
-        """Whether the stage wants heads and the form names none."""
+        """Whether the stage needs heads and the form names neither a face model nor heads."""
         return self.stage == "fit" and not (self.text("heads.facekit") or self.text("data"))
 
 
@@ -173,17 +172,17 @@ def sections(stage: str) -> list[tuple[str, list[FormField]]]:
 
 
 def is_apart(stage: str, name: str) -> bool:
-    """Whether a setting has a place of its own in the form."""
+    """Whether a setting stands at the top of the form, under no heading."""
     return name in _APART or (name == "data" and stage != "fit")
 
 
 def presets() -> tuple[str, ...]:
-    """The presets there are, smallest first."""
+    """All presets, smallest first."""
     return tuple(reversed(get_args(PresetName)))
 
 
 def defaults(form: RunForm) -> dict[str, str]:
-    """The values of the stage's settings that nobody has filled in, as text: the preset's."""
+    """The default values of the stage's settings, as text; the preset decides them."""
     return _defaults(form.stage, form.preset)
 
 
@@ -194,10 +193,10 @@ def _defaults(stage: str, preset: PresetName) -> dict[str, str]:
 
 
 def request_of(form: RunForm, folder: Path, *, name: str = "") -> TrainRequest:
-    """The request that the form describes, its run in a folder of ``folder``.
+    """The request that the form describes; the run's folder lies in ``folder``.
 
     Args:
-        name: of the run where the form leaves it open.
+        name: of the run, if the form gives none.
 
     Raises:
         FieldError: a field cannot be read, or its value is out of range.
@@ -221,7 +220,7 @@ def request_of(form: RunForm, folder: Path, *, name: str = "") -> TrainRequest:
 
 
 def free_name(form: RunForm, folder: Path) -> str:
-    """A name for the run that no folder has yet: from its images and its stage."""
+    """A name for the run, from its images and its stage, that no folder has yet."""
     data = Path(form.data).expanduser().name if form.wants_images else ""
     stem = "-".join(filter(None, (data, form.stage)))
     return free_path(folder / stem).name
@@ -231,7 +230,7 @@ def checked_name(form: RunForm, folder: Path) -> str:
     """The run's name, which no folder may have yet.
 
     Raises:
-        FieldError: it is no name for a folder, or taken.
+        FieldError: the name cannot be a folder's, or a folder has it already.
     """
     name = form.name.strip()
     if not name:
@@ -246,7 +245,7 @@ def checked_name(form: RunForm, folder: Path) -> str:
 
 
 def starting_points(stage: str, runs: tuple[RunSummary, ...]) -> tuple[RunSummary, ...]:
-    """Runs that a stage can start from: of the stages before, with weights to show."""
+    """Runs that a stage can start from: runs of :data:`STARTS_FROM` that have weights."""
     stages = STARTS_FROM.get(stage, ())
     return tuple(run for run in runs if run.stage in stages and run.has_weights)
 
@@ -281,7 +280,7 @@ def _label(name: str) -> str:
 
 
 def _read(name: str, kind: Any, text: str) -> Any:
-    """What is typed, as the type of its setting."""
+    """The typed text, converted to the type of its setting."""
     label = _label(name)
     if kind is bool:
         return text == "yes"

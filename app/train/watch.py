@@ -1,7 +1,7 @@
-"""Looks at run folders, in threads of the Train tab: at all runs, and closely at the selected run.
+"""Reads run folders, in threads of the Train tab: the list of runs, and all of the selected run.
 
-All is read from the folders that training processes write to; the processes themselves are never
-asked, since they may have been started elsewhere.
+Training processes write to the folders and are never asked themselves, since a process may have
+been started elsewhere.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BREATH = 0.01  # seconds between pieces of a long file
 
 
 def list_runs(settings: TrainingSettings) -> Iterator[tuple[RunSummary, ...]]:
-    """All runs, newest first; a run that cannot be read is a failed run that says why.
+    """All runs, newest first; a run that cannot be read is listed as failed, with the reason.
 
     Args:
         settings: names the folder of runs, runs elsewhere, and runs not to list.
@@ -39,11 +39,11 @@ def list_runs(settings: TrainingSettings) -> Iterator[tuple[RunSummary, ...]]:
     paths |= {Path(path) for path in settings.added}
     paths -= {Path(path) for path in settings.hidden}
     found = []
-    # By their configs' age: a run's place in the list must not change as it trains.
+    # Sorted by the age of config.json, so that a run keeps its place in the list while it trains.
     for path in sorted(paths, key=lambda path: (-_born(path), path)):
         try:
             found.append(summary_or_failure(path))
-        except OSError:  # taken away while it was looked at
+        except OSError:  # deleted meanwhile
             continue
     yield tuple(found)
 
@@ -57,7 +57,7 @@ def _born(path: Path) -> float:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Which run to report on, and which of its curves.
+    """The run to report on, and the curves wanted.
 
     Attributes:
         groups: of curves, see :mod:`app.train.curves`.
@@ -74,14 +74,14 @@ class RunReport:
     """All that the Train tab shows of one run.
 
     Attributes:
-        groups: groups of curves that something has been recorded of.
-        lines: curves of the groups asked for.
-        health: what is wrong, one sentence; empty when all is well.
-        log: what happened, then the last lines of the output of the run's processes.
-        samples: steps that there are sample grids of, ascending.
-        averages: steps that there are averaged generators of, ascending.
-        best: the step of the best averaged generator; None where none is the best.
-        speed: images a second, newest; None where no speed has been recorded.
+        groups: groups of curves that have at least one recorded figure.
+        lines: curves of the requested groups.
+        health: one sentence on what is wrong with the training; empty if nothing is.
+        log: the run's events, then the last lines of the output of its processes.
+        samples: steps that have sample grids, ascending.
+        averages: steps that have averaged generators, ascending.
+        best: the step of the best averaged generator; None if it is unknown.
+        speed: newest images a second; None before the first record of the speed.
     """
 
     request: RunRequest
@@ -96,21 +96,21 @@ class RunReport:
 
 
 class Follower:
-    """Reads, at each request, what a run has recorded since the last request for the same run."""
+    """Reads, at each request, the records that a run has added since its last request."""
 
     def __init__(self) -> None:
         self._tail: StatsTail | None = None
         self._report: RunReport | None = None
-        self._seen: tuple[object, ...] = ()  # all that the report was made of
+        self._seen: tuple[object, ...] = ()  # everything that the report depends on
 
     def __call__(self, request: RunRequest) -> Iterator[RunReport | None]:
-        """None for each piece of a long file, then a report; the last report if nothing is new."""
+        """Yield None after each piece of a long file, then a report: the last one if unchanged."""
         if self._tail is None or self._tail.run.path != request.path:
             self._tail, self._report = StatsTail(RunDir(request.path)), None
             self._forget()
         while self._read(self._tail):
             yield None
-            time.sleep(_BREATH)  # a long run is read while the window goes on
+            time.sleep(_BREATH)  # leaves the interpreter to the window
         run = self._tail.run
         entries = _entries(run.path / "samples"), _entries(run.checkpoints)
         seen = (request, self._reads, entries, log_tail(run, _LOG_LINES))
@@ -125,7 +125,7 @@ class Follower:
         self._reads = 0  # how often there were new records
 
     def _read(self, tail: StatsTail) -> bool:
-        """Take in the next piece of the records; True if there are more."""
+        """Read the next piece of the records; True if there are more."""
         piece = tail.read()
         if piece.starts_over:
             self._forget()
@@ -175,9 +175,9 @@ class Piece:
     """Records that were appended to a run's stats.jsonl.
 
     Attributes:
-        records: in order.
-        starts_over: earlier records no longer hold: the file was rewritten, as when a run resumes.
-        more: further records can be read already.
+        records: in the order of the file.
+        starts_over: the file was rewritten, as on resuming, so earlier records are void.
+        more: further records can be read at once.
     """
 
     records: list[dict[str, Any]]
@@ -186,7 +186,7 @@ class Piece:
 
 
 class StatsTail:
-    """Reads what has been appended to a run's stats.jsonl since the last time."""
+    """Reads the lines that have been appended to a run's stats.jsonl since the last reading."""
 
     def __init__(self, run: RunDir) -> None:
         self.run = run
@@ -194,7 +194,7 @@ class StatsTail:
         self._offset = 0
 
     def read(self) -> Piece:
-        """The next lines; a line that is not whole yet waits for its end."""
+        """The next lines; an unfinished last line is left for the next reading."""
         try:
             with open(self.run.stats_file, "rb") as stream:
                 state = os.fstat(stream.fileno())

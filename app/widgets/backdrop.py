@@ -1,9 +1,9 @@
 """The ground behind panels and pictures, filled only where it can be seen.
 
-Where no graphics card draws the window, filling rectangles is what a frame costs: a software
-renderer needs some 7 ns a pixel, while clearing the window to one colour costs nothing. So the
-window is cleared to the panels' colour and panels fill nothing. Only the darker ground between the
-panels is filled, and there only what no picture covers.
+Without a graphics card, filling rectangles takes most of a frame's time: a software renderer needs
+some 7 ns a pixel, while clearing the window to one colour costs nothing. So the window is cleared
+to the panels' colour and panels fill nothing. Only the darker ground between the panels is filled,
+except where a picture covers it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Backdrop:
         self._shown: tuple[Rectangle, ...] = ()
 
     def show(self, dark: Iterable[Rectangle]) -> None:
-        """Fill these rectangles, which do not overlap, and nothing else."""
+        """Fill only these rectangles, which do not overlap."""
         shown = tuple(dark)
         if shown == self._shown:
             return
@@ -53,7 +53,7 @@ class Backdrop:
 
 
 def around(outer: Rectangle, row: Iterable[Rectangle]) -> list[Rectangle]:
-    """The parts of ``outer`` around a row of rectangles in it, which go from left to right."""
+    """The parts of ``outer`` that remain around ``row``, rectangles in it from left to right."""
     holes = list(row)
     if not holes:
         return [outer]

@@ -1,4 +1,4 @@
-"""A surface to draw on, and the few shapes that the studio's hand-drawn widgets consist of."""
+"""A surface to draw on, and the shapes of which the studio's hand-drawn widgets consist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Canvas:
 
     Args:
         width, height: pixels.
-        parent: container; 0 for the one that is being filled.
+        parent: container; 0 for the container that is being filled.
     """
 
     def __init__(self, width: int, height: int, parent: Item = 0) -> None:
@@ -21,14 +21,14 @@ class Canvas:
         self._content: tuple[object, ...] | None = None
 
     def resize(self, width: int, height: int) -> None:
-        """Change the size; what has been drawn stays."""
+        """Change the size; the drawing stays."""
         dpg.configure_item(self.item, width=width, height=height)
 
     def wants(self, *content: object) -> bool:
-        """Whether the drawing has to be made anew; if so, the canvas is cleared for it.
+        """Whether the content has changed; if so, the canvas is cleared for a new drawing.
 
         Args:
-            content: all that the drawing depends on, compared with that of the last drawing.
+            content: everything that the drawing depends on.
         """
         if content == self._content:
             return False
@@ -37,7 +37,7 @@ class Canvas:
         return True
 
     def text(self, x: float, y: float, text: str, size: float, color: Color) -> Item:
-        """One line of text, ``size`` pixels high, from its upper left corner on."""
+        """One line of text, ``size`` pixels high; (x, y) is its upper left corner."""
         item: Item = dpg.draw_text((x, y), text, size=size, color=color, parent=self.item)
         return item
 

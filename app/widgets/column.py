@@ -1,4 +1,4 @@
-"""A part of the window that holds panels and stands wherever the layout puts it."""
+"""A container for panels; the layout decides its place in the window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import dearpygui.dearpygui as dpg
 
 from app.widgets.theme import Item
 
-#: Height of the menu bar over all columns, and what columns leave free inside; at scale 1.
+#: Height of the menu bar over all columns, and free space inside a column's edges; at scale 1.
 MENU_HEIGHT, PADDING = 26, 12
 
 
@@ -18,7 +18,7 @@ class Column:
 
     Args:
         look: a theme.
-        scrolls: whether what does not fit can be scrolled to, else it is cut off.
+        scrolls: whether content that does not fit can be scrolled to, else it is cut off.
     """
 
     def __init__(self, look: Item, *, scrolls: bool = False) -> None:
@@ -38,9 +38,9 @@ class Column:
         dpg.pop_container_stack()
 
     def place(self, x: int, y: int, width: int, height: int) -> None:
-        """Stand at a place, pixels of the window."""
+        """Move to a place and take a size, pixels of the window."""
         dpg.configure_item(self.item, pos=(x, y), width=max(1, width), height=max(1, height))
 
     def show(self, shown: bool = True) -> None:
-        """Show or hide the column with all that is in it."""
+        """Show or hide the column with its content."""
         dpg.configure_item(self.item, show=shown)

@@ -120,7 +120,7 @@ class Dialogs:
                         dpg.add_text(right, color=theme.MUTED)
 
     def close(self) -> None:
-        """Close whatever is open."""
+        """Close the open dialog, if there is one."""
         if self._open and dpg.does_item_exist(self._open):
             dpg.delete_item(self._open)
         self._open = 0
@@ -139,7 +139,7 @@ class Dialogs:
 
     @contextmanager
     def _window(self, title: str, width: int, height: int, **options: Any) -> Iterator[None]:
-        """A window, to be filled, in the middle of the studio's."""
+        """A window, to be filled, in the middle of the studio's window."""
         self.close()
         x = (dpg.get_viewport_client_width() - width) // 2
         y = (dpg.get_viewport_client_height() - height) // 2

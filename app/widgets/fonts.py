@@ -1,4 +1,4 @@
-"""Open Sans, the studio's typeface: where its files lie, and how wide a text is in it."""
+"""Open Sans, the studio's typeface: its files, and the width of a text."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ BODY, SMALL, TITLE = 18, 15, 22
 
 @lru_cache(maxsize=4)
 def font_path(weight: str = "Regular") -> Path | None:
-    """A file of Open Sans, which comes with pyrender; None where pyrender has none.
+    """A file of Open Sans, which comes with pyrender; None if pyrender has no such file.
 
-    It is found without importing pyrender, which would load OpenGL.
+    The file is found without importing pyrender, which would load OpenGL.
 
     Args:
         weight: Regular or Semibold.

@@ -1,4 +1,4 @@
-"""The few icons that the studio needs, drawn: fonts lack most of these symbols."""
+"""The studio's icons, drawn as shapes: fonts lack most of these symbols."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Icon:
     """Shapes of one colour in a square that reaches from (0, 0), upper left, to (1, 1).
 
     Attributes:
-        lines: each leads from point to point, and back to the first if ``is_closed``.
+        lines: each joins points in order; ``is_closed`` joins the last to the first.
         width: of the lines and of the frame.
         triangles: filled.
         dots: centres of filled circles.

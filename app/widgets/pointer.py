@@ -1,7 +1,7 @@
 """Mouse gestures on drawn widgets: which widget is hovered, pressed, dragged.
 
-Dear PyGui's handlers only tell that a button or the wheel was used. Positions are read once a
-frame, so a drag is the difference between frames and never Dear PyGui's cumulative delta.
+Dear PyGui's handlers only tell that a button or the wheel was used. The mouse's position is read
+once a frame; a drag is the difference between two frames, not Dear PyGui's cumulative delta.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class MouseTarget:
     """A drawn widget that takes the mouse; this base class ignores all gestures.
 
     Attributes:
-        item: what the widget covers; the mouse is over the widget when it is over the item.
+        item: Dear PyGui's item; the mouse is over the widget when it is over the item.
     """
 
     item: Item
@@ -57,7 +57,7 @@ class MouseTarget:
         """The captured button went up."""
 
     def wheel(self, steps: float) -> None:
-        """The wheel turned over the widget; panels scroll whatever the widget does."""
+        """The wheel turned over the widget; the panel around the widget scrolls anyway."""
 
 
 class Mouse(Protocol):
@@ -82,8 +82,8 @@ class _SystemMouse:
 class Pointer:
     """Tells each target what the mouse does over it.
 
-    A target that takes a press captures the mouse: until the button is released, the drag is told
-    to that target alone.
+    A target that takes a press captures the mouse: until the button is released, only that target
+    gets the drag.
     """
 
     def __init__(self) -> None:

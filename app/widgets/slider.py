@@ -25,7 +25,7 @@ _STEP = 14
 
 @dataclass(frozen=True)
 class SliderSpec:
-    """What a slider is for.
+    """A slider's label, range and look.
 
     Attributes:
         tooltip: says what the value does, its unit and its range.
@@ -34,10 +34,10 @@ class SliderSpec:
         digits: after the point; 0 for whole numbers.
         signed: positive values are written with a +.
         origin: where the filled part of the track begins.
-        trained: lowest and highest value the model was trained for; None if all values are fine.
+        trained: lowest and highest value that the model was trained for; None for no limits.
         lockable: draws a lock at the label's end, when hovered or locked.
         label_width: width of the label's column, pixels at scale 1.
-        zero: word shown instead of the number 0; empty for none.
+        zero: word shown instead of the number 0; empty for the number.
     """
 
     label: str
@@ -56,7 +56,7 @@ class SliderSpec:
 
 @dataclass(frozen=True)
 class SliderActions:
-    """What a slider does to the document.
+    """Callables for the gestures on a slider.
 
     Attributes:
         change: takes a new value, many times during a drag.
@@ -72,7 +72,7 @@ class SliderActions:
 
 
 class SliderRow(MouseTarget):
-    """One slider; the value that it draws lies elsewhere and comes in by :meth:`show`."""
+    """One slider; it holds no value of its own and draws the value given to :meth:`show`."""
 
     def __init__(self, ui: Ui, spec: SliderSpec, actions: SliderActions, width: int) -> None:
         self._ui, self.spec, self._actions = ui, spec, actions
@@ -88,7 +88,7 @@ class SliderRow(MouseTarget):
         ui.pointer.add(self)
 
     def show(self, value: float, *, edited: bool = True, locked: bool = False) -> None:
-        """Draw this value; labels of unedited values are muted."""
+        """Draw a value; the label of an unedited value is muted."""
         self._value, self._edited, self._locked = value, edited, locked
         self._draw()
 
@@ -152,7 +152,7 @@ class SliderRow(MouseTarget):
         return self.spec.zero if self.spec.zero and self._value == 0 else self._number(",")
 
     def _number(self, group: str = "") -> str:
-        """The value, signed if the spec says so, its thousands apart by ``group``."""
+        """The value, with a sign if the spec asks for it; ``group`` separates thousands."""
         sign = "+" if self.spec.signed else ""
         value = round(self._value, self.spec.digits) + 0.0  # no negative zero
         return f"{value:{sign}{group}.{self.spec.digits}f}".replace("-", "−")
@@ -164,7 +164,7 @@ class SliderRow(MouseTarget):
         return px(self.spec.label_width) + beside, self._width - px(_VALUE) - beside
 
     def _part(self, x: float) -> str:
-        """What lies at ``x``, pixels from the left: label, lock, less, track, more or value."""
+        """The part at ``x``, pixels from the left: label, lock, less, track, more or value."""
         px = self._ui.px
         left, right = self._track()
         label_end = px(self.spec.label_width)

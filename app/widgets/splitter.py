@@ -16,7 +16,7 @@ class Splitter(MouseTarget):
     """A thin upright bar that lights up under the mouse.
 
     Args:
-        moved: takes how far the bar has been dragged since the last frame, pixels to the right.
+        moved: takes the drag since the last frame, pixels to the right.
     """
 
     def __init__(self, ui: Ui, moved: Callable[[float], None]) -> None:
@@ -28,7 +28,7 @@ class Splitter(MouseTarget):
         ui.pointer.add(self)
 
     def place(self, x: int, y: int, width: int, height: int) -> None:
-        """Stand at a place, pixels of the window."""
+        """Move to a place and take a size, pixels of the window."""
         self._size = (max(1, width), height)
         self._canvas.resize(*self._size)
         dpg.configure_item(self.item, pos=(x, y))
@@ -49,6 +49,6 @@ class Splitter(MouseTarget):
         return press.button == LEFT
 
     def drag(self, x: float, y: float) -> None:
-        """Report the drag; the bar then follows the mouse, and ``x`` counts from the bar."""
+        """Report the drag; the bar follows the mouse, so ``x`` counts from the moved bar."""
         if x != self._grabbed_at:
             self._moved(x - self._grabbed_at)

@@ -1,4 +1,4 @@
-"""Pictures on the graphics card: how an array of pixels becomes something to draw."""
+"""Pictures on the graphics card: an array of pixels becomes a texture."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _EDGES = (512, 768, 1024)
 
 
 class PictureTexture:
-    """The newest picture on the graphics card; :meth:`show` replaces it by another.
+    """The newest picture on the graphics card; :meth:`show` replaces the picture.
 
     Dear PyGui uploads raw and dynamic textures in every frame, and shows them a frame late. So each
     picture becomes a static texture of its own: uploaded once, on the screen with the next frame.
-    Deleting a texture that is still drawn crashes; so a picture's texture is deleted only when the
+    Deleting a texture that is still drawn crashes, so a picture's texture is deleted only when the
     second picture after it comes.
 
     Attributes:
-        tag: the texture to draw, the same until :meth:`show`; 0 while there is none.
+        tag: the texture to draw, the same until :meth:`show`; 0 before the first picture.
         uv_min, uv_max: the picture's upper left and lower right corner in texture coordinates.
     """
 
@@ -38,8 +38,8 @@ class PictureTexture:
         height, width = pixels.shape[0] + 2, pixels.shape[1] + 2
         texels = np.ones((height, width, 4), np.float32)
         texels[1:-1, 1:-1, :3] = pixels
-        # The picture's edge pixels are repeated around it: filtering reads beyond the edges, where
-        # it would find the pixels of the opposite edge.
+        # The picture's edge pixels are repeated around the picture: filtering reads beyond the
+        # edges and would find the pixels of the opposite edge there.
         texels[:, 0], texels[:, -1] = texels[:, 1], texels[:, -2]
         texels[0], texels[-1] = texels[1], texels[-2]
         tag = dpg.add_static_texture(width, height, texels.reshape(-1), parent=self._registry)
@@ -49,5 +49,5 @@ class PictureTexture:
 
 
 def suitable_edge(shown: float) -> int:
-    """Edge of a picture to be rendered for a pane ``shown`` pixels wide."""
+    """Edge, pixels, at which to render a picture for a pane ``shown`` pixels wide."""
     return next((edge for edge in _EDGES if edge >= 0.8 * shown), _EDGES[-1])

@@ -11,7 +11,7 @@ from app.widgets import fonts
 
 #: Red, green, blue and opacity, 0 to 255.
 Color: TypeAlias = tuple[int, int, int, int]
-#: The name by which Dear PyGui knows a widget, a font, a theme; 0 for none.
+#: Dear PyGui's name for a widget, a font or a theme; 0 for none.
 Item: TypeAlias = int | str
 
 
@@ -48,7 +48,7 @@ def faded(color: Color, alpha: float) -> Color:
     return color[0], color[1], color[2], round(color[3] * alpha)
 
 
-#: Where each colour stands in Dear PyGui's widgets: ``mvThemeCol_…``.
+#: The parts of Dear PyGui's widgets that have each colour: ``mvThemeCol_…``.
 _BASE_COLORS: dict[Color, tuple[str, ...]] = {
     TEXT: ("Text",),
     FAINT: ("TextDisabled", "ScrollbarGrabHovered", "ScrollbarGrabActive"),
@@ -88,7 +88,7 @@ _BASE_STYLES: dict[int, tuple[float, ...]] = {
 class Theme:
     """Fonts and themes at one scale; made anew when the scale changes.
 
-    Fonts are 0, which stands for Dear PyGui's own, where Open Sans is not installed.
+    Without Open Sans, fonts are 0, which stands for Dear PyGui's own font.
 
     Args:
         scale: of everything; 1 is meant for about 96 dots per inch.
@@ -130,7 +130,7 @@ class Theme:
         return max(1, round(length * self.scale))
 
     def line(self, color: Color) -> Item:
-        """A plot's line of that colour."""
+        """A theme for a plot's line in a colour."""
         if color not in self._lines:
             colors, styles = {dpg.mvPlotCol_Line: color}, {dpg.mvPlotStyleVar_LineWeight: (1.5,)}
             self._lines[color] = self._make(colors, styles, dpg.mvThemeCat_Plots)
@@ -185,7 +185,7 @@ class Theme:
         styles = {
             dpg.mvPlotStyleVar_PlotPadding: (8.0, 2.0),
             dpg.mvPlotStyleVar_LabelPadding: (4.0, 4.0),
-            # A share of the curves' range, whatever the scale.
+            # FitPadding is a share of the curves' range, so _make must not scale it.
             dpg.mvPlotStyleVar_FitPadding: (0.04 / self.scale, 0.06 / self.scale),
         }
         return self._make(colors, styles, dpg.mvThemeCat_Plots)

@@ -1,4 +1,4 @@
-"""What panels are built with: lengths at the window's scale, texts, buttons, fields to type in."""
+"""Building blocks of panels: lengths at the window's scale, texts, buttons, fields to type in."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def frameless_window(**options: Any) -> AbstractContextManager[Item]:
 
 
 class Ui:
-    """What panels share, at one scale; made anew when the scale changes.
+    """Makes the widgets of panels at one scale; made anew when the scale changes.
 
     Attributes:
         scale: of all lengths; 1 is meant for about 96 dots per inch.
@@ -72,7 +72,7 @@ class Ui:
         return any(dpg.does_item_exist(f) and dpg.is_item_active(f) for f in self.text_fields)
 
     def tooltip(self, item: Item, text: str = "") -> Item:
-        """Explain ``item`` after a short rest of the mouse; returns the text, to be changed."""
+        """Explain ``item`` after a short rest of the mouse; returns the text's item."""
         words: Item
         with dpg.tooltip(item, delay=0.5, hide_on_activity=True) as tip:
             words = dpg.add_text(text, wrap=self.px(300))
@@ -114,11 +114,11 @@ class Ui:
         return item
 
     def select(self, button: Item, selected: bool) -> None:
-        """Show whether a button's choice is the present one."""
+        """Show whether a button's choice is chosen."""
         dpg.bind_item_theme(button, self.theme.selected if selected else self.theme.quiet)
 
     def enable(self, button: Item, enabled: bool, look: Item = 0) -> None:
-        """Let a button be clicked, or not; ``look`` is that of the enabled button."""
+        """Enable or disable a button; ``look`` is the theme of the enabled button."""
         dpg.configure_item(button, enabled=enabled)
         dpg.bind_item_theme(button, (look or self.theme.button) if enabled else self.theme.quiet)
 
@@ -152,7 +152,7 @@ class Ui:
 
 
 class IconButton(MouseTarget):
-    """A drawn icon that is clicked."""
+    """A button with a drawn icon."""
 
     def __init__(self, ui: Ui, icon: Icon, callback: Callable[[], None], tooltip: str) -> None:
         self._ui, self._icon, self._callback = ui, icon, callback
@@ -167,7 +167,7 @@ class IconButton(MouseTarget):
         self._draw()
 
     def show(self, *, enabled: bool) -> None:
-        """Enable or disable."""
+        """Enable or disable the button."""
         self.enabled = enabled
         self._draw()
 
@@ -252,7 +252,7 @@ class NumberEntry:
             accept(value)
 
 
-def duration(hours: float) -> str:
+def hours_in_words(hours: float) -> str:
     """A time to wait in minutes, hours or days, whichever reads best."""
     minutes = hours * 60.0
     if minutes < 1.0:

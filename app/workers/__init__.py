@@ -1,11 +1,12 @@
-"""Threads that compute for the window. They know no toolkit and hand over values.
+"""Threads that compute for the window and hand over values; nothing here imports Dear PyGui.
 
 =================  ==================================================================
-schedule           the newest request wins; when to refine, when to draw a frame
+schedule           which request is computed, when it is refined, when a frame is drawn
 picture_worker     pictures in passes, coarse to fine
-mesh_worker        the live mesh: a draft, then the resolution that was asked for
+mesh_worker        the live mesh: a draft, then the chosen resolution
 model_loader       the loaded model, and the load under way
 jobs               exports and downloads, one after the other
-process            memory given back, and an end that cannot hang
+process            returns freed memory to the system; ends the program even if a
+                   worker does not come back
 =================  ==================================================================
 """

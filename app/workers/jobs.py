@@ -34,12 +34,12 @@ class Job:
 
     Attributes:
         operation: called in the worker's thread.
-        out: the file it writes; None for jobs that write none.
-        then: called with the result by whoever polls the queue, in that thread.
+        out: the file that the operation writes; None for a download.
+        then: called with the result by the workbench, on the main thread.
         fraction: 0 to 1.
         started: time.monotonic().
-        result: what the operation returned, once DONE.
-        error: why it ended, once FAILED.
+        result: the operation's result, once DONE.
+        error: the error that ended the operation, once FAILED.
     """
 
     label: str
@@ -56,12 +56,12 @@ class Job:
 
     @property
     def active(self) -> bool:
-        """Whether it still waits or runs."""
+        """Whether the job is queued or running."""
         return self.state in (JobState.QUEUED, JobState.RUNNING)
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated from the progress so far."""
+        """Seconds to the end, estimated from the progress; None while there is hardly any."""
         if self.state is not JobState.RUNNING or self.fraction < 0.02:
             return None
         return (time.monotonic() - self.started) * (1.0 / self.fraction - 1.0)
@@ -121,7 +121,7 @@ class JobQueue:
         """Cancel everything and end the thread.
 
         Args:
-            timeout: seconds to wait for that.
+            timeout: seconds to wait for the thread's end.
         """
         with self._changed:
             self._closed = True
@@ -136,7 +136,7 @@ class JobQueue:
         while (job := self._take()) is not None:
             try:
                 state = self._work(job)
-            except BaseException as error:  # whatever it is, the next job may succeed
+            except BaseException as error:  # of any kind: the next job may succeed
                 job.error, state = error, JobState.FAILED
             with self._changed:
                 self._finish(job, state)

@@ -1,8 +1,7 @@
-"""The thread that keeps the live mesh: coarse while things change, refined when they rest.
+"""The thread that makes the live mesh: coarse while the scene changes, refined once it rests.
 
-Three results are kept, each as long as the parts of the request that it depends on stay the same:
-the sampled SDF grid depends on the face alone, the mesh on the grid and the level, the picture on
-the mesh and the camera.
+The sampled SDF grid is kept until the face changes, the mesh until the face or a mesh setting
+changes; a new camera needs only a new picture of the mesh.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
 LIVE_RESOLUTION = 48
 #: Edge of pictures drawn while something moves, at most; software renderers pay by the pixel.
 DRAFT_SIZE = 256
-_CHUNK = 16384  # points between two looks for a newer request
-_LOOK = 0.002  # seconds between two looks while a picture is being drawn
+_CHUNK = 16384  # points between two checks for a newer request
+_LOOK = 0.002  # seconds between two checks while a picture is being drawn
 R = TypeVar("R")
 
 
@@ -60,8 +59,8 @@ class MeshPass:
 
     Attributes:
         pixels: (size, size, 3) float32 in [0, 1].
-        resolution: of the grid this mesh came from.
-        report: of the finished mesh; None while a coarser one is shown.
+        resolution: of the grid that the mesh was made from.
+        report: on the finished mesh; None for a coarser mesh.
     """
 
     request: MeshRequest
@@ -72,7 +71,7 @@ class MeshPass:
 
 
 def mesh_worker(news: threading.Event) -> LatestWorker[MeshRequest, MeshPass]:
-    """A worker that draws the newest request, first from a coarse mesh; sets ``news`` with each."""
+    """A worker that draws the newest request, coarse mesh first; each picture sets ``news``."""
     return LatestWorker("mesh", LiveMesh().passes, news)
 
 
@@ -80,7 +79,7 @@ class LiveMesh:
     """Engine, grids and meshes of one face, by resolution.
 
     Args:
-        preview: draws the meshes; None for one of its own, made when it is first needed.
+        preview: draws the meshes; None to open a preview before the first drawing.
     """
 
     def __init__(self, preview: MeshPreview | None = None) -> None:
@@ -94,7 +93,7 @@ class LiveMesh:
         self._reports: dict[int, MeshReport] = {}
 
     def passes(self, request: MeshRequest) -> Iterator[MeshPass | None]:
-        """A draft, of the fine mesh where there is one, and then the picture asked for."""
+        """A draft, from the fine mesh if it has been made already, then the finished picture."""
         self._forget_what_changed(request)
         fine = request.settings.resolution
         live = fine if fine in self._meshes else min(LIVE_RESOLUTION, fine)
@@ -106,7 +105,7 @@ class LiveMesh:
 
         key = (request.model, request.device)
         if self._engine is None or key != self._engine_key:
-            self._engine = None  # its memory is free before the next one takes some
+            self._engine = None  # frees the old engine's memory before the new engine takes some
             self._engine, self._engine_key = Engine(*key), key
             self._face = None
         neutral, settings = Scene(), request.settings
@@ -149,7 +148,7 @@ class LiveMesh:
     def _drawn(
         self, request: MeshRequest, resolution: int, *, is_draft: bool
     ) -> Generator[None, None, MeshPass]:
-        """A picture of the mesh at a resolution; makes the mesh if there is none."""
+        """A picture of the mesh at a resolution; makes the mesh if it has not been made."""
         from stylesdf_core.mesh.preview import MeshPreview
         from stylesdf_core.mesh.surface import report
 
@@ -180,7 +179,7 @@ class LiveMesh:
 
 
 def _interruptible(operation: Generator[Progress, None, R]) -> Generator[None, None, R]:
-    """An operation whose every progress is a place to stop it, and no answer."""
+    """The operation with None, a place to interrupt it, instead of each Progress."""
     while True:
         try:
             next(operation)

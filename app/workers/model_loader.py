@@ -38,8 +38,7 @@ class Loading:
 
     Attributes:
         reference: a name in the model zoo, or a path.
-        adopt: change the scene's model to this one once it is there; False for loads of the model
-            that the scene names already.
+        adopt: name this model in the scene once it is loaded; False if the scene names it already.
         message: the work under way.
         since: time.monotonic() of the beginning.
         error: why the load has failed; None while it is under way.
@@ -56,9 +55,9 @@ class ModelSlot:
     """The loaded model and the load under way; a failed load leaves the loaded model in place.
 
     Attributes:
-        reference: how the loaded model was asked for; empty while there is none.
+        reference: name or path from which the model was loaded; empty without a model.
         devices: the members of :data:`DEVICES` that this machine has.
-        failed: the last load if it failed; None once another has begun.
+        failed: the last load if it failed; None once another load has begun.
     """
 
     def __init__(self) -> None:
@@ -71,22 +70,22 @@ class ModelSlot:
 
     @property
     def name(self) -> str:
-        """Short name of the loaded model; empty while there is none."""
+        """Short name of the loaded model; empty without a model."""
         return self.model.name if self.model is not None else ""
 
     def lacks(self, reference: str) -> bool:
-        """Whether a model is not loaded, no load is under way, and its own has not just failed."""
+        """Whether to load a model, neither loaded nor just failed, while no load is under way."""
         has_failed = self.failed is not None and self.failed.reference == reference
         return self.loading is None and reference != self.reference and not has_failed
 
     def load(self, reference: str, *, adopt: bool) -> None:
-        """Begin to load; a load under way is forgotten. For ``adopt`` see :class:`Loading`."""
+        """Begin to load, in place of a load under way; for ``adopt`` see :class:`Loading`."""
         self.failed = None
         self.loading = Loading(reference, adopt)
         self._worker.submit(reference)
 
     def poll(self) -> Loading | None:
-        """Look at the worker's newest step; returns the load that has just succeeded, if any."""
+        """Take the worker's newest step; returns the load if it has just succeeded."""
         outcome, loading = self._worker.poll(), self.loading
         if outcome is None or loading is None or outcome.request != loading.reference:
             return None
@@ -112,8 +111,8 @@ class ModelSlot:
 
 def _load(reference: str) -> Iterator[LoadStep]:
     yield LoadStep("starting PyTorch")
-    # The window draws while pictures are computed. Threads that wait for each other must sleep:
-    # spinning, they would take from the window half of the time that they gain. OpenMP reads this
+    # The window draws while pictures are computed, so torch's threads must sleep while they wait
+    # for each other: spinning threads would take CPU time from the window. OpenMP reads this
     # variable when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

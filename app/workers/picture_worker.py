@@ -1,4 +1,4 @@
-"""The thread that renders pictures: it owns an engine and yields passes ready for the screen."""
+"""The thread that renders pictures: it owns an engine and yields passes in the screen's size."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from stylesdf_core.engine.engine import Engine, Frame
     from stylesdf_core.model.model import Model
 
-#: Smaller pictures are enlarged to this edge with a smoother kernel than the GPU's bilinear one.
+#: A last pass smaller than this edge is enlarged to it bicubically: the GPU interpolates linearly.
 _SMOOTH_SIZE = 512
-#: The same for passes that may be moving: the rest is left to the GPU, and to the next pass.
+#: The same edge for the passes before: they are soon replaced, and the GPU enlarges the rest.
 _MOVING_SIZE = 256
 #: Depth and normals are rendered this much finer than the model's thumb size when idle.
 _REFINED = 2
 MAX_PICTURE = 1024
-#: Seconds that a window needs to draw a picture already decoded, and looks for a newer request
-#: meanwhile. Only then is the picture rendered once more, exactly, with hardly a visible change:
-#: side by side both would take as long as one after the other.
+#: After a decoded picture that is not final, the worker waits so many seconds, in which the window
+#: can draw the picture, and checks so often for a newer request. Only then is the exact picture
+#: rendered, which hardly looks different: drawing and rendering at once would save no time.
 _DRAWING, _LOOKS = 0.03, 6
 
 
@@ -56,7 +56,7 @@ class PicturePass:
         resolution: edge of the render, pixels, before it was enlarged.
         index: which pass, from 0.
         passes: how many passes the picture has.
-        note: anything the user should know about the picture; usually empty.
+        note: a remark on the picture for the user; usually empty.
     """
 
     request: PictureRequest
@@ -75,7 +75,7 @@ class PicturePass:
 
 
 def picture_worker(news: threading.Event) -> LatestWorker[PictureRequest, PicturePass]:
-    """A worker that renders the newest request coarse to fine; sets ``news`` with each pass."""
+    """A worker that renders the newest request, coarse to fine; each pass sets ``news``."""
     return LatestWorker("pictures", _Renderer().passes, news)
 
 
@@ -89,7 +89,7 @@ class _Renderer:
         self._planners: dict[object, PassPlanner] = {}
 
     def passes(self, request: PictureRequest) -> Iterator[PicturePass | None]:
-        """The passes of a request, and places between them to interrupt it."""
+        """The passes of a request, and None where the work may be interrupted."""
         engine, planner = self._engine_for(request), self._planner_for(request)
         refines = request.view in ("depth", "normals")
         start = time.perf_counter()
@@ -114,13 +114,13 @@ class _Renderer:
 
         key = (request.model, request.device)
         if self._engine is None or key != self._engine_key:
-            self._engine = None  # its memory is free before the next one takes some
+            self._engine = None  # frees the old engine's memory before the new engine takes some
             self._engine, self._engine_key = Engine(*key), key
             self._face, self._planners = None, {}
         return self._engine
 
     def _planner_for(self, request: PictureRequest) -> PassPlanner:
-        """A face's first picture costs more than its next: the style has to be baked."""
+        """A planner for the view; first pictures of a face, which cost more, have their own."""
         scene = request.scene
         face = (scene.identity, scene.morph, scene.truncation_psi)
         is_new, self._face = face != self._face, face
@@ -147,7 +147,7 @@ def _pass(
 def enlarged(
     pixels: npt.NDArray[np.float32], smooth: int = _SMOOTH_SIZE
 ) -> npt.NDArray[np.float32]:
-    """(H, W, 3) in [0, 1], enlarged bicubically to ``smooth`` pixels; too large ones reduced."""
+    """(H, W, 3) in [0, 1], resized bicubically to an edge of ``smooth`` to MAX_PICTURE pixels."""
     edge = max(pixels.shape[:2])
     if smooth <= edge <= MAX_PICTURE:
         return pixels

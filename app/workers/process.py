@@ -1,4 +1,4 @@
-"""The process itself: unused memory given back to the system, and an end that cannot hang."""
+"""Returns freed memory to the system; ends the program even if a worker does not come back."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import threading
 
 
 def give_memory_back() -> None:
-    """Return freed memory to the system, where its C library keeps it for itself.
+    """Return to the system the freed memory that its C library keeps.
 
-    Threads that render and mesh free as much as they take, but from pools of their own, of which
-    glibc returns little unasked: thousands of edits would make the studio seem to grow.
+    The threads that render and mesh free all their memory, but glibc keeps a pool for each thread
+    and returns little of it unasked: after thousands of edits the studio would seem to grow.
     """
     gc.collect()
     if sys.platform.startswith("linux"):
@@ -25,8 +25,8 @@ def give_memory_back() -> None:
 def end_if_busy(status: int) -> None:
     """End the process now, with ``status``, if a worker has not come back from a long call.
 
-    Python ends the threads that outlive it by unwinding them, and C++ libraries answer that by
-    aborting the whole process. Call this once everything has been saved.
+    At exit Python unwinds the threads that still run, and a C++ library that is unwound aborts the
+    process. To be called once everything has been saved.
     """
     if any(thread.daemon for thread in threading.enumerate()):
         sys.stdout.flush()

@@ -1,8 +1,8 @@
-"""When the studio computes what: from a motion of the hand to finished pictures, and no oftener.
+"""Decides which request a worker computes, when a coarse picture is refined, when a frame is drawn.
 
 A picture is computed in passes, coarse to fine, by a thread of its own; so is the live mesh. The
-hand may move at any time, and the CPU that computes passes also draws the window. These classes
-share the work out; :class:`app.state.screen.Screen` puts them together.
+mouse may move at any time, and the CPU that computes passes also draws the window. These classes
+divide its time; :class:`app.state.screen.Screen` uses them together.
 
 The states of one request to a :class:`LatestWorker`::
 
@@ -12,20 +12,20 @@ The states of one request to a :class:`LatestWorker`::
       a newer request:  │ once the first    │ at once         │ before the next
                         │ answer is out     │                 │ answer comes out
                         ▼                   ▼                 ▼
-                        computing the newest request, which alone has been kept
+                        computing the newest request, the only one that has been kept
 
-Who starts what, in each frame of the main loop:
+The order of work in each frame of the main loop:
 
-1. The scene, as the mouse has left it, is compared with the scene that was asked for last. A
-   different one is submitted, to be held after its first pass.
+1. The scene, as the mouse has left it, is compared with the last request. A different scene is
+   submitted as a new request, to be held after its first pass.
 2. :class:`RestDetector` counts frames without a change. At rest the main loop calls
    :meth:`LatestWorker.refine`, and the worker goes on from the pass at which it was held.
-3. :class:`FramePacer` sleeps until the next frame is due. While the hand moves, it waits for the
-   first pass of the picture just asked for, so that the frame shows what it was drawn for.
+3. :class:`FramePacer` sleeps until the next frame is due. While the mouse moves, the pacer waits
+   for the first pass of the newest request, so that the next frame can show this pass.
 
-A moving hand thus costs first passes only, at a resolution that :class:`PassPlanner` chooses by
-the time they take. Each answer is published before the worker looks for a newer request: in the
-other order, requests that come faster than answers would leave the screen without any.
+A moving mouse thus costs first passes only, at a resolution that :class:`PassPlanner` chooses by
+the time that passes take. Each answer is published before the worker looks for a newer request:
+in the other order, requests that come faster than answers would leave the screen empty.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Outcome(Generic[Q, A]):
     """An answer to a request, or the error that ended the work on it; never both.
 
     Attributes:
-        value: None with an error, and for work that ended without an answer.
+        value: None if there is an error, or if the work ended without an answer.
     """
 
     request: Q
@@ -59,7 +59,7 @@ class Outcome(Generic[Q, A]):
 
 @dataclass(eq=False)
 class _Order(Generic[Q]):
-    """A request on its way through the states above; submitted twice, it is two orders."""
+    """One submission of a request, on its way through the states above."""
 
     request: Q
     may_refine: bool
@@ -82,8 +82,8 @@ class LatestWorker(Generic[Q, A]):
     def __init__(self, name: str, work: Work[Q, A], news: threading.Event | None = None) -> None:
         self._name, self._work, self._news = name, work, news
         self._changed = threading.Condition()
-        self._order: _Order[Q] | None = None  # the newest one, until it is finished
-        self._outcome: Outcome[Q, A] | None = None  # the newest one, until it is polled
+        self._order: _Order[Q] | None = None  # the newest order, until it is finished
+        self._outcome: Outcome[Q, A] | None = None  # the newest outcome, until it is polled
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -100,10 +100,10 @@ class LatestWorker(Generic[Q, A]):
             return self._order is not None and not self._order.may_refine
 
     def submit(self, request: Q, *, refine: bool = True) -> None:
-        """Replace the request by a newer one; returns at once.
+        """Replace the request by a newer request; returns at once.
 
         Args:
-            refine: go on after the first answer; False to wait there for :meth:`refine`.
+            refine: go on after the first answer; False to hold the work until :meth:`refine`.
         """
         with self._changed:
             if self._closed:
@@ -122,7 +122,7 @@ class LatestWorker(Generic[Q, A]):
                 self._changed.notify_all()
 
     def drop(self) -> None:
-        """Forget the request; the work on it ends as if there were a newer one."""
+        """Forget the request; the work on it ends as if there were a newer request."""
         with self._changed:
             self._order = None
             self._changed.notify_all()
@@ -152,7 +152,7 @@ class LatestWorker(Generic[Q, A]):
         """Forget the request and end the thread, at the latest when its work yields next.
 
         Args:
-            timeout: seconds to wait for that.
+            timeout: seconds to wait for the thread's end.
         """
         with self._changed:
             self._closed = True
@@ -166,7 +166,7 @@ class LatestWorker(Generic[Q, A]):
             error: BaseException | None = None
             try:
                 self._answer(order)
-            except BaseException as caught:  # whatever it is, the next request may succeed
+            except BaseException as caught:  # of any kind: the next request may succeed
                 error = caught
             with self._changed:
                 if self._order is order:
@@ -197,7 +197,7 @@ class LatestWorker(Generic[Q, A]):
                 close()
 
     def _goes_on(self, order: _Order[Q]) -> bool:
-        """Sleep while the order is held; whether it is to be refined rather than replaced."""
+        """Sleep while the order is held; True to refine it, False if it has been replaced."""
         with self._changed:
             self._changed.wait_for(lambda: order.may_refine or self._order is not order)
             return self._order is order
@@ -216,8 +216,8 @@ class LatestWorker(Generic[Q, A]):
 class RestDetector:
     """Tells a pause within a motion from the end of the motion.
 
-    A hand that moves slowly changes something only every few frames. Work that cannot be broken
-    off should begin when nothing has changed for more frames than lay between the last changes.
+    A slow motion of the mouse changes the scene only every few frames. A motion has ended when the
+    scene has not changed for more frames than in any of the last pauses within the motion.
     """
 
     _REMEMBERED = 4  # pauses
@@ -228,7 +228,7 @@ class RestDetector:
         self._unchanged = self._LONGEST + 1
 
     def frame(self, *, changed: bool) -> bool:
-        """Count a frame, in which something has changed or not; whether all is at rest now."""
+        """Count a frame in which the scene has changed, or not; True if the motion has ended."""
         if not changed:
             self._unchanged += 1
         else:
@@ -243,22 +243,21 @@ class RestDetector:
 class PassPlanner:
     """Chooses the edge of the first pass from the time that passes have taken so far.
 
-    Costs are exponential averages. An edge that has not been measured is taken to cost by its
-    number of pixels. Between the cost at which an edge is entered and the one at which it is left
-    lies a band, so that the picture does not flicker between two resolutions. An edge that was
-    too costly once (the first pass of all warms everything up) is tried again, ever more rarely
-    while it stays too costly.
+    The cost of an edge is an exponential average of its times; before the first measurement it is
+    estimated from the number of pixels. An edge is left at a higher cost than it is entered at, so
+    that the picture does not flicker between two resolutions. An edge that was too costly is tried
+    again, less and less often while it stays too costly: the very first pass is always slow.
 
     Args:
         edges: pixels, coarse to fine; the first choice is the finest. Below 32 a face can no
             longer be recognised.
-        budget: seconds that a pass may take while something moves. A little slower and finer
-            looks better than quicker and coarser, until motion falls apart.
+        budget: seconds that a pass may take while something moves. Slower, finer pictures look
+            better than faster, coarser ones, as long as the motion still looks smooth.
     """
 
     _WEIGHT = 0.25  # of the newest measurement
     _ENTER, _LEAVE = 0.9, 1.25  # of the budget
-    _PATIENCE, _MOST_PATIENCE = 10, 320  # passes until a finer edge is tried
+    _PATIENCE, _MOST_PATIENCE = 10, 320  # fewest and most passes until a finer edge is tried
 
     def __init__(self, edges: Sequence[int] = (32, 48, 64), budget: float = 1.0 / 25.0) -> None:
         self._edges = tuple(edges)
@@ -269,7 +268,7 @@ class PassPlanner:
         self._patience = self._PATIENCE
 
     def measured(self, edge: int, seconds: float) -> None:
-        """Note what a pass of ``edge`` has cost; other edges than the planner's are ignored."""
+        """Note the time of a pass; an ``edge`` that is not among the planner's is ignored."""
         if edge in self._edges:
             before = self._seconds.get(edge, seconds)
             self._seconds[edge] = before + self._WEIGHT * (seconds - before)
@@ -295,7 +294,7 @@ class PassPlanner:
         self._level, self._passes = level, 1
 
     def _cost(self, level: int) -> float:
-        """Expected seconds; 0 while nothing at all has been measured."""
+        """Expected seconds; 0 before the first measurement."""
         edge = self._edges[level]
         if edge in self._seconds or not self._seconds:
             return self._seconds.get(edge, 0.0)
@@ -306,18 +305,18 @@ class PassPlanner:
 class FramePacer:
     """Sleeps between frames; the CPU that draws the window also computes the pictures.
 
-    While the hand moves, drawing and computing take turns: a frame looks at the mouse, the picture
-    for it is computed while nothing is drawn, and the next frame shows it. Side by side they would
-    take as long as one after the other, and every picture would be seen a frame or two later.
+    While the mouse moves, drawing and computing take turns: a frame reads the mouse, the picture
+    for that position is computed while nothing is drawn, and the next frame shows the picture.
+    Drawing and computing at once would save no time and show every picture a frame or two later.
     """
 
     _FPS = 60.0
-    # While something moves, a frame waits for its picture: as long as a second still has this many
-    # frames, and no longer than _LONGEST.
+    # While the mouse moves, a frame waits for its picture, but at most _LONGEST, and only as long
+    # as this many frames fit into a second.
     _MOVING_FPS = 31
     _LONGEST = 0.05  # seconds
-    # While something is computed and only the line that shows work in progress moves, that line
-    # begins late: many pictures are ready before.
+    # While the only motion is that of the progress line, the window is drawn less often; the line
+    # begins late, since many pictures are ready before.
     _REFINING_FPS = 15.0
     _LINE_BEGINS = 0.1  # seconds
     _IDLE_FPS = 20.0
@@ -343,9 +342,9 @@ class FramePacer:
         Args:
             news: set when there is something new to draw; ends the sleep.
             wait_for_first: :meth:`LatestWorker.wait_for_first` of the pictures.
-            active: something moves in the window: 60 frames a second, and shortly after.
-            computing: new pictures or meshes are on their way.
-            moving: the hand moves.
+            active: something in the window moves; 60 frames a second, then and a second longer.
+            computing: new pictures or meshes are being computed.
+            moving: the mouse moves.
         """
         now = time.monotonic()
         if active or computing:
@@ -365,7 +364,7 @@ class FramePacer:
             due = self._frame_at + 1.0 / (self._IDLE_FPS if is_idle else self._FPS)
         time.sleep(max(0.0, self._frame_at + 1.0 / self._FPS - now))
         pause = due - time.monotonic()
-        has_news = news.is_set()  # they came while the last frame was being drawn
+        has_news = news.is_set()  # a result came while the last frame was being drawn
         if pause > 0.0 and not has_news and not (moving and wait_for_first(pause)):
             news.wait(pause)
         self._frame_at = time.monotonic()

@@ -2,7 +2,7 @@
 
     python -m tests.app.driver MODEL FOLDER [STEP …]
 
-It prints one line a step, all or those named, and leaves with status 0 only if everything held.
+It runs the named steps, or all, prints a line for each, and exits with 0 only if all succeed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ RANDOM_KEYS = (
 
 
 class Driver:
-    """The studio with a hand on the mouse."""
+    """The studio with scripted mouse and keyboard."""
 
     def __init__(self, model: Path, folder: Path) -> None:
         self.folder = folder
@@ -73,25 +73,25 @@ class Driver:
         self.frames(3)
 
     def frames(self, count: int) -> None:
-        """Let the main loop turn."""
+        """Run the main loop for ``count`` frames."""
         for _ in range(count):
             assert self.studio.step(), "the window has closed"
 
     def wait(self, condition: Callable[[], bool], what: str, seconds: float = 240.0) -> None:
-        """Let the main loop turn until something holds."""
+        """Run the main loop until the condition holds."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"waited too long: {what}"
             self.frames(1)
 
     def settle(self) -> None:
-        """Wait until everything asked for is on the screen."""
+        """Wait until every requested picture and mesh is on the screen."""
         self.frames(3)
         self.wait(lambda: not self.bench.busy, "rendering")
         self.frames(2)
 
     def hands(self, *commands: str) -> None:
-        """Run xdotool commands while the window goes on living."""
+        """Run xdotool commands while the main loop runs."""
         with subprocess.Popen(["xdotool", *" ".join(commands).split()]) as process:
             while process.poll() is None:
                 self.frames(1)
@@ -125,7 +125,7 @@ class Driver:
     # --- the steps ------------------------------------------------------------------------------
 
     def first_picture(self) -> None:
-        """The face appears without being asked for, and the screen really shows it."""
+        """The face appears without any input, and a screenshot shows it."""
         self.wait(lambda: self.bench.screen.picture is not None, "the first picture")
         self.settle()
         assert not self.bench.has_problem
@@ -236,7 +236,7 @@ class Driver:
         assert not bench.has_problem
 
     def exports(self) -> None:
-        """Every export button writes a whole file that knows where it came from."""
+        """Every export button writes a complete file, and a session where the format allows."""
         bench = self.bench
         for kind in EXPORTS:
             self.click(self.button(kind.name))
@@ -258,7 +258,7 @@ class Driver:
         self.settle()
 
     def broken_checkpoint(self) -> None:
-        """A bad file is a card with a way out; the picture stays."""
+        """A broken file shows a card with remedies; the picture stays."""
         bench = self.bench
         broken = self.folder / "broken.pt"
         broken.write_bytes(b"PK\x03\x04 not a checkpoint")
@@ -272,7 +272,7 @@ class Driver:
         assert bench.scene == scene
 
     def storm(self) -> None:
-        """Random events everywhere; the window must go on living, and not grow."""
+        """The window survives random events, and its memory does not grow."""
         source = random.Random(0)
         self._random_events(source, _WARM_UP)
         before = self._memory_at_rest()
@@ -290,12 +290,12 @@ class Driver:
         self.hands("mouseup 1 mouseup 2 mouseup 3")
 
     def _memory_at_rest(self) -> float:
-        """Resident MB with the same face on the screen and nothing under way."""
+        """Resident MB with the same face on the screen and no work under way."""
         bench = self.bench
         self.frames(30)  # on a busy machine the last events are still on their way
         self.settle()
         self.studio.close_dialogs()
-        self.studio.show_page("explore")  # while one trains, the viewport rests
+        self.studio.show_page("explore")  # the hidden viewport would compute nothing
         bench.models.dismiss()
         bench.change_settings("view", view="image", split=False)
         bench.change_settings("mesh", resolution=32)
@@ -328,7 +328,7 @@ class Driver:
 
 
 def say(line: str) -> None:
-    """One line to whoever reads along."""
+    """Print a line at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -354,7 +354,7 @@ def main() -> None:
         say(f"{step.__name__}: {time.monotonic() - start:.1f} s")
     driver.studio.close()
     assert SettingsStore(driver.folder / "config").load_autosave() == driver.bench.scene
-    say("alive to the end")
+    say("all steps succeeded")
     end_if_busy(0)
 
 

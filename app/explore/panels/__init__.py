@@ -1,6 +1,6 @@
 """The panels beside and below the viewport.
 
-A panel creates its widgets in the current container when it is made, ``resize`` fits it into its
+A panel's constructor creates its widgets in the current container, ``resize`` fits them into the
 column, ``sync`` shows the state. Panels know nothing of each other.
 
 ============  =================================================================================
@@ -10,6 +10,6 @@ camera        azimuth, elevation, field of view, pose guide
 mesh          resolution, level and look of the surface; the mesh report
 export        folder, name, a button for each format; the turntable
 jobs          exports and downloads under way
-status        the line at the bottom: what is shown, how fast, on which device
+status        the line at the bottom: picture, speed, device, memory
 ============  =================================================================================
 """

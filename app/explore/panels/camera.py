@@ -28,7 +28,8 @@ _ELEVATION = TRAINED_SIGMAS * ELEVATION_STD
 _SPECS: dict[str, SliderSpec] = {
     "azimuth": SliderSpec(
         "azimuth",
-        f"Camera to the side, radians, −π to π; trained within ±{_AZIMUTH:g}.  Arrow keys",
+        "Azimuth: turns the camera sideways around the head, radians, −π to π; trained within "
+        f"±{_AZIMUTH:g}.  Arrow keys",
         -3.14,
         3.14,
         0.05,
@@ -37,7 +38,8 @@ _SPECS: dict[str, SliderSpec] = {
     ),
     "elevation": SliderSpec(
         "elevation",
-        f"Camera up, radians, ±{MAX_ELEVATION:.2f}; trained within ±{_ELEVATION:g}.  Arrow keys",
+        f"Elevation: raises the camera around the head, radians, ±{MAX_ELEVATION:.2f}; trained "
+        f"within ±{_ELEVATION:g}.  Arrow keys",
         -round(MAX_ELEVATION, 2),
         round(MAX_ELEVATION, 2),
         0.05,
@@ -57,7 +59,7 @@ _SPECS: dict[str, SliderSpec] = {
 
 
 class CameraPanel:
-    """The camera in numbers; the pan, which only the mouse sets, is left out."""
+    """Sliders for the camera; the pan has none, since only the mouse sets it."""
 
     def __init__(self, ui: Ui, bench: Workbench) -> None:
         self._bench = bench
@@ -71,8 +73,8 @@ class CameraPanel:
             )
             ui.tooltip(
                 self._guide,
-                "Show where the camera stands; the ellipse holds the poses the model was "
-                f"trained with, ±{TRAINED_SIGMAS:g}σ",
+                "Draw the camera's angles as a dot over the picture; the ellipse holds the model's "
+                f"training poses, ±{TRAINED_SIGMAS:g}σ",
             )
             self._note = ui.small_text("", theme.WARNING)
 

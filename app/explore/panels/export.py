@@ -1,6 +1,6 @@
 """The export panel: folder, file name, one button for each kind of export, and the turntable.
 
-A new format is a line in :data:`app.state.exports.EXPORTS`, which gives it a button here.
+Each line of :data:`app.state.exports.EXPORTS` makes a button here.
 """
 
 from __future__ import annotations
@@ -60,22 +60,22 @@ class ExportPanel:
             self._folder = ui.text_field(
                 "",
                 lambda text: bench.change_settings("export", folder=text.strip()),
-                "Folder for exports; remembered",
+                "Folder of exports, remembered between starts",
             )
             IconButton(ui, icons.folder, choose_folder, "Choose a folder")
         self._name = ui.text_field(
             "",
             self._typed_name,
-            "File name without suffix; empty to name files by model and seed. "
-            "Nothing is overwritten: a number is added where needed",
+            "File name without suffix; empty for a name made from model and seed. No file is "
+            "overwritten: a number is added to a name that exists",
         )
         self._buttons = [self._build_buttons(family) for family in get_args(Family)]
         self._rows = FieldSliders(ui, _TURNTABLE, ExportSettings(), self._change)
         ui.button(
             "Copy as command",
             lambda: self.copy_command(bench.last_export),
-            "Copy the terminal command that repeats the last export; "
-            "right click an export button to copy the command for that export",
+            "Copy the terminal command that repeats the last export; right click an export button "
+            "to copy that button's command",
         )
 
     def resize(self, width: int) -> None:
@@ -98,7 +98,7 @@ class ExportPanel:
         self._rows.show(settings.export)
 
     def export(self, name: str) -> None:
-        """Start an export under the name in the field."""
+        """Start an export; ``name`` is that of a kind in EXPORTS, the field gives the file's."""
         self._bench.export(name, self._stem(name))
 
     def copy_command(self, name: str) -> None:

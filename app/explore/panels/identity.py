@@ -32,7 +32,7 @@ _PSI = SliderSpec(
 
 
 class IdentityPanel:
-    """Seed, ψ and directions; the directions scroll, the rest stays put."""
+    """Seed, ψ and directions; only the directions scroll."""
 
     def __init__(self, ui: Ui, bench: Workbench) -> None:
         self._ui, self._bench, self._width = ui, bench, 1
@@ -52,7 +52,7 @@ class IdentityPanel:
                 ui,
                 icons.reset,
                 partial(bench.edit, edits.without_edits),
-                "Reset all directions to the seed's own",
+                "Reset all directions to the seed's values",
             )
         self._psi = scene_slider(ui, bench, _PSI, edits.with_truncation)
         dpg.add_spacer(height=ui.px(2))
@@ -60,7 +60,7 @@ class IdentityPanel:
         dpg.bind_item_theme(self._scroll, ui.theme.flat)
 
     def resize(self, width: int, height: int) -> None:
-        """Fill a column; ``height`` is that of the directions' area."""
+        """Fit a column; ``height`` is the height of the area with the directions."""
         self._width = width
         self._psi.resize(width)
         dpg.configure_item(self._scroll, height=max(height, self._ui.px(48)))
@@ -115,8 +115,8 @@ class IdentityPanel:
         spec = SliderSpec(
             direction.label,
             f"{direction.description or direction.label}.  {low:g} to {high:g} standard "
-            "deviations.  Right click: back to the seed's own value.  Lock: keep the value when "
-            "the seed changes",
+            "deviations.  Right click: back to the seed's value.  Lock: keep the value when the "
+            "seed changes",
             low - beyond,
             high + beyond,
             0.1,

@@ -1,4 +1,4 @@
-"""The jobs panel: how exports and downloads are doing."""
+"""The jobs panel: progress of exports and downloads."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from app.widgets.canvas import Canvas
 from app.widgets.ui import IconButton, Ui
 from app.workers.jobs import Job, JobState
 
-#: Rows seen at once; more scroll.
+#: Rows seen at once; further rows are scrolled to.
 ROWS = 2
 _MOST_ROWS = 20
 _ROW = 35
-#: Of the whole panel, at scale 1.
+#: Height of the whole panel, at scale 1.
 HEIGHT = 24 + 26 + ROWS * _ROW
 
 
 class JobsPanel:
-    """The jobs under way, else the last ones; always of the same height."""
+    """The jobs under way, or else the last jobs; the panel's height is fixed."""
 
     def __init__(self, ui: Ui, bench: Workbench) -> None:
         self._bench = bench
@@ -33,7 +33,7 @@ class JobsPanel:
             row.resize(width)
 
     def sync(self) -> None:
-        """Show how far the jobs are."""
+        """Show the progress of the jobs."""
         queue = self._bench.jobs
         shown = queue.active[:_MOST_ROWS] or queue.jobs[-ROWS:]
         for index, row in enumerate(self._rows):
@@ -52,7 +52,7 @@ class JobRow:
         dpg.hide_item(self._cancel.item)
 
     def show(self, job: Job | None) -> None:
-        """Draw a job, or nothing."""
+        """Draw a job; None hides the row."""
         self._job = job
         key: tuple[object, ...] = ()
         if job is not None:

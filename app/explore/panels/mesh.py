@@ -1,4 +1,4 @@
-"""The mesh panel: how finely the surface is extracted, where, how it is drawn, and a report."""
+"""The mesh panel: the surface's resolution, level and look, and a report on the mesh."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _SPECS: dict[str, SliderSpec] = {
     "resolution": SliderSpec(
         "resolution",
-        "Grid points along each edge of the volume, 32 to 512; the preview is coarser "
-        "while things move",
+        "Grid points along each edge of the volume, 32 to 512; the preview is coarser while the "
+        "scene changes",
         32,
         512,
         16,
@@ -31,8 +31,8 @@ _SPECS: dict[str, SliderSpec] = {
     ),
     "level": SliderSpec(
         "level",
-        "Signed distance of the surface, world units (the volume's edge is 0.24); "
-        "0 is the skin, above is outside. −0.05 to 0.05",
+        "Signed distance at which the surface is extracted, world units (the volume's edge is "
+        "0.24): 0 is the skin, positive values lie outside.  −0.05 to 0.05",
         -0.05,
         0.05,
         0.001,
@@ -44,14 +44,14 @@ _SPECS: dict[str, SliderSpec] = {
 _CHECKS = (
     {"largest_component": ("largest part only", "Keep only the largest connected part")},
     {
-        "vertex_colors": ("vertex colours", "Colour the vertices from the model, else plain clay"),
+        "vertex_colors": ("vertex colours", "Colour the mesh as the model does; else plain clay"),
         "wireframe": ("wireframe", "Draw the triangles' edges over the surface"),
     },
 )
 
 
 class MeshPanel:
-    """Settings of the live mesh, which exports share, and its report."""
+    """Settings of the mesh, both live and exported, and a report on the live mesh."""
 
     def __init__(self, ui: Ui, bench: Workbench) -> None:
         self._bench = bench

@@ -1,4 +1,4 @@
-"""The style mixing panel: a morph towards a second face, and its style, layer by layer."""
+"""The style mixing panel: a morph towards a second face, and that face's style by layer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LABELS = 118  # width of the label column, pixels at scale 1
 _MORPH = SliderSpec(
     "morph",
     "Moves shape and look towards the second face, in the latent space w: 0 is the first face, "
-    "1 the second",
+    "1 is the second face",
     0.0,
     1.0,
     0.05,
@@ -95,8 +95,8 @@ class MixingPanel:
             return
         spec = SliderSpec(
             "crossover",
-            "First decoder layer that takes the second style; early layers carry more. "
-            f"0 to {n_latent}",
+            "First decoder layer that takes the second style; a lower value takes over more of the "
+            f"second face's style.  0 to {n_latent}",
             0,
             n_latent,
             1,
@@ -140,7 +140,7 @@ class LayerBars(MouseTarget):
         return self._mixing.seed is not None
 
     def show(self, mixing: Mixing) -> None:
-        """Draw the weights; muted while nothing is mixed."""
+        """Draw the weights; muted without a second face."""
         self._mixing = mixing
         self._draw()
 
@@ -156,7 +156,7 @@ class LayerBars(MouseTarget):
         self._draw()
 
     def press(self, press: Press) -> bool:
-        """Set the bar under the mouse, or go back to the crossover."""
+        """Begin to draw weights (left button), or go back to the crossover (right button)."""
         if not self._active:
             return False
         if press.button == RIGHT:
@@ -167,20 +167,20 @@ class LayerBars(MouseTarget):
         return False
 
     def drag(self, x: float, y: float) -> None:
-        """Draw the weights as with a pen."""
+        """Set the weight of the layer under the mouse."""
         strength = round(1.0 - y / self._ui.px(_BARS_HEIGHT), 2)
         scene = edits.with_strength(self._bench.scene, self._layer(x), strength, self._n_latent)
         self._bench.document.update(scene)
 
     def release(self) -> None:
-        """One undo step."""
+        """End the drag, as one undo step."""
         self._bench.document.commit()
 
     def _layer(self, x: float) -> int:
         return min(self._n_latent - 1, max(0, int(x * self._n_latent / self._width)))
 
     def _strengths(self) -> tuple[float, ...]:
-        """One weight a layer; all 0 for a scene of a model with other layers."""
+        """One weight a layer; all 0 if the scene is for a model with another number of layers."""
         mixing, count = self._mixing, self._n_latent
         if len(mixing.strengths) not in (0, count) or mixing.crossover > count:
             return (0.0,) * count

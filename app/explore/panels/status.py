@@ -1,4 +1,4 @@
-"""The line at the bottom: what is shown, how fast, on which device, for how much memory."""
+"""The line at the bottom: picture, pass, time, frames a second, device, memory; the scene."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.workers.picture_worker import PicturePass
 from stylesdf_core.scene.scene import Scene
 
 HEIGHT = 28
-#: Left edges of the columns at scale 1: nothing moves when a number changes.
+#: Left edges of the columns at scale 1, fixed so that no text moves when a number changes.
 _COLUMNS = (0, 150, 240, 310, 380, 430)
 _NOTE = _COLUMNS[-1] + 90
 

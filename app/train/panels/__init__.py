@@ -2,8 +2,8 @@
 
 runs      the list of runs
 run       the selected run's name, state and actions
-curves    its figures as plots
-samples   its sample grids, with a slider through the steps
-run_log   what its processes said last
+curves    the selected run's figures as plots
+samples   the selected run's sample grids, with a slider through the steps
+run_log   the end of the selected run's log
 new_run   the form of a new run
 """

@@ -22,12 +22,12 @@ _BUTTONS = {"losses": 56, "β": 26, "scores": 56, "distance": 66, "quality": 56,
             "speed": 52, "surface": 60, "gradients": 72}  # fmt: skip
 #: Width and height of one curve's name and value over a plot, at scale 1.
 _CELL, _LINE = 128, 16
-#: How far from the mouse a value still counts, as a share of the run.
+#: Largest distance of a shown value from the mouse, as a share of the run's steps.
 _NEAR = 0.02
 _SMOOTHING = SliderSpec(
     "smoothing",
-    "Weight of the past in the drawn averages, 0 to 0.99; the faint lines behind are what was "
-    "recorded",
+    "Weight of earlier values in the drawn averages, 0 to 0.99; the faint lines show the recorded "
+    "values",
     0.0,
     0.99,
     0.05,
@@ -36,7 +36,7 @@ _SMOOTHING = SliderSpec(
 
 
 class CurvesPanel:
-    """Buttons for groups of curves, a plot for each that is chosen.
+    """Buttons that choose groups of curves, and a plot for each chosen group.
 
     Created in the current container.
     """
@@ -95,7 +95,7 @@ class CurvesPanel:
             plot.point_at(hovered)
 
     def _sync_tools(self, available: tuple[str, ...]) -> None:
-        """Show the buttons of the groups there are, and push the slider to the right edge."""
+        """Show the buttons of the available groups, and push the slider to the right edge."""
         px, training = self._ui.px, self._training
         taken = px(_SLIDER) + px(4)
         for group, button in self._buttons.items():
@@ -107,7 +107,7 @@ class CurvesPanel:
         self._smoothing.show(training.smoothing, edited=training.smoothing != SMOOTHING)
 
     def _lay_out(self, shown: dict[str, tuple[Line, ...]]) -> None:
-        """Make a plot for each group, in up to two columns; a last one alone takes both."""
+        """Make a plot for each group, in one or two columns; a plot alone in its row fills it."""
         for plot in self.plots.values():
             plot.delete()
         self.plots.clear()
@@ -158,7 +158,7 @@ class Plot:
         colors = [theme.faded(color, 0.28) for color in self._colors]
         self._raw = [self._series(color) for color in colors]
         self._smooth = [self._series(color) for color in self._colors]
-        #: Shows nothing and makes all plots begin and end alike.
+        #: An invisible line from step 0 to the last, so that all plots show the same steps.
         self._span = dpg.add_line_series([], [], parent=self._y)
         self._marker = dpg.add_inf_line_series([0.0], parent=self._y, show=False)
         dpg.bind_item_theme(self._marker, ui.theme.line(theme.FAINT))
@@ -172,7 +172,7 @@ class Plot:
         return series
 
     def place(self, x: int, y: int, width: int, height: int) -> None:
-        """Stand at a place in the area."""
+        """Move to a place in the area and take a size."""
         px = self._ui.px
         self._width = width
         self._cells = max(1, (width - px(_LINE)) // px(_CELL))
@@ -182,7 +182,7 @@ class Plot:
         dpg.configure_item(self.item, width=width, height=max(px(40), height - head - px(4)))
 
     def delete(self) -> None:
-        """Take the plot away."""
+        """Delete the plot's widgets."""
         dpg.delete_item(self._window)
 
     def is_hovered(self) -> bool:
@@ -192,7 +192,7 @@ class Plot:
     def mouse_step(self) -> float | None:
         """The step under the mouse; None beside the curves."""
         step, value = map(float, dpg.get_plot_mouse_pos())
-        if step == value == 0.0:  # over an axis, and never over the curves so far
+        if step == value == 0.0:  # the mouse is over an axis and has not been over the curves yet
             return None
         return step if self._last is not None and 0.0 <= step <= self._last else None
 
@@ -201,7 +201,7 @@ class Plot:
 
         Args:
             last: step of the run.
-            fit: show everything, whatever was looked at before.
+            fit: show all steps, whichever part was shown before.
         """
         follows = fit or self._shows_everything()
         self._lines, self._last = lines, last
@@ -222,7 +222,7 @@ class Plot:
         return bool(low <= 0.0 and high >= self._last)
 
     def point_at(self, step: float | None) -> None:
-        """Say the values at a step; None for the newest."""
+        """Write the values at a step; None for the newest step."""
         if not self._readout.wants(step, self._width, self._lines):
             return
         dpg.configure_item(self._marker, show=step is not None)
@@ -240,7 +240,7 @@ class Plot:
         for number, (line, (there, value)) in enumerate(zip(self._lines, found, strict=True)):
             x, y = cell * (number % self._cells), px(_LINE) * (1 + number // self._cells)
             canvas.disc(x + px(4), y + px(8), px(3), self._colors[number])
-            # A term of another phase of the training has no value here.
+            # A figure that only another phase of the training records has no value at this step.
             is_near = abs(there - where) <= max(_NEAR * last, abs(nearest - where))
             text = f"{value:.3g}".replace("-", "−") if is_near else "–"
             wide = fonts.text_width(text, size)

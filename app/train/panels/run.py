@@ -1,4 +1,4 @@
-"""The selected run: what it is, how it is doing, and what can be done with it."""
+"""The selected run: its name, its state, and buttons to stop, resume, open and remove it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from app.train.training import Training
 from app.train.watch import RunReport
 from app.widgets import fonts, icons, theme
 from app.widgets.canvas import Canvas
-from app.widgets.ui import IconButton, Ui, duration
+from app.widgets.ui import IconButton, Ui, hours_in_words
 from stylesdf_core.training.run_summary import RunState, RunSummary
 
 HEIGHT = 92
 _ACTIONS = 416  # width of the buttons, at scale 1
 _RESUME = "Go on from the newest checkpoint"
 _STOPPED = "Stopped; resume goes on from the newest checkpoint."
-#: What the button that stops or resumes does, what there is to say about the run, its colour.
+#: For each state: tooltip of the button Stop or Resume, message on the run, colour of the message.
 _STATES: dict[RunState, tuple[str, str, theme.Color]] = {
     "new": (_RESUME, _STOPPED, theme.MUTED),
     "running": ("Save and end; the run can be resumed", "All is well.", theme.MUTED),
     "stopping": (
-        "It saves and ends after the step it is at",
-        "Stopping: it saves and ends after the step it is at.",
+        "The run saves and ends after the current step",
+        "Stopping: the run saves and ends after the current step.",
         theme.WARNING,
     ),
     "stopped": (_RESUME, _STOPPED, theme.MUTED),
@@ -37,7 +37,7 @@ class RunPanel:
     """Name, actions, and two lines on the run's state; created in the current container.
 
     Args:
-        opened: called once a checkpoint is on its way into the viewport.
+        opened: called once a checkpoint is being loaded into the viewport.
         show_folder: shows a folder in the system's file manager.
     """
 
@@ -60,8 +60,8 @@ class RunPanel:
             self._choice = dpg.add_combo((), width=ui.px(148))
             ui.tooltip(
                 self._choice,
-                "Which of the run's averaged generators to open: the newest, the one whose samples "
-                "were nearest to the images, or any that is kept",
+                "The averaged generator to open: the newest, the best (its samples were nearest to "
+                "the images), or that of any step that is kept",
             )
             tip = "Load the checkpoint into the viewport"
             self._open = ui.button("Open in studio", self._open_model, tip, width=ui.px(120))
@@ -71,7 +71,7 @@ class RunPanel:
         self._message = ui.small_text(wrap=ui.px(400))
 
     def resize(self, width: int) -> None:
-        """Fit the middle."""
+        """Fit the middle column."""
         self._room = max(self._ui.px(80), width - self._ui.px(_ACTIONS))
         self._name.resize(self._room, self._ui.px(28))
         dpg.configure_item(self._message, wrap=width)
@@ -144,12 +144,12 @@ def _facts(run: RunSummary, report: RunReport | None) -> str:
     if run.is_alive and report is not None and report.speed is not None:
         parts.append(f"{report.speed:.3g} images/s")
     if run.hours_left is not None:
-        parts.append(f"{duration(run.hours_left)} left")
+        parts.append(f"{hours_in_words(run.hours_left)} left")
     return " · ".join(parts)
 
 
 def _message(run: RunSummary, report: RunReport | None) -> tuple[str, theme.Color]:
-    """What there is to say about the run, and in which colour."""
+    """The message on the run, and its colour."""
     _, words, color = _STATES[run.state]
     if run.state == "failed":
         return f"{run.words[:1].upper()}{run.words[1:]}", color

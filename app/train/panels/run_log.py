@@ -1,4 +1,4 @@
-"""The log of the selected run: what its processes said last."""
+"""The log of the selected run: events, and the last output of its processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LogPanel:
         if lines != self._lines:
             self._lines = lines
             dpg.configure_item(self._text, color=theme.MUTED if lines else theme.FAINT)
-            dpg.set_value(self._text, "\n".join(lines) or "Nothing said yet.")
+            dpg.set_value(self._text, "\n".join(lines) or "The log is empty.")
             self._frames_to_scroll = 3  # the text's height is known a frame later
         if self._frames_to_scroll:
             self._frames_to_scroll -= 1

@@ -12,7 +12,7 @@ from app.train.training import Training
 from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
 from app.widgets.pointer import LEFT, MouseTarget, Press
-from app.widgets.ui import Ui, duration, short_path
+from app.widgets.ui import Ui, hours_in_words, short_path
 from stylesdf_core.training.run_summary import RunState, RunSummary
 
 _ROW, _GAP = 64, 4
@@ -27,14 +27,14 @@ _EMPTY = "No runs yet. Choose a folder of pictures on the right and start one."
 
 
 class RunsPanel:
-    """One row a run; the middle of the tab shows the selected one.
+    """One row a run; the middle column shows the selected run.
 
     Created in the current container.
 
     Args:
         width: of the column, pixels.
-        add: asks for a run's folder.
-        choose_folder: asks where new runs go.
+        add: asks for a run's folder, to list the run.
+        choose_folder: asks for the folder of new runs.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class RunsPanel:
         dpg.bind_item_theme(self._scroll, ui.theme.flat)
         dpg.add_spacer(height=ui.px(4))
         with dpg.group(horizontal=True):
-            tip = "List a training run that lies elsewhere, or all runs in a folder"
+            tip = "List a training run from another folder, or all runs in a folder"
             ui.button("Add run …", add, tip)
-            tip = "Where new runs go; the present ones stay listed"
+            tip = "Choose the folder of new runs; the listed runs stay in the list"
             ui.button("Folder …", choose_folder, tip)
         self._folder = ui.small_text()
         self._folder_tip = ui.tooltip(self._folder)
@@ -68,7 +68,7 @@ class RunsPanel:
             row.resize(self._row_width)
 
     def sync(self) -> None:
-        """Show the runs as they are."""
+        """Show all runs in their present states."""
         runs, folder = self._training.runs, self._training.folder
         if list(self._rows) != [run.path for run in runs]:
             self._rebuild(runs)
@@ -97,7 +97,7 @@ class RunsPanel:
 
 
 class RunRow(MouseTarget):
-    """One run: name and state, what it trains and how far it is."""
+    """One run: name, state, stage, preset and progress."""
 
     def __init__(self, ui: Ui, width: int, run: RunSummary, select: Callable[[], None]) -> None:
         self._ui, self._width, self._run, self._select = ui, width, run, select
@@ -109,7 +109,7 @@ class RunRow(MouseTarget):
         ui.pointer.add(self)
 
     def show(self, run: RunSummary, *, selected: bool) -> None:
-        """Draw this run."""
+        """Draw the run in its present state."""
         self._run, self._selected = run, selected
         self._draw()
 
@@ -142,7 +142,7 @@ class RunRow(MouseTarget):
         self._line(px(6), px(fonts.BODY), run.name, bright, px(8), run.state, color)
         far = f"{run.step:,} / {run.total:,}" if run.total else ""
         if run.hours_left is not None:
-            far = f"{far} · {duration(run.hours_left)}"
+            far = f"{far} · {hours_in_words(run.hours_left)}"
         trains = " · ".join(filter(None, (run.stage, run.preset)))
         self._line(px(28), px(fonts.SMALL), trains, theme.MUTED, px(28), far, theme.MUTED)
         share = min(1.0, run.step / run.total) if run.total else 0.0

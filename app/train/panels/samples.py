@@ -1,4 +1,4 @@
-"""The run's sample grids: the same faces from the same sides through all of training."""
+"""The run's sample grids: the same faces from the same sides at each step."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SamplesPanel:
             self._images = ui.button(
                 "images",
                 lambda: self._choose(thumb=False),
-                "What the whole model makes, full size",
+                "The images of the whole model, full size",
                 width=width,
             )
             self._renders = ui.button(

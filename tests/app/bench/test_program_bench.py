@@ -1,4 +1,4 @@
-"""`bench` puts the window's rows behind the engine's; neither is measured here."""
+"""`bench` puts the window's rows after the engine's rows, without measuring any here."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_without_a_display_a_note_says_so(
     monkeypatch.setattr(bench, "has_display", lambda: False)
     report = drain(ProgramBench().run())
     assert report.figures == (ENGINE,)
-    assert "run it under xvfb-run or on a desktop" in str(report)
+    assert "run bench under xvfb-run or a desktop" in str(report)
     assert drain(ProgramBench(only=("heads",)).run()).notes == ()
     with pytest.raises(GraphicsError, match="No display"):
         drain(ProgramBench(only=("studio",)).run())

@@ -1,4 +1,4 @@
-"""The window's bench: its rows, and what counts as a delay."""
+"""The window's bench: its rows, and the measurement of a delay."""
 
 from __future__ import annotations
 

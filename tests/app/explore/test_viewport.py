@@ -21,7 +21,7 @@ def project(point: np.ndarray, camera: OrbitCamera, edge: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("drag", [(3.0, 0.0), (-2.0, 0.0), (0.0, 3.0), (0.0, -4.0)])
-def test_the_head_follows_the_hand(drag: tuple[float, float]) -> None:
+def test_the_head_follows_the_mouse(drag: tuple[float, float]) -> None:
     """The surface point under the cursor moves by what the mouse moved."""
     camera, edge = OrbitCamera(0.3, 0.1), 700.0
     matrix = camera.cam2world()

@@ -39,7 +39,7 @@ def test_undo_in_the_middle_of_a_gesture_takes_it_back() -> None:
     assert document.scene == seed(2)
 
 
-def test_a_new_change_forgets_what_was_undone() -> None:
+def test_a_new_change_empties_the_redo_history() -> None:
     document = Document(seed(0))
     document.apply(seed(1))
     document.undo()
@@ -59,7 +59,7 @@ def test_a_gesture_that_ends_where_it_began_is_no_step() -> None:
     assert document.scene == seed(0)
 
 
-def test_dirty_is_a_difference_to_the_file() -> None:
+def test_dirty_means_different_from_the_file() -> None:
     document = Document(seed(0))
     assert not document.dirty
     document.apply(seed(1))

@@ -1,4 +1,4 @@
-"""What panels do to scenes."""
+"""Changes that panels make to a scene."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_seeds_stay_in_range() -> None:
     assert edits.with_second_seed(Scene(), -5).mixing.seed == 0
 
 
-def test_a_strength_starts_from_what_the_crossover_gave() -> None:
+def test_layer_strengths_start_from_the_crossover() -> None:
     scene = Scene(mixing=Mixing(seed=3, crossover=2))
     scene = edits.with_strength(scene, 0, 0.25, 4)
     assert scene.mixing.strengths == (0.25, 0.0, 1.0, 1.0)
@@ -50,7 +50,7 @@ def test_a_strength_starts_from_what_the_crossover_gave() -> None:
     assert edits.with_crossover(scene, 1).mixing == Mixing(3, 1, ())
 
 
-def test_swapping_twice_is_nothing() -> None:
+def test_swapping_twice_changes_nothing() -> None:
     scene = Scene(identity=Identity(1, edits=(("smile", 1.0),)), mixing=Mixing(seed=2))
     swapped = edits.swapped(scene)
     assert (swapped.identity.seed, swapped.mixing.seed) == (2, 1)
@@ -85,7 +85,7 @@ def test_trained_poses_are_an_ellipse(azimuth: float, elevation: float, inside: 
     assert edits.is_trained_pose(OrbitCamera(azimuth, elevation)) is inside
 
 
-def test_adapting_drops_what_another_model_cannot_take() -> None:
+def test_adapting_drops_the_parts_that_do_not_fit_another_model() -> None:
     scene = Scene(
         identity=Identity(3, z=(0.0,) * 256, edits=(("smile", 1.0), ("mane", 2.0))),
         mixing=Mixing(seed=4, crossover=9, strengths=(0.5,) * 10),

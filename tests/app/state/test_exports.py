@@ -1,4 +1,4 @@
-"""Which file an export button writes."""
+"""The file and the request of each export button."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_requests_carry_the_panels_settings(settings: Settings) -> None:
     assert picture.view == "depth"
 
 
-def test_names_are_never_taken(settings: Settings, tmp_path: Path) -> None:
+def test_a_file_name_that_exists_is_never_used(settings: Settings, tmp_path: Path) -> None:
     kind = export_kind("PNG")
     first = export_request(SCENE, kind, settings).out
     assert first == tmp_path / "heads-000742.png"

@@ -39,13 +39,13 @@ def test_round_trip(store: SettingsStore) -> None:
     assert store.load() == OTHER
 
 
-def test_nothing_there_means_defaults(store: SettingsStore) -> None:
+def test_missing_settings_mean_defaults(store: SettingsStore) -> None:
     assert store.load() == Settings()
     assert store.load_autosave() is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"x"', "\xff\xfe"])
-def test_damage_means_defaults(store: SettingsStore, text: str) -> None:
+def test_damaged_settings_mean_defaults(store: SettingsStore, text: str) -> None:
     store.folder.mkdir()
     store.settings_path.write_text(text, encoding="latin-1")
     store.autosave_path.write_text(text, encoding="latin-1")
@@ -79,7 +79,7 @@ def test_autosave_round_trip(store: SettingsStore) -> None:
     assert store.load_autosave() == scene
 
 
-def test_recent_models_are_few_and_each_once() -> None:
+def test_recent_models_are_limited_and_listed_once() -> None:
     settings = Settings()
     for name in [*map(str, range(12)), "5"]:
         settings = settings.with_recent_model(name)

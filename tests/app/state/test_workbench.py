@@ -1,4 +1,4 @@
-"""The studio without its window: loading, rendering, exporting, failing and healing."""
+"""The studio without its window: loading, rendering, exporting, errors and their remedies."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_the_picture_follows_the_scene(bench: Workbench) -> None:
     np.testing.assert_array_equal(bench.screen.picture.pixels, first.pixels)
 
 
-def test_while_things_move_only_first_passes_are_shown(bench: Workbench) -> None:
+def test_while_the_scene_changes_only_first_passes_are_shown(bench: Workbench) -> None:
     settle(bench)
     shown = []
     for azimuth in np.linspace(0.1, 0.5, 8):
@@ -145,7 +145,7 @@ def test_a_picture_shown_is_never_replaced_by_an_earlier_pass(bench: Workbench) 
 
 
 @pytest.mark.parametrize("view", ["volume", "depth", "normals"])
-def test_views(bench: Workbench, view: str) -> None:
+def test_every_view_is_drawn(bench: Workbench, view: str) -> None:
     bench.change_settings("view", view=view)  # type: ignore[arg-type]
     settle(bench)
     assert bench.screen.picture is not None
@@ -201,7 +201,7 @@ def test_a_pane_hidden_during_a_motion_keeps_nothing_busy(bench: Workbench) -> N
     assert not bench.busy
 
 
-def test_a_broken_model_leaves_the_good_one(bench: Workbench, tmp_path: Path) -> None:
+def test_a_broken_model_leaves_the_loaded_model(bench: Workbench, tmp_path: Path) -> None:
     settle(bench)
     scene, picture = bench.scene, bench.screen.picture
     broken = tmp_path / "broken.safetensors"
@@ -222,7 +222,9 @@ def test_a_broken_model_leaves_the_good_one(bench: Workbench, tmp_path: Path) ->
     assert bench.screen.picture.request.scene.identity.seed == 5
 
 
-def test_a_scene_of_a_missing_model_offers_a_way_out(tmp_path: Path, model_path: Path) -> None:
+def test_a_scene_of_a_missing_model_offers_the_shipped_model(
+    tmp_path: Path, model_path: Path
+) -> None:
     missing = tmp_path / "gone.pt"
     workbench = Workbench(SettingsStore(tmp_path / "c"), Scene(model=str(missing)))
     settle(workbench)
@@ -235,7 +237,9 @@ def test_a_scene_of_a_missing_model_offers_a_way_out(tmp_path: Path, model_path:
     workbench.close()
 
 
-def test_another_model_keeps_what_it_can(bench: Workbench, tmp_path: Path) -> None:
+def test_another_model_keeps_the_parts_of_the_scene_that_fit(
+    bench: Workbench, tmp_path: Path
+) -> None:
     settle(bench)
     smiling = edits.with_direction(bench.scene, "smile", 1.0)
     bench.document.apply(replace(smiling, mixing=replace(smiling.mixing, seed=3, crossover=5)))
@@ -252,7 +256,7 @@ def test_another_model_keeps_what_it_can(bench: Workbench, tmp_path: Path) -> No
     assert bench.models.name == "tiny"
 
 
-def test_an_impossible_scene_says_so_and_can_be_undone(bench: Workbench) -> None:
+def test_a_scene_that_cannot_be_drawn_shows_why_and_can_be_undone(bench: Workbench) -> None:
     settle(bench)
     bench.document.apply(edits.with_direction(bench.scene, "horns", 1.0))
     settle(bench)
@@ -327,7 +331,7 @@ def test_the_last_scene_comes_back_at_the_next_start(bench: Workbench) -> None:
     later.close()
 
 
-def test_memory_is_given_back_once_a_rest(
+def test_memory_is_returned_once_when_the_studio_rests(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = []
@@ -344,5 +348,5 @@ def test_memory_is_given_back_once_a_rest(
     assert given == [False, False]
 
 
-def test_memory_can_be_given_back_anywhere() -> None:
+def test_memory_can_be_returned_on_every_system() -> None:
     give_memory_back()

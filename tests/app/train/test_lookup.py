@@ -1,4 +1,4 @@
-"""A question asked once a frame: answered in a thread, asked again when it changes or is due."""
+"""A look-up asks its question again when the question changes or is due."""
 
 from __future__ import annotations
 

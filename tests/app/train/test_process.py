@@ -88,7 +88,7 @@ def test_a_process_that_is_asked_to_stop_while_it_starts_stops(run: RunDir) -> N
     assert not run.stop_requested()
 
 
-def test_the_last_words_of_a_process_say_why_it_failed(run: RunDir) -> None:
+def test_the_end_of_the_log_says_why_a_process_failed(run: RunDir) -> None:
     for picture in (run.path.parents[1] / "images").iterdir():
         picture.unlink()
     job = TrainingProcess(run.path)

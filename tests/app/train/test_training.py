@@ -1,4 +1,4 @@
-"""The Train tab's state without a window: what it lists, refuses, begins and opens."""
+"""The Train tab's state without a window: listing, checking, starting and opening runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.training.adversarial.stage_phases import THUMB, stage_config, write_i
 
 
 class FakeProcess:
-    """Starts nothing and remembers that it was asked."""
+    """Starts nothing and remembers the calls."""
 
     asked: ClassVar[list[tuple[str, Any]]] = []
     is_starting = is_stopping = False
@@ -73,7 +73,7 @@ def make_run(path: Path, images: Path) -> RunDir:
     return run
 
 
-def test_a_new_run_is_begun_once_nothing_is_wrong(training: Training, tmp_path: Path) -> None:
+def test_a_new_run_begins_once_there_is_no_problem(training: Training, tmp_path: Path) -> None:
     new = training.new
     training.tick(shown=True)
     assert new.problem is not None
@@ -114,7 +114,7 @@ def test_a_new_run_is_begun_once_nothing_is_wrong(training: Training, tmp_path: 
     assert new.name == "images-renderer-2", "the next one gets a name of its own"
 
 
-def test_a_later_stage_is_checked_with_what_it_starts_from(
+def test_a_later_stage_is_checked_with_the_weights_it_starts_from(
     training: Training, tmp_path: Path
 ) -> None:
     write_images(tmp_path / "images")

@@ -78,7 +78,7 @@ def test_typed_texts_become_settings() -> None:
     assert dataclasses.replace(form, stage="renderer").text("steps") == "", "stages differ"
 
 
-def test_a_fit_is_asked_for_like_the_other_stages() -> None:
+def test_a_fit_is_requested_like_the_other_stages() -> None:
     form = RunForm(stage="fit", init="/runs/before")
     assert form.lacks_heads
     assert not form.wants_images
@@ -109,7 +109,7 @@ def test_defaults_follow_the_preset() -> None:
 @pytest.mark.parametrize(
     ("name", "text"), [("steps", "1.5"), ("volume.r1", "much"), ("images.held_out", "a")]
 )
-def test_what_cannot_be_read_names_its_field(name: str, text: str) -> None:
+def test_a_text_that_is_no_number_names_its_field(name: str, text: str) -> None:
     with pytest.raises(FieldError, match="takes a") as caught:
         request_of(RunForm(data="/p").with_text(name, text), Path("/runs"))
     assert caught.value.name == name
@@ -122,7 +122,7 @@ def test_a_number_out_of_range_names_its_field(name: str, text: str) -> None:
     assert caught.value.name == name
 
 
-def test_names_are_free_or_refused(tmp_path: Path) -> None:
+def test_a_taken_or_impossible_name_is_refused(tmp_path: Path) -> None:
     form = RunForm(data="/x/photos")
     assert checked_name(form, tmp_path) == "photos-renderer"
     (tmp_path / "photos-renderer").mkdir()
@@ -170,13 +170,14 @@ def test_the_crops_are_those_that_training_sees(tmp_path: Path) -> None:
         assert abs(shown - (real.numpy() + 1) / 2).max() < 1 / 255
 
 
-def test_what_is_skipped_is_counted(tmp_path: Path) -> None:
+def test_skipped_images_are_counted_by_reason(tmp_path: Path) -> None:
     write_images(tmp_path)
     Image.new("RGB", (3, 3)).save(tmp_path / "small.png")
     (tmp_path / "broken.png").write_bytes(b"no picture")
     preview = last(PreviewRequest(tmp_path, 16, thumbs=False, upscale=False))
     assert (preview.usable, preview.smallest, len(preview.skipped)) == (20, 18, 2)
-    assert preview.reasons == "1 damaged, 1 too small"
+    assert preview.reasons.startswith("1 cannot be read: no format that Pillow knows")
+    assert preview.reasons.endswith(", 1 too small")
     first = next(iter(look_at_images(PreviewRequest(tmp_path, 16, thumbs=False, upscale=False))))
     assert (first.usable, first.sheet) == (None, None)
     weights = save_tiny(tmp_path / "whole.safetensors")

@@ -1,4 +1,4 @@
-"""What is read in run folders: the list of runs, and one run's records as they grow."""
+"""Reading run folders: the list of runs, and one run's records as they grow."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_only_new_records_are_read(tmp_path: Path) -> None:
     assert ([r["step"] for r in piece.records], piece.starts_over) == ([40], False)
 
 
-def test_records_are_read_again_when_a_run_goes_back(tmp_path: Path) -> None:
+def test_all_records_are_read_again_when_a_run_resumes_from_an_earlier_step(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     for step in range(5):
         run.append_stats({"step": step})
@@ -79,7 +79,9 @@ def test_many_records_come_in_pieces(tmp_path: Path) -> None:
     assert pieces > 10
 
 
-def test_the_list_finds_all_runs_and_says_which_cannot_be_read(run: RunDir, tmp_path: Path) -> None:
+def test_the_list_has_all_runs_and_marks_those_that_cannot_be_read(
+    run: RunDir, tmp_path: Path
+) -> None:
     broken = tmp_path / "runs" / "broken"
     broken.mkdir()
     (broken / "config.json").write_text("{")
@@ -126,7 +128,7 @@ def test_reports_follow_the_records_of_a_run(run: RunDir) -> None:
     assert list(follower(smoother))[-1].request == smoother  # type: ignore[union-attr]
 
 
-def test_the_grid_of_the_images_stands_in_for_missing_renders(run: RunDir) -> None:
+def test_the_grid_of_images_is_shown_if_there_are_no_volume_renders(run: RunDir) -> None:
     run.sample_path(3).write_bytes(b"")
     assert sample_file(SampleRequest(run.path, 3, thumb=True)) == run.sample_path(3)
     renders = run.sample_path(3).with_name("00000003-thumb.png")

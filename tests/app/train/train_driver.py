@@ -64,7 +64,7 @@ class TrainDriver(Driver):
         self.wait(lambda: not self.training.is_loading, "the list of runs")
 
     def switch(self, page: str) -> None:
-        """By the keyboard; slowly, since a busy machine may draw no frame between two events."""
+        """Switch the tab by slow key presses: a busy machine may draw no frame between two."""
         for _ in range(5):
             if self.studio.page != page:
                 self.hands("keydown ctrl sleep 0.1 key t sleep 0.1 keyup ctrl")
@@ -72,11 +72,11 @@ class TrainDriver(Driver):
         self.frames(3)
 
     def state(self, name: str) -> str:
-        """Of a run, as the list shows it."""
+        """State of a run in the list."""
         return next((run.state for run in self.training.runs if run.name == name), "")
 
     def wait_for(self, name: str, *states: str) -> None:
-        """Until a run is in one of the states."""
+        """Wait until a run is in one of the states."""
         self.wait(lambda: self.state(name) in states, f"{name} {states}", _PATIENCE)
 
     def text_on_screen(self, text: str) -> bool:
@@ -91,7 +91,7 @@ class TrainDriver(Driver):
     # --- the steps ------------------------------------------------------------------------------
 
     def empty(self) -> None:
-        """Nothing there says what to do; nothing reaches the hidden viewport."""
+        """An empty tab says what to do; no key reaches the hidden viewport."""
         self.frames(5)
         assert self.text_on_screen("No runs yet")
         assert self.text_on_screen("Choose a folder of images")
@@ -107,7 +107,7 @@ class TrainDriver(Driver):
         self.switch("train")
 
     def locked(self) -> None:
-        """Stage 2 wants a stage-1 result before anything else."""
+        """Stage 2 needs a stage-1 run before it can start."""
         self.click(self.button("2 decoder"))
         problem = self.training.new.problem
         assert problem is not None
@@ -153,7 +153,7 @@ class TrainDriver(Driver):
         )
 
     def stop_and_resume(self) -> None:
-        """Stopped, resumed, killed, resumed: the list says each."""
+        """A run is stopped, resumed, killed and resumed; the list shows each state."""
         name = "images-renderer"
         run = RunDir(self.folder / "runs" / name)
         self.click(self.button("Stop"))
@@ -177,7 +177,7 @@ class TrainDriver(Driver):
         assert not self.studio.failures, self.studio.failures
 
     def open_checkpoint(self) -> None:
-        """A run's weights come into the viewport."""
+        """A run's weights are opened in the viewport."""
         self.frames(5)
         self.click(self.button("Open in studio"))
         assert self.studio.page == "explore"
@@ -190,7 +190,7 @@ class TrainDriver(Driver):
         self.switch("train")
 
     def leave(self) -> None:
-        """A run that goes on when the studio closes; closing says so."""
+        """A run goes on when the studio closes, and the question on quitting says so."""
         new = self.training.new
         new.change(name="second", data=str(self.folder / "images"))
         for name, text in {**SHORT, "steps": "100000"}.items():
@@ -209,7 +209,7 @@ class TrainDriver(Driver):
         self.click(self.button("Cancel"))
 
     def attach(self) -> None:
-        """Another start of the studio finds the run going and can stop it."""
+        """The studio, started again, finds the running run and can stop it."""
         self.wait_for("second", "running")
         run = RunDir(self.folder / "runs" / "second")
         self.training.select(run.path)
@@ -247,7 +247,7 @@ def main() -> None:
             step()
             say(f"{step.__name__}: {time.monotonic() - start:.1f} s")
     driver.studio.close()
-    say("alive to the end")
+    say("all steps succeeded")
     end_if_busy(0)
 
 

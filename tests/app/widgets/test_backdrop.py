@@ -1,4 +1,4 @@
-"""The ground behind panels: filled wherever no picture covers it, and nowhere twice."""
+"""The ground behind panels: filled once, except where a picture covers it."""
 
 from __future__ import annotations
 

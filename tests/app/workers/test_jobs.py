@@ -1,4 +1,4 @@
-"""The job queue: in order, cancellable, errors are values; and an end that cannot hang."""
+"""The job queue: in order, cancellable, errors are values; the program's end with a busy thread."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_time_left_follows_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     assert job.seconds_left is None
 
 
-def test_a_worker_inside_a_library_does_not_abort_the_end() -> None:
+def test_a_thread_inside_a_library_does_not_abort_the_programs_end() -> None:
     program = """
 import threading, time
 from app.workers.process import end_if_busy

@@ -100,7 +100,7 @@ def test_a_second_answer_that_comes_too_late_is_dropped() -> None:
     worker.close()
 
 
-def test_news_wake_whoever_waits_for_them() -> None:
+def test_a_result_ends_a_wait_for_news() -> None:
     news = threading.Event()
     worker: LatestWorker[int, int] = LatestWorker("test", lambda q: iter([q]), news)
     worker.submit(1)
@@ -136,7 +136,7 @@ def test_a_held_request_goes_on_once_it_may_be_refined() -> None:
     worker.close()
 
 
-def test_what_is_at_rest_before_it_is_begun_is_never_held() -> None:
+def test_a_request_refined_before_it_begins_is_never_held() -> None:
     worker = worker_of(lambda q: iter([q, q + 100]))
     worker.submit(1, refine=False)
     worker.refine()

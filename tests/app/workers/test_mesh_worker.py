@@ -1,4 +1,4 @@
-"""The mesh worker: which meshes are made and drawn while requests pour in; nothing is computed."""
+"""The mesh worker: which meshes are made and drawn under many requests, with a stand-in engine."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_at_rest_the_draft_comes_first(request_: MeshRequest) -> None:
     assert live.built == [(5, 48), (5, 128)], "nothing is made twice"
 
 
-def test_a_drawing_that_nobody_waits_for_any_more_is_cancelled(request_: MeshRequest) -> None:
+def test_the_drawing_of_a_replaced_request_is_cancelled(request_: MeshRequest) -> None:
     preview = Preview(None)
     live = Live(preview)
     answers = live.passes(of(request_, 5))

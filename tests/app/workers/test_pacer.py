@@ -1,4 +1,4 @@
-"""The pacer: frames wait for the picture that follows the hand, and for no longer than they may."""
+"""The pacer: a frame waits for the picture that follows the mouse, up to a limit."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_one_slow_picture_is_waited_for(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("moving", [True, False])
-def test_what_came_while_a_frame_was_drawn_is_shown_with_the_next(
+def test_a_result_that_came_during_a_frame_is_shown_with_the_next_frame(
     clock: Clock, moving: bool
 ) -> None:
     """Without waiting for the picture that has been begun since."""
@@ -123,7 +123,7 @@ def test_what_came_while_a_frame_was_drawn_is_shown_with_the_next(
     assert clock.now - before == pytest.approx(1.0 / 60.0)
 
 
-def test_at_rest_the_line_of_work_begins_late(clock: Clock) -> None:
+def test_at_rest_the_progress_line_begins_late(clock: Clock) -> None:
     pacer, computing = FramePacer(), Computing(clock, None)
     wait(pacer, computing, active=True, busy=True, moving=True)
     before = clock.now

@@ -1,0 +1,30 @@
+"""The command line as a whole: messages that belong to no single command."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import program
+
+
+def test_without_a_display_the_message_lists_the_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(program, "has_display", lambda: False)
+    assert program.main([]) == program.FAILED
+    message = capsys.readouterr().err
+    assert "the commands render, mesh, turntable" in message
+    for name in ("models", "dataset", "train", "recipe"):
+        assert f", {name}" in message
+    assert "open, " not in message
+
+
+def test_a_cancelled_command_promises_no_more_than_it_keeps(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "_run", interrupted)
+    assert program.main(["models", "list"]) == program.INTERRUPTED
+    assert "no incomplete file has its final name" in capsys.readouterr().err
