@@ -117,7 +117,7 @@ def test_a_new_run_begins_once_there_is_no_problem(training: Training, tmp_path:
 def test_a_later_stage_is_checked_with_the_weights_it_starts_from(
     training: Training, tmp_path: Path
 ) -> None:
-    write_images(tmp_path / "images")
+    write_images(tmp_path / "images", edge=64)
     new = training.new
     new.change(stage="decoder", data=str(tmp_path / "images"))
     assert new.problem is not None

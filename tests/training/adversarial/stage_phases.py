@@ -60,12 +60,12 @@ KINDS = ("renderer", "decoder", "joint")
 Config: TypeAlias = RendererConfig | DecoderStageConfig | JointConfig
 
 
-def write_images(folder: Path) -> None:
-    """Twenty pictures of noise, a little larger than the whole model's."""
+def write_images(folder: Path, edge: int = 18) -> None:
+    """Twenty pictures of noise; by default a little larger than the whole model's."""
     folder.mkdir(exist_ok=True)
     source = np.random.default_rng(0)
     for index in range(20):
-        pixels = source.integers(0, 256, (18, 20, 3), dtype=np.uint8)
+        pixels = source.integers(0, 256, (edge, edge + 2, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{index}.png")
 
 
