@@ -17,18 +17,19 @@ import dearpygui.dearpygui as dpg
 
 from app.actions import Actions, Page
 from app.explore.overlay import Overlay
-from app.explore.page import ExplorePage, ViewportTextures
+from app.explore.page import ExplorePage
 from app.menus import Menus
 from app.shortcuts import Keyboard, Shortcut, shortcuts
 from app.state.problems import Remedy
 from app.state.settings import SettingsStore
 from app.state.workbench import Workbench
-from app.train.page import SheetTextures, TrainPage
+from app.train.page import TrainPage
 from app.train.training import Training
 from app.widgets import theme
 from app.widgets.backdrop import Backdrop
 from app.widgets.dialogs import Dialogs
 from app.widgets.pointer import Pointer
+from app.widgets.texture import PictureTexture, Textures
 from app.widgets.ui import Ui
 from app.workers.schedule import FramePacer
 from stylesdf_core.commands.models import has_display
@@ -117,8 +118,7 @@ class Studio:
         )
         dpg.set_exit_callback(self.ask_to_quit)
         self._backdrop = Backdrop()
-        self._textures = ViewportTextures()
-        self._sheets = SheetTextures()
+        self._textures = Textures(PictureTexture)
         self.pointer = Pointer()
         self._build()
         dpg.setup_dearpygui()
@@ -218,7 +218,7 @@ class Studio:
             self._menus = Menus(ui, bench, actions, self._shortcuts, self.training)
             self.explore = ExplorePage(ui, bench, self._textures, actions.choose_export_folder)
             opened = partial(self.show_page, "explore")
-            self.train_page = TrainPage(ui, self.training, self._dialogs, self._sheets, opened)
+            self.train_page = TrainPage(ui, self.training, self._dialogs, self._textures, opened)
         dpg.bind_item_theme(window, ui.theme.flat)
         self._overlay = Overlay(ui, bench, Remedy("Open another file …", actions.open_model))
         dpg.set_primary_window(window, True)

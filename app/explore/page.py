@@ -23,16 +23,8 @@ from app.explore.toolbar import Toolbar
 from app.explore.viewport import Viewport
 from app.state.workbench import Workbench
 from app.widgets.backdrop import Rectangle, around
-from app.widgets.texture import PictureTexture
+from app.widgets.texture import Textures
 from app.widgets.ui import Ui
-
-
-class ViewportTextures:
-    """Textures that outlive a rebuild of the page at another scale: deleting live ones crashes."""
-
-    def __init__(self) -> None:
-        self.picture = PictureTexture()
-        self.mesh = PictureTexture()
 
 
 class ExplorePage:
@@ -46,7 +38,7 @@ class ExplorePage:
         self,
         ui: Ui,
         bench: Workbench,
-        textures: ViewportTextures,
+        textures: Textures,
         choose_folder: Callable[[], None],
     ) -> None:
         self._bench = bench
@@ -61,7 +53,7 @@ class ExplorePage:
             self.identity = IdentityPanel(ui, bench)
             self._mixing = MixingPanel(ui, bench)
         with columns.centre.inside():
-            self.viewport = Viewport(ui, bench, textures.picture, textures.mesh)
+            self.viewport = Viewport(ui, bench, textures["picture"], textures["mesh"])
             self._toolbar = Toolbar(ui, bench)
         with columns.right.inside():
             self._camera = CameraPanel(ui, bench)

@@ -49,6 +49,7 @@ class Preview:
         sheet: (ROWS·CELL, COLUMNS·CELL, 3) in [0, 1]; None until all have been checked.
     """
 
+    request: PreviewRequest
     looked_at: int
     total: int
     usable: int | None = None
@@ -69,6 +70,7 @@ def look_at_images(request: PreviewRequest) -> Iterator[Preview]:
     Raises:
         InputError: there are no images, or there is no model in ``init``.
     """
+    asked = request
     if not request.size:
         from stylesdf_core.model.checkpoints import read_architecture
         from stylesdf_core.model.model_zoo import resolve
@@ -77,7 +79,7 @@ def look_at_images(request: PreviewRequest) -> Iterator[Preview]:
         request = replace(request, size=size)
     with closing(open_images(request.path, request.size)) as source:
         total = len(source.names)
-        found = Preview(0, total)
+        found = Preview(asked, 0, total)
         yield found
         looking = find_usable(source, request.size, upscale=request.upscale)
         while True:
@@ -87,7 +89,7 @@ def look_at_images(request: PreviewRequest) -> Iterator[Preview]:
                 usable = stop.value
                 break
             yield replace(found, looked_at=int(progress.done))
-        found = Preview(total, total, len(usable.indices), usable.smallest, usable.skipped)
+        found = Preview(asked, total, total, len(usable.indices), usable.smallest, usable.skipped)
         count = min(ROWS * COLUMNS, len(usable.indices))
         chosen = [usable.indices[i * len(usable.indices) // count] for i in range(count)]
         crops = []

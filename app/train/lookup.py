@@ -42,10 +42,13 @@ class Lookup(Generic[Q, A]):
             again: ask at once, even if the same question is not due yet.
         """
         now = time.monotonic()
-        if question != self._question or again or now - self._asked_at > self._every:
+        is_new = question != self._question
+        if is_new or again or now - self._asked_at > self._every:
             self._question, self._asked_at = question, now
+            if is_new:
+                self.error = None
             if question is None:
-                self.answer = self.error = None
+                self.answer = None
             else:
                 self._worker.submit(question)
         outcome = self._worker.poll()

@@ -5,13 +5,13 @@ A thread checks the settings and makes the run's folder, since both read weights
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from app.train.dataset_preview import Preview, PreviewRequest, look_at_images
+from app.train.lookup import Lookup
 from app.train.training_form import (
     NO_HEADS,
     WANTED,
@@ -21,7 +21,6 @@ from app.train.training_form import (
     free_name,
     request_of,
 )
-from app.workers.schedule import LatestWorker
 from stylesdf_core.commands.train_stages import TrainRequest
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
@@ -73,21 +72,15 @@ class NewRun:
 
     Attributes:
         form: the form as it is filled in.
-        preview: of the images; None until a check of the images has begun.
-        preview_problem: why the images cannot be used; empty where they can.
-        is_beginning: the run's folder is being made.
     """
 
-    def __init__(self, data: str, folder: Path, news: threading.Event) -> None:
+    def __init__(self, data: str, folder: Path) -> None:
         self.form = RunForm(data=data)
         self.folder = folder
-        self.preview: Preview | None = None
-        self.preview_problem = ""
-        self.is_beginning = False
-        self._previews = LatestWorker[PreviewRequest, Preview]("preview", look_at_images, news)
+        self._previews = Lookup("preview", look_at_images)
         self._preview_request: PreviewRequest | None = None
-        self._checks = LatestWorker[RunCheck, Path]("new run", check_run, news)
-        self._checked: TrainRequest | None = None
+        self._checks = Lookup("new run", check_run)
+        self._creating: RunCheck | None = None
         self._worker_problem: FormProblem | None = None
         self._form_problem: FormProblem | None = None
         self._examined: tuple[object, ...] = ()
@@ -108,6 +101,22 @@ class NewRun:
     def _set(self, form: RunForm) -> None:
         if form != self.form:
             self.form, self._worker_problem = form, None
+
+    @property
+    def preview(self) -> Preview | None:
+        """The check of the form's images so far; None before it has begun."""
+        preview = self._previews.answer
+        return preview if preview and preview.request == self._preview_request else None
+
+    @property
+    def preview_problem(self) -> str:
+        """Why the images cannot be used; empty if they can be, or have not been checked."""
+        return str(self._previews.error or "")
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether the run's folder is being made."""
+        return self._creating is not None
 
     @property
     def name(self) -> str:
@@ -160,8 +169,7 @@ class NewRun:
     def begin(self) -> None:
         """Make the run's folder, unless there is a ``problem``; :meth:`tick` returns the run."""
         if self.problem is None and not self.is_beginning:
-            self.is_beginning = True
-            self._checks.submit(RunCheck(self.request(), create=True))
+            self._creating = RunCheck(self.request(), create=True)
 
     def request(self) -> TrainRequest:
         """The request that the form describes.
@@ -196,12 +204,12 @@ class NewRun:
             shown: the form is on the screen; otherwise no checks are begun.
         """
         self.folder = folder
-        created = self._poll_checks()
+        if shown:
+            self._preview_request = self._wanted_preview()
+            self._previews.tick(self._preview_request)
+        created = self._check(shown)
         if created is not None:
             self._set(replace(self.form, name=""))
-        if shown:
-            self._look_at_images()
-            self._check()
         return created
 
     def close(self) -> None:
@@ -209,43 +217,17 @@ class NewRun:
         self._previews.close()
         self._checks.close()
 
-    def _poll_checks(self) -> CreatedRun | None:
-        outcome = self._checks.poll()
-        if outcome is None:
+    def _check(self, shown: bool) -> CreatedRun | None:
+        """Have changed settings checked; returns a run once its folder has been made."""
+        check = self._creating
+        if check is None and shown and self.problem is None:
+            check = RunCheck(request_of(self.form, self.folder, name="run"), create=False)
+        if not self._checks.tick(check) or check is None:
             return None
-        check = outcome.request
-        if check.create:
-            self.is_beginning = False
-        elif check.request != self._checked:
-            return None
-        self._worker_problem = None if outcome.error is None else FormProblem(str(outcome.error))
-        return CreatedRun(check.request, outcome.value) if check.create and outcome.value else None
-
-    def _check(self) -> None:
-        """Have the settings checked whenever they have changed."""
-        if self.is_beginning or self._form_problem is not None:
-            return
-        request = request_of(self.form, self.folder, name="run")
-        if request != self._checked:
-            self._checked = request
-            self._checks.submit(RunCheck(request, create=False))
-
-    # --- the images -----------------------------------------------------------------------------
-
-    def _look_at_images(self) -> None:
-        wanted = self._wanted_preview()
-        if wanted != self._preview_request:
-            self._preview_request = wanted
-            self.preview, self.preview_problem = None, ""
-            if wanted is not None:
-                self._previews.submit(wanted)
-        outcome = self._previews.poll()
-        if outcome is None or outcome.request != self._preview_request:
-            return
-        if outcome.error is not None:
-            self.preview, self.preview_problem = None, str(outcome.error)
-        elif outcome.value is not None:
-            self.preview = outcome.value
+        self._creating = None
+        error, path = self._checks.error, self._checks.answer
+        self._worker_problem = None if error is None else FormProblem(str(error))
+        return CreatedRun(check.request, path) if check.create and path else None
 
     def _wanted_preview(self) -> PreviewRequest | None:
         form = self.form

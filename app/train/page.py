@@ -10,7 +10,6 @@ import dearpygui.dearpygui as dpg
 from app.explore.overlay import show_file
 from app.train.panels.curves import CurvesPanel
 from app.train.panels.new_run import NewRunPanel
-from app.train.panels.run import HEIGHT as RUN_HEIGHT
 from app.train.panels.run import RunPanel
 from app.train.panels.run_log import LogPanel
 from app.train.panels.runs import RunsPanel
@@ -20,29 +19,18 @@ from app.widgets import theme
 from app.widgets.backdrop import Rectangle
 from app.widgets.column import MENU_HEIGHT, PADDING, Column
 from app.widgets.dialogs import Dialogs
-from app.widgets.texture import PictureTexture
+from app.widgets.texture import Textures
 from app.widgets.ui import Ui
-from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 
-#: Widths at scale 1: left and right column, gaps beside the columns, narrowest log, longest line.
+#: Widths at scale 1: left and right column, gaps beside the columns, longest line of text. The left
+#: column becomes narrower to leave the middle column its least width.
 _LEFT, _RIGHT, _GAP = 284, 332, 6
-_LEAST_LOG = 180
+_LEAST_LEFT, _LEAST_MIDDLE = 160, 280
 _TEXT = 460
+#: Narrowest log; in a middle column that is narrower than the second width the log is hidden.
+_LEAST_LOG, _ROOM_FOR_LOG = 180, 420
 #: Height of the row above and of the slider below the sample grid.
 _AROUND_GRID = 60
-#: Titles of the dialogs that ask for a setting's folder.
-_FOLDER_TITLES = {
-    "heads.facekit": "Face model: a clone of ICT-FaceKit",
-    "data": "Prepared heads, or where to put them",
-}
-
-
-class SheetTextures:
-    """The tab's pictures; kept when the scale changes, as deleting live textures crashes."""
-
-    def __init__(self) -> None:
-        self.samples = PictureTexture()
-        self.crops = PictureTexture()
 
 
 class TrainPage:
@@ -61,11 +49,11 @@ class TrainPage:
         ui: Ui,
         training: Training,
         dialogs: Dialogs,
-        textures: SheetTextures,
+        textures: Textures,
         opened: Callable[[], None],
     ) -> None:
         self._ui, self._training, self._dialogs = ui, training, dialogs
-        self._is_shown = False
+        self._is_shown = self._has_log = False
         self._size = (0, 0)
         self.middle = ((0, 0), (1, 1))
         self.ground = Rectangle(0, 0, 0, 0)
@@ -75,28 +63,19 @@ class TrainPage:
         self._right = Column(panel)
         self._of_run = (self._run, self._curves, self._samples, self._log)
         with self._left.inside():
-            width = ui.px(_LEFT - 2 * PADDING)
-            self.runs = RunsPanel(ui, training, width, self._add_run, self._choose_folder)
+            self.runs = RunsPanel(ui, training, self._add_run, self._choose_folder)
         with self._run.inside():
             self.run = RunPanel(ui, training, opened, self._show_file)
         with self._curves.inside():
             self.curves = CurvesPanel(ui, training)
         with self._samples.inside():
-            self.samples = SamplesPanel(ui, training, textures.samples)
+            self.samples = SamplesPanel(ui, training, textures["samples"])
         with self._log.inside():
             self.log = LogPanel(ui, training)
+        with self._right.inside():
+            self.form = NewRunPanel(ui, training, textures["crops"], dialogs)
         with self._nothing.inside():
             self._build_nothing()
-        with self._right.inside():
-            self.form = NewRunPanel(
-                ui,
-                training,
-                textures.crops,
-                self._choose_data,
-                self._choose_init,
-                self._choose_text,
-            )
-            self.form.build(ui.px(_RIGHT - 2 * PADDING))
 
     def show(self, shown: bool) -> None:
         """Show the tab, or hide it while the Explore tab is shown."""
@@ -112,6 +91,7 @@ class TrainPage:
         has_run = self._training.run is not None
         for column in self._of_run:
             column.show(has_run)
+        self._log.show(has_run and self._has_log)
         self._nothing.show(not has_run and not self._training.is_loading)
         self.runs.sync()
         self.form.sync()
@@ -125,9 +105,11 @@ class TrainPage:
             return
         self._size = (width, height)
         px = self._ui.px
-        top, pad, left, right = px(MENU_HEIGHT), px(PADDING), px(_LEFT), px(_RIGHT)
+        top, pad, right = px(MENU_HEIGHT), px(PADDING), px(_RIGHT)
+        free = width - right - 2 * (px(_GAP) + pad)
+        left = max(px(_LEAST_LEFT), min(px(_LEFT), free - px(_LEAST_MIDDLE)))
         x, y, tall = left + px(_GAP) + pad, top + pad, height - top
-        centre = max(px(240), width - left - right - 2 * (px(_GAP) + pad))
+        centre = max(1, free - left)
         self.middle = ((x, top), (centre, tall))
         self.ground = Rectangle(left, top, width - right, height)
         self._left.place(0, top, left, tall)
@@ -136,16 +118,20 @@ class TrainPage:
         self.form.resize(right - 2 * pad, tall - 2 * pad)
         self._nothing.place(x, top, centre, tall)
         dpg.configure_item(self._nothing_above, height=max(1, tall // 2 - px(120)))
-        dpg.configure_item(self._nothing_text, indent=max(1, (centre - px(_TEXT)) // 2))
+        text = min(px(_TEXT), centre)
+        dpg.configure_item(self._nothing_text, indent=max(1, (centre - text) // 2))
+        for item in self._nothing_lines:
+            dpg.configure_item(item, wrap=text)
         # Head, curves and sample grid from top to bottom. The grid is twice as wide as high; the
         # log takes the width that the grid leaves.
-        head, around, widest = px(RUN_HEIGHT), px(_AROUND_GRID), centre - px(_LEAST_LOG) - pad
+        self._has_log = centre >= px(_ROOM_FOR_LOG)
+        widest = centre - px(_LEAST_LOG) - pad if self._has_log else centre
+        head, around = self.run.resize(centre), px(_AROUND_GRID)
         below = tall - head - 2 * pad
         grid = min(round(0.42 * below), widest // 2 + around)
-        grid_width = min(2 * (grid - around), widest)
+        grid_width = min(2 * (grid - around), widest) if self._has_log else centre
         curves, log = below - grid - pad, centre - grid_width - pad
         self._run.place(x, y, centre, head)
-        self.run.resize(centre)
         self._curves.place(x, y + head, centre, curves)
         self.curves.resize(centre, curves)
         self._samples.place(x, y + head + curves + pad, grid_width, grid)
@@ -158,18 +144,20 @@ class TrainPage:
         ui = self._ui
         self._nothing_above = dpg.add_spacer(height=1)
         with dpg.group() as self._nothing_text:
-            dpg.bind_item_font(dpg.add_text("No runs yet"), ui.theme.title)
-            dpg.add_text(
+            title = dpg.add_text("No runs yet")
+            dpg.bind_item_font(title, ui.theme.title)
+            text = dpg.add_text(
                 "Choose a folder of pictures on the right: one kind of object, centred and "
                 "upright. The preset tiny shows within minutes whether training works; press "
                 "Start training.",
                 color=theme.MUTED,
-                wrap=ui.px(_TEXT),
             )
+            self._nothing_lines = (title, text)
             dpg.add_spacer(height=ui.px(8))
             with dpg.group(horizontal=True):
                 tip = "A folder of images to train on"
-                ui.button("Choose pictures …", self._choose_data, tip, look=ui.theme.primary)
+                choose = self.form.choose_data
+                ui.button("Choose pictures …", choose, tip, look=ui.theme.primary)
                 ui.button("Add run …", self._add_run, "List a run that lies elsewhere")
 
     def _show_file(self, path: Path) -> None:
@@ -187,26 +175,4 @@ class TrainPage:
     def _choose_folder(self) -> None:
         self._dialogs.choose_folder(
             "New runs go to", self._training.folder, self._training.set_folder
-        )
-
-    def _choose_data(self) -> None:
-        new = self._training.new
-        self._choose("Images to train on", new.form.data, lambda path: new.change(data=str(path)))
-
-    def _choose_text(self, name: str) -> None:
-        new = self._training.new
-        title = _FOLDER_TITLES.get(name, "Choose a folder")
-        self._choose(title, new.form.text(name), lambda path: new.set_text(name, str(path)))
-
-    def _choose(self, title: str, folder: str, chosen: Callable[[Path], None]) -> None:
-        start = Path(folder).expanduser() if folder else Path.home()
-        self._dialogs.choose_folder(title, start, chosen)
-
-    def _choose_init(self) -> None:
-        new = self._training.new
-        self._dialogs.open_file(
-            "Weights to start from",
-            self._training.folder,
-            WEIGHT_SUFFIXES,
-            lambda path: new.change(init=str(path)),
         )

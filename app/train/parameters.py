@@ -38,13 +38,15 @@ class FormRow:
 class Parameters:
     """A field for each setting of the stage's command; an empty field shows the default.
 
+    Created in the current container.
+
     Args:
         choose: asks for a folder, for the setting of that name.
     """
 
     def __init__(self, ui: Ui, new: NewRun, choose: Callable[[str], None]) -> None:
         self._ui, self._new, self._choose_folder = ui, new, choose
-        self._group: int | str = 0
+        self._group: int | str = dpg.add_group()  # filled by sync
         self._fields: dict[str, tuple[FormField, int | str, int | str]] = {}
         self._buttons: list[IconButton] = []
         self._stage = ""
@@ -56,11 +58,6 @@ class Parameters:
         for field, _, item in self._fields.values():
             if field.kind != "flag":
                 dpg.configure_item(item, width=self._width_of(field))
-
-    def build(self) -> None:
-        """Create the container; :meth:`sync` fills it with the stage's fields."""
-        self._group = dpg.add_group()
-        self._stage = ""
 
     def sync(self, wrong: str) -> None:
         """Show the form's fields; the one named ``wrong`` in the error colour."""

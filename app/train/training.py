@@ -55,7 +55,7 @@ class Training:
         self.sample_step: int | None = None
         self.sample_thumb = False
         self.runs: tuple[RunSummary, ...] = ()
-        self.new = NewRun(bench.settings.training.data, self.folder, bench.screen.news)
+        self.new = NewRun(bench.settings.training.data, self.folder)
         self._list = Lookup("runs", list_runs, _LOOK_EVERY)
         self._report = Lookup("run", Follower(), _LOOK_EVERY)
         self._sample = Lookup("samples", read_sample)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from typing import TypeAlias
+
 import dearpygui.dearpygui as dpg
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +49,11 @@ class PictureTexture:
         self._before, self.tag = self.tag, tag
         self.uv_min = (1.0 / width, 1.0 / height)
         self.uv_max = (1.0 - self.uv_min[0], 1.0 - self.uv_min[1])
+
+
+#: The window's pictures by name. They stay when its widgets are made anew at another scale, since
+#: deleting a drawn texture crashes.
+Textures: TypeAlias = defaultdict[str, PictureTexture]
 
 
 def suitable_edge(shown: float) -> int:

@@ -95,7 +95,7 @@ class CurvesPanel:
             plot.point_at(hovered)
 
     def _sync_tools(self, available: tuple[str, ...]) -> None:
-        """Show the buttons of the available groups, and push the slider to the right edge."""
+        """Show the buttons of the available groups; the slider goes to the right edge, or hides."""
         px, training = self._ui.px, self._training
         taken = px(_SLIDER) + px(4)
         for group, button in self._buttons.items():
@@ -103,7 +103,9 @@ class CurvesPanel:
             dpg.configure_item(button, show=is_shown)
             self._ui.select(button, group in training.groups and group in available)
             taken += px(_BUTTONS[group]) + px(2) if is_shown else 0
-        dpg.configure_item(self._spacer, width=max(1, self._size[0] - taken))
+        room = self._size[0] - taken
+        dpg.configure_item(self._spacer, width=max(1, room))
+        dpg.configure_item(self._smoothing.item, show=room > 0)
         self._smoothing.show(training.smoothing, edited=training.smoothing != SMOOTHING)
 
     def _lay_out(self, shown: dict[str, tuple[Line, ...]]) -> None:

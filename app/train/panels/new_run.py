@@ -1,4 +1,4 @@
-"""A new training run: what to train, on which images, with which parameters."""
+"""A new training run: stage, weights to start from, images and settings."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from app.train.parameters import LABELS, FormRow, Parameters
 from app.train.training import Training
 from app.train.training_form import STAGE_HELP, presets
 from app.widgets import icons, theme
+from app.widgets.dialogs import Dialogs
 from app.widgets.texture import PictureTexture
 from app.widgets.ui import IconButton, Ui
+from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 
 _SENTENCE = 52  # room for three lines
 _FOOT = _SENTENCE + 44
@@ -27,40 +29,30 @@ _STAGES: dict[str, tuple[str, int]] = {
 }
 _FRESH = {"renderer": "a fresh sphere", "fit": "fresh weights"}
 _CHOOSE = "choose a run, or a file"
+#: Titles of the dialogs that ask for a setting's folder.
+_FOLDER_TITLES = {
+    "heads.facekit": "Face model: a clone of ICT-FaceKit",
+    "data": "Prepared heads, or the folder to prepare them in",
+}
 
 
 class NewRunPanel:
-    """The form of :mod:`app.train.training_form` as widgets.
+    """The form of :mod:`app.train.training_form` as widgets, created in the current container.
 
     Args:
-        choose_data: asks for a folder of images.
-        choose_init: asks for a weights file.
-        choose_folder: asks for the folder that a parameter of this name is to hold.
+        texture: of the sheet of crops.
     """
 
     def __init__(
-        self,
-        ui: Ui,
-        training: Training,
-        texture: PictureTexture,
-        choose_data: Callable[[], None],
-        choose_init: Callable[[], None],
-        choose_folder: Callable[[str], None],
+        self, ui: Ui, training: Training, texture: PictureTexture, dialogs: Dialogs
     ) -> None:
-        self._ui, self._training, self._texture = ui, training, texture
-        self._choose_data, self._choose_init = choose_data, choose_init
+        self._ui, self._training, self._texture, self._dialogs = ui, training, texture, dialogs
         self._stages: dict[str, int | str] = {}
-        self._parameters = Parameters(ui, training.new, choose_folder)
         self._init_choices: dict[str, str] = {}
         self._preview: Preview | None = None
         self._crops: tuple[object, ...] = ()
         self._synced: tuple[object, ...] = ()
         self._width = 0
-
-    def build(self, width: int) -> None:
-        """Create the widgets in the current container."""
-        ui, training = self._ui, self._training
-        self._width = width
         self._scroll = dpg.add_child_window(border=False, height=ui.px(100))
         dpg.bind_item_theme(self._scroll, ui.theme.flat)
         dpg.push_container_stack(self._scroll)
@@ -70,7 +62,7 @@ class NewRunPanel:
                 self._stages[stage] = ui.button(
                     label, partial(self._set, stage=stage), STAGE_HELP[stage], width=ui.px(wide)
                 )
-        self._explanation = ui.small_text(wrap=width)
+        self._explanation = ui.small_text()
         self._build_start()
         self._build_images()
         with dpg.group() as self._rest:
@@ -86,21 +78,20 @@ class NewRunPanel:
                 self._name = ui.text_field(
                     "",
                     lambda text: self._set(name=text.strip()),
-                    "Name of the run's folder; empty for one made from the images and the stage",
-                    width=width,
+                    "Name of the run's folder; empty for a name made from the images and the stage",
                 )
-            self._parameters.build()
+            self._parameters = Parameters(ui, training.new, self._choose_folder)
         dpg.pop_container_stack()
         with dpg.child_window(border=False, height=ui.px(_SENTENCE)) as sentence:
-            self._problem = ui.small_text(wrap=width)
+            self._problem = ui.small_text()
         dpg.bind_item_theme(sentence, ui.theme.flat)
         self._foot = dpg.add_group(horizontal=True)
         dpg.push_container_stack(self._foot)
         self._start = ui.button(
             "Start training",
             training.new.begin,
-            "Make the run's folder and train there in a process of its own, which leaves the CPU "
-            "to whoever wants it and goes on when the studio is closed",
+            "Make the run's folder and train there in a process of its own, which gives way to "
+            "other programs and goes on when the studio is closed",
             width=ui.px(140),
         )
         ui.button(
@@ -130,7 +121,7 @@ class NewRunPanel:
         self._crops = ()
 
     def sync(self) -> None:
-        """Show the form as it stands."""
+        """Show the form's present fields."""
         training = self._training
         form = training.new.form
         self._sync_preview()
@@ -161,7 +152,31 @@ class NewRunPanel:
             dpg.bind_item_theme(item, self._ui.theme.flawed if wrong else 0)
         self._sync_foot()
 
-    # --- where it starts from -------------------------------------------------------------------
+    # --- dialogs --------------------------------------------------------------------------------
+
+    def choose_data(self) -> None:
+        """Ask for the folder of images."""
+        new = self._training.new
+        self._ask("Images to train on", new.form.data, lambda path: new.change(data=str(path)))
+
+    def _choose_folder(self, name: str) -> None:
+        new = self._training.new
+        title = _FOLDER_TITLES.get(name, "Choose a folder")
+        self._ask(title, new.form.text(name), lambda path: new.set_text(name, str(path)))
+
+    def _ask(self, title: str, folder: str, chosen: Callable[[Path], None]) -> None:
+        start = Path(folder).expanduser() if folder else Path.home()
+        self._dialogs.choose_folder(title, start, chosen)
+
+    def _choose_init(self) -> None:
+        self._dialogs.open_file(
+            "Weights to start from",
+            self._training.folder,
+            WEIGHT_SUFFIXES,
+            lambda path: self._set(init=str(path)),
+        )
+
+    # --- the weights to start from --------------------------------------------------------------
 
     def _build_start(self) -> None:
         ui = self._ui
@@ -176,7 +191,7 @@ class NewRunPanel:
             with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)) as self._lock:
                 with dpg.drawlist(ui.px(20), ui.px(20)) as lock:
                     icons.lock_closed(lock, 0.0, 0.0, float(ui.px(20)), theme.MUTED)
-                ui.small_text("Everything else waits for what it starts from.")
+                ui.small_text("The other settings follow once the start is chosen.")
 
     def _sync_start(self) -> None:
         form = self._training.new.form
@@ -209,13 +224,11 @@ class NewRunPanel:
                     "Folder of images (nested, any size), data set of heads, or lmdb.  --data",
                     hint="folder of pictures",
                 )
-                IconButton(ui, icons.folder, self._choose_data, "Choose a folder")
+                IconButton(ui, icons.folder, self.choose_data, "Choose a folder")
             dpg.add_spacer(height=ui.px(1))
             with dpg.group() as group:
                 self._sheet = dpg.add_drawlist(1, 1)
-            ui.tooltip(
-                group, "Some of the images as training sees them: cropped, resized, never mirrored"
-            )
+            ui.tooltip(group, "Some of the images as training sees them: cropped and resized")
             self._found = ui.small_text(wrap=ui.px(200))
 
     def _sync_preview(self) -> None:
@@ -291,9 +304,10 @@ def _found(preview: Preview | None, problem: str, has_data: bool) -> tuple[str, 
     if problem:
         return problem, theme.ERROR
     if preview is None:
-        return ("Looking …" if has_data else "Choose a folder to see some of it."), theme.MUTED
+        text = "Checking the images …" if has_data else "Choose a folder to see some of its images."
+        return text, theme.MUTED
     if preview.usable is None:
-        return f"Looking at {preview.looked_at:,} of {preview.total:,} images …", theme.MUTED
+        return f"Checked {preview.looked_at:,} of {preview.total:,} images …", theme.MUTED
     text = f"{preview.usable:,} images, smallest edge {preview.smallest:,} pixels"
     if not preview.skipped:
         return text, theme.MUTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import dearpygui.dearpygui as dpg
@@ -14,8 +15,9 @@ from app.widgets.canvas import Canvas
 from app.widgets.ui import IconButton, Ui, hours_in_words
 from stylesdf_core.training.run_summary import RunState, RunSummary
 
-HEIGHT = 92
-_ACTIONS = 416  # width of the buttons, at scale 1
+_HEIGHT, _ROW = 92, 30  # of the panel, and of each row of buttons below the name
+#: Width, at scale 1, of the buttons and a short name in one row.
+_ACTIONS, _LEAST_NAME = 416, 80
 _RESUME = "Go on from the newest checkpoint"
 _STOPPED = "Stopped; resume goes on from the newest checkpoint."
 #: For each state: tooltip of the button Stop or Resume, message on the run, colour of the message.
@@ -53,28 +55,36 @@ class RunPanel:
         self._steps: dict[str, int | None] = {}  # of the checkpoints to choose from
         self._room = 1  # for the run's name
         self._shown: tuple[object, ...] = ()
-        with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)):
+        row = partial(dpg.group, horizontal=True, horizontal_spacing=ui.px(4))
+        with row() as self._head:
             self._name = Canvas(ui.px(100), ui.px(28))
-            self._main = ui.button("Resume", self._stop_or_resume, width=ui.px(76))
-            self._main_tip = ui.tooltip(self._main)
-            self._choice = dpg.add_combo((), width=ui.px(148))
-            ui.tooltip(
-                self._choice,
-                "The averaged generator to open: the newest, the best (its samples were nearest to "
-                "the images), or that of any step that is kept",
-            )
-            tip = "Load the checkpoint into the viewport"
-            self._open = ui.button("Open in studio", self._open_model, tip, width=ui.px(120))
-            IconButton(ui, icons.folder, self._show, "Show the run's folder")
-            IconButton(ui, icons.cross, self._remove, "Take the run off the list; its files stay")
+            with row():
+                self._main = ui.button("Resume", self._stop_or_resume, width=ui.px(76))
+                self._main_tip = ui.tooltip(self._main)
+                self._choice = dpg.add_combo((), width=ui.px(148))
+                ui.tooltip(
+                    self._choice,
+                    "The averaged generator to open: the newest, the best (its samples were "
+                    "nearest to the images), or that of any step that is kept",
+                )
+            with row():
+                tip = "Load the checkpoint into the viewport"
+                self._open = ui.button("Open in studio", self._open_model, tip, width=ui.px(120))
+                IconButton(ui, icons.folder, self._show, "Show the run's folder")
+                tip = "Take the run off the list; its files stay"
+                IconButton(ui, icons.cross, self._remove, tip)
         self._facts = ui.small_text()
         self._message = ui.small_text(wrap=ui.px(400))
 
-    def resize(self, width: int) -> None:
-        """Fit the middle column."""
-        self._room = max(self._ui.px(80), width - self._ui.px(_ACTIONS))
-        self._name.resize(self._room, self._ui.px(28))
+    def resize(self, width: int) -> int:
+        """Fit the middle column; the buttons go below the name if they must. Returns the height."""
+        px = self._ui.px
+        in_one_row = width >= px(_ACTIONS + _LEAST_NAME)
+        self._room = width - px(_ACTIONS) if in_one_row else width
+        self._name.resize(self._room, px(28))
+        dpg.configure_item(self._head, horizontal=in_one_row)
         dpg.configure_item(self._message, wrap=width)
+        return px(_HEIGHT) if in_one_row else px(_HEIGHT + 2 * _ROW)
 
     def sync(self) -> None:
         """Show the run."""

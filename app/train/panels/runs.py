@@ -32,7 +32,6 @@ class RunsPanel:
     Created in the current container.
 
     Args:
-        width: of the column, pixels.
         add: asks for a run's folder, to list the run.
         choose_folder: asks for the folder of new runs.
     """
@@ -41,15 +40,14 @@ class RunsPanel:
         self,
         ui: Ui,
         training: Training,
-        width: int,
         add: Callable[[], None],
         choose_folder: Callable[[], None],
     ) -> None:
-        self._ui, self._training, self._width = ui, training, width
+        self._ui, self._training, self._width = ui, training, 1
         self._rows: dict[Path, RunRow] = {}
         ui.heading("Runs")
         with dpg.child_window(border=False, height=ui.px(100)) as self._scroll:
-            self._empty = dpg.add_text(_EMPTY, color=theme.MUTED, wrap=self._row_width)
+            self._empty = dpg.add_text(_EMPTY, color=theme.MUTED)
         dpg.bind_item_theme(self._scroll, ui.theme.flat)
         dpg.add_spacer(height=ui.px(4))
         with dpg.group(horizontal=True):
@@ -64,6 +62,7 @@ class RunsPanel:
         """Fill a column."""
         self._width = width
         dpg.configure_item(self._scroll, height=max(self._ui.px(80), height - self._ui.px(_FOOT)))
+        dpg.configure_item(self._empty, wrap=self._row_width)
         for row in self._rows.values():
             row.resize(self._row_width)
 

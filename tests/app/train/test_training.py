@@ -127,9 +127,11 @@ def test_a_later_stage_is_checked_with_the_weights_it_starts_from(
     new.change(init=str(tmp_path / "broken.pt"))
     (tmp_path / "broken.pt").write_bytes(b"nothing")
     until(training, lambda: new.problem is not None)
+    assert "broken.pt" in new.problem.text
     weights = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
     new.change(init=str(weights))
-    until(training, lambda: new.problem is None and not new._checks.busy)
+    training.tick(shown=True)
+    until(training, lambda: new.problem is None and not new._checks._worker.busy)
     new.change(stage="renderer")
     assert new.form.init == "", "another stage starts from something else"
 
