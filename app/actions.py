@@ -46,25 +46,25 @@ class Actions:
     """Callables for menus and shortcuts.
 
     Attributes:
-        bench: the studio's state, which actions change.
+        workbench: the studio's state, which actions change.
         dialogs: ask for files and folders.
         window: can be scaled, closed, and switched to another page.
     """
 
-    bench: Workbench
+    workbench: Workbench
     dialogs: Dialogs
     window: StudioWindow
 
     def orbit(self, right: int, up: int) -> None:
         """Turn the camera by steps of 4°."""
-        scene = self.bench.scene
+        scene = self.workbench.scene
         camera = scene.camera.orbit(right * _STEP, up * _STEP)
-        self.bench.document.update(replace(scene, camera=camera))
+        self.workbench.document.update(replace(scene, camera=camera))
 
     def toggle_panels(self) -> None:
         """Hide or show the side panels."""
-        is_shown = self.bench.settings.window.panels_shown
-        self.bench.change_settings("window", panels_shown=not is_shown)
+        is_shown = self.workbench.settings.window.panels_shown
+        self.workbench.change_settings("window", panels_shown=not is_shown)
 
     def switch_page(self) -> None:
         """Switch between the Explore tab and the Train tab."""
@@ -76,40 +76,43 @@ class Actions:
             "Open a session or an exported file",
             self._session_folder(),
             SESSION_SUFFIXES,
-            self.bench.open_session,
+            self.workbench.open_session,
         )
 
     def save_session(self) -> None:
         """Save into the file that the session came from; ask for a file if there is none."""
-        path = self.bench.document.path
+        path = self.workbench.document.path
         if path is not None:
-            self.bench.save_session(path)
+            self.workbench.save_session(path)
         else:
             self.save_session_as()
 
     def save_session_as(self) -> None:
         """Ask for a file and save."""
-        name = f"{Path(self.bench.scene.model).stem}-{self.bench.scene.identity.seed:06d}"
+        name = f"{Path(self.workbench.scene.model).stem}-{self.workbench.scene.identity.seed:06d}"
         self.dialogs.save_file(
-            "Save session", self._session_folder(), name, ".json", self.bench.save_session
+            "Save session", self._session_folder(), name, ".json", self.workbench.save_session
         )
 
     def open_model(self) -> None:
         """Ask for a weights file."""
-        recent = self.bench.settings.recent_models
+        recent = self.workbench.settings.recent_models
         folder = Path(recent[0]).parent if recent else Path.home()
         self.dialogs.open_file(
-            "Open a model", folder, WEIGHT_SUFFIXES, lambda path: self.bench.open_model(str(path))
+            "Open a model",
+            folder,
+            WEIGHT_SUFFIXES,
+            lambda path: self.workbench.open_model(str(path)),
         )
 
     def choose_export_folder(self) -> None:
         """Ask for the folder of exports."""
         self.dialogs.choose_folder(
             "Export to",
-            exports.export_folder(self.bench.settings),
-            lambda path: self.bench.change_settings("export", folder=str(path)),
+            exports.export_folder(self.workbench.settings),
+            lambda path: self.workbench.change_settings("export", folder=str(path)),
         )
 
     def _session_folder(self) -> Path:
-        path = self.bench.document.path
-        return path.parent if path is not None else exports.export_folder(self.bench.settings)
+        path = self.workbench.document.path
+        return path.parent if path is not None else exports.export_folder(self.workbench.settings)

@@ -48,12 +48,12 @@ class Menus:
     def __init__(
         self,
         ui: Ui,
-        bench: Workbench,
+        workbench: Workbench,
         actions: Actions,
         table: Iterable[Shortcut],
         training: Training,
     ) -> None:
-        self._ui, self._bench, self._actions, self._training = ui, bench, actions, training
+        self._ui, self._workbench, self._actions, self._training = ui, workbench, actions, training
         self._shortcuts = {shortcut.what: shortcut for shortcut in table}
         self._checks: list[tuple[theme.Item, Callable[[], bool]]] = []
         self._listed: tuple[object, ...] | None = None
@@ -77,13 +77,13 @@ class Menus:
 
     def sync(self, scene: Scene) -> None:
         """Update checks, tabs, the model's name and the state light."""
-        bench = self._bench
+        workbench = self._workbench
         for item, is_on in self._checks:
             dpg.set_value(item, is_on())
-        dpg.configure_item(self._undo, enabled=bench.document.can_undo)
-        dpg.configure_item(self._redo, enabled=bench.document.can_redo)
+        dpg.configure_item(self._undo, enabled=workbench.document.can_undo)
+        dpg.configure_item(self._redo, enabled=workbench.document.can_redo)
         for name, item in self._devices.items():
-            dpg.configure_item(item, show=name in bench.models.devices)
+            dpg.configure_item(item, show=name in workbench.models.devices)
         for page, tab in self._tabs.items():
             self._ui.select(tab, page == self._actions.window.page)
         count = len(self._training.alive)
@@ -145,21 +145,23 @@ class Menus:
             self._redo = self._item("Redo", "redo")
             dpg.add_separator()
             self._item("Random face", "random seed")
-            self._item("Reset all directions", partial(self._bench.edit, edits.without_edits))
-            self._item("Swap the two faces", partial(self._bench.edit, edits.swapped))
+            self._item("Reset all directions", partial(self._workbench.edit, edits.without_edits))
+            self._item("Swap the two faces", partial(self._workbench.edit, edits.swapped))
 
     def _build_view(self) -> None:
-        bench, actions = self._bench, self._actions
+        workbench, actions = self._workbench, self._actions
         with self._menu("View"):
             for view in VIEWS:
-                is_on = _equals(lambda: bench.settings.view.view, view)
+                is_on = _equals(lambda: workbench.settings.view.view, view)
                 self._item(view.capitalize(), f"show the {view}", is_on)
             self._item(
-                "Split picture | mesh", "split picture | mesh", lambda: bench.settings.view.split
+                "Split picture | mesh",
+                "split picture | mesh",
+                lambda: workbench.settings.view.split,
             )
             dpg.add_separator()
             for name in edits.CAMERA_PRESETS:
-                act = partial(bench.edit, edits.with_preset, name)
+                act = partial(workbench.edit, edits.with_preset, name)
                 self._item(f"Camera: {name}", act)
             self._item("Reset the camera", "reset the camera")
             dpg.add_separator()
@@ -168,50 +170,57 @@ class Menus:
                 self._item(label, act, _equals(lambda: actions.window.page, page), "Ctrl+T")
             dpg.add_separator()
             self._item(
-                "Panels", "hide or show the panels", lambda: bench.settings.window.panels_shown
+                "Panels", "hide or show the panels", lambda: workbench.settings.window.panels_shown
             )
             self._item("Full screen", "full screen")
             with self._menu("Scale"):
                 for scale in FONT_SCALES:
                     act = partial(actions.window.set_scale, scale)
-                    is_on = _equals(lambda: bench.settings.window.font_scale, scale)
+                    is_on = _equals(lambda: workbench.settings.window.font_scale, scale)
                     self._item(f"{scale:.0%}", act, is_on)
 
     def _build_render(self) -> None:
-        bench = self._bench
+        workbench = self._workbench
         self._devices: dict[str, theme.Item] = {}
         with self._menu("Render"):
             with self._menu("Device"):
                 for device in DEVICES:
-                    act = partial(bench.set_device, device)
-                    is_on = _equals(lambda: bench.settings.device, device)
+                    act = partial(workbench.set_device, device)
+                    is_on = _equals(lambda: workbench.settings.device, device)
                     self._devices[device] = self._item(device, act, is_on)
             with self._menu("Decoder noise"):
                 for noise in get_args(NoiseMode):
                     act = partial(self._option, noise=noise)
-                    self._item(noise, act, _equals(lambda: bench.scene.options.noise, noise))
+                    self._item(noise, act, _equals(lambda: workbench.scene.options.noise, noise))
             with self._menu("Samples a ray"):
                 for samples in _SAMPLES:
                     label = "the model's own" if samples is None else str(samples)
                     act = partial(self._option, samples=samples)
-                    self._item(label, act, _equals(lambda: bench.scene.options.samples, samples))
+                    self._item(
+                        label, act, _equals(lambda: workbench.scene.options.samples, samples)
+                    )
             dpg.add_separator()
-            self._item("Render again", bench.screen.forget)
+            self._item("Render again", workbench.screen.forget)
 
     def _option(self, **changes: object) -> None:
-        options = replace(self._bench.scene.options, **changes)  # type: ignore[arg-type]
-        self._bench.document.apply(replace(self._bench.scene, options=options))
+        options = replace(self._workbench.scene.options, **changes)  # type: ignore[arg-type]
+        self._workbench.document.apply(replace(self._workbench.scene, options=options))
 
     # --- the model ------------------------------------------------------------------------------
 
     def _sync_models(self) -> None:
-        bench = self._bench
-        active = len(bench.jobs.active)
-        key = (bench.models.name, bench.settings.recent_models, active, bench.scene.model)
+        workbench = self._workbench
+        active = len(workbench.jobs.active)
+        key = (
+            workbench.models.name,
+            workbench.settings.recent_models,
+            active,
+            workbench.scene.model,
+        )
         if key == self._listed:
             return
         self._listed = key
-        dpg.configure_item(self._model_menu, label=bench.models.name or "no model")
+        dpg.configure_item(self._model_menu, label=workbench.models.name or "no model")
         dpg.delete_item(self._model_menu, children_only=True)
         dpg.push_container_stack(self._model_menu)
         entries = list_models()
@@ -221,20 +230,20 @@ class Menus:
                 self._ui.small_text(heading)
             for entry in listed:
                 self._add_model(entry)
-        if bench.settings.recent_models:
+        if workbench.settings.recent_models:
             self._ui.small_text("Recent")
-        for path in bench.settings.recent_models:
-            self._add_choice(Path(path).name, path, path, partial(bench.open_model, path))
+        for path in workbench.settings.recent_models:
+            self._add_choice(Path(path).name, path, path, partial(workbench.open_model, path))
         dpg.add_separator()
         self._item("Open a weights file …", self._actions.open_model)
         dpg.pop_container_stack()
 
     def _add_model(self, entry: ModelEntry) -> None:
-        bench, name = self._bench, entry.name
+        workbench, name = self._workbench, entry.name
         if entry.is_ready:
-            act, note = partial(bench.open_model, name), ""
+            act, note = partial(workbench.open_model, name), ""
         else:
-            act, note = partial(bench.fetch_model, name), f"download {entry.size / 1e6:.0f} MB"
+            act, note = partial(workbench.fetch_model, name), f"download {entry.size / 1e6:.0f} MB"
         self._add_choice(name, name, entry.description, act, note)
 
     def _add_choice(
@@ -244,7 +253,7 @@ class Menus:
             label=label,
             shortcut=note,
             check=True,
-            default_value=model == self._bench.scene.model,
+            default_value=model == self._workbench.scene.model,
             callback=plain(act),
         )
         self._ui.tooltip(item, tooltip)
@@ -252,14 +261,14 @@ class Menus:
     # --- the right end --------------------------------------------------------------------------
 
     def _sync_state(self) -> None:
-        bench = self._bench
-        if bench.has_problem:
+        workbench = self._workbench
+        if workbench.has_problem:
             text, color = "problem", theme.ERROR
-        elif bench.models.loading is not None:
+        elif workbench.models.loading is not None:
             text, color = "loading", theme.WARNING
-        elif bench.jobs.active:
+        elif workbench.jobs.active:
             text, color = "working", theme.ACCENT
-        elif bench.busy:
+        elif workbench.busy:
             text, color = "rendering", theme.ACCENT
         else:
             text, color = "ready", theme.MUTED

@@ -38,24 +38,24 @@ class Shortcut:
 
 def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
     """All shortcuts, in the order of the F1 list."""
-    bench, window, document = actions.bench, actions.window, actions.bench.document
+    workbench, window, document = actions.workbench, actions.window, actions.workbench.document
 
-    key, show = Shortcut, partial(bench.change_settings, "view")
+    key, show = Shortcut, partial(workbench.change_settings, "view")
     return (
         key("Left", dpg.mvKey_Left, "orbit to the left", partial(actions.orbit, -1, 0), True),
         key("Right", dpg.mvKey_Right, "orbit to the right", partial(actions.orbit, 1, 0), True),
         key("Up", dpg.mvKey_Up, "orbit up", partial(actions.orbit, 0, 1), True),
         key("Down", dpg.mvKey_Down, "orbit down", partial(actions.orbit, 0, -1), True),
-        key("F", dpg.mvKey_F, "reset the camera", bench.reset_camera),
-        key("[", dpg.mvKey_Open_Brace, "previous seed", partial(bench.step_seed, -1), True),
-        key("]", dpg.mvKey_Close_Brace, "next seed", partial(bench.step_seed, 1), True),
-        key("R", dpg.mvKey_R, "random seed", bench.random_seed),
+        key("F", dpg.mvKey_F, "reset the camera", workbench.reset_camera),
+        key("[", dpg.mvKey_Open_Brace, "previous seed", partial(workbench.step_seed, -1), True),
+        key("]", dpg.mvKey_Close_Brace, "next seed", partial(workbench.step_seed, 1), True),
+        key("R", dpg.mvKey_R, "random seed", workbench.random_seed),
         *(
             key(str(i + 1), dpg.mvKey_1 + i, f"show the {view}", partial(show, view=view))
             for i, view in enumerate(VIEWS)
         ),
-        key("Space", dpg.mvKey_Spacebar, "split picture | mesh", bench.toggle_split),
-        key("E", dpg.mvKey_E, "export as last time", lambda: window.export(bench.last_export)),
+        key("Space", dpg.mvKey_Spacebar, "split picture | mesh", workbench.toggle_split),
+        key("E", dpg.mvKey_E, "export as last time", lambda: window.export(workbench.last_export)),
         key("Ctrl+S", dpg.mvKey_S, "export a PNG", lambda: window.export("PNG")),
         key("Ctrl+O", dpg.mvKey_O, "open a session", actions.open_session),
         key("Ctrl+Shift+S", dpg.mvKey_S, "save the session", actions.save_session),

@@ -74,15 +74,15 @@ class Studio:
     """
 
     def __init__(self, store: SettingsStore, scene: Scene | None = None) -> None:
-        self.bench = Workbench(store, scene)
-        self.training = Training(self.bench)
+        self.workbench = Workbench(store, scene)
+        self.training = Training(self.workbench)
         #: The page on the screen.
         self.page: Page = "explore"
         self._opened = False
         self._quitting = False
         self._title = ""
         self._moved_at = time.monotonic()
-        self._scene = self.bench.scene
+        self._scene = self.workbench.scene
         self._mouse = (0.0, 0.0)
         self._new_scale: float | None = None
         self._pacer = FramePacer()
@@ -101,7 +101,7 @@ class Studio:
         """
         if not has_display():
             raise GraphicsError("There is no display to open a window on.")
-        window = self.bench.settings.window
+        window = self.workbench.settings.window
         icon = _icon()
         dpg.create_context()
         dpg.configure_app(manual_callback_management=True)
@@ -140,10 +140,10 @@ class Studio:
         self._guarded(self._after_frame)
         moving = self._is_moving()
         self._pacer.wait(
-            self.bench.screen.news,
-            self.bench.screen.wait_for_first,
-            active=moving or bool(self.bench.jobs.active),
-            computing=self.bench.busy,
+            self.workbench.screen.news,
+            self.workbench.screen.wait_for_first,
+            active=moving or bool(self.workbench.jobs.active),
+            computing=self.workbench.busy,
             moving=moving,
         )
         return True
@@ -152,9 +152,9 @@ class Studio:
         """Stop the workers, save settings and session, destroy the window."""
         if self._opened:
             width, height = dpg.get_viewport_width(), dpg.get_viewport_height()
-            self.bench.change_settings("window", width=width, height=height)
+            self.workbench.change_settings("window", width=width, height=height)
         self.training.close()
-        self.bench.close()
+        self.workbench.close()
         if self._opened:
             self._opened = False
             dpg.destroy_context()
@@ -162,8 +162,8 @@ class Studio:
     def _before_frame(self) -> None:
         if self._new_scale is not None:
             self._rebuild(self._new_scale)
-        self.bench.screen.news.clear()  # results from here on may be too late for this frame
-        self.bench.screen.poll()
+        self.workbench.screen.news.clear()  # results from here on may be too late for this frame
+        self.workbench.screen.poll()
         self._sync()
 
     def _after_frame(self) -> None:
@@ -171,7 +171,7 @@ class Studio:
             self._guarded(partial(dpg.run_callbacks, [job]))
         self.pointer.tick()
         self._ui.number_entry.tick()
-        self.bench.tick()
+        self.workbench.tick()
         self.training.tick(shown=self.page == "train")
         self._commit_when_quiet()
 
@@ -180,34 +180,34 @@ class Studio:
         try:
             work()
         except StyleSDFError as error:
-            self.bench.toast(str(error), is_error=True)
+            self.workbench.toast(str(error), is_error=True)
         except Exception as error:
             self.failures.append(error)
             traceback.print_exc()
-            self.bench.toast(f"{type(error).__name__}: {error}", is_error=True)
+            self.workbench.toast(f"{type(error).__name__}: {error}", is_error=True)
 
     def _commit_when_quiet(self) -> None:
         """End a gesture of the wheel or the arrow keys, which has no release, after a pause."""
         now = time.monotonic()
-        if self.bench.scene is not self._scene:
-            self._scene, self._moved_at = self.bench.scene, now
+        if self.workbench.scene is not self._scene:
+            self._scene, self._moved_at = self.workbench.scene, now
         if not self.pointer.dragging and now - self._moved_at > _COMMIT_AFTER:
-            self.bench.document.commit()
+            self.workbench.document.commit()
 
     def _is_moving(self) -> bool:
         """Whether the mouse moves, or has just changed something."""
         mouse = tuple(dpg.get_mouse_pos(local=False))
         moved, self._mouse = mouse != self._mouse, mouse
         lasts = time.monotonic() - self._moved_at < _MOTION_LASTS
-        return moved or (lasts and not self.bench.screen.refines)
+        return moved or (lasts and not self.workbench.screen.refines)
 
     # --- building -------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        bench = self.bench
-        self._ui = ui = Ui(bench.settings.window.font_scale, self.pointer)
+        workbench = self.workbench
+        self._ui = ui = Ui(workbench.settings.window.font_scale, self.pointer)
         self._dialogs = Dialogs(ui)
-        self.actions = actions = Actions(bench, self._dialogs, self)
+        self.actions = actions = Actions(workbench, self._dialogs, self)
         self._shortcuts: tuple[Shortcut, ...] = shortcuts(actions)
         self._keyboard = Keyboard(
             self._shortcuts,
@@ -215,12 +215,12 @@ class Studio:
             lambda: self.page == "explore",
         )
         with dpg.window() as window:
-            self._menus = Menus(ui, bench, actions, self._shortcuts, self.training)
-            self.explore = ExplorePage(ui, bench, self._textures, actions.choose_export_folder)
+            self._menus = Menus(ui, workbench, actions, self._shortcuts, self.training)
+            self.explore = ExplorePage(ui, workbench, self._textures, actions.choose_export_folder)
             opened = partial(self.show_page, "explore")
             self.train_page = TrainPage(ui, self.training, self._dialogs, self._textures, opened)
         dpg.bind_item_theme(window, ui.theme.flat)
-        self._overlay = Overlay(ui, bench, Remedy("Open another file …", actions.open_model))
+        self._overlay = Overlay(ui, workbench, Remedy("Open another file …", actions.open_model))
         dpg.set_primary_window(window, True)
         # set_primary_window resets these flags. Children have fixed places, so nothing may scroll.
         dpg.configure_item(window, no_scrollbar=True, no_scroll_with_mouse=True, no_background=True)
@@ -229,7 +229,7 @@ class Studio:
     def _rebuild(self, scale: float) -> None:
         """Build all widgets anew; textures stay, since deleting a drawn texture crashes."""
         self._new_scale = None
-        self.bench.change_settings("window", font_scale=scale)
+        self.workbench.change_settings("window", font_scale=scale)
         self.pointer.clear()
         dpg.delete_item(self._keyboard.registry)
         for window in dpg.get_windows():
@@ -239,7 +239,7 @@ class Studio:
 
     def _sync(self) -> None:
         """Show the state in the widgets."""
-        self._menus.sync(self.bench.scene)
+        self._menus.sync(self.workbench.scene)
         self._sync_title()
         if self.page == "train":
             self.train_page.sync()
@@ -259,7 +259,7 @@ class Studio:
             )
 
     def _sync_title(self) -> None:
-        document = self.bench.document
+        document = self.workbench.document
         title = TITLE
         if document.path is not None:
             title = f"{'• ' if document.dirty else ''}{document.path.name} – {TITLE}"
@@ -272,8 +272,8 @@ class Studio:
     def show_page(self, page: Page) -> None:
         """Show the Explore tab or the Train tab; nothing is computed for a hidden viewport."""
         self.page = page
-        self.bench.is_resting = page != "explore"
-        if self.bench.is_resting:
+        self.workbench.is_resting = page != "explore"
+        if self.workbench.is_resting:
             self.explore.hide()
         self.train_page.show(page == "train")
 
@@ -283,7 +283,7 @@ class Studio:
 
     def ask_to_quit(self) -> None:
         """Close; ask first while jobs run, and say that training goes on."""
-        count = len(self.bench.jobs.active)
+        count = len(self.workbench.jobs.active)
         if (count or self.training.alive) and self._dialogs.is_open:
             return  # the open dialog comes first: quitting now would cancel jobs unasked
         warnings = []

@@ -33,8 +33,8 @@ ROWS = (
     Figure("studio.orbit_drag_median", "drag event to pixels, median", _NOT_YET, "ms", 1),
     # The same from the mouse's motion, so with the wait until a frame reads the mouse. Without a
     # target: a mouse moves 125 times a second, and most of its positions never become an event.
-    Figure("studio.orbit_hand", "motion of the hand to pixels, p95", _NOT_YET, "ms", 1),
-    Figure("studio.orbit_hand_median", "motion of the hand to pixels, median", _NOT_YET, "ms", 1),
+    Figure("studio.orbit_hand", "motion of the mouse to pixels, p95", _NOT_YET, "ms", 1),
+    Figure("studio.orbit_hand_median", "motion of the mouse to pixels, median", _NOT_YET, "ms", 1),
     # New pictures of at least the volume render's resolution.
     Figure(
         "studio.orbit_pictures", "pictures of 64² or more while orbiting", _NOT_YET, "/s", 1, 30

@@ -87,7 +87,11 @@ class _Drive:
     """A studio with a scripted mouse; each ``measure_…`` prints its rows."""
 
     def __init__(self, studio: Studio, request: DriveRequest) -> None:
-        self._studio, self._viewport, self._bench = studio, studio.explore.viewport, studio.bench
+        self._studio, self._viewport, self._workbench = (
+            studio,
+            studio.explore.viewport,
+            studio.workbench,
+        )
         self._mouse = _ScriptedMouse(studio)
         self._request = request
         self._seconds, self._stops = (2.0, 2) if request.quick else (5.0, 7)
@@ -143,7 +147,7 @@ class _Drive:
         """Step until the studio has nothing to do, and 0.3 s longer."""
         for _ in range(5):
             self._step()
-        self._wait(lambda: not self._bench.busy, "the end of all work")
+        self._wait(lambda: not self._workbench.busy, "the end of all work")
         end = time.perf_counter() + 0.3
         while time.perf_counter() < end:
             self._step()
@@ -177,9 +181,9 @@ class _Drive:
         motions: Moments = {}
         events: Moments = {}
         while self._studio.polled_at < end + 1.0 / _MOUSE_HZ:  # the last motion is in it
-            before = self._bench.scene.camera
+            before = self._workbench.scene.camera
             self._step()
-            camera, moments = self._bench.scene.camera, self._mouse.new_motions()
+            camera, moments = self._workbench.scene.camera, self._mouse.new_motions()
             if camera != before:
                 motions.setdefault(camera, []).extend(min(t, end) for t in moments)
                 events.setdefault(camera, []).append(self._mouse.asked_at)
@@ -217,7 +221,7 @@ class _Drive:
         self._row("studio.orbit_pass", statistics.median(passes), detail)
 
     def _is_current(self) -> bool:
-        return self._pictures[-1][1].request.scene.camera == self._bench.scene.camera
+        return self._pictures[-1][1].request.scene.camera == self._workbench.scene.camera
 
     def measure_stops(self) -> None:
         """From the last motion, the button still down, to the decoded picture of that camera."""
@@ -229,7 +233,7 @@ class _Drive:
                 lambda: self._pictures[-1][1].kind == "image" and self._is_current(),
                 "the decoded picture",
             )
-            last_motion = motions[self._bench.scene.camera][-1]
+            last_motion = motions[self._workbench.scene.camera][-1]
             waits.append(1e3 * (self._pictures[-1][0] - last_motion))
             self._settle()
             self._mouse.release()
@@ -238,9 +242,9 @@ class _Drive:
 
     def measure_mesh(self) -> None:
         """The mesh under a moving latent slider, and the fine mesh after it has stopped."""
-        bench = self._bench
-        bench.change_settings("view", view="mesh")
-        bench.change_settings("mesh", resolution=128)
+        workbench = self._workbench
+        workbench.change_settings("view", view="mesh")
+        workbench.change_settings("mesh", resolution=128)
         self._settle()
         slider = next(iter(self._studio.explore.identity.rows.values()))
         x, y, width, height = _rectangle(slider.item)
@@ -253,10 +257,10 @@ class _Drive:
         self._mouse.press(slider, sway)
         start = last_motion = self._studio.polled_at
         while self._studio.polled_at < start + self._seconds + 1.0 / _MOUSE_HZ:
-            before = bench.scene
+            before = workbench.scene
             self._step()
             motions = self._mouse.new_motions()
-            if bench.scene is not before:
+            if workbench.scene is not before:
                 last_motion = motions[-1]
         span = time.perf_counter() - start
         # The mouse passes the same positions again: a mesh counts as new if its face is not that
@@ -266,7 +270,7 @@ class _Drive:
         edges = [next(same).resolution for _, same in by_face]
         detail = f"one slider, grids of {sorted(set(edges))} points an edge"
         self._row("studio.slide_meshes", len(edges) / span, detail)
-        identity = bench.scene.identity
+        identity = workbench.scene.identity
 
         def is_fine() -> bool:
             _, mesh = self._meshes[-1]
@@ -275,7 +279,7 @@ class _Drive:
         self._wait(is_fine, "the fine mesh")
         self._row("studio.slide_rest", self._meshes[-1][0] - last_motion)
         self._mouse.release()
-        bench.change_settings("view", view="image")
+        workbench.change_settings("view", view="image")
         self._settle()
 
 

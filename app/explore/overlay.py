@@ -108,8 +108,8 @@ class Card:
 class Overlay:
     """Chooses the card that each pane needs, and stacks the toasts."""
 
-    def __init__(self, ui: Ui, bench: Workbench, open_model: Remedy) -> None:
-        self._ui, self._bench = ui, bench
+    def __init__(self, ui: Ui, workbench: Workbench, open_model: Remedy) -> None:
+        self._ui, self._workbench = ui, workbench
         self._open_model = open_model
         self._cards = (Card(ui), Card(ui))
         self._toasts: dict[Toast, int | str] = {}
@@ -130,27 +130,27 @@ class Overlay:
         """Place cards and toasts over a viewport at ``origin`` with these panes."""
         whole = Pane(0.0, 0.5 * (size[1] - size[0]), float(size[0]))
         self._cards[0].show(self._main_problem(), origin, picture or mesh or whole)
-        mesh_problem = drawing_problem(self._bench, self._bench.screen.mesh_error)
+        mesh_problem = drawing_problem(self._workbench, self._workbench.screen.mesh_error)
         self._cards[1].show(self._with_details(mesh_problem), origin, mesh or whole)
         self._sync_toasts(origin, size)
 
     def _main_problem(self) -> Problem | None:
         """The model's problem, else the picture's problem."""
-        bench, loading = self._bench, self._bench.models.loading
-        problem = load_problem(bench)
+        workbench, loading = self._workbench, self._workbench.models.loading
+        problem = load_problem(workbench)
         if problem is not None:
             first, *others = problem.remedies
             return self._with_details(replace(problem, remedies=(first, self._open_model, *others)))
         if loading is not None:
-            has_picture = bench.screen.picture is not None and bench.model is not None
+            has_picture = workbench.screen.picture is not None and workbench.model is not None
             if has_picture and time.monotonic() - loading.since <= _LONG_LOAD:
                 return None
             title = f"Loading {Path(loading.reference).name}"
             return Problem(title, loading.message, passes_by_itself=True)
-        if bench.model is None:
+        if workbench.model is None:
             text = "Open a weights file, or download the weights published with StyleSDF."
             return Problem("No model", text, (self._open_model,))
-        return self._with_details(drawing_problem(bench, bench.screen.picture_error))
+        return self._with_details(drawing_problem(workbench, workbench.screen.picture_error))
 
     def _with_details(self, problem: Problem | None) -> Problem | None:
         """The problem with a button that copies its traceback, if it has one."""
@@ -161,7 +161,7 @@ class Overlay:
 
     def _sync_toasts(self, origin: tuple[int, int], size: tuple[int, int]) -> None:
         px = self._ui.px
-        toasts = self._bench.toasts
+        toasts = self._workbench.toasts
         for toast in [t for t in self._toasts if t not in toasts]:
             dpg.delete_item(self._toasts.pop(toast))
         bottom = origin[1] + size[1] - px(12)
@@ -184,7 +184,7 @@ class Overlay:
             with dpg.group(horizontal=True):
                 if toast.path is not None:
                     ui.button("Show file", partial(self._show_file, toast.path))
-                dismiss = partial(self._bench.dismiss, toast)
+                dismiss = partial(self._workbench.dismiss, toast)
                 ui.button("Dismiss", dismiss, look=ui.theme.quiet)
         dpg.bind_item_theme(window, ui.theme.toast)
         return int(window)
@@ -193,4 +193,4 @@ class Overlay:
         try:
             show_file(path)
         except OSError:
-            self._bench.toast(f"There is no file manager; the file is {path}", is_error=True)
+            self._workbench.toast(f"There is no file manager; the file is {path}", is_error=True)

@@ -37,32 +37,34 @@ class ExplorePage:
     def __init__(
         self,
         ui: Ui,
-        bench: Workbench,
+        workbench: Workbench,
         textures: Textures,
         choose_folder: Callable[[], None],
     ) -> None:
-        self._bench = bench
+        self._workbench = workbench
         self._synced: tuple[object, ...] = ()
         #: The layout; None before the first :meth:`sync`.
         self.places: Places | None = None
         self._columns = columns = Columns(
             ui,
-            lambda left, right: bench.change_settings("window", left_width=left, right_width=right),
+            lambda left, right: workbench.change_settings(
+                "window", left_width=left, right_width=right
+            ),
         )
         with columns.left.inside():
-            self.identity = IdentityPanel(ui, bench)
-            self._mixing = MixingPanel(ui, bench)
+            self.identity = IdentityPanel(ui, workbench)
+            self._mixing = MixingPanel(ui, workbench)
         with columns.centre.inside():
-            self.viewport = Viewport(ui, bench, textures["picture"], textures["mesh"])
-            self._toolbar = Toolbar(ui, bench)
+            self.viewport = Viewport(ui, workbench, textures["picture"], textures["mesh"])
+            self._toolbar = Toolbar(ui, workbench)
         with columns.right.inside():
-            self._camera = CameraPanel(ui, bench)
-            self._mesh = MeshPanel(ui, bench)
-            self.export = ExportPanel(ui, bench, choose_folder)
+            self._camera = CameraPanel(ui, workbench)
+            self._mesh = MeshPanel(ui, workbench)
+            self.export = ExportPanel(ui, workbench, choose_folder)
         with columns.jobs.inside():
-            self._jobs = JobsPanel(ui, bench)
+            self._jobs = JobsPanel(ui, workbench)
         with columns.status.inside():
-            self._status = StatusPanel(ui, bench)
+            self._status = StatusPanel(ui, workbench)
 
     def hide(self) -> None:
         """Hide the tab until the next :meth:`sync`."""
@@ -70,13 +72,13 @@ class ExplorePage:
 
     def sync(self) -> None:
         """Place the columns anew if the layout has changed, and show the state."""
-        bench, scene = self._bench, self._bench.scene
+        workbench, scene = self._workbench, self._workbench.scene
         self._layout()
         self.viewport.sync(scene)
         self._status.sync(scene)
         self._jobs.sync()
-        screen = bench.screen
-        key = (scene, bench.settings, bench.model, screen.mesh, screen.mesh_error)
+        screen = workbench.screen
+        key = (scene, workbench.settings, workbench.model, screen.mesh, screen.mesh_error)
         if key != self._synced:
             self._synced = key
             for panel in (
@@ -92,8 +94,8 @@ class ExplorePage:
         return around(self.places.ground, self.viewport.covered(self.places.origin))
 
     def _layout(self) -> None:
-        bench = self._bench
-        places = self._columns.place(bench.settings.window, has_layers=bench.n_latent > 0)
+        workbench = self._workbench
+        places = self._columns.place(workbench.settings.window, has_layers=workbench.n_latent > 0)
         if places is None:
             return
         self.places = places

@@ -18,7 +18,7 @@ from stylesdf_core.scene.scene import Scene
 
 def scene_slider(
     ui: Ui,
-    bench: Workbench,
+    workbench: Workbench,
     spec: SliderSpec,
     edit: Callable[[Scene, float | None], Scene],
     lock: Callable[[], None] | None = None,
@@ -29,7 +29,7 @@ def scene_slider(
         edit: returns the scene with a new value, or with the default value for None.
         lock: answers a click on the slider's lock.
     """
-    document = bench.document
+    document = workbench.document
     actions = SliderActions(
         lambda value: document.update(edit(document.scene, value)),
         document.commit,

@@ -27,8 +27,8 @@ _MODE, _PRESET, _GAP, _WIDE_GAP = 70, 56, 2, 12
 class Toolbar:
     """Buttons in one centred row."""
 
-    def __init__(self, ui: Ui, bench: Workbench) -> None:
-        self._ui, self._bench = ui, bench
+    def __init__(self, ui: Ui, workbench: Workbench) -> None:
+        self._ui, self._workbench = ui, workbench
         self._modes: dict[str, int | str] = {}
         self._selected: tuple[object, ...] = ()
         gap = ui.px(_GAP)
@@ -36,21 +36,21 @@ class Toolbar:
         with dpg.group(horizontal=True, horizontal_spacing=gap):
             self._indent = dpg.add_spacer(width=1)
             for view in VIEWS:
-                show = partial(bench.change_settings, "view", view=view)
+                show = partial(workbench.change_settings, "view", view=view)
                 self._modes[view] = ui.button(view, show, _TOOLTIPS[view], width=ui.px(_MODE))
             dpg.add_spacer(width=ui.px(_WIDE_GAP) - gap)
             self._split = ui.button(
                 "split",
-                bench.toggle_split,
+                workbench.toggle_split,
                 "Picture and mesh side by side under one camera  Space",
                 width=ui.px(_PRESET),
             )
             dpg.add_spacer(width=ui.px(_WIDE_GAP) - gap)
             for name in edits.CAMERA_PRESETS:
-                turn = partial(bench.edit, edits.with_preset, name)
+                turn = partial(workbench.edit, edits.with_preset, name)
                 self._add_preset(name, turn, f"Camera: {name}")
             reset = "The camera as it was at the start  F, double click"
-            self._add_preset("reset", bench.reset_camera, reset)
+            self._add_preset("reset", workbench.reset_camera, reset)
 
     def resize(self, width: int) -> None:
         """Centre in the viewport's width."""
@@ -61,7 +61,7 @@ class Toolbar:
 
     def sync(self, scene: Scene) -> None:
         """Mark the chosen view."""
-        view = self._bench.settings.view
+        view = self._workbench.settings.view
         key = (view.view, view.split)
         if key == self._selected:
             return

@@ -64,9 +64,9 @@ class Viewport(MouseTarget):
     """Draws panes and marks into one canvas and turns mouse gestures into camera motion."""
 
     def __init__(
-        self, ui: Ui, bench: Workbench, picture: PictureTexture, mesh: PictureTexture
+        self, ui: Ui, workbench: Workbench, picture: PictureTexture, mesh: PictureTexture
     ) -> None:
-        self._ui, self._bench = ui, bench
+        self._ui, self._workbench = ui, workbench
         self._picture_texture, self._mesh_texture = picture, mesh
         self._width = self._height = 1
         #: The picture and the mesh that the next frame draws.
@@ -88,8 +88,8 @@ class Viewport(MouseTarget):
 
     def sync(self, scene: Scene) -> None:
         """Upload the newest results as textures, and draw anew if something has changed."""
-        bench = self._bench
-        picture, mesh = bench.screen.picture, bench.screen.mesh
+        workbench = self._workbench
+        picture, mesh = workbench.screen.picture, workbench.screen.mesh
         if picture is not None and picture is not self.shown_picture:
             self.shown_picture = picture
             self._picture_texture.show(picture.pixels)
@@ -113,23 +113,25 @@ class Viewport(MouseTarget):
         return [pane for pane in (self.picture_pane, self.mesh_pane) if pane is not None]
 
     def _place_panes(self) -> None:
-        view = self._bench.settings.view
+        view = self._workbench.settings.view
         count, gap = view.shows_picture + view.shows_mesh, float(self._ui.px(8))
         panes = pane_layout(self._width, self._height, count=count, gap=gap)
         self.picture_pane = panes[0] if view.shows_picture else None
         self.mesh_pane = panes[-1] if view.shows_mesh else None
         if self.mesh_pane is not None:
-            self._bench.screen.mesh_size = suitable_edge(self.mesh_pane.edge)
+            self._workbench.screen.mesh_size = suitable_edge(self.mesh_pane.edge)
 
     def _draw(self, camera: OrbitCamera) -> None:
         """Draw the panes, and over them the progress line, the pose guide and the first hint."""
-        bench, picture, now = self._bench, self._bench.screen.picture, time.monotonic()
-        if not bench.busy or bench.model is None:
+        workbench, picture, now = self._workbench, self._workbench.screen.picture, time.monotonic()
+        if not workbench.busy or workbench.model is None:
             self._busy_since = now
         works = now - self._busy_since > _SHOW_WORK_AFTER
         done = (picture.index + 1) / picture.passes if works and picture is not None else 0.0
-        guided = camera if bench.settings.view.pose_guide and bench.model is not None else None
-        hints = not bench.settings.view.hint_seen and picture is not None
+        guided = (
+            camera if workbench.settings.view.pose_guide and workbench.model is not None else None
+        )
+        hints = not workbench.settings.view.hint_seen and picture is not None
         panes = ((self.picture_pane, self._picture_texture), (self.mesh_pane, self._mesh_texture))
         if not self._canvas.wants(
             tuple((pane, texture.tag) for pane, texture in panes),
@@ -210,7 +212,7 @@ class Viewport(MouseTarget):
     def press(self, press: Press) -> bool:
         """Begin to orbit (left button) or pan (right, middle); a double click resets the camera."""
         if press.double:
-            self._bench.reset_camera()
+            self._workbench.reset_camera()
             return False
         self._button = press.button
         self._last = (press.x, press.y)
@@ -223,22 +225,22 @@ class Viewport(MouseTarget):
         panes = self._panes()
         if dx == dy == 0.0 or not panes:
             return
-        scene, edge = self._bench.scene, panes[0].edge
+        scene, edge = self._workbench.scene, panes[0].edge
         camera = scene.camera
         if self._button == LEFT:
             camera = camera.orbit(*orbit_angles(dx, dy, camera, edge))
-            self._bench.change_settings("view", hint_seen=True)
+            self._workbench.change_settings("view", hint_seen=True)
         else:
             focal = camera.focal(1) * edge
             camera = camera.pan(-dx / focal, dy / focal)
-        self._bench.document.update(replace(scene, camera=camera))
+        self._workbench.document.update(replace(scene, camera=camera))
 
     def release(self) -> None:
         """End the drag, as one undo step."""
-        self._bench.document.commit()
+        self._workbench.document.commit()
 
     def wheel(self, steps: float) -> None:
         """Change the field of view."""
-        scene = self._bench.scene
+        scene = self._workbench.scene
         camera = scene.camera.zoom(_WHEEL**steps)
-        self._bench.document.update(replace(scene, camera=camera))
+        self._workbench.document.update(replace(scene, camera=camera))

@@ -40,24 +40,26 @@ class Problem:
     passes_by_itself: bool = False
 
 
-def load_problem(bench: Workbench) -> Problem | None:
+def load_problem(workbench: Workbench) -> Problem | None:
     """Why the last model could not be opened; None without an error."""
-    models, failed = bench.models, bench.models.failed
+    models, failed = workbench.models, workbench.models.failed
     if failed is None or failed.error is None:
         return None
     reference = failed.reference
     remedies = [Remedy("Try again", partial(models.load, reference, adopt=failed.adopt))]
     if models.reference:
-        remedies.insert(0, Remedy(f"Stay with {models.name}", partial(_stay_with_loaded, bench)))
+        remedies.insert(
+            0, Remedy(f"Stay with {models.name}", partial(_stay_with_loaded, workbench))
+        )
     elif reference != SHIPPED_MODEL:
-        open_shipped = partial(bench.open_model, SHIPPED_MODEL)
+        open_shipped = partial(workbench.open_model, SHIPPED_MODEL)
         remedies.insert(0, Remedy("Open the shipped face", open_shipped))
     title = f"{Path(reference).name} cannot be opened"
     _, text = title_and_text(failed.error)
     return Problem(title, text, tuple(remedies), _details(failed.error))
 
 
-def drawing_problem(bench: Workbench, error: BaseException | None) -> Problem | None:
+def drawing_problem(workbench: Workbench, error: BaseException | None) -> Problem | None:
     """Why a pane does not show the scene; None without an error.
 
     Args:
@@ -67,15 +69,15 @@ def drawing_problem(bench: Workbench, error: BaseException | None) -> Problem | 
         return None
     if isinstance(error, EmptySurfaceError):
         level = _suggested_level(error)
-        set_level = partial(bench.change_settings, "mesh", level=level)
+        set_level = partial(workbench.change_settings, "mesh", level=level)
         remedies = [Remedy(f"Set level {level:g}", set_level)]
     elif isinstance(error, GraphicsError):
-        show_image = partial(bench.change_settings, "view", view="image", split=False)
+        show_image = partial(workbench.change_settings, "view", view="image", split=False)
         remedies = [Remedy("Show the image", show_image)]
     else:
-        remedies = [Remedy("Try again", bench.screen.forget)]
-        if bench.document.can_undo:
-            remedies.append(Remedy("Undo", bench.document.undo))
+        remedies = [Remedy("Try again", workbench.screen.forget)]
+        if workbench.document.can_undo:
+            remedies.append(Remedy("Undo", workbench.document.undo))
     title, text = title_and_text(error)
     return Problem(title, text, tuple(remedies), _details(error))
 
@@ -111,7 +113,7 @@ def _suggested_level(error: EmptySurfaceError) -> float:
     return rounded if error.minimum < rounded < error.maximum else middle
 
 
-def _stay_with_loaded(bench: Workbench) -> None:
-    bench.models.dismiss()
-    if bench.scene.model != bench.models.reference:
-        bench.document.apply(replace(bench.scene, model=bench.models.reference))
+def _stay_with_loaded(workbench: Workbench) -> None:
+    workbench.models.dismiss()
+    if workbench.scene.model != workbench.models.reference:
+        workbench.document.apply(replace(workbench.scene, model=workbench.models.reference))

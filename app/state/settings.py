@@ -149,7 +149,7 @@ class SettingsStore:
         return self.folder / "autosave.json"
 
     def load(self) -> Settings:
-        """The settings; whatever is missing or damaged takes its default."""
+        """The settings; a missing or damaged field has its default."""
         try:
             data = json.loads(self.settings_path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

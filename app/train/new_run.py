@@ -120,7 +120,7 @@ class NewRun:
 
     @property
     def name(self) -> str:
-        """Name of the run's folder: the form's, or a free one."""
+        """Name of the run's folder: the form's name, or else a free name."""
         return self.form.name or free_name(self.form, self.folder)
 
     @property

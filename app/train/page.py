@@ -165,7 +165,7 @@ class TrainPage:
             show_file(path)
         except OSError:
             text = f"There is no file manager; the folder is {path.parent}"
-            self._training.bench.toast(text, is_error=True)
+            self._training.workbench.toast(text, is_error=True)
 
     # --- dialogs --------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ class Training:
     """The runs, the selected run and the new run, as the window shows them.
 
     Args:
-        bench: the studio's state: settings, messages, and the model in the viewport.
+        workbench: the studio's state: settings, messages, and the model in the viewport.
 
     Attributes:
         groups: groups of curves to show, see :mod:`app.train.curves`.
@@ -47,15 +47,15 @@ class Training:
         runs: all runs, newest first, in the states of the processes that were started here.
     """
 
-    def __init__(self, bench: Workbench) -> None:
-        self.bench = bench
+    def __init__(self, workbench: Workbench) -> None:
+        self.workbench = workbench
         self.groups: tuple[str, ...] = FIRST_GROUPS
         self.smoothing = SMOOTHING
         self.selected: Path | None = None
         self.sample_step: int | None = None
         self.sample_thumb = False
         self.runs: tuple[RunSummary, ...] = ()
-        self.new = NewRun(bench.settings.training.data, self.folder)
+        self.new = NewRun(workbench.settings.training.data, self.folder)
         self._list = Lookup("runs", list_runs, _LOOK_EVERY)
         self._report = Lookup("run", Follower(), _LOOK_EVERY)
         self._sample = Lookup("samples", read_sample)
@@ -68,7 +68,7 @@ class Training:
     @property
     def folder(self) -> Path:
         """The folder of new runs."""
-        folder = self.bench.settings.training.folder
+        folder = self.workbench.settings.training.folder
         return Path(folder).expanduser() if folder else default_runs_folder()
 
     @property
@@ -140,7 +140,7 @@ class Training:
             self._begin(created)
         if not shown and now - self._made_at < _QUIET:
             return
-        where = replace(self.bench.settings.training, folder=str(self.folder))
+        where = replace(self.workbench.settings.training, folder=str(self.folder))
         if self._list.tick(where, again=any(ended)) or is_due:
             self.runs = tuple(map(self._with_process, self._list.answer or ()))
         if self.selected is None and self.runs:
@@ -181,21 +181,21 @@ class Training:
         try:
             self._process(path).start()
         except StyleSDFError as error:
-            self.bench.toast(str(error), is_error=True)
+            self.workbench.toast(str(error), is_error=True)
 
     def add(self, path: Path) -> None:
         """List a run folder, or all runs in a folder."""
         found = [path] if (path / "config.json").exists() else []
         found += [config.parent for config in sorted(path.glob("*/config.json"))]
         if not found:
-            self.bench.toast(
+            self.workbench.toast(
                 f"{path} holds no training run: a run's folder has a config.json.", is_error=True
             )
             return
-        training = self.bench.settings.training
+        training = self.workbench.settings.training
         names = [str(folder) for folder in found]
         outside = [name for name in names if Path(name).parent != self.folder]
-        self.bench.change_settings(
+        self.workbench.change_settings(
             "training",
             added=tuple(dict.fromkeys((*training.added, *outside))),
             hidden=tuple(name for name in training.hidden if name not in names),
@@ -204,11 +204,11 @@ class Training:
 
     def remove(self, path: Path) -> None:
         """Take a run off the list; its files stay."""
-        training, name = self.bench.settings.training, str(path)
+        training, name = self.workbench.settings.training, str(path)
         added = tuple(other for other in training.added if other != name)
         is_ours = path.parent == self.folder
         hidden = tuple(dict.fromkeys((*training.hidden, name))) if is_ours else training.hidden
-        self.bench.change_settings("training", added=added, hidden=hidden)
+        self.workbench.change_settings("training", added=added, hidden=hidden)
         if self.selected == path:
             self.selected = next((run.path for run in self.runs if run.path != path), None)
             self.sample_step = None
@@ -221,9 +221,9 @@ class Training:
         """
         averages = RunDir(path).averages()
         if not averages or (step is not None and step not in averages):
-            self.bench.toast("There is no checkpoint to open yet.", is_error=True)
+            self.workbench.toast("There is no checkpoint to open yet.", is_error=True)
             return False
-        self.bench.open_model(str(path) if step is None else str(averages[step]))
+        self.workbench.open_model(str(path) if step is None else str(averages[step]))
         return True
 
     def _process(self, path: Path) -> TrainingProcess:
@@ -232,10 +232,10 @@ class Training:
     def set_folder(self, path: Path) -> None:
         """Put new runs into another folder; the runs of the former folder stay listed."""
         before = tuple(str(run.path) for run in self.runs)
-        self.bench.change_settings(
+        self.workbench.change_settings(
             "training",
             folder=str(path),
-            added=tuple(dict.fromkeys((*self.bench.settings.training.added, *before))),
+            added=tuple(dict.fromkeys((*self.workbench.settings.training.added, *before))),
         )
 
     def command(self) -> str | None:
@@ -243,7 +243,7 @@ class Training:
         try:
             return self.new.command()
         except StyleSDFError as error:
-            self.bench.toast(str(error), is_error=True)
+            self.workbench.toast(str(error), is_error=True)
             return None
 
     def _begin(self, created: CreatedRun) -> None:
@@ -252,9 +252,9 @@ class Training:
         except StyleSDFError as error:
             self.new.failed(str(error))
             return
-        training, name = self.bench.settings.training, str(created.path)
+        training, name = self.workbench.settings.training, str(created.path)
         hidden = tuple(other for other in training.hidden if other != name)
-        self.bench.change_settings("training", data=self.new.form.data, hidden=hidden)
+        self.workbench.change_settings("training", data=self.new.form.data, hidden=hidden)
         self.select(created.path)
 
     def close(self) -> None:

@@ -116,7 +116,7 @@ class RunForm:
 
     Attributes:
         stage: a key of :data:`~stylesdf_core.commands.train_stages.TRAIN_COMMANDS`.
-        name: of the run's folder; empty for a name made from those of the data and the stage.
+        name: of the run's folder; empty for a name made from data and stage.
         data: folder of images.
         init: run folder, weights file or model name to start from; empty for fresh weights.
         texts: of the other fields, by stage and name; absent or empty for the default.

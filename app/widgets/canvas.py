@@ -5,7 +5,7 @@ from __future__ import annotations
 import dearpygui.dearpygui as dpg
 
 from app.widgets.texture import PictureTexture
-from app.widgets.theme import CLEAR, Color, Item
+from app.widgets.theme import CLEAR, Item, Rgba
 
 
 class Canvas:
@@ -36,13 +36,13 @@ class Canvas:
         dpg.delete_item(self.item, children_only=True)
         return True
 
-    def text(self, x: float, y: float, text: str, size: float, color: Color) -> Item:
+    def text(self, x: float, y: float, text: str, size: float, color: Rgba) -> Item:
         """One line of text, ``size`` pixels high; (x, y) is its upper left corner."""
         item: Item = dpg.draw_text((x, y), text, size=size, color=color, parent=self.item)
         return item
 
     def rectangle(
-        self, left: float, top: float, right: float, bottom: float, fill: Color, rounding: float = 0
+        self, left: float, top: float, right: float, bottom: float, fill: Rgba, rounding: float = 0
     ) -> None:
         """A filled rectangle without an outline."""
         dpg.draw_rectangle(
@@ -50,14 +50,12 @@ class Canvas:
             parent=self.item,
         )  # fmt: skip
 
-    def disc(
-        self, x: float, y: float, radius: float, fill: Color, *, outline: Color = CLEAR
-    ) -> None:
+    def disc(self, x: float, y: float, radius: float, fill: Rgba, *, outline: Rgba = CLEAR) -> None:
         """A filled circle around a point."""
         dpg.draw_circle((x, y), radius, color=outline, fill=fill, parent=self.item)
 
     def line(
-        self, x0: float, y0: float, x1: float, y1: float, color: Color, thickness: float = 1
+        self, x0: float, y0: float, x1: float, y1: float, color: Rgba, thickness: float = 1
     ) -> None:
         """A straight line."""
         dpg.draw_line((x0, y0), (x1, y1), color=color, thickness=thickness, parent=self.item)

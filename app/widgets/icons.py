@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import dearpygui.dearpygui as dpg
 
-from app.widgets.theme import CLEAR, Color, Item
+from app.widgets.theme import CLEAR, Item, Rgba
 
 _Point: TypeAlias = tuple[float, float]
 _DOT = 0.06
@@ -36,7 +36,7 @@ class Icon:
     frame: tuple[_Point, _Point] | None = None
     rounding: float = 0.0
 
-    def __call__(self, parent: Item, x: float, y: float, size: float, color: Color) -> None:
+    def __call__(self, parent: Item, x: float, y: float, size: float, color: Rgba) -> None:
         """Draw into ``parent``, within the square of edge ``size`` at (x, y)."""
 
         def at(*points: _Point) -> list[list[float]]:

@@ -216,7 +216,7 @@ class SliderRow(MouseTarget):
             t = (value - spec.low) / (spec.high - spec.low)
             return left + min(1.0, max(0.0, t)) * (right - left)
 
-        def bar(start: float, stop: float, color: theme.Color) -> None:
+        def bar(start: float, stop: float, color: theme.Rgba) -> None:
             low, high = min(start, stop), max(start, stop)
             canvas.rectangle(low, middle - thick, high, middle + thick, color, thick)
 

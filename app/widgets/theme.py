@@ -10,12 +10,12 @@ import dearpygui.dearpygui as dpg
 from app.widgets import fonts
 
 #: Red, green, blue and opacity, 0 to 255.
-Color: TypeAlias = tuple[int, int, int, int]
+Rgba: TypeAlias = tuple[int, int, int, int]
 #: Dear PyGui's name for a widget, a font or a theme; 0 for none.
 Item: TypeAlias = int | str
 
 
-def _color(code: str, alpha: int = 255) -> Color:
+def _color(code: str, alpha: int = 255) -> Rgba:
     return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16), alpha
 
 
@@ -32,7 +32,7 @@ ACCENT_DIM = _color("#3d5c8f")
 WARNING = _color("#e6b450")
 WARNING_DIM = _color("#66542e")
 ERROR = _color("#e06c75")
-CLEAR: Color = (0, 0, 0, 0)
+CLEAR: Rgba = (0, 0, 0, 0)
 #: Colours of the curves that share a plot: easily told apart, and equally calm.
 CURVES = tuple(
     _color(code)
@@ -43,13 +43,13 @@ CURVES = tuple(
 )  # fmt: skip
 
 
-def faded(color: Color, alpha: float) -> Color:
+def faded(color: Rgba, alpha: float) -> Rgba:
     """The colour at a share of its opacity."""
     return color[0], color[1], color[2], round(color[3] * alpha)
 
 
 #: The parts of Dear PyGui's widgets that have each colour: ``mvThemeCol_…``.
-_BASE_COLORS: dict[Color, tuple[str, ...]] = {
+_BASE_COLORS: dict[Rgba, tuple[str, ...]] = {
     TEXT: ("Text",),
     FAINT: ("TextDisabled", "ScrollbarGrabHovered", "ScrollbarGrabActive"),
     MUTED: ("SliderGrab",),
@@ -115,7 +115,7 @@ class Theme:
         self.button = self._button(RAISED, HOVERED, TEXT)
         self.flawed = self._make({dpg.mvThemeCol_Text: ERROR})
         self.plot = self._plot()
-        self._lines: dict[Color, Item] = {}
+        self._lines: dict[Rgba, Item] = {}
         self.flat = self._container(padding=0)
         # The window is cleared to the panels' colour already: see app.widgets.backdrop.
         self.panel = self._container(padding=12)
@@ -129,7 +129,7 @@ class Theme:
         """A length at scale 1 in pixels of the screen."""
         return max(1, round(length * self.scale))
 
-    def line(self, color: Color) -> Item:
+    def line(self, color: Rgba) -> Item:
         """A theme for a plot's line in a colour."""
         if color not in self._lines:
             colors, styles = {dpg.mvPlotCol_Line: color}, {dpg.mvPlotStyleVar_LineWeight: (1.5,)}
@@ -138,7 +138,7 @@ class Theme:
 
     def _make(
         self,
-        colors: Mapping[int, Color],
+        colors: Mapping[int, Rgba],
         styles: Mapping[int, tuple[float, ...]] | None = None,
         category: int = dpg.mvThemeCat_Core,
     ) -> Item:
@@ -163,7 +163,7 @@ class Theme:
             dpg.add_theme_color(dpg.mvThemeCol_Text, FAINT)
         dpg.bind_theme(base)
 
-    def _button(self, color: Color, hovered: Color, text: Color) -> Item:
+    def _button(self, color: Rgba, hovered: Rgba, text: Rgba) -> Item:
         return self._make(
             {
                 dpg.mvThemeCol_Button: color,
@@ -191,7 +191,7 @@ class Theme:
         return self._make(colors, styles, dpg.mvThemeCat_Plots)
 
     def _container(
-        self, padding: float, background: Color | None = None, *, border: bool = False
+        self, padding: float, background: Rgba | None = None, *, border: bool = False
     ) -> Item:
         parts = (dpg.mvThemeCol_ChildBg, dpg.mvThemeCol_WindowBg, dpg.mvThemeCol_PopupBg)
         colors = dict.fromkeys(parts, background) if background is not None else {}

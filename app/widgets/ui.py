@@ -91,7 +91,7 @@ class Ui:
         words = canvas.text(0, (height - size) / 2, text.upper(), size, theme.MUTED)
         dpg.bind_item_font(words, self.theme.semibold)
 
-    def small_text(self, text: str = "", color: theme.Color = theme.MUTED, wrap: int = -1) -> Item:
+    def small_text(self, text: str = "", color: theme.Rgba = theme.MUTED, wrap: int = -1) -> Item:
         """A line in the small size."""
         item: Item = dpg.add_text(text, color=color, wrap=wrap)
         dpg.bind_item_font(item, self.theme.small)

@@ -66,7 +66,7 @@ class Driver:
             )
         )
         self.studio = Studio(store, Scene(model=str(model)))
-        self.bench = self.studio.bench
+        self.workbench = self.studio.workbench
         self.studio.open()
         self.frames(3)
         dpg.set_viewport_pos([0, 0])
@@ -87,7 +87,7 @@ class Driver:
     def settle(self) -> None:
         """Wait until every requested picture and mesh is on the screen."""
         self.frames(3)
-        self.wait(lambda: not self.bench.busy, "rendering")
+        self.wait(lambda: not self.workbench.busy, "rendering")
         self.frames(2)
 
     def hands(self, *commands: str) -> None:
@@ -126,9 +126,9 @@ class Driver:
 
     def first_picture(self) -> None:
         """The face appears without any input, and a screenshot shows it."""
-        self.wait(lambda: self.bench.screen.picture is not None, "the first picture")
+        self.wait(lambda: self.workbench.screen.picture is not None, "the first picture")
         self.settle()
-        assert not self.bench.has_problem
+        assert not self.workbench.has_problem
         shot = self.folder / "window.png"
         subprocess.run(["xdotool", "mousemove", "640", "790"], check=True)
         self.frames(5)
@@ -137,7 +137,7 @@ class Driver:
         self.frames(5)
         screen = np.asarray(Image.open(shot).convert("RGB"), dtype=np.float32) / 255.0
         x, y = dpg.get_item_rect_min(self.studio.explore.viewport.item)
-        pane, picture = self.studio.explore.viewport.picture_pane, self.bench.screen.picture
+        pane, picture = self.studio.explore.viewport.picture_pane, self.workbench.screen.picture
         assert pane is not None
         assert picture is not None
         size = picture.pixels.shape[0]
@@ -148,77 +148,79 @@ class Driver:
 
     def gestures(self) -> None:
         """Mouse and arrow keys move the camera; each gesture is one undo step."""
-        bench, document = self.bench, self.bench.document
-        start = bench.scene.camera
+        workbench, document = self.workbench, self.workbench.document
+        start = workbench.scene.camera
         steps = " ".join(f"mousemove_relative -- -8 {3 * (i % 2)} sleep 0.01" for i in range(12))
         self.hands(self.viewport(0.6, 0.5), "mousedown 1", steps, "mouseup 1")
-        camera = bench.scene.camera
+        camera = workbench.scene.camera
         edge = self.studio.explore.viewport.picture_pane.edge  # type: ignore[union-attr]
         expected = 96 / (camera.focal(1) * edge * 0.1 / 0.9)
         assert math.isclose(camera.azimuth, expected, rel_tol=0.1), (camera.azimuth, expected)
         document.undo()
-        assert bench.scene.camera == start
+        assert workbench.scene.camera == start
         document.redo()
         self.hands(self.viewport(0.5, 0.5), "mousedown 3", "mousemove_relative 30 20", "mouseup 3")
-        assert bench.scene.camera.pan_x < 0 < bench.scene.camera.pan_y
-        fov = bench.scene.camera.fov
+        assert workbench.scene.camera.pan_x < 0 < workbench.scene.camera.pan_y
+        fov = workbench.scene.camera.fov
         self.hands(self.viewport(0.5, 0.5), "click 4 click 4")
-        assert bench.scene.camera.fov < fov
+        assert workbench.scene.camera.fov < fov
         for _ in range(10):  # on a busy machine two clicks may fall too far apart
             self.hands("click --repeat 2 --delay 20 1")
-            if bench.scene.camera == Scene().camera:
+            if workbench.scene.camera == Scene().camera:
                 break
         else:
-            bench.reset_camera()
+            workbench.reset_camera()
             say("  the machine is too busy for a double click")
         self.hands("key Right key Up")
-        assert bench.scene.camera.azimuth > 0 < bench.scene.camera.elevation
+        assert workbench.scene.camera.azimuth > 0 < workbench.scene.camera.elevation
         self.hands("key f")
-        assert bench.scene.camera == Scene().camera
+        assert workbench.scene.camera == Scene().camera
         self.settle()
-        assert bench.settings.view.hint_seen
+        assert workbench.settings.view.hint_seen
 
     def identity(self) -> None:
         """Seeds by key and by typing, a slider by drag, right click and lock."""
-        bench = self.bench
+        workbench = self.workbench
         self.hands("key bracketright key bracketright key bracketleft")
-        assert bench.scene.identity.seed == 1
+        assert workbench.scene.identity.seed == 1
         self.click(self.studio.explore.identity.seed.field)
         self.hands("key ctrl+a type 742")
         self.hands("key Return")
-        assert bench.scene.identity.seed == 742
+        assert workbench.scene.identity.seed == 742
         row = self.studio.explore.identity.rows["head_size"]
         self.click(row.item, at=(0.6, 0.5))
-        assert dict(bench.scene.identity.edits)["head_size"] != 0.0
+        assert dict(workbench.scene.identity.edits)["head_size"] != 0.0
         self.click(row.item, 3)
-        assert bench.scene.identity.edits == ()
+        assert workbench.scene.identity.edits == ()
         self.click(row.item, at=(0.36, 0.5))
-        assert bench.settings.locked == ("head_size",), bench.settings.locked
+        assert workbench.settings.locked == ("head_size",), workbench.settings.locked
         # Not at once: a slow frame would see Ctrl pressed and let go again.
         self.hands("keydown ctrl sleep 0.3 key z sleep 0.3 keyup ctrl")
         self.settle()
-        assert dict(bench.scene.identity.edits).keys() == {"head_size"}, bench.scene.identity
+        assert dict(workbench.scene.identity.edits).keys() == {"head_size"}, (
+            workbench.scene.identity
+        )
         self.click(row.item, at=(0.97, 0.5))
         self.hands("type 1.5")
         self.hands("key Return")
-        assert dict(bench.scene.identity.edits)["head_size"] == 1.5
+        assert dict(workbench.scene.identity.edits)["head_size"] == 1.5
         self.hands("key r")
-        assert dict(bench.scene.identity.edits)["head_size"] == 1.5
+        assert dict(workbench.scene.identity.edits)["head_size"] == 1.5
         self.settle()
 
     def views(self) -> None:
         """Every view mode, split, panels hidden, scaled."""
-        bench = self.bench
+        workbench = self.workbench
         for key, view in enumerate(("image", "volume", "depth", "normals"), start=1):
             self.hands(f"key {key}")
             self.settle()
-            assert bench.screen.picture is not None
-            assert bench.screen.picture.kind == view
+            assert workbench.screen.picture is not None
+            assert workbench.screen.picture.kind == view
         self.hands("key 1 key space")
-        assert bench.settings.view.split
+        assert workbench.settings.view.split
         self.settle()
         self.hands("key F10")
-        assert not bench.settings.window.panels_shown
+        assert not workbench.settings.window.panels_shown
         self.hands("key F10 key space key F1")
         self.hands("key Escape")
         self.studio.show_shortcuts()
@@ -226,50 +228,50 @@ class Driver:
         self.frames(10)
         self.studio.set_scale(1.0)
         self.frames(10)
-        bench.change_settings("mesh", level=5.0)
-        bench.change_settings("view", view="mesh")
+        workbench.change_settings("mesh", level=5.0)
+        workbench.change_settings("view", view="mesh")
         self.settle()
-        assert drawing_problem(bench, bench.screen.mesh_error) is not None
-        bench.change_settings("mesh", level=0.0)
-        bench.change_settings("view", view="image")
+        assert drawing_problem(workbench, workbench.screen.mesh_error) is not None
+        workbench.change_settings("mesh", level=0.0)
+        workbench.change_settings("view", view="image")
         self.settle()
-        assert not bench.has_problem
+        assert not workbench.has_problem
 
     def exports(self) -> None:
         """Every export button writes a complete file, and a session where the format allows."""
-        bench = self.bench
+        workbench = self.workbench
         for kind in EXPORTS:
             self.click(self.button(kind.name))
-        self.wait(lambda: not bench.jobs.active, "the exports")
-        jobs = bench.jobs.jobs
+        self.wait(lambda: not workbench.jobs.active, "the exports")
+        jobs = workbench.jobs.jobs
         assert len(jobs) == len(EXPORTS), [job.label for job in jobs]
         for job in jobs:
             assert job.state is JobState.DONE, (job.label, job.error)
             assert job.out is not None
             assert job.out.stat().st_size > 0
             if job.out.suffix in (".png", ".gif", ".glb", ".obj", ".ply"):
-                assert read_scene(job.out) == bench.scene, job.out
+                assert read_scene(job.out) == workbench.scene, job.out
         self.click(self.button("GLB"), 3)
         assert dpg.get_clipboard_text().startswith("stylesdf-studio mesh")
         self.hands("key r")
-        bench.open_session(
+        workbench.open_session(
             next(j.out for j in jobs if j.out is not None and j.label.endswith("png"))
         )
         self.settle()
 
     def broken_checkpoint(self) -> None:
         """A broken file shows a card with remedies; the picture stays."""
-        bench = self.bench
+        workbench = self.workbench
         broken = self.folder / "broken.pt"
         broken.write_bytes(b"PK\x03\x04 not a checkpoint")
-        scene = bench.scene
-        bench.open_model(str(broken))
-        self.wait(lambda: bench.models.loading is None, "the failure")
+        scene = workbench.scene
+        workbench.open_model(str(broken))
+        self.wait(lambda: workbench.models.loading is None, "the failure")
         self.frames(5)
-        assert load_problem(bench) is not None
+        assert load_problem(workbench) is not None
         self.click(self.button("Stay with tiny"))
-        assert load_problem(bench) is None
-        assert bench.scene == scene
+        assert load_problem(workbench) is None
+        assert workbench.scene == scene
 
     def storm(self) -> None:
         """The window survives random events, and its memory does not grow."""
@@ -285,29 +287,29 @@ class Driver:
     def _random_events(self, source: random.Random, count: int) -> None:
         for start in range(0, count, 25):
             self.hands(*(self._random_event(source) for _ in range(min(25, count - start))))
-            for job in self.bench.jobs.active:
-                self.bench.jobs.cancel(job)
+            for job in self.workbench.jobs.active:
+                self.workbench.jobs.cancel(job)
         self.hands("mouseup 1 mouseup 2 mouseup 3")
 
     def _memory_at_rest(self) -> float:
         """Resident MB with the same face on the screen and no work under way."""
-        bench = self.bench
+        workbench = self.workbench
         self.frames(30)  # on a busy machine the last events are still on their way
         self.settle()
         self.studio.close_dialogs()
         self.studio.show_page("explore")  # the hidden viewport would compute nothing
-        bench.models.dismiss()
-        bench.change_settings("view", view="image", split=False)
-        bench.change_settings("mesh", resolution=32)
-        self.wait(lambda: not bench.jobs.active, "the jobs")
+        workbench.models.dismiss()
+        workbench.change_settings("view", view="image", split=False)
+        workbench.change_settings("mesh", resolution=32)
+        self.wait(lambda: not workbench.jobs.active, "the jobs")
         for _ in range(5):  # until the last of the late events has come
-            bench.set_seed(123456)
+            workbench.set_seed(123456)
             self.settle()
-            assert bench.screen.picture is not None
-            if bench.screen.picture.request.scene.identity.seed == 123456:
+            assert workbench.screen.picture is not None
+            if workbench.screen.picture.request.scene.identity.seed == 123456:
                 break
-        shown = bench.screen.picture.request.scene.identity.seed
-        assert shown == 123456, (shown, bench.scene, bench.screen.picture_error)
+        shown = workbench.screen.picture.request.scene.identity.seed
+        assert shown == 123456, (shown, workbench.scene, workbench.screen.picture_error)
         end = time.monotonic() + 3.0  # at rest for so long the studio gives memory back
         while time.monotonic() < end:
             self.frames(1)
@@ -353,7 +355,7 @@ def main() -> None:
         step()
         say(f"{step.__name__}: {time.monotonic() - start:.1f} s")
     driver.studio.close()
-    assert SettingsStore(driver.folder / "config").load_autosave() == driver.bench.scene
+    assert SettingsStore(driver.folder / "config").load_autosave() == driver.workbench.scene
     say("all steps succeeded")
     end_if_busy(0)
 

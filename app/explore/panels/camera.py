@@ -61,15 +61,17 @@ _SPECS: dict[str, SliderSpec] = {
 class CameraPanel:
     """Sliders for the camera; the pan has none, since only the mouse sets it."""
 
-    def __init__(self, ui: Ui, bench: Workbench) -> None:
-        self._bench = bench
+    def __init__(self, ui: Ui, workbench: Workbench) -> None:
+        self._workbench = workbench
         ui.heading("Camera")
-        self._rows = FieldSliders(ui, _SPECS, OrbitCamera(), self._change, bench.document.commit)
+        self._rows = FieldSliders(
+            ui, _SPECS, OrbitCamera(), self._change, workbench.document.commit
+        )
         self.resize = self._rows.resize
         with dpg.group(horizontal=True):
             self._guide = dpg.add_checkbox(
                 label="pose guide",
-                callback=lambda _, on: bench.change_settings("view", pose_guide=bool(on)),
+                callback=lambda _, on: workbench.change_settings("view", pose_guide=bool(on)),
             )
             ui.tooltip(
                 self._guide,
@@ -81,10 +83,12 @@ class CameraPanel:
     def sync(self, scene: Scene) -> None:
         """Show the scene."""
         self._rows.show(scene.camera)
-        dpg.set_value(self._guide, self._bench.settings.view.pose_guide)
+        dpg.set_value(self._guide, self._workbench.settings.view.pose_guide)
         note = "" if is_trained_pose(scene.camera) else "outside trained poses"
         dpg.set_value(self._note, note)
 
     def _change(self, name: str, value: float) -> None:
-        scene = self._bench.scene
-        self._bench.document.update(replace(scene, camera=replace(scene.camera, **{name: value})))
+        scene = self._workbench.scene
+        self._workbench.document.update(
+            replace(scene, camera=replace(scene.camera, **{name: value}))
+        )

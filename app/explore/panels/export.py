@@ -52,14 +52,14 @@ class ExportPanel:
         choose_folder: opens the folder dialog.
     """
 
-    def __init__(self, ui: Ui, bench: Workbench, choose_folder: Callable[[], None]) -> None:
-        self._ui, self._bench = ui, bench
+    def __init__(self, ui: Ui, workbench: Workbench, choose_folder: Callable[[], None]) -> None:
+        self._ui, self._workbench = ui, workbench
         self._custom_name = ""
         ui.heading("Export")
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)):
             self._folder = ui.text_field(
                 "",
-                lambda text: bench.change_settings("export", folder=text.strip()),
+                lambda text: workbench.change_settings("export", folder=text.strip()),
                 "Folder of exports, remembered between starts",
             )
             IconButton(ui, icons.folder, choose_folder, "Choose a folder")
@@ -73,7 +73,7 @@ class ExportPanel:
         self._rows = FieldSliders(ui, _TURNTABLE, ExportSettings(), self._change)
         ui.button(
             "Copy as command",
-            lambda: self.copy_command(bench.last_export),
+            lambda: self.copy_command(workbench.last_export),
             "Copy the terminal command that repeats the last export; right click an export button "
             "to copy that button's command",
         )
@@ -90,7 +90,7 @@ class ExportPanel:
 
     def sync(self, scene: Scene) -> None:
         """Show the settings."""
-        settings = self._bench.settings
+        settings = self._workbench.settings
         if not dpg.is_item_active(self._folder):
             dpg.set_value(self._folder, short_path(export_folder(settings)))
         if not dpg.is_item_active(self._name):
@@ -99,14 +99,14 @@ class ExportPanel:
 
     def export(self, name: str) -> None:
         """Start an export; ``name`` is that of a kind in EXPORTS, the field gives the file's."""
-        self._bench.export(name, self._stem(name))
+        self._workbench.export(name, self._stem(name))
 
     def copy_command(self, name: str) -> None:
         """Put the command of an export on the clipboard."""
-        command = self._bench.command(name, self._stem(name))
+        command = self._workbench.command(name, self._stem(name))
         if command is not None:
             dpg.set_clipboard_text(command)
-            self._bench.toast(f"Copied the command for {name}")
+            self._workbench.toast(f"Copied the command for {name}")
 
     def _stem(self, name: str) -> str:
         view = export_kind(name).view
@@ -139,4 +139,4 @@ class ExportPanel:
     def _change(self, name: str, value: float) -> None:
         if name == "size" and value < 16:
             value = 0
-        self._bench.change_settings("export", **{name: value})
+        self._workbench.change_settings("export", **{name: value})

@@ -34,8 +34,8 @@ _PSI = SliderSpec(
 class IdentityPanel:
     """Seed, ψ and directions; only the directions scroll."""
 
-    def __init__(self, ui: Ui, bench: Workbench) -> None:
-        self._ui, self._bench, self._width = ui, bench, 1
+    def __init__(self, ui: Ui, workbench: Workbench) -> None:
+        self._ui, self._workbench, self._width = ui, workbench, 1
         self._directions: tuple[LatentDirection, ...] | None = None
         #: Sliders by the name of their direction.
         self.rows: dict[str, SliderRow] = {}
@@ -45,16 +45,16 @@ class IdentityPanel:
                 ui,
                 f"Seed of the face, 0 to {MAX_SEED}.  Keys: [ previous, ] next, R random",
                 "seed",
-                lambda seed: bench.set_seed(seed) if seed is not None else None,
+                lambda seed: workbench.set_seed(seed) if seed is not None else None,
                 ("[", "]", "R"),
             )
             self._reset = IconButton(
                 ui,
                 icons.reset,
-                partial(bench.edit, edits.without_edits),
+                partial(workbench.edit, edits.without_edits),
                 "Reset all directions to the seed's values",
             )
-        self._psi = scene_slider(ui, bench, _PSI, edits.with_truncation)
+        self._psi = scene_slider(ui, workbench, _PSI, edits.with_truncation)
         dpg.add_spacer(height=ui.px(2))
         self._scroll = dpg.add_child_window(border=False, height=ui.px(100))
         dpg.bind_item_theme(self._scroll, ui.theme.flat)
@@ -69,18 +69,18 @@ class IdentityPanel:
 
     def sync(self, scene: Scene) -> None:
         """Show the scene."""
-        bench, identity = self._bench, scene.identity
-        if self._directions != bench.directions:
-            self._directions = bench.directions
+        workbench, identity = self._workbench, scene.identity
+        if self._directions != workbench.directions:
+            self._directions = workbench.directions
             self._build_directions()
         self.seed.show(identity.seed, "custom z" if identity.z is not None else "")
         self._psi.show(scene.truncation_psi)
         edited = {name for name, _ in identity.edits}
-        for direction in bench.directions:
+        for direction in workbench.directions:
             self.rows[direction.name].show(
-                edits.direction_value(identity, direction, bench.z_dim),
+                edits.direction_value(identity, direction, workbench.z_dim),
                 edited=direction.name in edited,
-                locked=direction.name in bench.settings.locked,
+                locked=direction.name in workbench.settings.locked,
             )
         self._reset.show(enabled=bool(edited))
 
@@ -88,7 +88,7 @@ class IdentityPanel:
         return self._width - self._ui.px(12)  # the scroll bar's
 
     def _build_directions(self) -> None:
-        directions = self._bench.directions
+        directions = self._workbench.directions
         for row in self.rows.values():
             self._ui.pointer.remove(row)
         self.rows.clear()
@@ -100,7 +100,7 @@ class IdentityPanel:
             for direction in directions:
                 if direction.group == group:
                     self.rows[direction.name] = self._row(direction)
-        if not directions and self._bench.model is not None:
+        if not directions and self._workbench.model is not None:
             self._ui.small_text(
                 "This model names no directions. Seeds, truncation and style mixing still work.",
                 theme.FAINT,
@@ -109,7 +109,7 @@ class IdentityPanel:
         dpg.pop_container_stack()
 
     def _row(self, direction: LatentDirection) -> SliderRow:
-        bench, name = self._bench, direction.name
+        workbench, name = self._workbench, direction.name
         low, high = direction.minimum, direction.maximum
         beyond = _BEYOND * (high - low)
         spec = SliderSpec(
@@ -127,10 +127,10 @@ class IdentityPanel:
         )
         row = scene_slider(
             self._ui,
-            bench,
+            workbench,
             spec,
             lambda scene, value: edits.with_direction(scene, name, value),
-            partial(bench.toggle_lock, name),
+            partial(workbench.toggle_lock, name),
         )
         row.resize(self._row_width())
         return row

@@ -21,11 +21,11 @@ HEIGHT = 24 + 26 + ROWS * _ROW
 class JobsPanel:
     """The jobs under way, or else the last jobs; the panel's height is fixed."""
 
-    def __init__(self, ui: Ui, bench: Workbench) -> None:
-        self._bench = bench
+    def __init__(self, ui: Ui, workbench: Workbench) -> None:
+        self._workbench = workbench
         ui.heading("Jobs")
         with dpg.child_window(height=ui.px(ROWS * _ROW), border=False):
-            self._rows = [JobRow(ui, bench) for _ in range(_MOST_ROWS)]
+            self._rows = [JobRow(ui, workbench) for _ in range(_MOST_ROWS)]
 
     def resize(self, width: int) -> None:
         """Fit a column."""
@@ -34,7 +34,7 @@ class JobsPanel:
 
     def sync(self) -> None:
         """Show the progress of the jobs."""
-        queue = self._bench.jobs
+        queue = self._workbench.jobs
         shown = queue.active[:_MOST_ROWS] or queue.jobs[-ROWS:]
         for index, row in enumerate(self._rows):
             row.show(shown[index] if index < len(shown) else None)
@@ -43,8 +43,8 @@ class JobsPanel:
 class JobRow:
     """One job: name, progress, and a button that cancels it; hidden while there is no job."""
 
-    def __init__(self, ui: Ui, bench: Workbench) -> None:
-        self._ui, self._bench, self._width = ui, bench, 1
+    def __init__(self, ui: Ui, workbench: Workbench) -> None:
+        self._ui, self._workbench, self._width = ui, workbench, 1
         self._job: Job | None = None
         with dpg.group(horizontal=True, horizontal_spacing=0, show=False) as self._group:
             self._canvas = Canvas(1, ui.px(_ROW - 8))
@@ -89,4 +89,4 @@ class JobRow:
 
     def _cancel_job(self) -> None:
         if self._job is not None:
-            self._bench.jobs.cancel(self._job)
+            self._workbench.jobs.cancel(self._job)

@@ -53,8 +53,8 @@ _CHECKS = (
 class MeshPanel:
     """Settings of the mesh, both live and exported, and a report on the live mesh."""
 
-    def __init__(self, ui: Ui, bench: Workbench) -> None:
-        self._bench = bench
+    def __init__(self, ui: Ui, workbench: Workbench) -> None:
+        self._workbench = workbench
         ui.heading("Mesh")
         self._rows = FieldSliders(ui, _SPECS, MeshSettings(), self._change)
         self.resize = self._rows.resize
@@ -74,7 +74,7 @@ class MeshPanel:
 
     def sync(self, scene: Scene) -> None:
         """Show settings and report."""
-        settings = self._bench.settings.mesh
+        settings = self._workbench.settings.mesh
         self._rows.show(settings)
         for name, item in self._checks.items():
             dpg.set_value(item, getattr(settings, name))
@@ -82,9 +82,9 @@ class MeshPanel:
             dpg.set_value(item, text)
             dpg.configure_item(item, color=color)
 
-    def _lines(self) -> list[tuple[str, theme.Color]]:
-        screen = self._bench.screen
-        if not self._bench.settings.view.shows_mesh:
+    def _lines(self) -> list[tuple[str, theme.Rgba]]:
+        screen = self._workbench.screen
+        if not self._workbench.settings.view.shows_mesh:
             return [("Press 5 or Space to see the mesh", theme.FAINT), ("", theme.FAINT)]
         if screen.mesh_error is not None:
             return [("", theme.FAINT), ("", theme.FAINT)]
@@ -94,10 +94,10 @@ class MeshPanel:
         return _report_lines(screen.mesh.report)
 
     def _change(self, name: str, value: float) -> None:
-        self._bench.change_settings("mesh", **{name: value})
+        self._workbench.change_settings("mesh", **{name: value})
 
 
-def _report_lines(report: MeshReport) -> list[tuple[str, theme.Color]]:
+def _report_lines(report: MeshReport) -> list[tuple[str, theme.Rgba]]:
     parts = "1 part" if report.components == 1 else f"{report.components} parts"
     size = " × ".join(f"{high - low:.2f}" for low, high in zip(*report.bounds, strict=True))
     closed = "watertight" if report.watertight else "not watertight"

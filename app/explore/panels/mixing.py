@@ -33,8 +33,8 @@ _MORPH = SliderSpec(
 class MixingPanel:
     """Second seed, morph, crossover, and one bar a decoder layer."""
 
-    def __init__(self, ui: Ui, bench: Workbench) -> None:
-        self._ui, self._bench, self._width = ui, bench, 1
+    def __init__(self, ui: Ui, workbench: Workbench) -> None:
+        self._ui, self._workbench, self._width = ui, workbench, 1
         self._n_latent = -1
         self._crossover: SliderRow | None = None
         self._bars: LayerBars | None = None
@@ -51,11 +51,11 @@ class MixingPanel:
             self._swap = IconButton(
                 ui,
                 icons.swap,
-                partial(bench.edit, edits.swapped),
+                partial(workbench.edit, edits.swapped),
                 "Swap the first and the second face",
             )
             self._off = IconButton(ui, icons.cross, lambda: self._choose(None), "No style mixing")
-        self._morph = scene_slider(ui, bench, _MORPH, edits.with_morph)
+        self._morph = scene_slider(ui, workbench, _MORPH, edits.with_morph)
         self._layers = dpg.add_group()
 
     def resize(self, width: int) -> None:
@@ -67,8 +67,8 @@ class MixingPanel:
 
     def sync(self, scene: Scene) -> None:
         """Show the scene."""
-        if self._bench.n_latent != self._n_latent:
-            self._n_latent = self._bench.n_latent
+        if self._workbench.n_latent != self._n_latent:
+            self._n_latent = self._workbench.n_latent
             self._build_layers()
         mixing = scene.mixing
         active = mixing.seed is not None
@@ -82,7 +82,7 @@ class MixingPanel:
             self._bars.show(mixing)
 
     def _choose(self, seed: int | None) -> None:
-        self._bench.edit(edits.with_second_seed, seed)
+        self._workbench.edit(edits.with_second_seed, seed)
 
     def _build_layers(self) -> None:
         n_latent = self._n_latent
@@ -107,13 +107,13 @@ class MixingPanel:
         dpg.push_container_stack(self._layers)
         self._crossover = scene_slider(
             self._ui,
-            self._bench,
+            self._workbench,
             spec,
             lambda scene, value: edits.with_crossover(
                 scene, default if value is None else int(value)
             ),
         )
-        self._bars = LayerBars(self._ui, self._bench, n_latent)
+        self._bars = LayerBars(self._ui, self._workbench, n_latent)
         dpg.pop_container_stack()
         self.resize(self._width)
 
@@ -121,8 +121,8 @@ class MixingPanel:
 class LayerBars(MouseTarget):
     """One upright bar a decoder layer: the second style's weight there, set by dragging."""
 
-    def __init__(self, ui: Ui, bench: Workbench, n_latent: int) -> None:
-        self._ui, self._bench, self._n_latent, self._width = ui, bench, n_latent, 1
+    def __init__(self, ui: Ui, workbench: Workbench, n_latent: int) -> None:
+        self._ui, self._workbench, self._n_latent, self._width = ui, workbench, n_latent, 1
         self._mixing = Mixing()
         self._hovered = -1
         with dpg.group() as group:
@@ -160,7 +160,7 @@ class LayerBars(MouseTarget):
         if not self._active:
             return False
         if press.button == RIGHT:
-            self._bench.edit(edits.with_crossover, self._mixing.crossover)
+            self._workbench.edit(edits.with_crossover, self._mixing.crossover)
         elif press.button == LEFT:
             self.drag(press.x, press.y)
             return True
@@ -169,12 +169,12 @@ class LayerBars(MouseTarget):
     def drag(self, x: float, y: float) -> None:
         """Set the weight of the layer under the mouse."""
         strength = round(1.0 - y / self._ui.px(_BARS_HEIGHT), 2)
-        scene = edits.with_strength(self._bench.scene, self._layer(x), strength, self._n_latent)
-        self._bench.document.update(scene)
+        scene = edits.with_strength(self._workbench.scene, self._layer(x), strength, self._n_latent)
+        self._workbench.document.update(scene)
 
     def release(self) -> None:
         """End the drag, as one undo step."""
-        self._bench.document.commit()
+        self._workbench.document.commit()
 
     def _layer(self, x: float) -> int:
         return min(self._n_latent - 1, max(0, int(x * self._n_latent / self._width)))

@@ -24,8 +24,8 @@ _NOTE = _COLUMNS[-1] + 90
 class StatusPanel:
     """One line of facts in fixed columns."""
 
-    def __init__(self, ui: Ui, bench: Workbench) -> None:
-        self._ui, self._bench, self._width = ui, bench, 1
+    def __init__(self, ui: Ui, workbench: Workbench) -> None:
+        self._ui, self._workbench, self._width = ui, workbench, 1
         self._canvas = Canvas(1, ui.px(HEIGHT))
         self._process = psutil.Process()
         self._memory, self._memory_at = "", 0.0
@@ -39,7 +39,7 @@ class StatusPanel:
 
     def sync(self, scene: Scene) -> None:
         """Show the newest facts."""
-        view, screen = self._bench.settings.view, self._bench.screen
+        view, screen = self._workbench.settings.view, self._workbench.screen
         picture = screen.picture if view.shows_picture else None
         newest = picture or (screen.mesh if view.shows_mesh else None)
         columns = self._facts(newest)
@@ -71,7 +71,7 @@ class StatusPanel:
             self._frames.popleft()
         if newest is None:
             return "", "", "", "", "", self._memory
-        fps = f"{len(self._frames)} fps" if self._bench.busy and len(self._frames) > 1 else ""
+        fps = f"{len(self._frames)} fps" if self._workbench.busy and len(self._frames) > 1 else ""
         milliseconds = f"{newest.seconds * 1000:,.0f} ms"
         if isinstance(newest, PicturePass):
             what = f"{newest.resolution}² {newest.kind}"

@@ -168,7 +168,7 @@ class Plot:
         dpg.bind_item_theme(self.item, ui.theme.plot)
         dpg.bind_item_font(self.item, ui.theme.small)
 
-    def _series(self, color: theme.Color) -> theme.Item:
+    def _series(self, color: theme.Rgba) -> theme.Item:
         series: theme.Item = dpg.add_line_series([], [], parent=self._y)
         dpg.bind_item_theme(series, self._ui.theme.line(color))
         return series

@@ -282,7 +282,7 @@ class NewRunPanel:
         command = self._training.command()
         if command is not None:
             dpg.set_clipboard_text(command)
-            self._training.bench.toast("Copied the command of this run")
+            self._training.workbench.toast("Copied the command of this run")
 
     def _set(self, **changes: str) -> None:
         self._training.new.change(**changes)
@@ -299,7 +299,7 @@ class NewRunPanel:
         return item
 
 
-def _found(preview: Preview | None, problem: str, has_data: bool) -> tuple[str, theme.Color]:
+def _found(preview: Preview | None, problem: str, has_data: bool) -> tuple[str, theme.Rgba]:
     """A line on the images, and its colour."""
     if problem:
         return problem, theme.ERROR

@@ -21,7 +21,7 @@ _ACTIONS, _LEAST_NAME = 416, 80
 _RESUME = "Go on from the newest checkpoint"
 _STOPPED = "Stopped; resume goes on from the newest checkpoint."
 #: For each state: tooltip of the button Stop or Resume, message on the run, colour of the message.
-_STATES: dict[RunState, tuple[str, str, theme.Color]] = {
+_STATES: dict[RunState, tuple[str, str, theme.Rgba]] = {
     "new": (_RESUME, _STOPPED, theme.MUTED),
     "running": ("Save and end; the run can be resumed", "All is well.", theme.MUTED),
     "stopping": (
@@ -158,7 +158,7 @@ def _facts(run: RunSummary, report: RunReport | None) -> str:
     return " · ".join(parts)
 
 
-def _message(run: RunSummary, report: RunReport | None) -> tuple[str, theme.Color]:
+def _message(run: RunSummary, report: RunReport | None) -> tuple[str, theme.Rgba]:
     """The message on the run, and its colour."""
     _, words, color = _STATES[run.state]
     if run.state == "failed":

@@ -18,7 +18,7 @@ from stylesdf_core.training.run_summary import RunState, RunSummary
 _ROW, _GAP = 64, 4
 #: Height of the lines under the list.
 _FOOT = 84
-_COLORS: dict[RunState, theme.Color] = {
+_COLORS: dict[RunState, theme.Rgba] = {
     "running": theme.ACCENT,
     "stopping": theme.WARNING,
     "failed": theme.ERROR,
@@ -157,10 +157,10 @@ class RunRow(MouseTarget):
         y: int,
         size: int,
         text: str,
-        color: theme.Color,
+        color: theme.Rgba,
         end_y: int,
         end: str,
-        end_color: theme.Color,
+        end_color: theme.Rgba,
     ) -> None:
         """A small text at the right and, shortened to the room beside it, a text at the left."""
         px, small = self._ui.px, self._ui.px(fonts.SMALL)

@@ -32,7 +32,7 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bench(model_path: Path, tmp_path: Path) -> Iterator[Workbench]:
+def workbench(model_path: Path, tmp_path: Path) -> Iterator[Workbench]:
     store = SettingsStore(tmp_path / "config")
     settings = Settings(device="cpu", mesh=MeshSettings(resolution=32))
     store.save(replace(settings, export=replace(settings.export, folder=str(tmp_path / "out"))))
@@ -41,28 +41,28 @@ def bench(model_path: Path, tmp_path: Path) -> Iterator[Workbench]:
     workbench.close()
 
 
-def run_until(bench: Workbench, condition: Callable[[], bool]) -> None:
+def run_until(workbench: Workbench, condition: Callable[[], bool]) -> None:
     end = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < end, "waited too long"
-        bench.tick()
+        workbench.tick()
         time.sleep(0.002)
 
 
-def poll_until(bench: Workbench, condition: Callable[[], bool]) -> None:
+def poll_until(workbench: Workbench, condition: Callable[[], bool]) -> None:
     """Take results in, but let no frame pass that could be taken for a rest."""
     end = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < end, "waited too long"
-        bench.screen.poll()
+        workbench.screen.poll()
         time.sleep(0.002)
 
 
-def settle(bench: Workbench) -> None:
+def settle(workbench: Workbench) -> None:
     """Until everything asked for has been shown."""
-    bench.tick()
-    run_until(bench, lambda: not bench.busy and not bench.jobs.active)
-    bench.tick()
+    workbench.tick()
+    run_until(workbench, lambda: not workbench.busy and not workbench.jobs.active)
+    workbench.tick()
 
 
 def needs_opengl() -> None:
@@ -77,149 +77,149 @@ def needs_opengl() -> None:
         pytest.skip(str(error))
 
 
-def test_a_scene_becomes_a_picture(bench: Workbench) -> None:
-    settle(bench)
-    assert bench.models.name == "tiny"
-    assert not bench.has_problem
-    picture = bench.screen.picture
+def test_a_scene_becomes_a_picture(workbench: Workbench) -> None:
+    settle(workbench)
+    assert workbench.models.name == "tiny"
+    assert not workbench.has_problem
+    picture = workbench.screen.picture
     assert picture is not None
-    assert picture.request.scene == bench.scene
+    assert picture.request.scene == workbench.scene
     assert picture.index == picture.passes - 1
     assert picture.pixels.dtype == np.float32
-    assert bench.settings.recent_models == (bench.scene.model,)
+    assert workbench.settings.recent_models == (workbench.scene.model,)
 
 
-def test_the_picture_follows_the_scene(bench: Workbench) -> None:
-    settle(bench)
-    first = bench.screen.picture
+def test_the_picture_follows_the_scene(workbench: Workbench) -> None:
+    settle(workbench)
+    first = workbench.screen.picture
     for azimuth in np.linspace(0, 0.5, 20):
-        camera = replace(bench.scene.camera, azimuth=float(azimuth))
-        bench.document.update(replace(bench.scene, camera=camera))
-        bench.tick()
-    bench.document.commit()
-    settle(bench)
-    last = bench.screen.picture
+        camera = replace(workbench.scene.camera, azimuth=float(azimuth))
+        workbench.document.update(replace(workbench.scene, camera=camera))
+        workbench.tick()
+    workbench.document.commit()
+    settle(workbench)
+    last = workbench.screen.picture
     assert first is not None
     assert last is not None
     assert last.request.scene.camera.azimuth == 0.5
     assert not np.array_equal(first.pixels, last.pixels)
-    bench.document.undo()
-    settle(bench)
-    assert bench.screen.picture is not None
-    np.testing.assert_array_equal(bench.screen.picture.pixels, first.pixels)
+    workbench.document.undo()
+    settle(workbench)
+    assert workbench.screen.picture is not None
+    np.testing.assert_array_equal(workbench.screen.picture.pixels, first.pixels)
 
 
-def test_while_the_scene_changes_only_first_passes_are_shown(bench: Workbench) -> None:
-    settle(bench)
+def test_while_the_scene_changes_only_first_passes_are_shown(workbench: Workbench) -> None:
+    settle(workbench)
     shown = []
     for azimuth in np.linspace(0.1, 0.5, 8):
-        camera = replace(bench.scene.camera, azimuth=float(azimuth))
-        bench.document.update(replace(bench.scene, camera=camera))
-        bench.tick()
-        last = bench.screen.picture
-        poll_until(bench, lambda last=last: bench.screen.picture is not last)
-        assert bench.screen.picture is not None
-        shown.append(bench.screen.picture)
+        camera = replace(workbench.scene.camera, azimuth=float(azimuth))
+        workbench.document.update(replace(workbench.scene, camera=camera))
+        workbench.tick()
+        last = workbench.screen.picture
+        poll_until(workbench, lambda last=last: workbench.screen.picture is not last)
+        assert workbench.screen.picture is not None
+        shown.append(workbench.screen.picture)
     assert [picture.index for picture in shown] == [0] * 8
-    assert bench.busy  # there is more to come
-    settle(bench)
-    assert bench.screen.picture is not None
-    assert bench.screen.picture.index == bench.screen.picture.passes - 1
-    assert bench.screen.picture.request.scene.camera.azimuth == 0.5
+    assert workbench.busy  # there is more to come
+    settle(workbench)
+    assert workbench.screen.picture is not None
+    assert workbench.screen.picture.index == workbench.screen.picture.passes - 1
+    assert workbench.screen.picture.request.scene.camera.azimuth == 0.5
 
 
-def test_a_picture_shown_is_never_replaced_by_an_earlier_pass(bench: Workbench) -> None:
-    settle(bench)
-    finished = bench.screen.picture
-    bench.screen.forget()
+def test_a_picture_shown_is_never_replaced_by_an_earlier_pass(workbench: Workbench) -> None:
+    settle(workbench)
+    finished = workbench.screen.picture
+    workbench.screen.forget()
     for _ in range(50):
-        bench.tick()
-        assert bench.screen.picture is not None
-        assert bench.screen.picture.index == bench.screen.picture.passes - 1
+        workbench.tick()
+        assert workbench.screen.picture is not None
+        assert workbench.screen.picture.index == workbench.screen.picture.passes - 1
         time.sleep(0.002)
-    settle(bench)
+    settle(workbench)
     assert finished is not None
-    assert bench.screen.picture is not None
-    assert bench.screen.picture is not finished, "it has been rendered again"
-    np.testing.assert_array_equal(bench.screen.picture.pixels, finished.pixels)
+    assert workbench.screen.picture is not None
+    assert workbench.screen.picture is not finished, "it has been rendered again"
+    np.testing.assert_array_equal(workbench.screen.picture.pixels, finished.pixels)
 
 
 @pytest.mark.parametrize("view", ["volume", "depth", "normals"])
-def test_every_view_is_drawn(bench: Workbench, view: str) -> None:
-    bench.change_settings("view", view=view)  # type: ignore[arg-type]
-    settle(bench)
-    assert bench.screen.picture is not None
-    assert bench.screen.picture.kind == view
-    assert not bench.has_problem
+def test_every_view_is_drawn(workbench: Workbench, view: str) -> None:
+    workbench.change_settings("view", view=view)  # type: ignore[arg-type]
+    settle(workbench)
+    assert workbench.screen.picture is not None
+    assert workbench.screen.picture.kind == view
+    assert not workbench.has_problem
 
 
-def test_mesh_and_its_level(bench: Workbench) -> None:
+def test_mesh_and_its_level(workbench: Workbench) -> None:
     needs_opengl()
-    bench.change_settings("view", split=True)
-    settle(bench)
-    mesh = bench.screen.mesh
+    workbench.change_settings("view", split=True)
+    settle(workbench)
+    mesh = workbench.screen.mesh
     assert mesh is not None
     assert mesh.report is not None
     assert mesh.report.triangles > 0
-    assert mesh.pixels.shape[0] == bench.screen.mesh_size
-    camera = replace(bench.scene.camera, azimuth=0.3)
-    bench.document.update(replace(bench.scene, camera=camera))
-    bench.tick()
-    poll_until(bench, lambda: bench.screen.mesh is not mesh)
-    draft = bench.screen.mesh
+    assert mesh.pixels.shape[0] == workbench.screen.mesh_size
+    camera = replace(workbench.scene.camera, azimuth=0.3)
+    workbench.document.update(replace(workbench.scene, camera=camera))
+    workbench.tick()
+    poll_until(workbench, lambda: workbench.screen.mesh is not mesh)
+    draft = workbench.screen.mesh
     assert draft is not None
-    settle(bench)
-    fine = bench.screen.mesh
+    settle(workbench)
+    fine = workbench.screen.mesh
     assert fine is not None
     assert draft.pixels.shape[0] <= DRAFT_SIZE < fine.pixels.shape[0]
-    bench.change_settings("mesh", level=5.0)
-    settle(bench)
-    problem = drawing_problem(bench, bench.screen.mesh_error)
+    workbench.change_settings("mesh", level=5.0)
+    settle(workbench)
+    problem = drawing_problem(workbench, workbench.screen.mesh_error)
     assert problem is not None
     assert problem.title == "Empty mesh"
     problem.remedies[0].act()
-    settle(bench)
-    assert drawing_problem(bench, bench.screen.mesh_error) is None
-    bench.change_settings("mesh", level=5.0)
-    bench.change_settings("view", view="image", split=False)
-    settle(bench)
-    assert not bench.has_problem  # what is not shown is no problem
+    settle(workbench)
+    assert drawing_problem(workbench, workbench.screen.mesh_error) is None
+    workbench.change_settings("mesh", level=5.0)
+    workbench.change_settings("view", view="image", split=False)
+    settle(workbench)
+    assert not workbench.has_problem  # what is not shown is no problem
 
 
-def test_a_pane_hidden_during_a_motion_keeps_nothing_busy(bench: Workbench) -> None:
+def test_a_pane_hidden_during_a_motion_keeps_nothing_busy(workbench: Workbench) -> None:
     needs_opengl()
-    bench.change_settings("view", split=True)
-    settle(bench)
-    mesh = bench.screen.mesh
-    camera = replace(bench.scene.camera, azimuth=0.3)
-    bench.document.update(replace(bench.scene, camera=camera))
-    bench.tick()
-    poll_until(bench, lambda: bench.screen.mesh is not mesh)
-    assert bench.busy  # the fine mesh is still to come
-    bench.change_settings("view", split=False)
-    settle(bench)
-    assert not bench.busy
+    workbench.change_settings("view", split=True)
+    settle(workbench)
+    mesh = workbench.screen.mesh
+    camera = replace(workbench.scene.camera, azimuth=0.3)
+    workbench.document.update(replace(workbench.scene, camera=camera))
+    workbench.tick()
+    poll_until(workbench, lambda: workbench.screen.mesh is not mesh)
+    assert workbench.busy  # the fine mesh is still to come
+    workbench.change_settings("view", split=False)
+    settle(workbench)
+    assert not workbench.busy
 
 
-def test_a_broken_model_leaves_the_loaded_model(bench: Workbench, tmp_path: Path) -> None:
-    settle(bench)
-    scene, picture = bench.scene, bench.screen.picture
+def test_a_broken_model_leaves_the_loaded_model(workbench: Workbench, tmp_path: Path) -> None:
+    settle(workbench)
+    scene, picture = workbench.scene, workbench.screen.picture
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00nonsense")
-    bench.open_model(str(broken))
-    settle(bench)
-    problem = load_problem(bench)
+    workbench.open_model(str(broken))
+    settle(workbench)
+    problem = load_problem(workbench)
     assert problem is not None
     assert "broken.safetensors" in problem.title
     assert problem.details == ""
-    assert bench.scene == scene
-    assert bench.screen.picture is picture
+    assert workbench.scene == scene
+    assert workbench.screen.picture is picture
     problem.remedies[0].act()
-    assert not bench.has_problem
-    bench.set_seed(5)
-    settle(bench)
-    assert bench.screen.picture is not None
-    assert bench.screen.picture.request.scene.identity.seed == 5
+    assert not workbench.has_problem
+    workbench.set_seed(5)
+    settle(workbench)
+    assert workbench.screen.picture is not None
+    assert workbench.screen.picture.request.scene.identity.seed == 5
 
 
 def test_a_scene_of_a_missing_model_offers_the_shipped_model(
@@ -238,113 +238,117 @@ def test_a_scene_of_a_missing_model_offers_the_shipped_model(
 
 
 def test_another_model_keeps_the_parts_of_the_scene_that_fit(
-    bench: Workbench, tmp_path: Path
+    workbench: Workbench, tmp_path: Path
 ) -> None:
-    settle(bench)
-    smiling = edits.with_direction(bench.scene, "smile", 1.0)
-    bench.document.apply(replace(smiling, mixing=replace(smiling.mixing, seed=3, crossover=5)))
+    settle(workbench)
+    smiling = edits.with_direction(workbench.scene, "smile", 1.0)
+    workbench.document.apply(replace(smiling, mixing=replace(smiling.mixing, seed=3, crossover=5)))
     renderer = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
-    bench.open_model(str(renderer))
-    settle(bench)
-    assert bench.scene.model == str(renderer)
-    assert bench.scene.identity.edits == (("smile", 1.0),)
-    assert bench.scene.mixing.crossover == 0
-    assert bench.screen.picture is not None
-    assert "no decoder" in bench.screen.picture.note
-    bench.document.undo()
-    settle(bench)
-    assert bench.models.name == "tiny"
+    workbench.open_model(str(renderer))
+    settle(workbench)
+    assert workbench.scene.model == str(renderer)
+    assert workbench.scene.identity.edits == (("smile", 1.0),)
+    assert workbench.scene.mixing.crossover == 0
+    assert workbench.screen.picture is not None
+    assert "no decoder" in workbench.screen.picture.note
+    workbench.document.undo()
+    settle(workbench)
+    assert workbench.models.name == "tiny"
 
 
-def test_a_scene_that_cannot_be_drawn_shows_why_and_can_be_undone(bench: Workbench) -> None:
-    settle(bench)
-    bench.document.apply(edits.with_direction(bench.scene, "horns", 1.0))
-    settle(bench)
-    problem = drawing_problem(bench, bench.screen.picture_error)
+def test_a_scene_that_cannot_be_drawn_shows_why_and_can_be_undone(workbench: Workbench) -> None:
+    settle(workbench)
+    workbench.document.apply(edits.with_direction(workbench.scene, "horns", 1.0))
+    settle(workbench)
+    problem = drawing_problem(workbench, workbench.screen.picture_error)
     assert problem is not None
     assert "horns" in problem.text
     undo = next(remedy for remedy in problem.remedies if remedy.label == "Undo")
     undo.act()
-    settle(bench)
-    assert not bench.has_problem
+    settle(workbench)
+    assert not workbench.has_problem
 
 
-def test_exports_run_as_jobs_and_restore_their_session(bench: Workbench, tmp_path: Path) -> None:
-    bench.set_seed(11)
-    bench.document.apply(edits.with_direction(bench.scene, "smile", 2.0))
-    job = bench.export("PNG")
-    again = bench.export("PNG")
-    scene = bench.scene
-    bench.set_seed(12)
-    settle(bench)
+def test_exports_run_as_jobs_and_restore_their_session(
+    workbench: Workbench, tmp_path: Path
+) -> None:
+    workbench.set_seed(11)
+    workbench.document.apply(edits.with_direction(workbench.scene, "smile", 2.0))
+    job = workbench.export("PNG")
+    again = workbench.export("PNG")
+    scene = workbench.scene
+    workbench.set_seed(12)
+    settle(workbench)
     assert job.out == tmp_path / "out" / "tiny-000011.png"
     assert again.out == tmp_path / "out" / "tiny-000011-2.png"
     assert read_scene(job.out) == scene
-    assert [toast.path for toast in bench.toasts] == [job.out, again.out]
-    bench.open_session(job.out)
-    assert bench.scene == scene
-    assert bench.document.path is None  # saving must not replace the picture
+    assert [toast.path for toast in workbench.toasts] == [job.out, again.out]
+    workbench.open_session(job.out)
+    assert workbench.scene == scene
+    assert workbench.document.path is None  # saving must not replace the picture
 
 
-def test_a_failed_export_says_why(bench: Workbench, tmp_path: Path) -> None:
-    settle(bench)
+def test_a_failed_export_says_why(workbench: Workbench, tmp_path: Path) -> None:
+    settle(workbench)
     (tmp_path / "out").write_text("not a folder")
-    bench.export("PNG")
-    settle(bench)
-    assert bench.toasts[-1].is_error
-    assert "Cannot write" in bench.toasts[-1].text
+    workbench.export("PNG")
+    settle(workbench)
+    assert workbench.toasts[-1].is_error
+    assert "Cannot write" in workbench.toasts[-1].text
 
 
-def test_commands_can_be_copied(bench: Workbench) -> None:
-    command = bench.command("GLB")
+def test_commands_can_be_copied(workbench: Workbench) -> None:
+    command = workbench.command("GLB")
     assert command is not None
     assert command.startswith("stylesdf-studio mesh")
-    bench.document.apply(replace(bench.scene, identity=Identity(z=(0.0,) * 256)))
-    assert bench.command("PNG") is None
-    assert bench.toasts[-1].is_error
+    workbench.document.apply(replace(workbench.scene, identity=Identity(z=(0.0,) * 256)))
+    assert workbench.command("PNG") is None
+    assert workbench.toasts[-1].is_error
 
 
-def test_sessions_are_saved_and_opened(bench: Workbench, tmp_path: Path) -> None:
-    bench.set_seed(99)
+def test_sessions_are_saved_and_opened(workbench: Workbench, tmp_path: Path) -> None:
+    workbench.set_seed(99)
     path = tmp_path / "face.json"
-    bench.save_session(path)
-    assert not bench.document.dirty
-    scene = bench.scene
-    bench.set_seed(100)
-    bench.open_session(path)
-    assert bench.scene == scene
-    bench.open_session(tmp_path / "missing.json")
-    assert bench.toasts[-1].is_error
+    workbench.save_session(path)
+    assert not workbench.document.dirty
+    scene = workbench.scene
+    workbench.set_seed(100)
+    workbench.open_session(path)
+    assert workbench.scene == scene
+    workbench.open_session(tmp_path / "missing.json")
+    assert workbench.toasts[-1].is_error
     (tmp_path / "other.json").write_text("{}")
-    bench.open_session(tmp_path / "other.json")
-    assert "not a StyleSDF Studio session" in bench.toasts[-1].text
-    assert bench.scene == scene
+    workbench.open_session(tmp_path / "other.json")
+    assert "not a StyleSDF Studio session" in workbench.toasts[-1].text
+    assert workbench.scene == scene
 
 
-def test_the_last_scene_comes_back_at_the_next_start(bench: Workbench) -> None:
-    bench.set_seed(4321)
-    bench.toggle_lock("smile")
-    bench.close()
-    later = Workbench(bench.store)
-    assert later.scene == bench.scene
+def test_the_last_scene_comes_back_at_the_next_start(workbench: Workbench) -> None:
+    workbench.set_seed(4321)
+    workbench.toggle_lock("smile")
+    workbench.close()
+    later = Workbench(workbench.store)
+    assert later.scene == workbench.scene
     assert later.settings.locked == ("smile",)
     later.close()
 
 
 def test_memory_is_returned_once_when_the_studio_rests(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = []
-    monkeypatch.setattr("app.state.workbench.give_memory_back", lambda: given.append(bench.busy))
-    settle(bench)
-    bench.set_seed(5)
-    settle(bench)
+    monkeypatch.setattr(
+        "app.state.workbench.give_memory_back", lambda: given.append(workbench.busy)
+    )
+    settle(workbench)
+    workbench.set_seed(5)
+    settle(workbench)
     assert not given  # a rest has to last
-    run_until(bench, lambda: bool(given))
-    settle(bench)
+    run_until(workbench, lambda: bool(given))
+    settle(workbench)
     assert given == [False]
-    bench.set_seed(6)
-    run_until(bench, lambda: len(given) == 2)
+    workbench.set_seed(6)
+    run_until(workbench, lambda: len(given) == 2)
     assert given == [False, False]
 
 

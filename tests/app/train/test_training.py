@@ -50,13 +50,13 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Traini
     monkeypatch.setattr(training_module, "_POLL_EVERY", 0.0)
     FakeProcess.asked.clear()
     store = SettingsStore(tmp_path / "config")
-    bench = Workbench(store, Scene())
-    settings = replace(bench.settings.training, folder=str(tmp_path / "runs"))
-    bench.settings = replace(bench.settings, training=settings)
-    training = Training(bench)
+    workbench = Workbench(store, Scene())
+    settings = replace(workbench.settings.training, folder=str(tmp_path / "runs"))
+    workbench.settings = replace(workbench.settings, training=settings)
+    training = Training(workbench)
     yield training
     training.close()
-    bench.close()
+    workbench.close()
 
 
 def until(training: Training, condition: Callable[[], object], seconds: float = 60.0) -> None:
@@ -110,7 +110,7 @@ def test_a_new_run_begins_once_there_is_no_problem(training: Training, tmp_path:
     assert training.selected == tmp_path / "runs" / "images-renderer"
     assert FakeProcess.asked == [("images-renderer", 3)]
     assert RunDir(training.selected).read_config()["batch"] == 6
-    assert training.bench.settings.training.data == str(tmp_path / "images")
+    assert training.workbench.settings.training.data == str(tmp_path / "images")
     assert new.name == "images-renderer-2", "the next one gets a name of its own"
 
 
@@ -123,7 +123,7 @@ def test_a_later_stage_is_checked_with_the_weights_it_starts_from(
     assert new.problem is not None
     assert (new.problem.field, new.problem.is_gap) == ("init", True)
     assert training.command() is None
-    assert training.bench.toasts[-1].text == new.problem.text
+    assert training.workbench.toasts[-1].text == new.problem.text
     new.change(init=str(tmp_path / "broken.pt"))
     (tmp_path / "broken.pt").write_bytes(b"nothing")
     until(training, lambda: new.problem is not None)
@@ -146,7 +146,7 @@ def test_runs_are_listed_added_and_taken_off(training: Training, tmp_path: Path)
     until(training, lambda: len(training.runs) == 2)
     assert training.selected == other.path
     training.add(tmp_path / "nothing")
-    assert "holds no training run" in training.bench.toasts[-1].text
+    assert "holds no training run" in training.workbench.toasts[-1].text
     for path in (ours.path, other.path):
         training.remove(path)
     until(training, lambda: not training.runs)
@@ -165,11 +165,11 @@ def test_runs_are_listed_added_and_taken_off(training: Training, tmp_path: Path)
 def test_any_checkpoint_can_be_opened(training: Training, tmp_path: Path) -> None:
     run = make_run(tmp_path / "runs" / "a", tmp_path)
     assert not training.open_model(run.path)
-    assert "no checkpoint" in training.bench.toasts[-1].text
+    assert "no checkpoint" in training.workbench.toasts[-1].text
     for step in (2, 4):
         run.save_checkpoint(step, {"step": step}, Generator(THUMB), keep=3, best=step == 2)
     opened = []
-    training.bench.open_model = opened.append  # type: ignore[assignment]
+    training.workbench.open_model = opened.append  # type: ignore[assignment]
     assert training.open_model(run.path)
     assert training.open_model(run.path, 2)
     assert not training.open_model(run.path, 3)

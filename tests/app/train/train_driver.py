@@ -52,13 +52,13 @@ class TrainDriver(Driver):
             )
         )
         self.studio = Studio(store, Scene(model=str(model)))
-        self.bench = self.studio.bench
+        self.workbench = self.studio.workbench
         self.training = self.studio.training
         self.studio.open()
         self.frames(3)
         dpg.set_viewport_pos([0, 0])
         self.frames(3)
-        self.wait(lambda: self.bench.screen.picture is not None, "the first picture")
+        self.wait(lambda: self.workbench.screen.picture is not None, "the first picture")
         self.settle()
         self.switch("train")
         self.wait(lambda: not self.training.is_loading, "the list of runs")
@@ -95,15 +95,15 @@ class TrainDriver(Driver):
         self.frames(5)
         assert self.text_on_screen("No runs yet")
         assert self.text_on_screen("Choose a folder of images")
-        scene, request = self.bench.scene, self.bench.screen.picture
+        scene, request = self.workbench.scene, self.workbench.screen.picture
         self.hands("key r key Right key 3")
-        assert (self.bench.scene, self.bench.screen.picture) == (scene, request)
-        self.bench.set_seed(99)
+        assert (self.workbench.scene, self.workbench.screen.picture) == (scene, request)
+        self.workbench.set_seed(99)
         self.frames(30)
-        assert not self.bench.screen.busy, "the viewport rests"
+        assert not self.workbench.screen.busy, "the viewport rests"
         self.switch("explore")
         self.settle()
-        assert self.bench.screen.picture is not request
+        assert self.workbench.screen.picture is not request
         self.switch("train")
 
     def locked(self) -> None:
@@ -182,11 +182,11 @@ class TrainDriver(Driver):
         self.click(self.button("Open in studio"))
         assert self.studio.page == "explore"
         run = self.folder / "runs" / "images-renderer"
-        self.wait(lambda: self.bench.scene.model == str(run), "the model")
+        self.wait(lambda: self.workbench.scene.model == str(run), "the model")
         self.settle()
-        assert not self.bench.has_problem
-        assert self.bench.screen.picture is not None
-        assert self.bench.screen.picture.request.scene.model == str(run)
+        assert not self.workbench.has_problem
+        assert self.workbench.screen.picture is not None
+        assert self.workbench.screen.picture.request.scene.model == str(run)
         self.switch("train")
 
     def leave(self) -> None:
@@ -224,6 +224,8 @@ class TrainDriver(Driver):
         assert run.latest() is not None, "its files stay"
         self.studio.set_scale(1.5)
         self.frames(10)
+        (left, _), (width, _) = self.studio.train_page.middle
+        assert left + width <= self.studio.train_page.ground.right, "the form covers the middle"
         self.studio.set_scale(1.0)
         self.frames(10)
         assert not self.studio.failures, self.studio.failures
