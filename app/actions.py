@@ -11,6 +11,7 @@ from app.state import exports
 from app.state.workbench import Workbench
 from app.widgets.dialogs import Dialogs
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
+from stylesdf_core.resources import home
 
 _STEP = math.radians(4.0)
 SESSION_SUFFIXES = (".json", ".png", ".gif", ".glb", ".obj", ".ply")
@@ -97,7 +98,7 @@ class Actions:
     def open_model(self) -> None:
         """Ask for a weights file."""
         recent = self.workbench.settings.recent_models
-        folder = Path(recent[0]).parent if recent else Path.home()
+        folder = Path(recent[0]).parent if recent else home()
         self.dialogs.open_file(
             "Open a model",
             folder,

@@ -1,8 +1,16 @@
-"""Paths of the files that come with the program, installed from a wheel or in a checkout."""
+"""Where files lie: those that come with the program, and the user's own folders.
+
+A user may have no home folder, as in a container with a foreign user id and no ``HOME``.
+"""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
+from typing import Literal
+
+import platformdirs
 
 from stylesdf_core.errors import StyleSDFError
 
@@ -27,3 +35,24 @@ def shipped(relative: str) -> Path:
         f"{relative} did not come with this installation (looked in {looked_in}); "
         "install StyleSDF Studio again."
     )
+
+
+def expanded(path: Path | str) -> Path:
+    """``path`` with a leading ``~`` replaced; as it is where there is no such home folder."""
+    return Path(os.path.expanduser(path))
+
+
+def home() -> Path:
+    """The user's home folder; the system's folder of temporary files where there is none."""
+    path = expanded("~")
+    return path if path.is_absolute() else Path(tempfile.gettempdir())
+
+
+def user_folder(kind: Literal["cache", "config", "data", "pictures"]) -> Path:
+    """The folder in which this program keeps files of a kind for the user."""
+    name = "StyleSDF Studio" if kind == "pictures" else "stylesdf-studio"
+    try:
+        path = Path(getattr(platformdirs, f"user_{kind}_path")())
+    except RuntimeError:  # there is no home folder
+        path = Path()
+    return (path if path.is_absolute() else home() / kind) / name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -46,11 +47,11 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return scripts / "stylesdf-studio"
 
 
-def run(command: Sequence[str | Path], folder: Path) -> str:
+def run(command: Sequence[str | Path], folder: Path, *, bare: bool = False) -> str:
     environment = {
         key: value
         for key, value in os.environ.items()
-        if key not in ("PYTHONPATH", "DISPLAY", "WAYLAND_DISPLAY")
+        if key not in ("PYTHONPATH", "DISPLAY", "WAYLAND_DISPLAY") and not bare
     }
     done = subprocess.run(
         command,
@@ -87,3 +88,31 @@ def test_it_works_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     assert "heads" in run([installed, "info"], tmp_path)
     run([installed, "render", "--seed", "3", "--quiet", "--out", "face.png"], tmp_path)
     assert (tmp_path / "face.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_it_renders_for_a_user_without_a_name_a_home_or_a_writable_folder(
+    installed: Path, tmp_path: Path
+) -> None:
+    """As in a container: nothing but the folder of the results can be written."""
+    foreign = ["unshare", "--user", "--map-user=54321"]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*foreign, "true"], check=False).returncode
+    ):
+        pytest.skip("this system makes no user namespaces")
+    packages = next(installed.parent.parent.rglob("stylesdf_core"))
+    folders = [packages, *(path for path in packages.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        about = run([*foreign, installed, "info"], tmp_path, bare=True)
+        assert "compiled anew" in about or "not installed" in about
+        run(
+            [*foreign, installed, "render", "--view", "volume", "--out", "face.png"],
+            tmp_path,
+            bare=True,
+        )
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert [path.name for path in tmp_path.iterdir()] == ["face.png"]

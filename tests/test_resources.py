@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,19 @@ def test_a_wheels_copy_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(StyleSDFError, match=r"assets/no-such-file .* install StyleSDF Studio"):
         resources.shipped("assets/no-such-file")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the user id of POSIX")
+def test_a_user_without_a_name_and_a_home_has_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_PICTURES_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    assert resources.home().is_dir()
+    assert resources.expanded("~/models/face.pt") == Path("~/models/face.pt")
+    kinds = ("cache", "config", "data", "pictures")
+    folders = {resources.user_folder(kind) for kind in kinds}
+    assert len(folders) == 4
+    assert all(folder.is_relative_to(resources.home()) for folder in folders)

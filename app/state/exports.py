@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from app.state.settings import Settings, default_export_folder
 from stylesdf_core.files import free_path
+from stylesdf_core.resources import expanded
 from stylesdf_core.scene.scene import Scene, View
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def export_kind(name: str) -> ExportKind:
 def export_folder(settings: Settings) -> Path:
     """The folder of exports in the settings; without it, one in the user's pictures folder."""
     folder = settings.export.folder
-    return Path(folder).expanduser() if folder else default_export_folder()
+    return expanded(folder) if folder else default_export_folder()
 
 
 def default_stem(scene: Scene, kind: ExportKind) -> str:

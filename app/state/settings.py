@@ -9,15 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import platformdirs
-
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_json, write_text
+from stylesdf_core.resources import user_folder
 from stylesdf_core.scene.scene import Scene, View
 
-_APPLICATION = "stylesdf-studio"
 _RECENT = 8
 
 
@@ -136,7 +134,7 @@ class SettingsStore:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or Path(platformdirs.user_config_dir(_APPLICATION, appauthor=False))
+        self.folder = folder or user_folder("config")
 
     @property
     def settings_path(self) -> Path:
@@ -207,9 +205,9 @@ def _tolerant(cls: type[Any], data: Any) -> Any:
 
 def default_runs_folder() -> Path:
     """The folder of new training runs, unless the user has chosen one."""
-    return Path(platformdirs.user_data_dir(_APPLICATION, appauthor=False)) / "runs"
+    return user_folder("data") / "runs"
 
 
 def default_export_folder() -> Path:
     """The folder of exports, unless the user has chosen one."""
-    return Path(platformdirs.user_pictures_dir()) / "StyleSDF Studio"
+    return user_folder("pictures")

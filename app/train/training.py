@@ -21,6 +21,7 @@ from app.train.samples import Sample, SampleRequest, read_sample
 from app.train.training_form import starting_points
 from app.train.watch import Follower, RunReport, RunRequest, list_runs
 from stylesdf_core.errors import StyleSDFError
+from stylesdf_core.resources import expanded
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import RunSummary
 
@@ -69,7 +70,7 @@ class Training:
     def folder(self) -> Path:
         """The folder of new runs."""
         folder = self.workbench.settings.training.folder
-        return Path(folder).expanduser() if folder else default_runs_folder()
+        return expanded(folder) if folder else default_runs_folder()
 
     @property
     def is_loading(self) -> bool:

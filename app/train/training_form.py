@@ -16,6 +16,7 @@ from stylesdf_core.commands.field_help import Setting, settings_of
 from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, TrainRequest, default_config
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import free_path
+from stylesdf_core.resources import expanded
 from stylesdf_core.training.adversarial.config import PresetName
 from stylesdf_core.training.run_summary import RunSummary
 from stylesdf_core.training.settings import by_path, with_values
@@ -204,7 +205,7 @@ def request_of(form: RunForm, folder: Path, *, name: str = "") -> TrainRequest:
     settings = _settings(form.stage)
     values: dict[str, Any] = {"run_dir": folder / (form.name or name)}
     if form.wants_images:
-        values["data"] = str(Path(form.data).expanduser())
+        values["data"] = str(expanded(form.data))
     if form.init and "init" in settings:
         values["init"] = form.init
     for setting_name, setting in settings.items():
@@ -221,7 +222,7 @@ def request_of(form: RunForm, folder: Path, *, name: str = "") -> TrainRequest:
 
 def free_name(form: RunForm, folder: Path) -> str:
     """A name for the run, from its images and its stage, that no folder has yet."""
-    data = Path(form.data).expanduser().name if form.wants_images else ""
+    data = expanded(form.data).name if form.wants_images else ""
     stem = "-".join(filter(None, (data, form.stage)))
     return free_path(folder / stem).name
 

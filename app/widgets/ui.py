@@ -14,6 +14,7 @@ from app.widgets.canvas import Canvas
 from app.widgets.icons import Icon
 from app.widgets.pointer import LEFT, MouseTarget, Pointer, Press
 from app.widgets.theme import Item, Theme
+from stylesdf_core.resources import expanded
 
 _ICON = 24
 
@@ -264,5 +265,5 @@ def hours_in_words(hours: float) -> str:
 
 def short_path(path: Path) -> str:
     """A path as text; in the user's home folder it begins with ~."""
-    home = Path.home()
+    home = expanded("~")
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from stylesdf_core.commands.pictures import Device
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.resources import expanded
 
 if TYPE_CHECKING:
     from stylesdf_core.evaluation.poses import Poses
@@ -103,7 +104,7 @@ class Evaluate:
         from stylesdf_core.evaluation.poses import Poses
 
         names = [field.name for field in fields(Poses)]
-        file = Path(self.model).expanduser() / "config.json"
+        file = expanded(self.model) / "config.json"
         of_run: dict[str, Any] = {}
         if file.is_file():
             try:

@@ -130,6 +130,7 @@ class SystemInfo:
         versions: versions of the program, Python, the system and the main packages.
         devices: names that ``--device`` accepts on this machine.
         threads: number of threads that torch computes with.
+        compiled: how it stands with compiled loops for the CPU.
         opengl: renderer and version of an offscreen context, or why there is none.
         display: whether a window can be opened.
         cache: folder of fetched weights.
@@ -139,6 +140,7 @@ class SystemInfo:
     versions: dict[str, str]
     devices: tuple[str, ...]
     threads: int
+    compiled: str
     opengl: str
     display: bool
     cache: Path
@@ -149,6 +151,7 @@ class SystemInfo:
             **self.versions,
             "devices": ", ".join(self.devices),
             "threads": str(self.threads),
+            "compiled": self.compiled,
             "offscreen": self.opengl,
             "display": "yes" if self.display else "none: headless commands only",
             "cache": str(self.cache),
@@ -166,6 +169,8 @@ class Info:
         yield Progress(0, 2, "looking for devices")
         import torch
 
+        from stylesdf_core.engine import cpu_kernels
+
         there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         yield Progress(1, 2, "trying OpenGL")
         opengl = _probe_opengl()
@@ -179,6 +184,7 @@ class Info:
             },
             devices=("cpu", *(name for name, available in there.items() if available)),
             threads=torch.get_num_threads(),
+            compiled=cpu_kernels.STATE,
             opengl=opengl,
             display=has_display(),
             cache=model_zoo.cache_folder(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
@@ -12,6 +11,7 @@ from stylesdf_core.commands.train_stage import TrainStage, absolute_init, absolu
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.progress import Operation
+from stylesdf_core.resources import expanded
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.stages import Stage
 
@@ -32,10 +32,10 @@ class TrainFit(TrainStage):
         """See :class:`TrainStage`; there must be heads, or a face model to make them from."""
         config, heads = self.config, self.config.heads
         data = config.data or str(self.run_dir / "heads")
-        if heads.facekit is None and not Path(data).expanduser().is_dir():
+        if heads.facekit is None and not expanded(data).is_dir():
             raise InputError(f"{data} holds no heads; give --heads.facekit to prepare them.")
         if heads.facekit is not None:
-            if not Path(heads.facekit).expanduser().exists():
+            if not expanded(heads.facekit).exists():
                 raise InputError(
                     f"There is no face model {heads.facekit}; give a clone of ICT-FaceKit or "
                     "its .npz."

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stylesdf_core.console import first_signal
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.resources import expanded
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.stages import read_config, stage_named, train_run
 
@@ -79,12 +80,12 @@ class TrainStage(ABC):
 
 def absolute_path(path: str) -> str:
     """A path that means the same from everywhere."""
-    return str(Path(path).expanduser().absolute())
+    return str(expanded(path).absolute())
 
 
 def absolute_init(init: str | None) -> str | None:
     """Weights to start from as an absolute path; names of models stay as they are."""
-    if init is None or not Path(init).expanduser().exists():
+    if init is None or not expanded(init).exists():
         return init
     return absolute_path(init)
 

@@ -5,35 +5,92 @@ result and runs without Numba and on other devices. Only loops that were measure
 here: torch's sine takes four times as long as this file's, and a loop over samples can leave a ray
 at its first opaque sample.
 
-The compiled code is cached on disk (Numba's ``cache=True``), so that only the first use on a
-machine waits for the compiler: nine seconds on two cores.
+The compiled code is cached on disk, so that only the first use on a machine waits for the compiler:
+nine seconds on two cores. Numba and its cache are optional, whatever is wrong with them.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
+from stylesdf_core.resources import expanded
+
+
+def _load() -> tuple[Any, str]:
+    """Numba's ``njit``, or None and the reason why there is none."""
+    if os.environ.get("STYLESDF_COMPILED") == "0":
+        return None, "turned off by STYLESDF_COMPILED=0"
+    try:
+        from numba import njit
+    except Exception as error:  # built for another NumPy or Python, a library is missing …
+        if isinstance(error, ModuleNotFoundError) and error.name == "numba":
+            return None, "Numba is not installed"
+        first_line = str(error).partition("\n")[0] or repr(error)
+        return None, f"Numba cannot be loaded: {first_line}"
+    return njit, ""
+
+
+_njit, _reason = _load()
 #: Whether compiled loops can be used; ``STYLESDF_COMPILED=0`` turns them off.
-AVAILABLE = (
-    importlib.util.find_spec("numba") is not None and os.environ.get("STYLESDF_COMPILED") != "0"
-)
+AVAILABLE = _njit is not None
+#: How it stands with compiled loops, in words.
+STATE = _reason or "compiled loops"
+#: What a user should do about them; empty where all is well or meant so.
+NOTE = f"{_reason}; rendering is slower without it." if _reason.startswith("Numba cannot") else ""
 
 
 def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Numba's ``njit`` with a disk cache and without the GIL; without Numba, the function."""
     if not AVAILABLE:
         return lambda function: function
-    from numba import njit
 
-    compiler: Callable[[Callable[..., Any]], Callable[..., Any]]
-    compiler = njit(cache=True, nogil=True, **options)
-    return compiler
+    def compile_later(function: Callable[..., Any]) -> Callable[..., Any]:
+        kernel: Any = _njit(nogil=True, **options)(function)
+        _cache_on_disk(kernel)
+        compiled: Callable[..., Any] = kernel
+        return compiled
+
+    return compile_later
+
+
+def _cache_on_disk(kernel: Any) -> None:
+    """What ``njit(cache=True)`` does, but where it fails (no folder, full disk) go on without."""
+    global NOTE, STATE  # noqa: PLW0603  (told once, by the first loop)
+    from numba.core.caching import FunctionCache
+
+    class OptionalCache(FunctionCache):  # type: ignore[misc]
+        def load_overload(self, *arguments: Any) -> Any:
+            try:
+                return super().load_overload(*arguments)
+            except Exception:  # a damaged file
+                with suppress(Exception):
+                    self.flush()
+                return None
+
+        def save_overload(self, *arguments: Any) -> None:
+            with suppress(Exception):  # a full disk
+                super().save_overload(*arguments)
+
+    try:
+        if not _has_cache_folder():
+            raise OSError
+        kernel._cache = OptionalCache(kernel.py_func)
+    except Exception:  # neither the program's folder nor the user's cache can be written
+        STATE = "compiled loops, compiled anew at every start"
+        NOTE = "No folder for compiled loops can be written: set NUMBA_CACHE_DIR to start faster."
+
+
+def _has_cache_folder() -> bool:
+    """Whether Numba has where to look: for users without a home it would make a folder "~"."""
+    folder = os.path.dirname(__file__)
+    named = "NUMBA_CACHE_DIR" in os.environ or "XDG_CACHE_HOME" in os.environ
+    return named or expanded("~").is_absolute() or os.access(folder, os.W_OK)
 
 
 # sin x = ±sin(x − kπ): Cody and Waite's three-part π keeps x − kπ exact to a few ulp up to

@@ -176,7 +176,7 @@ class Engine:
     def _note(self, view: View) -> str:
         if view == "image" and not self.config.has_decoder:
             return "This model has no decoder: the volume render is shown, enlarged."
-        return self._tiles.note
+        return self._tiles.note or (cpu_kernels.NOTE if self.device.type == "cpu" else "")
 
     def render(self, scene: Scene, view: View, size: int | None = None) -> Picture:
         """The finished picture at once; arguments as in :meth:`passes`."""

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-import platformdirs
-
 from stylesdf_core.errors import ModelNotFoundError, StyleSDFError
 from stylesdf_core.model.download import RemoteFile, download
 from stylesdf_core.progress import Operation
-from stylesdf_core.resources import shipped
+from stylesdf_core.resources import expanded, shipped, user_folder
 
 DRIVE_URL = "https://drive.usercontent.google.com/download"
 WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth")
@@ -143,7 +141,7 @@ class ModelEntry:
 def cache_folder() -> Path:
     """Folder of fetched weights: the user's cache, or the folder that ``STYLESDF_CACHE`` names."""
     override = os.environ.get("STYLESDF_CACHE")
-    return Path(override or platformdirs.user_cache_path("stylesdf-studio") / "models")
+    return Path(override or user_folder("cache") / "models")
 
 
 def list_models() -> tuple[ModelEntry, ...]:
@@ -177,7 +175,7 @@ def resolve(name_or_path: str | Path) -> ModelEntry:
                 f"run `stylesdf-studio models fetch {name}` first."
             )
         return entry
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_dir():
         newest = _newest_average(path)
         return ModelEntry(name, ModelKind.RUN, newest, f"run {path.name}", newest.stat().st_size)

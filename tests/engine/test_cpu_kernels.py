@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,17 +211,57 @@ def test_the_same_pictures_without_compiled_loops(
     np.testing.assert_allclose(fast["image"].data, plain["image"].data, rtol=0, atol=2e-3 * spread)
 
 
-def test_an_environment_variable_turns_compiled_loops_off() -> None:
-    code = (
-        "import sys; from stylesdf_core.engine import cpu_kernels; "
-        "print(cpu_kernels.AVAILABLE, 'numba' in sys.modules)"
-    )
+def state_of_kernels(code: str = "", **environment: str) -> list[str]:
+    """AVAILABLE, STATE and NOTE in a fresh process that runs ``code`` first."""
+    code += "\nfrom stylesdf_core.engine import cpu_kernels as kernels"
+    code += "\nprint(kernels.AVAILABLE, kernels.STATE, kernels.NOTE, sep='\\n')"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "STYLESDF_COMPILED": "0", "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
-    assert done.stdout.split() == ["False", "False"]
+    return done.stdout.splitlines()
+
+
+def test_an_environment_variable_turns_compiled_loops_off() -> None:
+    code = "import sys; sys.modules['numba'] = None"  # whoever imports it now fails
+    state = state_of_kernels(code, STYLESDF_COMPILED="0")
+    assert state == ["False", "turned off by STYLESDF_COMPILED=0", ""]
+
+
+def test_numba_that_cannot_be_loaded_is_off_with_a_note(tmp_path: Path) -> None:
+    (tmp_path / "numba.py").write_text("raise ImportError('Numba needs NumPy 2.3 or less')")
+    available, state, note = state_of_kernels(f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
+    assert available == "False"
+    assert state == "Numba cannot be loaded: Numba needs NumPy 2.3 or less"
+    assert note == f"{state}; rendering is slower without it."
+
+
+@compiled
+def test_a_cache_that_fails_is_done_without(tmp_path: Path) -> None:
+    """There is no folder; later the file is damaged, and the disk full."""
+    nowhere = "import os; os.access = lambda *_: False; os.path.expanduser = lambda path: path\n"
+    nowhere += "for name in ('NUMBA_CACHE_DIR', 'XDG_CACHE_HOME'): os.environ.pop(name, None)"
+    available, state, note = state_of_kernels(nowhere)
+    assert (available, state) == ("True", "compiled loops, compiled anew at every start")
+    assert "NUMBA_CACHE_DIR" in note
+
+    file = tmp_path / "doubling.py"
+    file.write_text("def double(x):\n    return 2 * x\n")
+    use = f"""
+import sys; sys.path.insert(0, {str(tmp_path)!r})
+from doubling import double
+from stylesdf_core.engine import cpu_kernels
+print(cpu_kernels._compiled()(double)(4))
+"""
+    for damage in ("", "full", "cut"):
+        if damage == "full":
+            use = "import numba.core.caching as c\nc.IndexDataCacheFile.save = None\n" + use
+        if damage == "cut":
+            for index in tmp_path.rglob("*.nbi"):
+                index.write_bytes(b"")
+        assert state_of_kernels(use, NUMBA_CACHE_DIR=str(tmp_path))[0] == "8"
+    assert list(tmp_path.rglob("*.nbi"))

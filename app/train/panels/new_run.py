@@ -17,6 +17,7 @@ from app.widgets.dialogs import Dialogs
 from app.widgets.texture import PictureTexture
 from app.widgets.ui import IconButton, Ui
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
+from stylesdf_core.resources import expanded, home
 
 _SENTENCE = 52  # room for three lines
 _FOOT = _SENTENCE + 44
@@ -165,7 +166,7 @@ class NewRunPanel:
         self._ask(title, new.form.text(name), lambda path: new.set_text(name, str(path)))
 
     def _ask(self, title: str, folder: str, chosen: Callable[[Path], None]) -> None:
-        start = Path(folder).expanduser() if folder else Path.home()
+        start = expanded(folder) if folder else home()
         self._dialogs.choose_folder(title, start, chosen)
 
     def _choose_init(self) -> None:
