@@ -10,6 +10,7 @@ import json
 import math
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,7 +40,8 @@ def atomic_output(
     symbolic link is followed.
 
     Args:
-        check: reads the temporary file back before the rename, and raises if it is not as meant.
+        check: reads the temporary file back before the rename, and raises if it is not as meant;
+            without it, :func:`check_by_name` does.
         may_be_empty: accept a file of no bytes, which otherwise means that the writer failed or
             wrote to another name.
 
@@ -66,14 +68,45 @@ def atomic_output(
             os.fsync(stream.fileno())
             if not may_be_empty and os.fstat(stream.fileno()).st_size == 0:
                 raise OutputError(f"Cannot write {path}: nothing arrived in the file.")
-        if check is not None:
-            _read_back(check, temporary, path)
+        if not may_be_empty:
+            _read_back(check or check_by_name, temporary, path)
         os.chmod(temporary, _FILE_MODE)
         os.replace(temporary, target)
     except OSError as error:
-        raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
+        reason = error.strerror or f"the disk may be full ({error})"
+        raise OutputError(f"Cannot write {path}: {reason}.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_by_name(path: Path) -> None:
+    """Read a file of JSON, arrays, tensors or a picture, whatever its suffix says, if it is whole.
+
+    Raises:
+        Exception: it is not; the type is the reading library's.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        json.loads(path.read_text(encoding="utf-8"))
+    elif suffix == ".npy":
+        import numpy as np
+
+        np.load(path, mmap_mode="r")  # compares the header with the file's size
+    elif suffix in (".npz", ".pt"):
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise ValueError(f"{damaged} is damaged")
+    elif suffix == ".safetensors":
+        from safetensors import safe_open
+
+        with safe_open(path, framework="np"):  # compares the header with the file's size
+            pass
+    elif suffix in (".png", ".jpg", ".gif"):
+        from PIL import Image
+
+        with Image.open(path) as image:
+            image.seek(getattr(image, "n_frames", 1) - 1)
+            image.load()
 
 
 def _read_back(check: Callable[[Path], object], temporary: Path, path: Path) -> None:

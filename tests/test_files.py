@@ -114,3 +114,11 @@ def test_a_lock_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             other.wait(timeout=3)
     assert other.communicate(timeout=30)[0] == "mine\n"
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npy", ".npz", ".pt", ".safetensors", ".png", ".GIF"])
+def test_every_format_is_read_back(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"x{suffix}"
+    with pytest.raises(OutputError, match="does not read back"), atomic_output(path) as temporary:
+        temporary.write_bytes(b"half")
+    assert list(tmp_path.iterdir()) == []

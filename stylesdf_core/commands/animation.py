@@ -103,14 +103,8 @@ def write_gif(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
     """
     frames = _GifFrames()
     yield frames
-    with atomic_output(path, check=_check_gif) as temporary:
+    with atomic_output(path) as temporary:
         frames.save(temporary, fps, session)
-
-
-def _check_gif(path: Path) -> None:
-    with Image.open(path) as image:
-        image.seek(getattr(image, "n_frames", 1) - 1)
-        image.load()
 
 
 class _Mp4Frames:

@@ -180,23 +180,13 @@ def write_picture(picture: Picture, path: Path, scene: Scene) -> None:
         OutputError: the file cannot be written.
     """
     is_array = path.suffix.lower() == ".npy"
-    check = _check_array if is_array else _check_png
     # np.save and Pillow get an open stream: a name in capitals they would not take as it is.
-    with atomic_output(path, check=check) as temporary, open(temporary, "wb") as stream:
+    with atomic_output(path) as temporary, open(temporary, "wb") as stream:
         if is_array:
             np.save(stream, picture.data.astype(np.float32, copy=False))
         else:
             image = Image.fromarray(picture.to_uint8())
             image.save(stream, format="PNG", pnginfo=png_info(scene.to_json()))
-
-
-def _check_array(path: Path) -> None:
-    np.load(path, allow_pickle=False)
-
-
-def _check_png(path: Path) -> None:
-    with Image.open(path) as image:
-        image.load()
 
 
 def _check_suffix(path: Path, allowed: tuple[str, ...]) -> None:

@@ -11,8 +11,8 @@ import json
 import pickle
 import re
 import warnings
-import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -117,26 +117,32 @@ def save_safetensors(
     header = dict(metadata or {})
     header["format"] = FORMAT
     header["config"] = json.dumps(to_json(generator.config))
-    with atomic_output(path, check=_check_safetensors) as temporary:
+    with atomic_output(path) as temporary, _disk_errors():
         save_file(tensors, temporary, header)
 
 
 def save_published(generator: Generator, path: Path | str) -> None:
     """Write ``{"g_ema": …}`` in the published layout, which the published code loads."""
-    state = to_published(generator)
-    with atomic_output(path, check=_check_zip) as temporary:
-        torch.save({"g_ema": state}, temporary)
+    save_tensors({"g_ema": to_published(generator)}, path)
 
 
-def _check_safetensors(path: Path) -> None:
-    with safe_open(path, framework="pt"):  # compares the header with the file's size
-        pass
+def save_tensors(state: Mapping[str, Any], path: Path | str) -> None:
+    """Write nested containers of tensors, numbers and strings as a ``.pt``.
+
+    Raises:
+        OutputError: the disk is full or cannot be written.
+    """
+    with atomic_output(path) as temporary, _disk_errors():
+        torch.save(dict(state), temporary)
 
 
-def _check_zip(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        if damaged := archive.testzip():
-            raise ValueError(f"{damaged} is damaged")
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Turn what torch and safetensors raise when the disk is full into OSError."""
+    try:
+        yield
+    except (RuntimeError, SafetensorError) as error:
+        raise OSError(str(error).partition("\n")[0]) from error
 
 
 def load_discriminator(path: Path | str) -> VolumeDiscriminator | StyleDiscriminator:

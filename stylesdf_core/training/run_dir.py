@@ -36,7 +36,7 @@ import psutil
 
 from stylesdf_core.console import first_signal
 from stylesdf_core.errors import InputError, OutputError, TrainingError
-from stylesdf_core.files import atomic_output, json_line, locked, write_json, write_text
+from stylesdf_core.files import json_line, locked, write_json, write_text
 
 if TYPE_CHECKING:
     from stylesdf_core.model.networks.generator import Generator
@@ -189,22 +189,12 @@ class RunDir:
         Raises:
             OutputError: the disk is full or cannot be written; the older checkpoints stand.
         """
-        import torch
-        from safetensors import SafetensorError
-
-        from stylesdf_core.model.checkpoints import save_safetensors
+        from stylesdf_core.model.checkpoints import save_safetensors, save_tensors
 
         names = {"state": f"step-{step:08d}.pt", "ema": f"ema-{step:08d}.safetensors"}
-        try:
-            with atomic_output(self.checkpoints / names["state"]) as temporary:
-                torch.save(dict(state), temporary)
-            save_safetensors(
-                ema,
-                self.checkpoints / names["ema"],
-                metadata={**(metadata or {}), "step": str(step)},
-            )
-        except (RuntimeError, SafetensorError) as error:  # raised when the disk is full
-            raise OutputError(f"Cannot write a checkpoint: {error}.") from error
+        save_tensors(state, self.checkpoints / names["state"])
+        metadata = {**(metadata or {}), "step": str(step)}
+        save_safetensors(ema, self.checkpoints / names["ema"], metadata=metadata)
         if best:
             write_json(self.checkpoints / "best.json", {"step": step, **names})
         write_json(self.checkpoints / "latest.json", {"step": step, **names})

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 
-from stylesdf_core.errors import CheckpointError
+from stylesdf_core.errors import CheckpointError, OutputError
+from stylesdf_core.model import checkpoints
 from stylesdf_core.model.checkpoints import (
     load_checkpoint,
     published_layout,
@@ -183,3 +185,20 @@ def test_the_architecture_is_read_alone_and_anew_when_the_file_changes(
         read_architecture(path)
     with pytest.raises(CheckpointError, match="There is no file"):
         read_architecture(tmp_path / f"nowhere{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_a_full_disk_is_a_sentence(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch and safetensors have exceptions of their own for it."""
+
+    def fail(*_: object) -> None:
+        raise SafetensorError("no room") if suffix == ".safetensors" else RuntimeError("no room")
+
+    monkeypatch.setattr(checkpoints, "save_file", fail)
+    monkeypatch.setattr(torch, "save", fail)
+    save = save_safetensors if suffix == ".safetensors" else save_published
+    with pytest.raises(OutputError, match=r"Cannot write .*: the disk may be full \(no room\)"):
+        save(tiny_generator(), tmp_path / f"x{suffix}")
+    assert list(tmp_path.iterdir()) == []
