@@ -62,9 +62,11 @@ def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., An
 def _cache_on_disk(kernel: Any) -> None:
     """What ``njit(cache=True)`` does, but where it fails (no folder, full disk) go on without."""
     global NOTE, STATE  # noqa: PLW0603  (told once, by the first loop)
-    from numba.core.caching import FunctionCache
+    from numba.core import caching
 
-    class OptionalCache(FunctionCache):  # type: ignore[misc]
+    base: Any = caching.FunctionCache
+
+    class OptionalCache(base):  # type: ignore[misc]
         def load_overload(self, *arguments: Any) -> Any:
             try:
                 return super().load_overload(*arguments)
