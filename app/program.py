@@ -64,7 +64,7 @@ Models: TypeAlias = Annotated[
 Dataset: TypeAlias = Annotated[
     Annotated[DatasetCheck, tyro.conf.subcommand("check")]
     | Annotated[DatasetPack, tyro.conf.subcommand("pack")],
-    tyro.conf.subcommand("dataset", description="Look at images to train on, pack them."),
+    tyro.conf.subcommand("dataset", description="Check images to train on, pack images."),
 ]
 
 

@@ -41,12 +41,12 @@ def test_a_reader_that_leaves_is_no_error(words: list[str]) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_results_that_cannot_be_shown_are_said_in_a_sentence() -> None:
+def test_output_that_cannot_be_printed_ends_with_a_sentence() -> None:
     with open("/dev/full", "wb") as full:
         done = run(LIST, stdout=full)
         assert done.returncode == 1
         assert done.stderr.count(b"\n") == 1
-        assert b"cannot be shown" in done.stderr
+        assert b"cannot be printed" in done.stderr
         assert run([*LIST, "nonsense"], stdout=full).returncode == 2
         silent = subprocess.run(LIST, stdout=subprocess.PIPE, stderr=full, timeout=120, check=False)
     assert silent.returncode == 0

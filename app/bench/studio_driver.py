@@ -200,7 +200,7 @@ class _Drive:
         self._wait(self._is_current, "the picture of the last camera")
         for key, moments in (("studio.orbit_drag", events), ("studio.orbit_hand", motions)):
             delays = [1e3 * delay for delay in _delays(moments, self._pictures)]
-            detail = f"{len(delays)} of them, longest {max(delays):.0f} ms"
+            detail = f"{len(delays)} delays, longest {max(delays):.0f} ms"
             self._row(key, statistics.quantiles(delays, n=20)[-1], detail)
             self._row(f"{key}_median", statistics.median(delays))
         pictures = [picture for t, picture in self._pictures if start <= t <= end]

@@ -49,7 +49,7 @@ class Toolbar:
             for name in edits.CAMERA_PRESETS:
                 turn = partial(workbench.edit, edits.with_preset, name)
                 self._add_preset(name, turn, f"Camera: {name}")
-            reset = "The camera as it was at the start  F, double click"
+            reset = "The frontal default camera  F, double click"
             self._add_preset("reset", workbench.reset_camera, reset)
 
     def resize(self, width: int) -> None:

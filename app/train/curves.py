@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 Values = npt.NDArray[np.float64]
 
-#: Figures that are plotted together, in the order of their buttons, and what they mean.
+#: Figures that are plotted together, in the order of their buttons, and their explanations.
 GROUPS: dict[str, str] = {
     "losses": "Terms of the loss, as recorded",
-    "β": "β of the field, world units: how soft the surface is; it should fall, good below 0.003",
-    "scores": "The discriminator's mean logits of real and fake images; they should stay close",
+    "β": "β of the field, world units: the softness of the surface, which should fall below 0.003",
+    "scores": "The discriminator's mean logits of real and of fake images, which should stay close",
     "distance": "Between images and fakes, lower is better: swd, sliced Wasserstein, ×1000; "
     "frechet, on seeded features (no FID)",
     "quality": "Held-out heads against the truth: PSNR in dB, silhouettes' overlap, sharpness",

@@ -1,4 +1,4 @@
-"""A training run before it starts: the filled-in form, a look at its images, and its problems.
+"""A training run before it starts: the filled-in form, a check of its images, and its problems.
 
 A thread checks the settings and makes the run's folder, since both read weights files.
 """

@@ -47,7 +47,7 @@ NO_HEADS = (
     "Give a face model to make heads from (a clone of ICT-FaceKit, or its .npz), or a folder of "
     "prepared heads as data."
 )
-#: The request's field that holds all other settings; names in the form leave it out.
+#: The request's field that holds all other settings; names in the form omit this prefix.
 _CONFIG = "config."
 #: Settings that stand at the top of the form, under no heading.
 _APART = ("run_dir", "preset", "init")

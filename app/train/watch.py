@@ -104,7 +104,7 @@ class Follower:
         self._seen: tuple[object, ...] = ()  # everything that the report depends on
 
     def __call__(self, request: RunRequest) -> Iterator[RunReport | None]:
-        """Yield None after each piece of a long file, then a report: the last one if unchanged."""
+        """Yield None after each piece of a long file, then a report, the same if nothing is new."""
         if self._tail is None or self._tail.run.path != request.path:
             self._tail, self._report = StatsTail(RunDir(request.path)), None
             self._forget()

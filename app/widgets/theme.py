@@ -185,7 +185,7 @@ class Theme:
         styles = {
             dpg.mvPlotStyleVar_PlotPadding: (8.0, 2.0),
             dpg.mvPlotStyleVar_LabelPadding: (4.0, 4.0),
-            # FitPadding is a share of the curves' range, so _make must not scale it.
+            # FitPadding is a share of the curves' range: the division undoes the scale of _make.
             dpg.mvPlotStyleVar_FitPadding: (0.04 / self.scale, 0.06 / self.scale),
         }
         return self._make(colors, styles, dpg.mvThemeCat_Plots)

@@ -81,7 +81,7 @@ class CameraPanel:
             self._note = ui.small_text("", theme.WARNING)
 
     def sync(self, scene: Scene) -> None:
-        """Show the scene."""
+        """Show the scene's camera."""
         self._rows.show(scene.camera)
         dpg.set_value(self._guide, self._workbench.settings.view.pose_guide)
         note = "" if is_trained_pose(scene.camera) else "outside trained poses"

@@ -68,7 +68,7 @@ class IdentityPanel:
             row.resize(self._row_width())
 
     def sync(self, scene: Scene) -> None:
-        """Show the scene."""
+        """Show the scene's seed, truncation and directions."""
         workbench, identity = self._workbench, scene.identity
         if self._directions != workbench.directions:
             self._directions = workbench.directions

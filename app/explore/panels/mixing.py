@@ -66,7 +66,7 @@ class MixingPanel:
                 row.resize(width)
 
     def sync(self, scene: Scene) -> None:
-        """Show the scene."""
+        """Show the scene's second face, morph and weights."""
         if self._workbench.n_latent != self._n_latent:
             self._n_latent = self._workbench.n_latent
             self._build_layers()

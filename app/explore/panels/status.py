@@ -38,7 +38,7 @@ class StatusPanel:
         self._canvas.resize(width, self._ui.px(HEIGHT))
 
     def sync(self, scene: Scene) -> None:
-        """Show the newest facts."""
+        """Show the newest picture's facts, and the scene in words."""
         view, screen = self._workbench.settings.view, self._workbench.screen
         picture = screen.picture if view.shows_picture else None
         newest = picture or (screen.mesh if view.shows_mesh else None)
@@ -59,7 +59,7 @@ class StatusPanel:
         self._canvas.text(x, y, right, size, theme.MUTED)
 
     def _facts(self, newest: PicturePass | MeshPass | None) -> tuple[str, ...]:
-        """One text a column."""
+        """The text of each column."""
         now = time.monotonic()
         if now - self._memory_at > 1.0:
             self._memory = f"{self._process.memory_info().rss / 2**20:,.0f} MB"

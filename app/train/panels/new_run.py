@@ -72,8 +72,8 @@ class NewRunPanel:
                     "preset",
                     presets(),
                     lambda value: self._set(preset=value),
-                    "Sizes and rates: the paper's for FFHQ or AFHQ, smaller for synthetic heads, "
-                    "tiny to see it work on two CPU cores.  --preset",
+                    "Sizes and rates: the paper's for FFHQ or AFHQ, smaller ones for synthetic "
+                    "heads, tiny for a first run on two CPU cores.  --preset",
                 )
             with self._row("name", ""):
                 self._name = ui.text_field(
@@ -301,7 +301,7 @@ class NewRunPanel:
 
 
 def _found(preview: Preview | None, problem: str, has_data: bool) -> tuple[str, theme.Rgba]:
-    """A line on the images, and its colour."""
+    """The line of text below the crops, and its colour."""
     if problem:
         return problem, theme.ERROR
     if preview is None:

@@ -77,7 +77,7 @@ class RunPanel:
         self._message = ui.small_text(wrap=ui.px(400))
 
     def resize(self, width: int) -> int:
-        """Fit the middle column; the buttons go below the name if they must. Returns the height."""
+        """Fit the middle column, if narrow with the buttons below the name; returns the height."""
         px = self._ui.px
         in_one_row = width >= px(_ACTIONS + _LEAST_NAME)
         self._room = width - px(_ACTIONS) if in_one_row else width
