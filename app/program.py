@@ -185,8 +185,15 @@ def _one_sentence(box: str) -> str:
     if lines and lines[0].startswith("Missing from"):
         flags = ", ".join(line.split()[0] for line in lines[1:] if line.startswith("--"))
         return f"{lines[0].removeprefix('Missing from ').rstrip(':')} needs {flags}; see --help."
-    sentence = " ".join(lines) or "The command cannot be understood"
-    return f"{sentence.rstrip('.')}. See {PROGRAM} --help."
+    sentence = " ".join(lines).rstrip(".") or "The command cannot be understood"
+    if wrong := re.fullmatch(r"Error parsing (\S+): (.*?)\[?('.*')\]?", sentence):
+        flag, reason, value = wrong.groups()
+        if "int" in reason.lower():
+            kind = "a whole number"
+        else:
+            kind = "a number" if "float" in reason.lower() else "another kind of value"
+        return f"{flag} takes {kind}, not {value}. See {PROGRAM} --help."
+    return f"{sentence}. See {PROGRAM} --help."
 
 
 def _run(operation: Operation[Any], quiet: bool) -> Any:

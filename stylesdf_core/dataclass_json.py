@@ -15,6 +15,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from stylesdf_core.errors import InputError
+from stylesdf_core.foreign import brief
 
 T = TypeVar("T")
 
@@ -46,7 +47,9 @@ def from_json(cls: type[T], data: Any, where: str = "", *, complete: bool = Fals
         raise InputError(f"{where}: expected an object with fields, found {type(data).__name__}.")
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if unknown := sorted(set(data) - set(fields)):
-        raise InputError(f"{where}: unknown field {unknown[0]!r}; known: {', '.join(fields)}.")
+        raise InputError(
+            f"{where}: unknown field {brief(repr(unknown[0]))}; known: {', '.join(fields)}."
+        )
     missing = [
         name for name, f in fields.items() if name not in data and (complete or _is_required(f))
     ]
@@ -60,7 +63,7 @@ def from_json(cls: type[T], data: Any, where: str = "", *, complete: bool = Fals
     try:
         return cls(**values)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(f"{where}: {brief(error)}") from error
 
 
 def check_finite(value: object) -> None:
@@ -88,7 +91,9 @@ def _convert(kind: Any, value: Any, where: str, complete: bool) -> Any:
     origin, args = get_origin(kind), get_args(kind)
     if origin is Literal:
         if value not in args:
-            raise InputError(f"{where}: {value!r} is none of {', '.join(map(str, args))}.")
+            raise InputError(
+                f"{where}: {brief(repr(value))} is none of {', '.join(map(str, args))}."
+            )
         return value
     if origin in (Union, UnionType):
         if value is None and type(None) in args:
@@ -97,7 +102,7 @@ def _convert(kind: Any, value: Any, where: str, complete: bool) -> Any:
         return _convert(inner, value, where, complete)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise InputError(f"{where}: expected a list, found {value!r}.")
+            raise InputError(f"{where}: expected a list, found {brief(repr(value))}.")
         kinds = args[:1] * len(value) if args[-1] is Ellipsis else args
         if len(kinds) != len(value):
             raise InputError(f"{where}: expected {len(kinds)} values, found {len(value)}.")
@@ -112,10 +117,11 @@ def _scalar(kind: Any, value: Any, where: str) -> Any:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind is float and is_number:
         if not abs(value) <= sys.float_info.max:
-            raise InputError(f"{where}: {value} is not a finite number.")
+            raise InputError(f"{where}: {brief(value)} is not a finite number.")
         return float(value)
     if kind is int and is_number and (isinstance(value, int) or value.is_integer()):
         return int(value)
     if kind in (bool, str) and isinstance(value, kind):
         return value
-    raise InputError(f"{where}: expected {getattr(kind, '__name__', kind)}, found {value!r}.")
+    expected = getattr(kind, "__name__", kind)
+    raise InputError(f"{where}: expected {expected}, found {brief(repr(value))}.")

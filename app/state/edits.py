@@ -52,9 +52,11 @@ def with_seed(
     locked: Collection[str],
     z_dim: int,
 ) -> Scene:
-    """Another face: locked directions keep their value, all others become the new seed's."""
+    """Another face: locked directions keep their value, as far as it lies in their range."""
     kept = tuple(
-        (d.name, direction_value(scene.identity, d, z_dim)) for d in directions if d.name in locked
+        (d.name, d.clip(direction_value(scene.identity, d, z_dim)))
+        for d in directions
+        if d.name in locked
     )
     return replace(scene, identity=Identity(min(max(seed, 0), MAX_SEED), None, kept))
 
@@ -141,10 +143,10 @@ def is_trained_pose(camera: OrbitCamera) -> bool:
 
 def adapted(scene: Scene, config: GeneratorConfig, directions: Sequence[LatentDirection]) -> Scene:
     """``scene`` without the parts that do not fit a model of ``config`` and ``directions``."""
-    known = {direction.name for direction in directions}
+    known = {direction.name: direction for direction in directions}
     identity = scene.identity
     z = identity.z if identity.z is not None and len(identity.z) == config.z_dim else None
-    edits = tuple(edit for edit in identity.edits if edit[0] in known)
+    edits = tuple((name, known[name].clip(x)) for name, x in identity.edits if name in known)
     mixing = scene.mixing
     if mixing.strengths and len(mixing.strengths) != config.n_latent:
         mixing = replace(mixing, strengths=())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +12,10 @@ from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_json, write_text
+from stylesdf_core.foreign import read_json
 from stylesdf_core.resources import user_folder
 from stylesdf_core.scene.scene import Scene, View
+from stylesdf_core.scene.session_files import read_scene
 
 _RECENT = 8
 
@@ -149,8 +150,8 @@ class SettingsStore:
     def load(self) -> Settings:
         """The settings; a missing or damaged field has its default."""
         try:
-            data = json.loads(self.settings_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            data = read_json(self.settings_path)
+        except InputError:
             return Settings()
         settings: Settings = _tolerant(Settings, data)
         return settings
@@ -166,8 +167,8 @@ class SettingsStore:
     def load_autosave(self) -> Scene | None:
         """The autosaved scene, or None where there is none that can be read."""
         try:
-            return Scene.from_json(self.autosave_path.read_text(encoding="utf-8"), "autosave.json")
-        except (OSError, ValueError, InputError):
+            return read_scene(self.autosave_path)
+        except InputError:
             return None
 
     def save_autosave(self, scene: Scene) -> None:

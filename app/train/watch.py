@@ -6,7 +6,6 @@ been started elsewhere.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages know
 from app.state.settings import TrainingSettings
 from app.train.curves import Curves, Line
 from app.train.samples import sample_steps
+from stylesdf_core.foreign import parse_json
 from stylesdf_core.training.adversarial.health import Health
 from stylesdf_core.training.processes import log_tail
 from stylesdf_core.training.run_dir import RunDir
@@ -214,7 +214,7 @@ class StatsTail:
         records = []
         for line in whole.splitlines():
             try:
-                record = json.loads(line)
+                record = parse_json(line)
             except ValueError:
                 continue
             if isinstance(record, dict) and isinstance(record.get("step"), (int, float)):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from stylesdf_core.commands.pictures import Device
 from stylesdf_core.errors import InputError
+from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.resources import expanded
 
@@ -107,10 +107,8 @@ class Evaluate:
         file = expanded(self.model) / "config.json"
         of_run: dict[str, Any] = {}
         if file.is_file():
-            try:
-                of_run = json.loads(file.read_text(encoding="utf-8")).get("poses") or {}
-            except (OSError, ValueError, AttributeError) as error:
-                raise InputError(f"{file} cannot be read as settings: {error}.") from error
+            with reading(file, "settings"):
+                of_run = dict(read_json(file).get("poses") or {})
         flags = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         # A run's poses also hold settings of its training, which Poses does not know.
         of_run = {name: value for name, value in of_run.items() if name in names}

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_json
+from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.training.settings import by_path
 
@@ -120,11 +121,8 @@ def _records(folder: Path, steps: Mapping[str, Request]) -> list[Record]:
     file = folder / "recipe.json"
     earlier: dict[str, Record] = {}
     if file.exists():
-        try:
-            rows = json.loads(file.read_text(encoding="utf-8"))["steps"]
-            earlier = {row["name"]: Record(**row) for row in rows}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{file} cannot be read as a recipe: {error}.") from error
+        with reading(file, "a recipe"):
+            earlier = {row["name"]: Record(**row) for row in read_json(file)["steps"]}
     elif folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty and holds no recipe; choose another --out.")
     records = []

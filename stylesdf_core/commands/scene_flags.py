@@ -64,7 +64,8 @@ def scene_from_flags(
         model: what to render: a name of `models list`, weights, or a run folder (default: heads).
         seed: identity, 0 to 4294967295 (default: 0).
         latent: z from a .npy file, shape (256,) or (1, 256), instead of a seed.
-        set: named latent directions in standard deviations, -2.5 to 2.5, such as smile=1.2.
+        set: named latent directions in standard deviations, such as smile=1.2; trained from
+            -2.5 to 2.5, at most -3.5 to 3.5.
         morph_seed: another identity to interpolate towards, shape included (default: none).
         morph: how far, 0 to 1 (default: 0.5).
         morph_space: interpolate linearly in w, or along the great circle in z (default: w).

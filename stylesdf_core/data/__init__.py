@@ -3,4 +3,5 @@
 images       opens a folder or an lmdb as numbered pictures, decides which pictures are usable,
              and crops, converts and resizes a picture
 lmdb_images  reads and writes the published lmdb layout
+lmdb_file    reads the pages of an lmdb file, every offset checked
 """

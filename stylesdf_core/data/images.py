@@ -8,10 +8,7 @@ with the reason and left out; it never ends the work.
 
 from __future__ import annotations
 
-import json
 import os
-import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,10 +19,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from stylesdf_core.data.lmdb_images import LmdbImages
 from stylesdf_core.errors import InputError
+from stylesdf_core.foreign import cause, open_picture, parse_json, reading
 from stylesdf_core.progress import Operation, Progress
 
 with suppress(ImportError):  # Pillow reads HEIC only with this plugin
@@ -46,18 +44,8 @@ _CHUNK = 64
 #: Pictures that :func:`list_skipped` names.
 _NAMED = 3
 
-#: Errors that Pillow raises for files that are damaged, or that claim to be enormous.
-UNREADABLE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    TypeError,
-    EOFError,
-    LookupError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+#: Parsers of pictures raise any type for files that are damaged, or that claim to be enormous.
+UNREADABLE = Exception
 _TURNS = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -118,7 +106,7 @@ class FolderImages:
         Raises:
             UNREADABLE: the file is damaged or of an unknown format.
         """
-        return Image.open(self.folder / self.names[index])
+        return open_picture(self.folder / self.names[index])
 
     def close(self) -> None:
         """No file stays open between two reads."""
@@ -171,7 +159,7 @@ def find_usable(source: ImageSource, size: int, *, upscale: bool = False) -> Ope
                 _rgb(_upright(image))
                 return edge
         except UNREADABLE as error:
-            return f"cannot be read: {_cause(error)}"
+            return f"cannot be read: {cause(error)}"
 
     edges: dict[int, int] = {}
     skipped: list[Skipped] = []
@@ -249,12 +237,6 @@ def _sound_png(image: Image.Image) -> bool:
     return True
 
 
-def _cause(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "no format that Pillow knows (HEIC needs the package pillow-heif)"
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-
-
 def _upright(image: Image.Image) -> Image.Image:
     """The decoded picture, turned as its EXIF says.
 
@@ -312,8 +294,6 @@ def _picture_files(folder: Path) -> Iterator[str]:
 
 
 def _table_names(table: Path) -> Iterator[str]:
-    for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            yield str(json.loads(line)["file"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{table}, line {number}, names no file: {error}.") from error
+    for number, line in enumerate(table.read_bytes().splitlines(), start=1):
+        with reading(table, f"a table of heads (line {number})"):
+            yield str(parse_json(line)["file"])

@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from stylesdf_core.data.lmdb_file import LmdbFile
 from stylesdf_core.errors import InputError, OutputError
+from stylesdf_core.foreign import open_picture, reading
 
 #: Address space that a new lmdb reserves, bytes; doubled whenever it is full.
 _FIRST_MAP = 64 << 20
@@ -39,26 +41,23 @@ class LmdbImages:
     """
 
     def __init__(self, path: Path, size: int) -> None:
-        with ExitStack() as failing:
-            try:
-                self._environment = lmdb.open(
-                    str(path), readonly=True, lock=False, readahead=False, meminit=False
-                )
-                failing.callback(self._environment.close)
-                _refuse_truncated(self._environment, path / "data.mdb")
-                sizes, length = _contents(self._environment)
-            except lmdb.Error as error:
-                raise InputError(f"{path} cannot be read as an lmdb data set: {error}.") from error
+        with (
+            reading(path, "an lmdb data set", advice="Copy or pack it again."),
+            ExitStack() as failing,
+        ):
+            self._file = LmdbFile(path / "data.mdb")
+            failing.callback(self._file.close)
+            sizes, length = _contents(self._file)
             if not sizes or length < 1:
                 raise InputError(
                     f"{path} is no lmdb data set of images: it lacks the key 'length' or pictures "
                     "under '256-00000'; make one with `stylesdf-studio dataset pack`."
                 )
-            entries = self._environment.stat()["entries"]
-            if length > entries:
-                raise InputError(
-                    f"{path} is damaged: its key 'length' claims more pictures than there "
-                    f"are entries ({entries:,}); copy or pack it again."
+            # A picture takes at least a page's header.
+            if length > min(self._file.entries, (path / "data.mdb").stat().st_size // 8):
+                raise ValueError(
+                    "its key 'length' claims more pictures than there are entries "
+                    f"({self._file.entries:,})"
                 )
             failing.pop_all()
         #: Edge of the pictures that are read, pixels.
@@ -67,43 +66,27 @@ class LmdbImages:
 
     def read(self, index: int) -> Image.Image:
         """As :meth:`stylesdf_core.data.images.FolderImages.read`."""
-        try:
-            with self._environment.begin() as transaction:
-                content = transaction.get(self.names[index].encode())
-        except lmdb.Error as error:
-            raise OSError(f"lmdb: {error}") from error
+        content = self._file.get(self.names[index].encode())
         if content is None:
             raise ValueError("the key is missing")
-        return Image.open(io.BytesIO(content))
+        return open_picture(io.BytesIO(content))
 
     def close(self) -> None:
-        """Close the file: one process can open an lmdb only once at a time."""
-        self._environment.close()
+        """Close the file."""
+        self._file.close()
 
 
-def _refuse_truncated(environment: lmdb.Environment, file: Path) -> None:
-    """Raise InputError if pages are missing: to touch a missing page would kill the process."""
-    expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    found = file.stat().st_size
-    if found < expected:
-        raise InputError(
-            f"{file} is truncated: it has {found:,} bytes of {expected:,}; copy or pack it again."
-        )
-
-
-def _contents(environment: lmdb.Environment) -> tuple[list[int], int]:
+def _contents(file: LmdbFile) -> tuple[list[int], int]:
     """The sizes that are stored, and the number of pictures (0 without a readable number)."""
     sizes = []
-    with environment.begin() as transaction:
-        cursor = transaction.cursor()
-        found = cursor.first()
-        while found:
-            prefix = bytes(cursor.key()).split(b"-")[0]
-            if prefix.isdigit():
-                sizes.append(int(prefix))
-            # '.' follows '-': on to the first key of the next size
-            found = cursor.set_range(prefix + b".")
-        stored = bytes(transaction.get(b"length") or b"")
+    key = file.first_key(b"")
+    while key is not None:
+        prefix = key.split(b"-")[0]
+        if prefix.isdigit():
+            sizes.append(int(prefix))
+        # '.' follows '-': on to the first key of the next size
+        key = file.first_key(prefix + b".")
+    stored = file.get(b"length") or b""
     return sizes, int(stored) if stored.isdigit() and len(stored) < 1000 else 0
 
 

@@ -7,7 +7,6 @@ camera's angles (r near 1); where heads turn by the camera's angle, the slope is
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylesdf_core.evaluation.image_metrics import bytes_as_tensor
+from stylesdf_core.foreign import parse_json
 from stylesdf_core.progress import Operation, Progress
 
 FloatArray = npt.NDArray[np.float32]
@@ -135,9 +135,9 @@ def read_angles(folder: Path) -> dict[str, tuple[float, float]] | None:
     if not (folder / "dataset.json").exists() or not table.exists():
         return None
     angles: dict[str, tuple[float, float]] = {}
-    for line in table.read_text(encoding="utf-8").splitlines():
+    for line in table.read_bytes().splitlines():
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             angles[str(row["file"])] = (float(row["azimuth"]), float(row["elevation"]))
         except (ValueError, KeyError, TypeError):
             return None

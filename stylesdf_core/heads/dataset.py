@@ -20,6 +20,7 @@ from PIL import Image
 
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.files import atomic_output, write_json
+from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES, dataset_latent
 from stylesdf_core.heads.model import MorphableModel
 from stylesdf_core.heads.renderer import LOOKS, HeadRenderer
@@ -171,10 +172,8 @@ class HeadsDataset:
                 raise InputError(f"{self.folder} is not empty and no data set of heads.")
             write_json(description, self._description())
             return
-        try:
-            found = dict(json.loads(description.read_text(encoding="utf-8"))["settings"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{description} does not describe a data set of heads.") from error
+        with reading(description, "the description of a data set of heads"):
+            found = dict(read_json(description)["settings"])
         wanted = asdict(self.settings)
         different = [key for key in wanted if found.get(key) != wanted[key]]
         if different:

@@ -6,7 +6,6 @@ or one ``.npz`` that :meth:`MorphableModel.save_npz` wrote from a clone.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output
+from stylesdf_core.foreign import reading
 
 Float32 = npt.NDArray[np.float32]
 
@@ -86,7 +86,7 @@ class MorphableModel:
 
 
 def _load_npz(path: Path) -> MorphableModel:
-    try:
+    with reading(path, "an .npz face model"):
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
             missing = [name for name in _DTYPES if name not in stored]
             if missing:
@@ -97,20 +97,18 @@ def _load_npz(path: Path) -> MorphableModel:
                 else stored[name].astype(dtype)
                 for name, dtype in _DTYPES.items()
             }
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is not a readable .npz face model ({error}).") from error
-    model = MorphableModel(**arrays)
-    vertices, faces = len(model.neutral), len(model.quads)
-    fits = (
-        model.neutral.shape == (vertices, 3)
-        and model.identity.shape[1:] == (vertices, 3)
-        and model.expression.shape == (len(model.expression_names), vertices, 3)
-        and model.quads.shape == (faces, 4)
-        and model.face_material.shape == (faces,)
-        and faces > 0
-        and int(model.quads.max()) < vertices
-        and int(model.face_material.max()) < len(model.material_names)
-    )
+        model = MorphableModel(**arrays)
+        vertices, faces = len(model.neutral), len(model.quads)
+        fits = (
+            model.neutral.shape == (vertices, 3)
+            and model.identity.shape[1:] == (vertices, 3)
+            and model.expression.shape == (len(model.expression_names), vertices, 3)
+            and model.quads.shape == (faces, 4)
+            and model.face_material.shape == (faces,)
+            and faces > 0
+            and int(model.quads.max()) < vertices
+            and int(model.face_material.max()) < len(model.material_names)
+        )
     if not fits:
         raise InputError(f"{path}: the arrays' shapes do not fit together; write the file anew.")
     return model
@@ -155,12 +153,9 @@ def _load_folder(path: Path) -> MorphableModel:
 
 
 def _read_vertices(path: Path) -> Float32:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            rows = [line.split()[1:4] for line in stream if line.startswith("v ")]
+    with reading(path, "an OBJ file"), open(path, encoding="utf-8") as stream:
+        rows = [line.split()[1:4] for line in stream if line.startswith("v ")]
         return np.array(rows, np.float32).reshape(-1, 3)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not a readable OBJ file ({error}).") from error
 
 
 def _read_faces(path: Path) -> dict[str, Any]:
@@ -171,22 +166,21 @@ def _read_faces(path: Path) -> dict[str, Any]:
     materials: list[int] = []
     numbers: dict[str, int] = {}  # of the materials
     current = 0
-    try:
-        with open(path, encoding="utf-8") as stream:
-            for line in stream:
-                word, *rest = line.split() or [""]
-                if word == "vt":
-                    uv.append(rest[:2])
-                elif word == "usemtl":
-                    current = numbers.setdefault(rest[0], len(numbers))
-                elif word == "f":
-                    corners = [[int(i or 0) - 1 for i in corner.split("/")] for corner in rest]
-                    if len(corners) not in (3, 4):
-                        raise ValueError(f"a face with {len(corners)} corners")
-                    padding = [-1] * (4 - len(corners))
-                    quads.append([corner[0] for corner in corners] + padding)
-                    uv_quads.append([c[1] if len(c) > 1 else -1 for c in corners] + padding)
-                    materials.append(current)
+    with reading(path, "an OBJ file"), open(path, encoding="utf-8") as stream:
+        for line in stream:
+            word, *rest = line.split() or [""]
+            if word == "vt":
+                uv.append(rest[:2])
+            elif word == "usemtl":
+                current = numbers.setdefault(rest[0], len(numbers))
+            elif word == "f":
+                corners = [[int(i or 0) - 1 for i in corner.split("/")] for corner in rest]
+                if len(corners) not in (3, 4):
+                    raise ValueError(f"a face with {len(corners)} corners")
+                padding = [-1] * (4 - len(corners))
+                quads.append([corner[0] for corner in corners] + padding)
+                uv_quads.append([c[1] if len(c) > 1 else -1 for c in corners] + padding)
+                materials.append(current)
         if not quads:
             raise ValueError("no faces")
         return {
@@ -196,5 +190,3 @@ def _read_faces(path: Path) -> dict[str, Any]:
             "face_material": np.array(materials, np.uint8),
             "material_names": tuple(numbers) or ("",),
         }
-    except (OSError, ValueError, IndexError) as error:
-        raise InputError(f"{path} is not a readable OBJ file ({error}).") from error

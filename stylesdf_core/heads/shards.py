@@ -7,8 +7,6 @@ Supervision (:mod:`stylesdf_core.heads.supervision`) and rendered views
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy.typing as npt
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output, write_json
+from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.heads.renderer import HeadRenderer
 from stylesdf_core.heads.workers import each_head
 from stylesdf_core.progress import Operation, Progress
@@ -61,11 +60,7 @@ def fill_shards(
     out.mkdir(parents=True, exist_ok=True)
     description = out / "cache.json"
     if description.exists():
-        try:
-            found = json.loads(description.read_text(encoding="utf-8"))
-        except ValueError:
-            found = None
-        if found != settings:
+        if read_json(description) != settings:
             raise InputError(f"{out} holds heads of other settings; choose another folder.")
     else:
         write_json(description, settings)
@@ -104,14 +99,13 @@ def read_shard(path: Path) -> Arrays:
     Raises:
         InputError: the file is damaged, or its arrays do not count the same heads; names the file.
     """
-    try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            arrays = {name: array for name, array in stored.items() if array.ndim}
+    with (
+        reading(path, "a shard of heads", advice="Delete it, and it will be made again."),
+        open(path, "rb") as stream,
+        np.load(stream, allow_pickle=False) as stored,
+    ):
+        arrays = {name: array for name, array in stored.items() if array.ndim}
         heads = len(arrays["z"])
         if odd := [name for name, array in arrays.items() if len(array) != heads]:
             raise ValueError(f"{', '.join(odd)} should hold {heads} heads, as z does")
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path} is no readable shard of heads ({error}); delete it, and it will be made again."
-        ) from error
     return arrays

@@ -1,40 +1,45 @@
 """Weights files, read as tensors only and written in two forms.
 
 The two forms are the published ``.pt`` (full model or renderer only; key names in
-:mod:`.published`, hyperparameters inferred from shapes) and our own ``.safetensors`` (config in the
-metadata). A pickle that holds more than tensors is refused; its code is never executed.
+:mod:`.published`, hyperparameters inferred from shapes) and our own ``.safetensors`` (config and a
+digest of the tensors in the metadata). Code in a pickle is never executed (:mod:`.tensor_pickles`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import pickle
+import math
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import CheckpointError, InputError
 from stylesdf_core.files import atomic_output
+from stylesdf_core.foreign import parse_json, reading
 from stylesdf_core.model.config import FieldKind, GeneratorConfig
 from stylesdf_core.model.networks.decoder import decoder_channels
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.published import discriminator_names, from_published, to_published
+from stylesdf_core.model.tensor_pickles import StandIn, load_tensors
 
 FORMAT = "stylesdf-studio-1"
+_Network = TypeVar("_Network", bound=nn.Module)
 _SHOWN = 4
+#: Numbers that a model may have beyond twice the numbers of its file.
+_SMALL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,22 @@ def load_checkpoint(path: Path | str, *, field: FieldKind | None = None) -> Load
             the file, a few keys, and the expected and found shapes.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"There is no file {path}; give the path of a .pt or .safetensors.")
-    if path.suffix.lower() == ".safetensors":
-        return _load_safetensors(path)
-    if path.suffix.lower() in (".pt", ".pth"):
+    if is_pickle(path):
         return _load_published(path, field or "sdf")
-    raise CheckpointError(f"{path}: weights are .safetensors or .pt files, not {path.suffix!r}.")
+    return _load_safetensors(path)
+
+
+def is_pickle(path: Path) -> bool:
+    """Whether a weights file is in PyTorch's own format, by its suffix; else safetensors.
+
+    Raises:
+        CheckpointError: its suffix is that of neither.
+    """
+    if path.suffix.lower() not in (".pt", ".pth", ".safetensors"):
+        raise CheckpointError(
+            f"{path}: weights are .safetensors or .pt files, not {path.suffix!r}."
+        )
+    return path.suffix.lower() != ".safetensors"
 
 
 def read_architecture(path: Path | str, *, field: FieldKind | None = None) -> GeneratorConfig:
@@ -85,21 +99,24 @@ def read_architecture(path: Path | str, *, field: FieldKind | None = None) -> Ge
         CheckpointError: the file is missing or damaged, or holds another model.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"There is no file {path}; give the path of a .pt or .safetensors.")
-    if path.suffix != ".safetensors":
-        return _published_architecture(path, path.stat().st_mtime_ns, field or "sdf")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return _stated_config(dict(file.metadata() or {}), list(file.keys()), path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is not a whole safetensors file: {error}.") from error
+    if is_pickle(path):
+        with _reading(path):
+            changed = path.stat().st_mtime_ns
+        return _published_architecture(path, changed, field or "sdf")
+    with _reading(path), safe_open(path, framework="pt") as file:
+        return _stated_config(dict(file.metadata() or {}), list(file.keys()), path)
 
 
 @lru_cache(maxsize=4)
 def _published_architecture(path: Path, changed: int, field: FieldKind) -> GeneratorConfig:
     """``changed``, when the file was written last, makes the cache forget what stood there."""
-    return _infer_config(_published_state(_read_pickle(path), path), path, field)
+    return _infer_config(_published_state(path), path, field)
+
+
+def _reading(path: Path) -> AbstractContextManager[None]:
+    kind = "a PyTorch checkpoint" if is_pickle(path) else "a safetensors file"
+    advice = "Download or copy it again."
+    return reading(path, kind, error=CheckpointError, advice=advice)
 
 
 def save_safetensors(
@@ -116,6 +133,7 @@ def save_safetensors(
     }
     header = dict(metadata or {})
     header["format"] = FORMAT
+    header["sha256"] = _digest(tensors)
     header["config"] = json.dumps(to_json(generator.config))
     with atomic_output(path) as temporary, _disk_errors():
         save_file(tensors, temporary, header)
@@ -152,26 +170,25 @@ def load_discriminator(path: Path | str) -> VolumeDiscriminator | StyleDiscrimin
         CheckpointError: as :func:`load_checkpoint`, or the file holds no discriminator.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"There is no file {path}; give the path of a published .pt.")
-    data = _read_pickle(path)
-    state = data.get("d") if isinstance(data, Mapping) else None
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+    with _reading(path):
+        data = load_tensors(path)
+    state = _tensors(data.get("d") if isinstance(data, Mapping) else None)
+    if not state:
         raise CheckpointError(f"{path} holds no discriminator under 'd'.")
-    return discriminator_from_published({str(k): v.float() for k, v in state.items()}, path)
+    return discriminator_from_published(state, path)
 
 
 # --- our own files -----------------------------------------------------------------------------
 
 
 def _load_safetensors(path: Path) -> LoadedModel:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is not a whole safetensors file: {error}.") from error
-    generator = _build(_stated_config(metadata, list(state), path), state, path)
+    with _reading(path), safe_open(path, framework="pt") as file:
+        metadata = dict(file.metadata() or {})
+        config = _stated_config(metadata, list(file.keys()), path)
+        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    generator = _build(config, state, path)
+    if metadata.get("sha256", _digest(state)) != _digest(state):
+        raise CheckpointError(f"{path} is damaged: its tensors are not those that were written.")
     return LoadedModel(generator, path, {k: v for k, v in metadata.items() if k != "config"})
 
 
@@ -183,16 +200,34 @@ def _stated_config(metadata: Mapping[str, str], keys: Sequence[str], path: Path)
             f"keys are {_first(keys)}."
         )
     try:
-        return from_json(GeneratorConfig, json.loads(metadata["config"]), "config")
-    except (InputError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path}: its config cannot be read: {error}") from error
+        return from_json(GeneratorConfig, parse_json(metadata["config"].encode()), "config")
+    except InputError as error:
+        raise CheckpointError(f"{path}: its config cannot be used: {error}") from error
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the names, types, shapes and numbers of tensors."""
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        tensor = tensors[key].contiguous()
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 class _NothingDrawn(TorchFunctionMode):
     """A context in which new modules leave their weights uninitialised: a file's come next.
 
     The meta device would do the same, but its operations import torch's compiler: a second more.
+
+    Args:
+        most: numbers that the new tensors may have altogether; a CheckpointError where they have
+            more, before their memory is touched.
     """
+
+    def __init__(self, most: float = math.inf) -> None:
+        super().__init__()
+        self._left = most
 
     def __torch_function__(
         self,
@@ -205,23 +240,40 @@ class _NothingDrawn(TorchFunctionMode):
             return args[0]
         if func is torch.randn:
             func = torch.empty
-        return func(*args, **(kwargs or {}))
+        made = func(*args, **(kwargs or {}))
+        if func in (torch.empty, torch.full, torch.ones, torch.zeros):
+            self._left -= made.numel()
+            if self._left < 0:
+                raise CheckpointError("its architecture has more weights than the file holds")
+        return made
+
+
+def _blank(make: Callable[[], _Network], state: Mapping[str, Tensor], path: Path) -> _Network:
+    """A network without weights; no larger than the ``state`` in its file allows."""
+    held = sum(value.numel() for value in state.values())
+    try:
+        with _NothingDrawn(2 * held + _SMALL):  # some weights may be missing, and are named later
+            return make()
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{path} does not hold this model: {error} ({held:,} numbers)."
+        ) from error
 
 
 def _build(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> Generator:
     """A generator of ``config`` with exactly the tensors of ``state``."""
-    with _NothingDrawn():
-        generator = Generator(config)
+    generator = _blank(lambda: Generator(config), state, path)
     expected = generator.state_dict()
     _compare(
         {key: tuple(value.shape) for key, value in expected.items()},
         {key: tuple(value.shape) for key, value in state.items()},
         path,
     )
-    for key, value in state.items():
+    weights = {key: value.float() for key, value in state.items()}
+    for key, value in weights.items():
         if not torch.isfinite(value).all():
             raise CheckpointError(f"{path}: {key} holds NaN or infinite values; the file is bad.")
-    generator.load_state_dict(dict(state), assign=True)
+    generator.load_state_dict(weights, assign=True)
     return generator.eval().requires_grad_(False)
 
 
@@ -250,48 +302,49 @@ def _first(keys: Iterable[str]) -> str:
 
 
 def _load_published(path: Path, field: FieldKind) -> LoadedModel:
-    data = _read_pickle(path)
-    state = _published_state(data, path)
+    state = _published_state(path)
     config = _infer_config(state, path, field)
-    expected = published_layout(config)
+    expected = _published_shapes(_blank(lambda: Generator(config), state, path))
     _compare(expected, {key: tuple(value.shape) for key, value in state.items()}, path)
-    ours = from_published(state, config)
+    ours = from_published({key: value.float() for key, value in state.items()}, config)
     return LoadedModel(_build(config, ours, path), path, {})
 
 
-def _read_pickle(path: Path) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on the pickle's age help nobody here
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} holds code or is damaged: it is not made of tensors only, and was not "
-            "executed. Use a file that holds state dicts, from a source you trust."
-        ) from error
-    except Exception as error:  # torch raises a dozen types for damaged files
-        raise CheckpointError(
-            f"{path} is truncated or not a PyTorch checkpoint; download it again."
-        ) from error
-
-
-def _published_state(data: Any, path: Path) -> dict[str, Tensor]:
+def _published_state(path: Path) -> dict[str, Tensor]:
     """The generator's tensors in a published file: its EMA weights, else the live ones."""
+    with _reading(path):
+        data = load_tensors(path)
     if isinstance(data, Mapping):
-        for name in ("g_ema", "g"):
-            inner = data.get(name)
-            if isinstance(inner, Mapping):
-                data = inner
-                break
+        data = next((data[name] for name in ("g_ema", "g") if name in data), data)
+    if isinstance(data, StandIn):
+        raise CheckpointError(
+            f"{path} holds code in place of tensors ({type(data).__name__}), which was not "
+            "executed; use a file that holds state dicts, from a source you trust."
+        )
     if not isinstance(data, Mapping) or not data:
         raise CheckpointError(f"{path} holds no state dict under 'g_ema' or 'g'.")
-    wrong = [key for key, value in data.items() if not isinstance(value, Tensor)]
-    if wrong or "renderer.sigmoid_beta" not in data:
+    state = _tensors(data)
+    if "renderer.sigmoid_beta" not in state:
         raise CheckpointError(
-            f"{path} is not a StyleSDF generator: 'renderer.sigmoid_beta' is missing; "
+            f"{path} is not a StyleSDF generator: it has no tensor 'renderer.sigmoid_beta'; "
             f"its first keys are {_first(data)}."
         )
-    return {str(key): value.float() for key, value in data.items()}
+    return state
+
+
+def _tensors(state: Any) -> dict[str, Tensor]:
+    """The tensors of floating-point numbers in a state dict; all else is left out.
+
+    The prefixes that wrappers of PyTorch put into names, for training on several GPUs and for
+    compiled modules, are taken away.
+    """
+    if not isinstance(state, Mapping):
+        return {}
+    return {
+        re.sub(r"(?:^|(?<=\.))(?:module|_orig_mod)\.", "", str(key)): value
+        for key, value in state.items()
+        if isinstance(value, Tensor) and value.is_floating_point()
+    }
 
 
 def _infer_config(state: Mapping[str, Tensor], path: Path, field: FieldKind) -> GeneratorConfig:
@@ -332,7 +385,10 @@ def _infer_config(state: Mapping[str, Tensor], path: Path, field: FieldKind) -> 
 def published_layout(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:
     """Every key and shape of a published generator of ``config``."""
     with _NothingDrawn():
-        generator = Generator(config)
+        return _published_shapes(Generator(config))
+
+
+def _published_shapes(generator: Generator) -> dict[str, tuple[int, ...]]:
     return {key: tuple(value.shape) for key, value in to_published(generator).items()}
 
 
@@ -353,11 +409,12 @@ def discriminator_from_published(
     if first is None or first.ndim != 4 or not 1 <= blocks <= 10:
         raise CheckpointError(f"{path} holds no discriminator of StyleSDF: {_first(state)}.")
     if "convs.0.conv.weight" in state:
-        discriminator = VolumeDiscriminator(2 << blocks, len(first))
+        width = len(first)
+        discriminator = _blank(lambda: VolumeDiscriminator(2 << blocks, width), state, path)
     else:
         size = 4 << blocks
         multiplier = max(1, len(first) * max(size, 32) // 16384)
-        discriminator = StyleDiscriminator(size, multiplier)
+        discriminator = _blank(lambda: StyleDiscriminator(size, multiplier), state, path)
     ours = discriminator.state_dict()
     names = discriminator_names(discriminator)
     _compare(

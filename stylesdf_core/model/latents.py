@@ -5,7 +5,6 @@ A scene names an identity by a seed or a z; the engine maps the z to w (:mod:`..
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +15,13 @@ import numpy.typing as npt
 
 from stylesdf_core.dataclass_json import from_json
 from stylesdf_core.errors import InputError
+from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.model.config import check_seed
 
 FloatArray = npt.NDArray[np.float32]
+
+# Share of a direction's trained range that scenes may go beyond it, on either side.
+_BEYOND = 0.2
 
 
 def seed_to_z(seed: int, z_dim: int = 256) -> FloatArray:
@@ -39,15 +42,15 @@ def load_z(path: Path | str) -> FloatArray:
     Raises:
         InputError: no such file, not an array of numbers, wrong shape, or not finite.
     """
-    try:
-        z = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"Cannot read a latent from {path}: {error}.") from error
+    with reading(path, "a latent"):
+        # Mapping compares the array that the header claims with the file's size before all else.
+        z = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(z, np.ndarray) or not np.issubdtype(z.dtype, np.number):
         raise InputError(f"{path} does not hold an array of numbers.")
     if z.ndim not in (1, 2) or z.size != z.shape[-1] or z.size == 0:
         raise InputError(f"{path} has shape {z.shape}; one latent is (256,) or (1, 256).")
-    z = z.reshape(-1).astype(np.float32)
+    with np.errstate(over="ignore"):
+        z = z.reshape(-1).astype(np.float32)
     if not np.isfinite(z).all():
         raise InputError(f"{path} holds NaN or infinite values.")
     return z
@@ -97,6 +100,20 @@ class LatentDirection:
     maximum: float = 2.5
     description: str = ""
 
+    @property
+    def lowest(self) -> float:
+        """The least value that a scene may set: a fifth of the range below the trained range."""
+        return self.minimum - _BEYOND * (self.maximum - self.minimum)
+
+    @property
+    def highest(self) -> float:
+        """The greatest value that a scene may set: a fifth of the range above it."""
+        return self.maximum + _BEYOND * (self.maximum - self.minimum)
+
+    def clip(self, value: float) -> float:
+        """The value from ``lowest`` to ``highest`` that is nearest to ``value``."""
+        return min(max(value, self.lowest), self.highest)
+
 
 def load_directions(path: Path) -> tuple[LatentDirection, ...]:
     """Named directions from a JSON list (``assets/directions/*.json``).
@@ -104,10 +121,7 @@ def load_directions(path: Path) -> tuple[LatentDirection, ...]:
     Raises:
         InputError: the file does not hold a list of directions.
     """
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"Cannot read latent directions from {path}: {error}.") from error
+    entries = read_json(path)
     if not isinstance(entries, list):
         raise InputError(f"{path}: expected a list of directions.")
     return tuple(
@@ -123,7 +137,8 @@ def apply_edits(
     """A copy of z (z_dim,) with the named coordinates set to the given values.
 
     Raises:
-        InputError: the model has no direction of that name; lists the model's directions.
+        InputError: the model has no direction of that name, or the value lies outside the
+            direction's range.
     """
     by_name = {direction.name: direction for direction in directions}
     z = z.copy()
@@ -131,5 +146,11 @@ def apply_edits(
         if name not in by_name:
             known = ", ".join(by_name) or "none; this model has no named directions"
             raise InputError(f"There is no latent direction {name!r}; known: {known}.")
-        z[by_name[name].dimension] = value
+        direction = by_name[name]
+        if value != direction.clip(value):
+            raise InputError(
+                f"The direction {name} runs from {direction.lowest:g} to {direction.highest:g}; "
+                f"{value:g} lies outside."
+            )
+        z[direction.dimension] = value
     return z

@@ -6,13 +6,13 @@ downloaded into the user's cache (:mod:`.download`).
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from stylesdf_core.errors import ModelNotFoundError, StyleSDFError
+from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.model.download import RemoteFile, download
 from stylesdf_core.progress import Operation
 from stylesdf_core.resources import expanded, shipped, user_folder
@@ -181,7 +181,7 @@ def resolve(name_or_path: str | Path) -> ModelEntry:
         return ModelEntry(name, ModelKind.RUN, newest, f"run {path.name}", newest.stat().st_size)
     if path.is_file():
         return ModelEntry(name, ModelKind.FILE, path, path.name, path.stat().st_size)
-    if path.suffix in WEIGHT_SUFFIXES or len(path.parts) > 1:
+    if path.suffix.lower() in WEIGHT_SUFFIXES or len(path.parts) > 1:
         raise ModelNotFoundError(f"There is no model file or run folder {path}.")
     raise ModelNotFoundError(
         f"There is no model {name!r}; give a file, a run folder or one of {', '.join(named)}."
@@ -226,17 +226,14 @@ def _shipped_weights() -> list[Path]:
 def _newest_average(run: Path) -> Path:
     """The averaged generator that a run folder's latest.json names (training/run_dir.py)."""
     checkpoints = run / "checkpoints"
-    try:
-        latest = json.loads((checkpoints / "latest.json").read_text(encoding="utf-8"))
-        path = checkpoints / str(latest["ema"])
-    except FileNotFoundError:
+    latest = checkpoints / "latest.json"
+    if not latest.is_file():
         raise ModelNotFoundError(
             f"{run} holds no model: it is no run folder, or the run has not saved a checkpoint yet."
-        ) from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelNotFoundError(
-            f"{checkpoints / 'latest.json'} cannot be read ({error}); open a file of that folder."
-        ) from error
-    if not path.is_file():
-        raise ModelNotFoundError(f"{checkpoints / 'latest.json'} names {path}, which is missing.")
+        )
+    advice = "Open a file of that folder."
+    with reading(latest, "a list of checkpoints", error=ModelNotFoundError, advice=advice):
+        path = checkpoints / str(read_json(latest, error=ModelNotFoundError)["ema"])
+    if not os.path.isfile(path):
+        raise ModelNotFoundError(f"{latest} names {path}, which is missing.")
     return path

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from stylesdf_core.dataclass_json import check_finite, from_json, to_json
 from stylesdf_core.errors import InputError
+from stylesdf_core.foreign import brief, cause, parse_json
 from stylesdf_core.model.config import RenderOptions, check_seed
 from stylesdf_core.rendering.camera import OrbitCamera
 
@@ -20,6 +21,7 @@ View = Literal["image", "volume", "depth", "normals", "mesh"]
 VIEWS: tuple[View, ...] = ("image", "volume", "depth", "normals", "mesh")
 SHIPPED_MODEL = "heads"
 _FORMAT = 1
+_LARGEST_Z = 100.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Identity:
 
     Attributes:
         seed: 0 to 2³² − 1.
-        z: z_dim numbers instead of the seed's z, or None.
+        z: z_dim numbers instead of the seed's z, −100 to 100, or None.
         edits: (direction name, value) pairs, values in standard deviations; kept sorted.
     """
 
@@ -39,6 +41,9 @@ class Identity:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         check_finite(self)
+        # z is standard normal; where it is huge, the networks' numbers overflow.
+        if largest := max((abs(x) for x in self.z or () if abs(x) > _LARGEST_Z), default=None):
+            raise InputError(f"z holds {largest:g}; its numbers lie between -100 and 100.")
         for name, value in self.edits:
             if not math.isfinite(value):
                 raise InputError(f"{name} must be a finite number, not {value}.")
@@ -149,21 +154,27 @@ class Scene:
 
     @classmethod
     def from_json(cls, text: str, where: str = "scene") -> Scene:
-        """Parse a session.
+        """Parse a session's text; otherwise as :meth:`from_document`."""
+        try:
+            document = parse_json(text.encode())
+        except ValueError as error:
+            raise InputError(f"{where} is not JSON: {cause(error)}.") from error
+        return cls.from_document(document, where)
+
+    @classmethod
+    def from_document(cls, document: Any, where: str = "scene") -> Scene:
+        """The scene of a session's parsed JSON document.
 
         Args:
             where: how messages name the source.
 
         Raises:
-            InputError: not JSON, not a scene, of a newer program, or with a wrong field.
+            InputError: not a scene, of a newer program, or with a wrong field.
         """
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise InputError(f"{where} is not JSON: {error}.") from error
-        if not isinstance(data, dict) or "stylesdf_scene" not in data:
+        if not isinstance(document, dict) or "stylesdf_scene" not in document:
             raise InputError(f"{where} is not a StyleSDF Studio session.")
-        version = data.pop("stylesdf_scene")
+        fields = dict(document)
+        version = fields.pop("stylesdf_scene")
         if version != _FORMAT:
-            raise InputError(f"{where} was saved by a newer program (format {version}).")
-        return from_json(cls, data, where)
+            raise InputError(f"{where} was saved by a newer program (format {brief(version)}).")
+        return from_json(cls, fields, where)

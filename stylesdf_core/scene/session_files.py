@@ -21,9 +21,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, PngImagePlugin
+from PIL import PngImagePlugin
 
 from stylesdf_core.errors import InputError
+from stylesdf_core.foreign import LARGEST_JSON, open_picture, parse_json, read_json, reading
 from stylesdf_core.scene.scene import Scene
 
 KEY = "stylesdf-scene"
@@ -61,66 +62,57 @@ def read_scene(path: Path | str) -> Scene:
     Raises:
         InputError: no such file, the file is damaged, or there is no session in it.
     """
-    session = read_session(path)
-    if session is None:
+    document = read_session(path)
+    if document is None:
         raise InputError(f"{path} carries no session; it was not exported by this program.")
-    return Scene.from_json(session, Path(path).name)
+    return Scene.from_document(document, Path(path).name)
 
 
-def read_session(path: Path | str) -> str | None:
-    """The JSON of the session in a file, or None where the file carries none.
+def read_session(path: Path | str) -> Any:
+    """The JSON document of the session in a file, or None where the file carries none.
 
     Raises:
         InputError: the file cannot be read as what its suffix says.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
     read, kind = _READERS.get(path.suffix.lower(), (_in_picture, "a picture"))
-    try:
+    with reading(path, kind):
         return read(path)
-    except Exception as error:  # parsers of foreign bytes raise many types
-        raise InputError(f"{path} cannot be read as {kind}: {error}.") from error
 
 
-def _whole_text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
-
-
-def _in_picture(path: Path) -> str | None:
-    with Image.open(path) as image:
+def _in_picture(path: Path) -> Any:
+    with open_picture(path) as image:
         text, comment = image.info.get(KEY), image.info.get("comment", b"")
     if isinstance(text, str):
-        return text
+        return parse_json(text.encode())
     if isinstance(comment, bytes) and comment.startswith(f"{KEY}:".encode()):
-        return comment.split(b":", 1)[1].decode("ascii", errors="replace")
+        return parse_json(comment.split(b":", 1)[1])
     return None
 
 
-def _in_glb(path: Path) -> str | None:
+def _in_glb(path: Path) -> Any:
     with open(path, "rb") as stream:
         magic, _, _, length, _ = struct.unpack("<4sIIII", stream.read(20))
         if magic != b"glTF":
             raise ValueError("the file does not begin with glTF")
-        document = json.loads(stream.read(min(length, path.stat().st_size)))
-    extras = document.get("asset", {}).get("extras") or {}
-    return json.dumps(extras[KEY]) if KEY in extras else None
+        document = parse_json(stream.read(min(length, LARGEST_JSON + 1)))
+    return (document["asset"].get("extras") or {}).get(KEY)
 
 
-def _in_comments(path: Path) -> str | None:
+def _in_comments(path: Path) -> Any:
     pieces = []
     with open(path, "rb") as stream:
-        for line in stream:
+        for line in stream.read(LARGEST_JSON).splitlines():
             if line.startswith((b"v ", b"end_header")):
                 break
-            _, found, piece = line.rstrip(b"\r\n").partition(f"{KEY}:".encode())
+            _, found, piece = line.partition(f"{KEY}:".encode())
             if found:
-                pieces.append(piece.decode("ascii"))
-    return "".join(pieces) or None
+                pieces.append(piece)
+    return parse_json(b"".join(pieces)) if pieces else None
 
 
-_READERS: dict[str, tuple[Callable[[Path], str | None], str]] = {
-    ".json": (_whole_text, "text"),
+_READERS: dict[str, tuple[Callable[[Path], Any], str]] = {
+    ".json": (read_json, "JSON"),
     ".glb": (_in_glb, "a GLB file"),
     ".obj": (_in_comments, "an OBJ file"),
     ".ply": (_in_comments, "a PLY file"),

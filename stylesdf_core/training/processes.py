@@ -6,7 +6,6 @@ into the run folder's training.log.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import psutil
 
 from stylesdf_core.errors import InputError, OutputError, StyleSDFError, TrainingError
 from stylesdf_core.files import write_json
+from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.training.run_dir import RunDir
 
 #: Module that trains in the run folder it is given, whatever the run's stage.
@@ -97,11 +97,10 @@ def start(run: RunDir, count: int = 1, *, background: bool = False) -> subproces
 
 def processes_before(run: RunDir) -> int:
     """How many processes the run was started with last; 1 where start.json does not say."""
-    try:
-        data = json.loads((run.path / "start.json").read_text(encoding="utf-8"))
-        return max(1, int(data["processes"]))
-    except (OSError, ValueError, TypeError, KeyError):
-        return 1
+    file = run.path / "start.json"
+    with suppress(InputError), reading(file, "a number of processes"):
+        return max(1, int(read_json(file)["processes"]))
+    return 1
 
 
 def last_words(run: RunDir) -> LastWords | None:

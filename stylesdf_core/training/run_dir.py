@@ -21,7 +21,6 @@ A run killed at any instant loses only the steps since its last checkpoint.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import threading
@@ -37,6 +36,7 @@ import psutil
 from stylesdf_core.console import first_signal
 from stylesdf_core.errors import InputError, OutputError, TrainingError
 from stylesdf_core.files import json_line, locked, write_json, write_text
+from stylesdf_core.foreign import parse_json, read_json, reading
 
 if TYPE_CHECKING:
     from stylesdf_core.model.networks.generator import Generator
@@ -83,12 +83,9 @@ class RunDir:
             InputError: the file is missing or holds no JSON object.
         """
         file = self.path / "config.json"
-        try:
-            config = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"{self.path} is no run folder: it holds no config.json.") from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file} cannot be read as JSON: {error}.") from error
+        if not file.exists():
+            raise InputError(f"{self.path} is no run folder: it holds no config.json.")
+        config = read_json(file)
         if not isinstance(config, dict):
             raise InputError(f"{file} holds no JSON object of settings.")
         return config
@@ -226,15 +223,16 @@ class RunDir:
 
     def _step(self, list_name: str) -> int:
         try:
-            return int(json.loads((self.checkpoints / list_name).read_text("utf-8"))["step"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return int(read_json(self.checkpoints / list_name)["step"])
+        except (InputError, ValueError, KeyError, TypeError):
             return 0
 
     def _named(self, list_name: str, kind: str) -> Path | None:
         file = self.checkpoints / list_name
         if not file.exists():
             return None
-        return self.checkpoints / str(json.loads(file.read_text(encoding="utf-8"))[kind])
+        with reading(file, "a list of checkpoints"):
+            return self.checkpoints / str(read_json(file)[kind])
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """The newest training state, on the CPU; None before the first.
@@ -242,18 +240,14 @@ class RunDir:
         Raises:
             TrainingError: the file is missing or damaged.
         """
-        import torch
+        from stylesdf_core.model.tensor_pickles import load_tensors
 
         file = self.latest()
         if file is None:
             return None
-        try:
-            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises half a dozen types for a damaged file
-            raise TrainingError(
-                f"{file} cannot be read ({error}); name an older checkpoint in latest.json."
-            ) from error
-        return state
+        advice = "Name an older checkpoint in latest.json."
+        with reading(file, "a checkpoint", error=TrainingError, advice=advice):
+            return dict(load_tensors(file))
 
     # --- process -------------------------------------------------------------------------------
 
@@ -268,8 +262,8 @@ class RunDir:
     def running_process(self) -> int | None:
         """Id of the process that trains here, on this or another machine; None if none does."""
         file = self.path / "process.json"
-        try:
-            owner = json.loads(file.read_text(encoding="utf-8"))
+        with suppress(InputError), reading(file, "the id of a process"):
+            owner = read_json(file)
             if owner["host"] != platform.node():
                 is_silent = time.time() - file.stat().st_mtime > _SILENCE
                 return None if is_silent else int(owner["pid"])
@@ -279,8 +273,7 @@ class RunDir:
             # A zombie has ended; its parent has not asked for its exit status yet.
             dead = process.status() == psutil.STATUS_ZOMBIE
             return process.pid if same and not dead else None
-        except (OSError, ValueError, KeyError, TypeError, psutil.Error):
-            return None
+        return None
 
     @property
     def was_killed(self) -> bool:
@@ -342,7 +335,7 @@ def _whole_lines(content: bytes) -> list[dict[str, Any]]:
     records = []
     for line in content.splitlines():
         try:
-            records.append(json.loads(line))
+            records.append(parse_json(line))
         except ValueError:
             continue
     return records

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import argparse
 import contextlib
+import datetime
 import io
+import json
 import os
 import pickle
+import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from stylesdf_core.errors import CheckpointError, OutputError
 from stylesdf_core.model import checkpoints
@@ -91,11 +97,101 @@ class Hostile:
 def test_pickled_code_is_refused_not_run(tmp_path: Path) -> None:
     path = tmp_path / "hostile.pt"
     path.write_bytes(pickle.dumps({"g_ema": Hostile()}))
-    with pytest.raises(CheckpointError, match=r"hostile\.pt holds code"):
+    with pytest.raises(CheckpointError, match=r"hostile\.pt cannot be read as a PyTorch"):
         load_checkpoint(path)
     torch.save({"g_ema": Hostile()}, path)
-    with pytest.raises(CheckpointError, match=r"hostile\.pt holds code"):
+    with pytest.raises(CheckpointError, match=r"hostile\.pt holds code .*\(__builtin__\.exec\)"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_training_scripts_keep_beside_the_weights_is_passed_over(
+    tmp_path: Path, zipped: bool
+) -> None:
+    generator = tiny_generator(thumb_size=64, output_size=64)
+    state = {**to_published(generator), "steps": 7, "mean": np.float64(3.0)}
+    content = {
+        "args": argparse.Namespace(lr=np.float32(0.1), seen={1, 2}),
+        "g_ema": state,
+        "score": np.float64(3.0),
+        "made": datetime.date(2022, 1, 1),
+        "code": Hostile(),
+    }
+    path = tmp_path / "trained.pt"
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    assert_equal_weights(load_checkpoint(path).generator, generator)
+
+
+def test_prefixes_of_wrapped_modules_are_taken_away(tmp_path: Path) -> None:
+    generator = tiny_generator(thumb_size=64, output_size=64)
+    wrapped = {
+        f"module.{key.replace('renderer.', 'renderer._orig_mod.')}": value
+        for key, value in to_published(generator).items()
+    }
+    torch.save({"g_ema": wrapped}, tmp_path / "wrapped.PT")
+    assert_equal_weights(load_checkpoint(tmp_path / "wrapped.PT").generator, generator)
+
+
+@pytest.mark.filterwarnings("ignore:.*[Qq]uantiz", "ignore:Sparse")
+@pytest.mark.parametrize("kind", ["sparse", "quantised", "meta", "complex"])
+def test_tensors_without_plain_numbers_count_as_missing(tmp_path: Path, kind: str) -> None:
+    state = to_published(tiny_generator(thumb_size=64, output_size=64))
+    if kind == "sparse":
+        odd = torch.zeros(2, 2).to_sparse()
+    elif kind == "quantised":
+        odd = torch.quantize_per_tensor(torch.zeros(2), 1.0, 0, torch.qint8)
+    elif kind == "meta":
+        odd = torch.zeros(2, device="meta")
+    else:
+        odd = torch.zeros(2, dtype=torch.complex64)
+    state["style.1.bias"] = odd
+    torch.save({"g_ema": state}, tmp_path / "odd.pt")
+    with pytest.raises(CheckpointError, match=r"style\.1\.bias is missing"):
+        load_checkpoint(tmp_path / "odd.pt")
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_flipped_bit_is_found(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"flipped{suffix}"
+    save = save_published if suffix == ".pt" else save_safetensors
+    save(tiny_generator(thumb_size=64, output_size=64), path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"CRC|its tensors are not those"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_an_architecture_larger_than_its_file_is_refused_at_once(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"huge{suffix}"
+    if suffix == ".pt":
+        state = {f"renderer.network.pts_linears.{i}.weight": torch.zeros(1) for i in range(64)}
+        state["renderer.network.pts_linears.0.weight"] = torch.zeros(4096, 1)
+        state |= {"style.0.weight": torch.zeros(4096, 1), "renderer.sigmoid_beta": torch.zeros(1)}
+        torch.save({"g_ema": state}, path)
+    else:
+        config = json.dumps({"z_dim": 4096, "width": 4096, "depth": 64})
+        save_file({"a": torch.zeros(1)}, path, {"format": "stylesdf-studio-1", "config": config})
+    start = time.process_time()
+    with pytest.raises(CheckpointError, match="more weights than the file holds"):
+        load_checkpoint(path)
+    assert time.process_time() - start < 1.0
+
+
+def test_a_pickle_cannot_claim_more_data_than_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "claims.pt"
+    torch.save({"g_ema": {"renderer.sigmoid_beta": torch.zeros(10)}}, path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    for claim in (b"J\x00\xe1\xf5\x05", b"J\xff\xff\xff\xff"):  # 100,000,000 and -1 for 10
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, part in parts.items():
+                archive.writestr(name, part.replace(b"K\n", claim))
+        with pytest.raises(CheckpointError, match="claim more bytes than the file has"):
+            load_checkpoint(path)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
@@ -126,8 +222,6 @@ def test_files_of_other_programs(tmp_path: Path) -> None:
     torch.save({"state": {"layer.weight": torch.zeros(2)}}, tmp_path / "other.pt")
     with pytest.raises(CheckpointError, match="not a StyleSDF generator"):
         load_checkpoint(tmp_path / "other.pt")
-    from safetensors.torch import save_file
-
     save_file({"layer.weight": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(CheckpointError, match=r"first keys are layer\.weight"):
         load_checkpoint(tmp_path / "other.safetensors")

@@ -134,8 +134,22 @@ def test_latent_files(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             load_z(path)
     path.write_bytes(b"not numpy")
-    with pytest.raises(InputError, match="Cannot read a latent"):
+    with pytest.raises(InputError, match="cannot be read as a latent"):
         load_z(path)
+
+
+def test_a_latent_file_cannot_claim_more_than_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "z.npy"
+    with open(path, "wb") as stream:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (10**12,)}
+        np.lib.format.write_array_header_1_0(stream, header)
+    with pytest.raises(InputError, match=r"z\.npy cannot be read as a latent"):
+        load_z(path)
+
+
+def test_huge_latents_are_refused_by_the_scene() -> None:
+    with pytest.raises(InputError, match="z holds 1e\\+30; its numbers lie between -100 and 100"):
+        Identity(0, (0.0, -1e30))
 
 
 def test_interpolation() -> None:
@@ -157,6 +171,9 @@ def test_directions(tmp_path: Path) -> None:
     assert directions == (LatentDirection("smile", "Smile", "face", 2),)
     z = np.zeros(4, np.float32)
     np.testing.assert_array_equal(apply_edits(z, [("smile", 1.5)], directions), [0, 0, 1.5, 0])
+    apply_edits(z, [("smile", 3.5)], directions)
+    with pytest.raises(InputError, match=r"smile runs from -3\.5 to 3\.5; 100 lies outside"):
+        apply_edits(z, [("smile", 100.0)], directions)
     assert not z.any()
     path.write_text('[{"name": "smile"}]')
     with pytest.raises(InputError, match="a required field is missing"):

@@ -16,8 +16,6 @@ from stylesdf_core.model.config import MAX_SEED
 from stylesdf_core.model.latents import LatentDirection
 from stylesdf_core.scene.scene import Scene
 
-#: How far beyond the trained range a direction's slider goes, as a share of that range.
-_BEYOND = 0.2
 _LABELS = 118  # width of the label column, pixels at scale 1
 _PSI = SliderSpec(
     "truncation ψ",
@@ -111,14 +109,13 @@ class IdentityPanel:
     def _row(self, direction: LatentDirection) -> SliderRow:
         workbench, name = self._workbench, direction.name
         low, high = direction.minimum, direction.maximum
-        beyond = _BEYOND * (high - low)
         spec = SliderSpec(
             direction.label,
             f"{direction.description or direction.label}.  {low:g} to {high:g} standard "
             "deviations.  Right click: back to the seed's value.  Lock: keep the value when the "
             "seed changes",
-            low - beyond,
-            high + beyond,
+            direction.lowest,
+            direction.highest,
             0.1,
             signed=True,
             trained=(low, high),

@@ -17,6 +17,7 @@ from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import CheckpointError, InputError, TrainingError
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints import (
+    is_pickle,
     load_checkpoint,
     load_discriminator,
     read_architecture,
@@ -187,7 +188,7 @@ def load_discriminators(init: str, networks: dict[str, nn.Module]) -> None:
     if entry.kind is model_zoo.ModelKind.RUN:
         saved = RunDir(Path(init)).load_checkpoint()
         found = dict(saved["networks"]) if saved else {}
-    elif entry.path.suffix == ".pt":
+    elif is_pickle(entry.path):
         try:
             published = load_discriminator(entry.path)
         except CheckpointError:  # a file of the generator alone
