@@ -233,6 +233,7 @@ def _open_window(file: Path | None) -> int:
     elif file.is_dir() or file.suffix.lower() in WEIGHT_SUFFIXES:
         status = run(str(file), None)
     else:
-        status = run(None, read_scene(file))
+        read_scene(file)  # a file without session is refused before the window opens
+        status = run(None, file)
     end_if_busy(status)
     return status

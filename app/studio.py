@@ -10,8 +10,8 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
@@ -43,19 +43,20 @@ _MOTION_LASTS = 0.05  # seconds after the last change of the scene
 _REMEMBERED_FAILURES = 20
 
 
-def run(model: str | None, scene: Scene | None) -> int:
+def run(model: str | None, session: Path | None) -> int:
     """Open the studio and stay until it is closed; returns the exit status.
 
     Args:
-        model: loaded instead of the scene's own model; None for the scene's own.
-        scene: shown first; None for the last session, else the default face.
+        model: shown first, with the default face; None for another scene.
+        session: file of the scene that is shown first; None for the last session, else the
+            default face.
 
     Raises:
         GraphicsError: there is no display.
     """
-    if model is not None:
-        scene = replace(scene or Scene(), model=model)
-    studio = Studio(SettingsStore(), scene)
+    studio = Studio(SettingsStore(), None if model is None else Scene(model=model))
+    if session is not None:
+        studio.workbench.open_session(session)
     studio.open()
     try:
         while studio.step():

@@ -24,6 +24,7 @@ from app.workers.process import give_memory_back
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.files import write_text
 from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.model_zoo import absolute, is_named
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import read_scene
 
@@ -210,15 +211,24 @@ class Workbench:
         )
 
     def open_session(self, path: Path) -> None:
-        """Restore a session from a ``.json`` or an exported file; errors become toasts."""
+        """Restore a session from a ``.json`` or an exported file; errors become toasts.
+
+        A model file that the user has not opened before is not loaded; the current model stays.
+        """
         try:
             scene = read_scene(path)
         except StyleSDFError as error:
             self.toast(str(error), is_error=True)
             return
+        said, is_session = f"Opened {path.name}", path.suffix.lower() == ".json"
+        # A stranger's session may name any path, such as a share in a network: it is not touched.
+        mine = (self.models.reference, self.scene.model, *self.settings.recent_models)
+        if not is_named(scene.model) and scene.model not in map(absolute, mine):
+            said += f"; its model {scene.model} is not loaded: open that file if you trust it"
+            scene, is_session = replace(scene, model=self.scene.model), False
         self.models.dismiss()
-        self.document.opened(scene, path if path.suffix.lower() == ".json" else None)
-        self.toast(f"Opened {path.name}")
+        self.document.opened(scene, path if is_session else None)
+        self.toast(said)
 
     def save_session(self, path: Path) -> None:
         """Write the session; errors become toasts."""

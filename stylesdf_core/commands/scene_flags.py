@@ -13,6 +13,7 @@ import tyro
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.model.latents import load_z
+from stylesdf_core.model.model_zoo import is_named
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 from stylesdf_core.scene.session_files import read_scene
 
@@ -61,7 +62,8 @@ def scene_from_flags(
 
     Args:
         scene: session to start from: .json, or a PNG, GIF, GLB, OBJ or PLY exported earlier.
-        model: what to render: a name of `models list`, weights, or a run folder (default: heads).
+        model: what to render: a name of `models list`, weights, or a run folder (default: heads);
+            needed where the session names a file, which is not touched before you name it.
         seed: identity, 0 to 4294967295 (default: 0).
         latent: z from a .npy file, shape (256,) or (1, 256), instead of a seed.
         set: named latent directions in standard deviations, such as smile=1.2; trained from
@@ -84,6 +86,11 @@ def scene_from_flags(
         noise_seed: seed of --noise random (default: 0).
     """
     start = read_scene(scene) if scene is not None else Scene()
+    if scene is not None and model is None and not is_named(start.model):
+        raise InputError(
+            f"{scene} names the model file {start.model}; to load it, if you trust it, "
+            "name it yourself with --model."
+        )
     return replace(
         start,
         identity=_identity(start.identity, seed, latent, set),

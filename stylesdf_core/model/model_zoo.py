@@ -157,6 +157,19 @@ def list_models() -> tuple[ModelEntry, ...]:
     return tuple(entries)
 
 
+def is_named(reference: str) -> bool:
+    """Whether a reference is a name of :func:`list_models`, rather than a path."""
+    return reference in {entry.name for entry in list_models()}
+
+
+def absolute(reference: str) -> str:
+    """A reference that means the same from every folder: a name, or an absolute path.
+
+    The path is made from the text alone; no file is looked at.
+    """
+    return reference if is_named(reference) else os.path.abspath(os.path.expanduser(reference))
+
+
 def resolve(name_or_path: str | Path) -> ModelEntry:
     """The model of a name of :func:`list_models`, of a weights file or of a run folder.
 

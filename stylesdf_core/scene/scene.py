@@ -15,6 +15,7 @@ from stylesdf_core.dataclass_json import check_finite, from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.foreign import brief, cause, parse_json
 from stylesdf_core.model.config import RenderOptions, check_seed
+from stylesdf_core.model.model_zoo import absolute
 from stylesdf_core.rendering.camera import OrbitCamera
 
 View = Literal["image", "volume", "depth", "normals", "mesh"]
@@ -148,8 +149,12 @@ class Scene:
             raise InputError(f"truncation ψ must lie between -2 and 2, not {self.truncation_psi}.")
 
     def to_json(self) -> str:
-        """One line of JSON that :meth:`from_json` reads back to an equal Scene."""
+        """One line of JSON that :meth:`from_json` reads back to an equal Scene.
+
+        A model's path becomes absolute, so that the session can be opened from another folder.
+        """
         document: dict[str, Any] = {"stylesdf_scene": _FORMAT, **to_json(self)}
+        document["model"] = absolute(self.model)
         return json.dumps(document, ensure_ascii=True, allow_nan=False)
 
     @classmethod

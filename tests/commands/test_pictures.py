@@ -30,11 +30,16 @@ def run(*words: str) -> int:
     return main(words)
 
 
-def test_png_reopens_as_the_same_scene_and_pixels(tmp_path: Path, weights: str) -> None:
+def test_png_reopens_as_the_same_scene_and_pixels(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     scene = Scene(weights, Identity(4), Morph(), Mixing(2, 1), 0.9, OrbitCamera(0.3, 0.1))
     path = drain(RenderImage(out=tmp_path / "face.png", scene=scene).run())
     assert read_scene(path) == scene
-    assert run("render", "--scene", str(path), "--out", str(tmp_path / "again.png")) == 0
+    again = ("render", "--scene", str(path), "--out", str(tmp_path / "again.png"))
+    assert run(*again) == 2  # a file that a session names is not touched before the user names it
+    assert f"names the model file {weights}" in capsys.readouterr().err
+    assert run(*again, "--model", weights) == 0
     with Image.open(path) as one, Image.open(tmp_path / "again.png") as other:
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
         assert one.size == (64, 64)

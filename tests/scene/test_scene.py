@@ -42,6 +42,16 @@ def test_json_round_trip(scene: Scene) -> None:
     assert hash(again) == hash(scene)
 
 
+def test_a_session_names_its_model_by_an_absolute_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = Scene("runs/mine.safetensors").to_json()
+    monkeypatch.chdir(tmp_path.parent)
+    assert Scene.from_json(text).model == str(tmp_path / "runs" / "mine.safetensors")
+    assert Scene.from_json(Scene("heads").to_json()).model == "heads"
+
+
 def test_missing_fields_take_their_defaults() -> None:
     assert Scene.from_json('{"stylesdf_scene": 1, "truncation_psi": 1}') == Scene(truncation_psi=1)
 

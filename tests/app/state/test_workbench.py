@@ -323,6 +323,18 @@ def test_sessions_are_saved_and_opened(workbench: Workbench, tmp_path: Path) -> 
     assert workbench.scene == scene
 
 
+def test_the_model_of_a_strangers_session_is_not_touched(
+    workbench: Workbench, tmp_path: Path
+) -> None:
+    path, share = tmp_path / "face.json", "/net/elsewhere/model.pt"
+    path.write_text(Scene(share, Identity(7)).to_json())
+    mine = workbench.scene.model
+    workbench.open_session(path)
+    assert (workbench.scene.model, workbench.scene.identity.seed) == (mine, 7)
+    assert f"its model {share} is not loaded" in workbench.toasts[-1].text
+    assert workbench.document.path is None  # saving must not replace the stranger's session
+
+
 def test_the_last_scene_comes_back_at_the_next_start(workbench: Workbench) -> None:
     workbench.set_seed(4321)
     workbench.toggle_lock("smile")
