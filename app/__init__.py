@@ -34,7 +34,7 @@ From a drag to a texture, in the order of one turn of the main loop, ``Studio.st
 
 Where to add things:
 
-- a view: a name in ``VIEWS`` of ``stylesdf_core/scene/scene.py``, its picture in
+- a view: a name in ``View`` of ``stylesdf_core/scene/scene.py``, its picture in
   ``stylesdf_core/engine``, its tooltip in ``explore/toolbar.py``; menu and shortcut follow.
 - an export format: a line in ``EXPORTS`` of ``state/exports.py`` (button and menu item); a mesh
   format is written by ``stylesdf_core/mesh/formats.py``, pictures and films by ``pictures.py`` and

@@ -12,9 +12,9 @@ from app.state.workbench import Workbench
 from app.widgets.dialogs import Dialogs
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.resources import home
+from stylesdf_core.scene.session_files import SESSION_SUFFIXES
 
 _STEP = math.radians(4.0)
-SESSION_SUFFIXES = (".json", ".png", ".gif", ".glb", ".obj", ".ply")
 Page = Literal["explore", "train"]
 FONT_SCALES = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 

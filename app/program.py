@@ -35,7 +35,7 @@ from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, default_config
 from stylesdf_core.errors import GraphicsError, InputError, StyleSDFError
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.progress import Operation
-from stylesdf_core.scene.session_files import read_scene
+from stylesdf_core.scene.session_files import SESSION_SUFFIXES, read_scene
 from stylesdf_core.training.adversarial.config import PresetName
 
 PROGRAM = "stylesdf-studio"
@@ -51,8 +51,14 @@ display; with --quiet, before or after the command, they print nothing but error
 class OpenWindow:
     """Open the window on a session, an exported picture or mesh, weights, or a run folder."""
 
-    file: Annotated[Path, tyro.conf.Positional]
-    """.json, .png, .gif, .glb, .obj, .ply; .safetensors, .pt; or a folder of a training run."""
+    file: Annotated[
+        Path,
+        tyro.conf.Positional,
+        tyro.conf.arg(
+            help=f"{', '.join(SESSION_SUFFIXES)}; {', '.join(WEIGHT_SUFFIXES)}; "
+            "or a folder of a training run."
+        ),
+    ]
 
 
 Models: TypeAlias = Annotated[

@@ -17,11 +17,11 @@ Arrays instead of files come from the engine::
     distance = engine.sdf(scene)  # callable: (N, 3) points in world units -> (N,)
 
 World units: the head lies within 0.12 of the origin, the camera on the unit sphere, +y is up;
-angles are radians but for ``fov``, half the opening angle in degrees. What goes wrong on purpose
-is a :class:`StyleSDFError` whose text can be shown to a user.
+angles are radians, except ``fov``, which is half the opening angle in degrees. Every error raised
+on purpose is a :class:`StyleSDFError`, whose text can be shown to a user.
 
-The public names and the files they come from stand in ``__init__.pyi``. A name is imported when
-it is first used, so ``import stylesdf_core`` does not wait for torch.
+``__init__.pyi`` lists the public names and their files. A name is imported when it is first used,
+so ``import stylesdf_core`` does not wait for torch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the system may do to a program at any moment: end it, or stop taking its text.
+"""Signals that end the program, and standard output and error that may fail at any moment.
 
-Ctrl+C and the signals by which systems end programs become one KeyboardInterrupt, so that every
-``finally`` runs: temporary files go, children end. Text that the terminal cannot show, or that
-nobody reads any more, never ends a program whose results lie on the disk.
+Ctrl+C and the other signals that end a program become a KeyboardInterrupt, so that every
+``finally`` runs: temporary files are removed, child processes end. Text that the terminal cannot
+show, or that nobody reads any more, never ends a program whose results go to the disk.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ END_SIGNALS = tuple(
 
 
 class _Stream:
-    """A standard stream whose text is lost, and nothing else, when it can no longer be written.
+    """A standard stream that drops its text, without an error, once writing has failed.
 
     Attributes:
-        error: why it cannot be written any more; None while it can.
+        error: the first error of writing; None before an error.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -51,7 +51,7 @@ class _Stream:
         except OSError as error:
             if self.error is None:
                 self.error = error
-                # Python writes what is left at its end, and would complain there.
+                # Python flushes the stream when it ends, and would report the error again.
                 with suppress(OSError), open(os.devnull, "w", encoding="utf-8") as nowhere:
                     os.dup2(nowhere.fileno(), self._stream.fileno())
 
@@ -60,9 +60,9 @@ class _Stream:
 
 
 def prepare_streams() -> None:
-    """Let standard output and error replace what they cannot encode, and fail without harm.
+    """Let standard output and error replace characters they cannot encode and survive errors.
 
-    A program without a console (Windows' pythonw, closed streams) gets streams that lead nowhere.
+    A program without a console (Windows' pythonw, closed streams) gets streams to the null device.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
@@ -103,9 +103,9 @@ def ignore_signals() -> None:
 
 @contextmanager
 def first_signal(ask: Callable[[], object]) -> Iterator[threading.Event]:
-    """In this block the first signal to end the program calls ``ask``, and a second one ends it.
+    """In this block the first signal to end the program calls ``ask``; the second ends the program.
 
-    Only the main thread can handle signals; in other threads the block is an ordinary one.
+    Only the main thread can handle signals; in other threads signals act as outside of the block.
 
     Yields:
         An event that is set when the first signal has come.

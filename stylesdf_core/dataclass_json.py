@@ -1,8 +1,8 @@
-"""Frozen dataclasses to JSON and back, every field checked, since JSON comes from strangers' files.
+"""Frozen dataclasses to JSON and back; every field is checked, since anybody may write the JSON.
 
 Scenes, model configs, settings and training runs are frozen dataclasses that are stored as JSON.
-This module stands on the ground floor: it reads such a dataclass from a parsed JSON document, and
-offers the one check against NaN and infinity for floats that arrive by another way, such as flags.
+Floats that arrive another way, such as flags, are checked for NaN and infinity here too. This
+module imports no room of the project, so that every room may import this module.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def from_json(cls: type[T], data: Any, where: str = "", *, complete: bool = Fals
 def check_finite(value: object) -> None:
     """Refuse a dataclass that holds NaN or infinity; for its ``__post_init__``.
 
-    Looks at the fields that are floats or tuples of floats. Comparisons with NaN are false, so that
-    a check of a range alone may let NaN pass.
+    Looks at the fields that are floats or tuples of floats. A check of a range alone may let NaN
+    pass, since every comparison with NaN is false.
 
     Raises:
         InputError: names the field.

@@ -27,11 +27,11 @@ class InputError(StyleSDFError):
 
 
 class CheckpointError(InputError):
-    """A weights file is truncated, hostile, or does not hold the model it should."""
+    """A weights file is damaged, hostile (it holds code) or of another model."""
 
 
 class ModelNotFoundError(InputError):
-    """No shipped, published or local model answers to the given name."""
+    """No shipped or published model has the given name, and no file or run folder lies there."""
 
 
 class EmptySurfaceError(InputError):
@@ -62,7 +62,7 @@ class DownloadError(StyleSDFError):
 
 
 class GraphicsError(StyleSDFError):
-    """OpenGL is not available; everything that does not draw meshes goes on working."""
+    """OpenGL is not available; only the drawing of meshes needs OpenGL."""
 
 
 class TrainingError(StyleSDFError):

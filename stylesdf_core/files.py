@@ -1,7 +1,7 @@
 """Files written whole or not at all, and checked: a reader never sees half a file.
 
-Everything that the program writes for a user goes through :func:`atomic_output`; this module stands
-on the ground floor, below all rooms.
+Everything that the program writes for a user goes through :func:`atomic_output`. This module
+imports no room of the project, so that every room may import this module.
 """
 
 from __future__ import annotations
@@ -40,10 +40,16 @@ def atomic_output(
     symbolic link is followed.
 
     Args:
+    <<<<<<< HEAD
         check: reads the temporary file back before the rename, and raises if it is not as meant;
             without it, :func:`check_by_name` does.
         may_be_empty: accept a file of no bytes, which otherwise means that the writer failed or
             wrote to another name.
+    =======
+        check: reads the temporary file back before the rename; raises if its content is wrong.
+        may_be_empty: accept a file of no bytes; otherwise an empty file means that the writer
+            failed or wrote to another name.
+    >>>>>>> b85f314 (Words of ground, model, engine, evaluation; one list of views and formats)
 
     Raises:
         OutputError: the folder cannot be made or written, ``path`` is a folder, nothing was
@@ -112,7 +118,7 @@ def check_by_name(path: Path) -> None:
 def _read_back(check: Callable[[Path], object], temporary: Path, path: Path) -> None:
     try:
         check(temporary)
-    except Exception as error:  # whatever a parser trips over, the file is not whole
+    except Exception as error:  # parsers raise many types
         raise OutputError(
             f"{path} was written but does not read back: {error}. Nothing was saved."
         ) from error
@@ -122,7 +128,8 @@ def _read_back(check: Callable[[Path], object], temporary: Path, path: Path) -> 
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file ``path``; other processes that want the same lock wait.
 
-    The system releases the lock when the process dies. On a disk without locks nobody waits.
+    The system releases the lock when the process dies. On a file system without locks no process
+    waits.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)

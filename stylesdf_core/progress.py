@@ -49,7 +49,7 @@ def drain(operation: Operation[R]) -> R:
 def part(
     operation: Operation[R], start: float, stop: float, total: float = 1.0, prefix: str = ""
 ) -> Operation[R]:
-    """Run an operation as the part from ``start`` to ``stop`` of a longer one of ``total``."""
+    """Run an operation as the part ``start`` to ``stop`` of a longer operation of ``total``."""
     while True:
         try:
             progress = next(operation)
@@ -62,10 +62,10 @@ def part(
 
 @dataclass(frozen=True)
 class Step:
-    """One step of long work: an iterator that yields after each of ``count`` things.
+    """One step of long work: an iterator over ``count`` things.
 
     Attributes:
-        weight: duration of one thing, in any unit that all steps share.
+        weight: duration of one thing, in a unit that all steps share.
     """
 
     message: str

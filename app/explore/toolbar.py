@@ -13,13 +13,13 @@ from app.widgets.ui import Ui
 from stylesdf_core.scene.scene import VIEWS, Scene
 
 HEIGHT = 40
-#: Tooltip of each view's button; the views are listed in VIEWS of the core's scene.
+#: Tooltip of each view's button; the digit keys follow the order of the core's VIEWS.
 _TOOLTIPS = {
-    "image": "The decoded image  1",
-    "volume": "The volume render, before the decoder  2",
-    "depth": "Depth along the camera's axis, colour-mapped  3",
-    "normals": "Surface normals from the SDF's gradient  4",
-    "mesh": "The extracted surface  5",
+    "image": "The decoded image",
+    "volume": "The volume render, before the decoder",
+    "depth": "Depth along the camera's axis, colour-mapped",
+    "normals": "Surface normals from the SDF's gradient",
+    "mesh": "The extracted surface",
 }
 _MODE, _PRESET, _GAP, _WIDE_GAP = 70, 56, 2, 12
 
@@ -35,9 +35,10 @@ class Toolbar:
         dpg.add_spacer(height=ui.px(3))
         with dpg.group(horizontal=True, horizontal_spacing=gap):
             self._indent = dpg.add_spacer(width=1)
-            for view in VIEWS:
+            for digit, view in enumerate(VIEWS, start=1):
                 show = partial(workbench.change_settings, "view", view=view)
-                self._modes[view] = ui.button(view, show, _TOOLTIPS[view], width=ui.px(_MODE))
+                tooltip = f"{_TOOLTIPS[view]}  {digit}"
+                self._modes[view] = ui.button(view, show, tooltip, width=ui.px(_MODE))
             dpg.add_spacer(width=ui.px(_WIDE_GAP) - gap)
             self._split = ui.button(
                 "split",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from app.workers.schedule import LatestWorker, PassPlanner
-from stylesdf_core.scene.scene import Scene, View
+from stylesdf_core.scene.scene import SURFACE_VIEWS, Scene, View
 
 if TYPE_CHECKING:
     from stylesdf_core.engine.engine import Engine, Frame
@@ -91,7 +91,7 @@ class _Renderer:
     def passes(self, request: PictureRequest) -> Iterator[PicturePass | None]:
         """The passes of a request, and None where the work may be interrupted."""
         engine, planner = self._engine_for(request), self._planner_for(request)
-        refines = request.view in ("depth", "normals")
+        refines = request.view in SURFACE_VIEWS
         start = time.perf_counter()
         count = 0
         for frame in engine.passes(request.scene, request.view, coarsest=planner.edge()):

@@ -1,4 +1,4 @@
-"""Films as GIF and MP4: frames go in one by one, the file appears when all of them are in.
+"""Films as GIF and MP4: frames are added one by one, the file appears after the last frame.
 
 A turntable (:mod:`.pictures`) opens one of the two writers, adds a frame for each camera, and
 leaves the ``with`` block. Each writer reads its file back before the file gets its final name.
@@ -22,12 +22,12 @@ from stylesdf_core.files import atomic_output
 from stylesdf_core.scene.session_files import gif_comment
 
 Pixels = npt.NDArray[np.uint8]
-#: Colours of a GIF's palette, which all frames share: palettes of their own would make still areas
+#: Colours of a GIF's palette. All frames share it; a palette per frame would make still areas
 #: shimmer.
 _COLOURS = 255
 # The palette is made from up to 64 frames spread over the loop, 64 by 64 pixels of each.
 _PALETTE_FRAMES, _PALETTE_EDGE = 64, 64
-#: Shortest time that browsers show a frame for, hundredths of a second; they prolong shorter ones.
+#: Shortest delay of a frame, hundredths of a second; browsers prolong shorter delays.
 _SHORTEST = 2
 
 
@@ -52,9 +52,8 @@ class _GifFrames:
     def save(self, path: Path, fps: float, session: str) -> None:
         schedule = frame_schedule(len(self._frames), fps)
         palette = self._palette()
-        # Of a shipped head's full turn, dithered frames lie 44 dB from the rendered ones in the
-        # mean and 43 dB at least, undithered ones 43.5 and 43; Pillow's other ways of choosing
-        # the colours are up to 4 dB worse.
+        # On a shipped head's full turn, dithered frames have a mean PSNR of 44 dB to the rendered
+        # frames, undithered frames 43.5 dB; Pillow's other palettes are up to 4 dB worse.
         first, *rest = (
             Image.fromarray(self._frame(index)).quantize(palette=palette) for index, _ in schedule
         )
@@ -108,7 +107,7 @@ def write_gif(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
 
 
 class _Mp4Frames:
-    """Streams frames to ffmpeg, which is started when the first one says how large they are."""
+    """Streams frames to ffmpeg, which starts with the first frame, when the size is known."""
 
     def __init__(self, ffmpeg: str, path: Path, fps: float, session: str) -> None:
         self._command = [ffmpeg, "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
@@ -137,7 +136,7 @@ class _Mp4Frames:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(frame.tobytes())
-        except OSError:  # ffmpeg has ended; why is what it said last
+        except OSError:  # ffmpeg has ended; finish() raises its reason
             self.finish()
         self.count += 1
 
@@ -156,7 +155,7 @@ class _Mp4Frames:
             raise OSError(f"ffmpeg failed: {reason}")
 
     def close(self) -> None:
-        """End ffmpeg whatever it is doing."""
+        """Kill ffmpeg if it is still running."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
@@ -182,10 +181,10 @@ def write_mp4(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
     def check(file: Path) -> None:
         try:
             count, _ = imageio_ffmpeg.count_frames_and_secs(file)
-        except RuntimeError:  # its text is a page of ffmpeg's
+        except RuntimeError:  # its text is ffmpeg's whole output
             raise ValueError("ffmpeg cannot read the film") from None
         if count != frames.count:
-            raise ValueError(f"{count} of {frames.count} frames are in it")
+            raise ValueError(f"it holds {count} of {frames.count} frames")
 
     with atomic_output(path, check=check) as temporary:
         frames = _Mp4Frames(ffmpeg, temporary, fps, session)

@@ -1,4 +1,4 @@
-"""Measure how fast the engine is beside the plain path."""
+"""The command ``bench``: times the engine against the plain path."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ if TYPE_CHECKING:
 class Bench:
     """Time the engine against the plain path: volume renders, images, meshes, memory.
 
-    Both take turns in one run, on the published architecture and on the shipped model. The first
-    run fits the full-size field, in some two minutes, and keeps it in the cache.
+    The plain path is the network's own modules. Both take turns, on the published architecture and
+    on the shipped model. The first run fits a field of the published size, in some two minutes, and
+    keeps it in the cache.
     """
 
     json: Path | None = None
     """JSON file for all figures."""
 
     only: tuple[str, ...] = ()
-    """Measure only rows whose names begin so: full, heads, full.volume64, heads.mesh …
-    Default: all."""
+    """Measure only rows whose names begin with one of these words, such as full, heads or
+    full.volume64. Default: all rows."""
 
     repeats: int = 5
     """Repeats of either path, 1 to 100; a slow plain path is repeated less often."""
 
     quick: bool = False
-    """Measure everything once: a look, not a measurement."""
+    """Measure everything once; a single time is not reliable."""
 
     threads: int | None = None
     """CPU threads of both paths, 1 to 256. Default: torch's own choice."""
 
     card: tuple[Path, ...] = ()
-    """Markdown files whose section measured by bench is to be replaced. Between the markers
-    `begin` and `end` comes the full table, between `begin short` and `end` ten rows."""
+    """Markdown files in which to replace the figures of bench between two marker lines, `begin`
+    and `end`. A file with the marker `begin short` gets ten rows instead of all."""
 
     profile: Path | None = None
-    """Text file for where the engine's time goes, operation by operation."""
+    """Text file for the engine's most expensive torch operations, for each row."""
 
     device: Device = "auto"
     """Where to compute. Targets are stated for a CPU with two cores."""
@@ -67,7 +68,7 @@ class Bench:
         for start in self.only:
             if not any(name.startswith(start) for name in names):
                 known = ", ".join(names)
-                raise InputError(f"No row's name begins with {start}; there are {known}.")
+                raise InputError(f"--only {start} matches no row; the rows are {known}.")
         for card in self.card:
             check_card(card, "bench")
         yield Progress(0, 1, "loading the models")
@@ -85,7 +86,7 @@ class Bench:
         return tuple(row.name for row in ROWS)
 
     def _measure(self) -> Operation[SpeedReport]:
-        """The engine's rows, and where its time goes."""
+        """Measure the engine's rows, and profile them if asked for."""
         import torch
 
         from stylesdf_core.evaluation.bench.rows import chosen_rows, profile_bench, run_bench
@@ -93,7 +94,9 @@ class Bench:
         from stylesdf_core.files import write_text
 
         if self.profile is not None and not chosen_rows(self.only):
-            raise InputError("--profile is about the engine's rows, and --only chooses none.")
+            raise InputError(
+                "--profile needs rows of the engine, but --only chooses none; leave out one flag."
+            )
         settings = BenchSettings(1, 0.0) if self.quick else BenchSettings(self.repeats)
         threads = torch.get_num_threads()
         torch.set_num_threads(self.threads or threads)

@@ -1,6 +1,6 @@
 """The commands ``dataset check`` and ``dataset pack``: pictures for training, listed or packed.
 
-Both see the pictures as training does, through :mod:`stylesdf_core.data.images`.
+Both read the pictures as training does, with :mod:`stylesdf_core.data.images`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What a data set holds; as text, a few lines.
+    """A data set's usable and skipped pictures; as text, a few lines.
 
     Attributes:
-        path: of the data set that was looked at or written.
+        path: the data set that was checked or written.
         usable: number of pictures to train on.
         smallest: least edge of the usable pictures, pixels.
         skipped: pictures that are left out, and why.
@@ -55,13 +55,13 @@ class DatasetCheck:
     """Edge to train at, pixels; images smaller than half of it are skipped."""
 
     upscale: bool = False
-    """Do not skip small images, for training that enlarges them."""
+    """Do not skip small images, as training with --images.upscale does."""
 
     def run(self) -> Operation[DatasetReport]:
         """Look at all images.
 
         Raises:
-            InputError: there are none, or none that can be used.
+            InputError: there are no images, or no usable images.
         """
         from stylesdf_core.data.images import find_usable, open_images
 
@@ -83,7 +83,7 @@ class DatasetPack:
     """Folder of images (nested, any size), data set of heads, or lmdb."""
 
     out: Path
-    """Folder of the lmdb; new."""
+    """Folder of the lmdb; must not exist yet."""
 
     sizes: tuple[int, ...] = (64, 256)
     """Edges to store every image at, pixels. Training at S reads the smallest size from S on."""
@@ -92,7 +92,7 @@ class DatasetPack:
         """Pack all usable images; the lmdb appears when it is whole.
 
         Raises:
-            InputError: there are no images, none that can be used, or ``out`` exists.
+            InputError: there are no images, no usable images, or ``out`` exists.
             OutputError: the lmdb cannot be written.
         """
         from stylesdf_core.data.images import find_usable, open_images, square

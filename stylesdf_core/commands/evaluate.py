@@ -1,4 +1,4 @@
-"""Evaluate a model against pictures, such as those it was trained on."""
+"""The command ``evaluate``: compares a model's pictures with true pictures."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Compare a model's pictures with true ones: Fréchet distance, turning, flicker.
+    """Compare a model's pictures with true pictures: Fréchet distance, turning, flicker.
 
     The Fréchet distance uses features of a fixed random network (seeded-features-1) instead of
-    Inception's. It is no FID, and comparable only with itself at the same --count.
+    Inception's. It is no FID; compare only values of this command at the same --count.
     """
 
     model: str
@@ -30,10 +30,10 @@ class Evaluate:
 
     data: Path
     """True pictures: folder of images, data set of synthetic heads, or lmdb. Whether heads turn
-    with the camera is judged for data sets of synthetic heads only, whose cameras are known."""
+    with the camera is measured only with a data set of synthetic heads, whose cameras are known."""
 
     count: int = 2000
-    """Generated pictures, and at most as many true ones, 16 to 100000."""
+    """Generated pictures, and at most as many true pictures, 16 to 100000."""
 
     seed_start: int = 0
     """Seed of the first generated head."""
@@ -65,7 +65,7 @@ class Evaluate:
         Raises:
             InputError: a number is out of range, there are no images, or the card has no section
                 for these figures.
-            ModelNotFoundError, CheckpointError: see there.
+            ModelNotFoundError, CheckpointError: there is no such model, or its file is damaged.
         """
         if not 16 <= self.count <= 100_000:
             raise InputError(f"--count must lie between 16 and 100000, not {self.count}.")
@@ -99,7 +99,7 @@ class Evaluate:
         return report
 
     def _poses(self) -> Poses:
-        """The flags; for flags not given, the run's own settings, else the paper's."""
+        """Poses by the flags; without a flag, by the run's settings, else the paper's."""
         from stylesdf_core.dataclass_json import from_json
         from stylesdf_core.evaluation.poses import Poses
 

@@ -1,4 +1,4 @@
-"""What the settings of a request mean: each with its flag, its type and the help under its field.
+"""The settings of a request: path, flag, type, and the help under the field.
 
 The command line leaves this to tyro. The window's form and "Copy as command" read it here, from
 the same dataclasses.
@@ -20,9 +20,9 @@ class Setting:
     """One setting of a nested dataclass.
 
     Attributes:
-        path: dotted path of the field, as in ``volume.r1``.
-        flag: that tyro makes of it, as in ``--volume.r1``.
-        kind: its type; of an optional one, the type itself.
+        path: dotted path of the field, such as ``volume.r1``.
+        flag: tyro's flag of the field, such as ``--volume.r1``.
+        kind: type of the field; for ``X | None``, X.
         help: the sentences under the field.
     """
 
@@ -33,7 +33,7 @@ class Setting:
 
 
 def field_help(request: type) -> dict[str, str]:
-    """The sentences under each field of a dataclass, by the field's name; inherited ones too."""
+    """The sentences under each field of a dataclass and of its bases, by the field's name."""
     texts: dict[str, str] = {}
     for home in reversed(request.__mro__[:-1]):
         for entry in docstring_parser.parse_from_object(home).params:
@@ -46,7 +46,7 @@ def settings_of(config: type, path: str = "", flag: str = "--") -> tuple[Setting
     """All settings of a nested dataclass that have a flag, in order.
 
     Args:
-        path, flag: what precedes the names of its fields in paths and in flags.
+        path, flag: prefixes of the fields' names in paths and in flags.
     """
     texts, hints = field_help(config), get_type_hints(config, include_extras=True)
     found: list[Setting] = []

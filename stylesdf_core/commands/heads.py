@@ -1,6 +1,6 @@
 """The command ``heads``: make a data set of synthetic heads.
 
-The request and its checks stand here; :mod:`stylesdf_core.heads` renders and writes.
+The request checks its values; :mod:`stylesdf_core.heads` renders and writes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from stylesdf_core.progress import Operation, Progress
 class MakeHeads:
     """Render synthetic heads with known latents, cameras and, if wanted, depth.
 
-    Run the same command again to go on with an unfinished set, or with a larger count to extend
-    a finished one. The same seed gives the same files, whatever the number of jobs.
+    Run the same command again to complete an interrupted data set, or with a larger count to
+    extend a data set. The same seed gives the same files, whatever the number of jobs.
     """
 
     facekit: Path
@@ -45,17 +45,17 @@ class MakeHeads:
     """Also write 16-bit depth maps."""
 
     format: Literal["png", "webp"] = "png"
-    """Picture files: png, or lossless webp (a third smaller)."""
+    """Format of the pictures: png, or lossless webp (a third smaller)."""
 
     jobs: int | None = None
     """Processes to use, 1 to 256; without it, one for each processor core."""
 
     def run(self) -> Operation[Path]:
-        """Render what is missing; the result is the folder.
+        """Render the missing pictures; the result is the folder.
 
         Raises:
             InputError: a value is out of range, the face model cannot be read, or ``out`` holds
-                something else.
+                another data set or other files.
             GraphicsError: no OpenGL context can be made here.
         """
         jobs = os.cpu_count() or 1 if self.jobs is None else self.jobs
@@ -70,7 +70,7 @@ class MakeHeads:
                 raise InputError(f"{flag} {value} is out of range; give {low} to {high}.")
         yield Progress(0, self.count, "reading the face model")
         from stylesdf_core.heads.dataset import DatasetSettings, HeadsDataset, fingerprint
-        from stylesdf_core.heads.model import MorphableModel
+        from stylesdf_core.heads.face_model import MorphableModel
         from stylesdf_core.heads.workers import each_head
 
         model = MorphableModel.load(self.facekit)

@@ -1,4 +1,4 @@
-"""Measure a model of the synthetic heads against the true heads of the same seeds."""
+"""The command ``measure``: compares a model's heads with the true heads of the same seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stylesdf_core.evaluation.comparison import ModelComparison
     from stylesdf_core.evaluation.report import QualityReport
 
-#: Heads seen from the front, orbited, and kept as pictures, at most.
+#: Most heads that are rendered from the front, orbited, and kept as pictures.
 _FRONTAL, _ORBITS, _PICTURED = 40, 8, 8
 
 
@@ -29,7 +29,7 @@ class Measure:
     """A name of `models list`, a weights file, or a run folder."""
 
     against: str | None = None
-    """Another model to measure in the same run, such as an earlier one. The result then shows both
+    """Another model to measure as well, such as an earlier version; the result shows both models
     side by side."""
 
     count: int = 200
@@ -39,7 +39,7 @@ class Measure:
     """Heads whose meshes are compared, 0 to 1000."""
 
     seed_start: int = 0
-    """Seed of the first head. Training never uses plain seeds."""
+    """Seed of the first head. No data set holds the head of a plain seed."""
 
     out: Path | None = None
     """JSON file for all figures and the single scores behind them."""
@@ -54,7 +54,7 @@ class Measure:
     """Where to compute."""
 
     def run(self) -> Operation[QualityReport | ModelComparison]:
-        """Measure; the result prints as a table with targets or, of two models, side by side.
+        """Measure; the result prints as a table with targets or, for two models, side by side.
 
         Raises:
             InputError: a number is out of range, the model does not make synthetic heads, there is
@@ -107,7 +107,7 @@ class Measure:
             write_grids(self.grids, measured[0].grids)
         if self.card is not None:
             text = reports[0].markdown()
-            if isinstance(result, ModelComparison):  # its first section is the same protocol
+            if isinstance(result, ModelComparison):  # its first section repeats the protocol
                 text = "\n\n".join([text, *result.sections(markdown_table)[1:]])
             update_card(self.card, "measure", text)
         return result

@@ -1,4 +1,4 @@
-"""`stylesdf-studio mesh`: the surface of a face as a mesh file; also the Mesh panel's export."""
+"""`stylesdf-studio mesh`: the surface of a face as a mesh file; the Export panel's mesh buttons."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from stylesdf_core.commands.rendering import MeshSettings, surface_of
 from stylesdf_core.commands.scene_flags import SceneFlags
 from stylesdf_core.errors import OutputError
+from stylesdf_core.mesh import SUFFIXES
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
 
 if TYPE_CHECKING:
     from stylesdf_core.mesh.surface import MeshReport
-
-SUFFIXES = (".obj", ".ply", ".glb", ".stl")
 
 
 @dataclass(frozen=True)

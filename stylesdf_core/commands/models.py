@@ -1,4 +1,4 @@
-"""`stylesdf-studio models` and `info`: list, fetch and export models; what this machine offers."""
+"""`stylesdf-studio models` and `info`: list, fetch, export models; describe this installation."""
 
 from __future__ import annotations
 
@@ -86,14 +86,14 @@ class ModelsExport:
     """Store 16-bit floats (.safetensors only): half the size, the same picture to rounding."""
 
     field: Literal["sdf", "density"] = "sdf"
-    """How to read the scalar of a published .pt, which does not say: a signed distance, or the
-    density of a model trained without the SDF losses."""
+    """Meaning of the field's scalar in a published .pt, which does not state it: a signed distance,
+    or the density of a model trained without the SDF losses."""
 
     def run(self) -> Operation[Path]:
         """Read, convert, write; the result is ``out``.
 
         Raises:
-            InputError: the suffix is neither .safetensors nor .pt, or ``half`` for a .pt.
+            InputError: the suffix is neither .safetensors nor .pt, or ``half`` is set for a .pt.
             ModelNotFoundError: no model has that name.
             CheckpointError: the model's weights file is damaged.
             OutputError: ``out`` cannot be written.
@@ -162,10 +162,10 @@ class SystemInfo:
 
 @dataclass(frozen=True)
 class Info:
-    """Say what this installation and machine offer: versions, devices, OpenGL, models."""
+    """Describe this installation and machine: versions, devices, OpenGL, models."""
 
     def run(self) -> Operation[SystemInfo]:
-        """Look; nothing is changed."""
+        """Collect the facts."""
         yield Progress(0, 2, "looking for devices")
         import torch
 
@@ -202,8 +202,8 @@ def _version(package: str) -> str:
 def has_display() -> bool:
     """Whether a window can be opened here; on Linux, by connecting to the X server.
 
-    Dear PyGui speaks X11 there: a Wayland session serves it through Xwayland, which sets DISPLAY.
-    A DISPLAY that nobody answers would take the whole process down.
+    Dear PyGui uses X11 on Linux; a Wayland session offers X11 through Xwayland, which sets DISPLAY.
+    A DISPLAY without an X server would crash the process.
     """
     if sys.platform != "linux":
         return True
@@ -222,7 +222,7 @@ def has_display() -> bool:
 
 
 def _probe_opengl() -> str:
-    """Open OpenGL in a process of its own, which a broken driver may crash."""
+    """Open OpenGL in a separate process, since a broken driver may crash it."""
     try:
         probe = subprocess.run(
             [sys.executable, "-c", _PROBE],

@@ -1,4 +1,4 @@
-"""`stylesdf-studio render`, `turntable` and `demo`: pictures, films, and one of every export.
+"""`stylesdf-studio render`, `turntable` and `demo`: pictures, films, and a sample of the exports.
 
 A request's ``run`` draws with :class:`.rendering.SceneRenderer` and writes the file; films are
 written by :mod:`.animation`.
@@ -83,11 +83,11 @@ class RenderTurntable:
     """Frames in one loop, 2 to 2000."""
 
     fps: float = 24.0
-    """Frames per second, 1 to 60; a GIF shows at most 50 and leaves out some of more."""
+    """Frames per second, 1 to 60. A GIF shows at most 50 per second and leaves out the others."""
 
     arc: float = 1.2
-    """Angle that the camera swings to and fro around the scene's azimuth, radians, above 0;
-    2 pi or more is a full turn."""
+    """Angle through which the camera swings to and fro around the scene's azimuth, radians, above
+    0; 2 pi or more is a full turn."""
 
     size: int | None = None
     """Edge in pixels, 16 to 2048; without it, the view's own resolution."""
@@ -135,7 +135,7 @@ class RenderTurntable:
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """Write one of everything into a folder: picture, depth, normals, meshes, turntable."""
+    """Write a sample of the exports into a folder: picture, depth, normals, meshes, turntable."""
 
     out: Path
     """Folder, made if missing; files of the same names in it are replaced."""
@@ -180,7 +180,7 @@ def write_picture(picture: Picture, path: Path, scene: Scene) -> None:
         OutputError: the file cannot be written.
     """
     is_array = path.suffix.lower() == ".npy"
-    # np.save and Pillow get an open stream: a name in capitals they would not take as it is.
+    # np.save and Pillow get a stream, since from a name they would misread a suffix in capitals.
     with atomic_output(path) as temporary, open(temporary, "wb") as stream:
         if is_array:
             np.save(stream, picture.data.astype(np.float32, copy=False))

@@ -1,4 +1,7 @@
-"""From the face model to shipped weights in one command: a list of the commands one would give."""
+"""Makes a model from the face model in one command.
+
+Runs the data, training, export and measuring commands in order.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from stylesdf_core.training.settings import with_values
 
 #: Settings of each step, by dotted path, that differ from the commands' own defaults.
 Changes = Mapping[str, Mapping[str, Any]]
-#: A model to look at soon: heads, softly.
+#: Settings of ``--quick``: a small model in little time, whose heads are blurred.
 QUICK: Changes = {
     "pictures": {"count": 600, "size": 128},
     "fit": {
@@ -45,15 +48,15 @@ QUICK: Changes = {
     "evaluation": {"count": 250},
     "measurement": {"count": 12, "meshes": 2},
 }
-#: Settings of nested configs that the card names; it names all numbers that are not nested.
+#: Nested settings that the card lists; it lists all numbers that are not nested.
 _IN_CARD = (".steps", "heads.surfaces", "heads.views", "generator.width", "generator.depth")
-#: How the card calls the command that writes its table of steps.
+#: Name of the command in the card's markers of the table of steps.
 COMMAND = "recipe heads"
 
 
 @dataclass(frozen=True)
 class RecipeResult:
-    """Where a recipe's model and card lie; as text, both paths."""
+    """Paths of a recipe's model and card; as text, both paths."""
 
     weights: Path
     card: Path
@@ -61,7 +64,7 @@ class RecipeResult:
 
     def __str__(self) -> str:
         if not self.finished:
-            return f"stopped; the same command goes on: {self.weights.parent}"
+            return f"stopped; run the same command again to go on in {self.weights.parent}"
         return f"{self.weights}\n{self.card}"
 
 
@@ -69,35 +72,35 @@ class RecipeResult:
 class RecipeHeads:
     """Make a model of synthetic heads: data, supervised fit, weights, card, figures.
 
-    Every step has a folder of its own in --out; recipe.json there says what was run, for how long
-    and on what machine. Killed, failed or stopped: the same command goes on where it was.
+    Every step has its own folder in --out; recipe.json lists the steps' settings, durations and
+    machines. After a kill, a failure or a stop, run the same command again to go on.
     """
 
     name: Annotated[Literal["heads"], tyro.conf.Positional] = "heads"
-    """Which recipe."""
+    """Name of the recipe."""
 
     facekit: Path
     """A clone of github.com/ICT-VGL/ICT-FaceKit, or the .npz written from one."""
 
     out: Path
-    """Folder of the recipe; new, empty, or one to go on with."""
+    """Folder of the recipe; new, empty, or the folder of an interrupted recipe."""
 
     quick: bool = False
-    """A small model from few heads, to see the whole road."""
+    """Make a small model from few heads, to try all steps of the recipe."""
 
     end_to_end_steps: int = 0
-    """Steps of the fit in which everything learns together: minutes on a GPU, with
-    --batch-factor 8; 0 for none."""
+    """Steps of the fit's phase in which mapping, field and decoder learn together, 0 for none; for
+    a GPU, with --batch-factor 8."""
 
     joint_steps: int = 0
     """Steps of end-to-end fine-tuning under both discriminators after the fit (`train joint`):
-    hours on a GPU, days without one; 0 for none."""
+    hours on a GPU, days on a CPU; 0 for none."""
 
     seed: int = 0
-    """Seed of the fit's heads, weights and batches, 0 or more; the data set has the next one."""
+    """Seed of the fit's heads, weights and batches, 0 or more; the data set takes the next seed."""
 
     batch_factor: int = 1
-    """How many times more heads a step of the fit than a CPU can afford; 8 on a GPU."""
+    """Factor of the fit's heads per step: 1 on a CPU, 8 on a GPU."""
 
     jobs: int | None = None
     """Processes that render heads; without it, one for each processor core."""
@@ -109,14 +112,14 @@ class RecipeHeads:
     """Where to train and to measure; the supervised fit takes the CPU instead of MPS."""
 
     def run(self, changes: Changes | None = None) -> Operation[RecipeResult]:
-        """Run what is not done yet; yields Progress in steps.
+        """Run the steps that are not finished; yields Progress in steps.
 
         Args:
             changes: see :meth:`steps`.
 
         Raises:
             InputError: a value is out of range, the folder holds another recipe, or OpenCV, which
-                looks for eyes in the end, is missing.
+                the last step needs, is missing.
             GraphicsError: heads cannot be rendered on this machine.
             TrainingError: see ``train fit`` and ``train joint``.
         """
@@ -131,8 +134,8 @@ class RecipeHeads:
         from stylesdf_core.heads.measure.eyes import EyeDetector
         from stylesdf_core.model.model import select_device
 
-        EyeDetector()  # hours later would be too late to hear that it is missing
-        # Whether the machine was busy says much about milliseconds and little about hours.
+        EyeDetector()  # fails now, not hours later, if OpenCV is missing
+        # The load at the start says nothing about the hours that follow, so it is left out.
         machine = str(replace(describe_machine(select_device(self.device)), load=0.0))
         records = yield from run_steps(self.out, steps, machine)
         result = RecipeResult(
@@ -191,7 +194,7 @@ class RecipeHeads:
 
 @dataclass(frozen=True, kw_only=True)
 class WriteHeadsModel:
-    """Write a run's averaged generator as a model with its title, and a card to be filled."""
+    """Write a run's averaged generator as a model, and a card into which figures are written."""
 
     run_dir: Path
     """Folder of the run."""
@@ -238,7 +241,7 @@ class WriteHeadsModel:
 
 
 def steps_table(records: Sequence[Record]) -> str:
-    """What was run, with which settings, for how long and on which machines; for the card."""
+    """The card's table of steps: command, settings and duration, below the machines."""
     from stylesdf_core.evaluation.report import markdown_table
 
     begun = [record for record in records if record.machine]
@@ -257,7 +260,7 @@ def steps_table(records: Sequence[Record]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """As a person would say it: 42 s, 17 min, 3.2 h."""
+    """A duration as text, such as 42 s, 17 min or 3.2 h."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 100 * 60:

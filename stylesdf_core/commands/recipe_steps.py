@@ -1,8 +1,8 @@
-"""Runs requests one after the other and keeps a record of each, so that the same command goes on.
+"""Runs requests one after the other and records each, so that the same command resumes.
 
-A recipe folder's ``recipe.json`` says which requests there are, which are finished, how long each
-took and on which machine. Killed or failed at any instant: the same command goes on at the step
-that was not finished; finished steps are not looked at again.
+A recipe folder's ``recipe.json`` lists the requests, which are finished, how long each took and on
+which machine. After a kill or a failure at any instant, the same command resumes with the first
+unfinished step.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_json
 from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.progress import Operation, Progress
-from stylesdf_core.training.settings import by_path
+from stylesdf_core.training.settings import by_path, differences
 
-#: Seconds between notes of how long a step has taken so far: a kill loses no more than that.
+#: Seconds between two records of a step's duration; a kill loses at most so much of it.
 _NOTE_EVERY = 20.0
-#: Settings that say where a step computes and from which copy of the face model, not what it makes.
+#: Settings that may change when a recipe resumes, since a step's result does not depend on them.
 _ADJUSTABLE = frozenset({"facekit", "device", "jobs", "threads"})
 
 
 class Request(Protocol):
-    """A command's dataclass, which resumes or starts again without harm when it is run again."""
+    """A command's dataclass; run again, it resumes or starts again without harm."""
 
     def run(self) -> Operation[Any]:
-        """Do it."""
+        """Run the command."""
         ...
 
 
 @dataclass
 class Record:
-    """A step of a recipe as ``recipe.json`` has it.
+    """A step of a recipe, as in ``recipe.json``.
 
     Attributes:
-        name: of the step, unique in a recipe.
+        name: name of the step, unique in a recipe.
         command: class of the step's request.
-        settings: the request's fields, by dotted path where they are nested, as JSON values.
+        settings: the request's settings by dotted path, as JSON values.
         seconds: time that the step has taken, over all starts.
-        machine: where the step last ran; empty before it began.
+        machine: machine on which the step last ran; empty before the step began.
     """
 
     name: str
@@ -61,12 +61,13 @@ def run_steps(folder: Path, steps: Mapping[str, Request], machine: str) -> Opera
     A training run that was asked to stop ends the recipe.
 
     Args:
-        folder: of ``recipe.json``; new, empty, or one to go on with.
+        folder: folder of ``recipe.json``; new, empty, or the folder of an interrupted recipe.
         steps: the requests by their names.
-        machine: that this process runs on, in words.
+        machine: this machine in words.
 
     Raises:
-        InputError: the folder holds another recipe, or something else; and every step's errors.
+        InputError: the folder holds another recipe or other files. Errors of the steps are raised
+            as well.
     """
     import torch
 
@@ -117,7 +118,7 @@ def _timed(operation: Operation[Any], record: Record, write: Callable[[], None])
 
 
 def _records(folder: Path, steps: Mapping[str, Request]) -> list[Record]:
-    """Records of the steps, with what earlier starts in the folder did."""
+    """Records of the steps, with the results of earlier starts in the folder."""
     file = folder / "recipe.json"
     earlier: dict[str, Record] = {}
     if file.exists():
@@ -138,10 +139,12 @@ def _records(folder: Path, steps: Mapping[str, Request]) -> list[Record]:
                 and settings.get(path) != before.settings.get(path)
             )
             if changed or record.command != before.command:
+                other = {"command": before.command, **before.settings}
+                own = {"command": record.command, **settings}
+                different = differences(other, own, ["command", *changed])
                 raise InputError(
-                    f"{folder} holds a recipe whose step {name!r} has another "
-                    f"{', '.join(changed) or 'request'}; give its own settings to go on with it, "
-                    "or choose another --out."
+                    f"{folder} holds a recipe whose step {name!r} has {different}; resume it with "
+                    "its own settings, or choose another --out."
                 )
             record.seconds, record.finished = before.seconds, before.finished
             record.machine = before.machine

@@ -1,6 +1,7 @@
-"""Any view of a scene as a picture, meshes included: shared by pictures, films and mesh exports.
+"""Any view of a scene as a picture; used by the commands for pictures, films and meshes.
 
-The engine draws all views but ``mesh``; for that one the surface is extracted and drawn by OpenGL.
+The engine draws all views but ``mesh``. For the view ``mesh``, the surface is extracted and drawn
+by OpenGL.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class MeshSettings:
 
 
 class SceneRenderer:
-    """Draws views of scenes of one model; a context manager, which closes OpenGL where it was used.
+    """Draws views of scenes of one model; as a context manager, closes OpenGL at the end.
 
     Args:
         model: the ``model`` of all scenes to be drawn.
@@ -88,8 +89,8 @@ class SceneRenderer:
         """One picture; yields Progress only while a mesh is extracted.
 
         Args:
-            size: edge in pixels; None for the view's own. Volume, depth, normals and mesh are
-                rendered at this size; the decoded image has the model's size and is resampled.
+            size: edge in pixels; None for the view's own size. Volume, depth, normals and mesh are
+                rendered at ``size``; the decoded image has the model's size and is resampled.
         """
         if view != "mesh":
             picture = self.engine.render(scene, view, size if view != "image" else None)
@@ -159,7 +160,6 @@ def _resized(picture: Picture, size: int) -> Picture:
     import torch.nn.functional as F
 
     data = torch.from_numpy(picture.data)[None]
-    # antialias: a plain bicubic would alias when shrinking
     data = F.interpolate(data, size=(size, size), mode="bicubic", antialias=True)
     resized = data[0].clamp(-1.0, 1.0).numpy()
     return Picture(picture.view, resized, np.zeros((size, size), np.float32))

@@ -61,27 +61,27 @@ def scene_from_flags(
     """The scene that flags describe; flags override what ``--scene`` holds.
 
     Args:
-        scene: session to start from: .json, or a PNG, GIF, GLB, OBJ or PLY exported earlier.
-        model: what to render: a name of `models list`, weights, or a run folder (default: heads);
-            needed where the session names a file, which is not touched before you name it.
+        scene: session to start from: .json, or an exported PNG, GIF, GLB, OBJ or PLY.
+        model: a name of `models list`, a weights file, or a run folder (default: heads); needed
+            if the session names a file, which is not touched before you name it.
         seed: identity, 0 to 4294967295 (default: 0).
-        latent: z from a .npy file, shape (256,) or (1, 256), instead of a seed.
+        latent: z from a .npy file, shape (z_dim,) or (1, z_dim), instead of a seed.
         set: named latent directions in standard deviations, such as smile=1.2; trained from
             -2.5 to 2.5, at most -3.5 to 3.5.
         morph_seed: another identity to interpolate towards, shape included (default: none).
-        morph: how far, 0 to 1 (default: 0.5).
+        morph: share of the other identity, 0 to 1 (default: 0.5).
         morph_space: interpolate linearly in w, or along the great circle in z (default: w).
         mix_seed: second identity, for style mixing (default: no mixing).
         crossover: first decoder layer that takes the second style (default: 3).
         mix_strengths: weight of the second style in each layer, 0 to 1, instead of a crossover.
         psi: truncation: 0 is the mean face, 1 the seed's own (default: 0.7).
-        azimuth: camera, radians; positive moves it to the face's left (default: 0).
-        elevation: camera, radians, -pi/2 to pi/2; positive is above (default: 0).
+        azimuth: camera's azimuth, radians; positive to the face's left (default: 0).
+        elevation: camera's elevation, radians, -pi/2 to pi/2; positive is above (default: 0).
         fov: half opening angle, degrees, 1 to 20 (default: 6).
-        pan_x: camera shift to its right, world units (default: 0).
+        pan_x: camera shift to the camera's right, world units (default: 0).
         pan_y: camera shift upwards, world units (default: 0).
         samples: points per ray, 4 to 128 (default: the model's own).
-        noise: the decoder's noise: the model's own maps, seeded random ones, or none
+        noise: the decoder's noise maps: the model's own, random maps from --noise-seed, or none
             (default: fixed).
         noise_seed: seed of --noise random (default: 0).
     """
@@ -108,7 +108,7 @@ def scene_from_flags(
 
 
 def _given(**values: Any) -> dict[str, Any]:
-    """The flags that were given, by the names of the scene's fields."""
+    """The values that are not None, by name."""
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -120,7 +120,7 @@ def _identity(
     if seed is not None:
         identity = Identity(seed, None, identity.edits)
     if latent is not None:
-        # The file's length is checked against the model where z is used.
+        # The engine checks z's length against the model.
         z = load_z(latent)
         identity = Identity(identity.seed, tuple(float(v) for v in z), identity.edits)
     for edit in (edit for group in edits for edit in group):
@@ -166,7 +166,8 @@ def flags_from_scene(scene: Scene) -> list[str]:
     """
     if scene.identity.z is not None:
         raise InputError(
-            "This identity is no seed; save the session and use --scene FILE.json instead."
+            "The scene's identity is a z, which no flag can hold; save the session and use "
+            "--scene FILE.json."
         )
     default = Scene()
     flags: list[str] = []

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainFit(TrainStage):
-    """Fit a generator to the synthetic heads: field first, then sampled renders, then decoder.
+    """Fit a generator to the synthetic heads: the field, then its volume renders, then the decoder.
 
-    Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
+    A file named `stop` in the folder stops the run. The same command resumes a run.
     """
 
     config: Annotated[FitConfig, tyro.conf.arg(name="")]
 
     def checked(self) -> FitConfig:
-        """See :class:`TrainStage`; there must be heads, or a face model to make them from."""
+        """See :class:`TrainStage`; also checks that there are heads or a face model."""
         config, heads = self.config, self.config.heads
         data = config.data or str(self.run_dir / "heads")
         if heads.facekit is None and not expanded(data).is_dir():
@@ -55,7 +55,7 @@ def _train(run: RunDir, config: FitConfig) -> Operation[TrainingResult]:
 FIT = Stage(
     name="fit",
     config=FitConfig,
-    # Where a fit computes and what it finds there, not what it learns.
+    # A fit's result does not depend on these settings, or only on more heads.
     adjustable=frozenset({
         "threads", "device", "heads.facekit", "heads.surfaces", "heads.views", "heads.jobs",
     }),

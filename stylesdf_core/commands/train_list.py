@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunTable:
-    """What runs there are; as text, one a line."""
+    """The runs in a folder; as text, one run per line."""
 
     rows: tuple[RunSummary, ...]
 
@@ -32,7 +32,7 @@ class TrainList:
     """Folder whose subfolders are runs."""
 
     def run(self) -> Operation[RunTable]:
-        """Look into every run folder; one that cannot be read is a failed run that says why.
+        """Summarise every run folder; a run that cannot be read is shown as failed, and why.
 
         Raises:
             InputError: there is no such folder.

@@ -1,9 +1,8 @@
 """``python -m stylesdf_core.commands.train_process RUN_DIR``: train in a run folder.
 
-The studio and ``--gpus`` start this in processes of their own; what is trained stands in the
-folder's config.json.
-
-Several GPUs, or machines that share the folder: start it with torchrun.
+The stage and its settings are read from the folder's config.json. The studio and ``--gpus`` start
+this module in separate processes. For several machines that share the folder, start this module
+with torchrun.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _train(run: RunDir) -> None:
-    """Train to the end; the first process says now and then how far it is."""
+    """Train to the end; the first process writes its progress every ten seconds."""
     speaks = os.environ.get("RANK", "0") == "0"
     operation = train_run(run)
     said = 0.0

@@ -1,7 +1,8 @@
-"""What all training commands share: a folder's first command decides, later ones resume.
+"""The base class of the training commands, which make a run folder or resume its run.
 
-A command holds its stage's config dataclass, whose fields are its flags. It is written into the
-run's folder as config.json and read from there by whichever process trains.
+A command's flags are the fields of its stage's config dataclass. The first command in a run folder
+writes its settings there as config.json, from which the training process reads them. After the
+first checkpoint, a later command must have the same settings, and resumes.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class TrainStage(ABC):
     """
 
     run_dir: Path
-    """Folder of the run; made, or resumed when it has the same settings."""
+    """Folder of the run; a run in it is resumed if its settings are the same."""
 
     config: Any
 
@@ -65,13 +66,13 @@ class TrainStage(ABC):
         """
         config, run = self.checked(), RunDir(self.run_dir)
         if run.latest() is not None:
-            read_config(run)  # refuses settings of another version by their names
+            read_config(run)  # names settings of another version of the program
         run.write_config(to_json(config), stage_named(config.stage).adjustable)
         return run
 
     @abstractmethod
     def checked(self) -> Any:
-        """The config with absolute paths, once all has been checked that needs no data.
+        """The config with absolute paths; checks all that can be checked without the data.
 
         Raises:
             InputError: a setting is wrong.
@@ -79,7 +80,7 @@ class TrainStage(ABC):
 
 
 def absolute_path(path: str) -> str:
-    """A path that means the same from everywhere."""
+    """An absolute path, with ``~`` expanded."""
     return str(expanded(path).absolute())
 
 
@@ -91,7 +92,7 @@ def absolute_init(init: str | None) -> str | None:
 
 
 def _run_processes(run: RunDir, count: int) -> Operation[TrainingResult]:
-    """Train with torchrun's processes on this machine, following what they record."""
+    """Train with torchrun's processes on this machine; yields the steps that they record."""
     from stylesdf_core.training import processes
     from stylesdf_core.training.loop import TrainingResult
     from stylesdf_core.training.run_summary import summary
@@ -102,11 +103,11 @@ def _run_processes(run: RunDir, count: int) -> Operation[TrainingResult]:
         try:
             while process.poll() is None:
                 if asked.is_set():
-                    run.request_stop()  # again: a process that is starting forgets the first one
+                    run.request_stop()  # again, since a starting process deletes old requests
                 time.sleep(_POLL_SECONDS)
                 last = run.last_stats() or {"step": 0}
                 yield Progress(last["step"], total, str(last.get("phase", "starting")))
-        finally:  # when this operation is closed they shall save and end
+        finally:  # closing this operation lets the processes save and end
             processes.wait(process, run, _POLL_SECONDS)
     if asked.is_set():
         raise KeyboardInterrupt(run.stopped_in_words())

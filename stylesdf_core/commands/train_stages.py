@@ -1,6 +1,6 @@
-"""The training commands (``train sphere-init, renderer, decoder, joint, fit``), and their stages.
+"""Commands of the stages that train from images, and the table of all training commands.
 
-Importing this module makes the stages known to :mod:`stylesdf_core.training.stages`.
+Importing this module registers all stages with :mod:`stylesdf_core.training.stages`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class TrainAdversarially(TrainStage):
         return self.gpus
 
     def checked(self) -> StageConfig:
-        """See :class:`TrainStage`; reads the header of the weights to start from."""
+        """See :class:`TrainStage`; also reads the architecture of the weights in ``init``."""
         from stylesdf_core.training.adversarial.stages import architecture
 
         config: StageConfig = self.config
@@ -67,7 +67,7 @@ class TrainAdversarially(TrainStage):
 class TrainSphereInit(TrainAdversarially):
     """Make the field a sphere, to start several renderers from.
 
-    `train renderer` does this by itself when it is not given any weights.
+    Without --init, `train renderer` begins with this phase.
     """
 
     config: Annotated[SphereInitConfig, tyro.conf.arg(name="")]
@@ -77,7 +77,7 @@ class TrainSphereInit(TrainAdversarially):
 class TrainRenderer(TrainAdversarially):
     """Train the volume renderer against its discriminator (the paper's stage 1).
 
-    Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
+    A file named `stop` in the folder stops the run. The same command resumes a run.
     """
 
     config: Annotated[RendererConfig, tyro.conf.arg(name="")]
@@ -87,7 +87,7 @@ class TrainRenderer(TrainAdversarially):
 class TrainDecoder(TrainAdversarially):
     """Train the decoder on a frozen volume renderer (the paper's stage 2).
 
-    Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
+    A file named `stop` in the folder stops the run. The same command resumes a run.
     """
 
     config: Annotated[DecoderStageConfig, tyro.conf.arg(name="")]
@@ -97,7 +97,7 @@ class TrainDecoder(TrainAdversarially):
 class TrainJoint(TrainAdversarially):
     """Fine-tune renderer and decoder together, end to end, under both discriminators.
 
-    Killed, stopped (a file named `stop` in the folder) or finished: the same command resumes.
+    A file named `stop` in the folder stops the run. The same command resumes a run.
     """
 
     config: Annotated[JointConfig, tyro.conf.arg(name="")]
@@ -124,11 +124,11 @@ def config_type(command: type[TrainRequest]) -> type[Any]:
 def default_config(
     command: type[TrainRequest], name: PresetName = "ffhq", *, missing: Any = "", **given: Any
 ) -> Any:
-    """A command's settings as they are without any flag.
+    """A command's settings without flags.
 
     Args:
-        name: of a preset, for commands that have presets.
-        missing: what settings without a default hold.
+        name: name of a preset, for commands that have presets.
+        missing: value of settings without a default.
         given: settings of the top level.
     """
     kind = config_type(command)

@@ -1,9 +1,9 @@
 """Pictures to train on, by number: opened, checked, converted to 8 bits, cropped and resized.
 
-Training, evaluation, ``dataset check`` and ``dataset pack`` all go this way: :func:`open_images`
-lists the pictures of a folder or an lmdb, :func:`find_usable` decides which of the pictures are
-used, and :func:`square` makes an array of one picture. A picture that cannot be used is listed
-with the reason and left out; it never ends the work.
+Training, evaluation, ``dataset check`` and ``dataset pack`` all read pictures here:
+:func:`open_images` lists the pictures of a folder or an lmdb, :func:`find_usable` decides which
+pictures are used, and :func:`square` makes an array of one picture. A picture that cannot be used
+is left out and listed with the reason; it never ends the work.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class FolderImages:
         """No file stays open between two reads."""
 
 
-#: Pictures by number: their ``names``, ``read(index)``, and ``close()`` when they are read.
+#: Pictures by number: ``names``, ``read(index)``, and ``close()`` after the last read.
 ImageSource = FolderImages | LmdbImages
 
 
@@ -133,10 +133,10 @@ def open_images(path: Path, size: int) -> ImageSource:
 
 
 def find_usable(source: ImageSource, size: int, *, upscale: bool = False) -> Operation[Usable]:
-    """Read every picture, on all cores, to find those that can be used at ``size``.
+    """Read every picture, on all cores, to find the pictures that can be used at ``size``.
 
-    Left out are pictures that :func:`square` cannot convert, and those whose shorter edge is less
-    than half of ``size``.
+    A picture is left out if :func:`square` cannot convert it, or if its shorter edge is less than
+    half of ``size``.
 
     Args:
         upscale: use pictures of any size.
@@ -193,8 +193,8 @@ def square(image: Image.Image, size: int, *, hamming: bool = False) -> Pixels:
         hamming: shrink as the published 64² pictures were shrunk; otherwise Lanczos.
 
     Raises:
-        UNREADABLE: the file is damaged, or nothing tells which of its values is white: negative
-            numbers, floats above 1, maxima from 2^16 to 2^30.
+        UNREADABLE: the file is damaged, or its values fit no rule: negative numbers, floats above
+            1, maxima from 2^16 to 2^30.
     """
     image = _rgb(_upright(image))
     width, height = image.size
@@ -232,7 +232,7 @@ def _sound_png(image: Image.Image) -> bool:
         return False
     try:
         image.verify()
-    except UNREADABLE:  # decoding decides: it forgives a missing end mark, for one
+    except UNREADABLE:  # decoding decides; it tolerates, for instance, a missing end chunk
         return False
     return True
 
@@ -269,13 +269,16 @@ def _eight_bits(values: npt.NDArray[Any]) -> Pixels:
     """Whole or floating-point numbers as 8 bits, by the rule that :func:`square` gives."""
     if np.issubdtype(values.dtype, np.floating):
         low, high = values.min(), values.max()
-        if not (low >= 0.0 and high <= 1.0):  # also if they are no numbers at all
+        if not (low >= 0.0 and high <= 1.0):  # true for NaN as well
             raise ValueError(f"its values run from {low:g} to {high:g} instead of 0 to 1")
         return np.rint(values * np.float32(255.0)).astype(np.uint8)
     low, high = int(values.min()), int(values.max())
     bits = next(bits for bits in (8, 12, 16, 31) if high < 1 << bits)
     if low < 0 or (bits == 31 and high < 1 << 30):
-        raise ValueError(f"nothing tells which of its values, {low} to {high}, is white")
+        raise ValueError(
+            f"its values run from {low} to {high}, the range of no known bit depth (8, 12, 16 or "
+            "31); convert it to 8 bits"
+        )
     return (values >> (bits - 8)).astype(np.uint8)
 
 

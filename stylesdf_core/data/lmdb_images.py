@@ -1,4 +1,4 @@
-"""The published data layout, an lmdb of PNG files: read as pictures by number, and written.
+"""Reads and writes the published data layout: an lmdb of PNG files.
 
 A picture of edge ``size`` lies under the key ``{size}-{index:05d}``; the key ``length`` holds the
 number of pictures.
@@ -127,7 +127,7 @@ def write_lmdb(path: Path) -> Iterator[LmdbWriter]:
     """Write a data set that appears at ``path``, whole, when the block ends well.
 
     Raises:
-        InputError: something is there already.
+        InputError: ``path`` exists already.
         OutputError: the disk is full or may not be written.
     """
     if path.exists():

@@ -1,4 +1,4 @@
-"""The fast path from a Scene to pictures: what the modules in model.networks define, much faster.
+"""The fast path from a Scene to pictures: the pixels that model.networks defines, computed faster.
 
 A style is folded into the weights once; then only samples that can be seen are evaluated.
 

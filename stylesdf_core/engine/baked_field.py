@@ -1,8 +1,8 @@
 """A field with one style folded into its weights; the engine evaluates it at samples and points.
 
-A FiLM-SIREN layer computes sin(γ(Wx + b) + β) (paper, Sec. 3.1), and γ and β depend on the style
-alone: sin(γ(Wx + b) + β) = sin((γW)x + (γb + β)). So each layer becomes one affine map and a sine,
-computed once a style.
+A FiLM-SIREN layer computes sin(γ(Wx + b) + β), where γ and β depend on the style alone, and
+sin(γ(Wx + b) + β) = sin((γW)x + (γb + β)). So each layer becomes one affine map, computed once per
+style, and a sine.
 """
 
 from __future__ import annotations

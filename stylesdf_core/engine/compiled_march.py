@@ -1,8 +1,8 @@
 """The ray march of :mod:`.ray_march` with compiled loops, for signed distance fields on a CPU.
 
-The products of matrices stay torch's. The steps between them would be some seventy small torch
-operations a tile, each of which waits for Python's lock, which the other tiles and the window need
-as well; the loops in :mod:`.cpu_kernels` do them without the lock.
+Torch multiplies the matrices. In plain torch, the steps between two products are some seventy small
+operations per tile. Each of these operations waits for Python's global lock, which the other tiles
+and the window need as well. The loops in :mod:`.cpu_kernels` run without the lock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stylesdf_core.engine.ray_march import MarchedRays, RayMarch
 
 @dataclass(frozen=True)
 class CompiledRayMarch(RayMarch):
-    """Computes what :class:`RayMarch` does, to rounding; needs a distance grid and Numba."""
+    """Gives the results of :class:`RayMarch`, to rounding; needs a distance grid and Numba."""
 
     def __call__(
         self, origins: Tensor, directions: Tensor, viewdirs: Tensor, *, features: bool

@@ -1,9 +1,9 @@
 """The engine's inner loops on a CPU, compiled by Numba where it is installed.
 
 Each loop has a twin in plain torch (:mod:`.baked_field`, :mod:`.ray_march`), which defines the
-result and runs without Numba and on other devices. Only loops that were measured to pay stand
-here: torch's sine takes four times as long as this file's, and a loop over samples can leave a ray
-at its first opaque sample.
+result and runs without Numba and on other devices. A loop is here only if measurements showed a
+gain: torch's sine takes four times as long as this file's sine, and a loop over samples can leave a
+ray at its first opaque sample.
 
 The compiled code is cached on disk, so that only the first use on a machine waits for the compiler:
 nine seconds on two cores. Numba and its cache are optional, whatever is wrong with them.
@@ -105,7 +105,7 @@ _S3 = np.float32(-0.1666665668)
 _S5 = np.float32(0.8333025139e-2)
 _S7 = np.float32(-0.1980741872e-3)
 _S9 = np.float32(0.2601903036e-5)
-#: Added and taken off again, it rounds a float32 below 2²² to an integer.
+#: Adding and subtracting this number rounds a float32 below 2²² to an integer.
 _ROUNDER = np.float32(12582912.0)
 
 # No reassociation: it would cancel the rounding trick and the three-part subtraction.
@@ -156,10 +156,10 @@ def bound_depths(
     lower: Any,
     selected: Any,
 ) -> Any:
-    """Bounds of the optical depths of R rays of N samples, as ``RayMarch._bound_depths`` has them.
+    """Bounds of the optical depths of R rays of N samples, as ``RayMarch._bound_depths``.
 
-    Bounds that cannot change the picture stay 0: those of samples behind the first opaque one, of
-    the last sample, and ``lower`` of samples whose α is below ``visible``.
+    Bounds that cannot change the picture stay 0: the bounds of samples behind the first opaque
+    sample and of the last sample, and ``lower`` of samples whose α is below ``visible``.
 
     Args:
         grid: (G, G, G, 2) float32, indexed x, y, z: a distance, and its largest possible error.
@@ -330,7 +330,7 @@ def compute_weights(
 def select_visible(
     weights: Any, visible: float, rays: Any, samples: Any, rows: Any, seen: Any, shares: Any
 ) -> Any:
-    """Write rows, rays and weights of the visible ones of M evaluated samples; returns how many."""
+    """Write row, ray and weight of each visible sample of M evaluated ones; returns their count."""
     count = 0
     for row in range(rays.size):
         weight = weights[rays[row], samples[row]]

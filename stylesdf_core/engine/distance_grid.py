@@ -1,8 +1,8 @@
 """A coarse grid of one identity's signed distances, by which the ray march skips empty space.
 
 The grid depends on the style alone, so that one grid serves every camera of an orbit. It is sampled
-from coarse to fine towards the surface (:mod:`stylesdf_core.mesh.sdf_grid`), and holds for every
-cell how far the field may be from the grid's interpolation.
+from coarse to fine towards the surface (:mod:`stylesdf_core.mesh.sdf_grid`), and holds a bound on
+the error of its interpolation in every cell.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from stylesdf_core.mesh.sdf_grid import (
 )
 from stylesdf_core.progress import drain
 
-#: Grid points per axis of the two grids there are. The fine grid costs two and a half times as many
-#: evaluations as the coarse grid, and spares a 64² picture a seventh of its evaluations.
+#: Grid points per axis of the coarse and of the fine grid. The fine grid takes two and a half times
+#: as many evaluations as the coarse grid, and saves a 64² picture a seventh of its evaluations.
 COARSE, FINE = 29, 57
 #: Half the grid's edge, world units: it holds all samples of the trained view at any azimuth.
 RADIUS = 0.18
-#: Above this share of evaluated points a field is wild: the sampling of a face evaluates up to half
-#: of the points, of a latent far from all trained ones nearly all, and bends within single cells.
+#: Above this share of evaluated points, a field is taken to bend within single cells. A face needs
+#: up to half of the points; a latent far from all trained latents needs nearly all.
 _WILD = 0.7
 
 
@@ -85,7 +85,7 @@ class DistanceGrid:
         return np.ascontiguousarray(np.moveaxis(self.values[0].numpy(), 0, -1))
 
     def interpolate(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Distances and largest errors, each (…), at points (…, 3); outside the error is ∞."""
+        """Distances and largest errors, each (…), at points (…, 3); off the grid, errors are ∞."""
         # grid_sample takes x for the last axis
         position = points.flip(-1).reshape(1, 1, 1, -1, 3) / RADIUS
         found = F.grid_sample(self.values, position, align_corners=True, padding_mode="border")
@@ -115,7 +115,7 @@ def _cell_reach(grid: SdfGrid) -> FloatArray:
 
 
 def _at_points(cells: FloatArray) -> FloatArray:
-    """Largest value of the cells around each grid point: interpolated, it bounds every cell's."""
+    """Largest value of the cells around each grid point, whose interpolation bounds each cell's."""
     padded = np.pad(cells, 1, mode="edge")
     for axis in range(3):
         padded = pairwise(np.maximum, padded, axis)

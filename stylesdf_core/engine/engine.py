@@ -137,14 +137,14 @@ class Engine:
         """Render coarse to fine; the last pass equals :meth:`render`.
 
         The first pass is made for motion: it leaves out samples that are hardly visible. An image
-        takes three passes. Its second pass decodes the first volume render, if that has the size
-        that images are decoded from (on the shipped model 65 dB from the last pass); otherwise the
-        second pass shows the volume render of that size.
+        takes three passes. The second pass decodes the first pass's volume render if that render
+        has the thumb size (PSNR 65 dB to the last pass, on the shipped model); otherwise the second
+        pass shows a volume render of the thumb size.
 
         Args:
             view: image, volume, depth or normals.
             size: edge of volume, depth and normals in pixels; None for the model's thumb size.
-            coarsest: edge of the first pass, pixels, where the last is no smaller.
+            coarsest: largest edge of the first pass, pixels.
         """
         start = time.perf_counter()
         count = 3 if view == "image" else 2
@@ -205,8 +205,10 @@ class Engine:
             data = volume.rgb.cpu().numpy()
         elif view == "depth":
             data = volume.depth[None].cpu().numpy()
-        else:
+        elif view == "normals":
             data = self._surface_normals(scene, volume)
+        else:
+            raise ValueError(f"the engine draws no view {view!r}")
         return Picture(view, data, background)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Picture: the array that a render ends in, and the colours in which a screen shows it."""
+"""Picture: a rendered view as an array, and the colours in which a screen shows the array."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
-from stylesdf_core.scene.scene import View
+from stylesdf_core.scene.scene import SURFACE_VIEWS, View
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -57,7 +57,7 @@ class Picture:
             colour = _depth_colours(self.data[0])
         else:
             colour = np.moveaxis(self.data, 0, -1) * 0.5 + 0.5
-        if self.view in ("depth", "normals"):
+        if self.view in SURFACE_VIEWS:
             cover = self.background[..., None]
             colour = colour * (1.0 - cover) + np.asarray(BACKDROP, np.float32) * cover
         return np.ascontiguousarray(np.clip(colour, 0.0, 1.0), dtype=np.float32)

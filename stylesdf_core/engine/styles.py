@@ -1,4 +1,4 @@
-"""From a scene to latents: identity, morph, mixing and truncation as w and decoder styles.
+"""From a scene's identity, morph, mixing and truncation to w and the decoder's styles.
 
 This is the engine's first step; the latents are then folded into the networks' weights.
 """
@@ -26,8 +26,9 @@ class Styles:
     """The latents of one scene, inputs of the two networks.
 
     Attributes:
-        w: (1, z_dim), the renderer's, truncated.
-        decoder: (1, n_latent, 512), truncated and mixed; None for a renderer-only model.
+        w: (1, z_dim), the renderer's w, truncated.
+        decoder: (1, n_latent, 512), the decoder's styles, truncated and mixed; None for a
+            renderer-only model.
     """
 
     w: Tensor

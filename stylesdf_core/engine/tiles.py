@@ -1,4 +1,4 @@
-"""Work on many rows (points or rays) in tiles that fit a core's cache, one tile a core.
+"""Work on many rows (points or rays) in tiles that fit a core's cache, one tile per core.
 
 Everything that the engine evaluates runs through here: rays in a render, points in a mesh.
 """
@@ -47,8 +47,8 @@ class Tiles:
     def run(self, work: TileWork, count: int, *, points_each: int = 1) -> None:
         """Call ``work`` for all of ``count`` rows; halves the tiles when memory runs out.
 
-        After that ``work`` is called again for rows it has done: it must write its results, not
-        add them to something.
+        Halving starts anew, so that ``work`` may be called twice for a row: it must overwrite its
+        results, not add to them.
 
         Args:
             points_each: evaluations of the field for each row.
@@ -98,7 +98,7 @@ class Tiles:
         workers = self._workers()
         count_at_once = min(self._threads, len(starts))
         helpers = [workers.submit(take_tiles) for _ in range(count_at_once)]
-        wait(helpers)  # also after a failure, so that no thread still writes while it is handled
+        wait(helpers)  # also after a failure: no thread may still write while the error is handled
         for helper in helpers:
             helper.result()
 
@@ -117,7 +117,7 @@ def _single_threaded_pool(threads: int) -> ThreadPoolExecutor:
     everyone = threading.Barrier(threads)
 
     def use_one_core() -> None:
-        # A thread's first use of torch sets its number to the process's, so it has to come first.
+        # A thread's first call of torch sets the thread's number of cores to the process's number.
         torch.get_num_threads()
         torch.set_num_threads(1)
         _this_thread.is_worker = True

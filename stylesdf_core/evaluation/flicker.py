@@ -3,8 +3,8 @@
 Two neighbouring frames are compared where they show the same point: the depth of a pixel gives a
 point in the world, the next camera projects that point into the next frame, and the next frame is
 read at that place by cubic splines. The point's change of colour is flicker: texture that sticks
-to the screen, noise that swims, light that depends on the view. Its mean absolute value is given
-in grey levels of 255.
+to the screen, noise that swims, light that depends on the view. The figure is the mean absolute
+change in grey levels of 255.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Fréchet distance between two sets of pictures, on features of a fixed, seeded network.
 
-This is no FID, which needs the weights of a network trained on photographs. Here the network is
-random and its weights are drawn from a fixed seed. Figures are comparable with each other, whoever
-computes them, as long as the extractor's name (:data:`FEATURES`) is the same; they are not
-comparable with any published FID.
+This is no FID, which needs the weights of a network trained on photographs. Here the network's
+weights are random, drawn from a fixed seed. Figures of the same extractor (its name is
+:data:`FEATURES`) are comparable with each other, on all machines, but not with any published FID.
 
 A picture becomes 480 numbers. It is resampled to 128² with antialiasing; then
 
@@ -11,8 +10,8 @@ A picture becomes 480 numbers. It is resampled to 128² with antialiasing; then
 - 96 for each of the sizes 128², 64² and 32² are its texture there: means and standard deviations
   over space of the 8, 16 and 24 channels of three 3×3 convolutions, each followed by |·|. The
   filters are orthonormal; the first ones are also blind to a constant, later ones have stride 2.
-  Texture weighs 12, 8 and 4 times, finest first: its amplitude is small, but a blurred picture
-  differs from a sharp one in nothing else.
+  These numbers are multiplied by 12, 8 and 4, finest first: texture has a small amplitude, but
+  nothing else tells a blurred picture from a sharp one.
 
 The distance of the Gaussians with means μ and covariances Σ of both sets (Dowson and Landau 1982)::
 
@@ -20,8 +19,8 @@ The distance of the Gaussians with means μ and covariances Σ of both sets (Dow
 
 is reported squared, as FID is. A covariance of 480 numbers needs some thousand pictures; for one
 or two hundred pictures, ``short`` projects the features to 48 numbers by fixed orthonormal
-directions, scaled so that both distances have the same expected size. A finite set of pictures
-still looks further away than it is: compare figures at equal counts only.
+directions, scaled so that both distances have the same expected size. The distance is overestimated
+for few pictures: compare figures at equal counts only.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: The extractor's name; another name for every change of its numbers.
+#: The extractor's name, to be changed with every change of its numbers.
 FEATURES = "seeded-features-1"
-#: Numbers of a picture, and of its short form.
+#: Features of a picture, and of its short form.
 LENGTH, SHORT = 480, 48
 
 FloatArray = npt.NDArray[np.float64]
@@ -51,7 +50,7 @@ _CHUNK = 32
 
 
 class SeededFeatures:
-    """The extractor; see the module. It runs on the CPU, so that all machines agree to rounding."""
+    """The extractor described above; it runs on the CPU, so that machines agree to rounding."""
 
     def __init__(self) -> None:
         random = np.random.default_rng(_SEED)
@@ -97,7 +96,7 @@ def _filters(random: np.random.Generator) -> list[Tensor]:
 
 
 def _orthonormal(random: np.random.Generator, rows: int, columns: int) -> FloatArray:
-    """Random orthonormal rows (rows ≤ columns); signs fixed, whatever the LAPACK."""
+    """Random orthonormal rows (rows ≤ columns), with signs that do not depend on the LAPACK."""
     q, r = np.linalg.qr(random.standard_normal((columns, rows)))
     return np.asarray((q * np.sign(np.diag(r))).T)
 
@@ -123,11 +122,10 @@ class Gaussian:
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
-    """d² of two Gaussians; see the module.
+    """d² of two Gaussians, by the formula above; NaN if a Gaussian is not finite.
 
-    tr (Σ₁ Σ₂)^½ is the sum of the square roots of the eigenvalues of Σ₁^½ Σ₂ Σ₁^½. That matrix
-    is symmetric, so its eigenvalues are real, and singular covariances do no harm. NaN where a
-    Gaussian is not finite, such as that of a network that has diverged.
+    tr (Σ₁ Σ₂)^½ is the sum of the square roots of the eigenvalues of Σ₁^½ Σ₂ Σ₁^½. This matrix is
+    symmetric, so its eigenvalues are real, and singular covariances do no harm.
     """
     if not all(np.isfinite(part).all() for g in (a, b) for part in (g.mean, g.covariance)):
         return math.nan

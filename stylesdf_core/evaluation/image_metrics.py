@@ -1,4 +1,4 @@
-"""Scores of a picture against another one: PSNR, sharpness, and the filters they need.
+"""Scores of a picture against another picture: PSNR, sharpness, and the filters for both.
 
 Pictures are (H, W, 3) float32, sRGB in [0, 1], unless a function says otherwise.
 """
@@ -16,11 +16,11 @@ from torch import Tensor
 
 FloatArray = npt.NDArray[np.float32]
 
-#: PSNR of equal pictures, dB, instead of infinity: so that means stay finite.
+#: PSNR of equal pictures, dB, instead of infinity, so that means stay finite.
 MAX_PSNR = 99.0
 #: Weights of red, green and blue in the luma (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-#: Mean sharpness below which pictures count as flat: the rest is rounding.
+#: Mean sharpness below which pictures count as flat, since rounding alone reaches it.
 _FLAT = 1e-6
 
 
@@ -33,14 +33,14 @@ def psnr(image: FloatArray, truth: FloatArray) -> float:
 
 
 def luma(image: FloatArray) -> FloatArray:
-    """BT.601 of the sRGB values (H, W, 3), (H, W)."""
+    """BT.601 luma (H, W) of sRGB values (H, W, 3)."""
     return np.asarray(image @ _LUMA, np.float32)
 
 
 def sharpness(image: FloatArray) -> float:
     """Mean absolute Laplacian of the luma: Σ of the 4 neighbours − 4·centre, inner pixels only.
 
-    A blurred picture has less than a sharp one, noise more.
+    Blur lowers the sharpness, noise raises it.
     """
     y = luma(image)
     laplacian = y[:-2, 1:-1] + y[2:, 1:-1] + y[1:-1, :-2] + y[1:-1, 2:] - 4.0 * y[1:-1, 1:-1]
@@ -54,7 +54,7 @@ def sharpness_ratio(values: Sequence[float], truths: Sequence[float]) -> float:
 
 
 def shrink(image: FloatArray, size: int) -> FloatArray:
-    """Box-filter (H, H) or (H, H, C) to ``size``², which must divide H²."""
+    """Box-filter (H, H) or (H, H, C) to ``size``²; ``size`` must divide H."""
     factor, rest = divmod(len(image), size)
     if rest:
         raise ValueError(f"{len(image)} pixels cannot be averaged to {size}")

@@ -1,4 +1,4 @@
-"""`evaluate`: a model's pictures against true ones, such as the pictures it was trained on.
+"""`evaluate`: a model's pictures against true pictures, such as the model's training set.
 
 Three questions are asked. How far are the generated pictures from the true ones as a set
 (:mod:`~stylesdf_core.evaluation.frechet`)? Do heads turn by the angles of their cameras
@@ -43,7 +43,7 @@ from stylesdf_core.rendering.camera import OrbitCamera
 
 #: Fewest true pictures to compare with, and fewest with known cameras to fit a regressor to.
 _FEWEST, _FEWEST_POSED = 16, 200
-#: Share of the progress that fitting the regressor has, in true pictures.
+#: Duration of fitting the regressor, for the progress: as long as reading so many true pictures.
 _FIT = 2000
 #: Correlation on held-out true pictures from which the regressor's angles can be trusted.
 _TRUSTED = 0.95
@@ -54,9 +54,9 @@ class ImageProtocol:
     """Which pictures are compared.
 
     Attributes:
-        count: generated pictures, and as many true ones.
-        seed_start: seed of the first generated head; each picture has its own.
-        pose_seed: of the cameras.
+        count: number of generated pictures, and of true pictures if there are so many.
+        seed_start: seed of the first generated head; each picture shows the next seed's head.
+        pose_seed: seed of the cameras.
         orbits: heads that are orbited for their flicker.
     """
 
@@ -68,13 +68,13 @@ class ImageProtocol:
 
     @property
     def seeds(self) -> range:
-        """Of the generated heads."""
+        """Seeds of the generated heads."""
         return range(self.seed_start, self.seed_start + self.count)
 
 
 @dataclass(frozen=True)
 class _Pictures:
-    """The compared pictures, and other true ones: their distance is that of a perfect model."""
+    """The compared sets; the distance of ``others`` from ``true`` is that of a perfect model."""
 
     generated: ImageSet
     true: ImageSet
@@ -82,7 +82,7 @@ class _Pictures:
 
 
 def evaluate(engine: Engine, folder: Path, protocol: ImageProtocol) -> Operation[QualityReport]:
-    """Compare; yields Progress in pictures, roughly.
+    """Compare a model's pictures with the pictures in ``folder``.
 
     Raises:
         InputError: there are no images, or too few.
@@ -94,8 +94,8 @@ def evaluate(engine: Engine, folder: Path, protocol: ImageProtocol) -> Operation
         usable = yield from find_usable(source, config.output_size, upscale=True)
         if len(usable.indices) < _FEWEST:
             raise InputError(
-                f"{folder} holds {len(usable.indices)} usable images; {_FEWEST} are too few "
-                "to speak of a distribution."
+                f"{folder} holds {len(usable.indices)} usable images; at least {_FEWEST} are "
+                "needed to compare distributions."
             )
         order, angles = shuffled(usable.indices), read_angles(folder) or {}
         first = min(protocol.count, max(_FEWEST // 2, len(order) // 2))
@@ -139,7 +139,7 @@ def evaluate(engine: Engine, folder: Path, protocol: ImageProtocol) -> Operation
 def _orbits(
     engine: Engine, protocol: ImageProtocol, flickers: list[tuple[float, float]]
 ) -> Iterator[None]:
-    """Adds each head's flicker: of its image, and of its volume render enlarged."""
+    """Append the flicker of each head's image and of its enlarged volume render."""
     for seed in protocol.seeds[: protocol.orbits]:
         frames = orbit(engine, untruncated(seed, OrbitCamera()))
         floor = flicker(frames.floor) if engine.config.has_decoder else math.nan
@@ -148,7 +148,7 @@ def _orbits(
 
 
 def _regressor(pictures: _Pictures) -> Operation[PoseRegressor | None]:
-    """Fitted to all true pictures with known cameras; None for too few."""
+    """A regressor fitted to all true pictures with known cameras; None if these are too few."""
     sets = [images for images in (pictures.true, pictures.others) if len(images)]
     angles = np.concatenate([np.asarray(images.angles, np.float32) for images in sets])
     known = np.isfinite(angles).all(axis=1)
@@ -195,15 +195,15 @@ def _turning_figures(generated: ImageSet, regressor: PoseRegressor | None) -> li
     if regressor is None:
         return []
     held_out = regressor.held_out.correlation
-    judge = f"a regressor fitted to true pictures, r {held_out:.3f} on held-out ones"
+    quality = f"a regressor fitted to true pictures, r {held_out:.3f} on held-out ones"
     if held_out < _TRUSTED:
-        judge += ": too little to judge by"
+        quality += ": too low to trust its angles"
     asked, seen = np.asarray(generated.angles), regressor(generated.small())
     figures = []
     for axis, name in enumerate(("azimuth", "elevation")):
         fit = AngleFit.of(asked[:, axis], seen[:, axis])
         title = f"commanded {name} to shown one, Pearson's r"
-        detail = judge if axis == 0 else ""
+        detail = quality if axis == 0 else ""
         figures += [
             Figure(f"{name}_r", title, fit.correlation, digits=3, detail=detail),
             Figure(f"{name}_slope", f"the same, slope ({name})", fit.slope, digits=3),

@@ -1,7 +1,7 @@
-"""The true and the generated pictures that `evaluate` compares, reduced to numbers as they come.
+"""The true and the generated pictures that `evaluate` compares, as features and a few scores.
 
-Thousands of pictures do not fit into memory: of each picture an :class:`ImageSet` keeps its
-features, its sharpness, its angles and a copy at 64².
+Thousands of pictures do not fit into memory. An :class:`ImageSet` keeps the features, sharpness and
+angles of each picture, and a copy at 64².
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ Angles = tuple[float, float]
 
 @dataclass
 class ImageSet:
-    """Numbers of N pictures of one model's sizes; filled by :meth:`add`.
+    """Features, sharpness and angles of N pictures of one model's sizes; filled by :meth:`add`.
 
     Attributes:
-        config: the model's.
+        config: the model's architecture, which gives the sizes.
         angles: azimuth and elevation of each picture, radians; NaN where they are not known.
         sharpness: of each image, see :func:`~stylesdf_core.evaluation.image_metrics.sharpness`.
     """
@@ -64,7 +64,7 @@ class ImageSet:
             self._extract()
 
     def features(self, kind: str) -> FloatArray:
-        """(N, 480) of kind ``image`` or, for a model with decoder, ``thumb``."""
+        """Features (N, 480) of kind ``image`` or, for a model with decoder, ``thumb``."""
         self._extract()
         return np.concatenate(self._features[kind])
 

@@ -1,8 +1,8 @@
-"""From which side a picture shows its head, judged by a small network.
+"""Azimuth and elevation of the head in a picture, estimated by a small network.
 
-The network learns azimuth and elevation from true pictures whose cameras are known, and then
-judges generated pictures. Where heads turn with the camera, the judged angles correlate with the
-camera's angles (r near 1); where heads turn by the camera's angle, the slope is near 1.
+The network learns the angles from true pictures whose cameras are known, and then estimates the
+angles of generated pictures. If heads turn with the camera, the estimated angles correlate with the
+camera's angles (r near 1); if heads turn by the camera's angle, the slope is near 1.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from stylesdf_core.progress import Operation, Progress
 
 FloatArray = npt.NDArray[np.float32]
 
-#: Edge of the pictures that the network judges; smaller pictures are judged as they are.
+#: Largest edge of the pictures that the network is given; larger pictures are shrunk to this edge.
 EDGE = 64
 _CHANNELS = (16, 32, 48, 64)
 _BATCH, _STEPS, _RATE = 64, 900, 2e-3
 _HELD_OUT = 8  # one picture in eight
-_JUDGED_AT_ONCE = 256
+_AT_ONCE = 256
 _SEED = 31
 
 
@@ -45,7 +45,7 @@ class AngleFit:
 
     @classmethod
     def of(cls, asked: npt.NDArray[np.floating], shown: npt.NDArray[np.floating]) -> AngleFit:
-        """Of angles (N,) each; NaN where all asked or all shown angles are equal."""
+        """The relation of angles (N,) each; NaN where all asked or all shown angles are equal."""
         x = asked.astype(np.float64) - asked.mean()
         y = shown.astype(np.float64) - shown.mean()
         xx, yy, xy = float(x @ x), float(y @ y), float(x @ y)
@@ -74,7 +74,7 @@ class PoseRegressor:
     """A fitted network; make with :func:`fit_pose_regressor`.
 
     Attributes:
-        held_out: how its answers relate to the true azimuths of pictures it was not fitted to.
+        held_out: relation of estimated to true azimuths, of pictures that were not fitted to.
         scale: (2,), standard deviations of azimuth and elevation, radians.
     """
 
@@ -85,10 +85,10 @@ class PoseRegressor:
     @torch.no_grad()
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> FloatArray:
         """Azimuths and elevations (N, 2), radians, of pictures (N, S, S, 3) of the fitted size."""
-        starts = range(0, len(pixels), _JUDGED_AT_ONCE)
-        chunks = (pixels[start : start + _JUDGED_AT_ONCE] for start in starts)
-        judged = [self.network(bytes_as_tensor(chunk)) for chunk in chunks]
-        return (torch.cat(judged) * self.scale).numpy()
+        starts = range(0, len(pixels), _AT_ONCE)
+        chunks = (pixels[start : start + _AT_ONCE] for start in starts)
+        estimates = [self.network(bytes_as_tensor(chunk)) for chunk in chunks]
+        return (torch.cat(estimates) * self.scale).numpy()
 
 
 def fit_pose_regressor(
@@ -96,8 +96,8 @@ def fit_pose_regressor(
 ) -> Operation[PoseRegressor]:
     """Fit to true pictures (N, S, S, 3) with their angles (N, 2), radians; N at least 16.
 
-    The same pictures give the same network. Pictures are mirrored with their azimuth, shifted in
-    brightness and blurred at random: generated ones differ from true ones in such things.
+    The same pictures give the same network. Pictures are mirrored with their azimuth, and changed
+    in brightness and blurred at random, since generated pictures differ from true ones in these.
     """
     held_out = np.arange(len(pixels)) % _HELD_OUT == 0
     images, targets = pixels[~held_out], torch.from_numpy(angles[~held_out])
@@ -119,7 +119,7 @@ def fit_pose_regressor(
         loss.backward()
         optimizer.step()
         schedule.step()
-        yield Progress(step + 1, steps, "fitting a judge of azimuths")
+        yield Progress(step + 1, steps, "fitting the pose regressor")
     network.eval().requires_grad_(False)
     fitted = PoseRegressor(network, AngleFit(0.0, 0.0), scale)
     shown = fitted(pixels[held_out])

@@ -33,7 +33,7 @@ class Figure:
         unit: written behind value and target.
         digits: decimals in the table.
         low, high: bounds of the target, themselves included; None for no bound.
-        detail: remark in the table: controls, spread, worst seed.
+        detail: remark in the table, such as the spread or the worst seed.
         better: which values are better, for a figure without a target.
     """
 
@@ -128,7 +128,7 @@ class QualityReport(Report):
     """All figures of one model.
 
     Attributes:
-        model: its name.
+        model: the model's name.
         protocol: which pictures and shapes were measured, one sentence.
         figures: in the order of the table.
         scores: the single measurements behind the figures, by kind; plain JSON values.
@@ -158,10 +158,10 @@ def yes_or_no(reached: bool | None) -> str:
     return {None: "", True: "yes", False: "no"}[reached]
 
 
-def targets_reached(verdicts: Iterable[bool | None]) -> list[str]:
+def targets_reached(reached: Iterable[bool | None]) -> list[str]:
     """One sentence that counts the targets reached; no sentence where there are no targets."""
-    judged = [verdict for verdict in verdicts if verdict is not None]
-    return [f"{sum(judged)} of {len(judged)} targets are reached."] if judged else []
+    targets = [each for each in reached if each is not None]
+    return [f"{sum(targets)} of {len(targets)} targets are reached."] if targets else []
 
 
 def text_table(rows: Table) -> str:

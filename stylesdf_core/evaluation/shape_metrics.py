@@ -1,4 +1,4 @@
-"""Scores of a shape against another one: silhouettes, points, normals, the field. World units."""
+"""Scores of a shape against another shape, in world units: silhouettes, points, normals, field."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def intersection_over_union(a: BoolArray, b: BoolArray) -> float:
 
 
 def separate_parts(mask: BoolArray, smallest: int = 1) -> int:
-    """How many parts of at least ``smallest`` pixels a mask has besides its largest.
+    """How many parts of at least ``smallest`` pixels a mask has besides its largest part.
 
     Pixels belong together where they touch, at corners too.
     """
@@ -52,9 +52,9 @@ def nearest_distances(points: FloatArray, surface: FloatArray) -> FloatArray:
 
 
 def median_chamfer(a: FloatArray, b: FloatArray) -> float:
-    """Median of the nearest distances from a to b and from b to a (paper, Sec. 4.2).
+    """Median of the nearest distances from a to b and from b to a (the paper's depth consistency).
 
-    The median instead of the mean forgives the points that only one of two views can see.
+    The median, unlike the mean, is not changed by the few points that only one of two views sees.
     """
     return float(np.median(np.concatenate([nearest_distances(a, b), nearest_distances(b, a)])))
 

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from skimage.measure import points_in_poly
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.heads.model import MorphableModel
+from stylesdf_core.heads.face_model import MorphableModel
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -46,7 +46,7 @@ _MATERIALS = {
 
 @dataclass(frozen=True)
 class Anatomy:
-    """The rendered part of the neutral mesh and what each of its V vertices shows.
+    """The rendered part of the neutral mesh, and material and fields of its V vertices.
 
     Attributes:
         used: (V,) indices of the kept vertices in the morphable model.
@@ -123,7 +123,7 @@ def analyse(model: MorphableModel) -> Anatomy:
         kinds.append(np.full(int(seen.sum()), kind, np.int32))
     used, inverse = np.unique(np.concatenate(faces), return_inverse=True)
     triangles = inverse.reshape(-1, 3).astype(np.int32)
-    # Painted from the last material to the first, so that the face wins on its seams.
+    # From the last material to the first, so that vertices shared with the face get the face's.
     material = np.zeros(len(used), np.int32)
     face_kind = np.concatenate(kinds)
     order = np.argsort(-face_kind, kind="stable")

@@ -36,8 +36,8 @@ class Appearance:
 
     Attributes:
         expressions: weights of the face model's expression shapes, 0 to 1, by name.
-        hair: what the hair's shell is shaped by.
-        uniforms: what the shaders are given.
+        hair: shape of the hair.
+        uniforms: parameters of the shaders.
     """
 
     expressions: dict[str, float]
@@ -101,7 +101,7 @@ def appearance(values: dict[str, float]) -> Appearance:
     skin = skin * np.array([1.0 + 0.02 * tone, 1.0 - 0.035 * tone, 1.0 - 0.02 * tone])
     light_skin = 1.0 - skin_t
 
-    # Dark skin rarely comes with blond hair or blue eyes: hair and irises are darkened with it.
+    # Dark skin rarely comes with blond hair or blue eyes, so darker skin darkens hair and irises.
     lightness = _unit(values["hair_lightness"] - 0.35 - 2.2 * max(0.0, skin_t - 0.45), 1.3)
     redness = _soft(values["hair_redness"])
     hair = _ramp(_HAIR, lightness)

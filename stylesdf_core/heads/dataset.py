@@ -1,8 +1,8 @@
 """The data set of rendered heads on disk: which pictures it holds, and how they are written.
 
-The command ``heads`` (:class:`~stylesdf_core.commands.heads.MakeHeads`) fills a folder with it;
-training reads the pictures that the table names. Every file is a function of the settings and of
-the head's number, so that an interrupted data set goes on where it stopped.
+The command ``heads`` (:class:`~stylesdf_core.commands.heads.MakeHeads`) writes the data set;
+training reads the pictures that its table names. Every file is a function of the settings and of
+the head's number, so that the same command completes an interrupted data set.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from PIL import Image
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.files import atomic_output, write_json
 from stylesdf_core.foreign import read_json, reading
+from stylesdf_core.heads.face_model import MorphableModel
 from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES, dataset_latent
-from stylesdf_core.heads.model import MorphableModel
 from stylesdf_core.heads.renderer import LOOKS, HeadRenderer
 from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, FAR, NEAR, OrbitCamera
 
@@ -44,13 +44,13 @@ class DatasetSettings:
     """Everything that the pictures of a data set depend on, except the number of heads.
 
     Attributes:
-        seed: of all latents and cameras.
+        seed: seed of all latents and cameras.
         size: edge of the pictures, pixels.
         views: pictures of each head.
         depth: whether a 16-bit depth map lies beside each picture.
         format: ``png`` or (lossless) ``webp``.
         model: fingerprint of the morphable model.
-        looks: version of the heads' looks.
+        looks: version of hair, colours and light.
     """
 
     seed: int
@@ -127,7 +127,7 @@ class HeadsDataset:
                     Image.fromarray(value.astype(np.uint16)).save(temporary, compress_level=4)
 
     def record_up_to(self, count: int) -> None:
-        """Append those of the first ``count`` heads to the table that it lacks."""
+        """Append the rows of the first ``count`` heads that the table lacks."""
         with open(self.folder / _TABLE_FILE, "a", encoding="utf-8") as table:
             while self._recorded < count:
                 table.writelines(json.dumps(row) + "\n" for row in self._rows(self._recorded))
@@ -151,7 +151,7 @@ class HeadsDataset:
         settings = self.settings
         for view in range(settings.views):
             stem = f"{index:06d}" if settings.views == 1 else f"{index:06d}-{view}"
-            # A thousand heads a folder: file managers choke on more.
+            # A thousand heads per folder, since file managers are slow with more files.
             name = f"{index // 1000:03d}/{stem}"
             yield _View(
                 view,
@@ -169,7 +169,10 @@ class HeadsDataset:
             except OSError as error:
                 raise OutputError(f"Cannot use {self.folder}: {error.strerror}.") from error
             if strangers is not None:
-                raise InputError(f"{self.folder} is not empty and no data set of heads.")
+                raise InputError(
+                    f"{self.folder} is not empty and holds no data set of heads; choose another "
+                    "folder."
+                )
             write_json(description, self._description())
             return
         with reading(description, "the description of a data set of heads"):

@@ -42,8 +42,8 @@ class HairStyle:
     Attributes:
         length: 0 buzz cut, 1 short, 2 bob, 3 shoulder length.
         volume: factor of the thickness.
-        hairline, sideburns, nape: shifts of the hairline's parts, cm; positive is less skin for
-            sideburns and nape, more skin for the hairline.
+        hairline, sideburns, nape: shifts of the hairline's parts, cm; a positive value shows more
+            skin at the forehead, less skin at sideburns and nape.
         waviness: 0 to 1.
         parting: −1 to 1, side to which the top is swept.
     """
@@ -101,10 +101,10 @@ class HairShell:
         ).astype(np.int32)
 
     def margins(self, style: HairStyle) -> Float32:
-        """Signed distances into hair, of skin vertices first and then of the shell's, (N, 2).
+        """Signed distances (N, 2) of the skin's vertices, then of the shell's vertices.
 
-        First into the hair, then into the area where it grows, which long hair overhangs (0 on the
-        shell).
+        The first column is the distance into the hair; the second, 0 on the shell, the distance
+        into the area where hair grows, beyond which long hair hangs.
         """
         phi, height = self._skin_phi, self._skin_height
         grows = replace(style, length=_SHORT)
@@ -175,7 +175,7 @@ def _axis_z(height: Float64) -> Float64:
 
 
 def _coordinates(points: Float64) -> tuple[Float64, Float64]:
-    """Of points (N, 3) the embedding in which neighbours on the shell are near, and the radius."""
+    """For points (N, 3): coordinates in which neighbours on the shell are near, and the radius."""
     height = np.minimum(points[:, 1], _EQUATOR)
     offset = points - np.stack([0 * height, height, _axis_z(height)], axis=1)
     radius = np.linalg.norm(offset, axis=1)

@@ -1,4 +1,4 @@
-"""What the numbers of a head's latent mean.
+"""The meaning of the numbers of a head's latent.
 
 A latent z has 256 standard-normal numbers: ``z[:40]`` are identity modes of the morphable model,
 ``z[40:40 + K]`` the K attributes below, in their order; the other numbers are ignored. The
@@ -71,7 +71,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("light_warmth", "Light warmth", "light", "key light from cool to warm"),
 )
 
-#: What the first identity modes change, found by looking; the other modes have no simple name.
+#: Meanings of the first identity modes, found by looking; the other modes have no simple name.
 _MODES: tuple[Attribute, ...] = (
     Attribute("head_size", "Head size", "shape", "from a large, long head to a small one"),
     Attribute("breadth", "Face breadth", "shape", "from a narrow, strong profile to a broad face"),
@@ -106,8 +106,9 @@ def write_directions(path: Path | str) -> None:
 def dataset_latent(seed: int, index: int) -> Float32:
     """Latent (256,) of head ``index`` of the data set ``seed``, both from 0 to 2³² − 1.
 
-    No head of a data set is the head of a studio seed, which is seeded by one number.
+    A data set's latents are seeded by two numbers, a studio seed's latent by one, so that no head
+    of a data set is the head of a studio seed.
     """
-    # NumPy ignores a seed's trailing zeros: [seed, 0] would be the studio seed itself.
+    # NumPy ignores trailing zeros of a seed: [seed, 0] would equal the studio seed.
     numbers = [seed, index or 2**32 - 1]
     return np.random.default_rng(numbers).standard_normal(LATENT_DIM).astype(np.float32)

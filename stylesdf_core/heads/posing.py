@@ -1,7 +1,7 @@
 """From a latent to the mesh of one head, in world units; plain NumPy, no OpenGL.
 
-:class:`HeadPoser` keeps what all heads of a face model share; :meth:`HeadPoser.pose` adds the
-identity modes and expressions of a latent, and the hair, for the renderer to draw.
+:class:`HeadPoser` holds the neutral mesh of all heads; :meth:`HeadPoser.pose` adds a latent's
+identity modes, expressions and hair, for the renderer to draw.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from scipy import sparse
 
 from stylesdf_core.heads.anatomy import analyse
 from stylesdf_core.heads.appearance import Appearance, appearance
+from stylesdf_core.heads.face_model import MorphableModel
 from stylesdf_core.heads.hair import HairShell
 from stylesdf_core.heads.latent import IDENTITY_MODES, attribute_values, identity_coefficients
-from stylesdf_core.heads.model import MorphableModel
 
 Float32 = npt.NDArray[np.float32]
 Triangles = npt.NDArray[np.int32]
 
-#: World frame: this point (cm, neutral head) is the origin, and 14.3 cm are 0.105 world units,
-#: half the height of a picture of 6° half field of view: room for hair above, for a collar below.
+#: World frame: this point (cm, neutral head) is the origin, and 14.3 cm are 0.105 world units, half
+#: the height of a picture of 6° half field of view, which leaves room above the hair.
 FRAME_ORIGIN = np.array([0.0, 1.9, 1.5], np.float32)
 FRAME_SCALE = 0.105 / 14.3
 
@@ -91,7 +91,7 @@ class HeadPoser:
         )
 
     def _lids(self, skin: Float32) -> Float32:
-        """See :class:`HeadGeometry`: shadows and lashes on the eyeballs follow the blinking."""
+        """``lids`` of :class:`HeadGeometry`, so that shadows and lashes follow the eyelids."""
         lids = np.zeros((2, 2, 4), np.float32)
         landmarks = skin[self.anatomy.landmarks]
         for eye, first in ((0, 42), (1, 36)):  # landmarks 42 to 47 are the eye at +x

@@ -1,7 +1,7 @@
-"""Draws heads with OpenGL: pictures, and what each pixel shows (G-buffers) as ground truth.
+"""Draws heads with OpenGL: pictures, and G-buffers, the ground truth of each pixel.
 
 A :class:`HeadRenderer` poses heads (:mod:`stylesdf_core.heads.posing`), uploads their vertices, and
-runs the shaders; on Linux through EGL, which needs no window.
+runs the shaders. On Linux its context comes from EGL, which needs no window.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import numpy.typing as npt
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.heads import shaders
 from stylesdf_core.heads.anatomy import HAIR
-from stylesdf_core.heads.model import MorphableModel
+from stylesdf_core.heads.face_model import MorphableModel
 from stylesdf_core.heads.posing import Float32, HeadGeometry, HeadPoser, to_world
 from stylesdf_core.heads.visibility import HARMONIC_0, bake_visibility
 from stylesdf_core.rendering.camera import FAR, NEAR, VOLUME_RADIUS, OrbitCamera
 
 #: The colour behind every head, sRGB in [0, 1].
 BACKGROUND = (0.80, 0.82, 0.85)
-#: Version of the heads' looks; a change makes old data sets and models another population.
+#: Version of hair, colours and light; data sets and models of another version do not compare.
 LOOKS = 1
 _GL_CLIP_DISTANCE0 = 0x3000
 _CLIP_PLANES = 5
@@ -38,7 +38,7 @@ _GAZE = np.array([[-0.02, 0.0], [0.02, 0.0]], np.float32)
 
 @dataclass(frozen=True)
 class GBuffer:
-    """What each pixel's centre of one view shows; rows run downwards.
+    """Properties of the surface point at each pixel's centre of one view; rows run downwards.
 
     Attributes:
         rgb: (H, W, 3) float32, sRGB in [0, 1], background included.
@@ -65,7 +65,7 @@ class GBuffer:
 
 @dataclass(frozen=True)
 class HeadPicture:
-    """What a camera sees of a head.
+    """A picture of a head.
 
     Attributes:
         image: (S, S, 3) uint8, sRGB, background included.
@@ -151,11 +151,11 @@ class HeadRenderer:
     def gbuffer(
         self, geometry: HeadGeometry, camera: OrbitCamera, size: int, *, cull: bool = False
     ) -> GBuffer:
-        """Everything of :class:`GBuffer` at the pixels' centres.
+        """The G-buffer of a head at ``size``².
 
         Args:
-            cull: skip triangles that are seen from inside: a third faster, and right for cameras
-                that cannot look into the cut neck.
+            cull: skip triangles that are seen from inside, which takes a third less time; only for
+                cameras that cannot look into the cut neck.
         """
         with self._current():
             target = self._draw(self._gbuffers, geometry, camera, size, cull=cull)
@@ -179,7 +179,7 @@ class HeadRenderer:
         )
 
     def _current(self) -> moderngl.Context:
-        """The renderer's context, to be entered: this thread may own other contexts."""
+        """The renderer's context, for a ``with``, since this thread may own other contexts."""
         if threading.get_ident() != self._thread:
             raise RuntimeError("a HeadRenderer belongs to the thread that made it")
         return self._context

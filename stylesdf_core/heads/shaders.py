@@ -1,10 +1,9 @@
-"""GLSL of the head renderer: every colour is a smooth function of rest position and latent.
+"""GLSL of the head renderer: a colour is a smooth function of position on the neutral head and z.
 
-``VERTEX`` and ``FRAGMENT`` draw heads for :mod:`stylesdf_core.heads.renderer`, once as pictures and
-once, with ``GBUFFER`` defined, as per-pixel truth; the uniforms of a head come from
-:mod:`stylesdf_core.heads.appearance`. One key light, fixed in the world, and a hemisphere of fill
-light the colours, which do not depend on the camera: highlights are painted where a viewer in
-front, or beside, would see them.
+``VERTEX`` and ``FRAGMENT`` draw heads for :mod:`stylesdf_core.heads.renderer`: pictures or, with
+``GBUFFER`` defined, per-pixel truth. :mod:`stylesdf_core.heads.appearance` computes a head's
+uniforms. One key light, fixed in the world, and a hemisphere of fill light give the shading.
+Colours do not depend on the camera: a highlight lies where a viewer in front would see it.
 """
 
 from __future__ import annotations

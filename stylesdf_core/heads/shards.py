@@ -1,6 +1,6 @@
-"""Shard files: what a fit learns from, a hundred heads in each, resumable.
+"""Shard files: a fit's training data, a hundred heads in each file, resumable.
 
-Supervision (:mod:`stylesdf_core.heads.supervision`) and rendered views
+Surface samples (:mod:`stylesdf_core.heads.surfaces`) and rendered views
 (:mod:`stylesdf_core.heads.fit.views`) are made head by head, stacked, and written here as
 ``shard-00000.npz``, ``shard-00001.npz`` …; the fit reads the shards while it trains.
 """
@@ -40,13 +40,13 @@ def fill_shards(
     jobs: int,
     message: str,
 ) -> Operation[Path]:
-    """Write those shards of ``count`` heads that ``out`` lacks; the last shard is made whole.
+    """Write the shards of ``count`` heads that ``out`` lacks; ``count`` is rounded up to shards.
 
-    Breaking off loses the heads of the unfinished shard only.
+    An interruption loses the heads of the unfinished shard only.
 
     Args:
-        settings: what all shards of the folder have in common; kept in ``cache.json``.
-        make: the arrays of head i, in the form in which they are stored; see
+        settings: settings of all shards of the folder; stored in ``cache.json``.
+        make: returns the arrays of head i as they are stored; see
             :func:`~stylesdf_core.heads.workers.each_head`.
         jobs: processes that render.
         message: text of the progress, which counts heads.
@@ -61,7 +61,10 @@ def fill_shards(
     description = out / "cache.json"
     if description.exists():
         if read_json(description) != settings:
-            raise InputError(f"{out} holds heads of other settings; choose another folder.")
+            raise InputError(
+                f"{out} holds heads of other settings ({description.name} lists them); choose "
+                "another folder."
+            )
     else:
         write_json(description, settings)
     shards = range(-(-count // shard_size))
@@ -94,7 +97,7 @@ def write_shard(path: Path, arrays: Mapping[str, Any]) -> None:
 def read_shard(path: Path) -> Arrays:
     """The arrays of one shard as they are stored.
 
-    Single values are left out: numpy 1.26 made some shards with a flag ``allow_pickle`` in them.
+    Arrays without axes are left out, since numpy 1.26 stored a flag ``allow_pickle`` in shards.
 
     Raises:
         InputError: the file is damaged, or its arrays do not count the same heads; names the file.

@@ -1,7 +1,7 @@
-"""Which directions each skin vertex sees, baked once for soft shadows that follow the light.
+"""Visibility of each skin vertex of the neutral head, computed once, for soft shadows.
 
-The renderer hands the result to the shaders, which look up how much of the light, wherever it
-stands, reaches a vertex of the neutral head.
+From a vertex's visibility the shaders compute the share of light that reaches the vertex, for any
+direction of the light.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _DIRECTIONS = 96
 _SIZE = 192
 #: Radius of a sphere around the whole head, world units.
 _RADIUS = 0.2
-#: How far above the surface a vertex is tested, and by how much it may lie behind; world units.
+#: World units by which a vertex is lifted off the surface for the test, and by which the lifted
+#: vertex may lie behind the depth map.
 _LIFT, _TOLERANCE = 0.0012, 0.004
 #: Value of the constant spherical harmonic.
 HARMONIC_0 = 0.282095

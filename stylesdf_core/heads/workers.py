@@ -1,7 +1,7 @@
 """Rendering heads in several processes, each with an OpenGL context of its own.
 
-The data set and the shards of a fit go through :func:`each_head`, which calls a function with a
-renderer and the number of a head.
+The data set and the fit's shards are made by :func:`each_head`, which calls a function with a
+renderer and a head's number.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from stylesdf_core.errors import StyleSDFError
-from stylesdf_core.heads.model import MorphableModel
+from stylesdf_core.heads.face_model import MorphableModel
 from stylesdf_core.heads.renderer import HeadRenderer
 
 T = TypeVar("T")
 
-#: Heads that wait for each process: enough to keep it busy, few enough to cancel quickly.
+#: Heads queued per process: enough to keep the process busy, few enough to cancel quickly.
 _QUEUE = 3
 _SINGLE_THREADED = {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -38,8 +38,8 @@ def each_head(
     Closing the generator ends the processes as soon as they have finished their current heads.
 
     Args:
-        make: sent to other processes if there is more than one job, hence a function of a module,
-            a bound method of a small object, or a ``partial`` of either; results are sent back.
+        make: must be picklable if there is more than one job: a function of a module, a bound
+            method of a small object, or a ``partial`` of either; its results too.
         facekit: the face model of all heads.
         jobs: processes, from 1 on; a single job runs in this process.
 
@@ -68,8 +68,8 @@ def _in_processes(
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start)
     waiting: deque[Future[T]] = deque()
     try:
-        # The processes already share out the cores, so each gets one thread. The first task starts
-        # all processes, and their libraries read these variables when they are loaded.
+        # One thread per process, since there is a process per core. The first task starts all
+        # processes, whose libraries read these variables when they are loaded.
         with _environment(_SINGLE_THREADED):
             waiting.append(pool.submit(_make, make, facekit, indices[0]))
         for index in indices[1:]:
@@ -80,8 +80,8 @@ def _in_processes(
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
         raise StyleSDFError(
-            "A rendering process died, perhaps for want of memory; run the same command again "
-            "to go on, with fewer --jobs."
+            "A rendering process died, perhaps because memory ran out; to go on, run the same "
+            "command again with fewer --jobs."
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -101,8 +101,8 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
 
 
 def _start() -> None:
-    """Prepare a process: its end is the parent's business."""
-    # Ctrl+C reaches all processes at once; the parent sees to an orderly end.
+    """Prepare a process that the parent alone may end."""
+    # Ctrl+C reaches all processes at once; the parent ends them in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which the pool ends them
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -122,5 +122,5 @@ def _make(make: Callable[[HeadRenderer, int], T], facekit: Path, index: int) -> 
 
 @cache
 def _renderer(facekit: Path) -> HeadRenderer:
-    """The one renderer of a process; made by its first task, so that errors reach the caller."""
+    """The renderer of a process, made by the first task, so that errors reach the caller."""
     return HeadRenderer(MorphableModel.load(facekit))

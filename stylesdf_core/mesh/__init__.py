@@ -5,3 +5,6 @@ surface   marching cubes on that grid, normals, colours, connected parts, a repo
 formats   OBJ, PLY, GLB and STL files, checked after writing
 preview   a mesh drawn by OpenGL under the studio's camera
 """
+
+#: Suffixes of the mesh formats; :mod:`.formats` writes them.
+SUFFIXES = (".obj", ".ply", ".glb", ".stl")

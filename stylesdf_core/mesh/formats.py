@@ -1,10 +1,11 @@
-"""Mesh files: OBJ, PLY, GLB and STL, checked after writing, with the session inside.
+"""Mesh files: OBJ, PLY, GLB and STL, checked after writing; all but STL carry the session.
 
 Units and axes are the world's in every format: 1 is the camera's distance, +y is up. Importers
 that assume metres show a head 0.2 m high; STL has no unit, so scale it in the slicer.
 
-Colours are in the space each format means: sRGB in OBJ (``v x y z r g b``, 0 to 1) and PLY; linear
-light in GLB, as glTF 2.0 (Sec. 3.9.2) wants COLOR_0, in 16 bits lest dark tones band. STL has none.
+Colours are sRGB in OBJ (``v x y z r g b``, 0 to 1) and PLY. In GLB they are linear light, as
+glTF 2.0 (Sec. 3.9.2) demands of COLOR_0, in 16 bits, since 8 bits would show bands in dark tones.
+STL has no colours.
 
 The session (a Scene as JSON) is stored in GLB's ``asset.extras`` and in comments of OBJ and PLY.
 """
@@ -23,20 +24,19 @@ from trimesh.exchange.stl import export_stl
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output
+from stylesdf_core.mesh import SUFFIXES
 from stylesdf_core.mesh.sdf_grid import FloatArray
 from stylesdf_core.mesh.surface import SurfaceMesh
 from stylesdf_core.scene.session_files import comment_lines, glb_extras
-
-SUFFIXES = (".obj", ".ply", ".glb", ".stl")
 
 _GENERATOR = "StyleSDF Studio, world units, y up"
 
 
 def export_mesh(mesh: SurfaceMesh, path: Path | str, *, session: str | None = None) -> None:
-    """Write ``mesh`` in the format ``path`` ends in, read it back, and only then put it in place.
+    """Write ``mesh`` in the format of ``path``'s suffix; the file appears only if it reads back.
 
     Args:
-        mesh: normals are written everywhere but to STL; colours, where there are any, as well.
+        mesh: its normals, and its colours if it has any, are written to all formats but STL.
         path: ``.obj``, ``.ply``, ``.glb`` or ``.stl``; an existing file is replaced.
         session: JSON text that :func:`read_session` finds again; STL has no place for one.
 
@@ -111,9 +111,8 @@ def _check(path: Path, mesh: SurfaceMesh) -> None:
     # STL repeats each vertex for every triangle.
     vertices = 3 * len(mesh.faces) if path.suffix.lower() == ".stl" else len(mesh.vertices)
     bounds = np.stack([mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)])
-    counts = len(found.faces), len(found.vertices)
-    if counts != (len(mesh.faces), vertices) or not np.allclose(found.bounds, bounds, atol=1e-6):
-        raise ValueError(
-            f"it holds {counts[0]} of {len(mesh.faces)} triangles and {counts[1]} of {vertices} "
-            "vertices, or other places"
-        )
+    found_counts, counts = (len(found.faces), len(found.vertices)), (len(mesh.faces), vertices)
+    if found_counts != counts:
+        raise ValueError(f"its triangles and vertices are {found_counts} in number, not {counts}")
+    if not np.allclose(found.bounds, bounds, atol=1e-6):
+        raise ValueError("its vertices lie at other places than the mesh's")

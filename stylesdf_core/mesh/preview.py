@@ -1,7 +1,5 @@
 """Pictures of a mesh under the studio's camera, drawn by pyrender (OpenGL) in one thread.
 
-The mesh view of the window, of pictures and of films comes from here.
-
 An OpenGL context belongs to the thread that made it, so one daemon thread owns the context and
 callers get futures. On Linux the context comes from EGL and needs no display.
 
@@ -39,7 +37,7 @@ MIN_SIZE, MAX_SIZE = 16, 4096
 RETRY_SECONDS = 10.0
 
 _CLAY = (0.53, 0.49, 0.45)  # linear; a neutral warm grey
-_LINE_TONE = 0.35  # lines are the surface's colour, darker: at any density it stays readable
+_LINE_TONE = 0.35  # lines have the surface's colour, darker, so that dense lines stay readable
 _LINE_LIFT = 3e-4  # share of the distance to the camera by which lines lie in front of the surface
 
 # Lights, fixed to the camera: direction towards the light in camera axes; how bright a white
@@ -50,7 +48,7 @@ _STUDIO_LIGHTS: tuple[tuple[Color, float, Color], ...] = (
     ((0.45, 0.55, -0.85), 0.8, (0.9, 0.95, 1.0)),  # rim, from behind
 )
 _STUDIO_AMBIENT = 0.07
-# Vertex colours hold the light they were trained with: a breath of shading, none from the front.
+# Vertex colours include the light of the training pictures: little shading, none seen from ahead.
 _COLOR_LIGHTS: tuple[tuple[Color, float, Color], ...] = (((0.0, 0.0, 1.0), 0.23, (1.0, 1.0, 1.0)),)
 _COLOR_AMBIENT = 0.78
 _GAMMA = 2.2  # of pyrender's shader, which multiplies vertex colours in linear light
@@ -216,7 +214,7 @@ class _Studio:
         """Render one request.
 
         Raises:
-            Exception: whatever pyrender and PyOpenGL raise.
+            Exception: pyrender or PyOpenGL failed; they raise many types.
         """
         pyrender, size = self._pyrender, request.size
         if request.mesh is not self._mesh:
@@ -240,7 +238,7 @@ class _Studio:
             scene.add(light, pose=pose @ _aim(towards))
         scene.add(self._model(colored=colored, lines=False))
         if request.wireframe:
-            # Shrunk towards the camera the lines keep their pixels and come to lie in front.
+            # Shrunk towards the camera, the lines keep their pixels and lie before the surface.
             lift = np.eye(4)
             lift[:3, :3] *= 1.0 - _LINE_LIFT
             lift[:3, 3] = _LINE_LIFT * pose[:3, 3]
@@ -309,7 +307,7 @@ def _open_platform() -> Any:
     if kind == "osmesa":
         from pyrender.platforms.osmesa import OSMesaPlatform as Platform
     elif sys.platform == "darwin":
-        # pyglet would make a window, which AppKit allows on the main thread only and else aborts.
+        # pyglet would open a window; off the main thread, AppKit aborts the process for it.
         raise OSError("macOS opens OpenGL on the main thread only; meshes can still be exported")
     else:
         from pyrender.platforms.pyglet_platform import PygletPlatform as Platform
@@ -348,7 +346,7 @@ def _open_egl() -> Any:
 
 
 def _box_corners(mesh: SurfaceMesh) -> npt.NDArray[np.float64]:
-    """The mesh's bounding box's corners, (8, 3), world units."""
+    """Corners of the mesh's bounding box, (8, 3), world units."""
     ends = np.stack([mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)]).astype(np.float64)
     grid = np.stack(np.meshgrid(*ends.T, indexing="ij"), axis=-1)
     return grid.reshape(8, 3)

@@ -1,19 +1,18 @@
 """A scalar field sampled on a cube of grid points, evaluated only where its surface can be.
 
-The grid is the first step from a field to a mesh (:mod:`.surface` makes triangles of it); the
+The grid is the first step from a field to a mesh; :mod:`.surface` makes triangles of the grid. The
 engine's distance grid is sampled in the same way.
 
-The grid is refined from coarse to fine. A cell is refined only if the field could take the level
-inside it, judged by how far the field can bend away from its linear interpolation there (its second
-differences) and, on the coarsest grid, by its slope. Elsewhere the coarse values are interpolated,
-which cannot create a crossing. On the finest grid, where cells are not refined any more, single
-points are judged in the same way. Last, the surface is followed: as long as an edge with a crossing
-has an end that was only interpolated, that end is evaluated.
+The grid is refined from coarse to fine. A cell is refined if the field could take the level inside
+the cell. Second differences and slopes bound how far the field is from its trilinear interpolation.
+Values in other cells are interpolated, which cannot create a crossing. On the finest grid the same
+bound selects single points instead of cells. Last, the surface is followed: while an edge crosses
+the level and one of the edge's ends is interpolated, that end is evaluated.
 
-Marching cubes puts its vertices on edges with a crossing. It reads other values only where all
-edges of a cell's face are crossed, and there all corners have been evaluated. So its triangles are
-those of the fully evaluated grid. Only a separate component can be missed that is smaller than a
-coarse cell, in a field that bends more there than anywhere near.
+The triangles equal those of a fully evaluated grid, because marching cubes reads only values that
+were evaluated: the ends of crossing edges, and the corners of a face whose four edges all cross.
+One exception: a separate component may be missed if it is smaller than a coarse cell and the field
+bends more inside it than around it.
 """
 
 from __future__ import annotations
@@ -41,13 +40,15 @@ ScalarField = Callable[[FloatArray], FloatArray]
 VOLUME_BOUNDS: tuple[Corner, Corner] = ((-VOLUME_RADIUS,) * 3, (VOLUME_RADIUS,) * 3)
 MIN_RESOLUTION, MAX_RESOLUTION = 32, 512
 
-_COARSE_CELLS = 10  # least number per axis; smaller features are found by the field's slope alone
-# A field of slope L strays by at most L·h from the values around it, h the cell's half diagonal.
+_COARSE_CELLS = 10  # fewest cells per axis; smaller features are found by the field's slope alone
+# In a cell of half diagonal h, a field of slope L differs by at most L·h from the corners' values.
+# This factor on the measured slope leaves a margin.
 _SLOPE = 1.5
-# It strays from its trilinear interpolation by at most Σ h²·|f″|/8 over the axes, of which second
-# differences see a part: multiples of what they see, and of the reach that the slope alone allows
-# for what they cannot see. On the coarsest grid a nose is a few cells wide, hence more of both.
-# (Six seeds of the shipped model: no sign differs from the dense grid's even with half of these.)
+# A field differs from its trilinear interpolation by at most Σ h²·|f″|/8 over the axes. Second
+# differences measure f″ between grid points only, hence two factors: on the measured bend, and on
+# the bound L·h, for bends that were not measured. On the coarsest grid, where a nose is a few cells
+# wide, both factors are larger. (With half of these factors, no sign differs from the dense grid's
+# on six seeds of the shipped model.)
 _COARSEST, _FINER = (2.0, 0.15), (1.0, 0.02)
 
 
@@ -83,7 +84,7 @@ class SdfGrid:
         return float(self.evaluated.mean())
 
     def fits(self, resolution: int, bounds: tuple[Corner, Corner]) -> bool:
-        """Whether all points of this grid are points of one with that resolution and bounds."""
+        """Whether a grid of ``resolution`` and ``bounds`` contains every point of this grid."""
         nested = (resolution - 1) % (self.resolution - 1) == 0
         return nested and (self.lower, self.upper) == bounds
 
@@ -105,7 +106,7 @@ def sample_grid(
         level: value of the surface to be meshed.
         bounds: lower and upper corner, world units.
         reuse: a grid sampled before from the *same* field. Where it fits, its values are kept, so
-            another ``level``, or cells an integer times finer, cost only what is not known yet.
+            another ``level``, or cells an integer times finer, need only the missing values.
 
     Raises:
         InputError: resolution or bounds out of range, or the field is not finite.
@@ -132,10 +133,11 @@ def sample_band(
     reuse: SdfGrid | None = None,
     chunk_points: int = 32768,
 ) -> Operation[SdfGrid]:
-    """Sample ``sdf`` exactly wherever it may lie within ``band``; other arguments as above.
+    """Evaluate ``sdf`` wherever its value may lie within ``band``.
 
     Args:
-        band: lowest and highest value of interest; twice the same value for a surface alone.
+        band: lowest and highest value of interest; twice the same value for a surface alone. The
+            other arguments are those of :func:`sample_grid`.
     """
     if reuse is not None and not reuse.fits(resolution, bounds):
         reuse = None
@@ -168,7 +170,7 @@ def sample_band(
         start, stop = (effort[step - 1] if step else 0.0) / effort[-1], effort[step] / effort[-1]
         wanted &= ~evaluated
         reached = 0.0
-        while wanted.any():  # later rounds follow the surface out of the cells judged to hold it
+        while wanted.any():  # later rounds follow the surface out of the selected cells
             for done in _evaluate(sdf, values, wanted, indices, lower, pitch, chunk_points):
                 reached = max(reached, done)
                 yield Progress(start + (stop - start) * reached, 1.0, "sampling the surface")
@@ -231,8 +233,8 @@ def interpolation_reach(
 
     Args:
         values: (n, n, n), the field at grid points.
-        indices: (n,), where these lie along each axis, in units of ``pitch`` (3,).
-        coarsest: nothing finer is known of the field, so that much may be unseen.
+        indices: (n,), grid index of each point along an axis, in units of ``pitch`` (3,).
+        coarsest: whether this is the coarsest grid, between whose points more may be hidden.
 
     Returns:
         (n−1, n−1, n−1), in the field's unit.
@@ -247,7 +249,7 @@ def interpolation_reach(
 def _cells_near(
     values: FloatArray, band: tuple[float, float], reach: FloatArray | float
 ) -> BoolArray:
-    """Cells in which a field within ``reach`` of its interpolation may lie in the band."""
+    """Cells in which the interpolation comes within ``reach`` of the band."""
     lowest, highest = values, values
     for axis in range(3):
         lowest = pairwise(np.minimum, lowest, axis)
@@ -257,7 +259,7 @@ def _cells_near(
 
 
 def _points_near(values: FloatArray, level: float, reach: FloatArray) -> BoolArray:
-    """Points whose value may be on the other side of the level, by the reach of a cell at them."""
+    """Points whose value is no farther from the level than the reach of a cell beside them."""
     widest = reach
     for axis in range(3):
         ends = [(int(axis == k), int(axis == k)) for k in range(3)]
@@ -280,15 +282,15 @@ def _ends_of_crossed_edges(values: FloatArray, level: float) -> BoolArray:
 def _lipschitz_reach(
     values: FloatArray, gaps: IntArray, pitch: npt.NDArray[np.float64]
 ) -> FloatArray:
-    """How far from its centre's value the field may get in each cell, from its slopes there."""
+    """Bound on the field's distance from its corners' values in each cell, from its slopes."""
     slope_squared = np.zeros((len(gaps),) * 3, np.float32)
     for axis in range(3):
         slope = np.abs(np.diff(values, axis=axis)) / _along(gaps * pitch[axis], axis)
         for other in {0, 1, 2} - {axis}:  # the steepest of a cell's four edges along this axis
             slope = pairwise(np.maximum, slope, other)
         slope_squared += slope * slope
-    # The neighbours count too: detail near a cell hints at detail in it. The median keeps cells
-    # on a plateau (a medial axis, a saturated field) from being taken for flat.
+    # The neighbours count too: detail near a cell hints at detail in the cell. The median is the
+    # least slope, lest cells on a plateau (a medial axis, a saturated field) pass for flat.
     lipschitz = np.sqrt(maximum_filter(slope_squared, size=3))
     lipschitz = np.maximum(lipschitz, np.median(lipschitz))
     half_diagonal = 0.5 * float(np.linalg.norm(gaps.max() * pitch))
@@ -297,7 +299,7 @@ def _lipschitz_reach(
 
 
 def _bend(values: FloatArray, gaps: IntArray) -> FloatArray:
-    """How far the field strays from its interpolation in each cell, from its second differences."""
+    """Bound on the field's distance from its interpolation in each cell, by second differences."""
     total = np.zeros((len(gaps),) * 3, np.float32)
     for axis in range(3):
         # Divided differences: the last gap may be narrower than the others.

@@ -1,11 +1,11 @@
 """The level set of a scalar field as a triangle mesh: marching cubes, normals, colours, report.
 
-The mesh is the other way out of a scene beside the picture: field → grid (:mod:`.sdf_grid`) →
-triangles → file (:mod:`.formats`) or drawing (:mod:`.preview`).
+The way of a mesh: field → grid (:mod:`.sdf_grid`) → triangles (this module) → file
+(:mod:`.formats`) or drawing (:mod:`.preview`).
 
-Vertices are in world units (1 = the camera's distance from the origin; +y up). The field is taken
-to be smaller inside (a signed distance; negate densities), and the surface is cut and *closed* at
-the bounds: a head cut at the neck gets a flat cap lying exactly in the boundary plane.
+Vertices are in world units (1 = the camera's distance from the origin; +y up). The field must be
+smaller inside (a signed distance; negate densities). The surface is cut and *closed* at the
+bounds: a head cut at the neck gets a flat cap exactly in the boundary plane.
 """
 
 from __future__ import annotations
@@ -135,9 +135,9 @@ def mesh_grid(
     Args:
         grid: a grid that :func:`sample_grid` sampled for this level.
         normals: the field's normals at the vertices. Without the function, normals are central
-            differences of the grid, some of whose values are interpolated: of a head at 128³ half
-            of these normals are 0.2° off or more, one in a hundred 4° or more. A cap gets the flat
-            normal of its boundary plane, its rim the surface's normals.
+            differences of the grid, which is interpolated in places: on a head at 128³ the median
+            error of such a normal is 0.2°, the 99th percentile 4°. A cap has the normal of its
+            boundary plane, the cap's rim the surface's normals.
         colors: the field's colours at the vertices.
         largest_only: keep the component with most triangles, before normals and colours.
 
@@ -229,10 +229,10 @@ def _triangulate(grid: SdfGrid, level: float) -> tuple[FloatArray, FaceArray, Fl
 
 
 def _closed_volume(values: FloatArray, level: float, nudge: float) -> FloatArray:
-    """``values`` with a border of outside values, (R+2)³, and none too close to ``level``.
+    """``values`` with a border of outside values, (R+2)³, and no value too close to ``level``.
 
-    The border mirrors the boundary value about the level, so that the surface leaves the bounds
-    half a cell outside of them; pulled back onto the boundary plane it becomes a flat cap.
+    The border mirrors the boundary's values about the level, so that the surface closes half a
+    cell outside the bounds; moved back onto the boundary plane, this part becomes a flat cap.
     """
     volume = np.pad(values, 1, mode="edge")
     volume[(volume >= level) & (volume < level + nudge)] = level + nudge
@@ -308,7 +308,7 @@ def _largest(vertex_count: int, faces: FaceArray) -> FaceArray:
 
 
 def _used_vertices(vertex_count: int, faces: FaceArray) -> tuple[BoolArray, FaceArray]:
-    """Mask of the vertices that ``faces`` use, and the faces renumbered to those alone."""
+    """Mask of the vertices that ``faces`` use, and the faces with only these vertices numbered."""
     used = np.zeros(vertex_count, np.bool_)
     used[faces] = True
     renumbered = (np.cumsum(used) - 1).astype(np.int32)

@@ -1,8 +1,8 @@
-"""Weights files, read as tensors only and written in two forms.
+"""Weights files in two formats, read as tensors only.
 
-The two forms are the published ``.pt`` (full model or renderer only; key names in
-:mod:`.published`, hyperparameters inferred from shapes) and our own ``.safetensors`` (config and a
-digest of the tensors in the metadata). Code in a pickle is never executed (:mod:`.tensor_pickles`).
+The published ``.pt`` holds a full model or a renderer; :mod:`.published` has its key names, and its
+hyperparameters are inferred from shapes. Our own ``.safetensors`` has its config and a digest of
+the tensors in the metadata. Code in a pickle is never executed (:mod:`.tensor_pickles`).
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def read_architecture(path: Path | str, *, field: FieldKind | None = None) -> Ge
 
 @lru_cache(maxsize=4)
 def _published_architecture(path: Path, changed: int, field: FieldKind) -> GeneratorConfig:
-    """``changed``, when the file was written last, makes the cache forget what stood there."""
+    """The architecture in a published file; a new time of change makes a new entry of the cache."""
     return _infer_config(_published_state(path), path, field)
 
 
@@ -216,13 +216,13 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 class _NothingDrawn(TorchFunctionMode):
-    """A context in which new modules leave their weights uninitialised: a file's come next.
+    """A context in which new modules keep uninitialised weights, since a file's replace them.
 
-    The meta device would do the same, but its operations import torch's compiler: a second more.
+    The meta device would do the same, but imports torch's compiler, which takes a second.
 
     Args:
-        most: numbers that the new tensors may have altogether; a CheckpointError where they have
-            more, before their memory is touched.
+        most: largest number of elements of all new tensors together; beyond it a CheckpointError is
+            raised before their memory is touched.
     """
 
     def __init__(self, most: float = math.inf) -> None:
@@ -401,7 +401,7 @@ def discriminator_from_published(
     """The published discriminator that ``state`` holds; ``path`` is for messages.
 
     Raises:
-        CheckpointError: it holds neither of the two, or a tensor of another shape.
+        CheckpointError: ``state`` is no published discriminator, or a tensor has another shape.
     """
     blocks = len({key.split(".")[1] for key in state if key.startswith("convs.")}) - 1
     discriminator: VolumeDiscriminator | StyleDiscriminator

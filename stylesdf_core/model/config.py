@@ -1,6 +1,6 @@
 """GeneratorConfig, a generator's architecture, and RenderOptions, how it renders a picture.
 
-Weights files carry the first as JSON, scenes the second.
+A weights file holds its GeneratorConfig as JSON; a Scene holds RenderOptions.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ NoiseMode = Literal["fixed", "random", "none"]
 
 #: Length of the decoder's own w; the published layout fixes it.
 DECODER_W_DIM = 512
-#: Images whose features' standard deviation is shown to the StyleGAN2 discriminator together.
+#: Images in a group of the StyleGAN2 discriminator's minibatch standard deviation.
 STDDEV_GROUP = 4
 #: Seeds are 32-bit numbers, as NumPy and torch both take them.
 MAX_SEED = 2**32 - 1
-# Limits for the sizes that a damaged or hostile file may state.
+# Largest sizes accepted, since a damaged or hostile file may state any size.
 _LARGEST = {
     "z_dim": 4096,
     "width": 4096,

@@ -1,6 +1,6 @@
 """Download of one published file: resumed where it stopped, verified by size and MD5 digest.
 
-The model zoo (:mod:`.model_zoo`) knows the files. Own code rather than a library: pooch neither
+The model zoo (:mod:`.model_zoo`) lists the files. The library pooch would not do: it neither
 resumes a download nor passes Google Drive's warning page with a byte range.
 """
 
@@ -58,7 +58,7 @@ def download(remote: RemoteFile, path: Path) -> Operation[Path]:
         os.replace(part, path)
     except requests.RequestException as error:
         raise DownloadError(
-            f"{path.name}: the connection failed ({_reason(error)}); what has arrived is kept, "
+            f"{path.name}: the connection failed ({_reason(error)}); the bytes received are kept, "
             "so run the same command again to continue."
         ) from error
     except OSError as error:
@@ -143,7 +143,7 @@ def _verify(remote: RemoteFile, part: Path, name: str) -> None:
         return
     part.unlink()
     raise DownloadError(
-        f"{name}: what arrived is not the published file ({size:,} bytes with md5 "
+        f"{name}: the file received is not the published file ({size:,} bytes with md5 "
         f"{digest.hexdigest()}, expected {remote.size:,} with {remote.md5}); it was removed, "
         "so try again."
     )

@@ -1,6 +1,6 @@
 """Latent codes z as NumPy arrays: from seeds and files, edited by name, interpolated.
 
-A scene names an identity by a seed or a z; the engine maps the z to w (:mod:`..engine.styles`).
+A scene gives an identity as a seed or a z; ``engine/styles.py`` maps z to w.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ def load_z(path: Path | str) -> FloatArray:
     if not isinstance(z, np.ndarray) or not np.issubdtype(z.dtype, np.number):
         raise InputError(f"{path} does not hold an array of numbers.")
     if z.ndim not in (1, 2) or z.size != z.shape[-1] or z.size == 0:
-        raise InputError(f"{path} has shape {z.shape}; one latent is (256,) or (1, 256).")
+        raise InputError(
+            f"{path} has shape {z.shape}; a latent must have shape (z_dim,) or (1, z_dim), with "
+            "the model's z_dim."
+        )
     with np.errstate(over="ignore"):
         z = z.reshape(-1).astype(np.float32)
     if not np.isfinite(z).all():
@@ -89,7 +92,7 @@ class LatentDirection:
         group: heading in the window under which the direction stands.
         dimension: the coordinate of z that the direction sets.
         minimum, maximum: trained range, in standard deviations.
-        description: one line for the tooltip.
+        description: one line for the slider's tooltip.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Model: weights, mean latents and named directions, loaded once a process and ready to render.
+"""Model: weights, mean latents and named directions, loaded once per process, ready to render.
 
-This module joins the zoo (:mod:`.model_zoo`), which finds the weights file of a name, and the
-checkpoints (:mod:`.checkpoints`), which read it; the engine takes the Model from here.
+:mod:`.model_zoo` finds the weights file of a name, :mod:`.checkpoints` reads the file, this module
+adds the means and directions, and the engine draws the Model.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _KEPT = 2
 
 @dataclass(frozen=True)
 class MeanLatents:
-    """Mean latents of 10,000 z; truncation pulls latents towards them.
+    """Mean latents of 10,000 z; truncation moves a latent towards its mean.
 
     Attributes:
         renderer: (1, z_dim), mean w.
@@ -82,7 +82,7 @@ def load_model(reference: str) -> Model:
         reference: a name of the model zoo, a weights file or a run folder.
 
     Raises:
-        ModelNotFoundError: nothing answers to the name.
+        ModelNotFoundError: the reference names no model, file or run folder.
         CheckpointError: the weights file is damaged or holds another model.
     """
     entry = model_zoo.resolve(reference)
@@ -122,7 +122,7 @@ def select_device(name: str) -> torch.device:
     """``auto`` (CUDA, else MPS, else CPU), ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
-        InputError: unknown, or not present on this machine.
+        InputError: the device is unknown, or this machine does not have it.
     """
     available = {
         "cuda": torch.cuda.is_available(),

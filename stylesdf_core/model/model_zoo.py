@@ -1,7 +1,7 @@
-"""The model zoo: from a model's name, file or run folder to its weights file.
+"""The model zoo: finds the weights file of a model's name, file or run folder.
 
-Named models come with the program or were published with the paper; published weights are
-downloaded into the user's cache (:mod:`.download`).
+Models with a name come with the program or were published with the paper; :mod:`.download` fetches
+published weights into the user's cache.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def published(name: str) -> PublishedModel:
     """The published model of that name.
 
     Raises:
-        ModelNotFoundError: there is none.
+        ModelNotFoundError: no published model has that name.
     """
     for model in PUBLISHED:
         if model.name == name:

@@ -1,6 +1,7 @@
-"""Key names and shapes of the checkpoints published with the paper; no other file knows them.
+"""Key names and shapes of the checkpoints published with the paper.
 
-:mod:`.checkpoints` reads and writes published files through these tables.
+:mod:`.checkpoints` reads and writes published files with these tables; beside them it names a few
+keys, by which it recognises a file and infers sizes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from stylesdf_core.model.networks.ops import blur_kernel
 
 
 def generator_names(config: GeneratorConfig) -> dict[str, str]:
-    """Our key -> published key, for all tensors that both sides hold."""
+    """Maps each key of a generator's state dict to its key in published files."""
     names = {"field.sigmoid_beta": "renderer.sigmoid_beta"}
 
     def add(ours: str, theirs: str, parts: tuple[str, ...] = ("weight", "bias")) -> None:
@@ -83,7 +84,7 @@ def to_published(generator: Generator) -> dict[str, Tensor]:
 
 
 def from_published(state: Mapping[str, Tensor], config: GeneratorConfig) -> dict[str, Tensor]:
-    """Published tensors under our names; the dead biases are dropped.
+    """Published tensors under our names; the biases that nothing reads are dropped.
 
     Raises:
         CheckpointError: a blur kernel is not the [1, 3, 3, 1] that the decoder uses.
@@ -103,7 +104,7 @@ def from_published(state: Mapping[str, Tensor], config: GeneratorConfig) -> dict
 
 
 def discriminator_names(discriminator: VolumeDiscriminator | StyleDiscriminator) -> dict[str, str]:
-    """Our key -> published key, for all tensors of a discriminator."""
+    """Maps each key of a discriminator's state dict to its key in published files."""
     if isinstance(discriminator, VolumeDiscriminator):
         rules = [
             (r"first\.weight", "convs.0.conv.weight"),

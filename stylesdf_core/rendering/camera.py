@@ -22,12 +22,12 @@ from stylesdf_core.errors import InputError
 
 NEAR = 0.88
 FAR = 1.12
-#: Points are multiplied by this before they enter the network ("z normalisation").
+#: Points are multiplied by this factor before they enter the network.
 VOLUME_SCALE = 2.0 / (FAR - NEAR)
 #: Half the edge of the cube that holds everything rendered, world units.
 VOLUME_RADIUS = (FAR - NEAR) / 2.0
 
-#: Standard deviations of the training poses (paper, Sec. 4; FFHQ), radians.
+#: Standard deviations of the paper's training poses for FFHQ, radians.
 AZIMUTH_STD = 0.3
 ELEVATION_STD = 0.15
 

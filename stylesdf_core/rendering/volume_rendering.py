@@ -1,4 +1,4 @@
-"""Volume rendering of a signed distance or density field, as pure functions (paper, Sec. 3.1).
+"""Volume rendering of a signed distance or density field, as pure functions (paper, Eq. 3).
 
 From rays to colours: depths of samples along each ray, the field's values there (computed by the
 caller: no function here knows a network), density (Eq. 3), weights, and sums of colour and features
@@ -83,7 +83,7 @@ def compositing_weights(
     α = 1 − exp(−σ·δ); T is the exclusive product of 1 − α + 1e-10.
 
     Args:
-        force_background: the last sample takes all that the others leave.
+        force_background: the last sample takes all the weight that the others leave.
 
     Example:
         A ray whose second of three samples is opaque: σδ = (0, ∞, ∞) gives (0, 1, 0).

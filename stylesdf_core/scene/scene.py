@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from stylesdf_core.dataclass_json import check_finite, from_json, to_json
 from stylesdf_core.errors import InputError
@@ -19,7 +19,9 @@ from stylesdf_core.model.model_zoo import absolute
 from stylesdf_core.rendering.camera import OrbitCamera
 
 View = Literal["image", "volume", "depth", "normals", "mesh"]
-VIEWS: tuple[View, ...] = ("image", "volume", "depth", "normals", "mesh")
+VIEWS: tuple[View, ...] = get_args(View)
+#: Maps of the surface: shown over a backdrop, and rendered finer once the camera rests.
+SURFACE_VIEWS: frozenset[View] = frozenset({"depth", "normals"})
 SHIPPED_MODEL = "heads"
 _FORMAT = 1
 _LARGEST_Z = 100.0
@@ -27,7 +29,7 @@ _LARGEST_Z = 100.0
 
 @dataclass(frozen=True)
 class Identity:
-    """The person: a seed or an explicit z, and values of named directions set on top.
+    """The person: a seed or an explicit z, and values of named directions that replace z's.
 
     Attributes:
         seed: 0 to 2³² − 1.
@@ -62,7 +64,7 @@ class Identity:
 class Mixing:
     """Style mixing: a second identity that takes over the decoder's later layers.
 
-    The field, hence the shape, always follows the first identity (paper, Sec. 3.2).
+    The field, hence the shape, always follows the first identity, as in the paper.
 
     Attributes:
         seed: seed of the second identity; None for no mixing.
@@ -128,11 +130,12 @@ class Morph:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a picture depends on.
+    """A face, a camera and how to render them.
 
     Attributes:
         model: a name of the model zoo, a weights file, or a run folder.
-        truncation_psi: pull towards the mean face: 0 is the mean, 1 none; −2 to 2.
+        truncation_psi: distance from the mean face: 0 is the mean face, 1 the untruncated face;
+            −2 to 2.
     """
 
     model: str = SHIPPED_MODEL
@@ -174,7 +177,7 @@ class Scene:
             where: how messages name the source.
 
         Raises:
-            InputError: not a scene, of a newer program, or with a wrong field.
+            InputError: the text is no scene, of a newer program, or has a wrong field.
         """
         if not isinstance(document, dict) or "stylesdf_scene" not in document:
             raise InputError(f"{where} is not a StyleSDF Studio session.")

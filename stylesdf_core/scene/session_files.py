@@ -1,8 +1,7 @@
-"""Sessions in files: the Scene inside every exported picture and mesh, written and read back.
+"""Sessions in files: the Scene inside exported pictures and meshes, written and read back.
 
-A session is a Scene as JSON. The window saves one as a ``.json`` file, and every exported picture
-and mesh carries the session that made it, so that opening such a file restores the scene. Only
-this module knows where the JSON lies:
+A session is a Scene as JSON. The window saves a session as a ``.json`` file. Pictures and meshes
+that are exported carry their session, so that opening such a file restores the scene:
 
     .json        the whole file
     .png         a text chunk named ``stylesdf-scene``
@@ -10,7 +9,8 @@ this module knows where the JSON lies:
     .glb         ``asset.extras`` under ``stylesdf-scene``
     .obj, .ply   comment lines after ``stylesdf-scene:``, in pieces
 
-STL has no place for a session.
+STL meshes and ``.npy`` arrays carry no session. The comment of an MP4 holds the session, but this
+module does not read it back.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ def glb_extras(session: str) -> dict[str, Any]:
 
 def comment_lines(session: str) -> list[str]:
     """The session as comment lines of an OBJ or PLY, without the format's comment sign."""
-    # Written anew, the JSON is ASCII without line breaks, at which a comment would end.
+    # json.dumps writes ASCII without line breaks; a line break would end the comment.
     line = json.dumps(json.loads(session), separators=(",", ":"))
     starts = range(0, len(line), _COMMENT_LENGTH)
     return [f"{KEY}:{line[start : start + _COMMENT_LENGTH]}" for start in starts]
 
 
 def read_scene(path: Path | str) -> Scene:
-    """The scene of a session (``.json``), or inside a PNG, GIF, GLB, OBJ or PLY exported earlier.
+    """The scene in a ``.json`` session, or in a PNG, GIF, GLB, OBJ or PLY that was exported.
 
     Raises:
         InputError: no such file, the file is damaged, or there is no session in it.
@@ -72,7 +72,7 @@ def read_session(path: Path | str) -> Any:
     """The JSON document of the session in a file, or None where the file carries none.
 
     Raises:
-        InputError: the file cannot be read as what its suffix says.
+        InputError: there is no such file, or it is damaged or not of its suffix's format.
     """
     path = Path(path)
     read, kind = _READERS.get(path.suffix.lower(), (_in_picture, "a picture"))
@@ -117,3 +117,5 @@ _READERS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ".obj": (_in_comments, "an OBJ file"),
     ".ply": (_in_comments, "a PLY file"),
 }
+#: Suffixes of the files that can carry a session.
+SESSION_SUFFIXES = (".png", ".gif", *_READERS)

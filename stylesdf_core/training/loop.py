@@ -1,11 +1,13 @@
 """The training loop, for any stage: runs phases, records, saves, resumes and stops.
 
-Batches are functions of (seed, step) and of the data on the disk, so the step's number is all the
-randomness there is to restore: with the same data, stop-and-resume equals an uninterrupted run.
-Steps draw from generators of their own (training/seeds.py), never from torch's global ones.
+A batch is a function of seed, step, attempt (number of roll-backs) and the data on the disk. So a
+checkpoint holds step and attempt, but no generator's state, and with the same data a resumed run
+equals an uninterrupted run. Steps draw from generators made for the step (training/seeds.py), never
+from torch's global generators.
 
 After a step with a loss or norm that is not finite, the run goes back to its last checkpoint and
-draws other batches from there, if the phase can; the second time the run stops and says why.
+draws other batches from there, if its phase can draw others; the second time, the run stops with an
+error.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class Models:
 
     Attributes:
         live: the generator that the optimizers change.
-        ema: the average, which is measured, shown in sample grids and saved as the model.
+        ema: the averaged generator, which is measured, shown in sample grids and saved as the
+            model.
     """
 
     live: Generator
@@ -67,11 +70,11 @@ class Phase(ABC):
         optimizers: by name; saved and restored by the loop.
         networks: networks besides the generator, by name; saved and restored by the loop.
         scalers: loss scalers for float16, by name; saved and restored by the loop.
-        batch: images a step, for images per second; 0 where the phase counts no images.
-        attempt: how often the run was rolled back; steps of another attempt draw other batches.
-        retries: 1 where a roll-back makes sense because another attempt draws other batches.
+        batch: images per step, for images per second; 0 where the phase counts no images.
+        attempt: number of roll-backs of the run; steps of another attempt draw other batches.
+        retries: 1 if another attempt draws other batches, so that a roll-back makes sense.
         from_images: whether the phase learns from images. Such a phase is measured before its
-            first step too, so that later figures can be compared with its beginning.
+            first step too, so that later figures can be compared with the first.
     """
 
     optimizers: dict[str, Optimizer]
@@ -88,7 +91,7 @@ class Phase(ABC):
 
     @abstractmethod
     def evaluate(self, samples: Path) -> dict[str, float]:
-        """Measure the averaged generator on held-out latents and write a picture of it.
+        """Measure the averaged generator on held-out latents and write a sample grid.
 
         A ``swd`` among the figures decides which checkpoint is the best (lowest).
         """
@@ -99,9 +102,9 @@ class PhasePlan:
     """A phase before it begins.
 
     Attributes:
-        name: shown and recorded.
-        steps: its length.
-        begin: makes the phase; called when it begins or is resumed.
+        name: shown, and written into the records.
+        steps: optimizer steps.
+        begin: makes the phase; called when the phase begins or is resumed.
     """
 
     name: str
@@ -118,7 +121,7 @@ class Cadence:
         evaluate: steps between measurements of the averaged generator.
         checkpoint: steps between checkpoints.
         keep: newest checkpoints kept.
-        ema: decay of the averaged weights, a step.
+        ema: decay of the averaged weights per step.
     """
 
     record: int
@@ -133,9 +136,10 @@ class TrainingResult:
     """How a run ended.
 
     Attributes:
-        step: of the last checkpoint.
-        finished: False when it was asked to stop.
-        weights: the averaged generator; None where it was stopped before there was any.
+        step: step of the last checkpoint.
+        finished: False if the run was asked to stop.
+        weights: file of the averaged generator; None if the run stopped before its first
+            checkpoint.
     """
 
     step: int
@@ -150,14 +154,14 @@ class TrainingResult:
 
 
 def rate_factor(index: int, steps: int, warmup: int) -> float:
-    """Learning rate relative to its height: linear warm-up, then a cosine down to zero."""
+    """Learning rate as a share of its maximum: linear warm-up, then a cosine down to zero."""
     if index < warmup:
         return (index + 1) / warmup
     return 0.5 * (1.0 + math.cos(math.pi * (index - warmup) / max(1, steps - warmup)))
 
 
 def set_rate(optimizer: Optimizer, factor: float) -> None:
-    """Set every group's learning rate to ``factor`` times its ``height``."""
+    """Set every group's learning rate to ``factor`` times its maximum, the group's ``height``."""
     for group in optimizer.param_groups:
         group["lr"] = factor * group["height"]
 
@@ -167,10 +171,10 @@ class _Run:
     """The state of a run in progress.
 
     Attributes:
-        step: steps done, over all phases.
+        step: steps done, over all phases; saved.
         attempt: roll-backs so far; saved.
         best: lowest ``swd`` so far; saved.
-        score: ``swd`` of the last evaluation, until a checkpoint has taken it.
+        score: ``swd`` of an evaluation since the last checkpoint; infinite without one.
         rolled_back: whether this process has rolled the run back already.
     """
 
@@ -185,7 +189,7 @@ class _Run:
     rolled_back: bool = False
 
     def begin(self, plan: PhasePlan, saved: dict[str, Any] | None) -> Phase:
-        """Make the plan's phase; if ``saved`` was written in this phase, restore it from there."""
+        """Make the plan's phase; restore its state if ``saved`` was written in this phase."""
         phase = plan.begin(self.models)
         phase.attempt = self.attempt
         if saved and saved["phase"] == plan.name:
@@ -235,8 +239,8 @@ def train(
 ) -> Operation[TrainingResult]:
     """Run the phases in the folder, from its newest checkpoint on.
 
-    Yields a Progress a step; the caller holds :meth:`RunDir.owned`. ``metadata`` goes into the
-    averaged generators' files, ``config`` into the checkpoints.
+    Yields a Progress after each step; the caller holds :meth:`RunDir.owned`. ``metadata`` goes into
+    the averaged generators' files, ``config`` into the checkpoints.
 
     Args:
         world: the processes that train together; None for this process alone. Every process runs
@@ -305,7 +309,7 @@ def train(
 
 
 def _is_measured(run: RunDir, step: int, phase: str) -> bool:
-    """Whether an earlier process has measured the phase's beginning at this step already."""
+    """Whether an earlier process has already measured the phase before its first step."""
     return any(
         record["step"] == step and record.get("phase") == phase and "swd" in record
         for record in run.read_stats()
@@ -313,7 +317,7 @@ def _is_measured(run: RunDir, step: int, phase: str) -> bool:
 
 
 def _not_finite(losses: Mapping[str, Tensor], phase: str) -> str:
-    """The first loss or norm that is not finite, in words; empty when all are."""
+    """The first loss or norm that is not finite, in words; empty if all are finite."""
     values = torch.stack([value.detach().float().reshape(()) for value in losses.values()])
     if bool(values.isfinite().all()):
         return ""
@@ -324,9 +328,9 @@ def _not_finite(losses: Mapping[str, Tensor], phase: str) -> str:
 
 
 def _damaged(*networks: nn.Module) -> str:
-    """The first weights that are not finite, in words; empty when all are.
+    """The first weights that are not finite, in words; empty if all are finite.
 
-    A finite loss may have a gradient that is not: such weights must not reach a checkpoint.
+    A finite loss may have an infinite gradient, whose weights must not reach a checkpoint.
     """
     for network in networks:
         for name, value in network.named_parameters():
@@ -355,10 +359,10 @@ def _roll_back(state: _Run, plan: PhasePlan, phase: Phase, wrong: str) -> Phase:
 
 @contextmanager
 def _disk_errors(run: RunDir) -> Iterator[None]:
-    """A full or vanished disk ends the run in words.
+    """Turn errors of writing, such as a full or removed disk, into a TrainingError.
 
     Raises:
-        TrainingError: something could not be written.
+        TrainingError: a file could not be written.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Loss terms, as pure functions; weights are their callers'."""
+"""Loss terms as pure functions, unweighted; callers multiply by the weights."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 def slope_loss(scalar: Tensor, scalar_beside: Tensor, normals: Tensor, steps: Tensor) -> Tensor:
-    """Mean |Δd/h − n·u| of point pairs x, x + h·u: the gradient, without a double backward.
+    """Mean |Δd/h − n·u| of point pairs x, x + h·u: teaches ∇d = n without a second derivative.
 
-    Where the distance is exact ∇d = n, so this is a supervised eikonal term (Eq. 7 asks only
-    for unit length) and makes the normals right at the same time.
+    An exact distance has ∇d = n at the surface, so this term is a supervised form of the eikonal
+    term (the paper's Eq. 7), which asks only for ‖∇d‖ = 1.
 
     Args:
         scalar, scalar_beside: (B, N, 1), the field at x and x + h·u.
@@ -31,8 +31,8 @@ def pyramid_loss(
 ) -> Tensor:
     """Mean absolute differences of values and of horizontal and vertical slopes, over scales.
 
-    Slopes make edges count by their sharpness, which plain L1 trades for smoothness; each
-    level halves the resolution by averaging.
+    The slopes keep edges sharp, which values alone would blur. Each level halves the resolution by
+    averaging.
 
     Args:
         images, truth: (B, C, H, W).
@@ -51,12 +51,12 @@ def pyramid_loss(
 def detail_weights(truth: Tensor, strength: float, *, window: int = 9) -> Tensor:
     """Weights (B, 1, H, W) of mean 1, larger where the truth is rich in detail.
 
-    Eyes, lips and the hairline are a twentieth of a portrait and most of what a person looks at.
+    Eyes, lips and the hairline take a twentieth of a portrait, but people look at them most.
 
     Args:
         truth: (B, C, H, W).
-        strength: 0 for 1 everywhere; s adds s times the local mean |Laplacian| over its mean.
-        window: edge of the surroundings that count as local, pixels; odd.
+        strength: s in (1 + s·L/mean L)/(1 + s), where L is the local mean |Laplacian|; 0 gives 1.
+        window: edge of the square over which the local mean is taken, pixels; odd.
     """
     sides = F.pad(truth, (1, 1, 1, 1), mode="replicate")
     beside = sides[..., 1:-1, :-2] + sides[..., 1:-1, 2:]
@@ -69,8 +69,8 @@ def detail_weights(truth: Tensor, strength: float, *, window: int = 9) -> Tensor
 def sharpness_loss(images: Tensor, truth: Tensor, *, window: int = 8) -> Tensor:
     """Mean absolute difference of local sharpness, the mean |Laplacian| over windows.
 
-    It does not ask where exactly an edge lies, only that there is as much of it as in the truth:
-    what absolute differences blur away for want of certainty.
+    It compares how sharp a window is, not where its edges lie. Absolute differences alone blur an
+    edge whose place is uncertain.
 
     Args:
         images, truth: (B, C, H, W).
@@ -87,15 +87,15 @@ def sharpness_loss(images: Tensor, truth: Tensor, *, window: int = 8) -> Tensor:
 
 
 def ringing_loss(images: Tensor, truth: Tensor, weights: Tensor, *, reach: int = 4) -> Tensor:
-    """How far images leave the range of the truth's values around, a weighted mean.
+    """Weighted mean of how far images leave the range of the truth's values within ``reach``.
 
-    An edge a pixel beside the truth's costs nothing, a dark or bright seam along it does: what
-    asking for sharpness alone brings.
+    The sharpness loss alone adds dark or bright seams along edges. This loss penalises such seams,
+    but not an edge that lies a pixel beside the truth's edge.
 
     Args:
         images, truth: (B, C, H, W).
         weights: (B, 1, H, W), how much each pixel counts.
-        reach: of "around", pixels.
+        reach: half the edge of the square around a pixel, pixels.
     """
     most, least = _most(truth, reach), -_most(-truth, reach)
     beyond = (images - most).clamp_min(0.0) + (least - images).clamp_min(0.0)
@@ -103,15 +103,15 @@ def ringing_loss(images: Tensor, truth: Tensor, weights: Tensor, *, reach: int =
 
 
 def extremes_loss(images: Tensor, truth: Tensor, weights: Tensor, *, reach: int = 2) -> Tensor:
-    """Difference of the brightest and of the darkest around, weighted.
+    """Weighted mean difference of the brightest and of the darkest value within ``reach``.
 
-    It does not ask where exactly a catchlight or a pupil lies, only that there is one as bright or
-    as dark: where either is less than half certain, absolute differences leave it out.
+    It compares how bright a catchlight and how dark a pupil is, not where they lie. Absolute
+    differences alone leave out a catchlight whose place is uncertain.
 
     Args:
         images, truth: (B, C, H, W).
         weights: (B, 1, H, W), how much each pixel counts.
-        reach: of "around", pixels.
+        reach: half the edge of the square around a pixel, pixels.
     """
     brightest = (_most(images, reach) - _most(truth, reach)).abs()
     darkest = (_most(-images, reach) - _most(-truth, reach)).abs()
@@ -119,7 +119,7 @@ def extremes_loss(images: Tensor, truth: Tensor, weights: Tensor, *, reach: int 
 
 
 def _most(x: Tensor, reach: int) -> Tensor:
-    """The largest value of each pixel's surroundings."""
+    """The largest value within ``reach`` pixels of each pixel."""
     return F.max_pool2d(x, 2 * reach + 1, 1, reach)
 
 
@@ -176,7 +176,7 @@ def minimal_surface_loss(sdf: Tensor) -> Tensor:
 
 
 def sphere_loss(sdf: Tensor, points: Tensor, radius: float) -> Tensor:
-    """E|d(x) − (‖x‖ − radius)|: the field starts as a sphere (paper, Sec. 4.1).
+    """E|d(x) − (‖x‖ − radius)|: the field starts as a sphere, as in the paper.
 
     Args:
         sdf: (…, 1), world units.
@@ -187,10 +187,10 @@ def sphere_loss(sdf: Tensor, points: Tensor, radius: float) -> Tensor:
 
 
 def path_lengths(images: Tensor, styles: Tensor, noise: Tensor) -> Tensor:
-    """‖J_wᵀ y‖ of each image (Karras et al. 2020, Eq. 4), (B,): how far a step of w moves it.
+    """‖J_wᵀ y‖ of each image (Karras et al. 2020, Eq. 4), (B,): change of the image per step of w.
 
-    The gradient of Σ image·y/√(H·W) by each layer's w; √ of the mean over layers of its
-    squared norm.
+    J_wᵀ y is the gradient of Σ image·y/√(H·W) by each layer's w; its norm is the root of the mean
+    over layers of the squared norms.
 
     Args:
         images: (B, 3, H, W), a differentiable function of ``styles``.

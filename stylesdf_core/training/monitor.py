@@ -1,6 +1,6 @@
 """Records of a run while it trains: stats.jsonl, TensorBoard events, and advice in words.
 
-The loop (training/loop.py) hands its losses and measurements over; health.py makes the advice.
+The loop (training/loop.py) passes losses and measurements; adversarial/health.py makes the advice.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Monitor:
 
     Args:
         total: steps of the whole run.
-        step: at which the run begins or resumes; later records are dropped.
+        step: step at which the run begins or resumes; later records are dropped.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Monitor:
         """Begin or resume a phase at ``step``.
 
         Args:
-            batch: images a step.
+            batch: images per step.
             first: step at which the phase began.
         """
         self.phase, self.batch, self._first = phase, batch, first
         self._since, self._clock = step, time.monotonic()
 
     def losses(self, step: int, losses: Mapping[str, Tensor]) -> None:
-        """Record a step's losses, the speed since the last record, and advice if any is due."""
+        """Record a step's losses, the speed since the last record, and advice if there is any."""
         now = time.monotonic()
         seconds = (now - self._clock) / max(1, step - self._since)
         self._since, self._clock = step, now
@@ -128,7 +128,7 @@ def _memory(device: torch.device) -> int:
 
 
 def _events(run: RunDir, step: int) -> Any:
-    """TensorBoard's writer; its events of steps after ``step`` are marked as void."""
+    """TensorBoard's writer; events of steps after ``step`` are marked as void."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its dependencies deprecate each other's functions
         from torch.utils.tensorboard import SummaryWriter

@@ -1,4 +1,4 @@
-"""One optimizer step from chunks of a batch: gradients equal the unchunked ones."""
+"""One optimizer step from chunks of a batch, with the gradients of the whole batch."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Terms = dict[str, Tensor]
 def of_chunks(
     compute: Callable[[slice], Terms], count: int, size: int
 ) -> Iterator[Callable[[], tuple[Terms, float]]]:
-    """Split ``count`` images into chunks of at most ``size``: a function for each chunk.
+    """Split ``count`` images into chunks of at most ``size``; yields a function for each chunk.
 
-    Called, it returns the chunk's terms and its share of the batch.
+    The function returns the chunk's terms and the chunk's share of the batch.
     """
 
     def part(piece: slice) -> tuple[Terms, float]:
@@ -41,7 +41,8 @@ def accumulate(
     """Backward through each part's ``loss`` times its share of the batch.
 
     Args:
-        module: wrapped for DDP or not; gradients are averaged over processes with the last part.
+        module: the losses' module, wrapped by DDP or not; DDP averages gradients over processes in
+            the last part's backward pass.
         parts: functions that compute a chunk's terms and its share of the batch; shares sum to 1.
         last: False where another backward pass of the same step follows.
 
@@ -80,8 +81,8 @@ def _gather(record: Terms, terms: Terms, share: float) -> None:
 def update(optimizers: Sequence[Optimizer], scaler: torch.amp.GradScaler, limit: float) -> Tensor:
     """Step with the accumulated gradients and clear them; returns their norm.
 
-    A norm above ``limit`` is returned as infinity, and no weight is changed. An overflow in
-    float16 is not treated like this: the scaler skips the step and halves its factor.
+    A norm above ``limit`` is returned as infinity, and no weight is changed. After an overflow in
+    float16, the scaler skips the step and halves its factor, and 0 is returned.
 
     Args:
         optimizers: all optimizers of one backward pass, which share its scaler.

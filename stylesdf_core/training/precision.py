@@ -1,4 +1,7 @@
-"""Reduced precision where it does no harm: decoder and discriminators, never the field."""
+"""Half precision in the paper's stages: for decoder and discriminators, not for the field.
+
+The supervised fit has its own mixed precision (heads/fit/fast_field.py).
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ class Autocast:
     """A run's autocast and loss scaling.
 
     Args:
-        precision: of the run; with float32 and tf32 nothing here has any effect.
-        device: of the run.
+        precision: the run's setting; float32 and tf32 switch autocast and scaling off.
+        device: where the run computes.
     """
 
     def __init__(self, precision: Precision, device: torch.device) -> None:
@@ -26,7 +29,7 @@ class Autocast:
         self._scaled = precision == "float16"
 
     def on(self, wanted: bool = True) -> AbstractContextManager[Any]:
-        """Compute the block in half precision, if the run has any."""
+        """Compute the block in half precision, if the run's setting is a half precision."""
         if self.dtype is None or not wanted:
             return nullcontext()
         return torch.autocast(self.device.type, self.dtype)

@@ -1,7 +1,7 @@
-"""Training in processes of its own: starting them, and the reasons they give when they fail.
+"""Training in separate processes: starts them, ends them, and reads why they failed.
 
-The studio and ``--gpus`` start the entry point (commands/train_process.py) here; its output goes
-into the run folder's training.log.
+The studio and ``--gpus`` start the entry point (commands/train_process.py) here. The processes'
+output goes into the run folder's training.log.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from stylesdf_core.files import write_json
 from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.training.run_dir import RunDir
 
-#: Module that trains in the run folder it is given, whatever the run's stage.
+#: Module that trains in a run folder, whatever the run's stage.
 ENTRY_POINT = "stylesdf_core.commands.train_process"
 #: Beginnings of the entry point's last line: the run failed, or the request was wrong.
 FAILURE, MISTAKE = "training: ", "wrong request: "
-#: Bytes of a log in which its last words are looked for.
+#: Bytes at a log's end in which the reason of a failure is looked for.
 _LONGEST_END = 64 << 10
 _STARTED = "--- started "
 #: Niceness of background processes: the window comes first.
 _NICE = 10
-#: The same on Windows (priority below normal), where closing a console ends the processes in it:
-#: no console (CREATE_NO_WINDOW), and a process group of its own.
+#: Flags of background processes on Windows: priority below normal, no console (closing a console
+#: ends its processes), and a separate process group.
 _BACKGROUND = 0x4000 | 0x8000000 | 0x200
 
 
@@ -90,13 +90,13 @@ def start(run: RunDir, count: int = 1, *, background: bool = False) -> subproces
     except OSError as error:
         raise OutputError(f"Training cannot be started in {run.path}: {error}.") from error
     if background and os.name != "nt":
-        with suppress(psutil.Error):  # it may be over already; its last words say why
+        with suppress(psutil.Error):  # the process may have ended already
             psutil.Process(process.pid).nice(_NICE)
     return process
 
 
 def processes_before(run: RunDir) -> int:
-    """How many processes the run was started with last; 1 where start.json does not say."""
+    """Number of processes of the run's last start; 1 without a readable start.json."""
     file = run.path / "start.json"
     with suppress(InputError), reading(file, "a number of processes"):
         return max(1, int(read_json(file)["processes"]))
@@ -104,7 +104,7 @@ def processes_before(run: RunDir) -> int:
 
 
 def last_words(run: RunDir) -> LastWords | None:
-    """Why the processes of the newest start failed, by the log; None where no reason is logged."""
+    """Why the processes of the newest start failed, from the log; None without a logged reason."""
     lines = _newest_lines(run)
     for beginning, is_mistake in ((MISTAKE, True), (FAILURE, False)):
         said = [line for line in lines if line.startswith(beginning)]
@@ -121,9 +121,9 @@ def log_tail(run: RunDir, count: int) -> list[str]:
 
 
 def wait(process: subprocess.Popen[bytes], run: RunDir, seconds: float) -> None:
-    """Ask the run's process to stop until it has; an interruption of this ends it at once.
+    """Ask the run's process to stop and wait for its end; an interruption kills the process.
 
-    The request is repeated, because a process that is still starting takes a stop file for a
+    The request is repeated, because a process that is still starting takes the stop file for a
     left-over of an earlier run and deletes it.
     """
     try:

@@ -22,8 +22,9 @@ class RunConfig:
     """Where to compute; auto takes the best device there is."""
 
     precision: Precision = "tf32"
-    """Precision of matrix products. bfloat16 and float16 concern decoder and discriminators only;
-    the field then stays in tf32, because a phase of tens of radians has no room for eight bits."""
+    """Precision of matrix products. bfloat16 and float16 hold for decoder and discriminators; the
+    field stays in tf32, since its sines' arguments reach tens of radians, where neighbouring
+    bfloat16 numbers are about 0.1 rad apart."""
 
     threads: int = 0
     """CPU threads; 0 for torch's choice."""
@@ -38,10 +39,10 @@ class RunConfig:
     """Steps between checkpoints."""
 
     keep: int = 3
-    """Newest checkpoints kept; the best checkpoint is kept besides."""
+    """Newest checkpoints kept; the best checkpoint is kept as well."""
 
     ema: float = 0.5 ** (32.0 / 10_000.0)
-    """Decay of the averaged weights, a step; long runs want it nearer to 1 than `tiny` has it."""
+    """Decay of the averaged weights per step; the longer the run, the nearer to 1."""
 
     max_gradient_norm: float = 1e6
     """Norm of the gradient beyond which a step counts as diverged."""

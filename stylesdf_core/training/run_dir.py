@@ -1,4 +1,4 @@
-"""The run folder: all settings, figures and weights of one training run lie in it.
+"""The run folder, which holds all settings, figures and weights of one training run.
 
 ::
 
@@ -12,8 +12,8 @@
     samples/XXXXXXXX-thumb.png, XXXXXXXX.ply   volume renders and a mesh, of adversarial runs
     tensorboard/                 the figures of stats.jsonl as events
     stop                         when this file appears the run saves and ends
-    process.json                 the process that trains here; a killed process leaves it behind
-    start.json                   number of processes of the last start, to resume alike
+    process.json                 the process that trains here; a killed process leaves the file
+    start.json                   number of processes of the last start, which resuming uses again
     training.log                 output of processes that were not started in a terminal
 
 A run killed at any instant loses only the steps since its last checkpoint.
@@ -37,20 +37,21 @@ from stylesdf_core.console import first_signal
 from stylesdf_core.errors import InputError, OutputError, TrainingError
 from stylesdf_core.files import json_line, locked, write_json, write_text
 from stylesdf_core.foreign import parse_json, read_json, reading
+from stylesdf_core.training.settings import differences
 
 if TYPE_CHECKING:
     from stylesdf_core.model.networks.generator import Generator
 
 #: Bytes in which the last line of stats.jsonl is sure to be found.
 _LONGEST_LINE = 64 << 10
-#: Seconds between two signs of life in process.json, and after which silence means death. Only
-#: another machine needs them; on this one the system knows which processes live.
+#: Seconds between two updates of process.json, and seconds without an update after which another
+#: machine takes the process for dead; on its own machine the system knows whether it runs.
 _BEAT, _SILENCE = 30.0, 300.0
 
 
 @dataclass(frozen=True)
 class RunDir:
-    """One run's folder; cheap to make, touches the disk only in its methods."""
+    """One run's folder; making the object does not touch the disk."""
 
     path: Path
 
@@ -91,17 +92,16 @@ class RunDir:
         return config
 
     def write_config(self, config: Any, adjustable: Set[str] = frozenset()) -> None:
-        """Make the folder with ``config`` (a JSON object), or check that it has the same.
+        """Make the folder with ``config`` (a JSON object), or check that the folder holds it.
 
-        Before the first checkpoint everything may change: nothing is lost, and the first command
-        may have named the wrong images.
+        Before the first checkpoint all settings may change, since nothing has been learned yet.
 
         Args:
             adjustable: settings, by dotted path, that a resumed run may change.
 
         Raises:
             InputError: the folder already belongs to a run with other settings.
-            TrainingError: the run is being trained and this would change its settings.
+            TrainingError: the run is being trained, and ``config`` would change its settings.
         """
         file = self.path / "config.json"
         if not file.exists() or (self.latest() is None and self.running_process() is None):
@@ -111,16 +111,18 @@ class RunDir:
         changed = [key for key in {**after, **before} if before.get(key) != after.get(key)]
         fixed = [key for key in changed if key not in adjustable]
         if fixed:
-            # Of another stage's settings all others would differ as well.
+            # Between two stages nearly all settings differ.
             named = ["stage"] if "stage" in fixed else fixed
-            values = ", ".join(f"{k} {before.get(k)!r} (not {after.get(k)!r})" for k in named)
+            different = differences(before, after, named)
             raise InputError(
-                f"{self.path} already holds a run with {values}; resume it with its own settings "
-                "or choose a new folder."
+                f"{self.path} already holds a run with {different}; resume it with its own "
+                "settings or choose a new folder."
             )
         if changed:
             if self.running_process() is not None:
-                raise TrainingError(f"{self.path} is being trained; stop that first.")
+                raise TrainingError(
+                    f"{self.path} is being trained; stop the run before you change its settings."
+                )
             write_json(file, config)
 
     # --- statistics and samples ----------------------------------------------------------------
@@ -144,7 +146,7 @@ class RunDir:
         return _whole_lines(self.stats_file.read_bytes())
 
     def last_stats(self) -> dict[str, Any] | None:
-        """The newest whole line, from the file's end alone; None before the first."""
+        """The newest whole line, read from the file's end; None before the first line."""
         if not self.stats_file.exists():
             return None
         with open(self.stats_file, "rb") as stream:
@@ -153,7 +155,7 @@ class RunDir:
         return records[-1] if records else None
 
     def trim_stats(self, step: int) -> None:
-        """Drop the records after ``step``, because these steps are about to run again."""
+        """Drop the records after ``step``, since these steps will run again."""
         kept = [record for record in self.read_stats() if record["step"] <= step]
         write_text(self.stats_file, "".join(json_line(record) + "\n" for record in kept))
 
@@ -184,7 +186,7 @@ class RunDir:
             best: keep this checkpoint until the next best one.
 
         Raises:
-            OutputError: the disk is full or cannot be written; the older checkpoints stand.
+            OutputError: the disk is full or cannot be written; the older checkpoints are intact.
         """
         from stylesdf_core.model.checkpoints import save_safetensors, save_tensors
 
@@ -205,11 +207,11 @@ class RunDir:
                     old.unlink(missing_ok=True)
 
     def latest(self, kind: str = "state") -> Path | None:
-        """The newest checkpoint ("state") or averaged generator ("ema"); None before the first."""
+        """The newest training state ("state") or averaged generator ("ema"); None without one."""
         return self._named("latest.json", kind)
 
     def saved_step(self) -> int:
-        """Step of the newest checkpoint; 0 before the first."""
+        """Step of the newest checkpoint; 0 before the first checkpoint."""
         return self._step("latest.json")
 
     def averages(self) -> dict[int, Path]:
@@ -218,7 +220,7 @@ class RunDir:
         return {int(path.stem.removeprefix("ema-")): path for path in found}
 
     def best(self, kind: str = "ema") -> Path | None:
-        """The best checkpoint ("state") or averaged generator ("ema"); None before the first."""
+        """The best training state ("state") or averaged generator ("ema"); None without one."""
         return self._named("best.json", kind)
 
     def _step(self, list_name: str) -> int:
@@ -235,7 +237,7 @@ class RunDir:
             return self.checkpoints / str(read_json(file)[kind])
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """The newest training state, on the CPU; None before the first.
+        """The newest training state, on the CPU; None before the first checkpoint.
 
         Raises:
             TrainingError: the file is missing or damaged.
@@ -245,7 +247,10 @@ class RunDir:
         file = self.latest()
         if file is None:
             return None
-        advice = "Name an older checkpoint in latest.json."
+        advice = (
+            "To go on from an older checkpoint, write its step and file names into "
+            f"{self.checkpoints / 'latest.json'}."
+        )
         with reading(file, "a checkpoint", error=TrainingError, advice=advice):
             return dict(load_tensors(file))
 
@@ -268,28 +273,28 @@ class RunDir:
                 is_silent = time.time() - file.stat().st_mtime > _SILENCE
                 return None if is_silent else int(owner["pid"])
             process = psutil.Process(owner["pid"])
-            # A process id may have been given to another program since.
+            # The system may have given the id to another program since.
             same = abs(process.create_time() - owner["started"]) < 1.0
-            # A zombie has ended; its parent has not asked for its exit status yet.
+            # A zombie has ended; its parent has not read its exit status yet.
             dead = process.status() == psutil.STATUS_ZOMBIE
             return process.pid if same and not dead else None
         return None
 
     @property
     def was_killed(self) -> bool:
-        """Whether the last process that trained here was killed: it left process.json behind."""
+        """Whether the last process that trained here was killed, so that process.json remains."""
         return (self.path / "process.json").exists() and self.running_process() is None
 
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Hold the folder for this process; an old stop request is deleted.
 
-        The first Ctrl+C or signal to end asks the run to stop like the stop file does; a second one
-        ends the process.
+        The first Ctrl+C or other signal that ends programs asks the run to stop, as the stop file
+        does; a second signal ends the process.
 
         Raises:
             TrainingError: another process trains here.
-            KeyboardInterrupt: the run was stopped by a signal, and is saved; says where.
+            KeyboardInterrupt: a signal stopped the run, which is saved; names the step.
         """
         file = self.path / "process.json"
         # Of two processes that start at once, the second looks only after the first has written.
@@ -319,12 +324,12 @@ class RunDir:
             raise KeyboardInterrupt(self.stopped_in_words())
 
     def stopped_in_words(self) -> str:
-        """Where a run that was asked to stop has stopped, and how it goes on."""
+        """A sentence: at which step the run stopped, and how to resume it."""
         return f"Stopped at step {self.saved_step()}; the same command goes on from there."
 
 
 def _beat(file: Path, ended: threading.Event) -> None:
-    """Give ``file`` a new time now and then, for machines that share the disk."""
+    """Update the time of ``file`` until ``ended``, for machines that share the disk."""
     while not ended.wait(_BEAT):
         with suppress(OSError):
             os.utime(file)

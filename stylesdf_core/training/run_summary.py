@@ -1,4 +1,4 @@
-"""A run at a glance: stage, state, steps, and why it failed; read quickly and without torch."""
+"""A run at a glance: stage, state, steps and the reason of a failure; read without torch."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class RunSummary:
     """One run.
 
     Attributes:
-        path: its folder.
+        path: the run's folder.
         stage: name of the stage that is trained.
-        preset: name of its preset; empty for a stage without presets.
-        state: "new" was never started, "stopped" can be resumed, "failed" too.
-        step: steps done; of a run that is not running, its checkpoint's step.
+        preset: name of the settings' preset; empty for a stage without presets.
+        state: "new" was never started; "stopped" and "failed" runs can be resumed.
+        step: steps done; of a run that is not running, the newest checkpoint's step.
         total: steps in all.
         hours_left: estimate while the run is running; None before the first record.
-        words: why the run failed, one sentence; empty where it did not.
+        words: why the run failed, one sentence; empty if the run did not fail.
         has_weights: whether there is an averaged generator to look at.
-        process: id of the process that trains it now; None if no process does.
+        process: id of the process that trains the run now; None if no process does.
     """
 
     path: Path
@@ -49,7 +49,7 @@ class RunSummary:
 
     @property
     def is_alive(self) -> bool:
-        """Whether a process trains it."""
+        """Whether a process trains the run."""
         return self.state in ("running", "stopping")
 
     def __str__(self) -> str:
@@ -59,10 +59,10 @@ class RunSummary:
 
 
 def summary(run: RunDir) -> RunSummary:
-    """Look at a run.
+    """Summarise a run.
 
     Raises:
-        InputError: it is no run folder, or its config.json cannot be read.
+        InputError: the folder holds no run, or its config.json cannot be read.
     """
     kind, config = read_config(run)
     stage, total, preset = kind.name, kind.total_steps(config), getattr(config, "preset", "")
@@ -96,7 +96,7 @@ def summary(run: RunDir) -> RunSummary:
 
 
 def summary_or_failure(path: Path) -> RunSummary:
-    """Look at the run in a folder; one that cannot be read is a failed run that says why."""
+    """Summarise the run in a folder; a run that cannot be read is shown as failed, and why."""
     try:
         return summary(RunDir(path))
     except InputError as error:

@@ -1,8 +1,8 @@
-"""Random numbers that a seed decides: the only ways in which training draws them.
+"""Generators and initial weights from a seed; training draws no other random numbers.
 
-A step draws from a generator made of (seed, purpose, attempt, step), and a network's first weights
-of the seed alone. So a resumed run draws what the uninterrupted one would have drawn, and the only
-randomness there is to save is the step's number.
+A step's generator is made from seed, purpose, attempt (number of roll-backs) and step; a network's
+initial weights come from the seed alone. So a checkpoint holds step and attempt but no generator's
+state, and a resumed run draws the numbers of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import torch
 
 
 def seeded(*numbers: int, device: torch.device | None = None) -> torch.Generator:
-    """A generator of its own for each sequence of numbers, all of them 0 or more.
+    """A generator seeded by a sequence of numbers, each 0 or more.
 
     Args:
-        device: where it draws; None for the CPU, which draws the same on every machine.
+        device: where the generator draws; None for the CPU, which draws the same numbers on every
+            machine.
     """
     state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
     return torch.Generator(device or "cpu").manual_seed(int(state) >> 1)
@@ -28,7 +29,7 @@ def seeded(*numbers: int, device: torch.device | None = None) -> torch.Generator
 def seeded_weights(seed: int) -> Iterator[None]:
     """Networks made in this block start with the weights of ``seed``.
 
-    Torch's global generator, from which networks draw their weights, is afterwards as before.
+    Networks draw their weights from torch's global generator, which is restored after the block.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,13 +1,12 @@
 """Settings by dotted path: nested config dataclasses as a flat table, and back.
 
-A stage's settings are one nested dataclass. Its single settings are called by their path, as in
-``volume.r1``: by presets, by flags, by the window's form, and where a resumed run is compared with
-the settings it began with.
+A stage's settings are one nested dataclass. Presets, flags, the window's form and the check of a
+resumed run name a single setting by its path, such as ``volume.r1``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -21,6 +20,24 @@ def by_path(config: Any, prefix: str = "") -> dict[str, Any]:
         value, path = getattr(config, field.name), f"{prefix}{field.name}"
         values |= by_path(value, f"{path}.") if is_dataclass(value) else {path: value}
     return values
+
+
+def differences(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], paths: Iterable[str] | None = None
+) -> str:
+    """The settings in which two tables differ, with both values; empty if all are equal.
+
+    Args:
+        paths: settings to compare; None for all of ``wanted``.
+
+    Example:
+        ``width 128 instead of 64, depth 8 instead of 6``.
+    """
+    chosen = wanted if paths is None else paths
+    pairs = ((path, found.get(path), wanted.get(path)) for path in chosen)
+    return ", ".join(
+        f"{path} {one!r} instead of {other!r}" for path, one, other in pairs if one != other
+    )
 
 
 def with_values(config: Config, values: Mapping[str, Any]) -> Config:

@@ -1,8 +1,9 @@
-"""The stages of training there are: what the ``stage`` of a run folder's config.json may be.
+"""The registry of training stages.
 
-Stages live in different rooms (the paper's in ``training/adversarial``, the supervised fit in
-``heads/fit``). Whatever handles runs of any stage (the list of runs, the process that trains)
-looks a run's stage up here; the commands register the stages (commands/train_stages.py).
+Maps ``stage`` in a run's config.json to its settings class and its training function. The stages
+lie in different rooms (the paper's in ``training/adversarial``, the supervised fit in
+``heads/fit``); commands/train_stages.py registers them. The list of runs and the process that
+trains look up a run's stage here.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ class Stage:
     """One kind of training.
 
     Attributes:
-        name: the ``stage`` in the config.json of its runs.
-        config: dataclass of its settings, which is what config.json holds.
+        name: the value of ``stage`` in config.json.
+        config: dataclass of the settings, which config.json holds.
         adjustable: settings, by dotted path, that may change when a run is resumed.
         total_steps: optimizer steps of a config, over all phases.
-        train: trains in a run folder by its config, from its newest checkpoint on.
+        train: trains in a run folder by a config, from the newest checkpoint on.
     """
 
     name: str
@@ -43,7 +44,7 @@ _STAGES: dict[str, Stage] = {}
 
 
 def register(*stages: Stage) -> None:
-    """Make stages known by their names."""
+    """Add stages to the registry, by their names."""
     _STAGES.update({stage.name: stage for stage in stages})
 
 
@@ -51,7 +52,7 @@ def stage_named(name: str) -> Stage:
     """The stage of that name.
 
     Raises:
-        InputError: there is none.
+        InputError: no stage has that name.
     """
     if name not in _STAGES:
         raise InputError(f"There is no stage {name!r}; the stages are {', '.join(_STAGES)}.")

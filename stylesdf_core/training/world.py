@@ -20,7 +20,7 @@ from stylesdf_core.model.model import select_device
 
 @dataclass(frozen=True)
 class Share:
-    """The part of every batch that a process sees: part ``rank`` of ``world`` equal parts."""
+    """A process's part of every batch: part ``rank`` of ``world`` equal parts."""
 
     rank: int = 0
     world: int = 1
@@ -60,14 +60,14 @@ class World:
         if self.size == 1:
             return module
         ids = [self.device.index] if self.device.type == "cuda" else None
-        # No buffer changes in training, so none is synchronised; torch 2.13 renamed the switch.
+        # Buffers do not change in training, so are not synchronised; torch 2.13 renamed the option.
         known = inspect.signature(DistributedDataParallel).parameters
         name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
         settings: dict[str, Any] = {name: False}
         return DistributedDataParallel(module, device_ids=ids, **settings)
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
-        """Each flag, true if it is true on any process, so that all processes decide alike."""
+        """For each flag, whether the flag is true on any process; equal on all processes."""
         if self.size == 1:
             return flags
         values = torch.tensor(flags, dtype=torch.int32, device=self.device)
@@ -83,13 +83,13 @@ class World:
         return value
 
     def wait(self) -> None:
-        """Wait until all processes have come here."""
+        """Wait until all processes have called this function."""
         if self.size > 1:
             dist.barrier()
 
 
 def without_sync(module: nn.Module) -> AbstractContextManager[Any]:
-    """Backward passes in this block leave averaging over processes to a later one outside."""
+    """In this block, backward passes do not average gradients over processes; a later one does."""
     if isinstance(module, DistributedDataParallel):
         return module.no_sync()
     return nullcontext()
@@ -103,7 +103,7 @@ def joined_world(device: str) -> Iterator[World]:
         yield World(0, 1, select_device(device))
         return
     if int(os.environ.get("RANK", "0")):
-        ignore_signals()  # process 0 gets them too, and stops all processes at the same step
+        ignore_signals()  # process 0 gets the signals too, and stops all processes at one step
     here = select_device(device)
     if here.type == "cuda":
         here = torch.device("cuda", int(os.environ["LOCAL_RANK"]))

@@ -48,7 +48,7 @@ def test_mistakes_are_named_at_once() -> None:
     mistakes = {
         "--repeats": Bench(repeats=0),
         "--threads": Bench(threads=0),
-        "No row's name begins with body": Bench(only=("body",)),
+        "--only body matches no row": Bench(only=("body",)),
         "no device": Bench(device="tpu"),
     }
     for message, request in mistakes.items():

@@ -51,7 +51,7 @@ def test_evaluating_reports_every_figure(heads: Path, tmp_path: Path) -> None:
         card=card,
         device="cpu",
     )
-    # Sixteen and sixteen true pictures are too few for a judge of azimuths.
+    # Sixteen and sixteen true pictures are too few for a pose regressor.
     report = drain(request.run())
     figures = {figure.key: figure for figure in report.figures}
     assert set(figures) == {"frechet_image", "frechet_volume", "flicker", "sharpness_ratio"}
@@ -94,7 +94,7 @@ def test_where_cameras_are_known_turning_is_judged(
         "elevation_slope",
         "sharpness_ratio",
     }
-    assert "too little to judge by" in figures["azimuth_r"].detail  # noise shows no azimuth
+    assert "too low to trust" in figures["azimuth_r"].detail  # noise shows no azimuth
 
 
 def test_a_runs_own_poses_are_used_unless_flags_say_otherwise(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_wrong_requests_are_refused(tmp_path: Path, heads: Path) -> None:
         (Evaluate(model=weights, data=heads, azimuth_std=3.0), "azimuth_std"),
         (Evaluate(model=weights, data=heads, card=tmp_path / "none.md"), "card"),
         (Evaluate(model=weights, data=tmp_path / "nothing"), "no folder"),
-        (Evaluate(model=weights, data=few), "too few"),
+        (Evaluate(model=weights, data=few), "at least 16 are needed"),
     ):
         with pytest.raises(InputError, match=says):
             drain(request.run())

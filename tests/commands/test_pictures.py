@@ -10,10 +10,12 @@ from PIL import Image
 
 from app.program import main
 from stylesdf_core.commands.command_line import command_line
+from stylesdf_core.commands.field_help import field_help
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.errors import InputError
+from stylesdf_core.mesh import SUFFIXES
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
@@ -238,3 +240,7 @@ def test_help_has_units(capsys: pytest.CaptureFixture[str]) -> None:
     text = " ".join(capsys.readouterr().out.split())
     assert "radians" in text
     assert "degrees" in text
+
+
+def test_the_help_of_mesh_names_every_format() -> None:
+    assert all(suffix in field_help(ExportMesh)["out"] for suffix in SUFFIXES)

@@ -19,7 +19,7 @@ from stylesdf_core.commands.recipe_steps import Record, run_steps
 from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stages import TrainJoint
 from stylesdf_core.errors import InputError, TrainingError
-from stylesdf_core.heads import supervision
+from stylesdf_core.heads import surfaces
 from stylesdf_core.heads.fit import views as view_shards
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.model.model import load_model
@@ -122,7 +122,7 @@ def test_another_recipe_in_the_folder_is_refused(
     (tmp_path / "two.fail").touch()
     with pytest.raises(TrainingError):
         drain(recipe())
-    with pytest.raises(InputError, match=r"step 'one' has another amount"):
+    with pytest.raises(InputError, match=r"step 'one' has amount .* instead of"):
         drain(recipe(amount=2))
     (tmp_path / "out" / "recipe.json").write_text("[]", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be read as a recipe"):
@@ -199,8 +199,8 @@ def test_from_the_face_model_to_a_measured_card(
     tmp_path: Path, facekit_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("cv2")
-    # Supervision of 20 heads, not of a hundred.
-    monkeypatch.setattr(supervision, "build_cache", partial(supervision.build_cache, shard_size=20))
+    # Shards of 20 heads, not of a hundred.
+    monkeypatch.setattr(surfaces, "build_cache", partial(surfaces.build_cache, shard_size=20))
     monkeypatch.setattr(view_shards, "SHARD_SIZE", 20)
     out = tmp_path / "recipe"
     request = RecipeHeads(

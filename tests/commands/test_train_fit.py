@@ -67,7 +67,7 @@ def test_a_run_that_has_begun_takes_other_jobs_and_nothing_else(
     for jobs in (2, 5):
         request(heads__jobs=jobs).prepare()
         assert run.read_config()["heads"]["jobs"] == jobs
-    with pytest.raises(InputError, match=r"a run with batch_factor 1 \(not 2\)"):
+    with pytest.raises(InputError, match=r"a run with batch_factor 1 instead of 2"):
         request(batch_factor=2).prepare()
     with pytest.raises(InputError, match=r"heads\.jobs"):
         request(heads__jobs=0)

@@ -189,7 +189,7 @@ def test_the_same_command_resumes_and_may_go_further(tmp_path: Path) -> None:
     assert drain(request(2).run()).step == 2
     result = drain(request().run())
     assert (result.step, result.finished) == (3, True)
-    with pytest.raises(InputError, match=r"already holds a run with run\.seed 0 \(not 1\)"):
+    with pytest.raises(InputError, match=r"already holds a run with run\.seed 0 instead of 1"):
         drain(request(run__seed=1).run())
     listed = str(drain(TrainList(folder=tmp_path / "runs").run()))
     assert "renderer  step 3 of 3  finished" in listed

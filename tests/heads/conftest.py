@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stylesdf_core.errors import GraphicsError
-from stylesdf_core.heads.model import MorphableModel
+from stylesdf_core.heads.face_model import MorphableModel
 from stylesdf_core.heads.renderer import HeadRenderer
 
 

@@ -12,8 +12,8 @@ import pytest
 import trimesh
 
 from stylesdf_core.errors import InputError, OutputError
-from stylesdf_core.mesh import formats
-from stylesdf_core.mesh.formats import SUFFIXES, export_mesh
+from stylesdf_core.mesh import SUFFIXES, formats
+from stylesdf_core.mesh.formats import export_mesh
 from stylesdf_core.mesh.surface import SurfaceMesh, extract_surface
 from stylesdf_core.progress import drain
 from stylesdf_core.scene.session_files import read_session

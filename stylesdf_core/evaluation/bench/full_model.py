@@ -1,9 +1,9 @@
 """The bench's full-size model: the published architecture, fitted to one head-like shape.
 
 The published weights may not be shipped. A field with random weights has no surface, so the
-engine could skip nothing in it. A short supervised fit gives the field the properties of the
-published ones: one solid with |∇d| ≈ 1 and a thin shell of density. The decoder keeps seeded
-random weights, since its cost does not depend on them.
+engine could skip no sample of it. A short supervised fit gives the field the properties of
+published fields: one solid with |∇d| ≈ 1 and a thin shell of density. The decoder keeps seeded
+random weights, on which its time does not depend.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 
-#: Version of the fit: another one for every change of its result.
+#: Version of the fit, to be raised with every change of its result.
 _VERSION = 1
 #: Width of the density's transition, world units. The published models end below 3e-3, a third of
 #: the spacing of 24 samples; a wider transition would leave the engine fewer samples to skip than
@@ -39,7 +39,8 @@ _STYLES = 4
 _OUTER = 0.17
 #: Distances beyond this limit, world units, need not be exact.
 _LIMIT = 0.06
-#: Influence of w on the field, as a share of a fresh network's: all identities have one shape.
+#: Influence of w on the field, as a share of a fresh network's; small, since all identities get one
+#: shape.
 _STYLE_SHARE = 0.15
 #: Standard deviation of the decoded pictures' values, which lie in [−1, 1].
 _PICTURE_SPREAD = 0.35
@@ -52,11 +53,11 @@ class FitRecipe:
     """Settings of the fit, on which the cached field depends.
 
     Attributes:
-        width, depth: of the field.
-        steps: of Adam.
-        points: points a step, half of them near the surface.
-        learning_rate: the highest; it is reached after a twentieth of the steps and falls to 0.
-        seed: of weights and points.
+        width, depth: the field's channels and trunk layers.
+        steps: Adam's steps.
+        points: points per step, half of them near the surface.
+        learning_rate: highest rate, reached after a twentieth of the steps; falls to 0.
+        seed: seed of weights and points.
     """
 
     width: int = 256
@@ -213,7 +214,7 @@ def _new_generator(recipe: FitRecipe, output_size: int) -> Generator:
 
 @torch.no_grad()
 def _calibrate(generator: Generator, means: MeanLatents) -> None:
-    """Scale the untrained toRGBs so that pictures fill [−1, 1] and PSNR has its usual meaning."""
+    """Scale the untrained toRGBs, so that pictures fill [−1, 1] and PSNR has its usual meaning."""
     decoder = generator.decoder
     if decoder is None or means.decoder is None:
         return

@@ -28,8 +28,8 @@ class Machine:
         instructions: widest vector instructions torch found, such as AVX512.
         torch: version.
         device: cpu, mps, or the GPU's name.
-        dtype: of the weights and of all arithmetic but the engine's decoder.
-        decoder_dtype: of the engine's decoder.
+        dtype: type of the weights and of all arithmetic but the engine's decoder.
+        decoder_dtype: type of the engine's decoder.
         compiled: whether the engine runs its compiled inner loops.
         load: processes that were running, averaged over the last minute, at the start.
     """
@@ -60,7 +60,7 @@ class Machine:
         if self.busy:
             text += (
                 f". The machine was busy (load {self.load:.1f} over the last minute): "
-                "these figures may say little, measure again when it rests"
+                "its figures are unreliable, measure again on an idle machine"
             )
         return text
 

@@ -1,4 +1,4 @@
-"""Peak memory of one picture, measured in a process of its own so that nothing else counts.
+"""Peak memory of one picture, measured in a process that does nothing else.
 
 ``python -m stylesdf_core.evaluation.bench.memory_probe {reference,engine} MODEL DEVICE THREADS``
 writes the mebibytes that drawing one image took beyond the loaded model.
@@ -53,7 +53,7 @@ def peak_memory(path: PathName, model: str, device: torch.device) -> float:
 def _measure_here(path: str, model: Model, device: str) -> float:
     """As :func:`peak_memory`, in this process, which should have done nothing else before."""
     before = psutil.Process().memory_info().rss
-    with suppress(OSError):  # Linux restarts the peak; elsewhere loading the model counts too
+    with suppress(OSError):  # resets the peak, on Linux only; elsewhere loading the model counts
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     if path == "reference":
         ReferencePath(model, device).image(Scene())

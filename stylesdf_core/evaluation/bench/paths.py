@@ -1,7 +1,7 @@
-"""What the plain path and the engine each compute in a row of the bench, and how both compare.
+"""What the plain path and the engine compute in a row of the bench, and the errors between both.
 
-The functions below make two timed paths, the plain one and the engine's, for a model and an edge
-in pixels or grid points. Pictures are (C, H, W) in [−1, 1].
+Most functions return two timed functions, the plain path's and the engine's, for a model and an
+edge in pixels or grid points. Pictures are (C, H, W) in [−1, 1].
 """
 
 from __future__ import annotations

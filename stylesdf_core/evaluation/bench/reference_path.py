@@ -1,8 +1,7 @@
-"""The plain path: the straightforward modules that the engine is timed against and held to.
+"""The plain path: the network's own modules; the bench compares the engine's time and pixels.
 
-Nothing is prepared and nothing kept from one call to the next: styles enter every layer in every
-call (FiLM), every sample of every ray is evaluated, the whole volume render at once, and a mesh
-asks the field at every grid point.
+The plain path prepares nothing and keeps nothing between calls: every call computes FiLM's styles
+in every layer, every sample of every ray is evaluated, and a mesh evaluates every grid point.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from stylesdf_core.progress import drain
 from stylesdf_core.scene.scene import Identity, Scene
 
 FloatArray = npt.NDArray[np.float32]
-#: Grid points that go through the field at once: a whole grid would need many gigabytes.
+#: Grid points evaluated at once; a whole grid would need many gigabytes.
 _SLAB_POINTS = 1 << 17
 
 
@@ -89,7 +88,10 @@ class ReferencePath:
     def _decode(self, scene: Scene, w: Tensor, features: Tensor) -> FloatArray:
         decoder, mean = self.generator.decoder, self.model.means.decoder
         if decoder is None or mean is None:
-            raise InputError(f"Model {self.model.name} has no decoder to be measured.")
+            raise InputError(
+                f"Model {self.model.name} has no decoder, so it makes no image to measure; "
+                "choose a model with a decoder."
+            )
         mean = mean.to(self.device)
         w_decoder = mean + scene.truncation_psi * (decoder.map(w) - mean)
         styles = self.generator.broadcast_styles(w_decoder)

@@ -29,7 +29,7 @@ from stylesdf_core.model.model import load_model, select_device
 from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.scene.scene import SHIPPED_MODEL
 
-#: Name of the shipped model, with which the names of its rows begin; FULL is the other one's.
+#: The names of the shipped model's rows begin with this word, the other model's rows with FULL.
 HEADS = "heads"
 #: Bounds of a row's speedup, PSNR or figure, on a CPU with two cores; in the row's own unit.
 TARGETS: dict[str, dict[str, float]] = {
@@ -41,11 +41,11 @@ TARGETS: dict[str, dict[str, float]] = {
     "full.mesh128.evaluated": {"high": 5.0},
     "heads.first_pass": {"high": 15.0},
 }
-#: Seconds of the plain path that rows of pictures per second wait for: other rows time it longer.
+#: Seconds after which rows of pictures per second no longer repeat the plain path.
 _RATE_PATIENCE = 15.0
 
 Result: TypeAlias = Speedup | Figure
-#: A model once for each of its decoders, smallest first.
+#: One model's pairs of paths, a pair for each of its decoders, smallest first.
 Pairs: TypeAlias = tuple[Pair, ...]
 
 
@@ -56,9 +56,9 @@ class Row:
     Attributes:
         name: model and row, such as ``full.volume64``.
         title: the row in words.
-        measure: how to measure it: one of the functions below.
+        measure: one of the functions below, which measures the row.
         size: edge of the picture in pixels, or of the mesh's grid in points.
-        compute: makes both paths' functions.
+        compute: makes the two timed functions of :mod:`.paths`.
         scenes: the scene of each repeat.
     """
 
@@ -195,7 +195,7 @@ ROWS = (*_rows(FULL, 1024), *_rows(HEADS, 256))
 
 
 def chosen_rows(only: Sequence[str] = ()) -> tuple[Row, ...]:
-    """The rows whose names begin with an entry of ``only``; all rows where it is empty."""
+    """The rows whose names begin with an entry of ``only``; all rows if ``only`` is empty."""
     return tuple(row for row in ROWS if not only or row.name.startswith(tuple(only)))
 
 
@@ -261,7 +261,7 @@ def profile_bench(only: Sequence[str] = (), device: str = "auto") -> Operation[s
 def _by_model(
     only: Sequence[str],
 ) -> Iterator[tuple[Callable[[str], Operation[Pairs]], list[Row]]]:
-    """Each model that has chosen rows: how to load it, and these rows."""
+    """The loader and the chosen rows of each model that has chosen rows."""
     for model, load in ((FULL, load_full), (HEADS, load_heads)):
         rows = [row for row in chosen_rows(only) if row.name.startswith(f"{model}.")]
         if rows:

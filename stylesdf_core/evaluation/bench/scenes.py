@@ -16,7 +16,7 @@ from stylesdf_core.scene.scene import Identity, Morph, Scene
 
 Scenes: TypeAlias = Callable[[int], Scene]
 
-#: Seeds: of the identity that stays, of the one it morphs into, and the first of many others.
+#: Seeds: the identity that stays, the identity that it morphs into, the first of many others.
 _SEED, _OTHER, _MANY = 3, 4, 100
 
 

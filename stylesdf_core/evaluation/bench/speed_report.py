@@ -1,4 +1,4 @@
-"""The bench's result: plain path and engine side by side, single figures, and their targets."""
+"""The bench's result: plain path and engine side by side, single figures, and all targets."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Speedup:
         name: model and row, such as ``full.volume64``.
         title: the row in words.
         reference, engine: milliseconds of the plain path and of the engine, for each repeat.
-        psnr: of the engine's pictures to the plain path's, dB for a range of 2, since pictures lie
-            in [−1, 1]; the worst of all repeats. None for meshes.
+        psnr: PSNR of the engine's pictures to the plain path's, dB; the worst of all repeats. The
+            range is 2, since pictures lie in [−1, 1]. None for meshes.
         max_error: largest difference of a picture's values; for meshes, the Hausdorff distance of
-            their vertices in voxels.
+            the vertices in voxels.
         min_speedup, min_psnr: targets, None for none.
         note: remark in the table.
     """
@@ -68,8 +68,8 @@ class Speedup:
     def reached(self) -> bool | None:
         """Whether every target is reached; None without targets."""
         targets = (self.factor, self.min_speedup), (self.psnr or -math.inf, self.min_psnr)
-        verdicts = [value >= low for value, low in targets if low is not None]
-        return all(verdicts) if verdicts else None
+        reached = [value >= low for value, low in targets if low is not None]
+        return all(reached) if reached else None
 
     @property
     def target_text(self) -> str:
@@ -84,8 +84,8 @@ class Speedup:
     def cells(self) -> tuple[str, ...]:
         """The row of the full table."""
         psnr = "" if self.psnr is None else f"{self.psnr:.1f} dB"
-        verdict = self.target_text, yes_or_no(self.reached), self.note
-        return (self.name, *self.times(), psnr, f"{self.max_error:.2g}", *verdict)
+        target = self.target_text, yes_or_no(self.reached), self.note
+        return (self.name, *self.times(), psnr, f"{self.max_error:.2g}", *target)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; times in milliseconds."""
@@ -130,9 +130,9 @@ class SpeedReport(Report):
         if self.figures:
             cells = [(figure.key, *figure.cells()) for figure in self.figures]
             sections.append(draw([("", "", "measured", "target", "reached", ""), *cells]))
-        verdicts = [row.reached for row in self.speedups]
-        verdicts += [figure.reached for figure in self.figures]
-        return [*sections, *self.notes, *targets_reached(verdicts)]
+        reached = [row.reached for row in self.speedups]
+        reached += [figure.reached for figure in self.figures]
+        return [*sections, *self.notes, *targets_reached(reached)]
 
     def short_markdown(self) -> str:
         """Machine and the rows named in ``SHORT``, in words."""

@@ -1,8 +1,8 @@
 """Timing two paths in turns and comparing their results.
 
-Within one repeat the plain path and the engine compute the same scene one after the other, so
-that a machine that slows down meanwhile slows both. ``torch.utils.benchmark`` would time one path
-after the other, on one fixed statement, without handing out the results.
+In each repeat the plain path and the engine compute the same scene one after the other, so that a
+machine that slows down slows both. ``torch.utils.benchmark`` would time all repeats of one path
+first, of one fixed statement, and would not return the results.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
 
 T = TypeVar("T")
-#: Computes a scene: the result and the milliseconds it took, without preparations.
+#: Computes a scene; returns the result and the milliseconds that the computation took.
 Path: TypeAlias = Callable[[Scene], tuple[T, float]]
 
 
@@ -30,9 +30,9 @@ class BenchSettings:
     """How thoroughly to measure.
 
     Attributes:
-        repeats: of each path, at least 1.
-        patience: seconds after which a row does not repeat its plain path, which it computes at
-            least once.
+        repeats: number of repeats, at least 1.
+        patience: seconds after which a row no longer repeats its plain path; the first repeat
+            always computes it.
     """
 
     repeats: int = 5
@@ -61,7 +61,7 @@ def in_turns(
     *,
     warm_reference: bool = True,
 ) -> Operation[tuple[Speedup, list[T]]]:
-    """Time both paths, one after the other in each repeat; a nameless row and the engine's results.
+    """Time both paths in turns; the result is a row without a name, and the engine's results.
 
     Args:
         scenes: the scene of repeat −1 is computed first, untimed, to warm up.

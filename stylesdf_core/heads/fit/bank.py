@@ -1,11 +1,10 @@
-"""Where the fit's batches come from: prepared heads, read from their shards and kept on the device.
+"""Batches for the fit, from prepared heads that are read from shards and kept on the device.
 
 A data folder holds ``surface/shard-*.npz`` (points of the heads' surfaces, written by
-:mod:`stylesdf_core.heads.supervision`) and ``views/shard-*.npz`` (one picture of each head, written
-by :mod:`stylesdf_core.heads.fit.views`). Arrays stay as compact as they are stored; a batch is
-gathered and converted where it is used, so that a GPU does not wait for the CPU. Shards that
-another process is still writing are picked up as they appear: training can begin on the first
-thousand heads.
+:mod:`stylesdf_core.heads.surfaces`) and ``views/shard-*.npz`` (one picture of each head, written
+by :mod:`stylesdf_core.heads.fit.views`). The arrays stay on the device in their compact form and
+are converted batch by batch, so that a GPU does not wait for the CPU. New shards are read as they
+appear, so that training may begin while another process still prepares heads.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from stylesdf_core.heads.fit.views import COVERAGE_SIZE
 from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES, attribute_values
 from stylesdf_core.heads.renderer import BACKGROUND
 from stylesdf_core.heads.shards import Arrays, read_shard
-from stylesdf_core.heads.supervision import POINT_STEP
+from stylesdf_core.heads.surfaces import POINT_STEP
 from stylesdf_core.rendering.camera import OrbitCamera, focal_length
 from stylesdf_core.rendering.rays import Rays, cam2world, make_rays
 
@@ -40,7 +39,7 @@ SURFACE_ARRAYS = frozenset(
     }
 )
 VIEW_ARRAYS = frozenset({"z", "azimuth", "elevation", "images", "covered", "eyes"})
-#: The numbers of z that mean something; the others are fed as zeros.
+#: Count of the first numbers of z, which have a meaning; the other numbers are set to zero.
 USED_LATENTS = IDENTITY_MODES + len(ATTRIBUTES)
 #: Standard deviations of the offsets from the surface, world units (2 and 8 mm on the head).
 NEAR_STD, WIDE_STD = 0.0015, 0.006
@@ -48,7 +47,7 @@ NEAR_STD, WIDE_STD = 0.0015, 0.006
 EMPTY_DISTANCE = 0.015
 #: Radii of the neutral head's irises and of the visible part of its eyeballs, decimetres.
 IRIS_RADIUS, EYE_RADIUS = 0.068, 0.157
-#: Where the neutral head's mouth is, and how far around it lips end, decimetres.
+#: Middle of the neutral head's mouth, and radius within which the lips lie, decimetres.
 MOUTH, MOUTH_RADIUS = (0.0, -0.34, 1.08), 0.3
 #: Batches after which the folder is searched for new shards.
 SEARCH_EVERY = 50
@@ -65,8 +64,8 @@ class ShaderTruth:
         strands: (B, N, 3), the hair's waves, −1 to 1.
         hair: (B, N, 1), 1 on the hair.
         parts: (B, N, 3), 1 on the left (+x) eyeball, on the right one, and around the mouth.
-        catchlight: (B, 1, 3), its place relative to an eye's centre on the neutral head, in iris
-            radii.
+        catchlight: (B, 1, 3), place of the catchlight relative to an eye's centre on the neutral
+            head, in iris radii.
         iris: (B, 1, 3), the iris's colour, sRGB in [0, 1].
     """
 
@@ -90,13 +89,13 @@ class PointBatch:
     Attributes:
         z: (B, z_dim), unused numbers zero.
         near: (B, N, 3), surface points moved along their normals, world.
-        near_distance: (B, N, 1), how far they were moved, signed.
+        near_distance: (B, N, 1), signed length of the move.
         near_normal, near_color: (B, N, 3); colours in [0, 1].
         space: (B, M, 3), uniform in the volume.
         space_distance: (B, M, 1), signed.
         empty: (B, M, 1), 1 where only background is.
         background: (3,), colour in [0, 1].
-        shader: of the near points.
+        shader: the shader's values at the near points.
     """
 
     z: Tensor
@@ -116,7 +115,7 @@ class ViewBatch:
     """Rendered truth of B heads, one view each.
 
     Attributes:
-        rows: (B,), numbers that tell each view from all other views of this process.
+        rows: (B,), number of each view, unique in this process.
         z: (B, z_dim), unused numbers zero.
         azimuth, elevation: (B,), radians.
         images: (B, 3, S, S) in [−1, 1].
@@ -177,13 +176,12 @@ class HeadBank:
     """Random access to the heads of a data folder.
 
     Args:
-        folder: see the module.
-        held_out: the first this many views are kept for evaluation; surfaces of the same
-            indices are not trained on either.
-        device: where the heads are kept and batches are made; a few hundred kilobytes a head.
+        folder: the data folder.
+        held_out: number of heads, the first ones, that are kept for evaluation.
+        device: where the heads are kept (a few hundred kilobytes each) and batches are made.
 
     Raises:
-        InputError: at the first batch: the folder lacks the first shard, or a shard lacks arrays.
+        InputError: at the first batch, if the folder lacks the first shard or a shard lacks arrays.
     """
 
     def __init__(
@@ -195,7 +193,7 @@ class HeadBank:
         self._background = torch.tensor(BACKGROUND, device=self._device)
 
     def random(self, seed: int) -> torch.Generator:
-        """A generator to draw a step's batch with: on the GPU where the heads are there."""
+        """A generator for a step's batch, on the GPU if the heads are on the GPU."""
         where = self._device if self._device.type == "cuda" else torch.device("cpu")
         return torch.Generator(where).manual_seed(seed)
 
@@ -208,7 +206,7 @@ class HeadBank:
         return _Shards(self._folder / "views", VIEW_ARRAYS, self._device)
 
     def points(self, random: torch.Generator, heads: int, near: int, space: int) -> PointBatch:
-        """A random batch; ``near`` and ``space`` points a head."""
+        """A random batch with ``near`` and ``space`` points of each head."""
         table = self._surfaces.newest()
         row = self._draw(random, table, heads)[:, None]
         chosen = self._integers(random, 0, table["points"].shape[1], (heads, near))
@@ -258,7 +256,7 @@ class _Shards:
 
     Args:
         names: arrays that every shard must have; others are left out.
-        derived: adds arrays that are computed from those of a shard.
+        derived: adds arrays that are computed from a shard's arrays.
     """
 
     def __init__(
@@ -274,11 +272,12 @@ class _Shards:
         self._batches = 0
         if not (folder / "shard-00000.npz").exists():
             raise InputError(
-                f"{folder} holds no shard-00000.npz; prepare the heads first (train fit does)."
+                f"{folder} holds no shard-00000.npz, so no prepared heads; give --heads.facekit to "
+                "prepare them."
             )
 
     def newest(self) -> dict[str, Tensor]:
-        """The tables by name, (heads, …) each, with the shards that have appeared of late."""
+        """The tables by name, (heads, …) each, with shards that have appeared meanwhile."""
         if self._batches % SEARCH_EVERY == 0:
             new = sorted(set(self._folder.glob("shard-*.npz")) - self._known)
             shards = [self._read(file) for file in new]

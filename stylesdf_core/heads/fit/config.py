@@ -1,7 +1,8 @@
 """Settings of the supervised fit to synthetic heads (``train fit``).
 
-One dataclass is the command's flags, the window's form and a run folder's config.json; its
-defaults are what the shipped model is trained with.
+The command's flags, the window's form and a run folder's config.json are made from one dataclass.
+Its defaults are those of ``recipe heads``; the shipped weights grew over several sessions with
+other numbers (pretrained/heads.md).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from stylesdf_core.model.config import GeneratorConfig
 
 @dataclass(frozen=True)
 class HeadsConfig:
-    """Heads that are rendered before the first phase, as far as the data folder lacks them."""
+    """Heads that are rendered before the first phase if the data folder lacks them."""
 
     facekit: str | None = None
     """Face model to make heads from: a clone of ICT-FaceKit, or an .npz of it. Without a face
@@ -43,14 +44,14 @@ class PhaseConfig:
     """Optimizer steps; 0 leaves the phase out."""
 
     heads: int = 8
-    """Heads a step, to be multiplied by the batch factor."""
+    """Heads per step, multiplied by the batch factor."""
 
 
 @dataclass(frozen=True)
 class PointsConfig(PhaseConfig):
     """First phase: points of the heads' meshes supervise the field; nothing is rendered.
 
-    A step takes few points of many heads, because heads are what a field has seen least of.
+    A step takes few points of many heads, since more heads teach a field more than more points do.
     """
 
     steps: int = 30_000
@@ -63,35 +64,35 @@ class PointsConfig(PhaseConfig):
     """Points of a head and step in the rest of the volume."""
 
     learning_rate: float = 3e-4
-    """Adam's learning rate at its height; mapping and modulation take half of it. With deep
-    supervision, losses doubled within a few steps at 3.5e-4 and took minutes to recover."""
+    """Adam's highest learning rate; mapping and modulation take half of it. With deep supervision,
+    losses doubled within a few steps at 3.5e-4 and took minutes to recover."""
 
     deep_supervision: float = 1.0
-    """Weight of the losses on hidden layers, in this phase and wherever later phases hold points.
-    With any, colours count more on eyes and mouth."""
+    """Weight of the losses on hidden layers, in this phase and in later phases with losses on
+    points. Above 0, colours count more on eyes and mouth."""
 
 
 @dataclass(frozen=True)
 class RenderConfig(PhaseConfig):
-    """Second phase: volume renders against rendered truth calibrate β and the sampled field."""
+    """Second phase: volume renders are compared with rendered truth, which trains β as well."""
 
     steps: int = 5_000
     heads: int = 24
 
     rays: int = 96
-    """Rays of each head's view and step."""
+    """Rays of each head's view per step."""
 
     interest: float = 0.5
     """Share of the rays, 0 to 1, that are drawn where the truth is rich in detail; the others
     are drawn anywhere."""
 
     learning_rate: float = 2e-4
-    """Adam's learning rate at its height; mapping and modulation take half of it."""
+    """Adam's highest learning rate; mapping and modulation take half of it."""
 
 
 @dataclass(frozen=True)
 class DecoderConfig(PhaseConfig):
-    """Third phase: geometry frozen, decoder and shading learn the full-size image."""
+    """Third phase: decoder and shading learn the full-size image; the geometry is frozen."""
 
     steps: int = 4_000
     crop: int = 32
@@ -106,8 +107,8 @@ class AdversarialConfig(PhaseConfig):
     """Settings of the phases that train StyleGAN2's discriminator beside the decoder."""
 
     crop: int = 16
-    """Edge of the windows that are compared and judged, pixels of the feature map; a power of
-    two from 4 on; the thumb size takes whole images. A window is rendered with a margin."""
+    """Edge of the windows that are compared with the truth and given to the discriminator, pixels
+    of the feature map: a power of two from 4 on, or the thumb size for whole images."""
 
     sharpness: float = 2.0
     """Weight of the local sharpness term."""
@@ -129,8 +130,8 @@ class AdversarialConfig(PhaseConfig):
 class EndToEndConfig(AdversarialConfig):
     """Fourth phase, left out by default: mapping, field and decoder together, for a GPU.
 
-    On a GPU 16 whole images a step made a good field better at this rate. On a CPU eight windows
-    of 16² made it worse, at a sixth of the rate too.
+    With 16 whole images per step on a GPU, a good field became better. With eight windows of 16² on
+    a CPU it became worse, even at a sixth of this learning rate.
     """
 
     crop: int = 32
@@ -138,7 +139,7 @@ class EndToEndConfig(AdversarialConfig):
     widest: int = 128
 
     learning_rate: float = 3e-4
-    """Adam's learning rate of the field at its height; mapping and modulation take half of it."""
+    """Adam's highest learning rate of the field; mapping and modulation take half of it."""
 
     decoder_rate: float = 2e-3
     """Adam's learning rate of the decoder."""
@@ -146,9 +147,9 @@ class EndToEndConfig(AdversarialConfig):
 
 @dataclass(frozen=True)
 class RefineConfig(AdversarialConfig):
-    """Last phase: renderer frozen, the decoder alone, against truth and discriminator.
+    """Last phase: the decoder alone learns, from truth and discriminator; the renderer is frozen.
 
-    The decoder's noise is switched off: noise sticks to the screen while the head turns.
+    The decoder's noise is switched off, since noise sticks to the screen while the head turns.
     """
 
     steps: int = 10_000
@@ -156,11 +157,11 @@ class RefineConfig(AdversarialConfig):
     """Adam's learning rate of the decoder."""
 
     eyes: float = 0.25
-    """Weight of eyeballs: of plain differences there, and of catchlights and pupils."""
+    """Weight of two losses on eyeballs: absolute differences, and catchlights and pupils."""
 
     cache_gb: float = 8.0
-    """Most memory for feature maps, gigabytes, and never more than half of what is free; a map
-    that does not fit is rendered again whenever it is needed."""
+    """Most memory for feature maps, gigabytes, and at most half of the free memory; a map that does
+    not fit is rendered again whenever it is needed."""
 
 
 @dataclass(frozen=True)
@@ -170,16 +171,16 @@ class FitConfig:
     stage: Annotated[Literal["fit"], tyro.conf.Suppress] = "fit"
 
     data: str | None = None
-    """Folder of prepared heads, filled up when a face model is given; without it, the folder
-    `heads` of the run."""
+    """Folder of prepared heads; with a face model, missing heads are added. Without this setting,
+    the folder `heads` of the run."""
 
     heads: HeadsConfig = field(default_factory=HeadsConfig)
 
     init: str | None = None
-    """Weights, model name or run to continue from; all steps below then start from these."""
+    """Weights, model name or run from which the first phase starts."""
 
     batch_factor: int = 1
-    """How many times more heads a step than a CPU can afford; 8 on a GPU."""
+    """Factor of all phases' heads per step: 1 on a CPU, 8 on a GPU."""
 
     points: PointsConfig = field(default_factory=PointsConfig)
 
@@ -192,24 +193,24 @@ class FitConfig:
     refine: RefineConfig = field(default_factory=RefineConfig)
 
     generator: GeneratorConfig = field(
-        # A ray shows the colour of its first sample inside the head, up to a whole spacing behind
-        # the surface: 14 mm with the paper's 24 samples, which is more than an iris.
+        # A ray shows the colour of its first sample inside the head, up to one spacing behind the
+        # surface: 14 mm with the paper's 24 samples, more than an iris.
         default_factory=lambda: GeneratorConfig(
             width=128, depth=6, output_size=256, channel_multiplier=1, samples=48
         )
     )
 
     precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """Of matrix products and convolutions in training."""
+    """Precision of matrix products and convolutions in training."""
 
     compiled: bool = False
     """Fuse the field's pointwise operations with torch.compile; needs a C++ compiler."""
 
     ema: float = 0.999
-    """Decay of the averaged weights, a step."""
+    """Decay of the averaged weights per step."""
 
     seed: int = 0
-    """Of heads, initial weights and batches."""
+    """Seed of heads, initial weights and batches."""
 
     threads: int = 2
     """CPU threads."""
@@ -257,8 +258,8 @@ class FitConfig:
     def phase_steps(self) -> dict[str, int]:
         """Steps of every phase by its name, in order; 0 for phases that are left out.
 
-        Density is searched (one step) after the field was trained for renders, or for the
-        end-to-end phase.
+        The density search is one step. It follows the phase of renders, or the phase of points if
+        the end-to-end phase follows.
         """
         decodes = self.generator.has_decoder
         end_to_end = self.end_to_end.steps if decodes else 0

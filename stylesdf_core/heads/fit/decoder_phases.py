@@ -1,7 +1,7 @@
-"""The fit's phases that train the decoder: against the truth, end to end, and refined.
+"""The fit's phases that train the decoder: supervised, end to end, and refinement.
 
-All of them compare windows (:mod:`stylesdf_core.heads.fit.windows`) of the decoded images with the
-truth. They differ in what they train:
+All three compare windows (:mod:`stylesdf_core.heads.fit.windows`) of decoded images with the truth,
+but they train different networks:
 
 ======================  =======  ========  =====================
 phase                   decoder  field     discriminator
@@ -24,9 +24,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.heads.fit.adversary import Adversary
 from stylesdf_core.heads.fit.bank import VIEW_FOV, HeadBank, ViewBatch
 from stylesdf_core.heads.fit.config import AdversarialConfig, FitConfig
+from stylesdf_core.heads.fit.discriminator import WindowDiscriminator
 from stylesdf_core.heads.fit.fast_field import FastField, as_map, flat, render_rays, shade_rays
 from stylesdf_core.heads.fit.initial import noise_strengths, show_enlarged_render, without_noise
 from stylesdf_core.heads.fit.measures import evaluate_decoder
@@ -59,11 +59,11 @@ from stylesdf_core.training.losses import (
     sharpness_loss,
 )
 
-#: In the end-to-end phase, heads whose points are held for each that is shown, and points of each:
-#: points cost little beside rays.
+#: In the end-to-end phase: heads with losses on points per rendered head, and points of each;
+#: points take little time beside rays.
 POINT_HEADS, NEAR_POINTS, SPACE_POINTS = 8, 64, 48
-#: Least share of a batch's pixels that eyes count as: a sliver of an eye must not count as much as
-#: a whole one.
+#: Least share of a batch's pixels by which eyes' weights are normalised, so that few pixels of an
+#: eye do not count as much as a whole eye.
 SMALLEST_SHARE = 2e-3
 
 
@@ -80,7 +80,7 @@ class ImagePhase(FitPhase):
     def decode(
         self, features: Tensor, w: Tensor, windows: list[Window], noise: list[Tensor | None]
     ) -> Tensor:
-        """The compared parts (B, 3, S', S') in [−1, 1] of windows whose features are given."""
+        """The compared parts (B, 3, S', S') in [−1, 1] of windows with these features."""
         styles = self.models.live.broadcast_styles(self.decoder.map(w))
         mixed = self.config.precision == "bfloat16"
         with torch.autocast(w.device.type, torch.bfloat16, enabled=mixed):
@@ -95,9 +95,9 @@ class ImagePhase(FitPhase):
 class SupervisedDecoderPhase(ImagePhase):
     """Decoder and shading learn the full-size image; geometry and mapping are frozen.
 
-    The field's shading (view layer and colour head) goes on learning with the decoder: colours
-    alone leave most features to chance, and where a ray's samples fall changes them at random. The
-    volume render's own colours are held to the truth.
+    The field's shading (view layer and colour head) is trained with the decoder, since losses on
+    colours do not determine the features, which then vary at random with the places of a ray's
+    samples. A loss on the volume render's colours keeps them right.
     """
 
     warmup, first_seed = 100, 700_000_000
@@ -134,7 +134,7 @@ class SupervisedDecoderPhase(ImagePhase):
         return detached(losses)
 
     def _start(self, views: ViewBatch) -> None:
-        """Begin from the averaged field; a fresh decoder shows its enlarged volume render."""
+        """Start from the averaged field; a new decoder shows the field's enlarged volume render."""
         live, ema = self.models.live, self.models.ema
         live.mapping.load_state_dict(ema.mapping.state_dict())
         live.field.load_state_dict(ema.field.state_dict())
@@ -156,12 +156,12 @@ class SupervisedDecoderPhase(ImagePhase):
 
 
 class AdversarialImagePhase(ImagePhase):
-    """A phase with StyleGAN2's discriminator; each image of a batch shows a window of its own.
+    """A phase with StyleGAN2's discriminator; each image of a batch has its own window.
 
-    Windows lie mostly where the truth is rich in detail. The truth says what lies where; the finest
-    detail is the adversary's, as in the paper's second stage (non-saturating loss and R1,
-    Sec. 4.2). Asking for sharpness brings seams along a head's outline, which is a pixel beside the
-    truth's; the ringing loss forbids them.
+    Windows lie mostly where the truth is rich in detail. Losses against the truth decide what lies
+    where; the discriminator teaches the finest detail, as in the paper's second stage
+    (non-saturating loss and R1). The sharpness loss would add seams along a head's outline, which
+    lies a pixel beside the truth's; the ringing loss penalises seams.
     """
 
     warmup = 200
@@ -174,8 +174,10 @@ class AdversarialImagePhase(ImagePhase):
         super().__init__(models, bank, config)
         self.settings = settings
         self.batch = self.heads(settings)
-        self.adversary = Adversary(config, settings, models.live.field.sigmoid_beta.device)
-        self.networks = {"discriminator": self.adversary.discriminator}
+        self.discriminator = WindowDiscriminator(
+            config, settings, models.live.field.sigmoid_beta.device
+        )
+        self.networks = {"discriminator": self.discriminator.network}
         self.weights = {
             name: getattr(settings, name) for name in ("sharpness", "ringing", "adversarial")
         }
@@ -192,20 +194,20 @@ class AdversarialImagePhase(ImagePhase):
         images, losses = self.show(batch, random)
         losses |= self.compare(images, batch)
         if settings.adversarial > 0:
-            losses["adversarial"] = self.adversary.verdict(images)
+            losses["adversarial"] = self.discriminator.generator_term(images)
         self.update(index, settings.steps, total(losses, self.weights), self.clipped)
         seen = detached(losses)
         if settings.adversarial > 0:
-            seen |= self.adversary.train(images, batch.truth, index)
+            seen |= self.discriminator.train(images, batch.truth, index)
         return seen
 
     def start(self, views: ViewBatch, random: torch.Generator) -> None:
-        """Before the first step: go on from the averaged generator, without the decoder's noise."""
+        """Before the first step: start from the averaged generator, without the decoder's noise."""
         without_noise(self.models)
 
     @abstractmethod
     def show(self, batch: WindowBatch, random: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """The windows' compared parts as decoded (B, 3, S', S'), and losses on the way there."""
+        """The windows' compared parts, decoded (B, 3, S', S'), and losses of the volume render."""
 
     def compare(self, images: Tensor, batch: WindowBatch) -> dict[str, Tensor]:
         """Losses of the decoded windows (B, 3, S', S') against their truth, by name."""
@@ -223,10 +225,10 @@ class AdversarialImagePhase(ImagePhase):
 class EndToEndPhase(AdversarialImagePhase):
     """Mapping, field and decoder learn images together.
 
-    The decoder's gradients tell the field what convolutions need to know of a strand of hair or an
-    iris, and move it by half a pixel where the decoder cannot make up for that. So nothing is
-    cached, and a step costs a volume render with gradients. Losses on points go on holding
-    distances, colours and hidden layers, and the volume render is held to the truth.
+    The decoder's gradients teach the field features that help to decode strands of hair or an iris,
+    and correct places that are half a pixel off, which the decoder cannot. A step therefore needs a
+    volume render with gradients. Losses on points and on the volume render keep distances, colours
+    and hidden layers right.
     """
 
     first_seed = 900_000_000
@@ -244,21 +246,21 @@ class EndToEndPhase(AdversarialImagePhase):
         self.optimizers = {
             "field": field,
             "decoder": decoder_optimizer(self.decoder, settings.decoder_rate),
-            "discriminator": self.adversary.optimizer,
+            "discriminator": self.discriminator.optimizer,
             **self.supervision.optimizers,
         }
         self.networks |= self.supervision.networks
         self.clipped = [p for group in field.param_groups for p in group["params"]]
 
     def step(self, index: int) -> dict[str, Tensor]:
-        """As above; β stays sharp enough to be sampled."""
+        """As :class:`AdversarialImagePhase`; keeps β above ``SMALLEST_BETA``."""
         seen, beta = super().step(index), self.models.live.field.sigmoid_beta
         with torch.no_grad():
             beta.clamp_(min=SMALLEST_BETA)
         return {**seen, "beta": beta.detach()[0]}
 
     def start(self, views: ViewBatch, random: torch.Generator) -> None:
-        """As above; a fresh decoder shows the enlarged render, a trained surface is measured."""
+        """Also set a new decoder to the enlarged render; measure a trained surface's offset."""
         super().start(views, random)
         config = self.config
         if config.init is None and config.decoder.steps == 0:
@@ -287,8 +289,8 @@ class EndToEndPhase(AdversarialImagePhase):
 class RefinePhase(AdversarialImagePhase):
     """The decoder alone learns; renderer and mapping are frozen at their averages.
 
-    A view's feature map is rendered once, by the engine, and kept: a step costs the decoder's
-    convolutions and nothing else. Eyeballs count more, and must have catchlights and pupils.
+    The engine renders a view's feature map once and keeps it, so that a step takes only the time of
+    the decoder. Eyeballs count more, and a loss compares their catchlights and pupils.
     """
 
     first_seed = 800_000_000
@@ -303,7 +305,7 @@ class RefinePhase(AdversarialImagePhase):
             strength.requires_grad_(False)
         self.optimizers = {
             "decoder": decoder_optimizer(self.decoder, settings.learning_rate),
-            "discriminator": self.adversary.optimizer,
+            "discriminator": self.discriminator.optimizer,
         }
         self.weights |= dict.fromkeys(("eyes", "extremes"), settings.eyes)
         self._features: FeatureCache | None = None
@@ -322,7 +324,7 @@ class RefinePhase(AdversarialImagePhase):
         return self.decode(features, w, batch.windows, noise), {}
 
     def compare(self, images: Tensor, batch: WindowBatch) -> dict[str, Tensor]:
-        """As above, and losses of eyeballs: differences, and the brightest and darkest nearby."""
+        """Also losses on eyeballs: differences, and the brightest and darkest values nearby."""
         losses = super().compare(images, batch)
         if self.config.refine.eyes > 0:
             eyes = batch.compared(F.adaptive_avg_pool2d(batch.views.eyes, self.size))
@@ -334,11 +336,11 @@ class RefinePhase(AdversarialImagePhase):
 
 
 class FeatureCache:
-    """Feature maps of a frozen renderer, each rendered once as long as memory allows.
+    """Feature maps of a frozen renderer, kept as 16-bit floats as far as memory allows.
 
     Args:
-        generator: its weights must not change any more, the decoder's excepted.
-        gigabytes: most memory for maps, as 16-bit floats; at most half of what is free is taken.
+        generator: only its decoder may change.
+        gigabytes: most memory for maps; at most half of the free memory is used.
     """
 
     def __init__(self, generator: Generator, gigabytes: float) -> None:

@@ -1,9 +1,9 @@
-"""How the fit's training evaluates and renders the field: mixed precision, gradients where needed.
+"""The field and its volume render for the fit: mixed precision, gradients for few samples only.
 
-Same mathematics as :class:`SirenField` and :meth:`Generator.volume_render`, about two and a half
-times faster. Coordinates, FiLM modulation and sines stay in float32, since a phase of tens of
-radians has no room for bfloat16's eight bits; only the large matrix products between hidden layers
-are bfloat16. Of a ray's samples only the heaviest receive gradients.
+The mathematics is that of :class:`SirenField` and :meth:`Generator.volume_render`, in two fifths of
+the time. The large matrix products between hidden layers are in bfloat16. Coordinates, FiLM
+modulation and sines stay in float32: the sines' arguments reach tens of radians, where neighbouring
+bfloat16 numbers are about 0.1 rad apart. Only a ray's heaviest samples get gradients.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from stylesdf_core.rendering.volume_rendering import (
 
 #: Samples of a ray that :func:`render_rays` gives gradients to, besides the background sample.
 HEAVY_SAMPLES = 6
-#: Samples of a ray that :func:`shade_rays` shades; the rest weigh next to nothing.
+#: Samples of a ray that :func:`shade_rays` shades; the others' weights are negligible.
 SHADED_SAMPLES = 5
 
 _Outputs = tuple[Tensor, ...]
@@ -40,8 +40,8 @@ class FastField:
     """Evaluates a :class:`SirenField` with its matrix products in ``dtype``.
 
     Args:
-        field: its parameters are read at every call, gradients reach them.
-        dtype: of the hidden products, float32 or bfloat16.
+        field: its parameters are read at every call, and gradients reach them.
+        dtype: type of the hidden layers' products, float32 or bfloat16.
         compiled: fuse the pointwise operations with torch.compile (needs a C++ compiler).
     """
 
@@ -72,7 +72,7 @@ class FastField:
         return FieldOutput(*output[:3]), output[3:]
 
     def trunk(self, points: Tensor, w: Tensor) -> Tensor:
-        """The trunk's output, (B, N, width), which scalar, colour and features are made of."""
+        """The trunk's output, (B, N, width), from which scalar, colour and features come."""
         return self._trunk(self.field, points, w, self.dtype)
 
     def shade(self, trunk: Tensor, viewdirs: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,7 +87,7 @@ def _product(x: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
 def _film(layer: FilmSiren, products: Tensor, w: Tensor) -> Tensor:
     gamma, beta = layer.modulation(w)
     shift = (gamma * layer.linear.bias + beta)[:, None]
-    # Every pass over (B, N, width) counts: γ·(x + b) + β in one.
+    # γ·(x + b) + β in one pass over (B, N, width), which saves time.
     return torch.sin(torch.addcmul(shift, gamma[:, None], products))
 
 
@@ -165,7 +165,7 @@ def as_map(values: Tensor, height: int) -> Tensor:
 
 
 def render_rays(field: FastField, generator: Generator, w: Tensor, rays: Rays) -> RayRender:
-    """Volume-render rays (B, R, 3) with gradients through the samples that matter (Eq. 1 to 3).
+    """Volume-render rays (B, R, 3) with gradients through each ray's heaviest samples.
 
     All samples are evaluated without gradients first; the ``HEAVY_SAMPLES`` heaviest of each ray
     and its background sample are then evaluated again with gradients. The densities of the other

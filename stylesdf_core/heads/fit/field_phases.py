@@ -1,14 +1,15 @@
 """The fit's phases that train the field: points, renders, and the search of a density.
 
-The phase of points renders nothing, so that a step costs a tenth of a volume render's. The phase of
-renders then calibrates what few samples show: samples are 0.01 apart (the paper's 24) or half of
-that, many times β, and a ray's colour depends on where its samples fall. Field and β settle until
-the *sampled* render is right, while the losses on points go on.
+The phase of points renders nothing, so a step takes a tenth of the time of a step with volume
+renders. The phase of renders then trains the *sampled* render: a ray's samples lie 0.01 apart (24
+samples, as in the paper) or 0.005 (48), many times β, so its colour depends on where the samples
+lie. Losses on points go on in this phase.
 
-The density search follows. σ = sigmoid(−d/β)/β (Eq. 3) is half opaque a little outside d = 0
-where rays graze the surface. Training answers with an ever smaller β, which leaves outlines jagged.
-A β of a quarter pixel with the surface a millimetre or two further in gives smooth outlines in the
-right place; gradient descent does not go there, since the points hold the surface where it is.
+The density search follows. With σ = sigmoid(−d/β)/β (Eq. 3), a ray that grazes the surface is half
+opaque a little outside d = 0. Training reduces this error with an ever smaller β, which makes
+outlines jagged. A β of a quarter pixel and a surface one or two millimetres farther inside give
+smooth outlines in the right place. Gradient descent does not find them, since the losses on points
+keep the surface at d = 0, so a grid of values is searched.
 """
 
 from __future__ import annotations
@@ -48,16 +49,16 @@ from stylesdf_core.rendering.volume_rendering import (
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import detail_weights, psnr
 
-#: β of a fresh field while nothing is rendered: a twentieth of the spacing of 24 samples, so that
-#: the head's haze ends well within a pixel of its outline.
+#: β of a new field in the phase of points: a twentieth of the spacing of 24 samples, so that the
+#: density falls to 0 well within a pixel of the outline.
 POINTS_BETA = 0.0005
-#: In the phase of renders, heads whose points are held for each that is shown, and points of each.
+#: In the phase of renders: heads with losses on points per rendered head, and points of each.
 POINT_HEADS, NEAR_POINTS, SPACE_POINTS = 3, 64, 24
-#: Searched values, world units. Offsets from the true surface end where the depth map's error
-#: would reach a hundredth of a head.
+#: Searched values, world units. Larger offsets would make the depth map's error a hundredth of the
+#: head's height.
 BETAS = (2e-4, 4e-4, 6e-4, 8e-4, 1e-3)
 OFFSETS = (0.0, 4e-4, 8e-4, 1.2e-3, 1.6e-3)
-#: Views that β and offset are searched on.
+#: Views on which β and offset are searched.
 SEARCH_VIEWS = 16
 
 
@@ -91,8 +92,7 @@ class FieldPhase(FitPhase):
 class PointsPhase(FieldPhase):
     """Coloured points supervise the field; β is not trained.
 
-    A fresh field gets the β that suits renders of few samples. Weights to go on from (``init``)
-    keep theirs, and their surface is held where it is.
+    A new field gets ``POINTS_BETA``. Weights of ``init`` keep their β and their surface's offset.
     """
 
     first_seed = 0
@@ -165,12 +165,12 @@ def _pick(values: Tensor, pixels: Tensor) -> Tensor:
 
 
 class DensityPhase(FitPhase):
-    """One step that sets β and the distances' offset, of the averaged and the live generator."""
+    """One step, which sets β and the distances' offset of the averaged and the live generator."""
 
     first_seed = 600_000_000
 
     def step(self, index: int) -> dict[str, Tensor]:
-        """Search on views that are trained on."""
+        """Search on random training views; see :func:`search_density`."""
         random, live, ema = self.random(index), self.models.live, self.models.ema
         live.requires_grad_(False)
         views = self.bank.views(random, SEARCH_VIEWS)
@@ -190,7 +190,7 @@ class DensityPhase(FitPhase):
 
 @torch.no_grad()
 def search_density(generator: Generator, views: ViewBatch) -> dict[str, float]:
-    """The ``beta``, ``offset`` and ``psnr_thumb`` of the best render among the grid's."""
+    """``beta`` and ``offset`` of the grid's best render, and its ``psnr_thumb``."""
     size = generator.config.thumb_size
     totals = {(beta, offset): 0.0 for beta in BETAS for offset in OFFSETS}
     truth, all_rays = views.thumbs(size), views.rays(size)

@@ -1,4 +1,7 @@
-"""Weights that phases of the fit begin with; the networks' own suit adversarial training."""
+"""Initial weights for regression to known heads.
+
+Networks are initialised for adversarial training elsewhere (model/networks).
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,17 @@ from stylesdf_core.rendering.camera import VOLUME_RADIUS
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.seeds import seeded_weights
 
-#: Radius of the first surface, world units: a rendered head's mean radius.
+#: Initial distance at all points, world units: a rendered head's mean radius.
 _SPHERE = VOLUME_RADIUS / 2.0
 
 
 def initial_generator(config: GeneratorConfig, used: int, seed: int) -> Generator:
     """A generator that reads only ``z[:used]`` and starts smooth.
 
-    - The mapping's weights for the other inputs are zero, and stay so because training feeds
-      zeros there: those numbers are ignored exactly. The used ones are scaled up to keep w's
-      variance.
-    - The layout's γ offset is 30 in the first layer too; halved first weights give the lower
-      frequencies that a supervised fit wants to begin with.
+    - The mapping's weights for the other numbers of z are zero, and stay zero, since training feeds
+      zeros there: the other numbers are ignored exactly. The used weights are scaled up to keep
+      w's variance.
+    - The first layer's weights are halved: lower frequencies are better for a supervised fit.
     """
     with seeded_weights(seed):
         generator = Generator(config)
@@ -44,13 +46,13 @@ def initial_generator(config: GeneratorConfig, used: int, seed: int) -> Generato
 
 
 def noise_strengths(decoder: Decoder) -> list[nn.Parameter]:
-    """How much noise each of the decoder's convolutions adds."""
+    """The strength of the noise of each of the decoder's convolutions."""
     return [p for name, p in decoder.named_parameters() if name.endswith("noise_strength")]
 
 
 @torch.no_grad()
 def without_noise(models: Models) -> None:
-    """Begin from the averaged generator, its decoder's noise switched off."""
+    """Switch off the averaged decoder's noise, and copy the average to the live generator."""
     assert models.ema.decoder is not None
     for strength in noise_strengths(models.ema.decoder):
         nn.init.zeros_(strength)
@@ -59,7 +61,7 @@ def without_noise(models: Models) -> None:
 
 @torch.no_grad()
 def show_enlarged_render(models: Models, views: ViewBatch) -> None:
-    """Make both decoders show the enlarged volume render of ``views``, to start from."""
+    """Set both decoders to show the enlarged volume render, fitted to ``views``."""
     live, ema = models.live, models.ema
     assert live.decoder is not None
     assert ema.decoder is not None
@@ -70,15 +72,15 @@ def show_enlarged_render(models: Models, views: ViewBatch) -> None:
 
 
 def _fit_decoder(decoder: Decoder, features: Tensor, thumbs: Tensor, styles: Tensor) -> None:
-    """Make a decoder show the enlarged volume renders that it is given.
+    """Set a decoder's weights so that it shows the enlarged volume render.
 
-    The first convolution passes every feature on, once as it is and once negated (a leaky ReLU
-    dims the one or the other), beside little of its random start; its toRGB is the least-squares
-    readout of the colours from them. The toRGBs of the larger sizes add nothing yet.
+    The first convolution passes every feature on, once as it is and once negated, since a leaky
+    ReLU shrinks negative values; a tenth of its random weights is added. The first toRGB reads the
+    colours from these features by least squares. The other toRGBs add nothing yet.
 
     Args:
-        features: (B, width, h, w) of some volume renders.
-        thumbs: (B, 3, h, w), their colours, in [−1, 1].
+        features: (B, width, h, w), features of some volume renders.
+        thumbs: (B, 3, h, w), colours of the same renders, in [−1, 1].
         styles: (B, n_latent, 512).
     """
     first = cast(StyledConv, decoder.convs[0])
@@ -93,7 +95,7 @@ def _fit_decoder(decoder: Decoder, features: Tensor, thumbs: Tensor, styles: Ten
         conv.modulation.weight.zero_()
     first.conv.modulation.weight.zero_()
     activations = first(features, styles[:, 0], None).movedim(1, -1).flatten(0, 2)  # (P, C)
-    # Least squares in float64, on the CPU: once, and small.
+    # Least squares in float64, on the CPU.
     inputs = torch.cat([activations, activations.new_ones(len(activations), 1)], dim=1).double()
     inputs, colors = inputs.cpu(), thumbs.movedim(1, -1).flatten(0, 2).double().cpu()
     normal = inputs.T @ inputs

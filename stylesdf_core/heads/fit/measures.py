@@ -1,4 +1,4 @@
-"""What the fit measures on held-out heads, and the sample grids it leaves in the run folder."""
+"""The fit's figures of held-out heads, and the sample grids in the run folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all phases of the fit share: seeded batches, learning rates and one optimizer step.
+"""The base class of the fit's phases: seeded batches, learning rates and one optimizer step.
 
 The phases themselves are in :mod:`stylesdf_core.heads.fit.field_phases` and
 :mod:`stylesdf_core.heads.fit.decoder_phases`; :func:`stylesdf_core.training.loop.train` runs them.
@@ -30,8 +30,8 @@ class FitPhase(Phase):
 
     Args:
         models: the generator in training and its running average.
-        bank: where batches come from.
-        config: of the whole run.
+        bank: source of the batches.
+        config: settings of the whole run.
     """
 
     #: Steps of linear warm-up.
@@ -44,11 +44,11 @@ class FitPhase(Phase):
         self.optimizers, self.networks = {}, {}
 
     def random(self, index: int) -> torch.Generator:
-        """A generator for the batch of step ``index``: of the seed, the phase and the step."""
+        """A generator for the batch of step ``index``, from seed, phase and step."""
         return self.bank.random(self.config.seed * 1_000_003 + self.first_seed + index)
 
     def heads(self, settings: PhaseConfig) -> int:
-        """Heads a step."""
+        """Heads per step."""
         return settings.heads * self.config.batch_factor
 
     def update(
@@ -58,10 +58,10 @@ class FitPhase(Phase):
         loss: Tensor,
         clipped: Sequence[nn.Parameter] = (),
     ) -> None:
-        """Set all rates, then move everything but a discriminator against the loss's gradient.
+        """Set all learning rates, then step all optimizers but a discriminator's.
 
         Args:
-            steps: of the phase.
+            steps: steps of the phase.
             clipped: parameters whose gradient's norm is clipped at ``FIELD_CLIP``.
         """
         for optimizer in self.optimizers.values():
@@ -77,7 +77,7 @@ class FitPhase(Phase):
 
 
 def total(losses: Mapping[str, Tensor], weights: Mapping[str, float] | None = None) -> Tensor:
-    """Sum of the losses, weighted by name; 1 where no weight is given."""
+    """Sum of the losses, weighted by name; a loss without a weight counts once."""
     weights = weights or {}
     return torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
 
@@ -88,19 +88,19 @@ def detached(losses: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor
 
 
 def decoder_optimizer(network: nn.Module, height: float) -> Adam:
-    """Adam over the parameters that are trained of a decoder or its shading.
+    """Adam for the trainable parameters of a decoder or of the field's shading.
 
     Args:
-        height: learning rate at its height.
+        height: highest learning rate.
     """
     trained = [p for p in network.parameters() if p.requires_grad]
     return Adam([{"params": trained, "height": height}], lr=height, betas=(0.9, 0.99), fused=True)
 
 
 def field_optimizer(generator: Generator, height: float) -> Adam:
-    """Adam over mapping and field; mapping and modulation move at half the rate.
+    """Adam for mapping and field; mapping and modulation have half the learning rate.
 
-    β, some 5e-4, moves at a hundredth: Adam's steps do not depend on a parameter's size.
+    β has a hundredth: Adam's steps do not depend on a parameter's size, and β is some 5e-4.
     """
     modulating = dict.fromkeys(_modulating(generator.mapping, generator.field))
     beta = generator.field.sigmoid_beta

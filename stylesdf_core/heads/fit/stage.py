@@ -1,7 +1,7 @@
-"""The supervised fit, assembled: prepares heads, then trains the phases in a run folder.
+"""Runs the supervised fit in a run folder: prepares heads, then trains the phases.
 
-Points, renders, a search of the density, decoder, end to end, refinement. The loop that runs them,
-saves and resumes is :func:`stylesdf_core.training.loop.train`.
+The phases: points, renders, a search of the density, decoder, end to end, refinement.
+:func:`stylesdf_core.training.loop.train` runs, saves and resumes them.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.loop import Cadence, Models, PhasePlan, TrainingResult, train
 from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.settings import by_path, differences
 from stylesdf_core.training.world import World
 
-#: The models' latents are the heads', and so are their named directions (assets/directions).
+#: A fitted model's latents mean the same as the heads', so its directions are those of
+#: assets/directions/heads.json.
 METADATA = {"title": "Synthetic heads", "directions": "heads"}
 #: The phases by their names in :meth:`FitConfig.phase_steps`.
 PHASES: dict[str, type[FitPhase]] = {
@@ -51,7 +53,7 @@ PHASES: dict[str, type[FitPhase]] = {
 def run_fit(run: RunDir) -> Operation[TrainingResult]:
     """Train in the folder by its config.json, from its newest checkpoint on.
 
-    Heads that are to be prepared come first; yields heads, views and steps done.
+    Missing heads are prepared first; yields heads, views and steps done.
 
     Raises:
         InputError: the config, the data folder or the initial weights are wrong.
@@ -64,7 +66,7 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
     data = Path(config.data) if config.data else run.path / "heads"
     with run.owned():
         device = _device(config)
-        # Before hours of preparation: weights or heads may not be what the config asks for.
+        # Check weights and heads before preparation, which may take hours.
         models = Models.of(_first_generator(config, fresh=run.latest() is None).to(device))
         check_folder(data)
         with closing(_prepare(config, data)) as preparing:
@@ -105,7 +107,7 @@ def _prepare(config: FitConfig, data: Path) -> Operation[None]:
     if heads.facekit is None:
         return
     from stylesdf_core.heads.fit.views import build_views
-    from stylesdf_core.heads.supervision import build_cache
+    from stylesdf_core.heads.surfaces import build_cache
 
     facekit, seed, size = Path(heads.facekit), config.seed, config.generator.output_size
     jobs = heads.jobs or os.cpu_count() or 1
@@ -116,28 +118,26 @@ def _prepare(config: FitConfig, data: Path) -> Operation[None]:
 
 
 def _device(config: FitConfig) -> torch.device:
-    """CUDA or the CPU; MPS multiplies no matrices in the bfloat16 that the fit is tuned for."""
+    """CUDA or the CPU; MPS does not multiply matrices in bfloat16."""
     if config.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return select_device(config.device)
 
 
 def _first_generator(config: FitConfig, *, fresh: bool) -> Generator:
-    """Weights that a fresh run begins with; a resumed run finds its weights in its checkpoint."""
+    """Initial weights of a fresh run; in a resumed run, the checkpoint replaces these weights."""
     architecture = config.generator
     if config.init is None or not fresh:
         return initial_generator(architecture, USED_LATENTS, config.seed)
     trained = load_checkpoint(model_zoo.resolve(config.init).path).generator
     if replace(trained.config, samples=architecture.samples) != architecture:
-        raise InputError(
-            f"{config.init} holds another architecture ({trained.config}) than the run's config "
-            f"asks for ({architecture})."
-        )
+        different = differences(by_path(trained.config), by_path(architecture))
+        raise InputError(f"{config.init} does not fit the settings `generator`: {different}.")
     if trained.config.samples != architecture.samples and not config.phase_steps()["density"]:
         raise InputError(
-            f"{config.init} renders {trained.config.samples} samples a ray, and without points or "
-            f"render steps its field will not suit {architecture.samples}: set "
-            f"generator.samples to {trained.config.samples}."
+            f"{config.init} was trained with {trained.config.samples} samples per ray; only points "
+            f"or render steps can adapt its field to {architecture.samples}. Add such steps, or "
+            f"set generator.samples to {trained.config.samples}."
         )
     generator = Generator(architecture)
     generator.load_state_dict(trained.state_dict())

@@ -1,21 +1,23 @@
-"""What points of the heads' meshes teach the field: distances, colours and hidden layers.
+"""Losses on points of the heads' meshes: distances, colours and hidden layers of the field.
 
-The phase of points trains on these losses alone. Phases that render keep them, since an image says
-little of where its surface lies and nothing of the waves that draw a strand.
+The phase of points trains on these losses alone. Phases that render use them too, since an image
+shows little of where the surface lies.
 
-Near the surface a point is moved along the normal, and colours extend along it, because a ray's
-samples blend colours there. Away from the surface, colour is the background's, which the last
-sample of every ray shows.
+Near-surface points are surface points moved along their normals, and they keep the surface point's
+colour, because a ray blends the colours of samples around the surface. Points away from the surface
+have the background's colour, which the last sample of every ray shows.
 
-Hidden layers are taught as well (deep supervision; Lee et al., AISTATS 2015). A strand of hair is
-one of forty waves about the head, and the parting turns their phases by whole cycles; colours lead
-gradient descent to a phase only from next to it. A head's shader computes two things on its way to
-a colour: where on the neutral head a point lies, which is where eyes, brows and hair are drawn, and
-the waves themselves. Linear readouts of hidden layers, which only training has, are held to both,
-and colours are learned from layers that know them. The features, from which the decoder draws, are
-held to the place on either eyeball and around the mouth, since an iris is two pixels wide in the
-volume render and a lip one; and to the iris's colour and the catchlight's place, since points on
-irises are too few to teach the one and a catchlight is a third of a pixel.
+Hidden layers have losses as well (deep supervision; Lee et al., AISTATS 2015), because colours
+alone do not teach hair: its strands are some forty waves around the head, whose phases the parting
+shifts by whole cycles, and gradient descent finds a wave's phase only from nearby. On the way to a
+colour, a head's shader computes the point's place on the neutral head, where eyes, brows and hair
+are drawn, and the waves. Linear readouts of hidden layers must predict both; the readouts exist in
+training only. Readouts of the features, which the decoder gets, must predict
+
+- the place on each eyeball and around the mouth, because an iris is only two pixels wide in the
+  volume render, a lip one pixel;
+- the iris's colour, because few points lie on irises;
+- the catchlight's place, because a catchlight is a third of a pixel wide.
 """
 
 from __future__ import annotations
@@ -34,42 +36,45 @@ from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import FAR, NEAR, VOLUME_RADIUS
 from stylesdf_core.training.losses import slope_loss
 
-#: Distances beyond this, world units, need not be exact; only their sign matters.
+#: Distances beyond this limit, world units, need only the right sign.
 DISTANCE_LIMIT = 0.05
 #: Distance between the points of a pair that measures a slope, world units.
 PAIR_STEP = 0.003
-#: Rays of turned cameras leave the volume's cube; out to this, world units, nothing may appear.
+#: Half edge, world units, of the cube in which nothing may appear outside of the volume: rays of
+#: turned cameras leave the volume.
 OUTER_RADIUS = 0.17
-#: How much more colours count on either eyeball and around the mouth, where people look.
+#: Additional weight of colours on the left and right eyeball and around the mouth.
 ATTENTION = (4.0, 4.0, 0.5)
-#: How far before the surface, and further than a sample's spacing behind it, colours are learned,
-#: world units (2 mm on the head): the density search moves the surface, and β blurs it.
+#: Margin of the depths at which colours are learned, world units (2 mm on the head), since the
+#: density search moves the surface and β blurs it; see :func:`visible`.
 VISIBLE_MARGIN = 0.0016
-#: Heads, and points of each, that the surface's offset and the first readouts are found from.
+#: Heads, and points of each, from which the surface's offset and the first readouts are computed.
 KNOWN_HEADS, KNOWN_POINTS = 192, 64
-#: The view direction is the camera frame's, whose rays lie within 0.15 rad of −z (static_viewdirs).
+#: Standard deviation of random view directions around −z, radians. In the camera's frame
+#: (static_viewdirs) rays lie within 0.15 rad of −z.
 VIEW_SPREAD = 0.06
 
-#: Layer of the trunk, from 0, that is taught the place on the neutral head; the last one is taught
-#: the hair's waves.
+#: Layer of the trunk, from 0, whose readout is the place on the neutral head; the last layer's
+#: readout is the hair's waves.
 _REST_LAYER = 2
-#: Adam's learning rate of the readouts, at its height.
+#: Adam's highest learning rate of the readouts.
 _READOUT_RATE = 2e-3
-#: Weights of the mean errors of :func:`_part_targets`: places are in iris radii, colours tenths.
+#: Weights of the mean errors of :func:`_part_targets`: errors of places are some iris radii, errors
+#: of colours some tenths.
 _PART_WEIGHTS = (0.03, 0.03, 0.03, 0.03, 0.03, 0.4)
-#: Share of the layers' mean square that keeps readouts small where the points do not tell them.
+#: Ridge of the least squares, as a share of the layers' mean square.
 _RIDGE = 1e-5
 
 
 class PointSupervision:
-    """Losses on points, with the readouts and the surface's offset that training keeps.
+    """Losses on points; owns the readouts and the surface's offset.
 
     Args:
-        generator: whose mapping and field are trained.
-        field: its field as training evaluates it.
+        generator: the generator whose mapping and field are trained.
+        field: the generator's field as training evaluates it.
 
     Attributes:
-        networks, optimizers: parts of the training state, to be added to a phase's own.
+        networks, optimizers: parts of the training state, to be added to the phase's parts.
     """
 
     def __init__(
@@ -90,7 +95,7 @@ class PointSupervision:
             self.optimizers["readouts"] = torch.optim.Adam([group], lr=_READOUT_RATE, fused=True)
 
     def find_surface(self, random: torch.Generator) -> None:
-        """Measure where the surface of a trained field is, so that training holds it there."""
+        """Measure the offset of a trained field's surface, so that training keeps the surface."""
         self.surface.find(self._generator, self._known(random))
 
     def losses(
@@ -100,7 +105,7 @@ class PointSupervision:
         if self.readouts is not None and not self._found:
             if not self.readouts.ready:
                 self.readouts.find(self._generator, self._known(random))
-            self._found = True  # so that a GPU is asked once
+            self._found = True  # reading ``ready`` again would wait for the GPU
         batch = self._points(random, heads, near, space)
         offset = self.surface.offset
         losses = point_losses(self._field, self._generator, batch, random, offset, self.readouts)
@@ -111,7 +116,7 @@ class PointSupervision:
         return self._points(random, KNOWN_HEADS, KNOWN_POINTS, 1)
 
     def _points(self, random: torch.Generator, heads: int, near: int, space: int) -> PointBatch:
-        """A batch whose parts are taught only where a ray may show them."""
+        """A batch whose eyes and mouth are marked only where a ray may show them."""
         batch = self._bank.points(random, heads, near, space)
         parts = batch.shader.parts * visible(batch, self._generator.config.samples)
         return replace(batch, shader=replace(batch.shader, parts=parts))
@@ -127,14 +132,14 @@ def point_losses(
 ) -> dict[str, Tensor]:
     """Losses on points, by name.
 
-    All points go through the field at once: near, beside the first quarter of the near ones,
-    space, and as many points around the volume as a third of those.
+    The field is evaluated once for all points: near points, points beside the first quarter of the
+    near points, points in space, and a third as many points around the volume.
 
     Args:
-        offset: by how much the field's distances exceed the true ones, world units; not 0 once
-            the density search has moved the surface inwards.
-        readouts: of hidden layers, whose losses come unweighted. With readouts, colours count more
-            on eyes and around the mouth.
+        offset: field's distance minus true distance, world units; not 0 after the density search
+            has moved the surface inwards.
+        readouts: readouts of hidden layers, whose losses are returned unweighted. With readouts,
+            colours count more on eyes and around the mouth.
     """
     near, space = batch.near.shape[1], batch.space.shape[1]
     pairs, outer = near // 4, max(1, space // 3)
@@ -151,11 +156,11 @@ def point_losses(
     parts = [near, pairs, space, outer]
     at_near, beside, at_space, at_around = (output.scalar - offset).split(parts, dim=1)
     rgb_near, _, rgb_space, rgb_around = torch.sigmoid(output.rgb).split(parts, dim=1)
-    # The truth ends at the cube's walls, hence the closed solid does: max(d, distance to a wall).
+    # The true head is cut at the cube's walls: the distance is max(d, distance to the cube).
     solid = torch.maximum(batch.space_distance, distance_to_volume(batch.space))
     clamped = solid.clamp(-DISTANCE_LIMIT, DISTANCE_LIMIT)
     far = clamped.abs() == DISTANCE_LIMIT
-    # Beyond the limit only a wrong sign or a too small distance is an error.
+    # Beyond the limit, only a wrong sign or a distance that is too small is an error.
     predicted = torch.where(far, at_space.clamp(-DISTANCE_LIMIT, DISTANCE_LIMIT), at_space)
     distance_error = predicted - clamped
     background_error = (rgb_space - batch.background).abs().mean(dim=-1, keepdim=True)
@@ -182,11 +187,11 @@ def point_losses(
 
 
 def visible(batch: PointBatch, samples: int) -> Tensor:
-    """1 at near points that a ray of so many samples may show, (B, N, 1), else 0.
+    """1 at near points that a ray of ``samples`` samples may show, else 0; (B, N, 1).
 
-    A ray shows its first sample behind the surface. Points of a lid further behind it lie in the
-    eyeball, and points of an eyeball further before it lie in the lid: teaching colours there would
-    blur colours that are seen.
+    A ray shows its first sample behind the surface, at most one spacing behind it. A lid's point
+    that is farther behind the lid lies in the eyeball, and an eyeball's point that is farther
+    before the eyeball lies in the lid: colours learned there would blur visible colours.
     """
     spacing = (FAR - NEAR) / samples
     distance = batch.near_distance
@@ -202,7 +207,7 @@ def distance_to_volume(points: Tensor) -> Tensor:
 
 
 def random_viewdirs(points: Tensor, random: torch.Generator) -> Tensor:
-    """Unit view directions (B, N, 3) as of random pixels, in the camera frame."""
+    """Unit view directions (B, N, 3) of random pixels, in the camera's frame."""
     where = random.device
     offsets = VIEW_SPREAD * torch.randn(*points.shape[:2], 2, generator=random, device=where)
     forward = torch.full((*points.shape[:2], 1), -1.0, device=where)
@@ -211,10 +216,12 @@ def random_viewdirs(points: Tensor, random: torch.Generator) -> Tensor:
 
 
 class Surface(nn.Module):
-    """How much a field's distances exceed the true ones, world units; part of the training state.
+    """Offset of a field's distances from the true distances; part of the training state.
 
-    The density search moves surfaces inwards for renders of few samples, and phases after it must
-    not move them back.
+    The density search moves the surface inwards, and later phases must not move it back.
+
+    Attributes:
+        offset: field's distance minus true distance, world units.
     """
 
     offset: Tensor
@@ -231,17 +238,17 @@ class Surface(nn.Module):
 
 
 class Readouts(nn.Module):
-    """Linear readouts of two of the trunk's layers and of the features; see the module.
+    """Linear readouts of two of the trunk's layers and of the features; see the module's docstring.
 
-    They begin as least squares over a batch (:meth:`find`): readouts from nothing would push the
-    field about until they had learned.
+    Readouts start as the least-squares solution for a batch (:meth:`find`), since gradients through
+    random readouts would disturb the field.
 
     Args:
-        width, depth: of the field.
+        width, depth: the field's.
 
     Attributes:
-        layers: of the trunk, from 0: for the place on the neutral head and for the hair's waves.
-        ready: whether the readouts are found.
+        layers: layers of the trunk, from 0: for the place on the neutral head, for hair's waves.
+        ready: whether :meth:`find` was called.
     """
 
     #: Names of the losses.
@@ -282,20 +289,21 @@ class Readouts(nn.Module):
         """
         early, late, features = outputs
         rest = (self.rest(early) - truth.rest).abs().mean()
-        # Squares, since half of a wave is better than none of it.
+        # Squares: absolute errors would be least for no wave at all while its phase is uncertain.
         strands = (truth.hair * (self.strands(late) - truth.strands).square()).mean()
         targets, where = _part_targets(truth)
         errors = (self.parts(features).view_as(targets) - targets).abs().sum(dim=-1)
-        share = where.mean(dim=(0, 1)).clamp_min(1e-3)  # a small part counts as much as a large one
+        share = where.mean(dim=(0, 1)).clamp_min(1e-3)  # small and large parts count alike
         weights = where * where.new_tensor(_PART_WEIGHTS) / share
         return {"rest": rest, "strands": strands, "parts": (weights * errors).sum(dim=-1).mean()}
 
 
 def _part_targets(truth: ShaderTruth) -> tuple[Tensor, Tensor]:
-    """Targets (B, N, 6, 3) of the features, and the points that have them, (B, N, 6) of 0 and 1.
+    """Targets (B, N, 6, 3) of the features' readouts, and 1 at the points that have them, else 0.
 
-    The place on the left eyeball, on the right one and around the mouth; on either eyeball the
-    place relative to its catchlight, up to a constant; the colour of the irises.
+    The six targets: place on the left eyeball, on the right eyeball and around the mouth; place
+    relative to the catchlight, up to a constant, on the left and on the right eyeball; colour of
+    the irises. The second result is (B, N, 6).
     """
     place, iris = truth.places, truth.iris.expand_as(truth.places)
     to_catchlight = place - truth.catchlight
@@ -305,11 +313,11 @@ def _part_targets(truth: ShaderTruth) -> tuple[Tensor, Tensor]:
 
 
 def _solve(readout: nn.Linear, inputs: Tensor, truth: Tensor, masks: Sequence[Tensor]) -> None:
-    """Least squares, in float64, of as many equal parts of the readout as there are masks.
+    """Set a readout by least squares, in float64, for each of equal parts of its outputs.
 
     Args:
         inputs, truth: (B, N, width) and (B, N, outputs).
-        masks: (B, N, 1) each, 1 at the points that a part is found from.
+        masks: for each part, (B, N, 1), 1 at the points from which the part is computed.
     """
     inputs = torch.cat([inputs, torch.ones_like(inputs[..., :1])], dim=-1)
     parts = []

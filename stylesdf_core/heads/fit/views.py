@@ -1,7 +1,7 @@
-"""Renders one view of each head into ``views/shard-*.npz``, which the fit's images come from.
+"""Renders one view of each head into ``views/shard-*.npz``, the true images of the fit.
 
 The other half of a fit's data, points of the heads' surfaces, is written by
-:mod:`stylesdf_core.heads.supervision`; :mod:`stylesdf_core.heads.fit.bank` reads both.
+:mod:`stylesdf_core.heads.surfaces`; :mod:`stylesdf_core.heads.fit.bank` reads both.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from stylesdf_core.heads.shards import SHARD_SIZE, Arrays, fill_shards
 from stylesdf_core.progress import Operation
 from stylesdf_core.rendering.camera import OrbitCamera
 
-#: Poses are a little wider than the usual training poses, since users orbit beyond those; radians.
+#: Poses, radians; a little wider than the paper's training poses, since users orbit farther.
 AZIMUTH_STD, ELEVATION_STD = 0.4, 0.18
 AZIMUTH_LIMIT, ELEVATION_LIMIT = 1.1, 0.5
 #: Edge of the maps of covered shares, pixels.
 COVERAGE_SIZE = 64
-#: Edge of the picture, pixels, that at least is sampled for a covered share.
+#: Least edge, in samples, of the picture from which covered shares are computed.
 SAMPLED_SIZE = 256
 
 
@@ -43,7 +43,9 @@ def build_views(
         GraphicsError, StyleSDFError: see :func:`fill_shards`.
     """
     if size % COVERAGE_SIZE:
-        raise InputError(f"Views must have a multiple of {COVERAGE_SIZE} pixels, not {size}.")
+        raise InputError(
+            f"generator.output_size must be a multiple of {COVERAGE_SIZE} pixels, not {size}."
+        )
     return (
         yield from fill_shards(
             out,

@@ -1,8 +1,8 @@
-"""Windows of pictures, which the fit's phases with a decoder train on.
+"""Windows: parts of pictures on which the fit's phases with a decoder train.
 
 A window is a part of the feature map, with a few pixels of margin for the convolutions' padding,
-and the same part of the truth: eight windows of a quarter of the picture cost what two whole
-pictures do, and show eight heads instead of two.
+and the same part of the truth. Eight windows of a quarter of a picture take the time of two whole
+pictures, and show eight heads instead of two.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from stylesdf_core.training.losses import detail_weights
 
 #: Pixels of the feature map at a window's edge that padding has touched; not compared.
 MARGIN = 2
-#: How much likelier a window is, and a pixel counts, where the truth is rich in detail.
+#: ``strength`` of :func:`detail_weights`, by which windows are drawn and pixels are weighted.
 DETAIL = 3.0
-#: Share of the windows that detail alone would put on a head's outline, and that go elsewhere.
+#: Reduction of the probability of windows on a head's outline, where detail is always high.
 OUTLINE_REDUCTION = 0.9
-#: Share of the windows that lie anywhere: background and borders must be right as well.
+#: Share of the windows that lie anywhere, since background and borders must be right as well.
 ANYWHERE = 0.1
 
 
@@ -107,9 +107,9 @@ def interest_of(views: ViewBatch, detail: Tensor, size: int) -> Tensor:
 
 
 def windows_on(random: torch.Generator, interest: Tensor, edge: int) -> list[Window]:
-    """For each picture a window that compares ``edge``² around a random pixel, or beside a border.
+    """A window for each picture that compares ``edge``² around a random pixel, within the borders.
 
-    Their decoded parts are of one size as well, which a batch can stack.
+    The decoded parts have one size, so that a batch can stack them.
 
     Args:
         interest: (B, H, W), how likely each pixel of the feature map is to be chosen.
@@ -130,10 +130,10 @@ def _window_around(pixel: int, size: int, edge: int) -> Window:
 
 
 def random_window(random: torch.Generator, size: int, edge: int) -> Window:
-    """A window that decodes ``edge``² somewhere in a map of ``size``², borders often enough.
+    """A window that decodes ``edge``² in a map of ``size``²; windows at borders are frequent.
 
-    All that padding has not touched is compared; at the picture's own borders the padding belongs
-    to the picture.
+    The part that padding has not touched is compared. At the picture's borders the whole picture
+    has the same padding, so the window has no margin there.
     """
     low, high = -edge // 8, size - edge + edge // 8 + 1
     place = torch.randint(low, high, (2,), generator=random, device=random.device).tolist()
@@ -145,11 +145,11 @@ def random_window(random: torch.Generator, size: int, edge: int) -> Window:
 
 
 def cut(maps: Tensor, crops: Sequence[Crop], scale: int = 1) -> Tensor:
-    """Of each map (B, C, H, W) its own crop, all of one size: (B, C, h, w)."""
+    """Each map of (B, C, H, W) cut to its own crop; crops have one size: (B, C, h, w)."""
     return torch.stack([crop.of(one, scale) for crop, one in zip(crops, maps, strict=True)])
 
 
 def cut_rays(rays: Rays, crops: Sequence[Crop]) -> Rays:
-    """The rays (B, height, width, 3) of each picture's own part."""
+    """The rays (B, height, width, 3) of each picture's own crop."""
     parts = (rays.origins, rays.directions, rays.viewdirs)
     return Rays(*(cut(part.movedim(-1, 1), crops).movedim(1, -1) for part in parts))

@@ -1,4 +1,4 @@
-"""Whether a frontal face has eyes, judged by OpenCV's Haar cascade for eyes."""
+"""Whether OpenCV's Haar cascade finds both eyes of a frontal face."""
 
 from __future__ import annotations
 

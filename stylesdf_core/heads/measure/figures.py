@@ -1,4 +1,4 @@
-"""Figures with their targets, and one report, from the scores of single heads."""
+"""The report of ``measure``: figures with their targets, from the scores of single heads."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ FIGURES = (
     Figure("megabytes", "weights file", _NOT_YET, "MB", high=15.0),
 )
 
-#: What was measured of a figure, by its key; see :func:`_found`.
+#: Measured fields of figures, by the figure's key; see :func:`_found`.
 Changes: TypeAlias = dict[str, dict[str, Any]]
 
 
@@ -120,7 +120,7 @@ def summarise(measured: HeadsMeasurement) -> QualityReport:
 
 
 def _found(value: float, detail: str = "", **counted: Any) -> dict[str, Any]:
-    """Changes to one of ``FIGURES``; a count brings its unit and its target."""
+    """Measured fields of a figure; for a count, ``unit`` and ``low`` as well."""
     return {"value": value, "detail": detail, **counted}
 
 
@@ -160,7 +160,7 @@ def _of_eyes(scores: Sequence[EyeScore]) -> Changes:
 
 
 def _of_irises(scores: Sequence[IrisScore]) -> Changes:
-    """Of open eyes from the front; catchlights are counted where the truth has one."""
+    """Figures of open eyes from the front; only eyes whose truth has a catchlight are counted."""
     lit = [score for score in scores if score.lit]
     bright = sum(score.is_bright(score.catchlight) for score in lit)
     unlit = sum(score.is_bright(score.unlit) for score in lit)

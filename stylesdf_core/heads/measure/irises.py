@@ -14,12 +14,13 @@ from stylesdf_core.heads.measure.truth import TrueEye
 
 FloatArray = npt.NDArray[np.float32]
 
-#: Fewest pixels of an iris, at 256²; an eye with fewer is all but closed and is left out.
+#: Fewest pixels of an iris, at 256²; an eye with fewer pixels is nearly closed and is left out.
 FEWEST_PIXELS = 8
 #: Least contrast of a true catchlight to the pixels around it, as a share of the luma's range.
 VISIBLE = 0.15
-#: The pixels around a spot: their least and greatest distance, pixels at 256². A quarter of them
-#: may be brighter than the spot, such as lid or white; beside an edge, half of them are.
+#: The ring of pixels around a spot: least and greatest distance, pixels at 256², and the share of
+#: the ring that may be brighter than a catchlight, such as lid or white of the eye. At an edge,
+#: half of the ring is brighter.
 _RING, _BRIGHTER = (2.5, 4.0), 0.25
 
 
@@ -28,9 +29,9 @@ class IrisScore:
     """One eye from the front, in the model and in the truth.
 
     Attributes:
-        catchlight, true_catchlight: contrast of the brightest pixel near the true catchlight's
-            place to the pixels around it, luma in [0, 1].
-        unlit: the same in a true picture without catchlights.
+        catchlight, true_catchlight: contrast (luma in [0, 1]) of the brightest pixel near the true
+            catchlight's place to the ring of pixels around that pixel.
+        unlit: this contrast in a true picture without catchlights.
         color, true_color: the iris's mean colour, sRGB in [0, 1].
     """
 

@@ -1,8 +1,8 @@
-"""`measure`: a model's heads beside the true heads of the same seeds, scored one by one.
+"""`measure`: compares a model's heads with the true heads of the same seeds, one by one.
 
-Plain seeds are heads that no data set holds (see :func:`heads.latent.dataset_latent`), so a model
-was trained on none of these heads. Nothing is truncated (ψ 1) and noise is fixed; everything else
-is as in the studio. :mod:`~stylesdf_core.heads.measure.figures` makes figures of the scores.
+No data set holds the head of a plain seed (see :func:`heads.latent.dataset_latent`), so the model
+was not trained on these heads. ψ is 1 and noise is fixed; everything else is as in the studio.
+:mod:`~stylesdf_core.heads.measure.figures` makes figures of the scores.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ class HeadsProtocol:
 
     Attributes:
         views: heads rendered once each, from poses of the training distribution.
-        frontal: of these heads, seen from the front for their eyes.
-        orbits: of these heads, seen from nine cameras within ±0.5 rad.
-        meshes: of these heads, meshed at 128³.
-        pictured: of these heads, kept as pictures for the grids; 0 for no grids.
+        frontal: heads rendered from the front, to look for eyes.
+        orbits: heads rendered from nine cameras within ±0.5 rad.
+        meshes: heads meshed at 128³.
+        pictured: heads whose pictures are kept for the grids; 0 for no grids.
     """
 
     seed_start: int = 0
@@ -95,8 +95,8 @@ class HeadsMeasurement:
 
     Attributes:
         size: edge of the compared pictures.
-        megabytes: size of the weights file; read first, since a run may delete the file meanwhile.
-        features, true_features: of every view's decoded and true image, (480,) each.
+        megabytes: size of the weights file, read first, since a training run may delete the file.
+        features, true_features: features of every view's decoded and true image, (480,) each.
         grids: rows of pictures, (H, W, 3) in [0, 1] each, by the name of their grid.
 
     Raises:

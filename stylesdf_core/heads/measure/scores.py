@@ -41,14 +41,14 @@ class ViewScore:
     """One head from one camera.
 
     Attributes:
-        psnr_thumb: of the volume render against the box-filtered truth, dB.
-        psnr_image: of the decoded image against the truth, dB.
-        psnr_enlarged: of the bicubically enlarged volume render against the truth, dB.
+        psnr_thumb: PSNR of the volume render to the box-filtered truth, dB.
+        psnr_image: PSNR of the decoded image to the truth, dB.
+        psnr_enlarged: PSNR of the bicubically enlarged volume render to the truth, dB.
         sharpness, true_sharpness: mean absolute Laplacian of decoded image and truth.
-        iou: of the silhouettes (opacity ≥ ½) at the volume render's size.
+        iou: intersection over union of the silhouettes (opacity ≥ ½), at the volume render's size.
         depth_error: median distance of the depth map's points (opacity ≥ ½) to the points that
-            the truth shows from the same camera, as a share of the head's height. The truth's
-            points lie 0.0008 apart at 256²: the distance to the true surface is a little smaller.
+            the truth shows from the same camera, as a share of the head's height. Since the truth's
+            points lie 0.0008 apart at 256², the distance to the surface itself is a little smaller.
         seconds: rendering time.
     """
 
@@ -80,12 +80,12 @@ class OrbitScore:
     Attributes:
         floating: parts of the silhouettes (opacity ≥ ¼, ≥ 2 pixels) apart from the head, all
             frames together.
-        true_floating: the same of the truth.
-        iou: of silhouettes with the truth, the worst frame's.
+        true_floating: floating parts of the truth.
+        iou: intersection over union of model's and true silhouette, in the worst frame.
         stray: share of the depth maps' points (opacity ≥ ½) that lie more than 5 % of the head's
-            height off the true surface: floaters before the face, or a second face.
+            height off the true surface, such as floaters before the face or a second face.
         consistency: median Chamfer distance of the two outermost frames' points to the frontal
-            ones, as a share of the head's height.
+            frame's points, as a share of the head's height.
     """
 
     seed: int
@@ -101,9 +101,9 @@ class FlickerScore:
     """One head's flicker while orbiting, grey levels; see :mod:`~stylesdf_core.evaluation.flicker`.
 
     Attributes:
-        image: of the decoded image.
-        floor: of the volume render, enlarged.
-        truth: of the true pictures.
+        image: flicker of the decoded image.
+        floor: flicker of the enlarged volume render.
+        truth: flicker of the true pictures.
     """
 
     seed: int
@@ -119,10 +119,10 @@ class MeshScore:
     Attributes:
         triangles, components: counts of the whole mesh.
         largest: share of the triangles in the largest component.
-        watertight: whether that component is watertight.
-        angle: median angle between its vertex normals and the true ones at the nearest points
-            of the true surface, degrees.
-        distance: median distance of its vertices to the true surface, share of the head's height.
+        watertight: whether the largest component is watertight.
+        angle: median angle between the field's normals at vertices of the largest component and
+            the true normals at the nearest points of the true surface, degrees.
+        distance: median distance of these vertices to the true surface, share of the head's height.
         gradient_error: mean |‖∇d‖ − 1| within 0.005 of the surface.
     """
 

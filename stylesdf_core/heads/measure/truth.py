@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.heads.anatomy import SCLERA
-from stylesdf_core.heads.model import MorphableModel
+from stylesdf_core.heads.face_model import MorphableModel
 from stylesdf_core.heads.posing import HeadGeometry
 from stylesdf_core.heads.renderer import HeadRenderer
 from stylesdf_core.model.latents import seed_to_z
@@ -23,8 +23,8 @@ _CHIN = 8  # Multi-PIE landmark
 #: Cameras (azimuth, elevation) that together see a head from all sides.
 _AROUND = ((0.0, 0.0), (1.3, 0.1), (-1.3, 0.1), (math.pi, 0.1), (0.0, 1.2), (0.0, -0.7))
 _AROUND_FOV, _AROUND_SIZE = 8.0, 192  # all of the volume, samples 0.0015 apart
-#: Angles on an eyeball, degrees: of the iris's coloured ring from the axis, and of the area that a
-#: catchlight brightens.
+#: Angles on an eyeball, degrees: inner and outer edge of the iris's coloured ring, from the eye's
+#: axis; radius of the area that a catchlight brightens.
 _IRIS, _GLOW = (12.0, 23.0), 9.0
 
 
@@ -33,7 +33,8 @@ class Head:
     """The true head of one seed.
 
     Attributes:
-        height: from the chin (landmark 8) to the top of the bare skull, world units; about 0.165.
+        height: distance from the chin (landmark 8) to the top of the bare skull, world units;
+            about 0.165.
     """
 
     geometry: HeadGeometry
@@ -76,7 +77,7 @@ class TrueSurface:
 
 
 class HeadTruth:
-    """Renders true heads; belongs, as its OpenGL context does, to the thread that made it.
+    """Renders true heads; usable only in the thread that made it, as its OpenGL context is.
 
     Args:
         facekit: a clone of ICT-FaceKit, or an .npz written from one.
@@ -94,7 +95,7 @@ class HeadTruth:
         self._renderer.close()
 
     def head(self, seed: int) -> Head:
-        """The head whose latent is that of ``seed``."""
+        """The head of the latent of ``seed``."""
         renderer = self._renderer
         geometry = renderer.shape(seed_to_z(seed))
         anatomy = renderer.anatomy

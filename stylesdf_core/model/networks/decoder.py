@@ -1,4 +1,4 @@
-"""StyleGAN2 decoder: from the 64² feature map to the image (paper, Sec. 3.2)."""
+"""StyleGAN2 decoder: from the 64² feature map to the image (paper, Fig. 2)."""
 
 from __future__ import annotations
 
@@ -103,9 +103,9 @@ class ToRGB(nn.Module):
 class Decoder(nn.Module):
     """Feature map (B, width, 64, 64) -> image (B, 3, S, S), nominally in [−1, 1].
 
-    Style inputs: conv1 takes style 0, its toRGB style 1; block j (from 1) takes 2j−1 for the
-    upsampling convolution, 2j for the second, 2j+1 for its toRGB (shared with the next block's
-    first).
+    The first convolution takes style 0, its toRGB style 1. Level j (from 1) takes style 2j−1 for
+    its upsampling convolution, 2j for its second convolution and 2j+1 for its toRGB; the next
+    level's upsampling convolution takes style 2j+1 too.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:

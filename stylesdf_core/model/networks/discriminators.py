@@ -1,4 +1,4 @@
-"""The two judges of adversarial training: of volume renders (with pose) and of decoded images."""
+"""The discriminators of adversarial training: of volume renders (with pose), of decoded images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VOLUME_CHANNELS = (128, 256, 400, 400, 400, 400)
 
 
 @dataclass(frozen=True)
-class VolumeJudgement:
+class LogitsAndAngles:
     """The volume discriminator's outputs for a batch.
 
     Attributes:
@@ -69,12 +69,12 @@ class VolumeBlock(nn.Module):
 
 
 class VolumeDiscriminator(nn.Module):
-    """Judge of the 64² volume renders, which also estimates their camera (paper, Sec. 4.1).
+    """Discriminator of the 64² volume renders, which also estimates their camera's pose.
 
     Args:
         size: edge of the images, a power of two from 4 on; 64 in the published discriminator.
-        channels: channels of the first convolution, 128 in the published discriminator; those of
-            the other convolutions in proportion.
+        channels: channels of the first convolution, 128 in the published discriminator; the other
+            convolutions' channels grow in proportion.
     """
 
     def __init__(self, size: int = 64, channels: int = _VOLUME_CHANNELS[0]) -> None:
@@ -94,17 +94,17 @@ class VolumeDiscriminator(nn.Module):
                 assert module.bias is not None
                 nn.init.zeros_(module.bias)
 
-    def forward(self, images: Tensor) -> VolumeJudgement:
-        """Judge images (B, 3, size, size) in [−1, 1]."""
+    def forward(self, images: Tensor) -> LogitsAndAngles:
+        """Logits and angles of images (B, 3, size, size) in [−1, 1]."""
         x = leaky_relu(self.first(images), gain=1.0)
         for block in self.blocks:
             x = block(x)
         y = self.last(x).flatten(1)  # (B, 3)
-        return VolumeJudgement(y[:, :1], y[:, 1:])
+        return LogitsAndAngles(y[:, :1], y[:, 1:])
 
 
 class EqualConv(nn.Module):
-    """Convolution with equalised learning rate, optionally blurred and halved before.
+    """Convolution with equalised learning rate; optionally blurs first and halves the resolution.
 
     Args:
         activation: add a bias and follow with leaky ReLU · √2.
@@ -156,7 +156,7 @@ class StyleBlock(nn.Module):
 
 
 class StyleDiscriminator(nn.Module):
-    """StyleGAN2's discriminator (Karras et al. 2020), judge of the decoded images.
+    """StyleGAN2's discriminator (Karras et al. 2020), of the decoded images.
 
     Args:
         size: edge of the images, a power of two from 8 on.
@@ -195,9 +195,9 @@ class StyleDiscriminator(nn.Module):
 def minibatch_stddev(x: Tensor, group: int = STDDEV_GROUP) -> Tensor:
     """Standard deviation over each group of images, averaged over the rest: (B, 1, H, W).
 
-    ``group`` consecutive images form a group, so that whole groups can be judged apart from the
-    rest of their batch with the same result. A batch that is no multiple of ``group`` is cut into
-    groups of the largest smaller size that divides it.
+    ``group`` consecutive images form a group, so that a batch may be split between groups without
+    a change of the result. A batch that is no multiple of ``group`` is cut into groups of the
+    largest smaller size that divides the batch.
 
     Args:
         x: (B, C, H, W).

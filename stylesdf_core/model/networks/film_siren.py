@@ -1,4 +1,4 @@
-"""Mapping network and FiLM-SIREN field (paper, Sec. 3.1; π-GAN's conditioning of SIREN)."""
+"""Mapping network and FiLM-SIREN field (π-GAN's conditioning of SIREN, as in the paper)."""
 
 from __future__ import annotations
 

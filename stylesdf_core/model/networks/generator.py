@@ -1,6 +1,7 @@
 """The generator: z -> w -> volume-rendered features -> image (paper, Fig. 2).
 
-Training differentiates this module; pictures come from the engine, which computes the same faster.
+Training differentiates this module. Pictures come from the engine, which computes the same pixels
+faster.
 """
 
 from __future__ import annotations
@@ -49,10 +50,7 @@ class VolumeRender:
 
 
 class Generator(nn.Module):
-    """Both mappings, the field and, unless the model is renderer-only, the decoder.
-
-    This module defines the right pixels; the engine computes the same pixels faster.
-    """
+    """Mapping, field and, unless the model is renderer-only, the decoder with its own mapping."""
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -87,7 +85,7 @@ class Generator(nn.Module):
             resolution: edge in pixels; None for the model's thumb size.
             jitter: (B, H, W, 1) in [0, 1), see :func:`sample_depths`; None for none.
             with_gradient: also give the scalar's gradient by the points, itself differentiable
-                (for the eikonal loss, Eq. 7).
+                (for the eikonal loss).
         """
         size = resolution or self.config.thumb_size
         rays = make_rays(cam2world, focal, size, static_viewdirs=options.static_viewdirs)

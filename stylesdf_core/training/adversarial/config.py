@@ -1,8 +1,8 @@
 """Settings of the stages that train from images (``train sphere-init, renderer, decoder, joint``).
 
-One nested dataclass a stage is all at once: the command's flags, the window's form, a run folder's
-config.json, and what the stage's phases read. The string under a field is its help. Defaults are
-the paper's numbers for FFHQ (StyleSDF, Sec. 4 and supplement); presets.py changes some of them.
+A stage's settings are one nested dataclass. The command's flags, the window's form and a run
+folder's config.json are made from it, and the stage's phases read it. The string under a field is
+the field's help. Defaults are the paper's numbers for FFHQ; presets.py changes some of them.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class PosesConfig:
     """Normal, or uniform with the same standard deviations."""
 
     static_viewdirs: bool = False
-    """Give the field view directions in the camera's frame, so that colours do not know where the
-    camera is. With the paper's world directions a small network tells the discriminator its pose
-    by colour (pale from the right, dark from the left) instead of turning its heads."""
+    """Give the field view directions in the camera's frame, so that colours cannot depend on the
+    camera's pose. With the paper's world directions, a small network shows its pose by colour (pale
+    from the right, dark from the left) instead of turning its heads."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,17 @@ class SphereConfig:
     """Optimizer steps."""
 
     batch: int = 24
-    """Cameras a step."""
+    """Cameras per step."""
 
     rays: int = 128
-    """Random rays of each camera; all rays would cost more and teach the same."""
+    """Random rays of each camera; all rays would take longer and teach no more."""
 
     learning_rate: float = 1e-4
     """Adam's learning rate."""
 
     beta: float = 0.1
-    """β (Eq. 3) of the sphere, world units: how soft its surface is when the next phase begins."""
+    """β (Eq. 3) while the sphere is learned and when the next phase begins, world units: how soft
+    the surface is."""
 
 
 def _check_losses(losses: VolumeLosses | ImageLosses) -> None:
@@ -102,35 +103,35 @@ def _chunk_size(batch: int, most: int, group: int) -> int:
 
 @dataclass(frozen=True)
 class VolumeLosses:
-    """Losses and learning rates of the volume renders (paper, Eq. 4–9)."""
+    """Losses and learning rates of the volume renders (paper, Eq. 6–8)."""
 
     pose: float = 15.0
     """Weight of the pose term (Eq. 6)."""
 
     eikonal: float = 0.1
-    """Weight of the eikonal term (Eq. 7); raise it where the field is no distance. A density field
-    has no such term."""
+    """Weight of the eikonal term (Eq. 7), which keeps the field a distance. A density field has no
+    such term."""
 
     minimal_surface: float = 0.05
-    """Weight of the minimal-surface term (Eq. 8); lower it where the surface vanishes. A density
-    field has no such term."""
+    """Weight of the minimal-surface term (Eq. 8); lower the weight if the surface vanishes. A
+    density field has no such term."""
 
     geometry_rays: int = 0
-    """Random rays of each image on which the last two terms are computed; 0 for all rays."""
+    """Random rays of each image on which the eikonal and the minimal-surface term are computed; 0
+    for all rays."""
 
     anchor: float = 0.0
-    """Weight of the sphere's own loss at the first step, which falls to 0 within anchor_steps. Not
-    in the paper: it holds a small network's surface until there are colours to hold it. Needs
-    geometry_rays."""
+    """Weight of the sphere's loss at the first step; falls to 0 within anchor_steps. Not in the
+    paper: the loss keeps a small network's surface until colours do. Needs geometry_rays."""
 
     anchor_steps: int = 1
-    """Steps until the anchor is gone."""
+    """Steps until the anchor's weight is 0."""
 
     r1: float = 10.0
-    """Weight γ of the R1 penalty γ/2·‖∇D‖²; raise it where β does not fall."""
+    """Weight γ of the R1 penalty γ/2·‖∇D‖²; raise the weight if β does not fall."""
 
     r1_every: int = 1
-    """Steps between R1 penalties, each weighted by as many."""
+    """Steps between R1 penalties; each penalty is multiplied by this number."""
 
     generator_rate: float = 2e-5
     """Adam's learning rate of mapping and field (betas 0 and 0.9)."""
@@ -139,7 +140,7 @@ class VolumeLosses:
     """Adam's learning rate of the discriminator (betas 0 and 0.9)."""
 
     discriminator_channels: int = 128
-    """Channels of the discriminator's first convolution; the others are in proportion."""
+    """Channels of the discriminator's first convolution; the other channels are in proportion."""
 
     def __post_init__(self) -> None:
         _check_losses(self)
@@ -159,13 +160,13 @@ class ImageLosses:
     """Weight γ of the R1 penalty γ/2·‖∇D‖²."""
 
     r1_every: int = 16
-    """Steps between R1 penalties, each weighted by as many."""
+    """Steps between R1 penalties; each penalty is multiplied by this number."""
 
     path_length: float = 2.0
     """Weight of the path-length penalty, which is computed on half a batch."""
 
     path_every: int = 4
-    """Steps between path-length penalties, each weighted by as many."""
+    """Steps between path-length penalties; each penalty is multiplied by this number."""
 
     mixing: float = 0.9
     """Probability that a second latent takes over the decoder's later layers."""
@@ -187,7 +188,7 @@ def _renderer_only() -> GeneratorConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SphereInitConfig:
-    """``train sphere-init``: only the phase of the sphere, to start several runs from."""
+    """``train sphere-init``: only the phase of the sphere, whose weights several runs can use."""
 
     stage: Annotated[Literal["sphere-init"], tyro.conf.Suppress] = "sphere-init"
 
@@ -219,10 +220,10 @@ class ImageStageConfig:
     """Optimizer steps."""
 
     batch: int
-    """Images a step, over all processes."""
+    """Images per step, over all processes."""
 
     chunk: int
-    """Most images computed at a time, as memory allows; gradients are the same for any number."""
+    """Most images computed at a time, to fit into memory; gradients do not depend on it."""
 
     images: ImagesConfig = ImagesConfig()
     poses: PosesConfig = PosesConfig()
@@ -260,11 +261,15 @@ class RendererConfig(ImageStageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.generator.has_decoder:
-            raise InputError("The renderer stage trains no decoder: output_size = thumb_size.")
+            raise InputError(
+                "The renderer stage trains no decoder, so generator.output_size "
+                f"({self.generator.output_size}) must equal generator.thumb_size "
+                f"({self.generator.thumb_size})."
+            )
 
     @property
     def sphere_steps(self) -> int:
-        """Steps before the adversarial ones: none with ``init``, nor for a density field."""
+        """Steps of the sphere's phase: 0 with ``init``, and 0 for a density field."""
         return self.sphere.steps if self.init is None and self.generator.field == "sdf" else 0
 
     @property
@@ -293,8 +298,8 @@ class DecodedStageConfig(ImageStageConfig):
         super().__post_init__()
         if self.chunk < min(self.batch, STDDEV_GROUP):
             raise InputError(
-                f"chunk must be at least {STDDEV_GROUP}, not {self.chunk}: the discriminator "
-                "compares that many images with each other."
+                f"chunk must be at least {STDDEV_GROUP}, not {self.chunk}, since the discriminator "
+                f"compares {STDDEV_GROUP} images with each other."
             )
 
     @property
@@ -327,9 +332,9 @@ class DecoderStageConfig(DecodedStageConfig):
 class JointConfig(DecodedStageConfig):
     """``train joint``: renderer and decoder together, end to end (the paper's future work).
 
-    The volume discriminator and the geometry's losses stay, so that the shape does not give way
-    to the picture; the renderer learns slowly. The renderer's activations are computed again in
-    the backward pass (gradient checkpointing).
+    The volume discriminator and the geometry's losses keep the shape, and the renderer's learning
+    rate is low. The renderer's activations are computed again in the backward pass (gradient
+    checkpointing).
     """
 
     stage: Annotated[Literal["joint"], tyro.conf.Suppress] = "joint"
@@ -352,7 +357,7 @@ class JointConfig(DecodedStageConfig):
 
 StageConfig: TypeAlias = SphereInitConfig | RendererConfig | DecoderStageConfig | JointConfig
 
-#: Settings that a resumed run may change: what has been learned so far depends on none of them.
+#: Settings that a resumed run may change, since the steps already done do not depend on them.
 ADJUSTABLE = frozenset({
     "steps", "sphere.steps", "chunk", "images.workers", "images.cache_gb", "run.device",
     "run.threads", "run.record_every", "run.evaluate_every", "run.checkpoint_every", "run.keep",

@@ -1,4 +1,4 @@
-"""Stage 2: the decoder against StyleGAN2's discriminator, on a frozen renderer (Sec. 4.2)."""
+"""Stage 2: the decoder against StyleGAN2's discriminator, on a frozen renderer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from stylesdf_core.training.optimizing import Terms, accumulate, of_chunks, upda
 from stylesdf_core.training.precision import Autocast
 from stylesdf_core.training.seeds import seeded_weights
 
-# Purposes of a seed: what is drawn for two of them never repeats.
+# Numbers that tell apart the generators of one seed.
 _WEIGHTS, DISCRIMINATOR_STEP, GENERATOR_STEP, _PATH_STEP = 21, 22, 23, 24
 
 
@@ -38,9 +38,9 @@ class DecodedImagesPhase(AdversarialPhase):
 
     Attributes:
         path: the running mean of path lengths.
-        g_terms: the generator's losses, replicated.
-        discriminators: all that judge the generator's images.
-        rays: of each fake, that geometry's losses look at.
+        g_terms: module of the generator's losses, wrapped by DDP if there are several processes.
+        discriminators: all discriminators of the generator's images.
+        rays: rays of each generated image on which the geometry's losses are computed.
     """
 
     from_images = True
@@ -60,8 +60,10 @@ class DecodedImagesPhase(AdversarialPhase):
         """The generator's terms of a chunk or, given the mean path length, its path term."""
 
     def accumulate_generator(self, index: int) -> Terms:
-        """The generator's gradients of a step, the path term's first: it misses some parameters,
-        and the last backward pass averages over processes.
+        """Accumulate the generator's gradients of a step.
+
+        The path term comes first: it gives some parameters no gradient, and DDP averages over
+        processes in the last backward pass, which must reach all parameters.
         """
         image, chunk, world = self.config.image, self.config.chunk_size, self.context.world
         scaler = self.scalers["generator"]
@@ -82,7 +84,7 @@ class DecodedImagesPhase(AdversarialPhase):
 
 
 class AdversarialDecoderPhase(DecodedImagesPhase):
-    """Decoder against discriminator; renderer and its mapping stay as they are."""
+    """Decoder against discriminator; mapping and field are frozen."""
 
     config: DecoderStageConfig
 
@@ -162,7 +164,7 @@ class AdversarialDecoderPhase(DecodedImagesPhase):
 
     @torch.no_grad()
     def _render(self, fakes: Fakes) -> tuple[Tensor, Tensor, Tensor]:
-        """Features and both w of a chunk: what the decoder is given."""
+        """The decoder's inputs for a chunk: features and both w."""
         live = self.models.live
         w, other_w = live.mapping(fakes.z), live.mapping(fakes.other_z)
         return render_fakes(live, w, fakes).features, w, other_w
@@ -186,7 +188,7 @@ def lazy_adam(network: nn.Module, rate: float, every: int) -> Adam:
 def new_style_discriminator(
     generator: Generator, weights: ImageLosses, seed: int
 ) -> StyleDiscriminator:
-    """Fresh weights, of the run's seed."""
+    """A discriminator with initial weights of the run's seed."""
     config = generator.config
     with seeded_weights(seed + _WEIGHTS):
         return StyleDiscriminator(config.output_size, config.channel_multiplier, weights.widest)

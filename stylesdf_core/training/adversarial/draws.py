@@ -1,8 +1,8 @@
 """Random inputs of a step's generated images ("fakes"): latents, cameras, ray offsets, noise.
 
-They are functions of seed, step and attempt, drawn for the whole batch on the CPU and then cut to
-a process's share. So a step draws the same on one process or several, on any device, and again
-after a resume.
+The inputs are functions of seed, step and attempt. They are drawn for the whole batch on the CPU
+and then cut to a process's share, so that a step has the same inputs on one or several processes,
+on any device, and in a resumed run.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Fakes:
     Attributes:
         z: (B, z_dim).
         other_z: (B, z_dim), latents of the decoder's layers from ``crossover`` on.
-        crossover: (B,) int64, first layer of ``other_z``; n_latent where nothing is mixed.
+        crossover: (B,) int64, first layer that takes ``other_z``; n_latent for no mixing.
         angles: (B, 2), azimuth and elevation, radians.
-        jitter: (B, T, T, 1) in [0, 1), an offset a ray.
+        jitter: (B, T, T, 1) in [0, 1), an offset for each ray.
         rays: (B, R) int64, rays on which the geometry's losses are computed.
-        noise_seed: (B,) int64, seeds of the decoder's noise; they stay on the CPU.
+        noise_seed: (B,) int64, seeds of the decoder's noise; always on the CPU.
         static_viewdirs: as in :class:`~stylesdf_core.training.adversarial.config.PosesConfig`.
     """
 
@@ -79,7 +79,12 @@ def draw_fakes(
     mixing: float = 0.0,
     rays: int = 0,
 ) -> Fakes:
-    """Draw a batch of fakes; see :class:`Fakes` and the configs."""
+    """Draw the inputs of a batch of generated images.
+
+    Args:
+        mixing: probability that an image mixes styles.
+        rays: rays per image for the geometry's losses.
+    """
     thumb, layers = generator.thumb_size, max(2, generator.n_latent)
     crossover = torch.randint(1, layers, (batch,), generator=random)
     unmixed = torch.rand(batch, generator=random) >= mixing

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
-#: β of a sharp surface (paper, Sec. 4); a smaller β needs no advice.
+#: β of a sharp surface; a smaller β needs no advice.
 GOOD_BETA = 3e-3
 #: Images within which β should fall by a hundredth.
 BETA_PATIENCE = 20_000
@@ -74,8 +74,8 @@ class Health:
         eikonal = self._mean("eikonal")
         if eikonal > MOST_EIKONAL:
             return (
-                f"The field is no distance (eikonal {eikonal:.2g}): raise the eikonal weight or "
-                "lower the generator's rate."
+                f"The field is far from a distance: (‖∇d‖ − 1)² is {eikonal:.2g} on average and "
+                "should be near 0. Raise the eikonal weight or lower the generator's rate."
             )
         patience = self._images - self._images_at_lowest
         if GOOD_BETA < self._lowest_beta < math.inf and patience >= BETA_PATIENCE:

@@ -1,4 +1,4 @@
-"""Losses of decoded images (StyleGAN2's), as modules that DDP can wrap, like volume_terms.py's."""
+"""Losses of decoded images (StyleGAN2's), as modules that DDP can wrap; see volume_terms.py."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from stylesdf_core.training.precision import Autocast
 
 
 def mixed_styles(decoder: Decoder, w: Tensor, other_w: Tensor, crossover: Tensor) -> Tensor:
-    """The decoder's styles (B, n_latent, 512): of ``other_w`` from layer ``crossover`` (B,) on.
+    """The decoder's styles (B, n_latent, 512): ``other_w``'s from layer ``crossover`` (B,) on.
 
     Args:
-        w, other_w: (B, z_dim), the renderer's.
+        w, other_w: (B, z_dim), the renderer's w.
     """
     layers = torch.arange(decoder.n_latent, device=w.device)
     own, other = decoder.map(w)[:, None], decoder.map(other_w)[:, None]  # (B, 1, 512)
@@ -34,10 +34,10 @@ def mixed_styles(decoder: Decoder, w: Tensor, other_w: Tensor, crossover: Tensor
 
 
 def random_noise(decoder: Decoder, seeds: Tensor, device: torch.device) -> list[Tensor]:
-    """Fresh noise maps (B, 1, H, W), one a convolution, from a seed (B,) for each image.
+    """Noise maps (B, 1, H, W), one for each convolution, from a seed (B,) for each image.
 
-    A seed for each image makes its noise independent of the chunk it is in. The maps are drawn on
-    the device, because at 1024² an image has millions of numbers.
+    With a seed per image, the noise does not depend on the chunk. The maps are drawn on the device,
+    because an image of 1024² has millions of numbers.
     """
     shapes = [fixed.shape[1:] for fixed in decoder.fixed_noise()]
     images = []
@@ -50,7 +50,7 @@ def random_noise(decoder: Decoder, seeds: Tensor, device: torch.device) -> list[
 def decode(
     decoder: Decoder, features: Tensor, w: Tensor, other_w: Tensor, fakes: Fakes
 ) -> tuple[Tensor, Tensor]:
-    """Images (B, 3, S, S) of a chunk as in training, and their styles (B, n_latent, 512)."""
+    """Images (B, 3, S, S) of a chunk, with random noise, and the styles (B, n_latent, 512)."""
     styles = mixed_styles(decoder, w, other_w, fakes.crossover)
     noise = random_noise(decoder, fakes.noise_seed, features.device)
     images: Tensor = decoder(features, styles, noise)
@@ -70,20 +70,21 @@ class DecoderTerms(nn.Module):
     """The decoder's loss on a frozen renderer: adversarial, or the path-length penalty.
 
     Args:
-        judge: calls the discriminator, which is no part of this module.
+        discriminate: calls the discriminator, which must not be a submodule: its parameters are
+            not trained here.
     """
 
     def __init__(
         self,
         decoder: Decoder,
-        judge: Callable[[Tensor], Tensor],
+        discriminate: Callable[[Tensor], Tensor],
         weights: ImageLosses,
         autocast: Autocast,
     ) -> None:
         super().__init__()
         self.decoder = decoder
         self.weights = weights
-        self._judge = judge
+        self._discriminate = discriminate
         self._autocast = autocast
 
     def forward(
@@ -91,14 +92,14 @@ class DecoderTerms(nn.Module):
     ) -> Terms:
         """The adversarial term of a chunk or, given the mean length ``path``, its path term.
 
-        Path lengths are differentiated twice, in full precision. They are compared with the mean
-        of the steps before, so that chunks and processes agree without a second pass.
+        Path lengths are differentiated twice, in full precision, and compared with the mean of
+        earlier steps, which is the same for all chunks and processes.
         """
         if path is not None:
             return self.path_term(features, w, other_w, fakes, path)
         with self._autocast.on():
             images, _ = decode(self.decoder, features, w, other_w, fakes)
-            logits = self._judge(images)
+            logits = self._discriminate(images)
         adversarial = generator_loss(logits.float())
         return {"loss": adversarial, "image_g_adversarial": adversarial.detach()}
 

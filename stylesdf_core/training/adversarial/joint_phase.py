@@ -1,7 +1,7 @@
-"""End-to-end fine-tuning: renderer and decoder under both discriminators at once.
+"""End-to-end fine-tuning: renderer and decoder against both discriminators at once.
 
-The picture's gradient reaches the geometry through the features; the volume discriminator, the
-pose and the geometry's losses hold it to a surface, and its rate is low.
+The decoded image's gradient reaches the field through the features. The volume discriminator, the
+pose loss, the geometry's losses and a low learning rate keep the field's surface.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from stylesdf_core.model.networks.discriminators import VolumeJudgement
+from stylesdf_core.model.networks.discriminators import LogitsAndAngles
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.adversarial.config import JointConfig
 from stylesdf_core.training.adversarial.decoder_phase import (
@@ -42,21 +42,21 @@ from stylesdf_core.training.precision import Autocast
 
 
 class JointTerms(nn.Module):
-    """What renderer and decoder minimise together; activations of the render are recomputed."""
+    """The loss of renderer and decoder together; the render's activations are recomputed."""
 
     def __init__(
         self,
         generator: Generator,
-        judge_volume: Callable[[Tensor], VolumeJudgement],
-        judge_image: Callable[[Tensor], Tensor],
+        discriminate_volume: Callable[[Tensor], LogitsAndAngles],
+        discriminate_image: Callable[[Tensor], Tensor],
         config: JointConfig,
         autocast: Autocast,
     ) -> None:
         super().__init__()
         assert generator.decoder is not None
         self.generator = generator
-        self.volume = VolumeGeneratorTerms(generator, judge_volume, config.volume, autocast)
-        self.image = DecoderTerms(generator.decoder, judge_image, config.image, autocast)
+        self.volume = VolumeGeneratorTerms(generator, discriminate_volume, config.volume, autocast)
+        self.image = DecoderTerms(generator.decoder, discriminate_image, config.image, autocast)
 
     def forward(self, fakes: Fakes, path: Tensor | None) -> Terms:
         """All terms of a chunk or, given the mean length ``path``, its path term alone."""

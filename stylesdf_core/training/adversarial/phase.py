@@ -1,4 +1,4 @@
-"""The phase that all adversarial phases derive from: it draws generated images and measures.
+"""The base class of the adversarial phases: draws generated images' inputs and measures.
 
 A phase computes its gradients in chunks (training/optimizing.py) with losses that are modules
 (volume_terms.py, image_terms.py); the loop (training/loop.py) calls its steps.
@@ -21,7 +21,7 @@ from stylesdf_core.training.world import World
 
 @dataclass(frozen=True)
 class PhaseContext:
-    """What every adversarial phase is given besides the models.
+    """The arguments of every adversarial phase besides the models.
 
     Attributes:
         world: the processes that train together.
@@ -40,7 +40,7 @@ class AdversarialPhase(Phase):
     """A phase on generated images of random latents and cameras.
 
     Args:
-        images: the real images that generated ones are compared with; None for no comparison.
+        images: the real images that generated images are compared with; None for no comparison.
     """
 
     retries = 1
@@ -52,11 +52,11 @@ class AdversarialPhase(Phase):
     def draw(
         self, purpose: int, index: int, batch: int, *, mixing: float = 0.0, rays: int = 0
     ) -> Fakes:
-        """Latents, cameras and noise of a step's generated images: this process's share of them.
+        """This process's share of the latents, cameras and noise of a step's generated images.
 
         Args:
-            purpose: number of the generator that draws; draws for two purposes never repeat.
-            index: of the step.
+            purpose: number that, with seed, attempt and step, seeds the generator.
+            index: number of the step.
             batch: images over all processes.
             mixing, rays: see :func:`~stylesdf_core.training.adversarial.draws.draw_fakes`.
         """

@@ -10,11 +10,12 @@ from stylesdf_core.training.settings import by_path, with_values
 
 Config = TypeVar("Config", bound=StageConfig)
 
-#: By preset: settings by dotted path, as far as a stage has them; a table says it for each stage.
+#: For each preset, values of settings by dotted path. A stage takes the settings that it has. A
+#: mapping as value gives a value for each stage.
 PRESETS: dict[PresetName, Mapping[str, Any]] = {
     "ffhq": {},
     "afhq": {"output_size": 512, "poses.azimuth_std": 0.15, "image.r1": 50.0},
-    # For the synthetic heads, as small as the shipped model.
+    # For the synthetic heads; networks of the shipped model's size.
     "heads": {
         "generator.width": 128,
         "generator.depth": 6,
@@ -24,7 +25,7 @@ PRESETS: dict[PresetName, Mapping[str, Any]] = {
         "volume.generator_rate": 5e-5,
         "steps": {"renderer": 60_000, "decoder": 80_000, "joint": 20_000},
     },
-    # To see something in minutes on two CPU cores.
+    # To see a result within minutes on two CPU cores.
     "tiny": {
         "generator.width": 48,
         "generator.depth": 3,
@@ -60,10 +61,10 @@ PRESETS: dict[PresetName, Mapping[str, Any]] = {
 
 
 def preset(kind: type[Config], name: PresetName, **given: Any) -> Config:
-    """A stage's settings as a preset has them.
+    """A stage's settings with the values of a preset.
 
     Args:
-        given: settings without a default (``data``, ``init``), and others of the top level.
+        given: settings of the top level, such as ``data`` and ``init``, which have no default.
     """
     config = kind(**{**given, "preset": name})
     known = {path for path in by_path(config) if path.split(".")[0] not in given}

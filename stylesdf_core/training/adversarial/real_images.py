@@ -1,8 +1,8 @@
 """Batches of real images for adversarial training.
 
-The images of a step are a function of (seed, step, attempt) alone, so a resumed run sees the images
-that an uninterrupted run would have seen. Threads read and resize a few steps ahead: both release
-Python's lock, and the threads share one cache.
+The images of a step are a function of seed, step and attempt, so a resumed run sees the images of
+an uninterrupted run. Threads read and resize images a few steps ahead; threads suffice, because
+reading and resizing release Python's lock, and they share one cache.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class RealBatch:
 
     Attributes:
         images: (B, 3, size, size) in [−1, 1].
-        thumbs: (B, 3, thumb, thumb), the images shrunk; the images themselves where the run has no
-            use for thumbs.
+        thumbs: (B, 3, thumb, thumb), the images shrunk; the images themselves if the stage needs no
+            thumbs.
     """
 
     images: Tensor
@@ -68,8 +68,8 @@ class RealImages:
         size: edge of the images, pixels.
         thumb_size: edge of the thumbs, pixels; None for no thumbs.
         config: cache, workers, flips.
-        seed: of order and flips.
-        share: of each batch that this process sees.
+        seed: seed of order and flips.
+        share: this process's part of each batch.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class RealImages:
             if key not in self._coming:
                 positions = self.positions(ahead, batch, attempt)[self.share.of(batch)]
                 self._coming[key] = [self._pool.submit(self._pair, int(p)) for p in positions]
-        # Steps before this one, and of an earlier attempt, never come back.
+        # Earlier steps, and steps of an earlier attempt, are not needed again.
         for key in [k for k in self._coming if k[0] < step or k[1:] != (batch, attempt)]:
             del self._coming[key]
         pairs = [future.result() for future in self._coming.pop((step, batch, attempt))]
@@ -139,9 +139,9 @@ class RealImages:
         return chosen
 
     def some(self, count: int) -> RealBatch:
-        """The first ``count`` held-out images, else training images, whole and unflipped.
+        """The first ``count`` held-out images, not flipped; training images if none are held out.
 
-        Where there are fewer, they repeat. Every process gets all of them.
+        If there are fewer, the images repeat. Every process gets all ``count`` images.
         """
         different = min(count, len(self.held_out))
         pixels = np.stack([self._read(self.held_out, position) for position in range(different)])
@@ -177,7 +177,7 @@ class RealImages:
             index = indices[(position + offset) % len(indices)]
             try:
                 with self.source.read(index) as image:
-                    # Renders of this size are compared with it: the published Hamming thumbs.
+                    # Images at the thumb size are shrunk as the published 64² images were.
                     return square(image, self.size, hamming=self.size == self.thumb_size)
             except UNREADABLE as error:
                 self.damaged[index] = str(error)
@@ -194,7 +194,7 @@ def open_real_images(
     seed: int,
     share: Share,
 ) -> Operation[tuple[RealImages, str]]:
-    """The run's images, and a sentence on what was found.
+    """The run's images, and a sentence that counts used, held-out and skipped images.
 
     Raises:
         InputError: no usable images, or fewer than a batch.

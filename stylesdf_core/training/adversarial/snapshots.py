@@ -1,9 +1,9 @@
 """Snapshots of a run: grids of fixed latents from eight sides, a mesh, and two distances.
 
-The sliced Wasserstein distance between patches (Karras et al. 2018, Sec. 5) needs no network and
-serves to keep the best checkpoint. The Fréchet distance is on the short form of the seeded
-features (:mod:`stylesdf_core.evaluation.frechet`): 48 numbers, so that 128 pictures suffice to
-speak of a covariance. Neither distance is an FID, and with so few pictures both come out larger
+The sliced Wasserstein distance between patches (Karras et al. 2018, Sec. 5) needs no network; the
+checkpoint with the lowest is kept as the best. The Fréchet distance uses the short form of the
+seeded features (:mod:`stylesdf_core.evaluation.frechet`): 48 numbers, whose covariance can be
+estimated from 128 pictures. Neither distance is an FID, and with so few pictures both are larger
 than with the thousands that `stylesdf-studio evaluate` takes.
 """
 
@@ -46,10 +46,10 @@ class Snapshots:
     """Writes grids and meshes of a run's averaged generator.
 
     Args:
-        poses: of the run.
-        seed: of the fixed latents.
+        poses: cameras of the run's generated images.
+        seed: seed of the fixed latents.
         rows: latents in the grids.
-        compared: generated and real images that are compared; a quarter of them above 128².
+        compared: number of generated and of real images compared; above 128², a quarter of it.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Snapshots:
     def write(
         self, generator: Generator, path: Path, images: RealImages | None = None
     ) -> dict[str, float]:
-        """Write ``path`` (full size), ``…-thumb.png`` and ``….ply``; measure the distance.
+        """Write ``path`` (full size), ``…-thumb.png`` and ``….ply``; measure both distances.
 
         Returns:
             ``mesh_triangles``, 0 where the field has no surface; with ``images`` also ``swd``,
@@ -109,7 +109,7 @@ class Snapshots:
         }
 
     def _true_gaussian(self, real: Tensor) -> Gaussian:
-        """Gaussian of the run's first held-out images, computed once since they never change."""
+        """Gaussian of the run's first held-out images, computed once."""
         if len(real) not in self._true:
             self._true[len(real)] = self._gaussian(real)
         return self._true[len(real)]
@@ -120,7 +120,7 @@ class Snapshots:
 
 
 def truncated(generator: Generator, z: Tensor) -> Tensor:
-    """w of z (B, z_dim), pulled to the mean w by ψ = 0.7."""
+    """w of z (B, z_dim), truncated with ψ = 0.7."""
     device = generator.field.sigmoid_beta.device
     many = torch.randn(_MEAN_SAMPLES, generator.config.z_dim, generator=seeded(0, _SHOWN))
     mean = generator.mapping(many.to(device)).mean(dim=0, keepdim=True)
@@ -166,11 +166,11 @@ def write_mesh(generator: Generator, w: Tensor, path: Path) -> float:
 def sliced_wasserstein(real: Tensor, fake: Tensor, random: torch.Generator) -> float:
     """Sliced Wasserstein distance of 7×7 patches, mean over scales, ×1000; lower is better.
 
-    Every scale halves the one before, as long as images have 16 pixels.
+    Each scale has half the resolution of the scale before; the last has at least 16 pixels.
 
     Args:
         real, fake: (B, 3, H, W), equally many.
-        random: of patches and of the 128 directions.
+        random: draws the patches' places and 128 directions.
     """
     distances: list[Tensor] = []
     while not distances or real.shape[-1] >= 2 * _SMALLEST_SCALE:

@@ -1,4 +1,4 @@
-"""The stages that train from images: assembled from their settings, run in a folder, resumed.
+"""Runs the stages that train from images, in a run folder and from its newest checkpoint on.
 
 :func:`train_from_images` opens the images, makes the models (fresh weights, ``init``'s, or a
 checkpoint's) and hands the stage's phases to the loop (training/loop.py).
@@ -43,6 +43,7 @@ from stylesdf_core.training.loop import Cadence, Models, Phase, PhasePlan, Train
 from stylesdf_core.training.precision import allow_tf32
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.seeds import seeded_weights
+from stylesdf_core.training.settings import by_path, differences
 from stylesdf_core.training.world import World, joined_world
 
 
@@ -66,7 +67,7 @@ def train_from_images(run: RunDir, config: StageConfig) -> Operation[TrainingRes
 
 
 def architecture(config: StageConfig, run: RunDir) -> GeneratorConfig:
-    """The architecture that a run trains: its checkpoint's, else what config and ``init`` say.
+    """The architecture that a run trains: its checkpoint's, else by ``config`` and ``init``.
 
     Only the headers of weights files are read.
 
@@ -85,7 +86,7 @@ def architecture(config: StageConfig, run: RunDir) -> GeneratorConfig:
     )
     if isinstance(config, RendererConfig):
         wanted = config.generator
-        # Without a decoder the multiplier of its channels says nothing.
+        # Without a decoder, the multiplier of its channels has no meaning.
         fits = replace(given, channel_multiplier=wanted.channel_multiplier) == wanted
     elif isinstance(config, DecoderStageConfig):
         wanted = replace(
@@ -97,9 +98,9 @@ def architecture(config: StageConfig, run: RunDir) -> GeneratorConfig:
     else:
         wanted, fits = given, given.has_decoder
     if not fits:
+        different = differences(by_path(given), by_path(wanted)) or "it has no decoder"
         raise InputError(
-            f"{config.init} holds another architecture ({given}) than the {config.stage} stage "
-            f"asks for ({wanted if wanted != given else 'a model with a decoder'})."
+            f"{config.init} does not fit the {config.stage} stage's architecture: {different}."
         )
     return wanted
 
@@ -179,9 +180,9 @@ def _plans(
 
 
 def load_discriminators(init: str, networks: dict[str, nn.Module]) -> None:
-    """Give discriminators the weights that ``init``, a run or a published file, has for them.
+    """Load discriminators' weights from ``init``, a run or a published file.
 
-    A discriminator that ``init`` lacks, or has in another shape, keeps its weights.
+    A discriminator that ``init`` does not hold, or holds in another shape, keeps its weights.
     """
     entry = model_zoo.resolve(init)
     found: dict[str, dict[str, torch.Tensor]] = {}
@@ -203,7 +204,7 @@ def load_discriminators(init: str, networks: dict[str, nn.Module]) -> None:
 
 
 def _first_generator(config: StageConfig, wanted: GeneratorConfig, fresh: bool) -> Generator:
-    """Fresh weights of the run's seed and, in a fresh run, the weights of ``init`` instead."""
+    """Initial weights of the run's seed; in a fresh run with ``init``, the weights of ``init``."""
     with seeded_weights(config.run.seed):
         generator = Generator(wanted)
     init = None if isinstance(config, SphereInitConfig) else config.init

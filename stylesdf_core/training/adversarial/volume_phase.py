@@ -1,4 +1,4 @@
-"""Stage 1: a sphere, then the volume renderer against its discriminator (paper, Sec. 4.1)."""
+"""Stage 1: a sphere, then the volume renderer against its discriminator (paper, Eq. 6–8)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stylesdf_core.training.optimizing import Terms, accumulate, of_chunks, upda
 from stylesdf_core.training.precision import Autocast
 from stylesdf_core.training.seeds import seeded_weights
 
-# Purposes of a seed: what is drawn for two of them never repeats.
+# Numbers that tell apart the generators of one seed.
 _WEIGHTS, _SPHERE, _DISCRIMINATOR_STEP, _GENERATOR_STEP = 11, 12, 13, 14
 
 
@@ -55,7 +55,7 @@ class SpherePhase(AdversarialPhase):
 
 
 class VolumePhase(AdversarialPhase):
-    """Volume renderer against volume discriminator; the generator's decoder is not touched."""
+    """Volume renderer against volume discriminator; the generator's decoder is not trained."""
 
     from_images = True
 
@@ -146,7 +146,7 @@ class VolumePhase(AdversarialPhase):
 
 
 def train_renderer(live: Generator) -> None:
-    """Let mapping and field learn, the decoder not; a density field has no β to learn."""
+    """Train mapping and field, but not the decoder; a density field has no β to train."""
     live.requires_grad_(False)
     live.mapping.requires_grad_(True)
     live.field.requires_grad_(True)
@@ -157,6 +157,6 @@ def train_renderer(live: Generator) -> None:
 def new_volume_discriminator(
     generator: Generator, weights: VolumeLosses, seed: int
 ) -> VolumeDiscriminator:
-    """Fresh weights, of the run's seed."""
+    """A discriminator with initial weights of the run's seed."""
     with seeded_weights(seed + _WEIGHTS):
         return VolumeDiscriminator(generator.config.thumb_size, weights.discriminator_channels)

@@ -1,8 +1,8 @@
-"""Losses of generated and real volume renders, as modules that DDP can wrap (paper, Sec. 3.3).
+"""Losses of generated and real volume renders (paper, Eq. 6–8), as modules that DDP can wrap.
 
-A module's forward computes the loss of a chunk of a batch and returns it as ``loss``, beside terms
-to be recorded. Losses are means over images, so chunks weighted by their size give the whole
-batch's gradients.
+A module's forward computes a chunk's loss and returns it as ``loss``, together with terms to be
+recorded. Losses are means over images, so chunks weighted by their size give the gradients of the
+whole batch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from stylesdf_core.model.config import RenderOptions
-from stylesdf_core.model.networks.discriminators import VolumeDiscriminator, VolumeJudgement
+from stylesdf_core.model.networks.discriminators import LogitsAndAngles, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator, VolumeRender
 from stylesdf_core.rendering.camera import focal_length
 from stylesdf_core.rendering.rays import cam2world, make_rays
@@ -50,8 +50,8 @@ def render_fakes(
     """Volume renders as in training: samples jittered, the background not forced.
 
     Args:
-        with_gradient: also the SDF's gradient at every sample (for the eikonal loss).
-        recompute: keep no activations, but render again in the backward pass.
+        with_gradient: also compute the SDF's gradient at every sample, for the eikonal loss.
+        recompute: keep no activations; the backward pass renders again.
     """
     size = generator.config.thumb_size
     options = RenderOptions(force_background=False, static_viewdirs=fakes.static_viewdirs)
@@ -95,7 +95,7 @@ def sdf_and_gradient(generator: Generator, points: Tensor, w: Tensor) -> tuple[T
 
 
 class SphereTerms(nn.Module):
-    """The sphere's loss (Sec. 4.1) at samples of training cameras."""
+    """The sphere's loss at samples of training cameras."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
@@ -113,34 +113,35 @@ class VolumeGeneratorTerms(nn.Module):
     """The volume renderer's loss: adversarial, pose, eikonal, minimal surface (Eq. 6–8).
 
     Args:
-        judge: calls the discriminator, which is no part of this module: it takes no gradients here.
+        discriminate: calls the discriminator, which must not be a submodule: its parameters are
+            not trained here.
     """
 
     def __init__(
         self,
         generator: Generator,
-        judge: Callable[[Tensor], VolumeJudgement],
+        discriminate: Callable[[Tensor], LogitsAndAngles],
         weights: VolumeLosses,
         autocast: Autocast,
     ) -> None:
         super().__init__()
         self.generator = generator
         self.weights = weights
-        self._judge = judge
+        self._discriminate = discriminate
         self._autocast = autocast
 
     def forward(self, fakes: Fakes, anchor: float = 0.0) -> Terms:
-        """Loss of a chunk; recorded are all terms, unweighted, and figures of the field."""
+        """Loss of a chunk, all terms unweighted, and figures of the field."""
         w = self.generator.mapping(fakes.z)
         with_gradient = self._geometry_everywhere and self.weights.eikonal > 0
         render = render_fakes(self.generator, w, fakes, with_gradient=with_gradient)
         return self.of(render, w, fakes, anchor)
 
     def of(self, render: VolumeRender, w: Tensor, fakes: Fakes, anchor: float = 0.0) -> Terms:
-        """Loss of a chunk that has been rendered; ``anchor`` is the weight of the sphere's loss."""
+        """Loss of a rendered chunk; ``anchor`` is the weight of the sphere's loss."""
         generator = self.generator
         is_sdf = generator.config.field == "sdf"
-        loss, record = self._judged(render, fakes)
+        loss, record = self._discriminator_terms(render, fakes)
         if is_sdf:
             sdf, gradient = render.scalar, render.gradient
             if not self._geometry_everywhere:
@@ -157,12 +158,12 @@ class VolumeGeneratorTerms(nn.Module):
     def _geometry_everywhere(self) -> bool:
         return self.generator.config.field == "sdf" and self.weights.geometry_rays == 0
 
-    def _judged(self, render: VolumeRender, fakes: Fakes) -> tuple[Tensor, Terms]:
+    def _discriminator_terms(self, render: VolumeRender, fakes: Fakes) -> tuple[Tensor, Terms]:
         """The adversarial and the pose term."""
         with self._autocast.on():
-            judgement = self._judge(render.rgb)
-        adversarial = generator_loss(judgement.logits.float())
-        pose = pose_loss(judgement.angles.float(), fakes.angles)
+            output = self._discriminate(render.rgb)
+        adversarial = generator_loss(output.logits.float())
+        pose = pose_loss(output.angles.float(), fakes.angles)
         loss = adversarial + self.weights.pose * pose
         return loss, {"g_adversarial": adversarial.detach(), "g_pose": pose.detach()}
 
@@ -214,7 +215,7 @@ class VolumeDiscriminatorTerms(nn.Module):
         real_logits, fake_logits = at_real.logits.float(), at_fake.logits.float()
         logistic = discriminator_loss(real_logits, fake_logits)
         pose = pose_loss(at_fake.angles.float(), angles)
-        # No loss looks at the angles of real images, but DDP wants every output in its graph.
+        # No loss uses the angles of real images, but DDP needs every output in its graph.
         loss = logistic + self.weights.pose * pose + 0.0 * at_real.angles.float().sum()
         record = {
             "d_logistic": logistic.detach(),

@@ -115,7 +115,9 @@ def test_mistakes_are_named_before_anything_is_measured(
     asked: list[tuple[Any, ...]], tmp_path: Path
 ) -> None:
     mistakes = {
-        r"begins with body.*heads\.volume64.*studio\.memory": ProgramBench(only=("heads", "body")),
+        r"body matches no row.*heads\.volume64.*studio\.memory": ProgramBench(
+            only=("heads", "body")
+        ),
         "--profile": ProgramBench(only=("studio",), profile=tmp_path / "profile.txt"),
         "--repeats": ProgramBench(only=("studio",), repeats=0),
         r"card\.md": ProgramBench(card=(tmp_path / "card.md",)),

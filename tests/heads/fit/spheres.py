@@ -16,7 +16,7 @@ from stylesdf_core.heads.fit.config import (
     RenderConfig,
 )
 from stylesdf_core.heads.latent import LATENT_DIM
-from stylesdf_core.heads.supervision import POINT_STEP
+from stylesdf_core.heads.surfaces import POINT_STEP
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 

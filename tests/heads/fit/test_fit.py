@@ -11,7 +11,7 @@ import torch
 from stylesdf_core.commands.train_process import main
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError, StyleSDFError, TrainingError
-from stylesdf_core.heads import supervision
+from stylesdf_core.heads import surfaces
 from stylesdf_core.heads.fit import supervision as fit_supervision
 from stylesdf_core.heads.fit.bank import USED_LATENTS, HeadBank, PointBatch, ViewBatch
 from stylesdf_core.heads.fit.config import FitConfig, HeadsConfig, PointsConfig
@@ -245,7 +245,7 @@ def test_module_reports_mistakes_in_a_sentence(
     assert "no config.json" in capsys.readouterr().err
     run = start(tmp_path / "run", replace(tiny, data=str(tmp_path / "nothing")))
     assert main([str(run.path)]) == 2
-    assert "prepare the heads" in capsys.readouterr().err
+    assert "to prepare them" in capsys.readouterr().err
 
 
 def test_continuing_from_other_weights_needs_the_same_architecture(
@@ -255,7 +255,7 @@ def test_continuing_from_other_weights_needs_the_same_architecture(
     drain(run_fit(first))
     init = first.latest("ema")
     second = start(tmp_path / "second", with_generator(tiny, init, width=8))
-    with pytest.raises(InputError, match="another architecture"):
+    with pytest.raises(InputError, match="instead of"):
         drain(run_fit(second))
     decoding = replace(
         tiny,
@@ -288,7 +288,7 @@ def test_preparing_can_be_stopped_and_comes_after_a_look_at_the_weights(
             prepared.append(done)
             yield Progress(done, count, "heads")
 
-    monkeypatch.setattr(supervision, "build_cache", build_cache)
+    monkeypatch.setattr(surfaces, "build_cache", build_cache)
     heads = HeadsConfig(str(tmp_path / "face"), surfaces=50)
     run = start(tmp_path / "run", replace(tiny, heads=heads))
     operation = run_fit(run)

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.heads.fit.adversary import Adversary
 from stylesdf_core.heads.fit.bank import USED_LATENTS, HeadBank
 from stylesdf_core.heads.fit.config import EndToEndConfig, FitConfig
 from stylesdf_core.heads.fit.decoder_phases import EndToEndPhase
+from stylesdf_core.heads.fit.discriminator import WindowDiscriminator
 from stylesdf_core.heads.fit.initial import initial_generator
 from stylesdf_core.heads.fit.windows import Crop, cut, cut_rays, draw_windows
 from stylesdf_core.rendering.rays import make_rays
@@ -41,12 +41,12 @@ def test_everything_learns_from_the_images_and_the_points(tiny: FitConfig) -> No
     assert {"adversarial", "discriminator", "beta"} <= set(losses[0])
 
 
-def test_without_an_adversary_there_is_no_discriminator_step(tiny: FitConfig) -> None:
+def test_without_an_adversarial_loss_there_is_no_discriminator_step(tiny: FitConfig) -> None:
     phase = phase_of(tiny, adversarial=0.0)
-    before = [p.clone() for p in phase.adversary.discriminator.parameters()]
+    before = [p.clone() for p in phase.discriminator.network.parameters()]
     losses = phase.step(0)
     assert "adversarial" not in losses
-    after = phase.adversary.discriminator.parameters()
+    after = phase.discriminator.network.parameters()
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
@@ -89,13 +89,13 @@ def test_a_window_as_large_as_the_map_shows_whole_images(tiny: FitConfig) -> Non
 
 
 def test_the_verdict_leaves_the_discriminator_alone(tiny: FitConfig) -> None:
-    adversary = Adversary(tiny, tiny.end_to_end, torch.device("cpu"))  # of 8² windows
+    discriminator = WindowDiscriminator(tiny, tiny.end_to_end, torch.device("cpu"))  # of 8² windows
     images = torch.randn(4, 3, 8, 8, requires_grad=True)
-    adversary.verdict(images).backward()
+    discriminator.generator_term(images).backward()
     assert images.grad is not None
-    assert all(p.grad is None for p in adversary.discriminator.parameters())
+    assert all(p.grad is None for p in discriminator.network.parameters())
     real, fake = torch.full((4, 3, 8, 8), 0.5), torch.full((4, 3, 8, 8), -0.5)
-    seen = [adversary.train(fake, real, index) for index in range(20)]
+    seen = [discriminator.train(fake, real, index) for index in range(20)]
     assert float(seen[-1]["score_real"]) > float(seen[-1]["score_fake"])
     assert float(seen[-1]["discriminator"]) < float(seen[0]["discriminator"])
 

@@ -1,8 +1,8 @@
-"""What a field is fitted to: coloured surface points and signed distances of one head.
+"""Training data of a field: coloured surface points and signed distances of heads.
 
-Everything comes from per-pixel G-buffers of a few views around the head: colours are as crisp as
-in pictures, and only what some camera can see counts as surface. :func:`build_cache` writes this
-supervision for many heads, as the shards that the fit (:mod:`stylesdf_core.heads.fit`) reads.
+The points are the pixels of a few G-buffers around the head, so that colours are as sharp as in
+pictures, and only surface that a camera sees is included. :func:`build_cache` writes the points of
+many heads into shards, which the fit (:mod:`stylesdf_core.heads.fit`) reads.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
-#: Views (azimuth, elevation, half field of view, size): the first sees the face, large.
+#: Views (azimuth, elevation, half field of view, size); the first shows the face from near.
 _VIEWS = (
     (0.0, 0.0, 3.8, 128),
     (0.6, 0.05, 7.2, 96),
@@ -49,11 +49,11 @@ POINT_STEP = VOLUME_RADIUS / 32767.0
 
 @dataclass(frozen=True)
 class DepthView:
-    """One camera, and up to which depth its pixels see free space.
+    """One camera, and the depth up to which its pixels see free space.
 
     Attributes:
-        clear: (H, W) planar depth before which a pixel and its neighbours see nothing; 0 where
-            the mesh is seen from inside.
+        clear: (H, W) least planar depth of a pixel and its neighbours; 0 where the mesh is seen
+            from inside.
     """
 
     camera: OrbitCamera
@@ -82,9 +82,9 @@ class SurfaceSamples:
         rgb: (N, 3) float32, sRGB in [0, 1].
         material: (N,) uint8, one of ``anatomy.FACE`` … ``anatomy.HAIR``.
         rest, strands: (N, 3) float32, see :class:`~stylesdf_core.heads.renderer.GBuffer`.
-        weights: (N,) float32, relative probability with which to draw each point, already divided
-            by the points' density: 12 on the eyeballs, 2 on the narrow face, three times that
-            within 1 cm of eyes, brows and lips, else 1.
+        weights: (N,) float32, relative probability of drawing a point: the surface area of the
+            point's pixel times 12 on the eyeballs, 2 on the front of the face, else 1, and three
+            times as much within 1 cm of eyes, brows and lips.
         views: the depth maps that the points come from.
     """
 
@@ -116,7 +116,7 @@ def surface_samples(renderer: HeadRenderer, z: Float32, rng: np.random.Generator
         to_camera = camera.cam2world()[:, 3].astype(np.float32) - view.position[mask]
         to_camera /= np.linalg.norm(to_camera, axis=1, keepdims=True)
         facing = np.einsum("ij,ij->i", view.normal[mask], to_camera)
-        # Grazing pixels are stretched over the surface and prone to wrong colours.
+        # Pixels at grazing angles cover much surface, and their colours are often wrong.
         keep = facing > 0.2
         pixel = 2.0 * math.tan(math.radians(fov)) / size
         areas.append(pixel**2 / facing[keep])
@@ -132,7 +132,7 @@ def surface_samples(renderer: HeadRenderer, z: Float32, rng: np.random.Generator
 
 
 def _importance(points: Float32, material: npt.NDArray[np.uint8], landmarks: Float32) -> Float32:
-    """How often a point should be drawn, by the part of the head; see :class:`SurfaceSamples`."""
+    """Weight of a point by the part of the head; see :class:`SurfaceSamples`."""
     features = np.concatenate([landmarks[17:27], landmarks[36:68]])
     middles = 0.5 * (features[:-1] + features[1:])
     lips = landmarks[48:60].mean(axis=0)
@@ -166,7 +166,7 @@ class FreeSpace:
         plane = np.minimum(np.abs(height[:, 0]), near)
         # Close to the surface the plane through the nearest sample is more exact than the sample.
         magnitude = np.where(near < 0.003, plane, near)
-        # Close to the surface normals tell the sides apart; further off, the cameras do.
+        # Close to the surface, normals tell inside from outside; farther off, the cameras do.
         seen = np.logical_or.reduce([view.sees(points) for view in self._samples.views])
         outside = seen | ((height > 0.0).all(axis=1) & (near < 0.006))
         return (np.where(outside, 1.0, -1.0) * magnitude).astype(np.float32)
@@ -175,7 +175,7 @@ class FreeSpace:
 def supervision_of(
     renderer: HeadRenderer, index: int, *, seed: int, surface: int, free: int
 ) -> Arrays:
-    """The supervision of head ``index``, in the arrays that :func:`build_cache` lists.
+    """The arrays of head ``index`` that :func:`build_cache` lists.
 
     Draws ``surface`` weighted surface samples and ``free`` uniform points of the volume.
     """
@@ -202,7 +202,7 @@ def supervision_of(
 
 
 def _weighted(weights: Float32, count: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
-    """Systematic resampling: as even as ``weights`` allow, in random order."""
+    """Indices drawn in proportion to ``weights`` (systematic resampling), in random order."""
     edges = np.cumsum(weights, dtype=np.float64)
     at = (np.arange(count) + rng.random(count)) * (edges[-1] / count)
     return rng.permutation(np.minimum(np.searchsorted(edges, at), len(weights) - 1))
@@ -219,7 +219,7 @@ def build_cache(
     shard_size: int = SHARD_SIZE,
     jobs: int = 1,
 ) -> Operation[Path]:
-    """Write the supervision of ``count`` heads as shards; resumable.
+    """Write surface samples and distances of ``count`` heads as shards; resumable.
 
     Head i has latent ``dataset_latent(seed, i)``. A shard of S = ``shard_size`` heads holds ``z``
     (S, 256) float32, ``points`` (S, surface, 3) int16 in steps of POINT_STEP, ``normals``

@@ -14,7 +14,7 @@ from stylesdf_core.heads.fit import views as view_shards
 from stylesdf_core.heads.latent import dataset_latent
 from stylesdf_core.heads.renderer import HeadRenderer
 from stylesdf_core.heads.shards import read_shard, shard_path, write_shard
-from stylesdf_core.heads.supervision import (
+from stylesdf_core.heads.surfaces import (
     POINT_STEP,
     FreeSpace,
     SurfaceSamples,

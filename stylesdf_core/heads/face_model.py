@@ -64,7 +64,7 @@ class MorphableModel:
         """Read a clone of ICT-VGL/ICT-FaceKit (or its ``FaceXModel`` folder) or an ``.npz``.
 
         Raises:
-            InputError: nothing there, or not that model; names the file and what is missing.
+            InputError: there is no file, or it holds another model; names what is missing.
         """
         path = Path(path)
         if path.is_dir():
@@ -110,7 +110,9 @@ def _load_npz(path: Path) -> MorphableModel:
             and int(model.face_material.max()) < len(model.material_names)
         )
     if not fits:
-        raise InputError(f"{path}: the arrays' shapes do not fit together; write the file anew.")
+        raise InputError(
+            f"{path}: the arrays' shapes do not fit together; write the file again from a clone."
+        )
     return model
 
 
@@ -133,11 +135,11 @@ def _load_folder(path: Path) -> MorphableModel:
         vertices = _read_vertices(file)
         if len(vertices) != len(neutral):
             raise InputError(
-                f"{file} has {len(vertices)} vertices, {_NEUTRAL_FILE} {len(neutral)}; "
-                "the clone is incomplete or mixed."
+                f"{file} has {len(vertices)} vertices, {_NEUTRAL_FILE} has {len(neutral)}; "
+                "clone the repository again."
             )
         identity.append((vertices - neutral).astype(np.float16))
-    # Whatever else has the head's vertices is an expression; other files are parts of the head.
+    # Other files with as many vertices are expressions; files with fewer are parts of the head.
     expression = {}
     for file in sorted(set(folder.glob("*.obj")) - {*identity_paths, neutral_path}):
         vertices = _read_vertices(file)

@@ -9,7 +9,7 @@ import pytest
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.anatomy import analyse
-from stylesdf_core.heads.model import MorphableModel
+from stylesdf_core.heads.face_model import MorphableModel
 
 VERTICES = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0.5, 2, 0.25]], np.float32)
 
