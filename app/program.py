@@ -32,6 +32,7 @@ from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.recipe import RecipeHeads
 from stylesdf_core.commands.train_list import TrainList
 from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, default_config
+from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.errors import GraphicsError, InputError, StyleSDFError
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.progress import Operation
@@ -136,6 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = _parse(words)
         if isinstance(command, OpenWindow):
             return _open_window(command.file)
+        check_finite(command)
         result = _run(command.run(), quiet)
         if result is not None and not quiet:
             print(result)

@@ -67,19 +67,21 @@ def from_json(cls: type[T], data: Any, where: str = "", *, complete: bool = Fals
 
 
 def check_finite(value: object) -> None:
-    """Refuse a dataclass that holds NaN or infinity; for its ``__post_init__``.
+    """Refuse a (nested) dataclass that holds NaN or infinity; for its ``__post_init__``.
 
-    Looks at the fields that are floats or tuples of floats. A check of a range alone may let NaN
-    pass, since every comparison with NaN is false.
+    Looks at the fields that are floats, dataclasses or tuples of them. A check of a range alone may
+    let NaN pass, since every comparison with NaN is false.
 
     Raises:
         InputError: names the field.
     """
     for field in dataclasses.fields(value):  # type: ignore[arg-type]
         content = getattr(value, field.name)
-        for number in content if isinstance(content, tuple) else (content,):
-            if isinstance(number, float) and not math.isfinite(number):
-                raise InputError(f"{field.name} must be a finite number, not {number}.")
+        for item in content if isinstance(content, tuple) else (content,):
+            if dataclasses.is_dataclass(item) and not isinstance(item, type):
+                check_finite(item)
+            elif isinstance(item, float) and not math.isfinite(item):
+                raise InputError(f"{field.name} must be a finite number, not {item}.")
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:

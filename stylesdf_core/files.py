@@ -11,7 +11,7 @@ import math
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,42 @@ from stylesdf_core.errors import OutputError
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)
 _FILE_MODE = 0o666 & ~_UMASK
+
+
+#: Characters of a file's name that are kept in its temporary name, which is not to be too long.
+_STEM = 40
+
+
+def check_destination(path: Path | str, suffixes: Sequence[str] = ()) -> None:
+    """Refuse a file that cannot be written, before its content is computed.
+
+    Args:
+        suffixes: in small letters; empty for any.
+
+    Raises:
+        OutputError: the suffix is another one, the name is too long, ``path`` is a folder, or its
+            folder cannot be made or written.
+    """
+    path = Path(path)
+    if suffixes and path.suffix.lower() not in suffixes:
+        endings = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
+        raise OutputError(f"{path}: the file name must end in {endings}.")
+    _refuse_folder(path)
+    try:
+        with suppress(FileNotFoundError):
+            path.lstat()
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is no folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(f"the folder {folder} is not yours to write")
+    except OSError as error:
+        raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
+
+
+def _refuse_folder(path: Path) -> None:
+    if os.path.isdir(path):  # which takes a name that is too long for one that is not there
+        raise OutputError(f"{path} is a folder; name a file in it instead.")
 
 
 @contextmanager
@@ -56,13 +92,12 @@ def atomic_output(
             written, or the file does not read back.
     """
     path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file in it instead.")
-    target = path.resolve() if path.is_symlink() else path
+    _refuse_folder(path)
+    target = path.resolve() if os.path.islink(path) else path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{path.stem}-", suffix=".tmp" + path.suffix
+            dir=target.parent, prefix=f".{path.stem[:_STEM]}-", suffix=".tmp" + path.suffix
         )
         os.close(handle)
     except OSError as error:

@@ -69,3 +69,5 @@ def test_numbers_that_are_not_finite_are_refused_by_their_field(value: float) ->
         check_finite(Lens(value))
     with pytest.raises(InputError, match="offsets must be a finite number"):
         check_finite(Shot("a", offsets=(0.0, value)))
+    with pytest.raises(InputError, match="fov must be a finite number"):
+        check_finite(Shot("a", lens=Lens(value)))

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from stylesdf_core.errors import OutputError
-from stylesdf_core.files import atomic_output, free_path, locked, write_json, write_text
+from stylesdf_core.files import (
+    atomic_output,
+    check_destination,
+    free_path,
+    locked,
+    write_json,
+    write_text,
+)
 
 
 def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
@@ -122,3 +129,34 @@ def test_every_format_is_read_back(suffix: str, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="does not read back"), atomic_output(path) as temporary:
         temporary.write_bytes(b"half")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_impossible_destinations_are_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    check_destination(tmp_path / "new" / "deep" / "x.PNG", (".png", ".npy"))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    cases = {
+        tmp_path / "x.jpg": r"must end in \.png or \.npy",
+        tmp_path: "is a folder",
+        tmp_path / "file" / "x.png": "Cannot write",
+        tmp_path / "file" / "deep" / "x.png": "Cannot write",
+        tmp_path / f"{'x' * 300}.png": "Cannot write",
+    }
+    for path, message in cases.items():
+        suffixes = () if path == tmp_path else (".png", ".npy")
+        with pytest.raises(OutputError, match=message):
+            check_destination(path, suffixes)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(OutputError, match="not yours to write"):
+        check_destination(tmp_path / "x.png")
+
+
+def test_names_near_the_limit_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / f"{'é' * 120}.json"
+    write_json(path, [])
+    assert path.exists()

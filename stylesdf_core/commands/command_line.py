@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
+import subprocess
 from pathlib import Path
 from typing import TypeAlias
 
@@ -39,7 +41,7 @@ def command_line(request: Request) -> str:
     """
     words = [PROGRAM, *_NAMES[type(request)]]
     if isinstance(request, TrainStage):
-        return shlex.join([*words, *_changed_settings(request)])
+        return _joined([*words, *_changed_settings(request)])
     for field in dataclasses.fields(request):
         value = getattr(request, field.name)
         if isinstance(value, Scene):
@@ -47,7 +49,12 @@ def command_line(request: Request) -> str:
         elif isinstance(value, MeshSettings):
             words += _changed_flags(value)
     words += _changed_flags(request)
-    return shlex.join(words)
+    return _joined(words)
+
+
+def _joined(words: list[str]) -> str:
+    """The words as this system's shell reads them: Windows' cmd.exe knows no single quotes."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def _changed_settings(request: TrainRequest) -> list[str]:

@@ -68,7 +68,10 @@ class Measure:
         if self.seed_start < 0:
             raise InputError(f"--seed-start must not be negative, but is {self.seed_start}.")
         from stylesdf_core.evaluation.report import check_card, update_card
+        from stylesdf_core.files import check_destination, write_json
 
+        if self.out is not None:
+            check_destination(self.out)
         if self.card is not None:
             check_card(self.card, "measure")
         yield Progress(0, 1, "loading the model")
@@ -76,7 +79,6 @@ class Measure:
         from stylesdf_core.evaluation.comparison import ModelComparison
         from stylesdf_core.evaluation.grids import write_grids
         from stylesdf_core.evaluation.report import markdown_table
-        from stylesdf_core.files import write_json
         from stylesdf_core.heads.measure.figures import summarise
         from stylesdf_core.heads.measure.measuring import HeadsMeasurement, HeadsProtocol
         from stylesdf_core.heads.measure.truth import HeadTruth

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stylesdf_core.commands.rendering import MeshSettings, surface_of
 from stylesdf_core.commands.scene_flags import SceneFlags
-from stylesdf_core.errors import OutputError
+from stylesdf_core.files import check_destination
 from stylesdf_core.mesh import SUFFIXES
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
@@ -69,8 +69,7 @@ class ExportMesh:
         settings = MeshSettings(
             self.resolution, self.level, self.largest_component, self.vertex_colors
         )
-        if self.out.suffix.lower() not in SUFFIXES:
-            raise OutputError(f"{self.out}: the file name must end in {', '.join(SUFFIXES)}.")
+        check_destination(self.out, SUFFIXES)
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.mesh.formats import export_mesh

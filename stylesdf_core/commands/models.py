@@ -16,13 +16,22 @@ import tyro
 
 from stylesdf_core import __version__
 from stylesdf_core.errors import InputError
+from stylesdf_core.files import check_destination
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.model_zoo import ModelEntry
 from stylesdf_core.progress import Operation, Progress
 
 _PACKAGES = ("torch", "numpy", "dearpygui", "moderngl", "pyrender", "trimesh")
+# Draws as the mesh view does; its context may fail where a bare one opens.
 _PROBE = """
-import sys, moderngl
+import moderngl, numpy
+from stylesdf_core.mesh.preview import MeshPreview
+from stylesdf_core.mesh.surface import SurfaceMesh
+from stylesdf_core.rendering.camera import OrbitCamera
+corners = numpy.eye(3, dtype=numpy.float32) * 0.1
+triangle = SurfaceMesh(corners, numpy.array([[0, 1, 2]], numpy.int32), corners * 10.0)
+MeshPreview().submit(triangle, OrbitCamera(), 16).result()
+import sys
 backend = {"backend": "egl"} if sys.platform == "linux" else {}
 context = moderngl.create_context(standalone=True, **backend)
 print(context.info["GL_RENDERER"], context.info["GL_VERSION"], sep=", OpenGL ")
@@ -73,6 +82,17 @@ class ModelsFetch:
 
 
 @dataclass(frozen=True)
+class ExportedModel:
+    """A model in another file format; as text, the file and what is to be known about it."""
+
+    path: Path
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}\n{self.note}" if self.note else str(self.path)
+
+
+@dataclass(frozen=True)
 class ModelsExport:
     """Write a model to another file format."""
 
@@ -89,8 +109,8 @@ class ModelsExport:
     """Meaning of the field's scalar in a published .pt, which does not state it: a signed distance,
     or the density of a model trained without the SDF losses."""
 
-    def run(self) -> Operation[Path]:
-        """Read, convert, write; the result is ``out``.
+    def run(self) -> Operation[ExportedModel]:
+        """Read, convert, write; the result is the file.
 
         Raises:
             InputError: the suffix is neither .safetensors nor .pt, or ``half`` is set for a .pt.
@@ -98,9 +118,8 @@ class ModelsExport:
             CheckpointError: the model's weights file is damaged.
             OutputError: ``out`` cannot be written.
         """
+        check_destination(self.out, (".safetensors", ".pt"))
         suffix = self.out.suffix.lower()
-        if suffix not in (".safetensors", ".pt"):
-            raise InputError(f"{self.out}: a model is written as .safetensors or .pt.")
         if self.half and suffix == ".pt":
             raise InputError("The published layout holds 32-bit floats; leave out --half.")
         import torch
@@ -116,10 +135,17 @@ class ModelsExport:
         yield Progress(1, 2, f"writing {self.out.name}")
         if suffix == ".pt":
             save_published(loaded.generator, self.out)
+            config = loaded.generator.config
+            if config.width != config.z_dim:
+                return ExportedModel(
+                    self.out,
+                    "The published code can load this only once its FiLM layer no longer takes the "
+                    f"field's width ({config.width}) for the size of w ({config.z_dim}).",
+                )
         else:
             dtype = torch.float16 if self.half else torch.float32
             save_safetensors(loaded.generator, self.out, dtype=dtype, metadata=loaded.metadata)
-        return self.out
+        return ExportedModel(self.out)
 
 
 @dataclass(frozen=True)
@@ -131,7 +157,7 @@ class SystemInfo:
         devices: names that ``--device`` accepts on this machine.
         threads: number of threads that torch computes with.
         compiled: how it stands with compiled loops for the CPU.
-        opengl: renderer and version of an offscreen context, or why there is none.
+        opengl: renderer and version where the mesh view can be drawn, else why it cannot.
         display: whether a window can be opened.
         cache: folder of fetched weights.
         models: names of models that are ready.

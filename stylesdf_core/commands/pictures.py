@@ -20,8 +20,8 @@ from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.rendering import MeshSettings, SceneRenderer, check_size
 from stylesdf_core.commands.scene_flags import SceneFlags
 from stylesdf_core.engine.picture import Picture
-from stylesdf_core.errors import InputError, OutputError
-from stylesdf_core.files import atomic_output
+from stylesdf_core.errors import InputError
+from stylesdf_core.files import atomic_output, check_destination
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene, View
 from stylesdf_core.scene.session_files import png_info
@@ -36,7 +36,7 @@ class RenderImage:
 
     out: Path
     """.png (carries its session, so that it can be reopened) or .npy (float32, channels first:
-    RGB in [-1, 1], world normals, or planar depth in world units)."""
+    RGB in [-1, 1]; world normals, or planar depth in world units; both are NaN beside the head)."""
 
     scene: SceneFlags = field(default_factory=Scene)
 
@@ -58,7 +58,7 @@ class RenderImage:
             InputError: the scene, size or file name cannot be used.
         """
         check_size(self.size)
-        _check_suffix(self.out, (".png", ".npy"))
+        check_destination(self.out, (".png", ".npy"))
         yield Progress(0, 2, "loading the model")
         with SceneRenderer(self.scene.model, self.device, self.mesh) as renderer:
             yield Progress(1, 2, f"rendering the {self.view}")
@@ -104,7 +104,7 @@ class RenderTurntable:
             InputError: the scene or a number cannot be used, or MP4 is not available.
         """
         check_size(self.size)
-        _check_suffix(self.out, (".gif", ".mp4"))
+        check_destination(self.out, (".gif", ".mp4"))
         if not 2 <= self.frames <= 2000:
             raise InputError(f"--frames must lie between 2 and 2000, not {self.frames}.")
         if not 1.0 <= self.fps <= 60.0:
@@ -183,12 +183,7 @@ def write_picture(picture: Picture, path: Path, scene: Scene) -> None:
     # np.save and Pillow get a stream, since from a name they would misread a suffix in capitals.
     with atomic_output(path) as temporary, open(temporary, "wb") as stream:
         if is_array:
-            np.save(stream, picture.data.astype(np.float32, copy=False))
+            np.save(stream, picture.array())
         else:
             image = Image.fromarray(picture.to_uint8())
             image.save(stream, format="PNG", pnginfo=png_info(scene.to_json()))
-
-
-def _check_suffix(path: Path, allowed: tuple[str, ...]) -> None:
-    if path.suffix.lower() not in allowed:
-        raise OutputError(f"{path}: the file name must end in {' or '.join(allowed)}.")

@@ -51,6 +51,15 @@ class Picture:
         """Edge in pixels."""
         return int(self.data.shape[-1])
 
+    def array(self) -> FloatArray:
+        """:attr:`data` for a file: colours within [−1, 1], NaN where there is no surface.
+
+        A pixel of depth or normals has a surface where the background weighs less than a half.
+        """
+        if self.view in ("depth", "normals"):
+            return np.where(self.background < 0.5, self.data, np.float32(np.nan))
+        return np.clip(self.data, -1.0, 1.0).astype(np.float32, copy=False)
+
     def display(self) -> FloatArray:
         """(H, W, 3) in [0, 1], sRGB, ready for a screen; depth is colour-mapped."""
         if self.view == "depth":

@@ -185,7 +185,8 @@ def _load_safetensors(path: Path) -> LoadedModel:
     with _reading(path), safe_open(path, framework="pt") as file:
         metadata = dict(file.metadata() or {})
         config = _stated_config(metadata, list(file.keys()), path)
-        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        # Copies: tensors of the file's mapping would keep it from being deleted on Windows.
+        state = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
     generator = _build(config, state, path)
     if metadata.get("sha256", _digest(state)) != _digest(state):
         raise CheckpointError(f"{path} is damaged: its tensors are not those that were written.")

@@ -11,6 +11,20 @@ from stylesdf_core.model.config import check_seed
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 
 
+#: More threads than any machine has cores would only exhaust its memory.
+_MOST_THREADS = 1024
+
+
+def check_threads(count: int, least: int, name: str = "threads") -> None:
+    """Refuse a number of threads that no machine has use for.
+
+    Raises:
+        InputError: names the setting.
+    """
+    if not least <= count <= _MOST_THREADS:
+        raise InputError(f"{name} must lie between {least} and {_MOST_THREADS}, not {count}.")
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """How the stage runs; only seed, precision and ema change what is learned."""
@@ -51,6 +65,7 @@ class RunConfig:
         for name in ("record_every", "evaluate_every", "checkpoint_every", "keep"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        check_threads(self.threads, 0)
         check_seed(self.seed)
         if not 0.0 <= self.ema < 1.0:
             raise InputError(f"ema must lie in [0, 1), not {self.ema}.")

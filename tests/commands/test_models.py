@@ -30,7 +30,7 @@ def weights(tmp_path: Path) -> Path:
 def test_export_keeps_every_number_and_the_metadata(weights: Path, tmp_path: Path) -> None:
     original = load_checkpoint(weights)
     out = tmp_path / "copy.safetensors"
-    assert drain(ModelsExport(str(weights), out).run()) == out
+    assert drain(ModelsExport(str(weights), out).run()).path == out
     copy = load_checkpoint(out)
     assert copy.metadata["title"] == "a tiny model"
     for key, value in original.generator.state_dict().items():
@@ -48,7 +48,10 @@ def test_half_precision_halves_the_file(weights: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("out", "half", "message"),
-    [("model.bin", False, r"as \.safetensors or \.pt"), ("model.pt", True, "leave out --half")],
+    [
+        ("model.bin", False, r"must end in \.safetensors or \.pt"),
+        ("model.pt", True, "leave out --half"),
+    ],
 )
 def test_export_refuses_what_it_cannot_write(
     weights: Path, tmp_path: Path, out: str, half: bool, message: str
@@ -80,3 +83,11 @@ def test_info_survives_without_opengl(monkeypatch: pytest.MonkeyPatch) -> None:
     text = str(info)
     assert torch.__version__ in text
     assert "headless commands only" in text
+
+
+def test_an_export_says_what_the_published_code_needs(weights: Path, tmp_path: Path) -> None:
+    """Its FiLM layer takes the field's width for the size of w; here they are 32 and 256."""
+    published = drain(ModelsExport(str(weights), tmp_path / "model.pt").run())
+    assert "width (32) for the size of w (256)" in str(published).splitlines()[-1]
+    ours = drain(ModelsExport(str(weights), tmp_path / "model.safetensors").run())
+    assert str(ours) == str(tmp_path / "model.safetensors")

@@ -14,6 +14,7 @@ from stylesdf_core.commands.field_help import field_help
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
 from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.engine.picture import Picture
 from stylesdf_core.errors import InputError
 from stylesdf_core.mesh import SUFFIXES
 from stylesdf_core.progress import drain
@@ -54,9 +55,20 @@ def test_arrays_are_channels_first_and_float32(tmp_path: Path, weights: str) -> 
         assert run("render", "--model", weights, "--view", view, "--out", str(out)) == 0
         array = np.load(out)
         assert (array.shape, array.dtype) == (shape, np.float32)
-    assert 0.88 <= array.min() <= array.max() <= 1.12
+    assert 0.88 <= np.nanmin(array) <= np.nanmax(array) <= 1.12
     image = np.load(tmp_path / "volume.npy")
-    assert -1.001 <= image.min() < image.max() <= 1.001
+    assert -1.0 <= image.min() < image.max() <= 1.0
+
+
+def test_an_array_is_nan_where_there_is_no_surface() -> None:
+    data = np.array([[[0.9, 0.5], [1.2, 0.0]]], np.float32)
+    background = np.array([[0.0, 0.49], [0.51, 1.0]], np.float32)
+    depth = Picture("depth", data, background).array()
+    np.testing.assert_array_equal(depth[0], np.float32([[0.9, 0.5], [np.nan, np.nan]]))
+    normals = Picture("normals", np.repeat(data, 3, 0), background).array()
+    assert np.isnan(normals[:, 1]).all()
+    image = Picture("image", data * 2.0, np.zeros_like(background)).array()
+    assert (image.dtype, image.max(), image.min()) == (np.float32, 1.0, 0.0)
 
 
 @pytest.mark.parametrize("suffix", [".NPY", ".Npy", ".PNG"])
@@ -191,8 +203,8 @@ def test_mesh_carries_its_scene(tmp_path: Path, weights: str) -> None:
         ),
         (["mesh", "--out", "a.glb", "--pan-y", "nan"], "pan_y must be a finite number"),
         (["mesh", "--out", "a.glb", "--level", "nan"], "level must be a finite number"),
-        (["turntable", "--out", "a.gif", "--arc", "nan"], "--arc must be"),
-        (["turntable", "--out", "a.gif", "--fps", "nan"], "--fps must lie"),
+        (["turntable", "--out", "a.gif", "--arc", "nan"], "arc must be a finite"),
+        (["turntable", "--out", "a.gif", "--fps", "nan"], "fps must be a finite"),
         (["render", "--out", "a.png", "--set", "smile=nan"], "smile must be a finite number"),
         (["render", "--out", "a.png", "--morph", "0.5"], "--morph-seed"),
         (["render", "--out", "a.png", "--psi", "9"], "between -2 and 2"),

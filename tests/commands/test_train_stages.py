@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from app.program import _parse as parse
+from app.program import main
 from stylesdf_core.commands import train_stage
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.field_help import settings_of
@@ -399,3 +400,26 @@ def test_processes_that_are_ended_leave_no_orphans() -> None:
         child = int(process.stdout.readline())
         processes.end(process.pid)
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run.threads": -1},
+        {"run.threads": 100_000},
+        {"images.split_seed": -1},
+        {"images.workers": 0},
+    ],
+)
+def test_numbers_that_no_machine_has_use_for_are_refused(change: dict[str, int]) -> None:
+    (name,) = change
+    with pytest.raises(InputError, match=name.partition(".")[2]):
+        with_values(RendererConfig(data="d"), change)
+
+
+def test_every_float_of_the_command_line_is_finite(capsys: pytest.CaptureFixture[str]) -> None:
+    for flag in ("--volume.r1", "--run.max-gradient-norm", "--images.cache-gb"):
+        words = ["train", "renderer", "--run-dir", "r", "--data", "d", flag, "nan"]
+        assert main(words) == 2
+        assert "must be a finite number" in capsys.readouterr().err
+    assert not Path("r").exists()

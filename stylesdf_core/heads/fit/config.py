@@ -16,6 +16,7 @@ import tyro
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.latent import LATENT_DIM
 from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.training.run_config import check_threads
 
 
 @dataclass(frozen=True)
@@ -231,9 +232,10 @@ class FitConfig:
     """Newest checkpoints kept."""
 
     def __post_init__(self) -> None:
-        counts = ("batch_factor", "threads", "checkpoint_every", "evaluate_every", "record_every")
+        counts = ("batch_factor", "checkpoint_every", "evaluate_every", "record_every")
         for name in (*counts, "keep"):
             _check(name, getattr(self, name), 1)
+        check_threads(self.threads, 1)
         heads, generator = self.heads, self.generator
         _check("heads.surfaces", heads.surfaces, 1)
         _check("heads.views", heads.views, 1)

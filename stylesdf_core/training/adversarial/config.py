@@ -13,9 +13,9 @@ from typing import Annotated, Literal, TypeAlias
 import tyro
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.model.config import STDDEV_GROUP, GeneratorConfig
+from stylesdf_core.model.config import STDDEV_GROUP, GeneratorConfig, check_seed
 from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD
-from stylesdf_core.training.run_config import RunConfig
+from stylesdf_core.training.run_config import RunConfig, check_threads
 
 PresetName = Literal["ffhq", "afhq", "heads", "tiny"]
 
@@ -45,6 +45,8 @@ class ImagesConfig:
     def __post_init__(self) -> None:
         if not 0.0 <= self.held_out < 0.9:
             raise InputError(f"held_out must lie in [0, 0.9), not {self.held_out}.")
+        check_seed(self.split_seed, "split_seed")
+        check_threads(self.workers, 1, "workers")
 
 
 @dataclass(frozen=True)
