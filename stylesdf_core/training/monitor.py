@@ -6,6 +6,7 @@ The loop (training/loop.py) passes losses and measurements; adversarial/health.p
 from __future__ import annotations
 
 import math
+import threading
 import time
 import warnings
 from collections.abc import Mapping
@@ -47,6 +48,8 @@ class Monitor:
         self._events = _events(run, step)
 
     def __enter__(self) -> Monitor:
+        self._hook = threading.excepthook
+        threading.excepthook = self._thread_failed
         return self
 
     def __exit__(
@@ -55,8 +58,16 @@ class Monitor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.is_main:
-            self._events.close()
+        try:
+            if self.is_main:
+                self._events.close()
+        finally:
+            threading.excepthook = self._hook
+
+    def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
+        # TensorBoard's thread hands its error on to whoever writes next; a full disk is said there.
+        if type(failure.thread).__name__ != "_AsyncWriterThread":
+            self._hook(failure)
 
     def begin(self, phase: str, batch: int, step: int, *, first: int) -> None:
         """Begin or resume a phase at ``step``.

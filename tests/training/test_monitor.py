@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import threading
 from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.summary.writer import event_file_writer
 
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
@@ -46,7 +49,7 @@ def test_a_beta_that_stays_is_named_with_its_remedy() -> None:
         ({"no_crossing": 1.0}, "no zero crossing"),
         ({"score_real": 30.0, "score_fake": -20.0, "g_adversarial": 20.0}, "has won"),
         ({"image_score_real": 30.0, "image_score_fake": -20.0, "image_g_adversarial": 20.0}, "won"),
-        ({"eikonal": 5.0}, "no distance"),
+        ({"eikonal": 5.0}, "far from a distance"),
     ],
 )
 def test_what_is_wrong_is_said_once_it_lasts(
@@ -116,3 +119,27 @@ def test_sliced_wasserstein_is_nought_for_the_same_and_grows_with_blur() -> None
     ]
     assert distances[0] == 0.0
     assert distances[1] == pytest.approx(0.5 * distances[2], rel=1e-3)
+
+
+def test_a_full_disk_under_tensorboard_is_raised_and_not_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread would print a traceback of its own beside the run's sentence."""
+
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = RunDir(tmp_path)
+    printed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", printed.append)
+
+    def record() -> None:
+        with Monitor(run, 9, 0, is_main=True, device=torch.device("cpu")) as monitor:
+            for step in range(1000):
+                monitor.figures(step, {"swd": 1.0})
+
+    monkeypatch.setattr(event_file_writer._AsyncWriterThread, "_run", full)
+    with pytest.raises(OSError, match="No space left"):
+        record()
+    assert printed == []
+    assert threading.excepthook == printed.append
