@@ -75,6 +75,9 @@ class VolumeDiscriminator(nn.Module):
         size: edge of the images, a power of two from 4 on; 64 in the published discriminator.
         channels: channels of the first convolution, 128 in the published discriminator; the other
             convolutions' channels grow in proportion.
+
+    Weights and biases keep torch's default initialisation, U(±1/√fan_in), as published: it begins
+    with logits and angles near zero, so that the pose loss (weight 15) begins small.
     """
 
     def __init__(self, size: int = 64, channels: int = _VOLUME_CHANNELS[0]) -> None:
@@ -88,11 +91,6 @@ class VolumeDiscriminator(nn.Module):
         self.first = nn.Conv2d(3, widths[0], 1)
         self.blocks = nn.ModuleList(VolumeBlock(widths[i], widths[i + 1]) for i in range(blocks))
         self.last = nn.Conv2d(widths[-1], 3, 2)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, a=0.2, nonlinearity="leaky_relu")
-                assert module.bias is not None
-                nn.init.zeros_(module.bias)
 
     def forward(self, images: Tensor) -> LogitsAndAngles:
         """Logits and angles of images (B, 3, size, size) in [−1, 1]."""

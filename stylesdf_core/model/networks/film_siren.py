@@ -36,7 +36,6 @@ class Mapping(nn.Module):
         for layer in self.layers:
             assert isinstance(layer, nn.Linear)
             nn.init.kaiming_normal_(layer.weight, a=0.2, nonlinearity="leaky_relu")
-            nn.init.zeros_(layer.bias)
 
     def forward(self, z: Tensor) -> Tensor:
         """(B, z_dim) -> (B, z_dim)."""
@@ -67,7 +66,6 @@ class FilmSiren(nn.Module):
         for style in (self.gamma, self.beta):
             nn.init.kaiming_normal_(style.weight, a=0.2, nonlinearity="leaky_relu")
             style.weight.data.mul_(0.25)
-            nn.init.zeros_(style.bias)
 
     def modulation(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """γ and β of this layer, each (B, out_features), for w (B, w_dim)."""
@@ -99,7 +97,6 @@ class SirenField(nn.Module):
         for head in (self.scalar_head, self.rgb_head):
             bound = math.sqrt(6.0 / width) / 25.0
             nn.init.uniform_(head.weight, -bound, bound)
-            nn.init.zeros_(head.bias)
 
     def trunk_features(self, points: Tensor, w: Tensor) -> Tensor:
         """Trunk output (B, N, width) at world points (B, N, 3)."""
