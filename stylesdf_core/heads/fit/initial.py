@@ -15,6 +15,7 @@ from stylesdf_core.heads.fit.bank import ViewBatch
 from stylesdf_core.heads.fit.measures import render_views
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.decoder import Decoder, StyledConv, ToRGB
+from stylesdf_core.model.networks.film_siren import FilmSiren
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 from stylesdf_core.training.loop import Models
@@ -31,6 +32,8 @@ def initial_generator(config: GeneratorConfig, used: int, seed: int) -> Generato
       zeros there: the other numbers are ignored exactly. The used weights are scaled up to keep
       w's variance.
     - The first layer's weights are halved: lower frequencies are better for a supervised fit.
+    - Biases of the mapping, of γ and β and of the colours are zero: a short fit begins with every
+      layer modulated alike.
     """
     with seeded_weights(seed):
         generator = Generator(config)
@@ -40,6 +43,11 @@ def initial_generator(config: GeneratorConfig, used: int, seed: int) -> Generato
         first.weight[:, used:] = 0.0
         coordinates = generator.field.trunk[0]
         cast(nn.Linear, coordinates.linear).weight *= 0.5
+        field = generator.field
+        films = [cast(FilmSiren, film) for film in (*field.trunk, field.view_layer)]
+        modulations = [layer for film in films for layer in (film.gamma, film.beta)]
+        for layer in (*generator.mapping.layers, *modulations, field.rgb_head):
+            nn.init.zeros_(cast(nn.Linear, layer).bias)
         generator.field.scalar_head.weight *= 0.1
         generator.field.scalar_head.bias.fill_(_SPHERE)
     return generator
