@@ -319,7 +319,7 @@ class RefinePhase(AdversarialImagePhase):
         features = features.float().contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             w = self.models.live.mapping(batch.views.z)
-        # Zeros, not None: adding them keeps activations in float32 under bfloat16's autocast.
+        # Zeros, not None: so the strengths of the noise have gradients, of zero, and stay.
         noise: list[Tensor | None] = [w.new_zeros(1)] * len(self.decoder.convs)
         return self.decode(features, w, batch.windows, noise), {}
 

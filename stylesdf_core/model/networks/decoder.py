@@ -15,6 +15,7 @@ from stylesdf_core.model.networks.ops import (
     EqualLinear,
     blur_kernel,
     leaky_relu,
+    of_type,
     pixel_norm,
     upfirdn2d,
 )
@@ -52,7 +53,7 @@ class ModulatedConv(nn.Module):
         """(B, in, H, W), (B, 512) -> (B, out, H', W'), with H' = 2H when upsampling."""
         scales = self.modulation(style)  # (B, in)
         weight = self.weight * self.scale
-        x = x * scales[:, :, None, None]
+        x = x.to(scales.dtype) * scales[:, :, None, None]
         if self.upsample:
             y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
             y = upfirdn2d(y, cast(Tensor, self.blur), pad=(1, 1))
@@ -61,7 +62,7 @@ class ModulatedConv(nn.Module):
         if self.demodulate:
             energy = weight.square().sum(dim=(2, 3))  # (out, in)
             norm = torch.rsqrt(scales.square() @ energy.T + 1e-8)  # (B, out)
-            y = y * norm[:, :, None, None]
+            y = y * of_type(norm[:, :, None, None], y)
         return y
 
 
@@ -78,8 +79,8 @@ class StyledConv(nn.Module):
         """``noise``: (1 or B, 1, H', W'), or None for no noise."""
         y = self.conv(x, style)
         if noise is not None:
-            y = y + self.noise_strength * noise
-        return leaky_relu(y + self.bias[:, None, None])
+            y = y + of_type(self.noise_strength * noise, y)
+        return leaky_relu(y + of_type(self.bias[:, None, None], y))
 
 
 class ToRGB(nn.Module):
@@ -94,7 +95,8 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor, skip: Tensor | None) -> Tensor:
         """(B, in, H, W), (B, 512), (B, 3, H/2, W/2) or None -> (B, 3, H, W)."""
-        y: Tensor = self.conv(x, style) + self.bias[:, None, None]
+        y: Tensor = self.conv(x, style)
+        y = y + of_type(self.bias[:, None, None], y)
         if skip is not None:
             y = y + upfirdn2d(skip, cast(Tensor, self.blur), up=2, pad=(2, 1))
         return y

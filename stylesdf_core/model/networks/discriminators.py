@@ -11,7 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylesdf_core.model.config import STDDEV_GROUP
-from stylesdf_core.model.networks.ops import SQRT2, EqualLinear, blur_kernel, leaky_relu, upfirdn2d
+from stylesdf_core.model.networks.ops import (
+    SQRT2,
+    EqualLinear,
+    blur_kernel,
+    leaky_relu,
+    of_type,
+    upfirdn2d,
+)
 
 #: Channels of the volume discriminator after the first convolution and after each block.
 _VOLUME_CHANNELS = (128, 256, 400, 400, 400, 400)
@@ -135,7 +142,7 @@ class EqualConv(nn.Module):
             pad = (self.down_pad, self.down_pad)
             x = upfirdn2d(x, cast(Tensor, self.blur), pad=pad)
             y = F.conv2d(x, self.weight * self.scale, stride=2)
-        return y if self.bias is None else leaky_relu(y + self.bias[:, None, None])
+        return y if self.bias is None else leaky_relu(y + of_type(self.bias[:, None, None], y))
 
 
 class StyleBlock(nn.Module):
@@ -160,16 +167,23 @@ class StyleDiscriminator(nn.Module):
         size: edge of the images, a power of two from 8 on.
         channel_multiplier: 2 in the published models, as in the decoder.
         widest: most channels of a layer, 512 in the published models.
+        stddev_group: images whose deviation from each other is shown together.
     """
 
-    def __init__(self, size: int, channel_multiplier: int = 2, widest: int = 512) -> None:
+    def __init__(
+        self,
+        size: int,
+        channel_multiplier: int = 2,
+        widest: int = 512,
+        stddev_group: int = STDDEV_GROUP,
+    ) -> None:
         super().__init__()
 
         def channels(resolution: int) -> int:
             return min(widest, 16384 * channel_multiplier // max(resolution, 32))
 
         blocks = _halvings(size, smallest=4)
-        self.size = size
+        self.size, self.stddev_group = size, stddev_group
         self.first = EqualConv(3, channels(size), 1)
         self.blocks = nn.ModuleList(
             StyleBlock(channels(size >> i), channels(size >> (i + 1))) for i in range(blocks)
@@ -184,7 +198,7 @@ class StyleDiscriminator(nn.Module):
         x = self.first(images)
         for block in self.blocks:
             x = block(x)
-        x = torch.cat([x, minibatch_stddev(x)], dim=1)
+        x = torch.cat([x, minibatch_stddev(x, self.stddev_group)], dim=1)
         x = self.last_conv(x).flatten(1)
         logits: Tensor = self.last(self.hidden(x))
         return logits

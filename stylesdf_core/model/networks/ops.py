@@ -17,6 +17,15 @@ def leaky_relu(x: Tensor, gain: float = SQRT2) -> Tensor:
     return y if gain == 1.0 else y * gain
 
 
+def of_type(value: Tensor, x: Tensor) -> Tensor:
+    """``value`` in the type of the feature maps ``x``.
+
+    A float32 bias, noise map or norm would turn feature maps that autocast has computed in 16 bits
+    into float32, and with them all that the backward pass keeps.
+    """
+    return value.to(x.dtype)
+
+
 def blur_kernel(gain: float = 1.0) -> Tensor:
     """The separable [1, 3, 3, 1] low-pass as a (4, 4) kernel that sums to ``gain``."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
