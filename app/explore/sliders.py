@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import dearpygui.dearpygui as dpg
@@ -73,6 +74,11 @@ class FieldSliders:
         for name, row in self._rows.items():
             value = getattr(values, name)
             row.show(float(value), edited=value != getattr(self._neutral, name))
+
+    def train(self, name: str, reach: float) -> None:
+        """Tint a slider's track beyond ± ``reach``, which the model was not trained for."""
+        row = self._rows[name]
+        row.spec = replace(row.spec, trained=(-reach, reach))
 
     def resize(self, width: int) -> None:
         """Fit a column."""

@@ -21,7 +21,8 @@ from app.widgets.texture import PictureTexture, suitable_edge
 from app.widgets.ui import Ui
 from app.workers.mesh_worker import MeshPass
 from app.workers.picture_worker import PicturePass
-from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
+from stylesdf_core.model.poses import Poses
+from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Scene
 
 #: Distance of a typical face's surface from the axis that the camera orbits, world units.
@@ -128,9 +129,8 @@ class Viewport(MouseTarget):
             self._busy_since = now
         works = now - self._busy_since > _SHOW_WORK_AFTER
         done = (picture.index + 1) / picture.passes if works and picture is not None else 0.0
-        guided = (
-            camera if workbench.settings.view.pose_guide and workbench.model is not None else None
-        )
+        shows_guide = workbench.settings.view.pose_guide and workbench.model is not None
+        guided = (camera, workbench.poses) if shows_guide else None
         hints = not workbench.settings.view.hint_seen and picture is not None
         panes = ((self.picture_pane, self._picture_texture), (self.mesh_pane, self._mesh_texture))
         if not self._canvas.wants(
@@ -153,7 +153,7 @@ class Viewport(MouseTarget):
             if works:
                 self._draw_work(pane, done if pane is self.picture_pane else 0.0, now)
         if guided is not None:
-            self._draw_guide(guided)
+            self._draw_guide(*guided)
         if hints:
             self._draw_hint()
 
@@ -173,20 +173,20 @@ class Viewport(MouseTarget):
             if b > a:
                 self._canvas.line(pane.x + a, y, pane.x + b, y, color, thickness)
 
-    def _draw_guide(self, camera: OrbitCamera) -> None:
+    def _draw_guide(self, camera: OrbitCamera, poses: Poses) -> None:
         """Draw the camera's angles as a dot, and the model's training poses as a ±2σ ellipse."""
         canvas, px = self._canvas, self._ui.px
         pane = self.picture_pane or self.mesh_pane or Pane(0.0, 0.0, float(self._height))
         half_w, half_h = px(44), px(30)
         arm_x, arm_y = half_w - px(6), half_h - px(6)
         x, y = pane.x + px(12) + half_w, pane.y + pane.edge - px(12) - half_h
-        inside = edits.is_trained_pose(camera)
+        inside = edits.is_trained_pose(camera, poses)
         canvas.rectangle(x - half_w, y - half_h, x + half_w, y + half_h, _VEIL, px(4))
         canvas.line(x - arm_x, y, x + arm_x, y, theme.LINE)
         canvas.line(x, y - arm_y, x, y + arm_y, theme.LINE)
         range_x, range_y = _GUIDE_RANGE
-        radius_x = edits.TRAINED_SIGMAS * AZIMUTH_STD * arm_x / range_x
-        radius_y = edits.TRAINED_SIGMAS * ELEVATION_STD * arm_y / range_y
+        radius_x = min(1.0, edits.TRAINED_SIGMAS * poses.azimuth_std / range_x) * arm_x
+        radius_y = min(1.0, edits.TRAINED_SIGMAS * poses.elevation_std / range_y) * arm_y
         dpg.draw_ellipse(
             (x - radius_x, y - radius_y),
             (x + radius_x, y + radius_y),

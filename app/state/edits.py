@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from stylesdf_core.model.config import MAX_SEED, GeneratorConfig
 from stylesdf_core.model.latents import FloatArray, LatentDirection, seed_to_z
-from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
+from stylesdf_core.model.poses import Poses
+from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 
 #: Random seeds are drawn below this; six digits can be read, remembered and typed.
@@ -134,11 +135,9 @@ def with_default_camera(scene: Scene) -> Scene:
     return replace(scene, camera=OrbitCamera())
 
 
-def is_trained_pose(camera: OrbitCamera) -> bool:
-    """Whether the camera stands within ±2σ of the poses the models were trained with."""
-    return (
-        math.hypot(camera.azimuth / AZIMUTH_STD, camera.elevation / ELEVATION_STD) <= TRAINED_SIGMAS
-    )
+def is_trained_pose(camera: OrbitCamera, poses: Poses) -> bool:
+    """Whether the camera stands within ±2σ of the poses that a model was trained with."""
+    return poses.deviation(camera) <= TRAINED_SIGMAS
 
 
 def adapted(scene: Scene, config: GeneratorConfig, directions: Sequence[LatentDirection]) -> Scene:

@@ -25,6 +25,7 @@ from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.files import write_text
 from stylesdf_core.model.latents import LatentDirection
 from stylesdf_core.model.model_zoo import absolute, is_named
+from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import read_scene
 
@@ -86,6 +87,11 @@ class Workbench:
     def model(self) -> Model | None:
         """The loaded model."""
         return self.models.model
+
+    @property
+    def poses(self) -> Poses:
+        """Cameras that the loaded model was trained with; the paper's without a model."""
+        return self.model.poses if self.model is not None else FFHQ_POSES
 
     @property
     def directions(self) -> tuple[LatentDirection, ...]:

@@ -25,14 +25,12 @@ class PreviewRequest:
 
     Attributes:
         size: edge to train at, pixels; 0 for the size of the model in ``init``.
-        thumbs: they are compared with volume renders, hence shrunk as those thumbs are.
         upscale: use images whose edge is less than half of ``size`` too.
         init: model that the run starts from; empty where ``size`` is given.
     """
 
     path: Path
     size: int
-    thumbs: bool
     upscale: bool
     init: str = ""
 
@@ -96,7 +94,7 @@ def look_at_images(request: PreviewRequest) -> Iterator[Preview]:
         for index in chosen:
             try:
                 with source.read(index) as image:
-                    crops.append(square(image, request.size, hamming=request.thumbs))
+                    crops.append(square(image, request.size))
             except UNREADABLE:  # damaged further in than its header
                 continue
         yield replace(found, sheet=_sheet(crops))

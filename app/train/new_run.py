@@ -248,7 +248,6 @@ class NewRun:
         return PreviewRequest(
             Path(config.data),
             size,
-            thumbs=form.stage == "renderer",
             upscale=config.images.upscale,
             init="" if size else form.init,
         )

@@ -106,11 +106,7 @@ class DatasetPack:
             for done, index in enumerate(usable.indices):
                 yield Progress(done, len(usable.indices), "images packed")
                 with source.read(index) as image:
-                    # The smallest of several sizes is shrunk by Hamming, as in the published data.
-                    pictures = {
-                        size: square(image, size, hamming=smallest == size < largest)
-                        for size in self.sizes
-                    }
+                    pictures = {size: square(image, size) for size in self.sizes}
                 writer.add(pictures)
         return DatasetReport(self.out, writer.length, smallest, usable.skipped)
 

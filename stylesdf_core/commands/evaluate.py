@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from stylesdf_core.commands.pictures import Device
 from stylesdf_core.errors import InputError
-from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.progress import Operation, Progress
-from stylesdf_core.resources import expanded
 
 if TYPE_CHECKING:
-    from stylesdf_core.evaluation.poses import Poses
     from stylesdf_core.evaluation.report import QualityReport
+    from stylesdf_core.model.poses import Poses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +40,13 @@ class Evaluate:
     """Heads orbited for flicker, 0 to 100."""
 
     azimuth_std: float | None = None
-    """Standard deviation of the cameras' azimuth, radians. Default: the run's own, else 0.3."""
+    """Standard deviation of the cameras' azimuth, radians. Default: the model's own, else 0.3."""
 
     elevation_std: float | None = None
-    """Standard deviation of the cameras' elevation, radians. Default: the run's own, else 0.15."""
+    """Standard deviation of the elevation, radians. Default: the model's own, else 0.15."""
 
     distribution: Literal["normal", "uniform"] | None = None
-    """Distribution of the cameras' angles. Default: the run's own, else normal."""
+    """Distribution of the cameras' angles. Default: the model's own, else normal."""
 
     json: Path | None = None
     """JSON file for all figures."""
@@ -99,17 +97,10 @@ class Evaluate:
         return report
 
     def _poses(self) -> Poses:
-        """Poses by the flags; without a flag, by the run's settings, else the paper's."""
-        from stylesdf_core.dataclass_json import from_json
-        from stylesdf_core.evaluation.poses import Poses
+        """The flags; for flags not given, the model's own poses, else the paper's for FFHQ."""
+        from stylesdf_core.model.model_zoo import trained_poses
+        from stylesdf_core.model.poses import FFHQ_POSES
 
-        names = [field.name for field in fields(Poses)]
-        file = expanded(self.model) / "config.json"
-        of_run: dict[str, Any] = {}
-        if file.is_file():
-            with reading(file, "settings"):
-                of_run = dict(read_json(file).get("poses") or {})
+        names = ("azimuth_std", "elevation_std", "distribution")
         flags = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        # A run's poses also hold settings of its training, which Poses does not know.
-        of_run = {name: value for name, value in of_run.items() if name in names}
-        return from_json(Poses, {**of_run, **flags}, "poses")
+        return replace(trained_poses(self.model) or FFHQ_POSES, **flags)

@@ -46,20 +46,18 @@ class TrainAdversarially(TrainStage):
         return self.gpus
 
     def checked(self) -> StageConfig:
-        """See :class:`TrainStage`; also reads the architecture of the weights in ``init``."""
-        from stylesdf_core.training.adversarial.stages import architecture
+        """See :class:`TrainStage`; reads the header of the weights to start from."""
+        from stylesdf_core.training.adversarial.stages import architecture, trained_poses
 
         config: StageConfig = self.config
         if self.gpus < 1:
             raise InputError(f"--gpus must be at least 1, not {self.gpus}.")
         if not isinstance(config, SphereInitConfig):
-            if config.batch % self.gpus:
-                raise InputError(
-                    f"--batch {config.batch} must be a multiple of --gpus {self.gpus}."
-                )
+            config.check_shares(self.gpus)
             init = absolute_init(config.init)
             config = replace(config, data=absolute_path(config.data), init=init)  # type: ignore[arg-type]
         architecture(config, RunDir(self.run_dir))
+        trained_poses(config, RunDir(self.run_dir))
         return config
 
 

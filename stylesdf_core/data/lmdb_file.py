@@ -74,8 +74,8 @@ class LmdbFile:
         """Close the file."""
         self._map.close()
 
-    def get(self, key: bytes) -> bytes | None:
-        """The value under a key; None where there is no such key.
+    def get(self, key: bytes, most: int | None = None) -> bytes | None:
+        """The value under a key, or its first ``most`` bytes; None where there is no such key.
 
         Raises:
             ValueError: a page is damaged.
@@ -86,6 +86,7 @@ class LmdbFile:
         page, node = found
         low, high, flags, key_size = struct.unpack_from("<HHHH", page.content, node)
         start, size = node + 8 + key_size, low | high << 16
+        size = size if most is None else min(size, most)
         if flags == 0:
             value = page.content[start : start + size]
         elif flags == _BIG:

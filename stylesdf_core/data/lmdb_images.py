@@ -24,6 +24,8 @@ from stylesdf_core.foreign import open_picture, reading
 
 #: Address space that a new lmdb reserves, bytes; doubled whenever it is full.
 _FIRST_MAP = 64 << 20
+#: Bytes of a picture's file in which its size stands.
+_HEADER = 16 << 10
 #: Pictures written in one transaction.
 _BATCH = 64
 
@@ -66,10 +68,22 @@ class LmdbImages:
 
     def read(self, index: int) -> Image.Image:
         """As :meth:`stylesdf_core.data.images.FolderImages.read`."""
-        content = self._file.get(self.names[index].encode())
+        return open_picture(io.BytesIO(self._value(index)))
+
+    def read_header(self, index: int) -> Image.Image:
+        """Open a picture whose size is to be known, but whose pixels are not to be decoded.
+
+        Raises:
+            UNREADABLE: its header is damaged, or longer than 16 KiB.
+        """
+        return open_picture(io.BytesIO(self._value(index, _HEADER)))
+
+    def _value(self, index: int, most: int | None = None) -> bytes:
+        """The first ``most`` bytes of a picture's file; what lies behind these is not read."""
+        content = self._file.get(self.names[index].encode(), most)
         if content is None:
             raise ValueError("the key is missing")
-        return open_picture(io.BytesIO(content))
+        return content
 
     def close(self) -> None:
         """Close the file."""

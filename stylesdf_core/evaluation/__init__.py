@@ -4,7 +4,6 @@ image_quality   `evaluate`: a model's pictures against a data set's, as one repo
 image_sets      the compared pictures, reduced to numbers as they come
 frechet         distance of two sets of pictures, on features of a fixed random network
 pose_regressor  azimuth and elevation of the head in a picture, estimated by a small network
-poses           the distribution of cameras that a model was trained with
 flicker         change of a picture while orbiting, beyond the motion itself
 image_metrics   scores of a picture against another one: PSNR, sharpness
 shape_metrics   scores of a shape against another one: silhouettes, points, normals, the field

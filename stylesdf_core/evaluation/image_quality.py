@@ -36,8 +36,8 @@ from stylesdf_core.evaluation.pose_regressor import (
     fit_pose_regressor,
     read_angles,
 )
-from stylesdf_core.evaluation.poses import Poses
 from stylesdf_core.evaluation.report import Figure, QualityReport
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import Operation, Step, part, run_steps
 from stylesdf_core.rendering.camera import OrbitCamera
 

@@ -99,8 +99,7 @@ def add_true(
     for index in indices.tolist():
         try:
             with source.read(index) as opened:
-                hamming = not config.has_decoder
-                pixels = data.square(opened, config.output_size, hamming=hamming)
+                pixels = data.square(opened, config.output_size)
         except UNREADABLE:
             continue
         thumb = data.shrink(pixels, config.thumb_size)

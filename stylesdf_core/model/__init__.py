@@ -6,6 +6,7 @@ latents         seed -> z, interpolation, named directions
 checkpoints     weights files of this project and published ones, read as tensors only
 tensor_pickles  PyTorch's pickles, read without executing code
 published       key names and shapes of the checkpoints published with the paper
+poses           the cameras that a model was trained with
 model           Model: a generator with its mean latents and directions, ready to draw
 model_zoo       a model's name, file or run folder -> a weights file
 download        published weights from the network, resumed and verified

@@ -32,6 +32,7 @@ from stylesdf_core.model.config import FieldKind, GeneratorConfig
 from stylesdf_core.model.networks.decoder import decoder_channels
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.poses import POSES, Poses
 from stylesdf_core.model.published import discriminator_names, from_published, to_published
 from stylesdf_core.model.tensor_pickles import StandIn, load_tensors
 
@@ -49,12 +50,21 @@ class LoadedModel:
     Attributes:
         generator: on the CPU, float32, in evaluation mode.
         path: the file.
-        metadata: texts that our own files carry (title, training, …); empty for published files.
+        metadata: texts that our own files carry (title, poses, …); empty for published files.
     """
 
     generator: Generator
     path: Path
     metadata: Mapping[str, str]
+
+    @property
+    def poses(self) -> Poses | None:
+        """The cameras of its training; None where the file does not state them.
+
+        Raises:
+            CheckpointError: the file states them in a form that cannot be read.
+        """
+        return _stated_poses(self.metadata, self.path)
 
 
 def load_checkpoint(path: Path | str, *, field: FieldKind | None = None) -> LoadedModel:
@@ -103,8 +113,23 @@ def read_architecture(path: Path | str, *, field: FieldKind | None = None) -> Ge
         with _reading(path):
             changed = path.stat().st_mtime_ns
         return _published_architecture(path, changed, field or "sdf")
+    return _stated_config(*_header(path), path)
+
+
+def read_poses(path: Path | str) -> Poses | None:
+    """The cameras that the model in a weights file was trained with; None if it is not stated.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    path = Path(path)
+    return None if is_pickle(path) else _stated_poses(_header(path)[0], path)
+
+
+def _header(path: Path) -> tuple[dict[str, str], list[str]]:
+    """The metadata and the keys in the header of a safetensors file."""
     with _reading(path), safe_open(path, framework="pt") as file:
-        return _stated_config(dict(file.metadata() or {}), list(file.keys()), path)
+        return dict(file.metadata() or {}), list(file.keys())
 
 
 @lru_cache(maxsize=4)
@@ -214,6 +239,15 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)};".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _stated_poses(metadata: Mapping[str, str], path: Path) -> Poses | None:
+    if POSES not in metadata:
+        return None
+    try:
+        return from_json(Poses, parse_json(metadata[POSES].encode()), POSES)
+    except InputError as error:
+        raise CheckpointError(f"{path}: its poses cannot be used: {error}") from error
 
 
 class _NothingDrawn(TorchFunctionMode):

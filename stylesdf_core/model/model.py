@@ -20,6 +20,7 @@ from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.latents import LatentDirection, load_directions
 from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.resources import shipped
 
 _MEAN_SAMPLES = 10_000
@@ -50,6 +51,7 @@ class Model:
         generator: float32, on the CPU.
         means: on the CPU.
         directions: named axes of z; empty where the model has none.
+        poses: cameras of its training; the paper's for FFHQ where they are not known.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Model:
     generator: Generator
     means: MeanLatents
     directions: tuple[LatentDirection, ...]
+    poses: Poses = FFHQ_POSES
 
 
 def mean_latents(generator: Generator) -> MeanLatents:
@@ -64,7 +67,7 @@ def mean_latents(generator: Generator) -> MeanLatents:
     z_dim = generator.config.z_dim
     z = np.random.default_rng(_MEAN_SEED).standard_normal((_MEAN_SAMPLES, z_dim))
     with torch.inference_mode():
-        w = generator.mapping(torch.from_numpy(z.astype(np.float32)))
+        w = generator.mapping(torch.from_numpy(z).to(generator.field.sigmoid_beta))
         decoder = None
         if generator.decoder is not None:
             decoder = generator.decoder.map(w).mean(dim=0, keepdim=True)
@@ -100,6 +103,7 @@ def load_model(reference: str) -> Model:
             generator=loaded.generator,
             means=mean_latents(loaded.generator),
             directions=_directions(loaded.metadata.get("directions", "")),
+            poses=entry.poses or loaded.poses or FFHQ_POSES,
         )
         _cache[key] = model
         while len(_cache) > _KEPT:

@@ -14,6 +14,7 @@ from pathlib import Path
 from stylesdf_core.errors import ModelNotFoundError, StyleSDFError
 from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.model.download import RemoteFile, download
+from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.progress import Operation
 from stylesdf_core.resources import expanded, shipped, user_folder
 
@@ -41,6 +42,7 @@ class PublishedModel:
         drive_id: Google Drive identifier.
         size: bytes.
         md5: hexadecimal digest.
+        poses: cameras of its training; None for a sphere, which saw none.
     """
 
     name: str
@@ -49,6 +51,7 @@ class PublishedModel:
     drive_id: str
     size: int
     md5: str
+    poses: Poses | None = FFHQ_POSES
 
     @property
     def path(self) -> Path:
@@ -82,6 +85,7 @@ PUBLISHED = (
         "1jZcV5__EPS56JBllRmUfUjMHExql_eSq",
         184908743,
         "91eeaab2da5c0d2134c04bb56ac5aeb6",
+        Poses(azimuth_std=0.15),
     ),
     PublishedModel(
         "ffhq-renderer",
@@ -98,6 +102,7 @@ PUBLISHED = (
         "1xhZjuJt_teghAQEoJevAxrU5_8VqqX42",
         63736197,
         "cb3beb6cd3c43d9119356400165e7f26",
+        Poses(azimuth_std=0.15),
     ),
     PublishedModel(
         "sphere-init",
@@ -106,14 +111,22 @@ PUBLISHED = (
         "1CcYWbHFrJyb4u5rBFx_ww-ceYWd309tk",
         63736197,
         "a6be653435b0e49633e6838f18ff4df6",
+        None,
     ),
 )
 
 
-#: The models that come with the program; the window opens with the first one.
+#: The models that come with the program, with the cameras of their training (see their cards);
+#: the window opens with the first one.
 _SHIPPED = {
-    "heads": "comes with the program: synthetic heads, 256² images",
-    "heads-gan": "comes with the program: heads from images alone, 64² images",
+    "heads": (
+        "comes with the program: synthetic heads, 256² images",
+        Poses(azimuth_std=0.4, elevation_std=0.18, static_viewdirs=True),
+    ),
+    "heads-gan": (
+        "comes with the program: heads from images alone, 64² images",
+        Poses(static_viewdirs=True),
+    ),
 }
 
 
@@ -128,6 +141,7 @@ class ModelEntry:
         description: one line.
         size: bytes.
         is_ready: whether the weights file exists.
+        poses: cameras of a named model's training; None where only the file can state them.
     """
 
     name: str
@@ -136,6 +150,7 @@ class ModelEntry:
     description: str
     size: int
     is_ready: bool = True
+    poses: Poses | None = None
 
 
 def cache_folder() -> Path:
@@ -148,11 +163,11 @@ def list_models() -> tuple[ModelEntry, ...]:
     """All models with a name: the shipped ones, then the published ones."""
     entries = []
     for path in _shipped_weights():
-        description = _SHIPPED.get(path.stem, "comes with the program")
-        size = path.stat().st_size
-        entries.append(ModelEntry(path.stem, ModelKind.SHIPPED, path, description, size))
+        description, poses = _SHIPPED.get(path.stem, ("comes with the program", None))
+        about = (path, description, path.stat().st_size, True, poses)
+        entries.append(ModelEntry(path.stem, ModelKind.SHIPPED, *about))
     for model in PUBLISHED:
-        about = (model.path, model.description, model.size, model.is_fetched)
+        about = (model.path, model.description, model.size, model.is_fetched, model.poses)
         entries.append(ModelEntry(model.name, ModelKind.PUBLISHED, *about))
     return tuple(entries)
 
@@ -199,6 +214,21 @@ def resolve(name_or_path: str | Path) -> ModelEntry:
     raise ModelNotFoundError(
         f"There is no model {name!r}; give a file, a run folder or one of {', '.join(named)}."
     )
+
+
+def trained_poses(reference: str | Path) -> Poses | None:
+    """The cameras that a model was trained with; None where neither name nor file states them.
+
+    Args:
+        reference: as in :func:`resolve`.
+
+    Raises:
+        ModelNotFoundError, CheckpointError: there is no such model, or its file is damaged.
+    """
+    from stylesdf_core.model.checkpoints import read_poses
+
+    entry = resolve(reference)
+    return entry.poses or read_poses(entry.path)
 
 
 def published(name: str) -> PublishedModel:

@@ -6,8 +6,8 @@ equals an uninterrupted run. Steps draw from generators made for the step (train
 from torch's global generators.
 
 After a step with a loss or norm that is not finite, the run goes back to its last checkpoint and
-draws other batches from there, if its phase can draw others; the second time, the run stops with an
-error.
+draws other batches from there, if the phase can. If the run diverges again before it has saved
+another checkpoint, it stops and says why.
 """
 
 from __future__ import annotations
@@ -69,6 +69,9 @@ class Phase(ABC):
     Attributes:
         optimizers: by name; saved and restored by the loop.
         networks: networks besides the generator, by name; saved and restored by the loop.
+        carried: state dicts of networks that the phase does not use but a later stage needs, by
+            name, such as the volume discriminator while the decoder trains; saved beside the
+            phase's networks.
         scalers: loss scalers for float16, by name; saved and restored by the loop.
         batch: images per step, for images per second; 0 where the phase counts no images.
         attempt: number of roll-backs of the run; steps of another attempt draw other batches.
@@ -79,6 +82,7 @@ class Phase(ABC):
 
     optimizers: dict[str, Optimizer]
     networks: dict[str, nn.Module]
+    carried: Mapping[str, Any] = {}
     scalers: Mapping[str, torch.amp.GradScaler] = {}
     batch: int = 0
     attempt: int = 0
@@ -121,7 +125,8 @@ class Cadence:
         evaluate: steps between measurements of the averaged generator.
         checkpoint: steps between checkpoints.
         keep: newest checkpoints kept.
-        ema: decay of the averaged weights per step.
+        ema: decay of the averaged weights, a step.
+        keep_every: steps between averaged generators that are kept for good; 0 for none.
     """
 
     record: int
@@ -129,6 +134,7 @@ class Cadence:
     checkpoint: int
     keep: int
     ema: float
+    keep_every: int = 0
 
 
 @dataclass(frozen=True)
@@ -174,8 +180,9 @@ class _Run:
         step: steps done, over all phases; saved.
         attempt: roll-backs so far; saved.
         best: lowest ``swd`` so far; saved.
-        score: ``swd`` of an evaluation since the last checkpoint; infinite without one.
-        rolled_back: whether this process has rolled the run back already.
+        score: ``swd`` of the last evaluation, until a checkpoint has taken it.
+        diverged_at: step of the last roll-back; 0 before there was one. Without a checkpoint
+            behind it, the same step has diverged again.
     """
 
     folder: RunDir
@@ -186,7 +193,7 @@ class _Run:
     attempt: int = 0
     best: float = math.inf
     score: float = math.inf
-    rolled_back: bool = False
+    diverged_at: int = 0
 
     def begin(self, plan: PhasePlan, saved: dict[str, Any] | None) -> Phase:
         """Make the plan's phase; restore its state if ``saved`` was written in this phase."""
@@ -205,7 +212,7 @@ class _Run:
         self.best = float(saved["best"])
         self.score = math.inf
 
-    def save(self, phase: Phase, name: str, keep: int) -> None:
+    def save(self, phase: Phase, name: str, cadence: Cadence) -> None:
         """Write a checkpoint; mark it as the best if no earlier ``swd`` was as low."""
         is_best = self.score < self.best
         self.best = min(self.best, self.score)
@@ -219,11 +226,20 @@ class _Run:
             "live": self.models.live.state_dict(),
             "ema": self.models.ema.state_dict(),
             "optimizers": {key: value.state_dict() for key, value in phase.optimizers.items()},
-            "networks": {key: value.state_dict() for key, value in phase.networks.items()},
+            "networks": {
+                **phase.carried,
+                **{key: value.state_dict() for key, value in phase.networks.items()},
+            },
             "scalers": {key: value.state_dict() for key, value in phase.scalers.items()},
         }
         self.folder.save_checkpoint(
-            self.step, state, self.models.ema, keep=keep, metadata=self.metadata, best=is_best
+            self.step,
+            state,
+            self.models.ema,
+            keep=cadence.keep,
+            keep_every=cadence.keep_every,
+            metadata=self.metadata,
+            best=is_best,
         )
 
 
@@ -290,15 +306,17 @@ def train(
                     monitor.rolled_back(state.step, wrong)
                     continue
                 models.average(min(cadence.ema, (1.0 + step) / (10.0 + step)))
-                if world.is_main:
-                    if step % cadence.record == 0 or step == end:
+                if step % cadence.record == 0 or step == end:
+                    losses = world.gather(losses)
+                    if world.is_main:
                         monitor.losses(step, losses)
+                if world.is_main:
                     if step % cadence.evaluate == 0 or step == end:
                         record = phase.evaluate(run.sample_path(step))
                         state.score = record.get("swd", math.inf)
                         monitor.figures(step, record)
                     if saves:
-                        state.save(phase, plan.name, cadence.keep)
+                        state.save(phase, plan.name, cadence)
                 yield Progress(step, total, monitor.headline(plan.name))
             start = end
     world.wait()
@@ -340,20 +358,21 @@ def _damaged(*networks: nn.Module) -> str:
 
 
 def _roll_back(state: _Run, plan: PhasePlan, phase: Phase, wrong: str) -> Phase:
-    """Go back to the last checkpoint and draw other batches from there, once."""
+    """Go back to the last checkpoint and draw other batches from there, once a checkpoint."""
     folder, step = state.folder, state.step
     saved = folder.load_checkpoint()
-    if saved is None or not phase.retries or state.rolled_back:
-        again = " again, after a roll-back" if state.rolled_back else ""
+    again = saved is not None and saved["step"] <= state.diverged_at
+    if saved is None or not phase.retries or again:
+        behind = " again, after a roll-back" if again else ""
         left = "The last checkpoint is intact; start a new run from it (init)"
         if saved is None:
             left = "There is no checkpoint yet; start again"
         raise TrainingError(
-            f"{folder.path}: {wrong} at step {step}{again}. {left} with a lower learning rate."
+            f"{folder.path}: {wrong} at step {step}{behind}. {left} with a lower learning rate."
         )
     attempt = state.attempt + 1
     state.restore(saved)
-    state.attempt, state.rolled_back = attempt, True
+    state.attempt, state.diverged_at = attempt, step
     return state.begin(plan, saved)
 
 
@@ -379,5 +398,6 @@ def _restore_phase(phase: Phase, saved: dict[str, Any]) -> None:
     for name, parts in (("optimizers", phase.optimizers), ("networks", phase.networks)):
         for key, part in parts.items():
             part.load_state_dict(saved[name][key])
+    phase.carried = {k: v for k, v in saved["networks"].items() if k not in phase.networks}
     for key, scaler in phase.scalers.items():
         scaler.load_state_dict(saved["scalers"][key])

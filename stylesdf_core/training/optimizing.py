@@ -35,8 +35,6 @@ def accumulate(
     module: nn.Module,
     parts: Iterable[Callable[[], tuple[Terms, float]]],
     scaler: torch.amp.GradScaler,
-    *,
-    last: bool = True,
 ) -> Terms:
     """Backward through each part's ``loss`` times its share of the batch.
 
@@ -44,7 +42,6 @@ def accumulate(
         module: the losses' module, wrapped by DDP or not; DDP averages gradients over processes in
             the last part's backward pass.
         parts: functions that compute a chunk's terms and its share of the batch; shares sum to 1.
-        last: False where another backward pass of the same step follows.
 
     Returns:
         The terms of the whole batch besides ``loss``, to be recorded: means, or extremes of terms
@@ -53,7 +50,7 @@ def accumulate(
     work = list(parts)
     record: Terms = {}
     for number, part in enumerate(work):
-        if last and number == len(work) - 1:
+        if number == len(work) - 1:
             terms, share = part()
             scaler.scale(terms["loss"] * share).backward()
         else:

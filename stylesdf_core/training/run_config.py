@@ -55,6 +55,9 @@ class RunConfig:
     keep: int = 3
     """Newest checkpoints kept; the best checkpoint is kept as well."""
 
+    keep_every: int = 10_000
+    """Steps between averaged models that are kept for good, the run's history."""
+
     ema: float = 0.5 ** (32.0 / 10_000.0)
     """Decay of the averaged weights per step; the longer the run, the nearer to 1."""
 
@@ -62,7 +65,7 @@ class RunConfig:
     """Norm of the gradient beyond which a step counts as diverged."""
 
     def __post_init__(self) -> None:
-        for name in ("record_every", "evaluate_every", "checkpoint_every", "keep"):
+        for name in ("record_every", "evaluate_every", "checkpoint_every", "keep", "keep_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
         check_threads(self.threads, 0)

@@ -174,6 +174,7 @@ class RunDir:
         ema: Generator,
         *,
         keep: int,
+        keep_every: int = 0,
         metadata: Mapping[str, str] | None = None,
         best: bool = False,
     ) -> None:
@@ -182,6 +183,7 @@ class RunDir:
         Args:
             state: nested containers of tensors, numbers and strings.
             keep: newest checkpoints to keep.
+            keep_every: steps between averaged generators that are kept for good; 0 for none.
             metadata: entries of the averaged generator's file besides the step.
             best: keep this checkpoint until the next best one.
 
@@ -198,6 +200,8 @@ class RunDir:
             write_json(self.checkpoints / "best.json", {"step": step, **names})
         write_json(self.checkpoints / "latest.json", {"step": step, **names})
         kept = {path.name for path in (self.best("state"), self.best("ema")) if path}
+        if keep_every:
+            kept |= {p.name for at, p in self.averages().items() if at % keep_every == 0}
         for pattern, newest in (("step-*.pt", names["state"]), ("ema-*.safetensors", names["ema"])):
             # Files of later steps are left-overs of a run that was set back to an older checkpoint,
             # or killed before latest.json named them: they must not push out this checkpoint.

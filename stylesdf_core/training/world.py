@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -81,6 +81,32 @@ class World:
             dist.all_reduce(value)
             value /= self.size
         return value
+
+    def gather(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Terms of a step over all processes: means, or extremes of ``…_min`` and ``…_max``.
+
+        Every process calls this with the same names.
+        """
+        if self.size == 1:
+            return dict(terms)
+        found = dict(terms)
+        of = {"_min": dist.ReduceOp.MIN, "_max": dist.ReduceOp.MAX, "": dist.ReduceOp.SUM}
+        for ending, operation in of.items():
+            names = [n for n in terms if (n[-4:] if n[-4:] in of else "") == ending]
+            if names:
+                values = torch.stack([terms[n].detach().float().reshape(()) for n in names])
+                dist.all_reduce(values, operation)
+                values = values if ending else values / self.size
+                found |= zip(names, values, strict=True)
+        return found
+
+    def average_gradients(self, module: nn.Module) -> None:
+        """Average the gradients of a module that :meth:`replicate` does not wrap."""
+        if self.size > 1:
+            for parameter in module.parameters():
+                if parameter.grad is not None:
+                    dist.all_reduce(parameter.grad)
+                    parameter.grad /= self.size
 
     def wait(self) -> None:
         """Wait until all processes have called this function."""

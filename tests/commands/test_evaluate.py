@@ -11,12 +11,15 @@ import pytest
 from PIL import Image
 
 from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation import image_quality
 from stylesdf_core.evaluation.pose_regressor import fit_pose_regressor
 from stylesdf_core.evaluation.report import card_marks
+from stylesdf_core.model.checkpoints import save_safetensors
+from stylesdf_core.model.poses import POSES, Poses
 from stylesdf_core.progress import drain
-from tests.models import save_tiny
+from tests.models import save_tiny, tiny_generator
 
 
 @pytest.fixture(scope="module")
@@ -97,20 +100,14 @@ def test_where_cameras_are_known_turning_is_judged(
     assert "too low to trust" in figures["azimuth_r"].detail  # noise shows no azimuth
 
 
-def test_a_runs_own_poses_are_used_unless_flags_say_otherwise(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    run.mkdir()
-    poses = {
-        "azimuth_std": 0.1,
-        "elevation_std": 0.05,
-        "distribution": "uniform",
-        "static_viewdirs": True,
-    }
-    (run / "config.json").write_text(json.dumps({"poses": poses}), encoding="utf-8")
+def test_a_models_own_poses_are_used_unless_flags_say_otherwise(tmp_path: Path) -> None:
+    run = tmp_path / "model.safetensors"
+    poses = Poses(0.1, 0.05, "uniform", static_viewdirs=True)
+    save_safetensors(tiny_generator(), run, metadata={POSES: json.dumps(to_json(poses))})
     assert str(Evaluate(model=str(run), data=run)._poses()) == "uniform, σ 0.1 and 0.05 rad"
     changed = Evaluate(model=str(run), data=run, azimuth_std=0.2, distribution="normal")
     assert str(changed._poses()) == "normal, σ 0.2 and 0.05 rad"
-    assert str(Evaluate(model="heads", data=run)._poses()) == "normal, σ 0.3 and 0.15 rad"
+    assert str(Evaluate(model="heads", data=run)._poses()) == "normal, σ 0.4 and 0.18 rad"
 
 
 def test_wrong_requests_are_refused(tmp_path: Path, heads: Path) -> None:

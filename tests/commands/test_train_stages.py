@@ -297,7 +297,7 @@ def test_several_processes_are_started_by_torchrun(
 def test_a_batch_that_cannot_be_shared_out_is_a_mistake_of_the_request(tmp_path: Path) -> None:
     write_images(tmp_path / "images")
     request = renderer(tmp_path / "run", tmp_path / "images", batch=3, gpus=2)
-    with pytest.raises(InputError, match="--batch 3 must be a multiple of --gpus 2"):
+    with pytest.raises(InputError, match="batch 3 must be a multiple of the 2 processes"):
         drain(request.run())
     assert not (tmp_path / "run").exists()
 

@@ -112,3 +112,28 @@ def test_damaged_pages_are_a_sentence_or_a_skipped_picture(tmp_path: Path) -> No
     assert skipped > 40
     assert refused
     assert all("cannot be read as an lmdb data set" in text for text in refused)
+
+
+def test_training_reads_an_lmdbs_headers_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 256, 256, 3), dtype=np.uint8)
+    with write_lmdb(tmp_path / "set") as writer:
+        for pixels in noise:
+            writer.add({256: pixels})  # 200 KB each
+    source, taken = LmdbImages(tmp_path / "set", 256), []
+    value = LmdbImages._value
+
+    def counted(self: LmdbImages, index: int, most: int | None = None) -> bytes:
+        content = value(self, index, most)
+        taken.append(len(content))
+        return content
+
+    monkeypatch.setattr(LmdbImages, "_value", counted)
+    assert drain(find_usable(source, 256, whole=False)).indices == (0, 1, 2)
+    assert max(taken) < 64 << 10
+    assert len(taken) == 3
+    assert drain(find_usable(source, 600, whole=False)).indices == ()
+    assert drain(find_usable(source, 256)).indices == (0, 1, 2)
+    assert max(taken) > 150_000, "dataset check reads pictures whole"
+    source.close()

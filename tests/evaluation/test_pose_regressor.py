@@ -16,7 +16,7 @@ from stylesdf_core.evaluation.pose_regressor import (
     fit_pose_regressor,
     read_angles,
 )
-from stylesdf_core.evaluation.poses import Poses
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
 
 

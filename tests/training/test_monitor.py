@@ -12,7 +12,7 @@ from tensorboard.summary.writer import event_file_writer
 
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
-from stylesdf_core.training.adversarial.config import PosesConfig
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.training.adversarial.health import Health
 from stylesdf_core.training.adversarial.snapshots import Snapshots, sliced_wasserstein
 from stylesdf_core.training.monitor import Monitor
@@ -105,7 +105,7 @@ def test_a_field_without_surface_leaves_no_mesh(tmp_path: Path) -> None:
     )
     generator.field.scalar_head.weight.data.zero_()
     generator.field.scalar_head.bias.data.fill_(0.05)
-    snapshots = Snapshots(PosesConfig(), 0, rows=1)
+    snapshots = Snapshots(Poses(), 0, rows=1)
     assert snapshots.write(generator, tmp_path / "a.png") == {"mesh_triangles": 0.0}
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a-thumb.png", "a.png"]
 

@@ -13,8 +13,6 @@ from app.widgets import theme
 from app.widgets.slider import SliderSpec
 from app.widgets.ui import Ui
 from stylesdf_core.rendering.camera import (
-    AZIMUTH_STD,
-    ELEVATION_STD,
     MAX_ELEVATION,
     MAX_FOV,
     MIN_FOV,
@@ -22,33 +20,31 @@ from stylesdf_core.rendering.camera import (
 )
 from stylesdf_core.scene.scene import Scene
 
-_AZIMUTH = TRAINED_SIGMAS * AZIMUTH_STD
-_ELEVATION = TRAINED_SIGMAS * ELEVATION_STD
+#: Ends the tooltip of an angle; the range depends on the model.
+_TINTED = f"beyond ±{TRAINED_SIGMAS:g}σ of the model's training poses the track is tinted"
 #: Field of OrbitCamera -> its slider.
 _SPECS: dict[str, SliderSpec] = {
     "azimuth": SliderSpec(
         "azimuth",
-        "Azimuth: turns the camera sideways around the head, radians, −π to π; trained within "
-        f"±{_AZIMUTH:g}.  Arrow keys",
+        "Azimuth: turns the camera sideways around the head, radians, −π to π; "
+        f"{_TINTED}.  Arrow keys",
         -3.14,
         3.14,
         0.05,
         signed=True,
-        trained=(-_AZIMUTH, _AZIMUTH),
     ),
     "elevation": SliderSpec(
         "elevation",
-        f"Elevation: raises the camera around the head, radians, ±{MAX_ELEVATION:.2f}; trained "
-        f"within ±{_ELEVATION:g}.  Arrow keys",
+        f"Elevation: raises the camera around the head, radians, ±{MAX_ELEVATION:.2f}; "
+        f"{_TINTED}.  Arrow keys",
         -round(MAX_ELEVATION, 2),
         round(MAX_ELEVATION, 2),
         0.05,
         signed=True,
-        trained=(-_ELEVATION, _ELEVATION),
     ),
     "fov": SliderSpec(
         "field of view",
-        f"Half opening angle, degrees, {MIN_FOV:g} to {MAX_FOV:g}; trained at 6.  Mouse wheel",
+        f"Half opening angle, degrees, {MIN_FOV:g} to {MAX_FOV:g}; models know 6.  Mouse wheel",
         MIN_FOV,
         MAX_FOV,
         0.25,
@@ -82,9 +78,12 @@ class CameraPanel:
 
     def sync(self, scene: Scene) -> None:
         """Show the scene's camera."""
+        poses = self._workbench.poses
+        self._rows.train("azimuth", TRAINED_SIGMAS * poses.azimuth_std)
+        self._rows.train("elevation", TRAINED_SIGMAS * poses.elevation_std)
         self._rows.show(scene.camera)
         dpg.set_value(self._guide, self._workbench.settings.view.pose_guide)
-        note = "" if is_trained_pose(scene.camera) else "outside trained poses"
+        note = "" if is_trained_pose(scene.camera, poses) else "outside trained poses"
         dpg.set_value(self._note, note)
 
     def _change(self, name: str, value: float) -> None:

@@ -14,7 +14,7 @@ import tyro
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.model.config import STDDEV_GROUP, GeneratorConfig, check_seed
-from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD
+from stylesdf_core.training.adversarial.poses_config import PosesConfig
 from stylesdf_core.training.run_config import RunConfig, check_threads
 
 PresetName = Literal["ffhq", "afhq", "heads", "tiny"]
@@ -37,7 +37,8 @@ class ImagesConfig:
     """Use images smaller than half the training size too."""
 
     cache_gb: float = 16.0
-    """Memory for decoded images, gigabytes; decoded images are kept if all of them fit."""
+    """Memory for decoded images, gigabytes. As many are kept as fit (70,000 of 64² take 0.9 GB, of
+    1024² 220 GB); the others are read again in every epoch."""
 
     workers: int = 4
     """Threads that read images."""
@@ -47,25 +48,6 @@ class ImagesConfig:
             raise InputError(f"held_out must lie in [0, 0.9), not {self.held_out}.")
         check_seed(self.split_seed, "split_seed")
         check_threads(self.workers, 1, "workers")
-
-
-@dataclass(frozen=True)
-class PosesConfig:
-    """Cameras of the generated images; their distribution should be that of the real images."""
-
-    azimuth_std: float = AZIMUTH_STD
-    """Standard deviation of the azimuth, radians."""
-
-    elevation_std: float = ELEVATION_STD
-    """Standard deviation of the elevation, radians."""
-
-    distribution: Literal["normal", "uniform"] = "normal"
-    """Normal, or uniform with the same standard deviations."""
-
-    static_viewdirs: bool = False
-    """Give the field view directions in the camera's frame, so that colours cannot depend on the
-    camera's pose. With the paper's world directions, a small network shows its pose by colour (pale
-    from the right, dark from the left) instead of turning its heads."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +73,10 @@ class SphereConfig:
 
 def _check_losses(losses: VolumeLosses | ImageLosses) -> None:
     """Weights and rates are not negative, intervals and widths at least 1."""
-    whole = ("r1_every", "path_every", "anchor_steps", "discriminator_channels", "widest")
+    whole = (
+        "r1_every", "path_every", "anchor_steps", "discriminator_channels", "widest",
+        "stddev_group",
+    )  # fmt: skip
     for name, value in vars(losses).items():
         least = 1 if name in whole else 0
         if value < least:
@@ -165,7 +150,9 @@ class ImageLosses:
     """Steps between R1 penalties; each penalty is multiplied by this number."""
 
     path_length: float = 2.0
-    """Weight of the path-length penalty, which is computed on half a batch."""
+    """Weight of the path-length penalty, which is computed on half a batch and has an optimizer
+    step of its own. The paper's nominal weight; the way in which the published scripts sum their
+    chunks makes it 1 in effect."""
 
     path_every: int = 4
     """Steps between path-length penalties; each penalty is multiplied by this number."""
@@ -179,6 +166,12 @@ class ImageLosses:
 
     widest: int = 512
     """Most channels of a layer of the discriminator."""
+
+    stddev_group: int = STDDEV_GROUP
+    """Images whose deviation from each other the discriminator sees; chunk and each process's
+    share are whole groups. 4 as in the paper and in StyleGAN2. The published scripts computed
+    FFHQ in chunks of 2, hence saw groups of 2: a card too small for 4 images takes chunk 2 with
+    this 2."""
 
     def __post_init__(self) -> None:
         _check_losses(self)
@@ -199,7 +192,7 @@ class SphereInitConfig:
 
     sphere: Annotated[SphereConfig, tyro.conf.arg(name="")] = SphereConfig()
     generator: GeneratorConfig = field(default_factory=_renderer_only)
-    poses: PosesConfig = PosesConfig()
+    poses: PosesConfig = field(default_factory=PosesConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
     @property
@@ -228,13 +221,24 @@ class ImageStageConfig:
     """Most images computed at a time, to fit into memory; gradients do not depend on it."""
 
     images: ImagesConfig = ImagesConfig()
-    poses: PosesConfig = PosesConfig()
+    poses: PosesConfig = field(default_factory=PosesConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "chunk"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
+
+    def check_shares(self, processes: int) -> None:
+        """Refuse a batch that so many processes cannot share as if there were only one.
+
+        Raises:
+            InputError: says which batch would do.
+        """
+        if self.batch % processes:
+            raise InputError(
+                f"batch {self.batch} must be a multiple of the {processes} processes (gpus)."
+            )
 
     @property
     def total_steps(self) -> int:
@@ -298,10 +302,27 @@ class DecodedStageConfig(ImageStageConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.chunk < min(self.batch, STDDEV_GROUP):
+        group = self.image.stddev_group
+        if self.chunk < min(self.batch, group):
             raise InputError(
-                f"chunk must be at least {STDDEV_GROUP}, not {self.chunk}, since the discriminator "
-                f"compares {STDDEV_GROUP} images with each other."
+                f"chunk must be at least {group}, not {self.chunk}: the discriminator compares "
+                "that many images with each other (image.stddev_group)."
+            )
+
+    def check_shares(self, processes: int) -> None:
+        """See :meth:`ImageStageConfig.check_shares`; shares are whole groups of the deviation."""
+        super().check_shares(processes)
+        share, group = self.batch // processes, self.image.stddev_group
+        if processes > 1 and share % group:
+            raise InputError(
+                f"batch {self.batch} leaves {share} images to each of {processes} processes, no "
+                f"multiple of image.stddev_group {group}: choose a batch of "
+                f"{max(1, round(share / group)) * group * processes}."
+            )
+        if self.image.path_length > 0 and self.batch // 2 % processes:
+            raise InputError(
+                f"half a batch of {self.batch}, for the path length, cannot be shared equally by "
+                f"{processes} processes: choose a batch of {2 * processes * group}."
             )
 
     @property
@@ -310,7 +331,7 @@ class DecodedStageConfig(ImageStageConfig):
 
         The largest such divisor of the batch that is at most ``chunk``; else the whole batch.
         """
-        return _chunk_size(self.batch, self.chunk, STDDEV_GROUP)
+        return _chunk_size(self.batch, self.chunk, self.image.stddev_group)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -363,4 +384,5 @@ StageConfig: TypeAlias = SphereInitConfig | RendererConfig | DecoderStageConfig 
 ADJUSTABLE = frozenset({
     "steps", "sphere.steps", "chunk", "images.workers", "images.cache_gb", "run.device",
     "run.threads", "run.record_every", "run.evaluate_every", "run.checkpoint_every", "run.keep",
+    "run.keep_every",
 })  # fmt: skip

@@ -19,6 +19,7 @@ from stylesdf_core.training.adversarial.image_terms import (
     ImageDiscriminatorTerms,
     PathMean,
     decode,
+    path_terms,
 )
 from stylesdf_core.training.adversarial.phase import AdversarialPhase, PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages
@@ -56,31 +57,58 @@ class DecodedImagesPhase(AdversarialPhase):
         return self.draw(purpose, index, batch, mixing=self.config.image.mixing, rays=self.rays)
 
     @abstractmethod
-    def generator_terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
-        """The generator's terms of a chunk or, given the mean path length, its path term."""
+    def generator_terms(self, fakes: Fakes) -> Terms:
+        """The generator's terms of a chunk."""
 
     def accumulate_generator(self, index: int) -> Terms:
-        """Accumulate the generator's gradients of a step.
-
-        The path term comes first: it gives some parameters no gradient, and DDP averages over
-        processes in the last backward pass, which must reach all parameters.
-        """
-        image, chunk, world = self.config.image, self.config.chunk_size, self.context.world
-        scaler = self.scalers["generator"]
+        """The generator's gradients of a step."""
         for discriminator in self.discriminators:
             discriminator.requires_grad_(False)
-        record: Terms = {}
-        if image.path_length > 0 and index % image.path_every == 0:
-            half = self._draw(_PATH_STEP, index, max(world.size, self.config.batch // 2))
-            work = of_chunks(
-                lambda c: self.generator_terms(half[c], self.path.mean), len(half), chunk
-            )
-            record = accumulate(self.g_terms, work, scaler, last=False)
-            lengths = world.mean(record["path_length"])
-            self.path.mean.copy_(path_length_mean(self.path.mean, lengths))
         fakes = self._draw(GENERATOR_STEP, index, self.config.batch)
-        work = of_chunks(lambda c: self.generator_terms(fakes[c], None), len(fakes), chunk)
-        return record | accumulate(self.g_terms, work, scaler)
+        work = of_chunks(
+            lambda c: self.generator_terms(fakes[c]), len(fakes), self.config.chunk_size
+        )
+        return accumulate(self.g_terms, work, self.scalers["generator"])
+
+    def update_path(self, index: int) -> Terms:
+        """Every few steps: one more update of the decoder, by the path-length penalty alone.
+
+        The penalty has an optimizer step of its own, as in StyleGAN2: for these steps, n in n + 1,
+        Adam's rate and betas are corrected (:func:`lazy_adam`).
+        """
+        image = self.config.image
+        if image.path_length == 0 or index % image.path_every:
+            return {}
+        record = self.accumulate_path(index)
+        limit = self.context.run.max_gradient_norm
+        record["path_gradient_norm"] = update(
+            [self.optimizers["decoder"]], self.scalers["generator"], limit
+        )
+        return record
+
+    def accumulate_path(self, index: int) -> Terms:
+        """The decoder's gradients of the path-length penalty, on half a batch."""
+        world, decoder = self.context.world, self.models.live.decoder
+        assert decoder is not None
+        half = self._draw(_PATH_STEP, index, max(1, self.config.batch // 2))
+
+        def part(chunk: slice) -> Terms:
+            mine = half[chunk]
+            return path_terms(decoder, *self.render(mine), mine, self.path.mean, self.config.image)
+
+        work = of_chunks(part, len(half), self.config.chunk_size)
+        record = accumulate(decoder, work, self.scalers["generator"])
+        world.average_gradients(decoder)
+        lengths = world.mean(record["path_length"])
+        self.path.mean.copy_(path_length_mean(self.path.mean, lengths))
+        return record
+
+    @torch.no_grad()
+    def render(self, fakes: Fakes) -> tuple[Tensor, Tensor, Tensor]:
+        """Features and both w of a chunk, all that a decoder is given."""
+        live = self.models.live
+        w, other_w = live.mapping(fakes.z), live.mapping(fakes.other_z)
+        return render_fakes(live, w, fakes).features, w, other_w
 
 
 class AdversarialDecoderPhase(DecodedImagesPhase):
@@ -119,11 +147,11 @@ class AdversarialDecoderPhase(DecodedImagesPhase):
             ImageDiscriminatorTerms(self.discriminator, image, autocast)
         )
         self.g_terms = context.world.replicate(
-            DecoderTerms(self.decoder, self.discriminator.__call__, image, autocast)
+            DecoderTerms(self.decoder, self.discriminator.__call__, autocast)
         )
 
     def step(self, index: int) -> Terms:
-        """One update of the discriminator, then one of the decoder."""
+        """One update of the discriminator, then one or two of the decoder."""
         limit = self.context.run.max_gradient_norm
         record = self.accumulate_discriminator(index)
         record["image_d_gradient_norm"] = update(
@@ -133,19 +161,19 @@ class AdversarialDecoderPhase(DecodedImagesPhase):
         record["image_g_gradient_norm"] = update(
             [self.optimizers["decoder"]], self.scalers["generator"], limit
         )
-        return record
+        return record | self.update_path(index)
 
     def accumulate_discriminator(self, index: int) -> Terms:
         """The discriminator's gradients of a step."""
         config, world = self.config, self.context.world
         fakes = self._draw(DISCRIMINATOR_STEP, index, config.batch)
-        real = self.images.batch(index, config.batch, self.attempt).images.to(world.device)
+        real = self.images.batch(index, config.batch, self.attempt).images(world.device)
         with_r1 = config.image.r1 > 0 and index % config.image.r1_every == 0
 
         def part(chunk: slice) -> Terms:
             mine = fakes[chunk]
             with torch.no_grad():
-                rendered = self._render(mine)
+                rendered = self.render(mine)
                 fake = decode_fakes(self.decoder, *rendered, mine, self.autocast)
             terms: Terms = self.d_terms(real[chunk], fake, with_r1)
             return terms
@@ -157,17 +185,10 @@ class AdversarialDecoderPhase(DecodedImagesPhase):
             self.scalers["discriminator"],
         )
 
-    def generator_terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
+    def generator_terms(self, fakes: Fakes) -> Terms:
         """See :class:`DecodedImagesPhase`."""
-        terms: Terms = self.g_terms(*self._render(fakes), fakes, path)
+        terms: Terms = self.g_terms(*self.render(fakes), fakes)
         return terms
-
-    @torch.no_grad()
-    def _render(self, fakes: Fakes) -> tuple[Tensor, Tensor, Tensor]:
-        """The decoder's inputs for a chunk: features and both w."""
-        live = self.models.live
-        w, other_w = live.mapping(fakes.z), live.mapping(fakes.other_z)
-        return render_fakes(live, w, fakes).features, w, other_w
 
 
 def decode_fakes(
@@ -191,4 +212,6 @@ def new_style_discriminator(
     """A discriminator with initial weights of the run's seed."""
     config = generator.config
     with seeded_weights(seed + _WEIGHTS):
-        return StyleDiscriminator(config.output_size, config.channel_multiplier, weights.widest)
+        return StyleDiscriminator(
+            config.output_size, config.channel_multiplier, weights.widest, weights.stddev_group
+        )

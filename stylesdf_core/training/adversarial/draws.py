@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.model.config import GeneratorConfig
-from stylesdf_core.training.adversarial.config import PosesConfig
+from stylesdf_core.model.poses import FFHQ_POSES, Poses
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Fakes:
         angles: (B, 2), azimuth and elevation, radians.
         jitter: (B, T, T, 1) in [0, 1), an offset for each ray.
         rays: (B, R) int64, rays on which the geometry's losses are computed.
-        noise_seed: (B,) int64, seeds of the decoder's noise; always on the CPU.
-        static_viewdirs: as in :class:`~stylesdf_core.training.adversarial.config.PosesConfig`.
+        noise_seed: (B,) int64, seeds of the decoder's noise; they stay on the CPU.
+        poses: the distribution that the angles are from.
     """
 
     z: Tensor
@@ -39,7 +39,7 @@ class Fakes:
     jitter: Tensor
     rays: Tensor
     noise_seed: Tensor
-    static_viewdirs: bool = False
+    poses: Poses = FFHQ_POSES
 
     def __len__(self) -> int:
         return len(self.z)
@@ -53,7 +53,7 @@ class Fakes:
             self.jitter[part],
             self.rays[part],
             self.noise_seed[part],
-            self.static_viewdirs,
+            self.poses,
         )
 
     def to(self, device: torch.device) -> Fakes:
@@ -66,7 +66,7 @@ class Fakes:
             self.jitter.to(device),
             self.rays.to(device),
             self.noise_seed,
-            self.static_viewdirs,
+            self.poses,
         )
 
 
@@ -74,17 +74,12 @@ def draw_fakes(
     random: torch.Generator,
     batch: int,
     generator: GeneratorConfig,
-    poses: PosesConfig,
+    poses: Poses,
     *,
     mixing: float = 0.0,
     rays: int = 0,
 ) -> Fakes:
-    """Draw the inputs of a batch of generated images.
-
-    Args:
-        mixing: probability that an image mixes styles.
-        rays: rays per image for the geometry's losses.
-    """
+    """Draw a batch of fakes; see :class:`Fakes`."""
     thumb, layers = generator.thumb_size, max(2, generator.n_latent)
     crossover = torch.randint(1, layers, (batch,), generator=random)
     unmixed = torch.rand(batch, generator=random) >= mixing
@@ -96,11 +91,11 @@ def draw_fakes(
         jitter=torch.rand(batch, thumb, thumb, 1, generator=random),
         rays=torch.randint(thumb * thumb, (batch, rays), generator=random),
         noise_seed=torch.randint(2**62, (batch,), generator=random),
-        static_viewdirs=poses.static_viewdirs,
+        poses=poses,
     )
 
 
-def draw_angles(random: torch.Generator, count: int, poses: PosesConfig) -> Tensor:
+def draw_angles(random: torch.Generator, count: int, poses: Poses) -> Tensor:
     """Azimuths and elevations, (count, 2), radians."""
     std = torch.tensor([poses.azimuth_std, poses.elevation_std])
     if poses.distribution == "uniform":

@@ -67,7 +67,7 @@ def path_noise(size: int, seeds: Tensor, device: torch.device) -> Tensor:
 
 
 class DecoderTerms(nn.Module):
-    """The decoder's loss on a frozen renderer: adversarial, or the path-length penalty.
+    """The decoder's adversarial loss.
 
     Args:
         discriminate: calls the discriminator, which must not be a submodule: its parameters are
@@ -75,48 +75,46 @@ class DecoderTerms(nn.Module):
     """
 
     def __init__(
-        self,
-        decoder: Decoder,
-        discriminate: Callable[[Tensor], Tensor],
-        weights: ImageLosses,
-        autocast: Autocast,
+        self, decoder: Decoder, discriminate: Callable[[Tensor], Tensor], autocast: Autocast
     ) -> None:
         super().__init__()
         self.decoder = decoder
-        self.weights = weights
         self._discriminate = discriminate
         self._autocast = autocast
 
-    def forward(
-        self, features: Tensor, w: Tensor, other_w: Tensor, fakes: Fakes, path: Tensor | None
-    ) -> Terms:
-        """The adversarial term of a chunk or, given the mean length ``path``, its path term.
-
-        Path lengths are differentiated twice, in full precision, and compared with the mean of
-        earlier steps, which is the same for all chunks and processes.
-        """
-        if path is not None:
-            return self.path_term(features, w, other_w, fakes, path)
+    def forward(self, features: Tensor, w: Tensor, other_w: Tensor, fakes: Fakes) -> Terms:
+        """The loss of a chunk."""
         with self._autocast.on():
             images, _ = decode(self.decoder, features, w, other_w, fakes)
             logits = self._discriminate(images)
         adversarial = generator_loss(logits.float())
         return {"loss": adversarial, "image_g_adversarial": adversarial.detach()}
 
-    def path_term(
-        self, features: Tensor, w: Tensor, other_w: Tensor, fakes: Fakes, mean: Tensor
-    ) -> Terms:
-        """The weighted path-length penalty of a chunk."""
-        images, styles = decode(self.decoder, features, w, other_w, fakes)
-        along = path_noise(images.shape[-1], fakes.noise_seed, features.device)
-        lengths = path_lengths(images, styles, along)
-        penalty = path_length_penalty(lengths, mean)
-        scale = self.weights.path_length * self.weights.path_every
-        return {
-            "loss": scale * penalty,
-            "path_penalty": penalty.detach(),
-            "path_length": lengths.detach().mean(),
-        }
+
+def path_terms(
+    decoder: Decoder,
+    features: Tensor,
+    w: Tensor,
+    other_w: Tensor,
+    fakes: Fakes,
+    mean: Tensor,
+    weights: ImageLosses,
+) -> Terms:
+    """The weighted path-length penalty of a chunk, differentiated twice, in full precision.
+
+    Args:
+        mean: of the path lengths of the steps before, so that chunks and processes agree without a
+            second pass.
+    """
+    images, styles = decode(decoder, features, w, other_w, fakes)
+    along = path_noise(images.shape[-1], fakes.noise_seed, w.device)
+    lengths = path_lengths(images, styles, along)
+    penalty = path_length_penalty(lengths, mean)
+    return {
+        "loss": weights.path_length * weights.path_every * penalty,
+        "path_penalty": penalty.detach(),
+        "path_length": lengths.detach().mean(),
+    }
 
 
 class ImageDiscriminatorTerms(nn.Module):

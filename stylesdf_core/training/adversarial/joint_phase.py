@@ -56,19 +56,15 @@ class JointTerms(nn.Module):
         assert generator.decoder is not None
         self.generator = generator
         self.volume = VolumeGeneratorTerms(generator, discriminate_volume, config.volume, autocast)
-        self.image = DecoderTerms(generator.decoder, discriminate_image, config.image, autocast)
+        self.image = DecoderTerms(generator.decoder, discriminate_image, autocast)
 
-    def forward(self, fakes: Fakes, path: Tensor | None) -> Terms:
-        """All terms of a chunk or, given the mean length ``path``, its path term alone."""
+    def forward(self, fakes: Fakes) -> Terms:
+        """All terms of a chunk but the path-length penalty, which trains the decoder alone."""
         mapping = self.generator.mapping
         w, other_w = mapping(fakes.z), mapping(fakes.other_z)
-        if path is not None:
-            with torch.no_grad():
-                features = render_fakes(self.generator, w, fakes).features
-            return self.image.path_term(features, w, other_w, fakes, path)
         render = render_fakes(self.generator, w, fakes, recompute=True)
         volume = self.volume.of(render, w, fakes)
-        image = self.image(render.features, w, other_w, fakes, None)
+        image = self.image(render.features, w, other_w, fakes)
         return {**volume, **image, "loss": volume["loss"] + image["loss"]}
 
 
@@ -131,7 +127,10 @@ class JointPhase(DecodedImagesPhase):
         )
 
     def step(self, index: int) -> Terms:
-        """One update of both discriminators, then one of the whole generator."""
+        """One update of both discriminators, then one of the whole generator.
+
+        Every few steps comes one more of the decoder (:meth:`update_path`).
+        """
         limit = self.context.run.max_gradient_norm
         record = self.accumulate_discriminators(index)
         for name in ("volume_discriminator", "discriminator"):
@@ -140,14 +139,14 @@ class JointPhase(DecodedImagesPhase):
         record |= self.accumulate_generator(index)
         both = [self.optimizers["renderer"], self.optimizers["decoder"]]
         record["g_gradient_norm"] = update(both, self.scalers["generator"], limit)
-        return record
+        return record | self.update_path(index)
 
     def accumulate_discriminators(self, index: int) -> Terms:
         """Both discriminators' gradients of a step, from the same fakes."""
         config, world = self.config, self.context.world
         fakes = self._draw(DISCRIMINATOR_STEP, index, config.batch)
         real = self.images.batch(index, config.batch, self.attempt)
-        real_images, real_thumbs = real.images.to(world.device), real.thumbs.to(world.device)
+        real_images, real_thumbs = real.images(world.device), real.thumbs(world.device)
         for discriminator in self.discriminators:
             discriminator.requires_grad_(True)
         thumbs, images = self._render(fakes)
@@ -173,9 +172,9 @@ class JointPhase(DecodedImagesPhase):
             self.image_d_terms, of_chunks(of_images, count, size), self.scalers["discriminator"]
         )
 
-    def generator_terms(self, fakes: Fakes, path: Tensor | None) -> Terms:
+    def generator_terms(self, fakes: Fakes) -> Terms:
         """See :class:`DecodedImagesPhase`."""
-        terms: Terms = self.g_terms(fakes, path)
+        terms: Terms = self.g_terms(fakes)
         return terms
 
     @torch.no_grad()

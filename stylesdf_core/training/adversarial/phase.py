@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylesdf_core.training.adversarial.config import PosesConfig
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.training.adversarial.draws import Fakes, draw_fakes
 from stylesdf_core.training.adversarial.real_images import RealImages
 from stylesdf_core.training.adversarial.snapshots import Snapshots
@@ -32,7 +32,7 @@ class PhaseContext:
 
     world: World
     run: RunConfig
-    poses: PosesConfig
+    poses: Poses
     snapshots: Snapshots
 
 

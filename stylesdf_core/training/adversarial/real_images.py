@@ -7,10 +7,11 @@ reading and resizing release Python's lock, and they share one cache.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,22 +41,49 @@ _AHEAD = 3
 
 @dataclass(frozen=True)
 class RealBatch:
-    """Real images of a step.
+    """Real images of a step, in 8 bits on the CPU; they become float on the device that needs them.
 
     Attributes:
-        images: (B, 3, size, size) in [−1, 1].
-        thumbs: (B, 3, thumb, thumb), the images shrunk; the images themselves if the stage needs no
-            thumbs.
+        pixels: (B, size, size, 3) uint8.
+        thumb_pixels: (B, thumb, thumb, 3) uint8, the images shrunk; ``pixels`` itself where the run
+            has no use for thumbs, or trains at their size.
     """
 
-    images: Tensor
-    thumbs: Tensor
+    pixels: Pixels
+    thumb_pixels: Pixels
+
+    def images(self, device: torch.device | str = "cpu") -> Tensor:
+        """The images, (B, 3, size, size) in [−1, 1]."""
+        return _on_device(self.pixels, torch.device(device))
+
+    def thumbs(self, device: torch.device | str = "cpu") -> Tensor:
+        """The thumbs, (B, 3, thumb, thumb) in [−1, 1]."""
+        return _on_device(self.thumb_pixels, torch.device(device))
 
 
-@dataclass(frozen=True)
-class _Pair:
-    image: Pixels
-    thumb: Pixels
+class _Cache:
+    """Decoded images by position, as many of the first as fit into ``budget`` bytes."""
+
+    def __init__(self, count: int, size: int, budget: float) -> None:
+        room = max(0, min(count, int(budget) // (size * size * 3)))
+        self._images = np.empty((room, size, size, 3), np.uint8)
+        self._known = np.zeros(count, bool)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it will fill."""
+        return self._images.nbytes
+
+    def get(self, position: int, make: Callable[[], Pixels]) -> Pixels:
+        """The image at a position: kept, else made, and then kept if there is room."""
+        if self._known[position]:
+            kept: Pixels = self._images[position]
+            return kept
+        pixels = make()
+        if position < len(self._images):
+            self._images[position] = pixels
+            self._known[position] = True
+        return pixels
 
 
 class RealImages:
@@ -93,13 +121,12 @@ class RealImages:
         #: Images found damaged since training began, by number in the source.
         self.damaged: dict[int, str] = {}
         self._pool = ThreadPoolExecutor(max(1, config.workers), thread_name_prefix="images")
-        self._coming: dict[tuple[int, int, int], list[Future[_Pair]]] = {}
-        self._cache: npt.NDArray[np.uint8] | None = None
-        needed = len(indices) * size * size * 3
+        self._coming: dict[tuple[int, int, int], list[Future[tuple[Pixels, Pixels]]]] = {}
         budget = min(config.cache_gb * 1e9, psutil.virtual_memory().available / 2) / share.world
-        if needed <= budget:
-            self._cache = np.empty((len(indices), size, size, 3), np.uint8)
-        self._cached = np.zeros(len(indices), bool)
+        # Thumbs first: a hundred of them take the room of one image of 1024².
+        self._has_thumbs = thumb_size not in (None, size)
+        self._thumbs = _Cache(len(indices), thumb_size or size, budget * self._has_thumbs)
+        self._images = _Cache(len(indices), size, budget - self._thumbs.nbytes)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -119,13 +146,15 @@ class RealImages:
         for key in [k for k in self._coming if k[0] < step or k[1:] != (batch, attempt)]:
             del self._coming[key]
         pairs = [future.result() for future in self._coming.pop((step, batch, attempt))]
-        images, thumbs = np.stack([p.image for p in pairs]), np.stack([p.thumb for p in pairs])
+        images = np.stack([image for image, _ in pairs])
+        thumbs = np.stack([thumb for _, thumb in pairs]) if self._has_thumbs else images
         if self.flip:
             flips = np.random.default_rng([self.seed, 3, attempt, step]).random(batch) < 0.5
             flips = flips[self.share.of(batch)]
-            for pixels in (images, thumbs):
-                pixels[flips] = pixels[flips, :, ::-1]
-        return RealBatch(_tensor(images), _tensor(thumbs))
+            images[flips] = images[flips, :, ::-1]
+            if self._has_thumbs:
+                thumbs[flips] = thumbs[flips, :, ::-1]
+        return RealBatch(images, thumbs)
 
     def positions(self, step: int, batch: int, attempt: int = 0) -> npt.NDArray[np.intp]:
         """Positions, among the used images, of a step's whole batch: shuffled anew each epoch."""
@@ -147,29 +176,22 @@ class RealImages:
         pixels = np.stack([self._read(self.held_out, position) for position in range(different)])
         pixels = pixels[np.arange(count) % different]
         thumbs = np.stack([self._thumb(image) for image in pixels])
-        return RealBatch(_tensor(pixels), _tensor(thumbs))
+        return RealBatch(pixels, thumbs)
 
     def close(self) -> None:
         """Stop the threads and close the source."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self.source.close()
 
-    def _pair(self, position: int) -> _Pair:
-        image = self._image(position)
-        return _Pair(image, self._thumb(image))
+    def _pair(self, position: int) -> tuple[Pixels, Pixels]:
+        """The image and the thumb at a position."""
+        image = self._images.get(position, partial(self._read, self.indices, position))
+        if not self._has_thumbs:
+            return image, image
+        return image, self._thumbs.get(position, partial(self._thumb, image))
 
     def _thumb(self, image: Pixels) -> Pixels:
         return image if self.thumb_size is None else shrink(image, self.thumb_size)
-
-    def _image(self, position: int) -> Pixels:
-        if self._cache is not None and self._cached[position]:
-            cached: Pixels = self._cache[position]
-            return cached
-        pixels = self._read(self.indices, position)
-        if self._cache is not None:
-            self._cache[position] = pixels
-            self._cached[position] = True
-        return pixels
 
     def _read(self, indices: Sequence[int], position: int) -> Pixels:
         """The image at a position; in place of a damaged one, the next image that can be read."""
@@ -177,8 +199,7 @@ class RealImages:
             index = indices[(position + offset) % len(indices)]
             try:
                 with self.source.read(index) as image:
-                    # Images at the thumb size are shrunk as the published 64² images were.
-                    return square(image, self.size, hamming=self.size == self.thumb_size)
+                    return square(image, self.size)
             except UNREADABLE as error:
                 self.damaged[index] = str(error)
         raise TrainingError("No image can be read any more; look at the data folder.")
@@ -202,7 +223,7 @@ def open_real_images(
     with ExitStack() as failing:
         source = open_images(path, size)
         failing.callback(source.close)
-        usable = yield from find_usable(source, size, upscale=config.upscale)
+        usable = yield from find_usable(source, size, upscale=config.upscale, whole=False)
         kept, apart = split(len(usable.indices), config.held_out, config.split_seed)
         listed = list_skipped(usable.skipped)
         if len(kept) < batch:
@@ -220,6 +241,9 @@ def open_real_images(
     return images, found
 
 
-def _tensor(pixels: Pixels) -> Tensor:
-    images = torch.from_numpy(np.ascontiguousarray(pixels)).movedim(-1, 1)
-    return images.float() / 127.5 - 1.0
+def _on_device(pixels: Pixels, device: torch.device) -> Tensor:
+    """(B, H, W, 3) uint8 to (B, 3, H, W) in [−1, 1]; 8 bits travel, from pinned memory."""
+    images = torch.from_numpy(pixels)
+    if device.type == "cuda":
+        images = images.pin_memory().to(device, non_blocking=True)
+    return images.to(device).movedim(-1, 1).float() / 127.5 - 1.0

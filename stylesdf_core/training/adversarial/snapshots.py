@@ -17,27 +17,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylesdf_core.engine.styles import StyleMapper, Styles
 from stylesdf_core.errors import EmptySurfaceError, InputError
 from stylesdf_core.evaluation.frechet import Gaussian, SeededFeatures, frechet_distance
 from stylesdf_core.mesh.formats import export_mesh
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.config import RenderOptions
+from stylesdf_core.model.model import Model, mean_latents
 from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import AZIMUTH_STD, focal_length
 from stylesdf_core.rendering.rays import cam2world
-from stylesdf_core.training.adversarial.config import PosesConfig
+from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.training.adversarial.draws import draw_fakes
 from stylesdf_core.training.adversarial.real_images import RealImages
-from stylesdf_core.training.adversarial.volume_terms import FOV, render_fakes
+from stylesdf_core.training.adversarial.volume_terms import render_fakes
 from stylesdf_core.training.grids import save_grid
 from stylesdf_core.training.seeds import seeded
 
 COLUMNS = 8
 #: The outermost azimuths of the grids, in standard deviations of the training poses.
 WIDEST = 2.0
-TRUNCATION = 0.7
-_MEAN_SAMPLES = 10_000
 _SHOWN, _COMPARED, _MESH = 101, 102, 48
 _SMALLEST_SCALE = 16
 
@@ -52,9 +53,7 @@ class Snapshots:
         compared: number of generated and of real images compared; above 128², a quarter of it.
     """
 
-    def __init__(
-        self, poses: PosesConfig, seed: int, *, rows: int = 4, compared: int = 128
-    ) -> None:
+    def __init__(self, poses: Poses, seed: int, *, rows: int = 4, compared: int = 128) -> None:
         self.poses, self.seed = poses, seed
         self.rows, self.compared = rows, compared
         self._features = SeededFeatures()
@@ -71,13 +70,13 @@ class Snapshots:
             ``frechet`` and, if any, ``damaged_images``: images that cannot be read.
         """
         z = torch.randn(self.rows, generator.config.z_dim, generator=seeded(self.seed, _SHOWN))
-        w = truncated(generator, z)
-        thumbs, full = turned(generator, w, WIDEST * (self.poses.azimuth_std or AZIMUTH_STD))
+        styles = studio_styles(generator, z)
+        thumbs, full = turned(generator, styles, self.poses)
         save_grid([full], path, columns=COLUMNS)
         save_grid([thumbs], path.with_name(f"{path.stem}-thumb.png"), columns=COLUMNS)
         record: dict[str, float] = {}
         if generator.config.field == "sdf":
-            record["mesh_triangles"] = write_mesh(generator, w[:1], path.with_suffix(".ply"))
+            record["mesh_triangles"] = write_mesh(generator, styles[0].w, path.with_suffix(".ply"))
         if images is not None:
             record |= self._distances(generator, images)
             if images.damaged:
@@ -102,7 +101,7 @@ class Snapshots:
                 styles = generator.broadcast_styles(generator.decoder.map(w))
                 parts.append(generator.decode(render.features, styles, RenderOptions()).cpu())
         batch = images.some(count)
-        real, fake = batch.images if whole else batch.thumbs, torch.cat(parts)
+        real, fake = batch.images() if whole else batch.thumbs(), torch.cat(parts)
         return {
             "swd": sliced_wasserstein(real, fake, random),
             "frechet": frechet_distance(self._true_gaussian(real), self._gaussian(fake)),
@@ -119,29 +118,26 @@ class Snapshots:
         return Gaussian.of(self._features.short(features))
 
 
-def truncated(generator: Generator, z: Tensor) -> Tensor:
-    """w of z (B, z_dim), truncated with ψ = 0.7."""
-    device = generator.field.sigmoid_beta.device
-    many = torch.randn(_MEAN_SAMPLES, generator.config.z_dim, generator=seeded(0, _SHOWN))
-    mean = generator.mapping(many.to(device)).mean(dim=0, keepdim=True)
-    w: Tensor = torch.lerp(mean, generator.mapping(z.to(device)), TRUNCATION)
-    return w
+def studio_styles(generator: Generator, z: Tensor) -> list[Styles]:
+    """Latents of z (B, z_dim), each truncated as in the studio's scenes."""
+    model = Model("", Path(), generator, mean_latents(generator), ())
+    mapper = StyleMapper(model, generator, generator.field.sigmoid_beta.device)
+    return [mapper.styles(Scene(identity=Identity(z=tuple(code)))) for code in z.tolist()]
 
 
-def turned(generator: Generator, w: Tensor, widest: float) -> tuple[Tensor, Tensor]:
-    """Each w (B, z_dim) from eight azimuths: thumbs and full images, (8·B, 3, S, S), on the CPU."""
-    size = generator.config.thumb_size
+def turned(generator: Generator, styles: list[Styles], poses: Poses) -> tuple[Tensor, Tensor]:
+    """Each of B heads from eight azimuths: thumbs and full images, (8·B, 3, S, S), on the CPU."""
     options = RenderOptions()
+    focal = focal_length(poses.fov, generator.config.thumb_size)
+    widest = WIDEST * (poses.azimuth_std or AZIMUTH_STD)
     thumbs, full = [], []
-    for code in w:
-        for azimuth in torch.linspace(-widest, widest, COLUMNS, device=w.device):
+    for head in styles:
+        for azimuth in torch.linspace(-widest, widest, COLUMNS, device=head.w.device):
             camera = cam2world(azimuth[None], torch.zeros_like(azimuth)[None])
-            focal = focal_length(FOV, size)
-            render = generator.volume_render(code[None], camera, focal, options)
+            render = generator.volume_render(head.w, camera, focal, options)
             thumbs.append(render.rgb.cpu())
-            if generator.decoder is not None:
-                styles = generator.broadcast_styles(generator.decoder.map(code[None]))
-                full.append(generator.decode(render.features, styles, options).cpu())
+            if head.decoder is not None:
+                full.append(generator.decode(render.features, head.decoder, options).cpu())
     return torch.cat(thumbs), torch.cat(full or thumbs)
 
 

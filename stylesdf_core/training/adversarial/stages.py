@@ -6,12 +6,13 @@ checkpoint's) and hands the stage's phases to the loop (training/loop.py).
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import CheckpointError, InputError, TrainingError
@@ -25,10 +26,12 @@ from stylesdf_core.model.checkpoints import (
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.poses import POSES, Poses
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
     ImageStageConfig,
+    JointConfig,
     RendererConfig,
     SphereInitConfig,
     StageConfig,
@@ -45,6 +48,9 @@ from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.seeds import seeded_weights
 from stylesdf_core.training.settings import by_path, differences
 from stylesdf_core.training.world import World, joined_world
+
+#: Networks that a stage hands on to the stages after it.
+HANDED_ON = ("volume_discriminator", "discriminator", "path_mean")
 
 
 def train_from_images(run: RunDir, config: StageConfig) -> Operation[TrainingResult]:
@@ -105,15 +111,29 @@ def architecture(config: StageConfig, run: RunDir) -> GeneratorConfig:
     return wanted
 
 
+def trained_poses(config: StageConfig, run: RunDir) -> Poses:
+    """The cameras that a run trains with: its checkpoint's, else what config and ``init`` say.
+
+    Raises:
+        InputError: ``init`` is missing, or was trained with other poses than the config asks for.
+    """
+    saved = run.latest("ema")
+    init = None if isinstance(config, SphereInitConfig) else config.init
+    source = init if saved is None else str(saved)
+    return config.poses.of(model_zoo.trained_poses(source) if source else None, source)
+
+
 def _train(run: RunDir, config: StageConfig, world: World) -> Operation[TrainingResult]:
     generator = architecture(config, run)
     images: RealImages | None = None
-    metadata = {"title": f"{config.preset} {config.stage}", "stage": config.stage}
+    poses = trained_poses(config, run)
+    metadata = {
+        "title": f"{config.preset} {config.stage}",
+        "stage": config.stage,
+        POSES: json.dumps(to_json(poses)),
+    }
     if isinstance(config, ImageStageConfig):
-        if config.batch % world.size:
-            raise InputError(
-                f"batch {config.batch} must be a multiple of the {world.size} processes."
-            )
+        config.check_shares(world.size)
         only_images = isinstance(config, DecoderStageConfig)
         images, found = yield from open_real_images(
             Path(config.data),
@@ -129,12 +149,16 @@ def _train(run: RunDir, config: StageConfig, world: World) -> Operation[Training
     try:
         fresh = run.latest() is None  # else the checkpoint replaces the weights of init
         models = Models.of(_first_generator(config, generator, fresh).to(world.device))
-        snapshots = Snapshots(config.poses, config.run.seed)
-        context = PhaseContext(world, config.run, config.poses, snapshots)
-        plans = _plans(config, context, images, fresh)
+        context = PhaseContext(world, config.run, poses, Snapshots(poses, config.run.seed))
+        plans = _plans(run, config, context, images, fresh)
         every = config.run
         cadence = Cadence(
-            every.record_every, every.evaluate_every, every.checkpoint_every, every.keep, every.ema
+            every.record_every,
+            every.evaluate_every,
+            every.checkpoint_every,
+            every.keep,
+            every.ema,
+            every.keep_every,
         )
         return (
             yield from train(
@@ -152,9 +176,9 @@ def _train(run: RunDir, config: StageConfig, world: World) -> Operation[Training
 
 
 def _plans(
-    config: StageConfig, context: PhaseContext, images: RealImages | None, fresh: bool
+    run: RunDir, config: StageConfig, context: PhaseContext, images: RealImages | None, fresh: bool
 ) -> list[PhasePlan]:
-    """The stage's phases; the adversarial one starts with ``init``'s discriminators, if any."""
+    """The stage's phases; the adversarial one takes over the networks of ``init``, if any."""
     if isinstance(config, SphereInitConfig):
         begin_sphere = partial(SpherePhase, context=context, settings=config.sphere)
         return [PhasePlan("sphere", config.sphere.steps, begin_sphere)]
@@ -169,7 +193,11 @@ def _plans(
         else:
             phase = JointPhase(models, context, config, images)
         if fresh and config.init is not None:
-            load_discriminators(config.init, phase.networks)
+            missing = take_over(config.init, phase)
+            judges = [name.replace("_", " ") for name in missing if name != "path_mean"]
+            if judges and isinstance(config, JointConfig) and context.world.is_main:
+                event = f"{config.init} has no fitting {' nor '.join(judges)}: it starts untrained"
+                run.append_stats({"step": 0, "event": event})
         return phase
 
     plans = [PhasePlan(config.stage, config.steps, begin)]
@@ -179,10 +207,14 @@ def _plans(
     return plans
 
 
-def load_discriminators(init: str, networks: dict[str, nn.Module]) -> None:
-    """Load discriminators' weights from ``init``, a run or a published file.
+def take_over(init: str, phase: Phase) -> list[str]:
+    """Give a phase's networks the weights that ``init``, a run or a published file, has for them.
 
-    A discriminator that ``init`` does not hold, or holds in another shape, keeps its weights.
+    Networks that only a later stage needs are carried along, so that a decoder's run hands on the
+    volume discriminator of the renderer it started from.
+
+    Returns:
+        The names of networks that ``init`` lacks, or has in another shape: they keep theirs.
     """
     entry = model_zoo.resolve(init)
     found: dict[str, dict[str, torch.Tensor]] = {}
@@ -190,17 +222,21 @@ def load_discriminators(init: str, networks: dict[str, nn.Module]) -> None:
         saved = RunDir(Path(init)).load_checkpoint()
         found = dict(saved["networks"]) if saved else {}
     elif is_pickle(entry.path):
-        try:
+        with suppress(CheckpointError):  # a file of the generator alone
             published = load_discriminator(entry.path)
-        except CheckpointError:  # a file of the generator alone
-            return
-        is_volume = isinstance(published, VolumeDiscriminator)
-        found = {"volume_discriminator" if is_volume else "discriminator": published.state_dict()}
-    for name, network in networks.items():
-        state = found.get(name, {})
+            is_volume = isinstance(published, VolumeDiscriminator)
+            name = "volume_discriminator" if is_volume else "discriminator"
+            found = {name: published.state_dict()}
+    missing = []
+    for name, network in phase.networks.items():
+        state = found.pop(name, {})
         ours = network.state_dict()
         if {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in ours.items()}:
             network.load_state_dict(state)
+        else:
+            missing.append(name)
+    phase.carried = {name: found[name] for name in HANDED_ON if name in found}
+    return missing
 
 
 def _first_generator(config: StageConfig, wanted: GeneratorConfig, fresh: bool) -> Generator:

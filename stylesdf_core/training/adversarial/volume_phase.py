@@ -109,7 +109,7 @@ class VolumePhase(AdversarialPhase):
         fakes = self.draw(
             _DISCRIMINATOR_STEP, index, config.batch, rays=config.volume.geometry_rays
         )
-        real = self.images.batch(index, config.batch, self.attempt).thumbs.to(world.device)
+        real = self.images.batch(index, config.batch, self.attempt).thumbs(world.device)
         with_r1 = config.volume.r1 > 0 and index % config.volume.r1_every == 0
 
         def part(chunk: slice) -> Terms:

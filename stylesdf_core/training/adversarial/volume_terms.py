@@ -33,8 +33,6 @@ from stylesdf_core.training.losses import (
 from stylesdf_core.training.optimizing import Terms
 from stylesdf_core.training.precision import Autocast
 
-#: Half the opening angle of training cameras, degrees.
-FOV = 6.0
 #: (far − near)/4, world units: the sphere that training starts from.
 SPHERE_RADIUS = 0.06
 
@@ -54,13 +52,13 @@ def render_fakes(
         recompute: keep no activations; the backward pass renders again.
     """
     size = generator.config.thumb_size
-    options = RenderOptions(force_background=False, static_viewdirs=fakes.static_viewdirs)
+    options = RenderOptions(force_background=False, static_viewdirs=fakes.poses.static_viewdirs)
 
     def render(w: Tensor) -> VolumeRender:
         return generator.volume_render(
             w,
             cam2world(fakes.angles[:, 0], fakes.angles[:, 1]),
-            focal_length(FOV, size),
+            focal_length(fakes.poses.fov, size),
             options,
             jitter=fakes.jitter,
             with_gradient=with_gradient,
@@ -79,7 +77,7 @@ def ray_points(generator: Generator, fakes: Fakes) -> Tensor:
     """Sample points of the chosen rays of each fake, (B, R·N, 3), world."""
     size = generator.config.thumb_size
     cameras = cam2world(fakes.angles[:, 0], fakes.angles[:, 1])
-    rays = make_rays(cameras, focal_length(FOV, size), size)
+    rays = make_rays(cameras, focal_length(fakes.poses.fov, size), size)
     t_vals = sample_depths(generator.config.samples, fakes.angles, fakes.jitter)
     points = sample_points(rays.origins, rays.directions, t_vals).flatten(1, 2)  # (B, HW, N, 3)
     chosen = fakes.rays[:, :, None, None].expand(-1, -1, *points.shape[2:])

@@ -10,6 +10,7 @@ import pytest
 from app.state import edits
 from stylesdf_core.model.config import MAX_SEED, GeneratorConfig
 from stylesdf_core.model.latents import LatentDirection, seed_to_z
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 
@@ -82,7 +83,14 @@ def test_presets_keep_field_of_view_and_pan() -> None:
     [(0.0, 0.0, True), (0.59, 0.0, True), (0.61, 0.0, False), (0.0, 0.31, False)],
 )
 def test_trained_poses_are_an_ellipse(azimuth: float, elevation: float, inside: bool) -> None:
-    assert edits.is_trained_pose(OrbitCamera(azimuth, elevation)) is inside
+    assert edits.is_trained_pose(OrbitCamera(azimuth, elevation), Poses()) is inside
+
+
+def test_trained_poses_are_the_models_own() -> None:
+    beside = OrbitCamera(0.5)
+    assert edits.is_trained_pose(beside, Poses())
+    assert not edits.is_trained_pose(beside, Poses(azimuth_std=0.15)), "AFHQ's"
+    assert not edits.is_trained_pose(beside, Poses(azimuth_std=0.0))
 
 
 def test_adapting_drops_the_parts_that_do_not_fit_another_model() -> None:

@@ -154,14 +154,14 @@ def last(request: PreviewRequest) -> Preview:
 def test_the_crops_are_those_that_training_sees(tmp_path: Path) -> None:
     write_images(tmp_path / "images")
     for size, thumbs in ((8, True), (16, False)):
-        preview = last(PreviewRequest(tmp_path / "images", size, thumbs, upscale=False))
+        preview = last(PreviewRequest(tmp_path / "images", size, upscale=False))
         config = ImagesConfig(workers=1)
         images, _ = drain(
             open_real_images(
                 tmp_path / "images", config, size, 8 if thumbs else None, 4, seed=0, share=Share()
             )
         )
-        real = images.some(1).images[0]
+        real = images.some(1).images()[0]
         images.close()
         assert preview.sheet is not None
         cell = preview.sheet[:CELL, :CELL]
@@ -174,14 +174,14 @@ def test_skipped_images_are_counted_by_reason(tmp_path: Path) -> None:
     write_images(tmp_path)
     Image.new("RGB", (3, 3)).save(tmp_path / "small.png")
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    preview = last(PreviewRequest(tmp_path, 16, thumbs=False, upscale=False))
+    preview = last(PreviewRequest(tmp_path, 16, upscale=False))
     assert (preview.usable, preview.smallest, len(preview.skipped)) == (20, 18, 2)
     assert preview.reasons.startswith("1 cannot be read: no format that Pillow knows")
     assert preview.reasons.endswith(", 1 too small")
-    first = next(iter(look_at_images(PreviewRequest(tmp_path, 16, thumbs=False, upscale=False))))
+    first = next(iter(look_at_images(PreviewRequest(tmp_path, 16, upscale=False))))
     assert (first.usable, first.sheet) == (None, None)
     weights = save_tiny(tmp_path / "whole.safetensors")
-    joint = last(PreviewRequest(tmp_path, 0, thumbs=False, upscale=False, init=str(weights)))
+    joint = last(PreviewRequest(tmp_path, 0, upscale=False, init=str(weights)))
     assert joint.skipped[0].reason.endswith("half of 64 are needed"), "the size of the model"
     with pytest.raises(InputError, match="no folder"):
-        last(PreviewRequest(tmp_path / "nowhere", 16, thumbs=False, upscale=False))
+        last(PreviewRequest(tmp_path / "nowhere", 16, upscale=False))

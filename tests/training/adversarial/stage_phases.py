@@ -18,19 +18,22 @@ from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.model.checkpoints import save_safetensors
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
     ImageLosses,
     ImagesConfig,
     JointConfig,
-    PosesConfig,
     RendererConfig,
     SphereConfig,
     SphereInitConfig,
     VolumeLosses,
 )
-from stylesdf_core.training.adversarial.decoder_phase import AdversarialDecoderPhase
+from stylesdf_core.training.adversarial.decoder_phase import (
+    AdversarialDecoderPhase,
+    DecodedImagesPhase,
+)
 from stylesdf_core.training.adversarial.joint_phase import JointPhase
 from stylesdf_core.training.adversarial.phase import PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
@@ -148,7 +151,7 @@ def phase_of(config: Config, world: World | None = None, seed: int = 5) -> AnyPh
             value.data.fill_(0.3)  # starts at 0, where wrong noise would not show
     models = Models.of(generator)
     world = world or World(0, 1, torch.device("cpu"))
-    poses = PosesConfig()
+    poses = Poses()
     context = PhaseContext(world, config.run, poses, Snapshots(poses, 0))
     images = images_of(config, world.share)
     kinds: dict[type[Any], Callable[..., Any]] = {
@@ -172,7 +175,12 @@ def gradients(phase: AnyPhase, index: int) -> dict[str, Tensor]:
     for network in phase.networks.values():
         network.zero_grad()
     phase.accumulate_generator(index)
-    return found | _gradients({"generator": phase.models.live})
+    found |= _gradients({"generator": phase.models.live})
+    if isinstance(phase, DecodedImagesPhase):
+        phase.models.live.zero_grad()
+        phase.accumulate_path(index)
+        found |= _gradients({"path": phase.models.live})
+    return found
 
 
 def _gradients(networks: dict[str, nn.Module]) -> dict[str, Tensor]:

@@ -243,4 +243,33 @@ def test_mistakes_are_refused_before_the_first_step(
             drain(train_run(start(tmp_path / f"other{number}", other)))
     with pytest.raises(InputError, match="chunk must be at least 4"):
         replace(decoder, chunk=2)
+    replace(decoder, chunk=2, image=replace(decoder.image, stddev_group=2))
     assert not (tmp_path / "few" / "checkpoints").exists()
+
+
+def test_a_batch_that_processes_cannot_share_like_one_is_refused(
+    decoder: DecoderStageConfig, renderer: RendererConfig
+) -> None:
+    batch = replace(decoder, batch=24, chunk=8)
+    for processes in (1, 2, 3, 6):
+        batch.check_shares(processes)
+    for processes, share in ((4, 6), (8, 3)):
+        wrong = f"leaves {share} images to each of {processes} processes, no multiple .*group 4"
+        with pytest.raises(InputError, match=wrong):
+            batch.check_shares(processes)
+    with pytest.raises(InputError, match="batch 8 must be a multiple of the 3 processes"):
+        replace(renderer, batch=8).check_shares(3)
+    alone = replace(batch, batch=9, image=replace(decoder.image, stddev_group=1))
+    with pytest.raises(InputError, match=r"half a batch of 9.* cannot be shared equally by 3"):
+        alone.check_shares(3)
+
+
+def test_a_run_may_diverge_again_once_a_checkpoint_lies_behind(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison(monkeypatch, {10, 22})
+    run = start(tmp_path / "run", replace(renderer, steps=6))
+    assert drain(train_run(run)).finished
+    events = [r["event"] for r in run.read_stats() if "rolled back" in str(r.get("event"))]
+    assert len(events) == 2
+    assert state(run)["attempt"] == 2

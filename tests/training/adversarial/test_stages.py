@@ -17,17 +17,19 @@ from torch import Tensor
 
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
+from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.model import load_model
 from stylesdf_core.model.model_zoo import resolve
 from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
     ImageLosses,
     JointConfig,
-    PosesConfig,
     PresetName,
     RendererConfig,
     SphereConfig,
@@ -36,8 +38,9 @@ from stylesdf_core.training.adversarial.config import (
     VolumeLosses,
 )
 from stylesdf_core.training.adversarial.draws import draw_fakes
+from stylesdf_core.training.adversarial.poses_config import PosesConfig
 from stylesdf_core.training.adversarial.presets import PRESETS, preset
-from stylesdf_core.training.adversarial.stages import load_discriminators
+from stylesdf_core.training.adversarial.stages import take_over
 from stylesdf_core.training.adversarial.volume_phase import VolumePhase
 from stylesdf_core.training.adversarial.volume_terms import ray_points, render_fakes
 from stylesdf_core.training.losses import sphere_loss
@@ -237,19 +240,19 @@ def test_the_anchor_is_the_spheres_loss_and_fades(renderer: RendererConfig) -> N
 
 
 def test_colours_may_be_kept_from_knowing_the_camera(renderer: RendererConfig) -> None:
-    poses = PosesConfig(static_viewdirs=True)
+    poses = Poses(static_viewdirs=True)
     with double_precision(), torch.no_grad():
         phase = phase_of(renderer)
         assert isinstance(phase, VolumePhase)
         live = phase.models.live
         fakes = draw_fakes(seeded(1), 4, live.config, poses)[:2].to(torch.device("cpu"))
-        assert fakes.static_viewdirs
+        assert fakes.poses.static_viewdirs
         w = live.mapping(fakes.z)
         static = render_fakes(live, w, fakes)
-        world = render_fakes(live, w, replace(fakes, static_viewdirs=False))
+        world = render_fakes(live, w, replace(fakes, poses=Poses()))
     assert torch.equal(static.scalar, world.scalar), "the same shapes"
     assert not torch.equal(static.rgb, world.rgb)
-    assert not PosesConfig().static_viewdirs, "not the paper's"
+    assert not Poses().static_viewdirs, "not the paper's"
 
 
 # --- chunks ------------------------------------------------------------------------------------
@@ -267,7 +270,7 @@ def test_chunks_give_the_gradients_of_the_whole_batch(name: str, folder: Path) -
 
 def test_recomputed_activations_give_the_same_gradients_for_less_memory() -> None:
     generator = Generator(WHOLE)
-    fakes = draw_fakes(torch.Generator().manual_seed(0), 2, WHOLE, PosesConfig(), rays=2)
+    fakes = draw_fakes(torch.Generator().manual_seed(0), 2, WHOLE, Poses(), rays=2)
     found, kept = [], []
     for recompute in (False, True):
         held: list[int] = []
@@ -326,14 +329,111 @@ def test_going_on_from_a_run_takes_its_discriminator_along(
     assert_same(state(second)["networks"]["volume_discriminator"], judge)
 
 
-def test_a_published_files_discriminator_is_taken_along(tmp_path: Path) -> None:
+def test_every_network_reaches_the_stages_after(
+    tmp_path: Path, folder: Path, renderer: RendererConfig
+) -> None:
+    first = start(tmp_path / "renderer", renderer)
+    drain(train_run(first))
+    judge = state(first)["networks"]["volume_discriminator"]
+    decoder = stage_config("decoder", folder)
+    assert isinstance(decoder, DecoderStageConfig)
+    second = start(tmp_path / "decoder", replace(decoder, init=str(first.path), steps=2))
+    operation = train_run(second)
+    while second.latest() is None:
+        next(operation)
+    operation.close()  # as if killed: what is carried along comes through a resume as well
+    drain(train_run(second))
+    handed_on = state(second)["networks"]
+    assert_same(handed_on["volume_discriminator"], judge)
+    assert handed_on["path_mean"]["mean"] > 0
+    joint = stage_config("joint", folder)
+    assert isinstance(joint, JointConfig)
+    third = start(
+        tmp_path / "joint",
+        replace(
+            joint,
+            init=str(second.path),
+            steps=1,
+            volume=replace(joint.volume, discriminator_rate=0.0),
+            image=replace(joint.image, rate=0.0, path_length=0.0),
+            renderer_rate=0.0,
+        ),
+    )
+    drain(train_run(third))
+    assert_same(state(third)["networks"], handed_on)
+    assert_same(state(third)["live"], {**state(second)["ema"]})
+    assert not any("untrained" in str(r.get("event")) for r in third.read_stats())
+
+
+def test_a_joint_stage_says_which_discriminator_starts_untrained(
+    tmp_path: Path, folder: Path
+) -> None:
+    run = start(tmp_path / "run", replace(stage_config("joint", folder), steps=1))
+    drain(train_run(run))
+    events = [record["event"] for record in run.read_stats() if "event" in record]
+    assert "no fitting volume discriminator nor discriminator: it starts untrained" in events[-1]
+
+
+def test_a_published_files_discriminator_is_taken_along(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
     torch.save({"d": published_state("layout_d_volume"), "g": {}}, tmp_path / "published.pt")
+    phase = phase_of(renderer)
     judge, small = VolumeDiscriminator(), VolumeDiscriminator(16, 8)
     before = copy.deepcopy(small.state_dict())
-    load_discriminators(str(tmp_path / "published.pt"), {"volume_discriminator": judge})
-    assert_same(judge.state_dict(), reference_discriminator("layout_d_volume").state_dict())
-    load_discriminators(str(tmp_path / "published.pt"), {"volume_discriminator": small})
+    phase.networks = {"volume_discriminator": judge}
+    assert take_over(str(tmp_path / "published.pt"), phase) == []
+    expected = reference_discriminator("layout_d_volume").state_dict()
+    assert_same(judge.state_dict(), expected)
+    phase.networks = {"volume_discriminator": small}
+    assert take_over(str(tmp_path / "published.pt"), phase) == ["volume_discriminator"]
     assert_same(small.state_dict(), before)
+    phase.networks = {}
+    take_over(str(tmp_path / "published.pt"), phase)
+    assert_same(phase.carried, {"volume_discriminator": expected})
+
+
+# --- poses -------------------------------------------------------------------------------------
+
+
+def test_poses_belong_to_the_model_and_are_inherited(
+    tmp_path: Path, folder: Path, renderer: RendererConfig
+) -> None:
+    own = PosesConfig(azimuth_std=0.15, fov=7.0, static_viewdirs=True)
+    first = start(tmp_path / "first", replace(renderer, steps=1, poses=own))
+    drain(train_run(first))
+    poses = Poses(azimuth_std=0.15, fov=7.0, static_viewdirs=True)
+    assert model_zoo.trained_poses(first.path) == poses
+    decoder = stage_config("decoder", folder)
+    assert isinstance(decoder, DecoderStageConfig)
+    decoder = replace(decoder, init=str(first.path), steps=1)
+    second = start(tmp_path / "second", decoder)
+    drain(train_run(second))
+    assert load_model(str(second.path)).poses == poses
+    for setting, value in (("azimuth_std", 0.3), ("static_viewdirs", False), ("fov", 6.0)):
+        other = replace(decoder, poses=PosesConfig(**{setting: value}))
+        with pytest.raises(InputError, match=rf"first was trained with {setting} .*, not"):
+            drain(train_run(start(tmp_path / setting, other)))
+    with pytest.raises(InputError, match=r"ffhq-renderer was .* azimuth_std 0\.3, not 0\.15"):
+        PosesConfig(azimuth_std=0.15).of(Poses(), "ffhq-renderer")
+
+
+def test_a_models_field_of_view_reaches_its_rays(renderer: RendererConfig) -> None:
+    """The same camera through twice the angle sees the volume's corners."""
+    with torch.no_grad():
+        generator = Generator(THUMB)
+        fakes = [draw_fakes(seeded(1), 2, THUMB, Poses(fov=fov), rays=3) for fov in (3.0, 6.0)]
+        near, far = (ray_points(generator, drawn)[..., :2].abs().max() for drawn in fakes)
+        one, other = (render_fakes(generator, torch.ones(2, 8), drawn).xyz for drawn in fakes)
+    assert far > 1.2 * near
+    assert other.var() > 1.2 * one.var()
+
+
+def test_named_models_know_their_poses() -> None:
+    zoo = {entry.name: entry.poses for entry in model_zoo.list_models()}
+    assert zoo["afhq512"] == zoo["afhq-renderer"] == Poses(azimuth_std=0.15)
+    assert zoo["ffhq1024"] == Poses()
+    assert zoo["sphere-init"] is None
 
 
 def test_resuming_needs_no_initial_weights_any_more(
@@ -349,3 +449,23 @@ def test_resuming_needs_no_initial_weights_any_more(
     assert not drain(operation).finished
     own.unlink()
     assert drain(train_run(run)).finished
+
+
+# --- the path-length penalty ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["decoder", "joint"])
+def test_path_length_has_an_optimizer_step_of_its_own(name: str, folder: Path) -> None:
+    """Both updates move the decoder; Adam's steps count them, the renderer's does not."""
+    phase = phase_of(stage_config(name, folder))
+    with double_precision():
+        records = [phase.step(index) for index in range(4)]
+    assert ["path_gradient_norm" in record for record in records] == [True, False, True, False]
+    counts = {
+        key: {int(entry["step"]) for entry in optimizer.state_dict()["state"].values()}
+        for key, optimizer in phase.optimizers.items()
+    }
+    # Biases and the last toRGB's layers do not change the lengths: they take part in four steps.
+    assert counts["decoder"] == {4, 6}
+    assert counts["discriminator"] == {4}
+    assert counts.get("renderer", {4}) == {4}
