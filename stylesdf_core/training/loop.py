@@ -69,9 +69,8 @@ class Phase(ABC):
     Attributes:
         optimizers: by name; saved and restored by the loop.
         networks: networks besides the generator, by name; saved and restored by the loop.
-        carried: state dicts of networks that the phase does not use but a later stage needs, by
-            name, such as the volume discriminator while the decoder trains; saved beside the
-            phase's networks.
+        carried: state dicts of networks that only a later stage needs, by name, such as the volume
+            discriminator while the decoder trains; saved beside the phase's networks.
         scalers: loss scalers for float16, by name; saved and restored by the loop.
         batch: images per step, for images per second; 0 where the phase counts no images.
         attempt: number of roll-backs of the run; steps of another attempt draw other batches.
@@ -181,8 +180,7 @@ class _Run:
         attempt: roll-backs so far; saved.
         best: lowest ``swd`` so far; saved.
         score: ``swd`` of the last evaluation, until a checkpoint has taken it.
-        diverged_at: step of the last roll-back; 0 before there was one. Without a checkpoint
-            behind it, the same step has diverged again.
+        diverged_at: step of the last roll-back, or 0; a later checkpoint allows another one.
     """
 
     folder: RunDir
@@ -226,10 +224,7 @@ class _Run:
             "live": self.models.live.state_dict(),
             "ema": self.models.ema.state_dict(),
             "optimizers": {key: value.state_dict() for key, value in phase.optimizers.items()},
-            "networks": {
-                **phase.carried,
-                **{key: value.state_dict() for key, value in phase.networks.items()},
-            },
+            "networks": {**phase.carried, **{k: v.state_dict() for k, v in phase.networks.items()}},
             "scalers": {key: value.state_dict() for key, value in phase.scalers.items()},
         }
         self.folder.save_checkpoint(
