@@ -45,11 +45,16 @@ class Monitor:
         run.trim_stats(step)
         for record in run.read_stats():
             self._health.see(record)
-        self._events = _events(run, step)
 
     def __enter__(self) -> Monitor:
         self._hook = threading.excepthook
         threading.excepthook = self._thread_failed
+        try:
+            if self.is_main:
+                self._events = _events(self.run, self._since)
+        except BaseException:
+            threading.excepthook = self._hook
+            raise
         return self
 
     def __exit__(
