@@ -161,6 +161,7 @@ class SystemInfo:
         display: whether a window can be opened.
         cache: folder of fetched weights.
         models: names of models that are ready.
+        about: facts about one model, by their names; empty where none was asked for.
     """
 
     versions: dict[str, str]
@@ -171,6 +172,7 @@ class SystemInfo:
     display: bool
     cache: Path
     models: tuple[str, ...]
+    about: dict[str, str]
 
     def __str__(self) -> str:
         facts = {
@@ -182,6 +184,7 @@ class SystemInfo:
             "display": "yes" if self.display else "none: headless commands only",
             "cache": str(self.cache),
             "models": ", ".join(self.models) or "none",
+            **self.about,
         }
         return "\n".join(f"{name:12} {value}" for name, value in facts.items())
 
@@ -190,8 +193,16 @@ class SystemInfo:
 class Info:
     """Describe this installation and machine: versions, devices, OpenGL, models."""
 
+    model: str | None = None
+    """Also describe this model: a name of `models list`, a weights file or a run folder."""
+
     def run(self) -> Operation[SystemInfo]:
-        """Collect the facts."""
+        """Collect the facts.
+
+        Raises:
+            ModelNotFoundError, CheckpointError: see :attr:`model`.
+        """
+        about = {} if self.model is None else _about(self.model)
         yield Progress(0, 2, "looking for devices")
         import torch
 
@@ -215,7 +226,26 @@ class Info:
             display=has_display(),
             cache=model_zoo.cache_folder(),
             models=tuple(entry.name for entry in model_zoo.list_models() if entry.is_ready),
+            about=about,
         )
+
+
+def _about(reference: str) -> dict[str, str]:
+    """Architecture of a model and the cameras of its training, from its file's header."""
+    from stylesdf_core.model.checkpoints import read_architecture
+
+    path, poses = model_zoo.resolve(reference).path, model_zoo.trained_poses(reference)
+    config, seen = read_architecture(path), "not stated: FFHQ's are assumed"
+    if poses is not None:
+        frame = "camera" if poses.static_viewdirs else "world"
+        seen = f"{poses}; half field of view {poses.fov:g}°; {frame} view directions"
+    return {
+        "model": str(path),
+        "field": f"{config.field}, {config.depth} layers of {config.width}, "
+        f"{config.samples} samples a ray",
+        "pictures": f"volume render {config.thumb_size}², image {config.output_size}²",
+        "poses": seen,
+    }
 
 
 def _version(package: str) -> str:

@@ -76,9 +76,7 @@ class Poses:
         return [OrbitCamera(float(a), float(e), self.fov) for a, e in angles]
 
     def __str__(self) -> str:
-        words = f"{self.distribution}, σ {self.azimuth_std:g} and {self.elevation_std:g} rad"
-        usual = self.fov == OrbitCamera.fov
-        return words if usual else f"{words}, half opening angle {self.fov:g}°"
+        return f"{self.distribution}, σ {self.azimuth_std:g} and {self.elevation_std:g} rad"
 
 
 #: The paper's poses for FFHQ, assumed of models that do not state theirs.

@@ -36,9 +36,9 @@ class RunConfig:
     """Where to compute; auto takes the best device there is."""
 
     precision: Precision = "tf32"
-    """Precision of matrix products. bfloat16 and float16 hold for decoder and discriminators; the
-    field stays in tf32, since its sines' arguments reach tens of radians, where neighbouring
-    bfloat16 numbers are about 0.1 rad apart."""
+    """Precision of matrix products. bfloat16 and float16 hold for decoder and discriminators, whose
+    kept activations they halve; the field stays in tf32, since its sines' arguments reach tens of
+    radians, where neighbouring bfloat16 numbers are about 0.1 rad apart."""
 
     threads: int = 0
     """CPU threads; 0 for torch's choice."""

@@ -77,7 +77,10 @@ def test_info_survives_without_opengl(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "_PROBE", "raise SystemExit('no driver')")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    info = drain(Info().run())
+    info = drain(Info(model="heads-gan").run())
+    expected = "normal, σ 0.3 and 0.15 rad; half field of view 6°; camera view directions"
+    assert info.about["poses"] == expected
+    assert "sdf, 3 layers of 48" in str(info)
     assert info.opengl == "none: no driver"
     assert "cpu" in info.devices
     text = str(info)

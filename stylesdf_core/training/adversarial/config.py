@@ -61,7 +61,9 @@ class SphereConfig:
     """Cameras per step."""
 
     rays: int = 128
-    """Random rays of each camera; all rays would take longer and teach no more."""
+    """Random rays of each camera. Rays and rate are this project's choice: the published sphere
+    was learned at 2e-5 from 4,096 rays of each of 3 cameras per step. Which of the two ends nearer
+    to a sphere has not been measured."""
 
     learning_rate: float = 1e-4
     """Adam's learning rate."""
