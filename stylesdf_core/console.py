@@ -73,7 +73,7 @@ def prepare_streams() -> None:
 
 
 def output_error() -> OSError | None:
-    """Why standard output did not take all of its text; None if it did, or its reader left."""
+    """The error of standard output, if any; None if its reader has closed the pipe."""
     sys.stdout.flush()
     error = getattr(sys.stdout, "error", None)
     return None if isinstance(error, BrokenPipeError) else error

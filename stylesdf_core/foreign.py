@@ -1,9 +1,10 @@
-"""The guard around every parser of bytes from elsewhere: one sentence for whatever goes wrong.
+"""The guard around every parser of foreign bytes: each error becomes one sentence.
 
 Sessions, pictures, meshes, weights, latents, lmdb pages and settings come from strangers' files.
 Parsers of such bytes raise dozens of types of exception, and believe the sizes that a file claims.
 Every reader in the program therefore works inside :func:`reading`; :func:`read_json` reads JSON
-and :func:`open_picture` opens pictures. This module stands below all rooms.
+and :func:`open_picture` opens pictures. This module imports no room of the project, so that every
+room may import this module.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from stylesdf_core.errors import InputError, StyleSDFError
 if TYPE_CHECKING:
     from PIL import Image
 
-#: Bytes that a session or a file of settings may have; such files have some kilobytes.
+#: Largest session or file of settings, bytes; usual ones have some kilobytes.
 LARGEST_JSON = 4 << 20
-#: Objects and lists of a JSON document that may lie in each other.
+#: Deepest nesting of a JSON document's objects and lists.
 DEEPEST_JSON = 64
 _LONGEST_WORD, _LONGEST_TEXT = 60, 300
 
@@ -33,7 +34,7 @@ _LONGEST_WORD, _LONGEST_TEXT = 60, 300
 def reading(
     path: Path | str, kind: str, *, error: type[StyleSDFError] = InputError, advice: str = ""
 ) -> Iterator[None]:
-    """Inside the block the file ``path`` is parsed; whatever the parser raises becomes ``error``.
+    """In this block, which parses the file ``path``, every exception becomes ``error``.
 
     Args:
         path: an existing file or folder: never a pipe or device, which may have no end.
@@ -109,7 +110,7 @@ def parse_json(content: bytes) -> Any:
 def open_picture(file: Path | IO[bytes]) -> Image.Image:
     """A picture whose pixels may be decoded later; Pillow refuses more than 179 million pixels.
 
-    Below that number Pillow warns of large pictures, with a line of its source, which nobody needs.
+    Below that number Pillow warns of large pictures; the warning is suppressed.
     """
     from PIL import Image
 

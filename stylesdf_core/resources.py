@@ -38,12 +38,12 @@ def shipped(relative: str) -> Path:
 
 
 def expanded(path: Path | str) -> Path:
-    """``path`` with a leading ``~`` replaced; as it is where there is no such home folder."""
+    """``path`` with a leading ``~`` replaced; unchanged if there is no such home folder."""
     return Path(os.path.expanduser(path))
 
 
 def home() -> Path:
-    """The user's home folder; the system's folder of temporary files where there is none."""
+    """The user's home folder; without one, the system's folder of temporary files."""
     path = expanded("~")
     return path if path.is_absolute() else Path(tempfile.gettempdir())
 

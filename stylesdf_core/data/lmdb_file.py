@@ -1,8 +1,9 @@
-"""A reader of lmdb files that survives damaged ones.
+"""A reader of lmdb files that raises errors for damaged files.
 
-The lmdb library maps the file and believes its pages: one wrong byte in a page ends the process
+The lmdb library maps the file and trusts its pages: one wrong byte in a page may end the process
 with a bus error or a segmentation fault, which no ``except`` can catch. The format of lmdb 0.9 is
-small: a tree of pages, of which each search reads one page a level. Here every offset is checked.
+simple: a tree of pages, of which a search reads one page per level. This reader checks every
+offset.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 _MAGIC, _VERSION = 0xBEEFC0DE, 1
 _BRANCH, _LEAF, _OVERFLOW = 1, 2, 4  # kinds of pages
-_BIG = 1  # flag of a node whose value has pages of its own
+_BIG = 1  # flag of a node whose value lies in separate pages
 _HEADER = 16  # bytes at the beginning of a page
 _NO_PAGE = 2**64 - 1  # root of an empty tree
 #: Pages that one search may read; trees have fewer than ten levels.
@@ -24,7 +25,7 @@ _MOST_PAGES = 64
 
 @dataclass(frozen=True)
 class _Page:
-    """A branch or leaf of the tree: its bytes, and where its nodes begin, in the order of keys."""
+    """A branch or leaf of the tree: bytes, and the nodes' offsets in the order of their keys."""
 
     content: bytes
     is_leaf: bool
@@ -35,7 +36,7 @@ class _Page:
         return self.content[node + 8 : node + 8 + size]
 
     def child(self, node: int) -> int:
-        """Page that a branch's node leads to."""
+        """Number of the page to which a branch's node points."""
         low, middle, high = struct.unpack_from("<HHH", self.content, node)
         return int(low | middle << 16 | high << 32)
 

@@ -126,7 +126,9 @@ def _load_folder(path: Path) -> MorphableModel:
         )
     neutral, faces = _read_vertices(neutral_path), _read_faces(neutral_path)
     if faces["quads"].max() >= len(neutral):
-        raise InputError(f"{neutral_path} is not a readable OBJ file (faces lack their vertices).")
+        raise InputError(
+            f"{neutral_path} cannot be read as an OBJ file: its faces name missing vertices."
+        )
     identity_paths = sorted(folder.glob("identity[0-9]*.obj"))
     if not identity_paths:
         raise InputError(f"{folder} holds no identity000.obj …; the clone is incomplete.")

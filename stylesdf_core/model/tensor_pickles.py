@@ -43,10 +43,10 @@ _REFUSED = (
 
 
 class StandIn:
-    """Takes the place of an object that is no tensor or container; its class is named after it."""
+    """Replaces an object that is no tensor or container; the class has the object's class name."""
 
     def __new__(cls, *_arguments: object, **_names: object) -> StandIn:
-        """Take any arguments and forget them."""
+        """Accept and ignore any arguments."""
         return object.__new__(cls)
 
     def __init__(self, *_arguments: object, **_names: object) -> None:
@@ -56,7 +56,7 @@ class StandIn:
         pass
 
     def append(self, item: object) -> None:
-        """Forget an item of a list."""
+        """Ignore an item of a list."""
 
 
 def load_tensors(path: Path) -> Any:
@@ -155,7 +155,7 @@ class _TensorUnpickler(pickle._Unpickler):
         return self._storages[key]
 
     def _forget_state(self) -> None:
-        """Objects take no state: containers have none that counts."""
+        """Ignore an object's state, which containers do not need."""
         self.stack.pop()
 
     def _refuse(self) -> None:
@@ -166,7 +166,7 @@ class _TensorUnpickler(pickle._Unpickler):
 
 
 def _ordered_dict() -> OrderedDict[Any, Any]:
-    return OrderedDict()  # empty: a copy of another one could be asked for again and again
+    return OrderedDict()  # empty, since a file could ask for copies of copies without end
 
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: object) -> Any:

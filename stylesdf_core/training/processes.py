@@ -84,7 +84,7 @@ def start(run: RunDir, count: int = 1, *, background: bool = False) -> subproces
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=_environment(background=background),
-                start_new_session=True,  # Ctrl+C is this process's business
+                start_new_session=True,  # Ctrl+C must reach this process only
                 creationflags=_BACKGROUND if background and os.name == "nt" else 0,
             )
     except OSError as error:

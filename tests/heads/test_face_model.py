@@ -60,8 +60,8 @@ def test_an_npz_holds_the_whole_model(clone: Path, tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("generic_neutral_mesh.obj", None, "holds no generic_neutral_mesh.obj"),
-        ("generic_neutral_mesh.obj", "v 0 0 zero\n", "not a readable OBJ"),
-        ("generic_neutral_mesh.obj", "v 0 0 0\nf 1 2 3\n", "not a readable OBJ"),
+        ("generic_neutral_mesh.obj", "v 0 0 zero\n", "cannot be read as an OBJ"),
+        ("generic_neutral_mesh.obj", "v 0 0 0\nf 1 2 3\n", "cannot be read as an OBJ"),
         ("identity001.obj", "v 0 0 0\n", "identity001.obj has 1 vertices"),
     ],
 )
@@ -88,14 +88,14 @@ def test_a_wrong_npz_is_refused(clone: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No face model at"):
         MorphableModel.load(path)
     path.write_bytes(b"nothing of the kind")
-    with pytest.raises(InputError, match="not a readable"):
+    with pytest.raises(InputError, match="cannot be read as"):
         MorphableModel.load(path)
     np.savez(path, neutral=VERTICES)
     with pytest.raises(InputError, match="it has no identity, expression"):
         MorphableModel.load(path)
     MorphableModel.load(clone).save_npz(path)
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(InputError, match="not a readable"):
+    with pytest.raises(InputError, match="cannot be read as"):
         MorphableModel.load(path)
 
 
