@@ -4,6 +4,7 @@ config          GeneratorConfig and RenderOptions
 networks/       mapping, FiLM-SIREN field, decoder, discriminators as torch modules
 latents         seed -> z, interpolation, named directions
 checkpoints     weights files of this project and published ones, read as tensors only
+blank_networks  networks without drawn weights, filled with a file's tensors
 tensor_pickles  PyTorch's pickles, read without executing code
 published       key names and shapes of the checkpoints published with the paper
 poses           the cameras that a model was trained with

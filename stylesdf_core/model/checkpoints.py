@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
 
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import CheckpointError, InputError
 from stylesdf_core.files import atomic_output
 from stylesdf_core.foreign import parse_json, reading
+from stylesdf_core.model.blank_networks import (
+    NothingDrawn,
+    blank,
+    check_shapes,
+    filled,
+    first_keys,
+)
 from stylesdf_core.model.config import FieldKind, GeneratorConfig
 from stylesdf_core.model.networks.decoder import decoder_channels
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
@@ -37,10 +42,6 @@ from stylesdf_core.model.published import discriminator_names, from_published, t
 from stylesdf_core.model.tensor_pickles import StandIn, load_tensors
 
 FORMAT = "stylesdf-studio-1"
-_Network = TypeVar("_Network", bound=nn.Module)
-_SHOWN = 4
-#: Numbers that a model may have beyond twice the numbers of its file.
-_SMALL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ def _load_safetensors(path: Path) -> LoadedModel:
         config = _stated_config(metadata, list(file.keys()), path)
         # Copies: tensors of the file's mapping would keep it from being deleted on Windows.
         state = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
-    generator = _build(config, state, path)
+    generator = filled(config, state, path)
     if metadata.get("sha256", _digest(state)) != _digest(state):
         raise CheckpointError(f"{path} is damaged: its tensors are not those that were written.")
     return LoadedModel(generator, path, {k: v for k, v in metadata.items() if k != "config"})
@@ -223,7 +224,7 @@ def _stated_config(metadata: Mapping[str, str], keys: Sequence[str], path: Path)
     if metadata.get("format") != FORMAT or "config" not in metadata:
         raise CheckpointError(
             f"{path} was not written by this program (no {FORMAT!r} in its metadata); its first "
-            f"keys are {_first(keys)}."
+            f"keys are {first_keys(keys)}."
         )
     try:
         return from_json(GeneratorConfig, parse_json(metadata["config"].encode()), "config")
@@ -250,99 +251,16 @@ def _stated_poses(metadata: Mapping[str, str], path: Path) -> Poses | None:
         raise CheckpointError(f"{path}: its poses cannot be used: {error}") from error
 
 
-class _NothingDrawn(TorchFunctionMode):
-    """A context in which new modules keep uninitialised weights, since a file's replace them.
-
-    The meta device would do the same, but imports torch's compiler, which takes a second.
-
-    Args:
-        most: largest number of elements of all new tensors together; beyond it a CheckpointError is
-            raised before their memory is touched.
-    """
-
-    def __init__(self, most: float = math.inf) -> None:
-        super().__init__()
-        self._left = most
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func in (Tensor.normal_, Tensor.uniform_):
-            return args[0]
-        if func is torch.randn:
-            func = torch.empty
-        made = func(*args, **(kwargs or {}))
-        if func in (torch.empty, torch.full, torch.ones, torch.zeros):
-            self._left -= made.numel()
-            if self._left < 0:
-                raise CheckpointError("its architecture has more weights than the file holds")
-        return made
-
-
-def _blank(make: Callable[[], _Network], state: Mapping[str, Tensor], path: Path) -> _Network:
-    """A network without weights; no larger than the ``state`` in its file allows."""
-    held = sum(value.numel() for value in state.values())
-    try:
-        with _NothingDrawn(2 * held + _SMALL):  # some weights may be missing, and are named later
-            return make()
-    except CheckpointError as error:
-        raise CheckpointError(
-            f"{path} does not hold this model: {error} ({held:,} numbers)."
-        ) from error
-
-
-def _build(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> Generator:
-    """A generator of ``config`` with exactly the tensors of ``state``."""
-    generator = _blank(lambda: Generator(config), state, path)
-    expected = generator.state_dict()
-    _compare(
-        {key: tuple(value.shape) for key, value in expected.items()},
-        {key: tuple(value.shape) for key, value in state.items()},
-        path,
-    )
-    weights = {key: value.float() for key, value in state.items()}
-    for key, value in weights.items():
-        if not torch.isfinite(value).all():
-            raise CheckpointError(f"{path}: {key} holds NaN or infinite values; the file is bad.")
-    generator.load_state_dict(weights, assign=True)
-    return generator.eval().requires_grad_(False)
-
-
-def _compare(
-    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], path: Path
-) -> None:
-    problems = [f"{key} is missing" for key in expected if key not in found]
-    problems += [f"{key} is unknown" for key in found if key not in expected]
-    problems += [
-        f"{key} should be {shape} and is {found[key]}"
-        for key, shape in expected.items()
-        if key in found and found[key] != shape
-    ]
-    if problems:
-        more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
-        raise CheckpointError(
-            f"{path} does not hold this model: {'; '.join(problems[:_SHOWN])}{more}."
-        )
-
-
-def _first(keys: Iterable[str]) -> str:
-    return ", ".join(str(key) for key in list(keys)[:_SHOWN]) or "none"
-
-
 # --- the published layout ----------------------------------------------------------------------
 
 
 def _load_published(path: Path, field: FieldKind) -> LoadedModel:
     state = _published_state(path)
     config = _infer_config(state, path, field)
-    expected = _published_shapes(_blank(lambda: Generator(config), state, path))
-    _compare(expected, {key: tuple(value.shape) for key, value in state.items()}, path)
+    expected = _published_shapes(blank(lambda: Generator(config), state, path))
+    check_shapes(expected, {key: tuple(value.shape) for key, value in state.items()}, path)
     ours = from_published({key: value.float() for key, value in state.items()}, config)
-    return LoadedModel(_build(config, ours, path), path, {})
+    return LoadedModel(filled(config, ours, path), path, {})
 
 
 def _published_state(path: Path) -> dict[str, Tensor]:
@@ -362,7 +280,7 @@ def _published_state(path: Path) -> dict[str, Tensor]:
     if "renderer.sigmoid_beta" not in state:
         raise CheckpointError(
             f"{path} is not a StyleSDF generator: it has no tensor 'renderer.sigmoid_beta'; "
-            f"its first keys are {_first(data)}."
+            f"its first keys are {first_keys(data)}."
         )
     return state
 
@@ -387,7 +305,7 @@ def _infer_config(state: Mapping[str, Tensor], path: Path, field: FieldKind) -> 
 
     def shape(key: str, rank: int) -> tuple[int, ...]:
         if key not in state:
-            raise CheckpointError(f"{path}: {key} is missing; first keys: {_first(state)}.")
+            raise CheckpointError(f"{path}: {key} is missing; first keys: {first_keys(state)}.")
         found = tuple(state[key].shape)
         if len(found) != rank or 0 in found:
             raise CheckpointError(f"{path}: {key} should have {rank} axes and is {found}.")
@@ -419,7 +337,7 @@ def _infer_config(state: Mapping[str, Tensor], path: Path, field: FieldKind) -> 
 
 def published_layout(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:
     """Every key and shape of a published generator of ``config``."""
-    with _NothingDrawn():
+    with NothingDrawn():
         return _published_shapes(Generator(config))
 
 
@@ -442,17 +360,17 @@ def discriminator_from_published(
     discriminator: VolumeDiscriminator | StyleDiscriminator
     first = state.get("convs.0.conv.weight", state.get("convs.0.0.weight"))
     if first is None or first.ndim != 4 or not 1 <= blocks <= 10:
-        raise CheckpointError(f"{path} holds no discriminator of StyleSDF: {_first(state)}.")
+        raise CheckpointError(f"{path} holds no discriminator of StyleSDF: {first_keys(state)}.")
     if "convs.0.conv.weight" in state:
         width = len(first)
-        discriminator = _blank(lambda: VolumeDiscriminator(2 << blocks, width), state, path)
+        discriminator = blank(lambda: VolumeDiscriminator(2 << blocks, width), state, path)
     else:
         size = 4 << blocks
         multiplier = max(1, len(first) * max(size, 32) // 16384)
-        discriminator = _blank(lambda: StyleDiscriminator(size, multiplier), state, path)
+        discriminator = blank(lambda: StyleDiscriminator(size, multiplier), state, path)
     ours = discriminator.state_dict()
     names = discriminator_names(discriminator)
-    _compare(
+    check_shapes(
         {theirs: tuple(ours[key].shape) for key, theirs in names.items()},
         {key: tuple(value.shape) for key, value in state.items()},
         path,
