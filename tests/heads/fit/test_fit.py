@@ -264,7 +264,7 @@ def test_continuing_from_other_weights_needs_the_same_architecture(
         render=replace(tiny.render, steps=0),
     )
     other = start(tmp_path / "other", with_generator(decoding, init, samples=24))
-    with pytest.raises(InputError, match=r"trained with 12 samples per ray.*set generator.samples to 12"):
+    with pytest.raises(InputError, match=r"12 samples per ray.*set generator.samples to 12"):
         drain(run_fit(other))
     trained = start(tmp_path / "trained", with_generator(tiny, init, samples=24))
     next(run_fit(trained))
