@@ -120,11 +120,11 @@ def test_a_damaged_shard_is_refused_by_name(tmp_path: Path) -> None:
     path, z = tmp_path / "shard-00007.npz", np.zeros((2, 4), np.float32)
     for arrays in ({"z": z, "odd": np.zeros(3)}, {"points": z}, {"z": np.array([{}])}):
         np.savez(path, **arrays)
-        with pytest.raises(InputError, match=r"shard-00007\.npz is no readable shard .*delete it"):
+        with pytest.raises(InputError, match=r"shard-00007\.npz cannot be read as a .*Delete it"):
             read_shard(path)
     write_shard(path, {"z": z})
     path.write_bytes(path.read_bytes()[:-60])
-    with pytest.raises(InputError, match=r"shard-00007\.npz is no readable shard"):
+    with pytest.raises(InputError, match=r"shard-00007\.npz cannot be read as a shard"):
         read_shard(path)
 
 
