@@ -76,16 +76,10 @@ def atomic_output(
     symbolic link is followed.
 
     Args:
-    <<<<<<< HEAD
         check: reads the temporary file back before the rename, and raises if it is not as meant;
             without it, :func:`check_by_name` does.
         may_be_empty: accept a file of no bytes, which otherwise means that the writer failed or
             wrote to another name.
-    =======
-        check: reads the temporary file back before the rename; raises if its content is wrong.
-        may_be_empty: accept a file of no bytes; otherwise an empty file means that the writer
-            failed or wrote to another name.
-    >>>>>>> b85f314 (Words of ground, model, engine, evaluation; one list of views and formats)
 
     Raises:
         OutputError: the folder cannot be made or written, ``path`` is a folder, nothing was
