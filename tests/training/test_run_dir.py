@@ -250,3 +250,11 @@ def test_figures_that_are_not_finite_are_null(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     run.append_stats({"step": 1, "swd": float("nan")})
     assert run.stats_file.read_text() == '{"step": 1, "swd": null}\n'
+
+
+def test_a_runs_history_is_kept(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    for step in range(1, 8):
+        run.save_checkpoint(step, {"step": step}, Generator(SMALL), keep=1, keep_every=3)
+    assert sorted(run.averages()) == [3, 6, 7]
+    assert [path.name for path in run.checkpoints.glob("step-*")] == ["step-00000007.pt"]
