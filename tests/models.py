@@ -20,7 +20,13 @@ def tiny_generator(**changes: Any) -> Generator:
     torch.manual_seed(7)
     config = GeneratorConfig(**{**TINY.__dict__, **changes})
     generator = Generator(config)
-    first, head = generator.field.trunk[0].linear, generator.field.scalar_head
+    field = generator.field
+    # Without these biases the field's zero level lies inside the volume.
+    for name, parameter in generator.named_parameters():
+        is_drawn = name.startswith(("mapping.", "field.")) and not name.endswith("linear.bias")
+        if is_drawn and name.endswith("bias"):
+            parameter.data.zero_()
+    first, head = field.trunk[0].linear, field.scalar_head
     first.weight.data.mul_(0.1)  # type: ignore[union-attr, operator]
     head.weight.data.mul_(0.3)
     generator.field.sigmoid_beta.data.fill_(0.01)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,18 @@ from stylesdf_core import console
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of POSIX")
 LIST = [sys.executable, "-m", "app", "models", "list"]
+
+
+@pytest.fixture(autouse=True)
+def no_signal_is_ignored() -> Iterator[None]:
+    """As in a terminal: a shell's ``&`` or ``nohup`` before the tests has signals ignored."""
+    before = {number: signal.getsignal(number) for number in console.END_SIGNALS}
+    for number in before:
+        default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, default)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:

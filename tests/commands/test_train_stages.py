@@ -155,7 +155,7 @@ def test_checking_a_request_reads_the_header_of_initial_weights_alone(
     thumb = save_tiny(tmp_path / "renderer.safetensors", output_size=16)
     decoder = preset(DecoderStageConfig, "tiny", data="d", init=str(thumb))
     request = TrainDecoder(run_dir=tmp_path / "run", config=decoder)
-    monkeypatch.setattr(checkpoints, "_build", None)
+    monkeypatch.setattr(checkpoints, "filled", None)
     assert request.checked().init == str(thumb)
     missing = replace(request, config=replace(decoder, init=str(tmp_path / "no.safetensors")))
     with pytest.raises(InputError, match="no model file"):

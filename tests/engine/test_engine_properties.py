@@ -295,8 +295,8 @@ EXTREMES: dict[str, Callable[[], Scene]] = {
     ),
     "psi 2": lambda: Scene(identity=Identity(5), truncation_psi=2.0),
     "psi -2": lambda: Scene(identity=Identity(5), truncation_psi=-2.0),
-    "edits 5": lambda: Scene(identity=edited(5.0)),
-    "edits -5": lambda: Scene(identity=edited(-5.0)),
+    "edits 3.5": lambda: Scene(identity=edited(3.5)),
+    "edits -3.5": lambda: Scene(identity=edited(-3.5)),
     "few samples": lambda: Scene(options=RenderOptions(samples=4, force_background=False)),
 }
 

@@ -98,7 +98,7 @@ def test_a_new_run_begins_once_there_is_no_problem(training: Training, tmp_path:
     new.set_text("gpus", "4")
     until(training, lambda: new.problem is not None)
     assert new.problem is not None
-    assert new.problem.text == "--batch 6 must be a multiple of --gpus 4."
+    assert new.problem.text == "batch 6 must be a multiple of the 4 processes (gpus)."
     new.set_text("gpus", "3")
     until(training, lambda: new.problem is None)
     command = training.command()
