@@ -56,7 +56,7 @@ _FOLDERS = ("data", "heads.facekit")
 _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Heads", ("data", "heads")),
     ("Length", ("steps", "batch", "chunk", "batch_factor")),
-    ("Images", ("images",)),
+    ("Reading", ("images",)),
     ("Model", ("generator", "output_size", "channel_multiplier")),
     ("Cameras", ("poses",)),
     ("Sphere", ("sphere",)),
