@@ -34,6 +34,7 @@ from app.widgets.ui import Ui
 from app.workers.schedule import FramePacer
 from stylesdf_core.commands.models import has_display
 from stylesdf_core.errors import GraphicsError, StyleSDFError
+from stylesdf_core.opengl import prepare_opengl
 from stylesdf_core.resources import shipped
 from stylesdf_core.scene.scene import Scene
 
@@ -104,6 +105,7 @@ class Studio:
             raise GraphicsError("There is no display to open a window on.")
         window = self.workbench.settings.window
         icon = _icon()
+        prepare_opengl()
         dpg.create_context()
         dpg.configure_app(manual_callback_management=True)
         dpg.create_viewport(

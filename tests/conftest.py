@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +15,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     threads = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads)))
-
-# CUDA builds of torch bring Triton, which crashes the process when it is loaded after Mesa's
-# OpenGL: each has an LLVM of its own. In this order both work.
-with contextlib.suppress(ImportError):
-    importlib.import_module("triton")
 
 
 @pytest.fixture(scope="session")

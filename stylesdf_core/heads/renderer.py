@@ -22,6 +22,7 @@ from stylesdf_core.heads.anatomy import HAIR
 from stylesdf_core.heads.face_model import MorphableModel
 from stylesdf_core.heads.posing import Float32, HeadGeometry, HeadPoser, to_world
 from stylesdf_core.heads.visibility import HARMONIC_0, bake_visibility
+from stylesdf_core.opengl import prepare_opengl
 from stylesdf_core.rendering.camera import FAR, NEAR, VOLUME_RADIUS, OrbitCamera
 
 #: The colour behind every head, sRGB in [0, 1].
@@ -274,6 +275,7 @@ def projection(camera: OrbitCamera) -> npt.NDArray[np.float64]:
 
 
 def _make_context() -> moderngl.Context:
+    prepare_opengl()
     settings: dict[str, Any] = {"backend": "egl"} if sys.platform.startswith("linux") else {}
     try:
         return moderngl.create_context(require=330, standalone=True, **settings)

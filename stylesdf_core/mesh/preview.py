@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.mesh.surface import SurfaceMesh
+from stylesdf_core.opengl import prepare_opengl
 from stylesdf_core.rendering.camera import OrbitCamera
 
 Color = tuple[float, float, float]
@@ -201,6 +202,7 @@ class _Studio:
     def __init__(self) -> None:
         if sys.platform not in ("win32", "darwin"):
             os.environ.setdefault("PYOPENGL_PLATFORM", "egl")  # read when OpenGL is first imported
+        prepare_opengl()
         import pyrender
 
         self._pyrender = pyrender
