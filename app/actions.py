@@ -16,14 +16,18 @@ from stylesdf_core.scene.session_files import SESSION_SUFFIXES
 
 _STEP = math.radians(4.0)
 Page = Literal["explore", "train"]
-FONT_SCALES = (0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
+#: Scales of the window to choose from; 0 follows the display.
+FONT_SCALES = (0.0, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 
 
 class StudioWindow(Protocol):
     """The members of the window that actions, menus and shortcuts use."""
 
     def set_scale(self, scale: float) -> None:
-        """Build all widgets anew at another scale."""
+        """Build all widgets anew at another scale, or at the display's (0)."""
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen, or go back to the place before."""
 
     @property
     def page(self) -> Page:

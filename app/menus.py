@@ -177,7 +177,8 @@ class Menus:
                 for scale in FONT_SCALES:
                     act = partial(actions.window.set_scale, scale)
                     is_on = _equals(lambda: workbench.settings.window.font_scale, scale)
-                    self._item(f"{scale:.0%}", act, is_on)
+                    label = f"{scale:.0%}" if scale else "as the display"
+                    self._item(label, act, is_on)
 
     def _build_render(self) -> None:
         workbench = self._workbench

@@ -64,7 +64,7 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
         key("Ctrl+T", dpg.mvKey_T, "explore or train", actions.switch_page, anywhere=True),
         key("F1", dpg.mvKey_F1, "list of shortcuts", window.show_shortcuts, anywhere=True),
         key("F10", dpg.mvKey_F10, "hide or show the panels", actions.toggle_panels),
-        key("F11", dpg.mvKey_F11, "full screen", dpg.toggle_viewport_fullscreen, anywhere=True),
+        key("F11", dpg.mvKey_F11, "full screen", window.toggle_full_screen, anywhere=True),
         key("Ctrl+Q", dpg.mvKey_Q, "quit", window.ask_to_quit, anywhere=True),
     )
 

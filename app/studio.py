@@ -20,6 +20,7 @@ from app.explore.overlay import Overlay
 from app.explore.page import ExplorePage
 from app.menus import Menus
 from app.shortcuts import Keyboard, Shortcut, shortcuts
+from app.state.displays import Display, Placement, displays, least_size, placed, under
 from app.state.problems import Remedy
 from app.state.settings import SettingsStore
 from app.state.workbench import Workbench
@@ -87,6 +88,9 @@ class Studio:
         self._scene = self.workbench.scene
         self._mouse = (0.0, 0.0)
         self._new_scale: float | None = None
+        self._display_scale = 1.0
+        self._displays: tuple[Display, ...] = ()
+        self._is_full_screen = self._is_used = False
         self._pacer = FramePacer()
         #: The last unforeseen errors, for tests; each has been shown as a message.
         self.failures: deque[Exception] = deque(maxlen=_REMEMBERED_FAILURES)
@@ -104,16 +108,24 @@ class Studio:
         if not has_display():
             raise GraphicsError("There is no display to open a window on.")
         window = self.workbench.settings.window
+        self._displays = displays()
+        last = Placement(window.width, window.height, window.x, window.y) if window.width else None
+        if self._displays:
+            self._display_scale = under(last or Placement(0, 0), self._displays).scale
+        place = placed(last, self.scale, self._displays)
+        least_width, least_height = least_size(self.scale, self._displays)
         icon = _icon()
         prepare_opengl()
         dpg.create_context()
         dpg.configure_app(manual_callback_management=True)
         dpg.create_viewport(
             title=TITLE,
-            width=window.width,
-            height=window.height,
-            min_width=960,
-            min_height=600,
+            width=place.width,
+            height=place.height,
+            x_pos=place.x or 0,
+            y_pos=place.y or 0,
+            min_width=least_width,
+            min_height=least_height,
             small_icon=icon,
             large_icon=icon,
             clear_color=theme.PANEL,
@@ -126,6 +138,7 @@ class Studio:
         self._build()
         dpg.setup_dearpygui()
         dpg.show_viewport()
+        self.workbench.screen.news.watch_display()
         self._opened = True
 
     def step(self) -> bool:
@@ -145,7 +158,7 @@ class Studio:
         self._pacer.wait(
             self.workbench.screen.news,
             self.workbench.screen.wait_for_first,
-            active=moving or bool(self.workbench.jobs.active),
+            active=moving or self._is_used or bool(self.workbench.jobs.active),
             computing=self.workbench.busy,
             moving=moving,
         )
@@ -153,9 +166,6 @@ class Studio:
 
     def close(self) -> None:
         """Stop the workers, save settings and session, destroy the window."""
-        if self._opened:
-            width, height = dpg.get_viewport_width(), dpg.get_viewport_height()
-            self.workbench.change_settings("window", width=width, height=height)
         self.training.close()
         self.workbench.close()
         if self._opened:
@@ -170,13 +180,25 @@ class Studio:
         self._sync()
 
     def _after_frame(self) -> None:
-        for job in dpg.get_callback_queue() or []:
+        jobs = dpg.get_callback_queue() or []
+        self._is_used = bool(jobs)
+        for job in jobs:
             self._guarded(partial(dpg.run_callbacks, [job]))
         self.pointer.tick()
         self._ui.number_entry.tick()
         self.workbench.tick()
         self.training.tick(shown=self.page == "train")
         self._commit_when_quiet()
+        self._remember_place()
+
+    def _remember_place(self) -> None:
+        """Note where the window is, unless it fills the screen for a while."""
+        if not self._is_full_screen:
+            (x, y), settings = dpg.get_viewport_pos(), self.workbench.settings.window
+            width, height = dpg.get_viewport_width(), dpg.get_viewport_height()
+            place = (width, height, int(x), int(y))
+            if place != (settings.width, settings.height, settings.x, settings.y):
+                self.workbench.change_settings("window", width=width, height=height, x=x, y=y)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Run app code; an error that escapes becomes a toast instead of ending the program."""
@@ -208,7 +230,7 @@ class Studio:
 
     def _build(self) -> None:
         workbench = self.workbench
-        self._ui = ui = Ui(workbench.settings.window.font_scale, self.pointer)
+        self._ui = ui = Ui(self.scale, self.pointer)
         self._dialogs = Dialogs(ui)
         self.actions = actions = Actions(workbench, self._dialogs, self)
         self._shortcuts: tuple[Shortcut, ...] = shortcuts(actions)
@@ -233,6 +255,9 @@ class Studio:
         """Build all widgets anew; textures stay, since deleting a drawn texture crashes."""
         self._new_scale = None
         self.workbench.change_settings("window", font_scale=scale)
+        least_width, least_height = least_size(self.scale, self._displays)
+        dpg.set_viewport_min_width(least_width)
+        dpg.set_viewport_min_height(least_height)
         self.pointer.clear()
         dpg.delete_item(self._keyboard.registry)
         for window in dpg.get_windows():
@@ -280,9 +305,19 @@ class Studio:
             self.explore.hide()
         self.train_page.show(page == "train")
 
+    @property
+    def scale(self) -> float:
+        """Of all texts and lengths: the user's, else the display's."""
+        return self.workbench.settings.window.font_scale or self._display_scale
+
     def set_scale(self, scale: float) -> None:
-        """Build all widgets anew at another scale, before the next frame."""
+        """Build all widgets anew before the next frame; a scale of 0 is the display's."""
         self._new_scale = scale
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen, or go back to the place before."""
+        self._is_full_screen = not self._is_full_screen
+        dpg.toggle_viewport_fullscreen()
 
     def ask_to_quit(self) -> None:
         """Close; ask first while jobs run, and say that training goes on."""

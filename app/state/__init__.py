@@ -5,6 +5,7 @@ workbench     one object that panels read and call: document, settings, workers,
 document      the current scene, its history, and whether it is saved
 edits         changes that panels make to a scene, as pure functions
 screen        the newest picture and mesh; asks the workers for finer ones
+displays      the displays of this machine, and the window's place on them
 settings      settings that are remembered between starts, and their files
 exports       the kinds of export, and the request that each kind makes
 problems      errors in words for the user, with buttons that help

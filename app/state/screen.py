@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.state.settings import Settings
+from app.workers.alarm import Alarm
 from app.workers.mesh_worker import MeshPass, MeshRequest, mesh_worker
 from app.workers.picture_worker import PicturePass, PictureRequest, picture_worker
 from app.workers.schedule import LatestWorker, RestDetector
@@ -28,7 +28,7 @@ class Screen:
         picture_error, mesh_error: errors of the newest requests; None after a result, and for a
             hidden pane.
         mesh_size: edge of the mesh pane in pixels, for the viewport to set.
-        news: set with each result; cleared by the main loop before it polls.
+        news: set with each result, ends the main loop's sleep; cleared before the loop polls.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Screen:
         self.picture_error: BaseException | None = None
         self.mesh_error: BaseException | None = None
         self.mesh_size = 512
-        self.news = threading.Event()
+        self.news = Alarm()
         self._pictures = picture_worker(self.news)
         self._meshes = mesh_worker(self.news)
         self._rest = RestDetector()

@@ -22,15 +22,21 @@ _RECENT = 8
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """Size, scale and columns of the window; lengths in pixels at scale 1.
+    """Place, scale and columns of the window.
 
     Attributes:
-        font_scale: 0.75 to 3; scales everything.
+        width, height, x, y: of the window's inside, pixels of the desktop; a width of 0 before
+            the first start.
+        font_scale: 0.75 to 3, scales everything; 0 follows the display.
+        left_width, right_width: of the side columns, pixels at scale 1.
+        panels_shown: whether the side columns are shown.
     """
 
-    width: int = 1440
-    height: int = 900
-    font_scale: float = 1.0
+    width: int = 0
+    height: int = 0
+    x: int = 0
+    y: int = 0
+    font_scale: float = 0.0
     left_width: int = 316
     right_width: int = 280
     panels_shown: bool = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from typing import Generic, TypeVar
 
@@ -19,6 +20,7 @@ class Lookup(Generic[Q, A]):
         name: of the thread.
         work: finds answers, in the thread; see :class:`app.workers.schedule.LatestWorker`.
         every: seconds after which the same question is asked again.
+        news: set with each answer.
 
     Attributes:
         answer: the newest answer, which may be that to an earlier question; None before the first
@@ -26,10 +28,16 @@ class Lookup(Generic[Q, A]):
         error: why the question could not be answered; None after an answer.
     """
 
-    def __init__(self, name: str, work: Work[Q, A], every: float = math.inf) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Work[Q, A],
+        every: float = math.inf,
+        news: threading.Event | None = None,
+    ) -> None:
         self.answer: A | None = None
         self.error: BaseException | None = None
-        self._worker: LatestWorker[Q, A] = LatestWorker(name, work)
+        self._worker: LatestWorker[Q, A] = LatestWorker(name, work, news)
         self._every = every
         self._question: Q | None = None
         self._asked_at = -math.inf

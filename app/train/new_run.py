@@ -5,6 +5,7 @@ A thread checks the settings and makes the run's folder, since both read weights
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,17 +70,18 @@ class NewRun:
     Args:
         data: folder of images to begin with; empty for none.
         folder: folder of new runs.
+        news: set with each answer of a thread.
 
     Attributes:
         form: the form as it is filled in.
     """
 
-    def __init__(self, data: str, folder: Path) -> None:
+    def __init__(self, data: str, folder: Path, news: threading.Event | None = None) -> None:
         self.form = RunForm(data=data)
         self.folder = folder
-        self._previews = Lookup("preview", look_at_images)
+        self._previews = Lookup("preview", look_at_images, news=news)
         self._preview_request: PreviewRequest | None = None
-        self._checks = Lookup("new run", check_run)
+        self._checks = Lookup("new run", check_run, news=news)
         self._creating: RunCheck | None = None
         self._worker_problem: FormProblem | None = None
         self._form_problem: FormProblem | None = None

@@ -56,10 +56,10 @@ class Training:
         self.sample_step: int | None = None
         self.sample_thumb = False
         self.runs: tuple[RunSummary, ...] = ()
-        self.new = NewRun(workbench.settings.training.data, self.folder)
-        self._list = Lookup("runs", list_runs, _LOOK_EVERY)
-        self._report = Lookup("run", Follower(), _LOOK_EVERY)
-        self._sample = Lookup("samples", read_sample)
+        self.new = NewRun(workbench.settings.training.data, self.folder, workbench.screen.news)
+        self._list = Lookup("runs", list_runs, _LOOK_EVERY, workbench.screen.news)
+        self._report = Lookup("run", Follower(), _LOOK_EVERY, workbench.screen.news)
+        self._sample = Lookup("samples", read_sample, news=workbench.screen.news)
         self._processes: dict[Path, TrainingProcess] = {}
         self._made_at = time.monotonic()
         self._polled_at = 0.0

@@ -6,6 +6,7 @@ picture_worker     pictures in passes, coarse to fine
 mesh_worker        the live mesh: a draft, then the chosen resolution
 model_loader       the loaded model, and the load under way
 jobs               exports and downloads, one after the other
+alarm              wakes the main loop for news and for the user's input
 process            returns freed memory to the system; ends the program even if a
                    worker does not come back
 =================  ==================================================================

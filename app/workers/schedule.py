@@ -37,6 +37,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from app.workers.alarm import Alarm
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -319,8 +321,11 @@ class FramePacer:
     # begins late, since many pictures are ready before.
     _REFINING_FPS = 15.0
     _LINE_BEGINS = 0.1  # seconds
-    _IDLE_FPS = 20.0
-    _IDLE_AFTER = 1.0  # seconds
+    # After the last activity the window is drawn a little longer, for tooltips and late input; then
+    # it is idle, and drawn when the user does something, for news, and now and then for clocks.
+    _QUIET_FPS = 20.0
+    _IDLE_AFTER = 1.5  # seconds
+    _IDLE_FPS = 1.0
 
     def __init__(self) -> None:
         self._frame_at = 0.0
@@ -330,7 +335,7 @@ class FramePacer:
 
     def wait(
         self,
-        news: threading.Event,
+        alarm: Alarm,
         wait_for_first: Callable[[float], bool],
         *,
         active: bool,
@@ -340,9 +345,9 @@ class FramePacer:
         """Sleep until the next frame is due.
 
         Args:
-            news: set when there is something new to draw; ends the sleep.
+            alarm: set when there is something new to draw; it and the user's input end the sleep.
             wait_for_first: :meth:`LatestWorker.wait_for_first` of the pictures.
-            active: something in the window moves; 60 frames a second, then and a second longer.
+            active: something in the window moves, or the user does something.
             computing: new pictures or meshes are being computed.
             moving: the mouse moves.
         """
@@ -359,13 +364,16 @@ class FramePacer:
         elif computing:
             at_least = self._frame_at + 1.0 / self._MOVING_FPS
             due = min(max(self._frames[0] + 1.0, at_least), self._frame_at + self._LONGEST)
+        elif active:
+            due = self._frame_at + 1.0 / self._FPS
         else:
             is_idle = now - self._active_at >= self._IDLE_AFTER
-            due = self._frame_at + 1.0 / (self._IDLE_FPS if is_idle else self._FPS)
+            due = self._frame_at + 1.0 / (self._IDLE_FPS if is_idle else self._QUIET_FPS)
         time.sleep(max(0.0, self._frame_at + 1.0 / self._FPS - now))
         pause = due - time.monotonic()
-        has_news = news.is_set()  # a result came while the last frame was being drawn
-        if pause > 0.0 and not has_news and not (moving and wait_for_first(pause)):
-            news.wait(pause)
+        has_news = alarm.is_set()  # a result came while the last frame was being drawn
+        is_first_due = pause > 0.0 and not has_news and moving and wait_for_first(pause)
+        if pause > 0.0 and not has_news and not is_first_due and alarm.wait(pause):
+            self._active_at = time.monotonic()
         self._frame_at = time.monotonic()
         self._frames.append(self._frame_at)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from app.workers import schedule
+from app.workers.alarm import Alarm
 from app.workers.schedule import FramePacer
 
 
@@ -43,8 +43,8 @@ class Computing:
         return True
 
 
-class News(threading.Event):
-    """Never come."""
+class News(Alarm):
+    """Neither news nor input ever come."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -137,6 +137,19 @@ def test_at_rest_the_progress_line_begins_late(clock: Clock) -> None:
 def test_an_idle_window_is_drawn_less_often(clock: Clock) -> None:
     pacer, computing = FramePacer(), Computing(clock, None)
     before = clock.now
-    for _ in range(120):
+    for _ in range(60):
         wait(pacer, computing, active=False, busy=False, moving=False)
-    assert clock.now - before == pytest.approx(1.0 + 60 / 20.0, rel=0.05)
+    assert clock.now - before == pytest.approx(1.5 + 30 / 1.0, rel=0.1)
+
+
+def test_input_ends_the_idle_window_s_sleep_at_once(clock: Clock) -> None:
+    pacer, computing = FramePacer(), Computing(clock, None)
+    for _ in range(60):
+        wait(pacer, computing, active=False, busy=False, moving=False)
+    before = clock.now
+    computing.news.wait = lambda timeout=None: True  # type: ignore[method-assign]
+    wait(pacer, computing, active=False, busy=False, moving=False)
+    assert clock.now - before <= 1.0 / 60.0
+    del computing.news.wait
+    wait(pacer, computing, active=False, busy=False, moving=False)
+    assert clock.now - before == pytest.approx(1.0 / 60.0 + 1.0 / 20.0, rel=0.3)
