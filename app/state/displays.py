@@ -54,7 +54,7 @@ def displays() -> tuple[Display, ...]:
         import glfw
     except ImportError:
         return ()
-    before, glfw.ERROR_REPORTING = glfw.ERROR_REPORTING, False
+    before, glfw.ERROR_REPORTING = glfw.ERROR_REPORTING, "ignore"
     try:
         if not glfw.init():
             return ()

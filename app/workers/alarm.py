@@ -60,7 +60,8 @@ class Alarm(threading.Event):
         seconds = _LOOK_EVERY if timeout is None else timeout
         if not self._display:
             seconds = min(seconds, _LOOK_EVERY)
-        ready, _, _ = select.select([self._receiver, *self._display], [], [], max(0.0, seconds))
+        waited = [self._receiver.fileno(), *self._display]
+        ready, _, _ = select.select(waited, [], [], max(0.0, seconds))
         return any(one in self._display for one in ready)
 
 
