@@ -140,6 +140,11 @@ def is_trained_pose(camera: OrbitCamera, poses: Poses) -> bool:
     return poses.deviation(camera) <= TRAINED_SIGMAS
 
 
+def is_trained_view(camera: OrbitCamera, poses: Poses) -> bool:
+    """Whether the camera sees no farther to the side than the cameras of the training did."""
+    return camera.fov <= poses.fov
+
+
 def adapted(scene: Scene, config: GeneratorConfig, directions: Sequence[LatentDirection]) -> Scene:
     """``scene`` without the parts that do not fit a model of ``config`` and ``directions``."""
     known = {direction.name: direction for direction in directions}

@@ -55,7 +55,8 @@ class BakedField:
 
     def scalar_of(self, trunk: Tensor) -> Tensor:
         """Signed distance or raw density, (N,), from trunk outputs (N, width)."""
-        return torch.addmv(self._scalar_bias, trunk, self._scalar_weight)
+        bias = self._scalar_bias.expand(len(trunk))  # else no rows would give one number
+        return torch.addmv(bias, trunk, self._scalar_weight)
 
     def scalar(self, points: Tensor) -> Tensor:
         """Signed distance or raw density, (N,), at world points (N, 3)."""

@@ -31,11 +31,14 @@ class CompiledRayMarch(RayMarch):
         spacing = ((self.t_vals[1] - self.t_vals[0]) * directions.norm(dim=-1)).numpy()
         t_vals = self.t_vals.numpy()
         lines = origins.contiguous().numpy(), directions.contiguous().numpy()
+        inside = self._inside(origins, directions)
+        may_lie = np.empty((0, 0), np.bool_) if inside is None else inside.numpy()
         upper, depths = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        selected, evaluated = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+        selected = np.zeros(shape, np.bool_)
+        evaluated = np.zeros(shape, np.bool_) if inside is None else ~may_lie
         count = cpu_kernels.bound_depths(
             self.grid.interleaved, RADIUS, t_vals, self.beta, self.visible, *lines, spacing,
-            upper, depths, selected,
+            may_lie, upper, depths, selected,
         )  # fmt: skip
         rounds = []
         for _ in range(2):
@@ -70,9 +73,10 @@ class CompiledRayMarch(RayMarch):
             shaded = self.field.shade(trunk.index_select(0, own), terms, torch.from_numpy(seen))
             logits = self.field.logits_of(shaded).numpy()
             cpu_kernels.accumulate(shares[:count], seen, logits, shaded.numpy(), rgb, feature_sum)
-        return MarchedRays(
+        marched = MarchedRays(
             rgb=torch.from_numpy(rgb).mul_(2.0).sub_(1.0),
             features=torch.from_numpy(feature_sum) if features else None,
             background=torch.from_numpy(background),
             depth=torch.from_numpy(distance),
         )
+        return self._with_border(marched, torch.from_numpy(weights), inside)

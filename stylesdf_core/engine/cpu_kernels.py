@@ -152,6 +152,7 @@ def bound_depths(
     origins: Any,
     directions: Any,
     spacing: Any,
+    inside: Any,
     upper: Any,
     lower: Any,
     selected: Any,
@@ -169,6 +170,7 @@ def bound_depths(
         visible: weight below which a sample is left out.
         origins, directions: (R, 3) float32.
         spacing: (R,) float32, world length between samples.
+        inside: (R, N) bool, samples in the trained volume, the others are empty; (0, 0) for all.
         upper, lower: (R, N) float32 zeros; the bounds are written here.
         selected: (R, N) bool zeros; True is written for samples to evaluate.
 
@@ -176,6 +178,7 @@ def bound_depths(
         The number of selected samples.
     """
     last, size, count = t_vals.size - 1, grid.shape[0], 0
+    clips = inside.size > 0
     scale, end = np.float32((size - 1) / (2.0 * radius)), np.float32(size - 1)
     half, one, inverse_beta = np.float32(0.5 * (size - 1)), np.float32(1.0), np.float32(1.0 / beta)
     for ray in range(origins.shape[0]):
@@ -188,6 +191,8 @@ def bound_depths(
         depth = spacing[ray] * inverse_beta
         expected, brightest = 1.0, 1.0  # transmittance: by the interpolated distance; upper bound
         for sample in range(last):
+            if clips and not inside[ray, sample]:
+                continue
             t = t_vals[sample]
             x, y, z = x0 + dx * t + half, y0 + dy * t + half, z0 + dz * t + half
             # Written so that NaN counts as outside: no index is made of it.
@@ -226,7 +231,7 @@ def bound_depths(
             brightest *= math.exp(-lower[ray, sample])
             if brightest < visible:
                 break
-        if expected > visible:
+        if expected > visible and not (clips and not inside[ray, last]):
             selected[ray, last] = True
             count += 1
     return count

@@ -13,7 +13,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,7 @@ from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.model import Model, select_device
 from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera
 from stylesdf_core.rendering.rays import make_rays
+from stylesdf_core.rendering.trained_volume import BORDER_EDGE, BorderBackground, TrainedVolume
 from stylesdf_core.rendering.volume_rendering import sample_depths
 from stylesdf_core.scene.scene import Scene, View
 
@@ -229,6 +230,9 @@ class Engine:
         edge = volume.depth.shape[0]
         origins, directions, _ = self._rays(scene.camera, edge, scene.options)
         points = origins + directions * volume.depth.view(-1, 1)
+        clipping = self._clipping(scene.camera)
+        if clipping is not None:
+            points = points * clipping.contains(points)[:, None]  # no other pixel shows a surface
         normals = self._tiles.map(self._outward(scene), points)
         return normals.T.reshape(3, edge, edge).cpu().numpy()
 
@@ -237,12 +241,32 @@ class Engine:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Origins, directions and view directions, each (edge², 3)."""
         matrix = torch.from_numpy(camera.cam2world().astype(np.float32))[None].to(self.device)
-        rays = make_rays(matrix, camera.focal(edge), edge, static_viewdirs=options.static_viewdirs)
+        rays = make_rays(
+            matrix,
+            camera.focal(edge),
+            edge,
+            static_viewdirs=options.static_viewdirs,
+            trained_fov=self.model.poses.fov,
+        )
         return (
             rays.origins.reshape(-1, 3),
             rays.directions.reshape(-1, 3),
             rays.viewdirs.reshape(-1, 3),
         )
+
+    def _clipping(self, camera: OrbitCamera) -> TrainedVolume | None:
+        """Where the camera's samples may lie; None for a camera that sees only trained points."""
+        matrix = torch.from_numpy(camera.cam2world().astype(np.float32)).to(self.device)
+        volume = TrainedVolume(matrix[:, :3], self.model.poses.fov)
+        return None if volume.holds_all_of(camera) else volume
+
+    def _border(self, scene: Scene) -> BorderBackground:
+        """The background around the trained view from the camera's direction."""
+        camera = OrbitCamera(scene.camera.azimuth, scene.camera.elevation, self.model.poses.fov)
+        view = self._render_volume(replace(scene, camera=camera), BORDER_EDGE, features=True)
+        assert view.features is not None
+        maps = (view.rgb, view.features, view.background[None])
+        return BorderBackground.around(*(x[None] for x in maps))
 
     @torch.no_grad()
     def _render_volume(
@@ -252,6 +276,7 @@ class Engine:
         samples = options.samples or self.config.samples
         origins, directions, viewdirs = self._rays(scene.camera, edge, options)
         grid = self._distances(scene, edge)
+        volume = self._clipping(scene.camera)
         compiled = cpu_kernels.AVAILABLE and grid is not None
         march = (CompiledRayMarch if compiled else RayMarch)(
             self._field(scene),
@@ -261,6 +286,8 @@ class Engine:
             grid,
             options.force_background,
             visible,
+            volume,
+            None if volume is None else self._border(scene),
         )
         count = len(origins)
         rgb, background, depth = (origins.new_empty(count, c) for c in (3, 1, 1))

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from stylesdf_core.engine.baked_field import BakedField
 from stylesdf_core.engine.distance_grid import DistanceGrid
+from stylesdf_core.rendering.trained_volume import BorderBackground, TrainedVolume
 from stylesdf_core.rendering.volume_rendering import sample_points, sdf_to_sigma
 
 #: Samples that weigh less are left out; 24 such samples together stay below a grey step of 8 bits.
@@ -65,6 +66,11 @@ class _DepthBounds:
     lower: Tensor
     selected: Tensor
 
+    def within(self, inside: Tensor) -> _DepthBounds:
+        """The bounds with all samples empty that are not ``inside``, (R, N) bool."""
+        upper, lower = (depth.masked_fill(~inside, 0.0) for depth in (self.upper, self.lower))
+        return _DepthBounds(upper, lower, self.selected & inside)
+
 
 @dataclass(frozen=True)
 class _Evaluated:
@@ -88,6 +94,8 @@ class RayMarch:
             on devices where evaluating all samples is cheaper.
         force_background: the last sample takes all weight that is left.
         visible: weight below which a sample is left out.
+        volume: where the samples may lie; None where all samples of all rays lie inside.
+        border: the background of rays whose last sample lies outside ``volume``.
     """
 
     field: BakedField
@@ -97,6 +105,8 @@ class RayMarch:
     grid: DistanceGrid | None
     force_background: bool
     visible: float = VISIBLE
+    volume: TrainedVolume | None = None
+    border: BorderBackground | None = None
 
     def __call__(
         self, origins: Tensor, directions: Tensor, viewdirs: Tensor, *, features: bool
@@ -110,8 +120,11 @@ class RayMarch:
         gap = self.t_vals[1] - self.t_vals[0]
         spacing = gap * directions.norm(dim=-1)
         bounds = self._bound_depths(origins, directions, spacing)
+        inside = self._inside(origins, directions)
+        if inside is not None:
+            bounds = bounds.within(inside)
         depths = bounds.lower.clone()  # optical depth σδ, (R, N)
-        evaluated = torch.zeros_like(bounds.selected)
+        evaluated = torch.zeros_like(bounds.selected) if inside is None else ~inside
         selected = bounds.selected
         rounds = []
         for _ in range(2):
@@ -129,11 +142,38 @@ class RayMarch:
                 break
         weights = self._weights(depths * evaluated, gap)
         front = weights[:, :-1]
-        return MarchedRays(
+        marched = MarchedRays(
             *self._shaded(weights, rounds, viewdirs, features=features),
             background=weights[:, -1],
             depth=front @ self.t_vals[:-1] / front.sum(dim=-1).clamp_min(1e-6),
         )
+        return self._with_border(marched, weights, inside)
+
+    def _inside(self, origins: Tensor, directions: Tensor) -> Tensor | None:
+        """Which samples of rays (R, 3) lie in the volume, (R, N) bool; None if all do."""
+        if self.volume is None:
+            return None
+        return self.volume.contains(sample_points(origins, directions, self.t_vals))
+
+    def _with_border(
+        self, marched: MarchedRays, weights: Tensor, inside: Tensor | None
+    ) -> MarchedRays:
+        """``marched`` with the border's background where a ray's last sample lies outside.
+
+        Args:
+            weights: (R, N).
+        """
+        if inside is None or self.border is None:
+            return marched
+        beyond = ~inside[:, -1]
+        remaining = (1.0 - weights[:, :-1].sum(dim=-1)) * beyond
+        share = remaining[:, None]
+        rgb = marched.rgb + 2.0 * share * torch.sigmoid(self.border.logits)
+        features = marched.features
+        if features is not None:
+            features = features + share * self.border.features
+        background = torch.where(beyond, remaining, marched.background)
+        return MarchedRays(rgb, features, background, marched.depth)
 
     def _bound_depths(self, origins: Tensor, directions: Tensor, spacing: Tensor) -> _DepthBounds:
         """Bounds of every sample's optical depth, and the samples of the first round.

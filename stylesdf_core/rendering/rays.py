@@ -6,6 +6,7 @@ samples along the rays.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -66,7 +67,12 @@ def ray_directions(resolution: int, focal: float, like: Tensor) -> Tensor:
 
 
 def make_rays(
-    cam2world: Tensor, focal: float, resolution: int, *, static_viewdirs: bool = True
+    cam2world: Tensor,
+    focal: float,
+    resolution: int,
+    *,
+    static_viewdirs: bool = True,
+    trained_fov: float | None = None,
 ) -> Rays:
     """Rays of square images from a batch of cameras.
 
@@ -75,11 +81,20 @@ def make_rays(
         focal: pixels, at ``resolution``.
         static_viewdirs: give the network the view direction in the *camera's* frame, so that
             it does not change while orbiting (test time); otherwise the world's (training).
+        trained_fov: half opening angle, degrees; view directions beyond it become those at the
+            border of the trained view. None to give all directions as they are.
     """
     camera_dirs = ray_directions(resolution, focal, cam2world)  # (H, W, 3)
     rotation, location = cam2world[:, :, :3], cam2world[:, :, 3]
     directions = torch.einsum("bij,hwj->bhwi", rotation, camera_dirs)
     origins = location[:, None, None, :].expand_as(directions)
-    viewdirs = camera_dirs.expand_as(directions) if static_viewdirs else directions
+    seen = camera_dirs
+    if trained_fov is not None:
+        slope = math.tan(math.radians(trained_fov))
+        seen = torch.cat([camera_dirs[..., :2].clamp(-slope, slope), camera_dirs[..., 2:]], dim=-1)
+    if static_viewdirs:
+        viewdirs = seen.expand_as(directions)
+    else:
+        viewdirs = torch.einsum("bij,hwj->bhwi", rotation, seen)
     viewdirs = viewdirs / viewdirs.norm(dim=-1, keepdim=True)
     return Rays(origins, directions, viewdirs)

@@ -143,7 +143,8 @@ def both_bounds(tile: Tile, beta: float, visible: float, samples: int) -> list[_
     shape = len(tile.origins), samples
     upper, lower = torch.zeros(2, *shape)
     selected = torch.zeros(shape, dtype=torch.bool)
-    arrays = (x.contiguous().numpy() for x in (*given, upper, lower, selected))
+    inside = torch.ones(0, 0, dtype=torch.bool)
+    arrays = (x.contiguous().numpy() for x in (*given, inside, upper, lower, selected))
     count = cpu_kernels.bound_depths(
         grid.interleaved, GRID_RADIUS, t_vals.numpy(), beta, visible, *arrays
     )

@@ -7,11 +7,12 @@ from dataclasses import replace
 import dearpygui.dearpygui as dpg
 
 from app.explore.sliders import FieldSliders
-from app.state.edits import TRAINED_SIGMAS, is_trained_pose
+from app.state.edits import TRAINED_SIGMAS, is_trained_pose, is_trained_view
 from app.state.workbench import Workbench
 from app.widgets import theme
 from app.widgets.slider import SliderSpec
 from app.widgets.ui import Ui
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import (
     MAX_ELEVATION,
     MAX_FOV,
@@ -44,7 +45,8 @@ _SPECS: dict[str, SliderSpec] = {
     ),
     "fov": SliderSpec(
         "field of view",
-        f"Half opening angle, degrees, {MIN_FOV:g} to {MAX_FOV:g}; models know 6.  Mouse wheel",
+        f"Half opening angle, degrees, {MIN_FOV:g} to {MAX_FOV:g}; beyond the "
+        "training's, whose border the background continues, the track is tinted.  Mouse wheel",
         MIN_FOV,
         MAX_FOV,
         0.25,
@@ -52,6 +54,13 @@ _SPECS: dict[str, SliderSpec] = {
         origin=6.0,
     ),
 }
+
+
+def _hint(camera: OrbitCamera, poses: Poses) -> str:
+    """What the model was not trained for; empty for a camera of its training."""
+    if not is_trained_pose(camera, poses):
+        return "outside trained poses"
+    return "" if is_trained_view(camera, poses) else "wider than trained"
 
 
 class CameraPanel:
@@ -81,10 +90,10 @@ class CameraPanel:
         poses = self._workbench.poses
         self._rows.train("azimuth", TRAINED_SIGMAS * poses.azimuth_std)
         self._rows.train("elevation", TRAINED_SIGMAS * poses.elevation_std)
+        self._rows.train("fov", poses.fov)
         self._rows.show(scene.camera)
         dpg.set_value(self._guide, self._workbench.settings.view.pose_guide)
-        note = "" if is_trained_pose(scene.camera, poses) else "outside trained poses"
-        dpg.set_value(self._note, note)
+        dpg.set_value(self._note, _hint(scene.camera, poses))
 
     def _change(self, name: str, value: float) -> None:
         scene = self._workbench.scene

@@ -81,7 +81,12 @@ class ReferencePath:
         size = self.config.thumb_size
         matrix = torch.from_numpy(scene.camera.cam2world()).float()[None].to(self.device)
         return self.generator.volume_render(
-            w, matrix, scene.camera.focal(size), scene.options, resolution=size
+            w,
+            matrix,
+            scene.camera.focal(size),
+            scene.options,
+            resolution=size,
+            trained_fov=self.model.poses.fov,
         )
 
     @torch.inference_mode()

@@ -14,7 +14,13 @@ from torch import Tensor, nn
 from stylesdf_core.model.config import GeneratorConfig, RenderOptions
 from stylesdf_core.model.networks.decoder import Decoder
 from stylesdf_core.model.networks.film_siren import FieldOutput, Mapping, SirenField
+from stylesdf_core.rendering.camera import OrbitCamera, focal_length
 from stylesdf_core.rendering.rays import Rays, make_rays
+from stylesdf_core.rendering.trained_volume import (
+    BORDER_EDGE,
+    BorderBackground,
+    TrainedVolume,
+)
 from stylesdf_core.rendering.volume_rendering import (
     composite,
     compositing_weights,
@@ -74,6 +80,7 @@ class Generator(nn.Module):
         *,
         resolution: int | None = None,
         jitter: Tensor | None = None,
+        trained_fov: float | None = OrbitCamera.fov,
         with_gradient: bool = False,
     ) -> VolumeRender:
         """Render the field from a batch of cameras.
@@ -84,15 +91,29 @@ class Generator(nn.Module):
             focal: pixels, at ``resolution``.
             resolution: edge in pixels; None for the model's thumb size.
             jitter: (B, H, W, 1) in [0, 1), see :func:`sample_depths`; None for none.
+            trained_fov: half opening angle of the model's training, degrees: what lies beside the
+                trained view is background (:class:`TrainedVolume`). None for the cameras of
+                training, which see nothing else.
             with_gradient: also give the scalar's gradient by the points, itself differentiable
                 (for the eikonal loss).
         """
         size = resolution or self.config.thumb_size
-        rays = make_rays(cam2world, focal, size, static_viewdirs=options.static_viewdirs)
+        rays = make_rays(
+            cam2world,
+            focal,
+            size,
+            static_viewdirs=options.static_viewdirs,
+            trained_fov=trained_fov,
+        )
         batch = w.shape[0]
         samples = options.samples or self.config.samples
         t_vals = sample_depths(samples, w, jitter)
         points = sample_points(rays.origins, rays.directions, t_vals)  # (B, H, W, N, 3)
+        outside = torch.zeros(points.shape[:-1], dtype=torch.bool, device=w.device)
+        if trained_fov is not None:
+            volume = TrainedVolume(cam2world[:, None, None, :, :3], trained_fov)
+            outside = ~volume.contains(points)
+            points = points.masked_fill(outside[..., None], 0.0)  # no value there is used
         if with_gradient:
             points = points.detach().requires_grad_()
         field = self._evaluate(points, rays, w)
@@ -102,13 +123,20 @@ class Generator(nn.Module):
         shape = (batch, size, size, samples)
         scalar = field.scalar.view(shape)
         weights = compositing_weights(
-            self.sigma(scalar),
+            self.sigma(scalar).masked_fill(outside, 0.0),
             sample_distances(t_vals, rays.directions),
             force_background=options.force_background,
         )
-        result = composite(
-            weights, field.rgb.view(*shape, 3), field.features.view(*shape, -1), points, t_vals
-        )
+        rgb, features = field.rgb.view(*shape, 3), field.features.view(*shape, -1)
+        if trained_fov is not None and bool(outside.any()):
+            border = self._border(w, cam2world, options, trained_fov)
+            beyond = outside[..., -1]
+            weights, rgb, features = (x.clone() for x in (weights, rgb, features))
+            weights[..., -1][beyond] = 1.0 - weights[beyond][..., :-1].sum(dim=-1)
+            own = beyond.nonzero(as_tuple=True)[0]  # the picture of each ray
+            rgb[..., -1, :][beyond] = border.logits[own]
+            features[..., -1, :][beyond] = border.features[own]
+        result = composite(weights, rgb, features, points, t_vals)
         return VolumeRender(
             rgb=result.rgb.movedim(-1, 1),
             features=result.features.movedim(-1, 1),
@@ -118,6 +146,21 @@ class Generator(nn.Module):
             scalar=scalar,
             gradient=gradient,
         )
+
+    def _border(
+        self, w: Tensor, cam2world: Tensor, options: RenderOptions, fov: float
+    ) -> BorderBackground:
+        """The background around the trained view from the cameras' directions."""
+        rotation = cam2world[:, :, :3]
+        view = self.volume_render(
+            w,
+            torch.cat([rotation, rotation[:, :, 2:]], dim=-1),  # cameras that look at the origin
+            focal_length(fov, BORDER_EDGE),
+            options,
+            resolution=BORDER_EDGE,
+            trained_fov=None,
+        )
+        return BorderBackground.around(view.rgb, view.features, view.mask)
 
     def _evaluate(self, points: Tensor, rays: Rays, w: Tensor) -> FieldOutput:
         batch = points.shape[0]

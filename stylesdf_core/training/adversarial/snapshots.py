@@ -134,7 +134,7 @@ def turned(generator: Generator, styles: list[Styles], poses: Poses) -> tuple[Te
     for head in styles:
         for azimuth in torch.linspace(-widest, widest, COLUMNS, device=head.w.device):
             camera = cam2world(azimuth[None], torch.zeros_like(azimuth)[None])
-            render = generator.volume_render(head.w, camera, focal, options)
+            render = generator.volume_render(head.w, camera, focal, options, trained_fov=None)
             thumbs.append(render.rgb.cpu())
             if head.decoder is not None:
                 full.append(generator.decode(render.features, head.decoder, options).cpu())

@@ -61,6 +61,7 @@ def render_fakes(
             focal_length(fakes.poses.fov, size),
             options,
             jitter=fakes.jitter,
+            trained_fov=None,
             with_gradient=with_gradient,
         )
 

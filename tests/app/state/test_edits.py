@@ -104,3 +104,10 @@ def test_adapting_drops_the_parts_that_do_not_fit_another_model() -> None:
     assert adapted.mixing == Mixing(4, config.n_latent, ())
     same = replace(scene, identity=Identity(3), mixing=Mixing())
     assert edits.adapted(same, config, DIRECTIONS) == same
+
+
+def test_a_view_wider_than_the_training_s_is_not_trained() -> None:
+    assert edits.is_trained_view(OrbitCamera(fov=6.0), Poses())
+    assert edits.is_trained_view(OrbitCamera(fov=3.0), Poses())
+    assert not edits.is_trained_view(OrbitCamera(fov=6.5), Poses())
+    assert edits.is_trained_view(OrbitCamera(fov=6.5), Poses(fov=12.0)), "another model's"
