@@ -2,6 +2,7 @@
 
 ============  =================================================================================
 page          the tab in the window: places its panels and lets them show the state
+section       a panel's heading, which folds the panel
 columns       the columns that hold the panels, and their splitters
 viewport      picture and mesh under one camera; the mouse's gestures
 toolbar       view modes, split and camera presets under the viewport

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import dearpygui.dearpygui as dpg
 
-from app.explore.panels.jobs import HEIGHT as JOBS_HEIGHT
 from app.explore.panels.status import HEIGHT as STATUS_HEIGHT
 from app.explore.toolbar import HEIGHT as TOOLBAR_HEIGHT
 from app.state.settings import WindowSettings
@@ -17,9 +16,13 @@ from app.widgets.splitter import Splitter
 from app.widgets.ui import Ui
 
 _SPLITTER = 6
+#: Widths at scale 1: of side columns that the user pulls; of side columns in a narrow window, which
+#: leave the centre its least width as long as they can.
 _MIN_SIDE, _MAX_SIDE = 240, 480
-#: Heights in the left column beside the directions: identity's head, style mixing, layer bars.
-_IDENTITY_HEAD, _MIXING, _LAYERS = 110, 83, 76
+_NARROWEST_SIDE, _LEAST_CENTRE = 200, 340
+#: Least height of the directions and of the jobs; what is above and below them scrolls if need be.
+_LEAST_DIRECTIONS, _LEAST_JOBS = 136, 104
+_SCROLL_BAR = 10
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Places:
         origin, size: of the viewport.
         left, right: inner widths of the side columns.
         directions: height left for the directions.
+        jobs: height of the jobs panel.
         ground: the part of the window that no panel covers.
     """
 
@@ -38,6 +42,7 @@ class Places:
     left: int
     right: int
     directions: int
+    jobs: int
     ground: Rectangle
 
 
@@ -52,7 +57,7 @@ class Columns:
         self._ui, self._resize = ui, resize
         self._window = WindowSettings()
         self._key: tuple[object, ...] = ()
-        self.left = Column(ui.theme.panel)
+        self.left = Column(ui.theme.panel, scrolls=True)
         self._left_splitter = Splitter(ui, lambda dx: self._dragged(dx, 0.0))
         self.centre = Column(ui.theme.flat)
         self._right_splitter = Splitter(ui, lambda dx: self._dragged(0.0, dx))
@@ -69,25 +74,30 @@ class Columns:
         for part in (self.centre, self.status, *self._sides):
             part.show(False)
 
-    def place(self, window: WindowSettings, *, has_layers: bool) -> Places | None:
+    def place(self, window: WindowSettings, *, left_rest: int, right_rest: int) -> Places | None:
         """Put all columns into place; None if nothing has changed since the last call.
 
         Args:
-            has_layers: whether there are layer bars in the left column.
+            left_rest: height of the left column's panels without the directions, pixels.
+            right_rest: height of the right column's panels.
         """
         width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
         sides = (window.left_width, window.right_width, window.panels_shown)
-        key = (width, height, *sides, has_layers)
+        key = (width, height, *sides, left_rest, right_rest)
         self._window = window
         if key == self._key or width <= 0 or height <= 0:
             return None
         self._key = key
         px, shown = self._ui.px, window.panels_shown
-        left, right = (px(window.left_width), px(window.right_width)) if shown else (0, 0)
-        gap = px(_SPLITTER) if shown else 0
+        gap, padding = px(_SPLITTER) if shown else 0, 2 * px(PADDING)
+        left, right = self._side_widths(width - 2 * gap) if shown else (0, 0)
         top, bottom = px(MENU_HEIGHT), height - px(STATUS_HEIGHT)
-        tall, jobs = bottom - top, px(JOBS_HEIGHT)
-        centre = max(px(120), width - left - right - 2 * gap)
+        tall = bottom - top
+        # A pixel or two more, since the theme's lengths are rounded otherwise.
+        room = tall - left_rest - padding - px(3)
+        left_bar = px(_SCROLL_BAR) if room < px(_LEAST_DIRECTIONS) else 0
+        jobs = max(px(_LEAST_JOBS), tall - right_rest - padding)
+        centre = max(1, width - left - right - 2 * gap)
         for part in self._sides:
             part.show(shown)
         self.centre.show()
@@ -99,16 +109,25 @@ class Columns:
         self.right.place(width - right, top, right, tall - jobs)
         self.jobs.place(width - right, bottom - jobs, right, jobs)
         self.status.place(0, bottom, width, px(STATUS_HEIGHT))
-        rest = _IDENTITY_HEAD + _MIXING + (_LAYERS if has_layers else 0)
-        padding = 2 * px(PADDING)
         return Places(
             origin=(left + gap, top),
             size=(centre, tall - px(TOOLBAR_HEIGHT)),
-            left=px(window.left_width) - padding,
-            right=px(window.right_width) - padding,
-            directions=tall - px(rest) - padding,
+            left=max(1, left - padding - left_bar),
+            right=max(1, right - padding),
+            directions=max(px(_LEAST_DIRECTIONS), room),
+            jobs=jobs - padding,
             ground=Rectangle(left, top, width - right, bottom),
         )
+
+    def _side_widths(self, width: int) -> tuple[int, int]:
+        """Widths of the side columns as the user has set them, less in a narrow window."""
+        px = self._ui.px
+        wanted = (px(self._window.left_width), px(self._window.right_width))
+        excess = sum(wanted) + px(_LEAST_CENTRE) - width
+        if excess <= 0:
+            return wanted
+        left, right = (max(px(_NARROWEST_SIDE), side - excess // 2) for side in wanted)
+        return left, right
 
     def _dragged(self, left: float, right: float) -> None:
         scale = self._ui.scale

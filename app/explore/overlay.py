@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from functools import partial
@@ -17,30 +14,12 @@ from app.state.problems import Problem, Remedy, drawing_problem, load_problem
 from app.state.workbench import Toast, Workbench
 from app.widgets import theme
 from app.widgets.canvas import Canvas
+from app.widgets.files import show_file
 from app.widgets.ui import Ui, frameless_window
 
 _WIDTH = 380
 _TOAST_WIDTH = 300
 _LONG_LOAD = 0.5  # seconds; a shorter load leaves the last picture alone
-
-
-def show_file(path: Path) -> None:
-    """Open the system's file manager at ``path``.
-
-    Raises:
-        OSError: there is no file manager.
-    """
-    if sys.platform == "win32":
-        subprocess.Popen(["explorer", f"/select,{path}"])
-    elif sys.platform == "darwin":
-        subprocess.Popen(["open", "-R", str(path)])
-    else:
-        subprocess.Popen(
-            ["xdg-open", str(path.parent)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=dict(os.environ),
-        )
 
 
 class Card:
@@ -190,7 +169,5 @@ class Overlay:
         return int(window)
 
     def _show_file(self, path: Path) -> None:
-        try:
-            show_file(path)
-        except OSError:
+        if not show_file(path):
             self._workbench.toast(f"There is no file manager; the file is {path}", is_error=True)

@@ -1,13 +1,14 @@
 """The Explore tab in the window: places its panels and lets them show the state.
 
 A new panel is a class like those in :mod:`app.explore.panels`: its constructor creates the widgets,
-``resize`` fits them into the column, ``sync`` shows the state. A panel's place in the tab is set in
-this file.
+``resize`` fits them into the column, ``sync`` shows the state. A panel's place in the tab, and the
+section with its heading, is set in this file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 import dearpygui.dearpygui as dpg
 
@@ -19,12 +20,27 @@ from app.explore.panels.jobs import JobsPanel
 from app.explore.panels.mesh import MeshPanel
 from app.explore.panels.mixing import MixingPanel
 from app.explore.panels.status import StatusPanel
+from app.explore.section import Section
 from app.explore.toolbar import Toolbar
 from app.explore.viewport import Viewport
 from app.state.workbench import Workbench
 from app.widgets.backdrop import Rectangle, around
 from app.widgets.texture import Textures
 from app.widgets.ui import Ui
+from stylesdf_core.scene.scene import Scene
+
+
+class Panel(Protocol):
+    """A panel in a section of a side column."""
+
+    def resize(self, width: int) -> None:
+        """Fit a column."""
+
+    def sync(self, scene: Scene) -> None:
+        """Show the state."""
+
+
+P = TypeVar("P", bound=Panel)
 
 
 class ExplorePage:
@@ -41,7 +57,9 @@ class ExplorePage:
         textures: Textures,
         choose_folder: Callable[[], None],
     ) -> None:
-        self._workbench = workbench
+        self._ui, self._workbench = ui, workbench
+        self._sections: list[Section] = []
+        self._panels: list[Panel] = []
         self._synced: tuple[object, ...] = ()
         #: The layout; None before the first :meth:`sync`.
         self.places: Places | None = None
@@ -51,20 +69,30 @@ class ExplorePage:
                 "window", left_width=left, right_width=right
             ),
         )
-        with columns.left.inside():
-            self.identity = IdentityPanel(ui, workbench)
-            self._mixing = MixingPanel(ui, workbench)
+        with columns.left.inside(), dpg.group() as self._left:
+            self.identity = self._section("Identity", lambda: IdentityPanel(ui, workbench))
+            self._section("Style mixing", lambda: MixingPanel(ui, workbench))
+        self._left_panels = len(self._panels)
         with columns.centre.inside():
             self.viewport = Viewport(ui, workbench, textures["picture"], textures["mesh"])
             self._toolbar = Toolbar(ui, workbench)
-        with columns.right.inside():
-            self._camera = CameraPanel(ui, workbench)
-            self._mesh = MeshPanel(ui, workbench)
-            self.export = ExportPanel(ui, workbench, choose_folder)
+        with columns.right.inside(), dpg.group() as self._right:
+            self._section("Camera", lambda: CameraPanel(ui, workbench))
+            self._section("Mesh", lambda: MeshPanel(ui, workbench))
+            self.export = self._section("Export", lambda: ExportPanel(ui, workbench, choose_folder))
         with columns.jobs.inside():
             self._jobs = JobsPanel(ui, workbench)
         with columns.status.inside():
             self._status = StatusPanel(ui, workbench)
+
+    def _section(self, title: str, make: Callable[[], P]) -> P:
+        """A section of the current column, with the panel that ``make`` creates."""
+        section = Section(self._ui, self._workbench, title)
+        with section.inside():
+            panel = make()
+        self._sections.append(section)
+        self._panels.append(panel)
+        return panel
 
     def hide(self) -> None:
         """Hide the tab until the next :meth:`sync`."""
@@ -81,10 +109,10 @@ class ExplorePage:
         key = (scene, workbench.settings, workbench.model, screen.mesh, screen.mesh_error)
         if key != self._synced:
             self._synced = key
-            for panel in (
-                self.identity, self._mixing, self._camera, self._mesh, self.export, self._toolbar,
-            ):  # fmt: skip
+            for panel in (*self._panels, self._toolbar):
                 panel.sync(scene)
+            for section in self._sections:
+                section.sync()
 
     @property
     def dark(self) -> list[Rectangle]:
@@ -94,15 +122,25 @@ class ExplorePage:
         return around(self.places.ground, self.viewport.covered(self.places.origin))
 
     def _layout(self) -> None:
-        workbench = self._workbench
-        places = self._columns.place(workbench.settings.window, has_layers=workbench.n_latent > 0)
+        # The heights of the last frame: panels grow with their model, and sections fold.
+        directions = self.places.directions if self.places is not None else 0
+        if self._sections[0].is_folded:
+            directions = 0
+        places = self._columns.place(
+            self._workbench.settings.window,
+            left_rest=max(0, int(dpg.get_item_rect_size(self._left)[1]) - directions),
+            right_rest=int(dpg.get_item_rect_size(self._right)[1]),
+        )
         if places is None:
             return
         self.places = places
         self.viewport.resize(*places.size)
         self._toolbar.resize(places.size[0])
         self._status.resize(dpg.get_viewport_client_width())
-        self.identity.resize(places.left, places.directions)
-        self._mixing.resize(places.left)
-        for panel in (self._camera, self._mesh, self.export, self._jobs):
-            panel.resize(places.right)
+        self.identity.fit_directions(places.directions)
+        self._jobs.resize(places.right, places.jobs)
+        for index, (section, panel) in enumerate(zip(self._sections, self._panels, strict=True)):
+            width = places.left if index < self._left_panels else places.right
+            section.resize(width)
+            section.sync()
+            panel.resize(width)

@@ -1,4 +1,4 @@
-"""The row of buttons under the viewport: view modes, split, camera presets."""
+"""The row of controls under the viewport: view modes, split, camera presets."""
 
 from __future__ import annotations
 
@@ -22,23 +22,34 @@ _TOOLTIPS = {
     "mesh": "The extracted surface",
 }
 _MODE, _PRESET, _GAP, _WIDE_GAP = 70, 56, 2, 12
+_CAMERA = "camera"
+#: Widths of the two menus that take the buttons' place in a narrow viewport.
+_VIEW_MENU, _CAMERA_MENU = 108, 96
 
 
 class Toolbar:
-    """Buttons in one centred row."""
+    """One centred row: a button for each view and camera, or two menus where there is no room."""
 
     def __init__(self, ui: Ui, workbench: Workbench) -> None:
         self._ui, self._workbench = ui, workbench
         self._modes: dict[str, int | str] = {}
         self._selected: tuple[object, ...] = ()
+        self._cameras: dict[str, Callable[[], None]] = {
+            name: partial(workbench.edit, edits.with_preset, name) for name in edits.CAMERA_PRESETS
+        }
+        self._cameras["reset"] = workbench.reset_camera
         gap = ui.px(_GAP)
         dpg.add_spacer(height=ui.px(3))
         with dpg.group(horizontal=True, horizontal_spacing=gap):
             self._indent = dpg.add_spacer(width=1)
-            for digit, view in enumerate(VIEWS, start=1):
-                show = partial(workbench.change_settings, "view", view=view)
-                tooltip = f"{_TOOLTIPS[view]}  {digit}"
-                self._modes[view] = ui.button(view, show, tooltip, width=ui.px(_MODE))
+            with dpg.group(horizontal=True, horizontal_spacing=gap) as self._views:
+                for digit, view in enumerate(VIEWS, start=1):
+                    show = partial(workbench.change_settings, "view", view=view)
+                    tooltip = f"{_TOOLTIPS[view]}  {digit}"
+                    self._modes[view] = ui.button(view, show, tooltip, width=ui.px(_MODE))
+            self._view_menu = self._menu(
+                VIEWS, ui.px(_VIEW_MENU), self._show, "What the viewport shows  1 to 5"
+            )
             dpg.add_spacer(width=ui.px(_WIDE_GAP) - gap)
             self._split = ui.button(
                 "split",
@@ -47,17 +58,28 @@ class Toolbar:
                 width=ui.px(_PRESET),
             )
             dpg.add_spacer(width=ui.px(_WIDE_GAP) - gap)
-            for name in edits.CAMERA_PRESETS:
-                turn = partial(workbench.edit, edits.with_preset, name)
-                self._add_preset(name, turn, f"Camera: {name}")
-            reset = "The frontal default camera  F, double click"
-            self._add_preset("reset", workbench.reset_camera, reset)
+            with dpg.group(horizontal=True, horizontal_spacing=gap) as self._presets:
+                for name, turn in self._cameras.items():
+                    tip = f"Camera: {name}" + ("  F, double click" if name == "reset" else "")
+                    ui.button(name, turn, tip, width=ui.px(_PRESET), look=ui.theme.quiet)
+            self._camera_menu = self._menu(
+                tuple(self._cameras), ui.px(_CAMERA_MENU), self._turn, "Places of the camera"
+            )
 
     def resize(self, width: int) -> None:
         """Centre in the viewport's width."""
-        px, presets = self._ui.px, len(edits.CAMERA_PRESETS) + 1
-        buttons = len(VIEWS) * px(_MODE) + (1 + presets) * px(_PRESET)
-        row = buttons + (len(VIEWS) + presets) * px(_GAP) + 2 * px(_WIDE_GAP)
+        px, gap = self._ui.px, self._ui.px(_GAP)
+        views = len(VIEWS) * (px(_MODE) + gap)
+        presets = len(self._cameras) * (px(_PRESET) + gap)
+        rest = px(_PRESET) + 2 * px(_WIDE_GAP)
+        has_presets = views + rest + presets <= width
+        has_views = views + rest + px(_CAMERA_MENU) <= width
+        dpg.configure_item(self._views, show=has_views)
+        dpg.configure_item(self._view_menu, show=not has_views)
+        dpg.configure_item(self._presets, show=has_presets)
+        dpg.configure_item(self._camera_menu, show=not has_presets)
+        row = rest + (views if has_views else px(_VIEW_MENU))
+        row += presets if has_presets else px(_CAMERA_MENU)
         dpg.configure_item(self._indent, width=max(1, (width - row) // 2))
 
     def sync(self, scene: Scene) -> None:
@@ -69,8 +91,21 @@ class Toolbar:
         self._selected = key
         for name, item in self._modes.items():
             self._ui.select(item, name == view.view)
+        dpg.set_value(self._view_menu, view.view)
         self._ui.select(self._split, view.split)
 
-    def _add_preset(self, name: str, act: Callable[[], None], tooltip: str) -> None:
-        ui = self._ui
-        ui.button(name, act, tooltip, width=ui.px(_PRESET), look=ui.theme.quiet)
+    def _menu(
+        self, names: tuple[str, ...], width: int, chosen: Callable[[str], None], tooltip: str
+    ) -> int | str:
+        item: int | str = dpg.add_combo(
+            names, default_value=_CAMERA, width=width, callback=lambda _, name: chosen(str(name))
+        )
+        self._ui.tooltip(item, tooltip)
+        return item
+
+    def _show(self, view: str) -> None:
+        self._workbench.change_settings("view", view=view)
+
+    def _turn(self, name: str) -> None:
+        dpg.set_value(self._camera_menu, _CAMERA)
+        self._cameras[name]()

@@ -201,7 +201,8 @@ class Viewport(MouseTarget):
     def _draw_hint(self) -> None:
         px, size = self._ui.px, self._ui.px(fonts.BODY)
         width = fonts.text_width(_HINT, size)
-        x, y = 0.5 * (self._width - width), self._height - px(44)
+        panes = self._panes() or [Pane(0.0, 0.0, 0.0)]
+        x, y = 0.5 * (self._width - width), panes[0].y + px(16)
         self._canvas.rectangle(
             x - px(12), y - px(5), x + width + px(12), y + size + px(5), _VEIL, px(4)
         )

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.state.wording import in_window
 from stylesdf_core.errors import EmptySurfaceError, GraphicsError, StyleSDFError
 from stylesdf_core.scene.scene import SHIPPED_MODEL
 
@@ -56,7 +57,7 @@ def load_problem(workbench: Workbench) -> Problem | None:
         remedies.insert(0, Remedy("Open the shipped face", open_shipped))
     title = f"{Path(reference).name} cannot be opened"
     _, text = title_and_text(failed.error)
-    return Problem(title, text, tuple(remedies), _details(failed.error))
+    return Problem(title, text, tuple(remedies), details(failed.error))
 
 
 def drawing_problem(workbench: Workbench, error: BaseException | None) -> Problem | None:
@@ -79,7 +80,7 @@ def drawing_problem(workbench: Workbench, error: BaseException | None) -> Proble
         if workbench.document.can_undo:
             remedies.append(Remedy("Undo", workbench.document.undo))
     title, text = title_and_text(error)
-    return Problem(title, text, tuple(remedies), _details(error))
+    return Problem(title, text, tuple(remedies), details(error))
 
 
 def title_and_text(error: BaseException) -> tuple[str, str]:
@@ -91,15 +92,15 @@ def title_and_text(error: BaseException) -> tuple[str, str]:
         )
         return "Empty mesh", text
     if isinstance(error, GraphicsError):
-        return "No mesh view on this machine", str(error)
+        return "No mesh view on this machine", in_window(str(error))
     if isinstance(error, StyleSDFError):
-        return "This scene cannot be drawn", str(error)
+        return "This scene cannot be drawn", in_window(str(error))
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "Out of memory", f"{error}. Choose a smaller resolution or the CPU device."
     return "Something went wrong in the program", f"{type(error).__name__}: {error}"
 
 
-def _details(error: BaseException) -> str:
+def details(error: BaseException) -> str:
     """The traceback of an unforeseen error; empty for a StyleSDFError, whose text explains it."""
     if isinstance(error, StyleSDFError):
         return ""

@@ -30,6 +30,7 @@ class WindowSettings:
         font_scale: 0.75 to 3, scales everything; 0 follows the display.
         left_width, right_width: of the side columns, pixels at scale 1.
         panels_shown: whether the side columns are shown.
+        folded: titles of the sections of which only the heading is shown.
     """
 
     width: int = 0
@@ -40,6 +41,7 @@ class WindowSettings:
     left_width: int = 316
     right_width: int = 280
     panels_shown: bool = True
+    folded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ workers have threads of their own.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from app.state.document import Document
 from app.state.problems import title_and_text
 from app.state.screen import Screen
 from app.state.settings import Section, Settings, SettingsStore
+from app.state.wording import in_window
 from app.workers.jobs import Job, JobQueue, JobState
 from app.workers.model_loader import Loading, ModelSlot
 from app.workers.process import give_memory_back
@@ -38,18 +40,18 @@ _TOAST_SECONDS = 8.0
 
 @dataclass(frozen=True, eq=False)
 class Toast:
-    """A message that disappears by itself.
+    """A message over the viewport.
 
     Attributes:
         path: the file that the button "Show file" shows; None for no button.
         is_error: written in the error colour.
-        until: time.monotonic() at which it disappears.
+        until: time.monotonic() at which it disappears by itself.
     """
 
     text: str
     path: Path | None = None
     is_error: bool = False
-    until: float = field(default_factory=lambda: time.monotonic() + _TOAST_SECONDS)
+    until: float = math.inf
 
 
 class Workbench:
@@ -265,6 +267,11 @@ class Workbench:
         request = self._export_request(name, stem)
         return self.jobs.submit(request.out.name, request.run, out=request.out)
 
+    def retry(self, job: Job) -> Job:
+        """Queue a failed job again, in place of the failure."""
+        self.jobs.forget(job)
+        return self.jobs.submit(job.label, job.operation, out=job.out, then=job.then)
+
     def command(self, name: str, stem: str = "") -> str | None:
         """The terminal command for an export; None, with a toast, if the export has none."""
         from stylesdf_core.commands.command_line import command_line
@@ -284,7 +291,7 @@ class Workbench:
         for job in self.jobs.poll():
             if job.state is JobState.FAILED and job.error is not None:
                 _, text = title_and_text(job.error)
-                self.toast(f"{job.label}: {text}", is_error=True)
+                self.toast(f"{job.label} failed: {text}", is_error=True, stays=False)
             elif job.state is JobState.CANCELLED:
                 self.toast(f"Cancelled {job.label}")
             else:
@@ -292,9 +299,17 @@ class Workbench:
                 if job.then is not None:
                     job.then(job.result)
 
-    def toast(self, text: str, path: Path | None = None, *, is_error: bool = False) -> None:
-        """Show a message for some seconds."""
-        self.toasts = [*self.toasts[-2:], Toast(text, path, is_error)]
+    def toast(
+        self, text: str, path: Path | None = None, *, is_error: bool = False, stays: bool = True
+    ) -> None:
+        """Show a message for some seconds, or an error until it is dismissed.
+
+        Args:
+            stays: False for an error that is also shown elsewhere, and so passes like a message.
+        """
+        until = math.inf if is_error and stays else time.monotonic() + _TOAST_SECONDS
+        others = [toast for toast in self.toasts if toast.text != text]
+        self.toasts = [*others[-2:], Toast(in_window(text), path, is_error, until)]
 
     def dismiss(self, toast: Toast) -> None:
         """Hide a message before its time is over."""

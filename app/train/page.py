@@ -7,7 +7,6 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.explore.overlay import show_file
 from app.train.panels.curves import CurvesPanel
 from app.train.panels.new_run import NewRunPanel
 from app.train.panels.run import RunPanel
@@ -19,6 +18,7 @@ from app.widgets import theme
 from app.widgets.backdrop import Rectangle
 from app.widgets.column import MENU_HEIGHT, PADDING, Column
 from app.widgets.dialogs import Dialogs
+from app.widgets.files import show_file
 from app.widgets.texture import Textures
 from app.widgets.ui import Ui
 
@@ -161,9 +161,7 @@ class TrainPage:
                 ui.button("Add run …", self._add_run, "List a run that lies elsewhere")
 
     def _show_file(self, path: Path) -> None:
-        try:
-            show_file(path)
-        except OSError:
+        if not show_file(path):
             text = f"There is no file manager; the folder is {path.parent}"
             self._training.workbench.toast(text, is_error=True)
 

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from app.state.wording import in_window
 from stylesdf_core.commands.field_help import Setting, settings_of
 from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, TrainRequest, default_config
 from stylesdf_core.errors import InputError
@@ -97,7 +98,7 @@ class FormField:
         name: its dotted path in the command's config, as in ``volume.r1``.
         kind: "folder" is a text that can also be chosen.
         choices: of a "choice"; empty otherwise.
-        help: the setting's meaning and its flag.
+        help: the setting's meaning.
     """
 
     name: str
@@ -265,7 +266,7 @@ def _default_request(stage: str, preset: PresetName) -> TrainRequest:
 
 
 def _form_field(name: str, setting: Setting) -> FormField:
-    explained = f"{setting.help}  {setting.flag}"
+    explained = in_window(setting.help)
     if get_origin(setting.kind) is Literal:
         choices = tuple(str(choice) for choice in get_args(setting.kind))
         return FormField(name, "choice", choices, explained)

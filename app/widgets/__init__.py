@@ -11,5 +11,6 @@ column     a container that the layout places
 splitter   the bar between two columns
 backdrop   the dark ground behind pictures
 texture    pictures on the graphics card
+files      files in the system's file manager
 dialogs    windows that ask for a file, ask to confirm, or list
 """

@@ -110,6 +110,12 @@ class JobQueue:
             if job.state is JobState.QUEUED:
                 self._finish(job, JobState.CANCELLED)
 
+    def forget(self, job: Job) -> None:
+        """Take a job that is over off the list."""
+        with self._changed:
+            if job in self.jobs and not job.active:
+                self.jobs.remove(job)
+
     def poll(self) -> list[Job]:
         """Jobs that ended since the last call."""
         with self._changed:

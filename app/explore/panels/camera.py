@@ -68,7 +68,6 @@ class CameraPanel:
 
     def __init__(self, ui: Ui, workbench: Workbench) -> None:
         self._workbench = workbench
-        ui.heading("Camera")
         self._rows = FieldSliders(
             ui, _SPECS, OrbitCamera(), self._change, workbench.document.commit
         )

@@ -55,7 +55,6 @@ class ExportPanel:
     def __init__(self, ui: Ui, workbench: Workbench, choose_folder: Callable[[], None]) -> None:
         self._ui, self._workbench = ui, workbench
         self._custom_name = ""
-        ui.heading("Export")
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)):
             self._folder = ui.text_field(
                 "",

@@ -37,7 +37,6 @@ class IdentityPanel:
         self._directions: tuple[LatentDirection, ...] | None = None
         #: Sliders by the name of their direction.
         self.rows: dict[str, SliderRow] = {}
-        ui.heading("Identity")
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
             self.seed = SeedEntry(
                 ui,
@@ -57,11 +56,14 @@ class IdentityPanel:
         self._scroll = dpg.add_child_window(border=False, height=ui.px(100))
         dpg.bind_item_theme(self._scroll, ui.theme.flat)
 
-    def resize(self, width: int, height: int) -> None:
-        """Fit a column; ``height`` is the height of the area with the directions."""
+    def fit_directions(self, height: int) -> None:
+        """Give the area with the directions a height."""
+        dpg.configure_item(self._scroll, height=height)
+
+    def resize(self, width: int) -> None:
+        """Fit a column."""
         self._width = width
         self._psi.resize(width)
-        dpg.configure_item(self._scroll, height=max(height, self._ui.px(48)))
         for row in self.rows.values():
             row.resize(self._row_width())
 

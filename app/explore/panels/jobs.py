@@ -1,92 +1,122 @@
-"""The jobs panel: progress of exports and downloads."""
+"""The jobs panel: exports and downloads under way, and those that are over."""
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import dearpygui.dearpygui as dpg
 
+from app.state.problems import details, title_and_text
 from app.state.workbench import Workbench
 from app.widgets import fonts, icons, theme
 from app.widgets.canvas import Canvas
+from app.widgets.files import show_file
 from app.widgets.ui import IconButton, Ui
 from app.workers.jobs import Job, JobState
 
-#: Rows seen at once; further rows are scrolled to.
-ROWS = 2
-_MOST_ROWS = 20
-_ROW = 35
-#: Height of the whole panel, at scale 1.
-HEIGHT = 24 + 26 + ROWS * _ROW
+_HEADING, _ROW, _BUTTON = 28, 28, 24
+_EMPTY = "Exports and downloads are listed here."
 
 
 class JobsPanel:
-    """The jobs under way, or else the last jobs; the panel's height is fixed."""
+    """The jobs under way, in order, then the last jobs, newest first; the list scrolls."""
 
     def __init__(self, ui: Ui, workbench: Workbench) -> None:
-        self._workbench = workbench
+        self._ui, self._workbench, self._width = ui, workbench, 1
+        self._rows: dict[Job, JobRow] = {}
+        self._shown: tuple[object, ...] | None = None
         ui.heading("Jobs")
-        with dpg.child_window(height=ui.px(ROWS * _ROW), border=False):
-            self._rows = [JobRow(ui, workbench) for _ in range(_MOST_ROWS)]
+        with dpg.child_window(border=False) as self._list:
+            pass
+        dpg.bind_item_theme(self._list, ui.theme.flat)
 
-    def resize(self, width: int) -> None:
-        """Fit a column."""
-        for row in self._rows:
-            row.resize(width)
+    def resize(self, width: int, height: int) -> None:
+        """Fill the lower end of a column."""
+        self._width, self._shown = width, None
+        room = max(self._ui.px(_ROW), height - self._ui.px(_HEADING))
+        dpg.configure_item(self._list, width=width, height=room)
 
     def sync(self) -> None:
         """Show the progress of the jobs."""
         queue = self._workbench.jobs
-        shown = queue.active[:_MOST_ROWS] or queue.jobs[-ROWS:]
-        for index, row in enumerate(self._rows):
-            row.show(shown[index] if index < len(shown) else None)
+        jobs = [*queue.active, *(job for job in reversed(queue.jobs) if not job.active)]
+        shown = (self._width, *((job, job.state) for job in jobs))
+        if shown != self._shown:
+            self._shown = shown
+            self._rebuild(jobs)
+        for row in self._rows.values():
+            row.sync()
+
+    def _rebuild(self, jobs: list[Job]) -> None:
+        for row in self._rows.values():
+            row.forget()
+        dpg.delete_item(self._list, children_only=True)
+        dpg.push_container_stack(self._list)
+        if not jobs:
+            self._ui.small_text(_EMPTY, wrap=self._width)
+        width = self._width - self._ui.px(12)  # the scroll bar's
+        self._rows = {job: JobRow(self._ui, self._workbench, job, width) for job in jobs}
+        dpg.pop_container_stack()
 
 
 class JobRow:
-    """One job: name, progress, and a button that cancels it; hidden while there is no job."""
+    """One job in one state: its name and progress, why it failed, and what can be done."""
 
-    def __init__(self, ui: Ui, workbench: Workbench) -> None:
-        self._ui, self._workbench, self._width = ui, workbench, 1
-        self._job: Job | None = None
-        with dpg.group(horizontal=True, horizontal_spacing=0, show=False) as self._group:
-            self._canvas = Canvas(1, ui.px(_ROW - 8))
-            self._cancel = IconButton(ui, icons.cross, self._cancel_job, "Cancel")
-        dpg.hide_item(self._cancel.item)
+    def __init__(self, ui: Ui, workbench: Workbench, job: Job, width: int) -> None:
+        self._ui, self._workbench, self._job = ui, workbench, job
+        buttons = self._buttons()
+        self._width = width - ui.px(_BUTTON) * len(buttons)
+        with dpg.group(horizontal=True, horizontal_spacing=0):
+            self._canvas = Canvas(self._width, ui.px(_ROW))
+            self._icons = [IconButton(ui, *button) for button in buttons]
+        if job.error is not None:
+            _, text = title_and_text(job.error)
+            ui.small_text(text, theme.ERROR, wrap=width)
+            with dpg.group(horizontal=True):
+                ui.button("Retry", partial(workbench.retry, job), "Do the same again")
+                if job.out is not None:
+                    show, folder = partial(self._show, job.out), "Show the folder"
+                    ui.button("Show", show, folder)
+                if details(job.error):
+                    copy = partial(dpg.set_clipboard_text, details(job.error))
+                    ui.button("Copy details", copy, "Copy the program's report on the error")
 
-    def show(self, job: Job | None) -> None:
-        """Draw a job; None hides the row."""
-        self._job = job
-        key: tuple[object, ...] = ()
-        if job is not None:
-            key = (job.label, job.state, round(job.fraction, 3), job.message)
-        if not self._canvas.wants(*key, self._width):
+    def forget(self) -> None:
+        """Give up the mouse; to be called before the row's items are deleted."""
+        for icon in self._icons:
+            self._ui.pointer.remove(icon)
+
+    def sync(self) -> None:
+        """Draw the progress."""
+        job, px, canvas = self._job, self._ui.px, self._canvas
+        if not canvas.wants(round(job.fraction, 3), job.message):
             return
-        dpg.configure_item(self._group, show=job is not None)
-        dpg.configure_item(self._cancel.item, show=job is not None and job.active)
-        if job is not None:
-            self._draw(job)
-
-    def resize(self, width: int) -> None:
-        """Fit a column."""
-        self._width = width
-        self._canvas.resize(width - self._ui.px(24), self._ui.px(_ROW - 8))
-
-    def _draw(self, job: Job) -> None:
-        px, canvas = self._ui.px, self._canvas
-        width, size = self._width - px(28), px(fonts.SMALL)
-        left = job.seconds_left
-        status = job.state.value
+        width, size = self._width - px(4), px(fonts.SMALL)
+        status, left = job.state.value, job.seconds_left
         if job.state is JobState.RUNNING:
             status = f"{job.fraction:.0%}" + (f" · {left:.0f} s left" if left is not None else "")
         status_width = fonts.text_width(status, size)
         label = fonts.fitted(job.label, size, width - status_width - px(12))
-        canvas.text(0, 0, label, size, theme.TEXT if job.active else theme.MUTED)
+        top = px(2) if job.active else (px(_ROW) - size) / 2
+        canvas.text(0, top, label, size, theme.TEXT if job.active else theme.MUTED)
         color = theme.ERROR if job.state is JobState.FAILED else theme.MUTED
-        canvas.text(width - status_width, 0, status, size, color)
-        if not job.active:
-            return
-        y, thick = px(22), px(4)
-        for share, fill in ((1.0, theme.HOVERED), (job.fraction, theme.ACCENT)):
-            canvas.rectangle(0, y, max(share * width, 1.0), y + thick, fill, thick / 2)
+        canvas.text(width - status_width, top, status, size, color)
+        if job.active:
+            y, thick = px(21), px(4)
+            for share, fill in ((1.0, theme.HOVERED), (job.fraction, theme.ACCENT)):
+                canvas.rectangle(0, y, max(share * width, 1.0), y + thick, fill, thick / 2)
 
-    def _cancel_job(self) -> None:
-        if self._job is not None:
-            self._workbench.jobs.cancel(self._job)
+    def _buttons(self) -> list[tuple[icons.Icon, partial[None], str]]:
+        jobs, job = self._workbench.jobs, self._job
+        if job.active:
+            return [(icons.cross, partial(jobs.cancel, job), "Cancel")]
+        forget = (icons.cross, partial(jobs.forget, job), "Take the job off the list")
+        if job.state is JobState.DONE and job.out is not None:
+            return [(icons.folder, partial(self._show, job.out), "Show the file"), forget]
+        return [forget]
+
+    def _show(self, path: Path) -> None:
+        if not show_file(path):
+            text = f"There is no file manager; the folder is {path.parent}"
+            self._workbench.toast(text, is_error=True)

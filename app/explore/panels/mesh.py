@@ -55,7 +55,6 @@ class MeshPanel:
 
     def __init__(self, ui: Ui, workbench: Workbench) -> None:
         self._workbench = workbench
-        ui.heading("Mesh")
         self._rows = FieldSliders(ui, _SPECS, MeshSettings(), self._change)
         self.resize = self._rows.resize
         self._checks: dict[str, int | str] = {}

@@ -38,7 +38,6 @@ class MixingPanel:
         self._n_latent = -1
         self._crossover: SliderRow | None = None
         self._bars: LayerBars | None = None
-        ui.heading("Style mixing")
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
             self._seed = SeedEntry(
                 ui,

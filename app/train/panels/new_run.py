@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
+from app.state.wording import in_window
 from app.train.dataset_preview import COLUMNS, ROWS, Preview
 from app.train.parameters import LABELS, FormRow, Parameters
 from app.train.training import Training
@@ -73,7 +74,7 @@ class NewRunPanel:
                     presets(),
                     lambda value: self._set(preset=value),
                     "Sizes and rates: the paper's for FFHQ or AFHQ, smaller ones for synthetic "
-                    "heads, tiny for a first run on two CPU cores.  --preset",
+                    "heads, tiny for a first run on two CPU cores",
                 )
             with self._row("name", ""):
                 self._name = ui.text_field(
@@ -185,9 +186,7 @@ class NewRunPanel:
             ui.heading("Starts from")
             with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)):
                 self._init = dpg.add_combo((), callback=lambda _, label: self._chosen(str(label)))
-                ui.tooltip(
-                    self._init, "A run of yours that has a checkpoint, or a weights file.  --init"
-                )
+                ui.tooltip(self._init, "A run of yours that has a checkpoint, or a weights file")
                 IconButton(ui, icons.folder, self._choose_init, "Choose a weights file")
             with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)) as self._lock:
                 with dpg.drawlist(ui.px(20), ui.px(20)) as lock:
@@ -222,7 +221,7 @@ class NewRunPanel:
                 self.data_field = ui.text_field(
                     "",
                     lambda text: self._set(data=text.strip()),
-                    "Folder of images (nested, any size), data set of heads, or lmdb.  --data",
+                    "Folder of images (nested, any size), data set of heads, or lmdb",
                     hint="folder of pictures",
                 )
                 IconButton(ui, icons.folder, self.choose_data, "Choose a folder")
@@ -270,7 +269,8 @@ class NewRunPanel:
         elif problem is None:
             text, color = f"Goes into {training.folder.name}/{self._folder_name()}.", theme.MUTED
         else:
-            text, color = problem.text, theme.MUTED if problem.is_gap else theme.ERROR
+            text = in_window(problem.text)
+            color = theme.MUTED if problem.is_gap else theme.ERROR
         dpg.set_value(self._problem, text)
         dpg.configure_item(self._problem, color=color)
         dpg.configure_item(self._start, enabled=ready)
@@ -303,7 +303,7 @@ class NewRunPanel:
 def _found(preview: Preview | None, problem: str, has_data: bool) -> tuple[str, theme.Rgba]:
     """The line of text below the crops, and its colour."""
     if problem:
-        return problem, theme.ERROR
+        return in_window(problem), theme.ERROR
     if preview is None:
         text = "Checking the images …" if has_data else "Choose a folder to see some of its images."
         return text, theme.MUTED

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
+from app.state.wording import in_window
 from app.train.training import Training
 from app.train.watch import RunReport
 from app.widgets import fonts, icons, theme
@@ -162,9 +163,9 @@ def _message(run: RunSummary, report: RunReport | None) -> tuple[str, theme.Rgba
     """The message on the run, and its colour."""
     _, words, color = _STATES[run.state]
     if run.state == "failed":
-        return f"{run.words[:1].upper()}{run.words[1:]}", color
+        return in_window(f"{run.words[:1].upper()}{run.words[1:]}"), color
     if run.state != "stopping" and report is not None and report.health:
-        return report.health, theme.WARNING
+        return in_window(report.health), theme.WARNING
     if run.state == "running" and not run.step:
         first = "preparing heads" if run.stage == "fit" else "reading the images"
         return f"Starting: {first}, then the first steps.", color

@@ -1,0 +1,28 @@
+"""Sentences of the core, as the window says them."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.state.wording import in_window
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "--size must lie between 16 and 2048 pixels, not 5.",
+            "Size must lie between 16 and 2048 pixels, not 5.",
+        ),
+        ("Start with a smaller --batch-factor.", "Start with a smaller batch factor."),
+        ("give --heads.facekit to prepare them.", "give facekit to prepare them."),
+        (
+            "ffhq1024 is not here; run `stylesdf-studio models fetch ffhq1024` first.",
+            "ffhq1024 is not here; download ffhq1024 in the model's menu first.",
+        ),
+        ("It needs --out; see --help.", "It needs out."),
+        ("A sentence – with dashes -- of its own.", "A sentence – with dashes -- of its own."),
+    ],
+)
+def test_flags_and_commands_become_names_of_fields(said: str, shown: str) -> None:
+    assert in_window(said) == shown
