@@ -58,6 +58,8 @@ class Menus:
         self._checks: list[tuple[theme.Item, Callable[[], bool]]] = []
         self._listed: tuple[object, ...] | None = None
         self._spacer_width = 1
+        #: The menus of the bar.
+        self.bar: list[theme.Item] = []
         with dpg.menu_bar():
             self._build_file()
             self._build_edit()
@@ -98,6 +100,7 @@ class Menus:
     def _menu(self, label: str) -> Iterator[theme.Item]:
         with dpg.menu(label=label) as menu:
             yield menu
+        self.bar.append(menu)
         dpg.bind_item_theme(menu, self._ui.theme.popup)
 
     def _item(
@@ -257,7 +260,8 @@ class Menus:
             default_value=model == self._workbench.scene.model,
             callback=plain(act),
         )
-        self._ui.tooltip(item, tooltip)
+        with dpg.tooltip(item, delay=0.5):  # within menus only Dear PyGui's own work
+            dpg.add_text(tooltip, wrap=self._ui.px(300))
 
     # --- the right end --------------------------------------------------------------------------
 

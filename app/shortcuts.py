@@ -9,7 +9,16 @@ from functools import partial
 import dearpygui.dearpygui as dpg
 
 from app.actions import Actions
+from app.widgets.dialogs import Dialogs
+from app.widgets.home import Home
+from app.widgets.ui import Ui
 from stylesdf_core.scene.scene import VIEWS
+
+_ENTER = (dpg.mvKey_Return, dpg.mvKey_NumPadEnter)
+#: Keys that move between controls, or act on the control that has the focus.
+_FOCUS_KEYS = (
+    dpg.mvKey_Left, dpg.mvKey_Right, dpg.mvKey_Up, dpg.mvKey_Down, dpg.mvKey_Spacebar, *_ENTER,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,11 @@ class Shortcut:
     repeats: bool = False
     anywhere: bool = False
 
+    @property
+    def types_nothing(self) -> bool:
+        """Whether the key means nothing to a text field, so that it acts there too."""
+        return self.keys.startswith("F") and len(self.keys) > 1
+
     def matches(self, code: int, *, ctrl: bool, shift: bool) -> bool:
         """Whether this key, with or without Ctrl and Shift, is the shortcut's."""
         return (code, ctrl, shift) == (self.code, "Ctrl+" in self.keys, "Shift+" in self.keys)
@@ -41,6 +55,7 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
     workbench, window, document = actions.workbench, actions.window, actions.workbench.document
 
     key, show = Shortcut, partial(workbench.change_settings, "view")
+    full_screen = window.toggle_full_screen
     return (
         key("Left", dpg.mvKey_Left, "orbit to the left", partial(actions.orbit, -1, 0), True),
         key("Right", dpg.mvKey_Right, "orbit to the right", partial(actions.orbit, 1, 0), True),
@@ -63,40 +78,89 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
         key("Ctrl+Shift+Z", dpg.mvKey_Z, "redo", document.redo, True),
         key("Ctrl+T", dpg.mvKey_T, "explore or train", actions.switch_page, anywhere=True),
         key("F1", dpg.mvKey_F1, "list of shortcuts", window.show_shortcuts, anywhere=True),
-        key("F10", dpg.mvKey_F10, "hide or show the panels", actions.toggle_panels),
-        key("F11", dpg.mvKey_F11, "full screen", window.toggle_full_screen, anywhere=True),
+        key("F10", dpg.mvKey_F10, "hide or show the panels", actions.toggle_panels, anywhere=True),
+        key("F11", dpg.mvKey_F11, "full screen", full_screen, anywhere=True),
         key("Ctrl+Q", dpg.mvKey_Q, "quit", window.ask_to_quit, anywhere=True),
     )
 
 
 class Keyboard:
-    """Acts on shortcuts unless a text field or a dialog has the keyboard.
+    """Gives each key to the open dialog, the focused control, or a shortcut.
+
+    Tab moves the focus from control to control; with it, the arrow keys, Space and Enter belong to
+    the control. After a click with the mouse or Escape these keys are shortcuts again.
 
     Args:
-        typing: whether a text field or a dialog has the keyboard.
         exploring: whether the Explore tab is shown; elsewhere only ``anywhere`` shortcuts act.
     """
 
     def __init__(
         self,
         table: tuple[Shortcut, ...],
-        typing: Callable[[], bool],
+        ui: Ui,
+        dialogs: Dialogs,
+        home: Home,
         exploring: Callable[[], bool],
     ) -> None:
-        self._table = table
-        self._typing, self._exploring = typing, exploring
+        self._table, self._ui, self._dialogs, self._home = table, ui, dialogs, home
+        self._exploring = exploring
         self._held: set[int] = set()
+        self._has_tabbed = False  # since the last click of the mouse
         with dpg.handler_registry() as self.registry:
             dpg.add_key_press_handler(callback=lambda _, code: self._pressed(int(code)))
             dpg.add_key_release_handler(callback=lambda _, code: self._held.discard(int(code)))
+            dpg.add_mouse_click_handler(callback=self._clicked)
+
+    def _clicked(self) -> None:
+        self._has_tabbed = False
 
     def _pressed(self, code: int) -> None:
-        if self._typing():
-            return
-        ctrl = _any_down(dpg.mvKey_LControl, dpg.mvKey_RControl)
-        shift = _any_down(dpg.mvKey_LShift, dpg.mvKey_RShift)
         is_held = code in self._held
         self._held.add(code)
+        if code == dpg.mvKey_Escape:
+            self._escape()
+        elif code == dpg.mvKey_Tab:
+            self._has_tabbed = True
+            if self._home.has_focus:
+                self._ui.focus_first()
+        elif self._dialogs.is_open:
+            self._in_dialog(code)
+        elif not self._belongs_to_control(code):
+            self._shortcut(code, is_held=is_held)
+
+    def _escape(self) -> None:
+        self._has_tabbed = False
+        if self._ui.number_entry.is_open:
+            self._ui.number_entry.close()
+        elif self._dialogs.is_open:
+            self._dialogs.cancel()
+        elif not self._home.popup_is_open:  # Dear PyGui closes it
+            self._home.take()
+
+    def _in_dialog(self, code: int) -> None:
+        if code in _ENTER and not self._has_tabbed:
+            self._dialogs.accept()
+        elif code == dpg.mvKey_F1 and self._dialogs.is_list:
+            self._dialogs.cancel()
+
+    def _belongs_to_control(self, code: int) -> bool:
+        """Whether a control has the focus, and the key is meant for it."""
+        if self._ui.typing:
+            return not any(s.types_nothing and s.code == code for s in self._table)
+        if self._home.popup_is_open:
+            return True
+        if self._has_tabbed and not self._home.has_focus:
+            target = self._ui.pointer.focused()
+            if target is not None and target.key(code):
+                return True
+            return code in _FOCUS_KEYS
+        if code in _FOCUS_KEYS:  # after a click: the control clicked must not get the key as well
+            self._home.take()
+        return False
+
+    def _shortcut(self, code: int, *, is_held: bool) -> None:
+        ctrl = _any_down(dpg.mvKey_LControl, dpg.mvKey_RControl)
+        shift = _any_down(dpg.mvKey_LShift, dpg.mvKey_RShift)
         for shortcut in self._table:
             is_allowed = shortcut.anywhere or self._exploring()
             is_due = is_allowed and (shortcut.repeats or not is_held)

@@ -28,7 +28,8 @@ from app.train.page import TrainPage
 from app.train.training import Training
 from app.widgets import theme
 from app.widgets.backdrop import Backdrop
-from app.widgets.dialogs import Dialogs
+from app.widgets.dialogs import Dialogs, FolderMemory
+from app.widgets.home import Home
 from app.widgets.pointer import Pointer
 from app.widgets.texture import PictureTexture, Textures
 from app.widgets.ui import Ui
@@ -90,7 +91,7 @@ class Studio:
         self._new_scale: float | None = None
         self._display_scale = 1.0
         self._displays: tuple[Display, ...] = ()
-        self._is_full_screen = self._is_used = False
+        self._is_full_screen = self._is_used = self._has_drawn = False
         self._pacer = FramePacer()
         #: The last unforeseen errors, for tests; each has been shown as a message.
         self.failures: deque[Exception] = deque(maxlen=_REMEMBERED_FAILURES)
@@ -117,7 +118,7 @@ class Studio:
         icon = _icon()
         prepare_opengl()
         dpg.create_context()
-        dpg.configure_app(manual_callback_management=True)
+        dpg.configure_app(manual_callback_management=True, keyboard_navigation=True)
         dpg.create_viewport(
             title=TITLE,
             width=place.width,
@@ -150,9 +151,12 @@ class Studio:
         if self._quitting or not dpg.is_dearpygui_running():
             return False
         self._guarded(self._before_frame)
+        if not self._has_drawn:  # Dear PyGui focuses the first control of a new window
+            self._home.take()
         self.polled_at = time.perf_counter()
         dpg.render_dearpygui_frame()
         self.drawn_at = time.perf_counter()
+        self._has_drawn = True
         self._guarded(self._after_frame)
         moving = self._is_moving()
         self._pacer.wait(
@@ -186,6 +190,9 @@ class Studio:
             self._guarded(partial(dpg.run_callbacks, [job]))
         self.pointer.tick()
         self._ui.number_entry.tick()
+        held = self.pointer.dragging or self._ui.typing
+        self._ui.tooltips.tick(self._mouse, busy=held)
+        self._dialogs.tick()
         self.workbench.tick()
         self.training.tick(shown=self.page == "train")
         self._commit_when_quiet()
@@ -231,19 +238,21 @@ class Studio:
     def _build(self) -> None:
         workbench = self.workbench
         self._ui = ui = Ui(self.scale, self.pointer)
-        self._dialogs = Dialogs(ui)
+        folders = FolderMemory(lambda: workbench.settings.recent_folders, workbench.remember_folder)
+        news = workbench.screen.news
+        self._dialogs = Dialogs(ui, folders, self._textures["preview"], news)
         self.actions = actions = Actions(workbench, self._dialogs, self)
         self._shortcuts: tuple[Shortcut, ...] = shortcuts(actions)
-        self._keyboard = Keyboard(
-            self._shortcuts,
-            lambda: ui.typing or self._dialogs.is_open or ui.number_entry.is_open,
-            lambda: self.page == "explore",
-        )
         with dpg.window() as window:
             self._menus = Menus(ui, workbench, actions, self._shortcuts, self.training)
+            self._home = Home(ui.theme.unseen, self._menus.bar)
             self.explore = ExplorePage(ui, workbench, self._textures, actions.choose_export_folder)
             opened = partial(self.show_page, "explore")
             self.train_page = TrainPage(ui, self.training, self._dialogs, self._textures, opened)
+        self._keyboard = Keyboard(
+            self._shortcuts, ui, self._dialogs, self._home, lambda: self.page == "explore"
+        )
+        self._has_drawn = False
         dpg.bind_item_theme(window, ui.theme.flat)
         self._overlay = Overlay(ui, workbench, Remedy("Open another file …", actions.open_model))
         dpg.set_primary_window(window, True)
@@ -260,6 +269,7 @@ class Studio:
         dpg.set_viewport_min_height(least_height)
         self.pointer.clear()
         dpg.delete_item(self._keyboard.registry)
+        self._ui.tooltips.close()
         for window in dpg.get_windows():
             if dpg.get_item_type(window) == "mvAppItemType::mvWindowAppItem":
                 dpg.delete_item(window)
@@ -342,9 +352,14 @@ class Studio:
         """Close before the next frame."""
         self._quitting = True
 
+    @property
+    def dialog_is_open(self) -> bool:
+        """Whether a dialog has the keyboard."""
+        return self._dialogs.is_open
+
     def close_dialogs(self) -> None:
         """Close the open dialog, if there is one."""
-        self._dialogs.close()
+        self._dialogs.cancel()
 
     def show_shortcuts(self) -> None:
         """List all shortcuts."""
@@ -355,7 +370,7 @@ class Studio:
             ("double click", "reset the camera"),
         ]
         rows = [(shortcut.keys, shortcut.what) for shortcut in self._shortcuts]
-        self._dialogs.table("Shortcuts", [*mouse, *rows], 640)
+        self._dialogs.show_list("Shortcuts", [*mouse, *rows], 640)
 
     def export(self, name: str) -> None:
         """Export a kind of :data:`app.state.exports.EXPORTS`; the panel gives the file's name."""

@@ -134,6 +134,7 @@ class ExplorePage:
         if places is None:
             return
         self.places = places
+        self._ui.tooltips.edges = (int(places.ground.left), int(places.ground.right))
         self.viewport.resize(*places.size)
         self._toolbar.resize(places.size[0])
         self._status.resize(dpg.get_viewport_client_width())

@@ -11,7 +11,7 @@ import dearpygui.dearpygui as dpg
 from app.state.workbench import Workbench
 from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
-from app.widgets.pointer import LEFT, MouseTarget, Press
+from app.widgets.pointer import ACT_KEYS, LEFT, MouseTarget, Press
 from app.widgets.ui import Ui
 
 _HEIGHT = 28
@@ -26,10 +26,9 @@ class Section(MouseTarget):
     def __init__(self, ui: Ui, workbench: Workbench, title: str) -> None:
         self._ui, self._workbench, self.title, self._width = ui, workbench, title, 1
         self._hovered = False
-        with dpg.group() as group:
-            self._canvas = Canvas(1, ui.px(_HEIGHT))
+        self._canvas = Canvas(1, ui.px(_HEIGHT))
         self.item = self._canvas.item
-        ui.tooltip(group, "Fold or unfold")
+        ui.tooltip(self.item, "Fold or unfold")
         ui.pointer.add(self)
         self._body: theme.Item = dpg.add_group()
 
@@ -79,6 +78,15 @@ class Section(MouseTarget):
     def press(self, press: Press) -> bool:
         """Fold or unfold."""
         if press.button == LEFT:
-            folded = set(self._workbench.settings.window.folded) ^ {self.title}
-            self._workbench.change_settings("window", folded=tuple(sorted(folded)))
+            self._toggle()
         return False
+
+    def key(self, code: int) -> bool:
+        """Fold or unfold with Enter and Space."""
+        if code in ACT_KEYS:
+            self._toggle()
+        return code in ACT_KEYS
+
+    def _toggle(self) -> None:
+        folded = set(self._workbench.settings.window.folded) ^ {self.title}
+        self._workbench.change_settings("window", folded=tuple(sorted(folded)))

@@ -117,6 +117,7 @@ class Settings:
     Attributes:
         device: auto, cpu, cuda or mps.
         recent_models: files opened before, newest first.
+        recent_folders: in which files have been chosen, newest first.
         locked: names of latent directions that keep their value when the seed changes.
     """
 
@@ -127,12 +128,20 @@ class Settings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     device: str = "auto"
     recent_models: tuple[str, ...] = ()
+    recent_folders: tuple[str, ...] = ()
     locked: tuple[str, ...] = ()
 
     def with_recent_model(self, path: str) -> Settings:
         """With ``path`` at the head of the recent models."""
-        others = tuple(entry for entry in self.recent_models if entry != path)
-        return dataclasses.replace(self, recent_models=(path, *others)[:_RECENT])
+        return dataclasses.replace(self, recent_models=_with_newest(path, self.recent_models))
+
+    def with_recent_folder(self, path: str) -> Settings:
+        """With ``path`` at the head of the recent folders."""
+        return dataclasses.replace(self, recent_folders=_with_newest(path, self.recent_folders))
+
+
+def _with_newest(path: str, recent: tuple[str, ...]) -> tuple[str, ...]:
+    return (path, *(entry for entry in recent if entry != path))[:_RECENT]
 
 
 class SettingsStore:

@@ -192,6 +192,10 @@ class Workbench:
         changed = replace(getattr(self.settings, section), **values)
         self.settings = replace(self.settings, **{section: changed})
 
+    def remember_folder(self, folder: Path) -> None:
+        """Put a folder at the head of those that file dialogs offer."""
+        self.settings = self.settings.with_recent_folder(str(folder))
+
     def toggle_split(self) -> None:
         """Show picture and mesh side by side, or only the chosen view."""
         self.change_settings("view", split=not self.settings.view.split)
@@ -267,10 +271,10 @@ class Workbench:
         request = self._export_request(name, stem)
         return self.jobs.submit(request.out.name, request.run, out=request.out)
 
-    def retry(self, job: Job) -> Job:
+    def retry(self, job: Job) -> None:
         """Queue a failed job again, in place of the failure."""
         self.jobs.forget(job)
-        return self.jobs.submit(job.label, job.operation, out=job.out, then=job.then)
+        self.jobs.submit(job.label, job.operation, out=job.out, then=job.then)
 
     def command(self, name: str, stem: str = "") -> str | None:
         """The terminal command for an export; None, with a toast, if the export has none."""

@@ -112,6 +112,7 @@ class TrainPage:
         centre = max(1, free - left)
         self.middle = ((x, top), (centre, tall))
         self.ground = Rectangle(left, top, width - right, height)
+        self._ui.tooltips.edges = (left, width - right)
         self._left.place(0, top, left, tall)
         self.runs.resize(left - 2 * pad, tall - 2 * pad)
         self._right.place(width - right, top, right, tall)

@@ -23,10 +23,9 @@ class FormRow:
     def __init__(self, ui: Ui, label: str, tooltip: str) -> None:
         self._group = dpg.group(horizontal=True, xoffset=ui.px(LABELS), horizontal_spacing=0)
         self._group.__enter__()
-        with dpg.group():  # a tooltip would count as an item of the row
-            self.label: int | str = dpg.add_text(label, color=theme.MUTED)
-            if tooltip:
-                ui.tooltip(self.label, tooltip)
+        self.label: int | str = dpg.add_text(label, color=theme.MUTED)
+        if tooltip:
+            ui.tooltip(self.label, tooltip)
 
     def __enter__(self) -> FormRow:
         return self

@@ -4,13 +4,16 @@ theme      colours, fonts, lengths: every style name of Dear PyGui
 fonts      the typeface's files, and the width of a text
 ui         lengths at the window's scale, texts, buttons, fields to type in
 canvas     a surface for hand-drawn widgets
+home       where the keyboard's focus rests while no control has it
 pointer    which hand-drawn widget the mouse hovers, presses and drags
 icons      the few icons, drawn
 slider     label, track and value in one line
 column     a container that the layout places
 splitter   the bar between two columns
 backdrop   the dark ground behind pictures
+tooltips   explanations of widgets, beside their panels
 texture    pictures on the graphics card
 files      files in the system's file manager
+file_dialog  the program's own file dialog
 dialogs    windows that ask for a file, ask to confirm, or list
 """

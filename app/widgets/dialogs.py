@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dearpygui.dearpygui as dpg
 
+from app.state.file_browser import FileBrowser
 from app.widgets import theme
+from app.widgets.file_dialog import FileDialog
+from app.widgets.texture import PictureTexture
 from app.widgets.theme import Item
 from app.widgets.ui import Ui
+from app.workers.native_dialog import NativeDialog, PathQuestion, native_command
+
+
+@dataclass(frozen=True)
+class FolderMemory:
+    """The folders that the user has chosen from before, newest first, and a way to add one."""
+
+    recent: Callable[[], Sequence[str]]
+    add: Callable[[Path], None]
 
 
 class Dialogs:
-    """Opens one dialog at a time; each is deleted when it closes."""
+    """Opens one dialog at a time; a file dialog of the desktop where there is one.
 
-    def __init__(self, ui: Ui) -> None:
-        self._ui = ui
+    Args:
+        texture: of previews of pictures.
+        news: set when a dialog has news, so that the next frame is drawn.
+    """
+
+    def __init__(
+        self, ui: Ui, folders: FolderMemory, texture: PictureTexture, news: threading.Event
+    ) -> None:
+        self._ui, self._folders, self._texture, self._news = ui, folders, texture, news
         self._open: Item = 0
+        self._accept: Callable[[], None] | None = None
+        self._files: FileDialog | None = None
+        self._native: tuple[NativeDialog, PathQuestion, Callable[[Path], None]] | None = None
+        #: Whether the open dialog only lists texts.
+        self.is_list = False
 
     @property
     def is_open(self) -> bool:
         """Whether a dialog has the keyboard."""
-        return bool(
+        return self._native is not None or bool(
             self._open and dpg.does_item_exist(self._open) and dpg.is_item_shown(self._open)
         )
 
@@ -32,7 +58,7 @@ class Dialogs:
         self, title: str, folder: Path, suffixes: Sequence[str], chosen: Callable[[Path], None]
     ) -> None:
         """Ask for an existing file with one of the suffixes."""
-        self._ask_for_path(title, folder, chosen, suffixes)
+        self._ask(PathQuestion("open", title, folder, suffixes=tuple(suffixes)), chosen)
 
     def save_file(
         self, title: str, folder: Path, name: str, suffix: str, chosen: Callable[[Path], None]
@@ -47,53 +73,18 @@ class Dialogs:
             else:
                 chosen(path)
 
-        self._ask_for_path(title, folder, checked, [suffix], default_filename=name)
+        self._ask(PathQuestion("save", title, folder, name + suffix, (suffix,)), checked)
 
     def choose_folder(self, title: str, folder: Path, chosen: Callable[[Path], None]) -> None:
         """Ask for a folder."""
-        self._ask_for_path(title, folder, chosen, directory_selector=True)
-
-    def _ask_for_path(
-        self,
-        title: str,
-        folder: Path,
-        chosen: Callable[[Path], None],
-        suffixes: Sequence[str] = (),
-        **options: Any,
-    ) -> None:
-        self.close()
-        while not folder.is_dir() and folder != folder.parent:
-            folder = folder.parent
-        width, height = self._size(820, 560)
-
-        def accepted(_sender: object, data: dict[str, Any]) -> None:
-            path = _selected(data)
-            self._forget()
-            if path is not None:
-                chosen(path)
-
-        with dpg.file_dialog(
-            label=title,
-            width=width,
-            height=height,
-            modal=True,
-            default_path=str(folder),
-            callback=accepted,
-            cancel_callback=self._forget,
-            **options,
-        ) as self._open:
-            if len(suffixes) > 1:
-                dpg.add_file_extension(f"Supported files{{{','.join(suffixes)}}}")
-            for suffix in suffixes:
-                dpg.add_file_extension(suffix, color=theme.TEXT)
-        dpg.bind_item_theme(self._open, self._ui.theme.dialog)
+        self._ask(PathQuestion("folder", title, folder), chosen)
 
     def confirm(self, title: str, text: str, yes: str, act: Callable[[], None]) -> None:
-        """Ask before something that cannot be undone."""
+        """Ask before something that cannot be undone; Enter says yes, Escape no."""
         width, height = self._size(420, 150)
 
         def accept() -> None:
-            self.close()
+            self.cancel()
             act()
 
         with self._window(title, width, height, modal=True):
@@ -101,9 +92,10 @@ class Dialogs:
             dpg.add_spacer(height=self._ui.px(8))
             with dpg.group(horizontal=True):
                 self._ui.button(yes, accept, look=self._ui.theme.primary)
-                self._ui.button("Cancel", self.close)
+                self._ui.button("Cancel", self.cancel)
+        self._accept = accept
 
-    def table(self, title: str, rows: Sequence[tuple[str, str]], width: int) -> None:
+    def show_list(self, title: str, rows: Sequence[tuple[str, str]], width: int) -> None:
         """List pairs of short texts in two columns; ``width`` at scale 1."""
         half = (len(rows) + 1) // 2
         columns = dpg.mvTable_SizingStretchProp
@@ -118,16 +110,76 @@ class Dialogs:
                     for left, right in rows[index::half]:
                         dpg.add_text(left)
                         dpg.add_text(right, color=theme.MUTED)
+        self.is_list, self._accept = True, self.cancel
 
-    def close(self) -> None:
+    def accept(self) -> None:
+        """Do what Enter means in the open dialog."""
+        if self._accept is not None:
+            self._accept()
+
+    def cancel(self) -> None:
         """Close the open dialog, if there is one."""
+        if self._native is not None:
+            self._native[0].close()
+            self._native = None
+        if self._files is not None:
+            self._files.close()
+            self._files = None
         if self._open and dpg.does_item_exist(self._open):
             dpg.delete_item(self._open)
-        self._open = 0
+        self._open, self._accept, self.is_list = 0, None, False
 
-    def _forget(self) -> None:
-        # A file dialog hides itself; deleting it inside its own callback is not safe.
-        self._open = 0
+    def tick(self) -> None:
+        """Once a frame: take the answer of the desktop's dialog, or a preview."""
+        if self._files is not None:
+            self._files.tick()
+        if self._native is None or self._native[0].is_open:
+            return
+        dialog, question, chosen = self._native
+        self._native = None
+        if dialog.has_failed:
+            self._browse(question, chosen)
+        elif dialog.path is not None:
+            self._take(dialog.path, question, chosen)
+
+    def _ask(self, question: PathQuestion, chosen: Callable[[Path], None]) -> None:
+        self.cancel()
+        command = native_command(question)
+        if command is None:
+            self._browse(question, chosen)
+            return
+        try:
+            self._native = (NativeDialog(command, self._news), question, chosen)
+        except OSError:
+            self._browse(question, chosen)
+
+    def _take(self, path: Path, question: PathQuestion, chosen: Callable[[Path], None]) -> None:
+        self._folders.add(path if question.purpose == "folder" else path.parent)
+        chosen(path)
+
+    def _browse(self, question: PathQuestion, chosen: Callable[[Path], None]) -> None:
+        """Open the program's own file dialog."""
+        width, height = self._size(860, 560)
+        inside = 2 * self._ui.px(16)
+
+        def take(path: Path) -> None:
+            self.cancel()
+            self._take(path, question, chosen)
+
+        with self._window(question.title, width, height, modal=True):
+            self._files = FileDialog(
+                self._ui,
+                FileBrowser(question.purpose, question.folder, question.suffixes),
+                width=width - inside,
+                height=height - inside - self._ui.px(28),
+                name=question.name,
+                recent=self._folders.recent(),
+                texture=self._texture,
+                news=self._news,
+                chosen=take,
+                cancel=self.cancel,
+            )
+        self._accept = self._files.accept
 
     def _size(self, width: int, height: int) -> tuple[int, int]:
         """A size at scale 1 in pixels, no larger than the studio's window."""
@@ -140,21 +192,12 @@ class Dialogs:
     @contextmanager
     def _window(self, title: str, width: int, height: int, **options: Any) -> Iterator[None]:
         """A window, to be filled, in the middle of the studio's window."""
-        self.close()
+        self.cancel()
         x = (dpg.get_viewport_client_width() - width) // 2
         y = (dpg.get_viewport_client_height() - height) // 2
         with dpg.window(
             label=title, no_resize=True, no_collapse=True, width=width, height=height,
-            pos=(max(0, x), max(0, y)), **options,
+            pos=(max(0, x), max(0, y)), on_close=self.cancel, **options,
         ) as self._open:  # fmt: skip
             dpg.bind_item_theme(self._open, self._ui.theme.dialog)
             yield
-
-
-def _selected(data: dict[str, Any]) -> Path | None:
-    """The path a file dialog returned."""
-    name = str(data.get("file_path_name", ""))
-    selections = data.get("selections") or {}
-    if len(selections) == 1:
-        name = str(next(iter(selections.values())))
-    return Path(name) if name else None

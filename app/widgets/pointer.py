@@ -14,6 +14,10 @@ import dearpygui.dearpygui as dpg
 from app.widgets.theme import Item
 
 LEFT, RIGHT, MIDDLE = 0, 1, 2
+#: Keys that act on the focused widget like a click, raise or lower its value, or reset the value.
+ACT_KEYS = (dpg.mvKey_Return, dpg.mvKey_NumPadEnter, dpg.mvKey_Spacebar)
+MORE_KEYS, LESS_KEYS = (dpg.mvKey_Plus, dpg.mvKey_Add), (dpg.mvKey_Minus, dpg.mvKey_Subtract)
+RESET_KEYS = (dpg.mvKey_Delete, dpg.mvKey_Back)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,10 @@ class MouseTarget:
 
     def release(self) -> None:
         """The captured button went up."""
+
+    def key(self, code: int) -> bool:
+        """A key went down while the widget has the focus; True if the widget has used it."""
+        return False
 
     def wheel(self, steps: float) -> None:
         """The wheel turned over the widget; the panel around the widget scrolls anyway."""
@@ -137,6 +145,10 @@ class Pointer:
         self._hovered = hovered
         if hovered is not None:
             hovered.hover(*_local(hovered, position), inside=True)
+
+    def focused(self) -> MouseTarget | None:
+        """The target that has the keyboard's focus."""
+        return next((t for t in self._targets if dpg.is_item_focused(t.item)), None)
 
     def _under_mouse(self) -> MouseTarget | None:
         for target in self._targets:

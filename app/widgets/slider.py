@@ -1,7 +1,8 @@
 """A slider in one line: label, thin track, value.
 
 A drag moves the value, the − and + at the track's ends step it finely, a right click resets it, a
-click on the number, or Ctrl+click anywhere, opens a field to type in. A value that the model was
+click on the number, or Ctrl+click anywhere, opens a field to type in; with the focus, the keys −,
++, Delete and Enter do the same. A value that the model was
 not trained for tints the track.
 """
 
@@ -14,7 +15,16 @@ import dearpygui.dearpygui as dpg
 
 from app.widgets import fonts, icons, theme
 from app.widgets.canvas import Canvas
-from app.widgets.pointer import LEFT, RIGHT, MouseTarget, Press
+from app.widgets.pointer import (
+    ACT_KEYS,
+    LEFT,
+    LESS_KEYS,
+    MORE_KEYS,
+    RESET_KEYS,
+    RIGHT,
+    MouseTarget,
+    Press,
+)
 from app.widgets.ui import Ui
 
 HEIGHT = 24
@@ -81,10 +91,9 @@ class SliderRow(MouseTarget):
         self._edited = self._locked = False
         self._hovered = ""  # the part under the mouse
         self._dragging = False
-        with dpg.group() as group:
-            self._canvas = Canvas(width, ui.px(HEIGHT))
+        self._canvas = Canvas(width, ui.px(HEIGHT))
         self.item = self._canvas.item
-        ui.tooltip(group, spec.tooltip)
+        ui.tooltip(self.item, spec.tooltip)
         ui.pointer.add(self)
 
     def show(self, value: float, *, edited: bool = True, locked: bool = False) -> None:
@@ -116,10 +125,9 @@ class SliderRow(MouseTarget):
         elif part == "lock" and self._actions.lock is not None:
             self._actions.lock()
         elif press.ctrl or part == "value":
-            text, left = self._number().replace("−", "-"), self._width - self._ui.px(_VALUE)
-            self._ui.number_entry.open(self.item, text, self._typed, left)
+            self._type()
         elif part in ("less", "more"):
-            self._typed(self._value + (self.spec.step if part == "more" else -self.spec.step))
+            self._step(1 if part == "more" else -1)
         else:
             self._dragging = True
             self.drag(press.x, press.y)
@@ -137,6 +145,28 @@ class SliderRow(MouseTarget):
         self._dragging = False
         self._actions.commit()
         self._draw()
+
+    def key(self, code: int) -> bool:
+        """Step with + and −, reset with Delete, type after Enter, lock with L."""
+        if code in MORE_KEYS or code in LESS_KEYS:
+            self._step(1 if code in MORE_KEYS else -1)
+        elif code in RESET_KEYS:
+            self._actions.reset()
+        elif code in ACT_KEYS:
+            self._type()
+        elif code == dpg.mvKey_L and self._actions.lock is not None:
+            self._actions.lock()
+        else:
+            return False
+        return True
+
+    def _type(self) -> None:
+        """Open the field for a value."""
+        text, left = self._number().replace("−", "-"), self._width - self._ui.px(_VALUE)
+        self._ui.number_entry.open(self.item, text, self._typed, left)
+
+    def _step(self, steps: int) -> None:
+        self._typed(self._value + steps * self.spec.step)
 
     def _typed(self, value: float) -> None:
         self._change(value)

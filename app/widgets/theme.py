@@ -61,9 +61,9 @@ _BASE_COLORS: dict[Rgba, tuple[str, ...]] = {
         "HeaderHovered",
     ),
     LINE: ("Border", "Separator", "TableBorderLight", "TableBorderStrong"),
-    ACCENT: ("CheckMark", "SliderGrabActive", "PlotHistogram"),
+    ACCENT: ("CheckMark", "SliderGrabActive", "PlotHistogram", "NavCursor"),
     ACCENT_DIM: ("ButtonActive", "HeaderActive", "TextSelectedBg"),
-    CLEAR: ("ChildBg", "MenuBarBg", "ScrollbarBg", "ResizeGrip", "NavCursor"),
+    CLEAR: ("ChildBg", "MenuBarBg", "ScrollbarBg", "ResizeGrip"),
     (0, 0, 0, 140): ("ModalWindowDimBg",),
 }  # fmt: skip
 #: Lengths at scale 1.
@@ -117,6 +117,7 @@ class Theme:
         self.plot = self._plot()
         self._lines: dict[Rgba, Item] = {}
         self.flat = self._container(padding=0)
+        self.unseen = self._make({dpg.mvThemeCol_NavCursor: CLEAR})
         # The window is cleared to the panels' colour already: see app.widgets.backdrop.
         self.panel = self._container(padding=12)
         self.card = self._container(padding=16, background=PANEL, border=True)

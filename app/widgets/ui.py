@@ -12,8 +12,9 @@ import dearpygui.dearpygui as dpg
 from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
 from app.widgets.icons import Icon
-from app.widgets.pointer import LEFT, MouseTarget, Pointer, Press
+from app.widgets.pointer import ACT_KEYS, LEFT, MouseTarget, Pointer, Press
 from app.widgets.theme import Item, Theme
+from app.widgets.tooltips import Tooltip, Tooltips
 from stylesdf_core.resources import expanded
 
 _ICON = 24
@@ -52,6 +53,7 @@ class Ui:
         scale: of all lengths; 1 is meant for about 96 dots per inch.
         pointer: tells hand-drawn widgets what the mouse does.
         theme: fonts and looks.
+        tooltips: explain widgets.
         text_fields: all fields that can have the keyboard.
         number_entry: the field in which a slider's value is typed.
     """
@@ -60,6 +62,7 @@ class Ui:
         self.scale = scale
         self.pointer = pointer
         self.theme = Theme(scale)
+        self.tooltips = Tooltips(self.theme)
         self.text_fields: list[Item] = []
         self.number_entry = NumberEntry(self)
 
@@ -72,13 +75,16 @@ class Ui:
         """Whether a text field has the keyboard."""
         return any(dpg.does_item_exist(f) and dpg.is_item_active(f) for f in self.text_fields)
 
-    def tooltip(self, item: Item, text: str = "") -> Item:
-        """Explain ``item`` after a short rest of the mouse; returns the text's item."""
-        words: Item
-        with dpg.tooltip(item, delay=0.5, hide_on_activity=True) as tip:
-            words = dpg.add_text(text, wrap=self.px(300))
-        dpg.bind_item_theme(tip, self.theme.popup)
-        return words
+    def focus_first(self) -> None:
+        """Give the keyboard to the first text field on the screen."""
+        for field in self.text_fields:
+            if dpg.does_item_exist(field) and dpg.get_item_state(field).get("visible"):
+                dpg.focus_item(field)
+                return
+
+    def tooltip(self, item: Item, text: str = "") -> Tooltip:
+        """Explain ``item`` after a short rest of the mouse."""
+        return self.tooltips.add(item, text)
 
     def heading(self, text: str) -> None:
         """A small label over a section."""
@@ -160,10 +166,9 @@ class IconButton(MouseTarget):
         self._edge = ui.px(_ICON)
         self._inside = False
         self.enabled = True
-        with dpg.group() as group:
-            self._canvas = Canvas(self._edge, self._edge)
+        self._canvas = Canvas(self._edge, self._edge)
         self.item = self._canvas.item
-        ui.tooltip(group, tooltip)
+        ui.tooltip(self.item, tooltip)
         ui.pointer.add(self)
         self._draw()
 
@@ -183,6 +188,12 @@ class IconButton(MouseTarget):
             self._callback()
         return False
 
+    def key(self, code: int) -> bool:
+        """Act on Enter and Space."""
+        if code in ACT_KEYS and self.enabled:
+            self._callback()
+        return code in ACT_KEYS
+
     def _draw(self) -> None:
         if not self._canvas.wants(self.enabled, self._inside):
             return
@@ -200,6 +211,7 @@ class NumberEntry:
     def __init__(self, ui: Ui) -> None:
         self._ui = ui
         self._accept: Callable[[float], None] | None = None
+        self._over: Item = 0
         self._frames_open = 0
         with frameless_window(show=False) as self._window:
             self._field = dpg.add_input_text(
@@ -226,7 +238,7 @@ class NumberEntry:
         )
         dpg.set_value(self._field, text.lstrip("+"))
         dpg.focus_item(self._field)
-        self._accept = accept
+        self._accept, self._over = accept, over
         self._frames_open = 0
 
     def tick(self) -> None:
@@ -245,6 +257,7 @@ class NumberEntry:
     def _entered(self, text: str) -> None:
         accept = self._accept
         self.close()
+        dpg.focus_item(self._over)
         try:
             value = float(text.replace("−", "-").replace(",", "."))
         except ValueError:

@@ -4,6 +4,7 @@
 schedule           which request is computed, when it is refined, when a frame is drawn
 picture_worker     pictures in passes, coarse to fine
 mesh_worker        the live mesh: a draft, then the chosen resolution
+native_dialog      the desktop's file dialog, as a process
 model_loader       the loaded model, and the load under way
 jobs               exports and downloads, one after the other
 alarm              wakes the main loop for news and for the user's input

@@ -237,6 +237,72 @@ class Driver:
         self.settle()
         assert not workbench.has_problem
 
+    def press(self, *keys: str) -> None:
+        """Press keys long enough for a busy machine to see them."""
+        for key in keys:
+            self.hands(f"keydown {key} sleep 0.2 keyup {key} sleep 0.1")
+
+    def keyboard(self) -> None:
+        """Tab reaches fields and sliders, keys act there; Escape gives the keys back."""
+        workbench, identity = self.workbench, self.studio.explore.identity
+        self.hands(self.viewport(0.5, 0.9), "click 1")
+        self.press("Escape", "Tab")
+        assert dpg.is_item_active(identity.seed.field)
+        for _ in range(12):
+            self.press("Tab")
+            if dpg.is_item_focused(identity.rows["head_size"].item):
+                break
+        else:
+            raise AssertionError("Tab does not reach the slider")
+        before = workbench.scene
+        self.press("plus", "plus", "minus")
+        edits = dict(workbench.scene.identity.edits)
+        assert workbench.scene.camera == before.camera
+        assert edits.keys() == {"head_size"}, edits
+        self.press("Delete")
+        assert workbench.scene.identity.edits == ()
+        self.press("Return")
+        self.hands("type 0.5")
+        self.press("Return")
+        assert dict(workbench.scene.identity.edits) == {"head_size": 0.5}
+        self.press("Escape", "Right")
+        assert workbench.scene.camera.azimuth > before.camera.azimuth
+        self.press("F1")
+        assert self.studio.dialog_is_open
+        self.press("F1")
+        assert not self.studio.dialog_is_open
+        self.press("F11", "F11", "f")
+        self.settle()
+
+    def file_dialog(self) -> None:
+        """A typed absolute path is taken on Enter; Escape closes; a double click opens."""
+        workbench = self.workbench
+        folder = self.folder / "Größe und Ähre"
+        folder.mkdir()
+        session = folder / ("s" * 190 + ".json")
+        session.write_text(workbench.scene.to_json())
+        workbench.random_seed()
+        self.studio.actions.open_session()
+        self.frames(5)
+        assert self.studio.dialog_is_open
+        self.press("Escape")
+        assert not self.studio.dialog_is_open
+        self.studio.actions.open_session()
+        self.frames(5)
+        self.hands(f"type --delay 30 {folder.parent}")
+        self.press("Return")
+        assert self.studio.dialog_is_open
+        rows = {dpg.get_item_label(i): i for i in dpg.get_all_items() if "Sel" in _kind(i)}
+        self.click(rows[folder.name + "/"])
+        self.press("Return")
+        rows = {dpg.get_item_label(i): i for i in dpg.get_all_items() if "Sel" in _kind(i)}
+        (row,) = (item for label, item in rows.items() if label.startswith("sss"))
+        self.click(row)
+        self.press("Return")
+        assert workbench.document.path == session
+        assert str(folder) in workbench.settings.recent_folders
+        self.settle()
+
     def exports(self) -> None:
         """Every export button writes a complete file, and a session where the format allows."""
         workbench = self.workbench
@@ -329,6 +395,10 @@ class Driver:
         return f"key {source.choice(RANDOM_KEYS)}"
 
 
+def _kind(item: int | str) -> str:
+    return str(dpg.get_item_type(item))
+
+
 def say(line: str) -> None:
     """Print a line at once."""
     sys.stdout.write(line + "\n")
@@ -343,6 +413,8 @@ def main() -> None:
         driver.gestures,
         driver.identity,
         driver.views,
+        driver.keyboard,
+        driver.file_dialog,
         driver.exports,
         driver.broken_checkpoint,
         driver.storm,

@@ -124,11 +124,10 @@ class LayerBars(MouseTarget):
         self._ui, self._workbench, self._n_latent, self._width = ui, workbench, n_latent, 1
         self._mixing = Mixing()
         self._hovered = -1
-        with dpg.group() as group:
-            self._canvas = Canvas(1, ui.px(_BARS_HEIGHT))
+        self._canvas = Canvas(1, ui.px(_BARS_HEIGHT))
         self.item = self._canvas.item
         ui.tooltip(
-            group,
+            self.item,
             "Weight of the second style in each decoder layer, coarse to fine, 0 to 1. "
             "Drag across the bars; right click: back to the crossover",
         )

@@ -226,9 +226,8 @@ class NewRunPanel:
                 )
                 IconButton(ui, icons.folder, self.choose_data, "Choose a folder")
             dpg.add_spacer(height=ui.px(1))
-            with dpg.group() as group:
-                self._sheet = dpg.add_drawlist(1, 1)
-            ui.tooltip(group, "Some of the images as training sees them: cropped and resized")
+            self._sheet = dpg.add_drawlist(1, 1)
+            ui.tooltip(self._sheet, "Some of the images as training sees them: cropped and resized")
             self._found = ui.small_text(wrap=ui.px(200))
 
     def _sync_preview(self) -> None:

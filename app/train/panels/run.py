@@ -102,7 +102,7 @@ class RunPanel:
         self._show_choices(report)
         dpg.configure_item(self._main, label="Stop" if run.is_alive else "Resume")
         self._ui.enable(self._main, run.state not in ("stopping", "finished"))
-        dpg.set_value(self._main_tip, _STATES[run.state][0])
+        self._main_tip.text = _STATES[run.state][0]
         text, color = _message(run, report)
         dpg.configure_item(self._message, color=color)
         dpg.set_value(self._message, text)

@@ -11,7 +11,7 @@ import dearpygui.dearpygui as dpg
 from app.train.training import Training
 from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
-from app.widgets.pointer import LEFT, MouseTarget, Press
+from app.widgets.pointer import ACT_KEYS, LEFT, MouseTarget, Press
 from app.widgets.ui import Ui, hours_in_words, short_path
 from stylesdf_core.training.run_summary import RunState, RunSummary
 
@@ -77,7 +77,7 @@ class RunsPanel:
         text = f"new runs go to {short_path(folder)}"
         text = fonts.fitted(text, self._ui.px(fonts.SMALL), max(1, self._width))
         dpg.set_value(self._folder, text)
-        dpg.set_value(self._folder_tip, str(folder))
+        self._folder_tip.text = str(folder)
 
     @property
     def _row_width(self) -> int:
@@ -104,7 +104,7 @@ class RunRow(MouseTarget):
         with dpg.group() as self.group:
             self._canvas = Canvas(width, ui.px(_ROW))
         self.item = self._canvas.item
-        self._tip = ui.tooltip(self.group)
+        self._tip = ui.tooltip(self.item)
         ui.pointer.add(self)
 
     def show(self, run: RunSummary, *, selected: bool) -> None:
@@ -129,11 +129,17 @@ class RunRow(MouseTarget):
             self._select()
         return False
 
+    def key(self, code: int) -> bool:
+        """Select the run with Enter and Space."""
+        if code in ACT_KEYS:
+            self._select()
+        return code in ACT_KEYS
+
     def _draw(self) -> None:
         canvas, px, run = self._canvas, self._ui.px, self._run
         if not canvas.wants(run, self._selected, self._hovered, self._width):
             return
-        dpg.set_value(self._tip, f"{run.path}\n{run.words}" if run.words else str(run.path))
+        self._tip.text = f"{run.path}\n{run.words}" if run.words else str(run.path)
         if self._selected or self._hovered:
             canvas.rectangle(0, 0, self._width, px(_ROW - _GAP), theme.RAISED, px(4))
         color = _COLORS.get(run.state, theme.MUTED)

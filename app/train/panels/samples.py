@@ -50,10 +50,9 @@ class SamplesPanel:
                 "The volume renders before the decoder",
                 width=width,
             )
-        with dpg.group() as group:
-            self._canvas = Canvas(1, 1)
+        self._canvas = Canvas(1, 1)
         ui.tooltip(
-            group,
+            self._canvas.item,
             "The same latents, one a row, from the same eight sides at every step: "
             "the averaged generator at ψ = 0.7",
         )
