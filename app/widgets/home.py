@@ -7,6 +7,9 @@ import dearpygui.dearpygui as dpg
 from app.widgets.theme import Item
 
 
+_EDGE, _BELOW_MENUS = 4, 40
+
+
 class Home:
     """An invisible point of the window, created in the current window.
 
@@ -21,8 +24,8 @@ class Home:
     def __init__(self, look: Item, menus: list[Item]) -> None:
         self._menus = menus
         options = {"border": False, "no_scrollbar": True, "flattened_navigation": False}
-        with dpg.child_window(width=1, height=1, pos=(0, 0), **options) as child:
-            self.item: Item = dpg.add_drawlist(1, 1)
+        with dpg.child_window(width=_EDGE, height=_EDGE, pos=(0, _BELOW_MENUS), **options) as child:
+            self.item: Item = dpg.add_button(width=_EDGE, height=_EDGE)
         dpg.bind_item_theme(child, look)
 
     @property

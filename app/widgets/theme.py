@@ -117,7 +117,8 @@ class Theme:
         self.plot = self._plot()
         self._lines: dict[Rgba, Item] = {}
         self.flat = self._container(padding=0)
-        self.unseen = self._make({dpg.mvThemeCol_NavCursor: CLEAR})
+        unseen = ("NavCursor", "Button", "ButtonHovered", "ButtonActive")
+        self.unseen = self._make({getattr(dpg, f"mvThemeCol_{part}"): CLEAR for part in unseen})
         # The window is cleared to the panels' colour already: see app.widgets.backdrop.
         self.panel = self._container(padding=12)
         self.card = self._container(padding=16, background=PANEL, border=True)

@@ -75,6 +75,7 @@ class Driver:
     def frames(self, count: int) -> None:
         """Run the main loop for ``count`` frames."""
         for _ in range(count):
+            self.workbench.screen.news.set()  # no sleep until the user does something
             assert self.studio.step(), "the window has closed"
 
     def wait(self, condition: Callable[[], bool], what: str, seconds: float = 240.0) -> None:
