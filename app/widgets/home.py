@@ -6,7 +6,6 @@ import dearpygui.dearpygui as dpg
 
 from app.widgets.theme import Item
 
-
 _EDGE, _BELOW_MENUS = 4, 40
 
 
