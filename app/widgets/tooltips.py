@@ -115,15 +115,18 @@ def place_beside(
     """
     width, height = size
     middle = (item.left + item.right) / 2
+    x, y = item.left, item.top
     if middle < edges[0] and edges[0] + gap + width <= window[0]:
-        x, y = edges[0] + gap, item.top
+        x = edges[0] + gap
     elif middle > edges[1] and edges[1] - gap - width >= 0:
-        x, y = edges[1] - gap - width, item.top
+        x = edges[1] - gap - width
     else:
-        is_low = item.top > window[1] / 2
-        x, y = item.left, item.top - gap - height if is_low else item.bottom + gap
-    x = max(0, min(int(x), window[0] - width))
-    return x, max(0, min(int(y), window[1] - height))
+        y = item.bottom + gap if item.top < window[1] / 2 else item.top - gap - height
+    return _within(x, window[0] - width), _within(y, window[1] - height)
+
+
+def _within(place: float, most: int) -> int:
+    return max(0, min(round(place), most))
 
 
 def _is_hovered(tip: Tooltip) -> bool:
