@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -137,7 +138,8 @@ def mesh_grid(
         normals: the field's normals at the vertices. Without the function, normals are central
             differences of the grid, which is interpolated in places: on a head at 128³ the median
             error of such a normal is 0.2°, the 99th percentile 4°. A cap has the normal of its
-            boundary plane, the cap's rim the surface's normals.
+            boundary plane, the cap's rim the surface's normals. A normal that would point against
+            the vertex's triangles is replaced by their mean, see :func:`_with_triangles`.
         colors: the field's colours at the vertices.
         largest_only: keep the component with most triangles, before normals and colours.
 
@@ -158,7 +160,8 @@ def mesh_grid(
             _in_chunks(normals, vertices, chunk_points, "computing normals"), 0.5, 0.75
         )
     is_cap = cap_normals.any(axis=1, keepdims=True)
-    mesh = SurfaceMesh(vertices, faces, _unit(np.where(is_cap, cap_normals, field_normals)))
+    unit_normals = _unit(np.where(is_cap, cap_normals, field_normals))
+    mesh = SurfaceMesh(vertices, faces, _with_triangles(unit_normals, vertices, faces))
     if colors is not None:
         painted = yield from part(
             _in_chunks(colors, vertices, chunk_points, "computing colours"), 0.75, 1.0
@@ -284,7 +287,28 @@ def _trilinear(values: FloatArray, position: npt.NDArray[np.float64]) -> FloatAr
     return result
 
 
-def _unit(vectors: FloatArray) -> FloatArray:
+def _with_triangles(normals: FloatArray, vertices: FloatArray, faces: FaceArray) -> FloatArray:
+    """Unit normals, each in the half space of the mean of its vertex's triangles.
+
+    On the rim of a cap the surface meets the boundary plane at an angle. Where the surface faces
+    away from the plane (an overhanging neck or strand of hair), its normal points against the
+    triangles that the vertex shares with the cap. There the triangles' mean, weighted by their
+    areas, is the vertex's normal.
+    """
+    a, b, c = (vertices[corner].astype(np.float64) for corner in faces.T)
+    crosses = np.cross(b - a, c - a)  # length: twice the triangle's area
+    total = np.stack(
+        [
+            np.bincount(faces.reshape(-1), np.repeat(crosses[:, axis], 3), len(vertices))
+            for axis in range(3)
+        ],
+        axis=1,
+    )
+    agrees = np.einsum("ij,ij->i", total, normals)[:, None] > 0.0
+    return np.where(agrees, normals, _unit(total))
+
+
+def _unit(vectors: npt.NDArray[np.floating[Any]]) -> FloatArray:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: FloatArray = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
     return unit

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import EmptySurfaceError, InputError
 from stylesdf_core.mesh.sdf_grid import VOLUME_BOUNDS, FloatArray, ScalarField, SdfGrid, sample_grid
 from stylesdf_core.mesh.surface import (
@@ -17,7 +18,9 @@ from stylesdf_core.mesh.surface import (
     mesh_grid,
     report,
 )
+from stylesdf_core.model.model import load_model
 from stylesdf_core.progress import Progress, drain
+from stylesdf_core.scene.scene import Identity, Scene
 
 RADIUS = 0.08
 
@@ -306,3 +309,40 @@ def test_requests_out_of_range_are_input_errors(wrong: dict[str, object]) -> Non
 def test_broken_field_is_an_input_error() -> None:
     with pytest.raises(InputError, match="not finite"):
         drain(extract_surface(lambda points: points[:, 0] * np.nan, resolution=32))
+
+
+def wedge(points: FloatArray) -> FloatArray:
+    """A thin slab that leaves the volume below at 14°, so that one side faces up at its rim."""
+    along = points @ np.float32([0.97, 0.24, 0.0])
+    across = points @ np.float32([-0.24, 0.97, 0.0]) + np.float32(0.11)
+    slab = np.maximum(np.abs(across) - 0.01, np.abs(along) - 0.1)
+    return np.maximum(slab, np.abs(points[:, 2]) - 0.05).astype(np.float32)
+
+
+def opposed(mesh: SurfaceMesh) -> int:
+    """Vertices whose normal points against the mean of their triangles, weighted by area."""
+    a, b, c = np.moveaxis(mesh.vertices[mesh.faces].astype(np.float64), 1, 0)
+    means = np.zeros(mesh.vertices.shape)
+    for corner in mesh.faces.T:
+        np.add.at(means, corner, np.cross(b - a, c - a))
+    return int((np.einsum("ij,ij->i", means, mesh.normals) <= 0.0).sum())
+
+
+@pytest.mark.parametrize("resolution", [32, 64])
+@pytest.mark.parametrize("field", [sphere(), head, wedge])
+def test_no_normal_points_against_its_triangles(field: ScalarField, resolution: int) -> None:
+    def normals(points: FloatArray) -> FloatArray:
+        step = 1e-4 * np.eye(3, dtype=np.float32)
+        return np.stack([field(points + side) - field(points - side) for side in step], axis=1)
+
+    for given in (None, normals):
+        mesh = drain(extract_surface(field, resolution=resolution, normals=given))
+        assert opposed(mesh) == 0
+
+
+@pytest.mark.parametrize("resolution", [64, 128])
+def test_no_normal_of_a_shipped_head_points_against_its_triangles(resolution: int) -> None:
+    engine, scene = Engine(load_model("heads")), Scene(identity=Identity(742))
+    grid = drain(sample_grid(engine.sdf(scene), resolution=resolution))
+    for normals in (None, engine.normals(scene)):
+        assert opposed(drain(mesh_grid(grid, normals=normals, largest_only=True))) == 0
