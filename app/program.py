@@ -30,6 +30,7 @@ from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.recipe import RecipeHeads
+from stylesdf_core.commands.scene_flags import note_on_weights
 from stylesdf_core.commands.train_list import TrainList
 from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, default_config
 from stylesdf_core.dataclass_json import check_finite
@@ -138,6 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(command, OpenWindow):
             return _open_window(command.file)
         check_finite(command)
+        if not quiet and (note := note_on_weights(command)):
+            complain(note)
         result = _run(command.run(), quiet)
         if result is not None and not quiet:
             print(result)

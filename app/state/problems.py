@@ -117,4 +117,5 @@ def _suggested_level(error: EmptySurfaceError) -> float:
 def _stay_with_loaded(workbench: Workbench) -> None:
     workbench.models.dismiss()
     if workbench.scene.model != workbench.models.reference:
-        workbench.document.apply(replace(workbench.scene, model=workbench.models.reference))
+        reference = workbench.models.reference
+        workbench.document.apply(replace(workbench.scene, model=reference, model_digest=""))

@@ -29,7 +29,7 @@ from stylesdf_core.model.latents import LatentDirection
 from stylesdf_core.model.model_zoo import absolute, is_named
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.scene.scene import Scene
-from stylesdf_core.scene.session_files import read_scene
+from stylesdf_core.scene.session_files import other_weights, read_scene
 
 if TYPE_CHECKING:
     from stylesdf_core.model.model import Model
@@ -156,13 +156,27 @@ class Workbench:
             self.settings = replace(self.settings, device="auto")
         config = self.model.generator.config
         if loaded.adopt:
-            scene = replace(self.scene, model=loaded.reference)
+            scene = replace(self.scene, model=loaded.reference, model_digest=self.model.digest)
             self.document.apply(edits.adapted(scene, config, self.directions))
         elif self.scene.model == loaded.reference:
             self.document.update(edits.adapted(self.scene, config, self.directions))
             self.document.commit()
+            self._note_other_weights()
         if Path(loaded.reference).exists():
             self.settings = self.settings.with_recent_model(loaded.reference)
+
+    def _note_other_weights(self) -> None:
+        """Say so if the open session was made with weights of another digest."""
+        if self.model is None or self.scene.model != self.models.reference:
+            return
+        if note := other_weights(self.scene, self.model.digest):
+            self.toast(note)
+
+    def _session(self) -> Scene:
+        """The scene with the digest of the weights that show it."""
+        if self.model is None or self.scene.model != self.models.reference:
+            return self.scene
+        return replace(self.scene, model_digest=self.model.digest)
 
     # --- identity and view ----------------------------------------------------------------------
 
@@ -237,15 +251,17 @@ class Workbench:
         mine = (self.models.reference, self.scene.model, *self.settings.recent_models)
         if not is_named(scene.model) and scene.model not in map(absolute, mine):
             said += f"; its model {scene.model} is not loaded: open that file if you trust it"
-            scene, is_session = replace(scene, model=self.scene.model), False
+            scene = replace(scene, model=self.scene.model, model_digest="")
+            is_session = False
         self.models.dismiss()
         self.document.opened(scene, path if is_session else None)
         self.toast(said)
+        self._note_other_weights()
 
     def save_session(self, path: Path) -> None:
         """Write the session; errors become toasts."""
         try:
-            write_text(path, self.scene.to_json() + "\n")
+            write_text(path, self._session().to_json() + "\n")
         except StyleSDFError as error:
             self.toast(str(error), is_error=True)
             return
@@ -257,7 +273,7 @@ class Workbench:
         (scene, settings), self._saved = self._saved, (self.scene, self.settings)
         try:
             if self.scene != scene:
-                self.store.save_autosave(self.scene)
+                self.store.save_autosave(self._session())
             if self.settings != settings:
                 self.store.save(self.settings)
         except StyleSDFError as error:

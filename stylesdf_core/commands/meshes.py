@@ -12,6 +12,7 @@ from stylesdf_core.files import check_destination
 from stylesdf_core.mesh import SUFFIXES
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
+from stylesdf_core.scene.session_files import signed
 
 if TYPE_CHECKING:
     from stylesdf_core.mesh.surface import MeshReport
@@ -79,5 +80,5 @@ class ExportMesh:
         engine = Engine(load_model(self.scene.model), self.device)
         mesh = yield from surface_of(engine, self.scene, settings)
         yield Progress(1, 1, f"writing {len(mesh.faces):,} triangles")
-        export_mesh(mesh, self.out, session=self.scene.to_json())
+        export_mesh(mesh, self.out, session=signed(self.scene).to_json())
         return ExportedMesh(self.out, report(mesh))

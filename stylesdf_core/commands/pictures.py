@@ -24,7 +24,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output, check_destination
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene, View
-from stylesdf_core.scene.session_files import png_info
+from stylesdf_core.scene.session_files import png_info, signed
 
 Device: TypeAlias = Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda,mps}")]
 MeshFlags: TypeAlias = Annotated[MeshSettings, tyro.conf.arg(name="")]
@@ -114,7 +114,7 @@ class RenderTurntable:
         yield Progress(0, self.frames, "loading the model")
         write = write_mp4 if self.out.suffix.lower() == ".mp4" else write_gif
         with (
-            write(self.out, self.fps, self.scene.to_json()) as writer,
+            write(self.out, self.fps, signed(self.scene).to_json()) as writer,
             SceneRenderer(self.scene.model, self.device, self.mesh) as renderer,
         ):
             for index, azimuth in enumerate(self.azimuths()):
@@ -186,4 +186,4 @@ def write_picture(picture: Picture, path: Path, scene: Scene) -> None:
             np.save(stream, picture.array())
         else:
             image = Image.fromarray(picture.to_uint8())
-            image.save(stream, format="PNG", pnginfo=png_info(scene.to_json()))
+            image.save(stream, format="PNG", pnginfo=png_info(signed(scene).to_json()))

@@ -5,17 +5,19 @@ Every command that draws a scene has these flags; the window's "Copy as command"
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import tyro
 
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import InputError, StyleSDFError
+from stylesdf_core.model.digests import weights_digest
 from stylesdf_core.model.latents import load_z
-from stylesdf_core.model.model_zoo import is_named
+from stylesdf_core.model.model_zoo import is_named, resolve
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
-from stylesdf_core.scene.session_files import read_scene
+from stylesdf_core.scene.session_files import other_weights, read_scene
 
 _Int: TypeAlias = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 _Float: TypeAlias = Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint="")]
@@ -91,6 +93,8 @@ def scene_from_flags(
             f"{scene} names the model file {start.model}; to load it, if you trust it, "
             "name it yourself with --model."
         )
+    if model is not None and Path(model).name != Path(start.model).name:
+        start = replace(start, model_digest="")  # another model on purpose
     return replace(
         start,
         identity=_identity(start.identity, seed, latent, set),
@@ -105,6 +109,16 @@ def scene_from_flags(
         ),
         **_given(model=model, truncation_psi=psi),
     )
+
+
+def note_on_weights(request: object) -> str:
+    """A sentence if a request's session was made with other weights than its model has now."""
+    scene = getattr(request, "scene", None)
+    if not isinstance(scene, Scene) or not scene.model_digest:
+        return ""
+    with suppress(StyleSDFError):  # the request itself says why a model cannot be read
+        return other_weights(scene, weights_digest(resolve(scene.model).path))
+    return ""
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ latents         seed -> z, interpolation, named directions
 checkpoints     weights files of this project and published ones, read as tensors only
 blank_networks  networks without drawn weights, filled with a file's tensors
 tensor_pickles  PyTorch's pickles, read without executing code
+digests         digests of weights files: damage, and other files of the same name
 published       key names and shapes of the checkpoints published with the paper
 poses           the cameras that a model was trained with
 model           Model: a generator with its mean latents and directions, ready to draw

@@ -1,13 +1,12 @@
 """Weights files in two formats, read as tensors only.
 
 The published ``.pt`` holds a full model or a renderer; :mod:`.published` has its key names, and its
-hyperparameters are inferred from shapes. Our own ``.safetensors`` has its config and a digest of
-the tensors in the metadata. Code in a pickle is never executed (:mod:`.tensor_pickles`).
+hyperparameters are inferred from shapes. Our own ``.safetensors`` has its config and a digest
+(:mod:`.digests`) in the metadata. Code in a pickle is never executed (:mod:`.tensor_pickles`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ from stylesdf_core.model.blank_networks import (
     first_keys,
 )
 from stylesdf_core.model.config import FieldKind, GeneratorConfig
+from stylesdf_core.model.digests import DIGEST, content_digest
 from stylesdf_core.model.networks.decoder import decoder_channels
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
@@ -159,8 +159,8 @@ def save_safetensors(
     }
     header = dict(metadata or {})
     header["format"] = FORMAT
-    header["sha256"] = _digest(tensors)
     header["config"] = json.dumps(to_json(generator.config))
+    header[DIGEST] = content_digest(tensors, header)
     with atomic_output(path) as temporary, _disk_errors():
         save_file(tensors, temporary, header)
 
@@ -213,10 +213,12 @@ def _load_safetensors(path: Path) -> LoadedModel:
         config = _stated_config(metadata, list(file.keys()), path)
         # Copies: tensors of the file's mapping would keep it from being deleted on Windows.
         state = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
-    generator = filled(config, state, path)
-    if metadata.get("sha256", _digest(state)) != _digest(state):
-        raise CheckpointError(f"{path} is damaged: its tensors are not those that were written.")
-    return LoadedModel(generator, path, {k: v for k, v in metadata.items() if k != "config"})
+    if metadata.get(DIGEST) not in (None, content_digest(state, metadata)):
+        raise CheckpointError(
+            f"{path} is damaged: its content is not what was written. Download or copy it again."
+        )
+    texts = {name: text for name, text in metadata.items() if name not in ("config", DIGEST)}
+    return LoadedModel(filled(config, state, path), path, texts)
 
 
 def _stated_config(metadata: Mapping[str, str], keys: Sequence[str], path: Path) -> GeneratorConfig:
@@ -230,16 +232,6 @@ def _stated_config(metadata: Mapping[str, str], keys: Sequence[str], path: Path)
         return from_json(GeneratorConfig, parse_json(metadata["config"].encode()), "config")
     except InputError as error:
         raise CheckpointError(f"{path}: its config cannot be used: {error}") from error
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the names, types, shapes and numbers of tensors."""
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        tensor = tensors[key].contiguous()
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)};".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _stated_poses(metadata: Mapping[str, str], path: Path) -> Poses | None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.digests import weights_digest
 from stylesdf_core.model.latents import LatentDirection, load_directions
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
@@ -52,6 +53,7 @@ class Model:
         means: on the CPU.
         directions: named axes of z; empty where the model has none.
         poses: cameras of its training; the paper's for FFHQ where they are not known.
+        digest: of the weights file, see :func:`~stylesdf_core.model.digests.weights_digest`.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Model:
     means: MeanLatents
     directions: tuple[LatentDirection, ...]
     poses: Poses = FFHQ_POSES
+    digest: str = ""
 
 
 def mean_latents(generator: Generator) -> MeanLatents:
@@ -104,6 +107,7 @@ def load_model(reference: str) -> Model:
             means=mean_latents(loaded.generator),
             directions=_directions(loaded.metadata.get("directions", "")),
             poses=entry.poses or loaded.poses or FFHQ_POSES,
+            digest=weights_digest(entry.path),
         )
         _cache[key] = model
         while len(_cache) > _KEPT:

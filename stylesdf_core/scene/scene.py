@@ -136,6 +136,8 @@ class Scene:
         model: a name of the model zoo, a weights file, or a run folder.
         truncation_psi: distance from the mean face: 0 is the mean face, 1 the untruncated face;
             −2 to 2.
+        model_digest: digest of the weights that the scene was made with; empty if not known. It
+            changes no picture, so it is not compared.
     """
 
     model: str = SHIPPED_MODEL
@@ -145,6 +147,7 @@ class Scene:
     truncation_psi: float = 0.7
     camera: OrbitCamera = field(default_factory=OrbitCamera)
     options: RenderOptions = field(default_factory=RenderOptions)
+    model_digest: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         check_finite(self)

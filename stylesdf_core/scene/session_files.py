@@ -9,6 +9,9 @@ that are exported carry their session, so that opening such a file restores the 
     .glb         ``asset.extras`` under ``stylesdf-scene``
     .obj, .ply   comment lines after ``stylesdf-scene:``, in pieces
 
+A session names the digest of its model's weights beside the model's name, since another file may
+have that name by the time the session is opened.
+
 STL meshes and ``.npy`` arrays carry no session. The comment of an MP4 holds the session, but this
 module does not read it back.
 """
@@ -18,13 +21,23 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PIL import PngImagePlugin
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.foreign import LARGEST_JSON, open_picture, parse_json, read_json, reading
+from stylesdf_core.foreign import (
+    LARGEST_JSON,
+    brief,
+    open_picture,
+    parse_json,
+    read_json,
+    reading,
+)
+from stylesdf_core.model.digests import weights_digest
+from stylesdf_core.model.model_zoo import resolve
 from stylesdf_core.scene.scene import Scene
 
 KEY = "stylesdf-scene"
@@ -54,6 +67,25 @@ def comment_lines(session: str) -> list[str]:
     line = json.dumps(json.loads(session), separators=(",", ":"))
     starts = range(0, len(line), _COMMENT_LENGTH)
     return [f"{KEY}:{line[start : start + _COMMENT_LENGTH]}" for start in starts]
+
+
+def signed(scene: Scene) -> Scene:
+    """The scene with the digest of the weights that its model's name stands for now.
+
+    Raises:
+        ModelNotFoundError, CheckpointError: there is no such model, or its file is damaged.
+    """
+    return replace(scene, model_digest=weights_digest(resolve(scene.model).path))
+
+
+def other_weights(scene: Scene, digest: str) -> str:
+    """A sentence if a session was made with weights of another digest; empty if not."""
+    if scene.model_digest in ("", digest):
+        return ""
+    return (
+        f"The weights of {scene.model} are not those that the session was made with (digest "
+        f"{digest} instead of {brief(scene.model_digest)}): the picture may be another one."
+    )
 
 
 def read_scene(path: Path | str) -> Scene:

@@ -17,6 +17,7 @@ from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.errors import InputError
 from stylesdf_core.mesh import SUFFIXES
+from stylesdf_core.model.digests import weights_digest
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
@@ -46,6 +47,32 @@ def test_png_reopens_as_the_same_scene_and_pixels(
     with Image.open(path) as one, Image.open(tmp_path / "again.png") as other:
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
         assert one.size == (64, 64)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif", ".glb", ".obj", ".ply"])
+def test_a_session_made_with_other_weights_says_so(
+    tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = save_tiny(tmp_path / "mine.safetensors")
+    made, again = tmp_path / f"face{suffix}", tmp_path / "again.png"
+    films = {".gif": ("turntable", "--frames", "2"), ".png": ("render",)}
+    command = films.get(suffix, ("mesh", "--resolution", "32"))
+    assert run(*command, "--model", str(weights), "--out", str(made), "--quiet") == 0
+    reopen = ("render", "--scene", str(made), "--out", str(again))
+    assert run(*reopen, "--model", str(weights)) == 0
+    assert capsys.readouterr().err == ""
+    save_tiny(weights, width=16)
+    assert run(*reopen, "--model", str(weights)) == 0
+    found, made_with = weights_digest(weights), read_scene(made).model_digest
+    assert capsys.readouterr().err == (
+        f"stylesdf-studio: The weights of {weights} are not those that the session was made with "
+        f"(digest {found} instead of {made_with}): the picture may be another one.\n"
+    )
+    assert read_scene(again).model_digest == found
+    other = save_tiny(tmp_path / "other.safetensors", width=20)  # on purpose: nothing to say
+    assert run(*reopen, "--model", str(other)) == 0
+    assert run(*reopen, "--model", str(weights), "--quiet") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_arrays_are_channels_first_and_float32(tmp_path: Path, weights: str) -> None:

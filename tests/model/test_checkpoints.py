@@ -7,6 +7,9 @@ import io
 import json
 import os
 import pickle
+import re
+import shutil
+import struct
 import time
 import zipfile
 from pathlib import Path
@@ -27,8 +30,10 @@ from stylesdf_core.model.checkpoints import (
     save_safetensors,
 )
 from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.model.digests import weights_digest
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.published import to_published
+from stylesdf_core.resources import shipped
 from tests.golden import layout, published_state
 from tests.models import tiny_generator
 
@@ -158,8 +163,50 @@ def test_a_flipped_bit_is_found(tmp_path: Path, suffix: str) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(CheckpointError, match=r"CRC|its tensors are not those"):
+    with pytest.raises(CheckpointError, match=r"CRC|its content is not what was written"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", ["heads", "heads-gan"])
+def test_a_flipped_byte_in_shipped_weights_is_found(name: str, tmp_path: Path) -> None:
+    """In the numbers and in the texts of the header; only the digest's own name may be flipped."""
+    content = shipped(f"pretrained/{name}.safetensors").read_bytes()
+    (header_size,) = struct.unpack_from("<Q", content)
+    places = [content.index(b"samples") + 11, header_size + 8, len(content) - 1]
+    for place in places:
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        (tmp_path / "x.safetensors").write_bytes(damaged)
+        with pytest.raises(CheckpointError, match=r"is damaged: its content is not what was"):
+            load_checkpoint(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
+def test_a_digest_tells_a_weights_file_from_another(tmp_path: Path, suffix: str) -> None:
+    paths = [tmp_path / f"{number}{suffix}" for number in range(2)]
+    for number, path in enumerate(paths):
+        generator = tiny_generator(thumb_size=64, output_size=64)
+        generator.field.rgb_head.bias.data += 0.1 * number
+        if suffix == ".safetensors":
+            save_safetensors(generator, path)
+        else:
+            zipped = suffix == ".pt"
+            torch.save({"g": to_published(generator)}, path, _use_new_zipfile_serialization=zipped)
+    copy = shutil.copy(paths[0], tmp_path / f"copy{suffix}")
+    one, other, same = map(weights_digest, (*paths, Path(copy)))
+    assert one == same != other
+    assert re.fullmatch("[0-9a-f]{16}", one)
+    paths[0].write_bytes(b"PK no weights")
+    with contextlib.suppress(CheckpointError):
+        assert weights_digest(paths[0]) != one
+
+
+def test_the_digest_of_shipped_weights_takes_no_time() -> None:
+    path = shipped("pretrained/heads.safetensors")
+    weights_digest(path)
+    start = time.process_time()
+    weights_digest(path)
+    assert time.process_time() - start < 0.005
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])

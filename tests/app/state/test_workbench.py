@@ -335,6 +335,24 @@ def test_the_model_of_a_strangers_session_is_not_touched(
     assert workbench.document.path is None  # saving must not replace the stranger's session
 
 
+def test_a_session_made_with_other_weights_says_so(workbench: Workbench, tmp_path: Path) -> None:
+    settle(workbench)
+    assert workbench.model is not None
+    path, digest = tmp_path / "face.json", workbench.model.digest
+    workbench.save_session(path)
+    assert read_scene(path).model_digest == digest
+    workbench.open_session(path)
+    assert [toast.text for toast in workbench.toasts] == ["Saved face.json", "Opened face.json"]
+    path.write_text(path.read_text().replace(digest, "0123456789abcdef"))
+    workbench.open_session(path)
+    expected = f"(digest {digest} instead of 0123456789abcdef)"
+    assert expected in workbench.toasts[-1].text
+    later = Workbench(workbench.store, read_scene(path))  # the model is not loaded yet
+    run_until(later, lambda: bool(later.toasts))
+    assert expected in later.toasts[-1].text
+    later.close()
+
+
 def test_the_last_scene_comes_back_at_the_next_start(workbench: Workbench) -> None:
     workbench.set_seed(4321)
     workbench.toggle_lock("smile")
