@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
@@ -45,6 +46,14 @@ class TrainFit(TrainStage):
             config, data=absolute_path(data), heads=heads, init=absolute_init(config.init)
         )
 
+    def check_data(self, config: FitConfig, run: RunDir) -> None:
+        """See :class:`TrainStage`."""
+        from stylesdf_core.heads.fit.bank import heads_in
+        from stylesdf_core.training import run_data
+
+        assert config.data is not None
+        run_data.check_data(run, config.data, heads_in(Path(config.data)))
+
 
 def _train(run: RunDir, config: FitConfig) -> Operation[TrainingResult]:
     from stylesdf_core.heads.fit.stage import run_fit
@@ -57,7 +66,7 @@ FIT = Stage(
     config=FitConfig,
     # A fit's result does not depend on these settings, or only on more heads.
     adjustable=frozenset({
-        "threads", "device", "heads.facekit", "heads.surfaces", "heads.views", "heads.jobs",
+        "data", "threads", "device", "heads.facekit", "heads.surfaces", "heads.views", "heads.jobs",
     }),
     total_steps=lambda config: sum(config.phase_steps().values()),
     train=_train,

@@ -2,7 +2,8 @@
 
 A command's flags are the fields of its stage's config dataclass. The first command in a run folder
 writes its settings there as config.json, from which the training process reads them. After the
-first checkpoint, a later command must have the same settings, and resumes.
+first checkpoint, a later command must have the same settings, and resumes. The path of the data may
+be another one, if the same data lie there (training/run_data.py).
 """
 
 from __future__ import annotations
@@ -67,8 +68,17 @@ class TrainStage(ABC):
         config, run = self.checked(), RunDir(self.run_dir)
         if run.latest() is not None:
             read_config(run)  # names settings of another version of the program
+            self.check_data(config, run)
         run.write_config(to_json(config), stage_named(config.stage).adjustable)
         return run
+
+    @abstractmethod
+    def check_data(self, config: Any, run: RunDir) -> None:
+        """Refuse data that the run was not trained on, wherever they lie.
+
+        Raises:
+            InputError: names both.
+        """
 
     @abstractmethod
     def checked(self) -> Any:

@@ -5,7 +5,9 @@ Importing this module registers all stages with :mod:`stylesdf_core.training.sta
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import MISSING, dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
 
 import tyro
@@ -59,6 +61,18 @@ class TrainAdversarially(TrainStage):
         architecture(config, RunDir(self.run_dir))
         trained_poses(config, RunDir(self.run_dir))
         return config
+
+    def check_data(self, config: StageConfig, run: RunDir) -> None:
+        """See :class:`TrainStage`."""
+        from stylesdf_core.data.images import open_images
+        from stylesdf_core.training import run_data
+        from stylesdf_core.training.adversarial.stages import architecture
+
+        if isinstance(config, SphereInitConfig):
+            return
+        size = architecture(config, run).output_size
+        with closing(open_images(Path(config.data), size)) as source:
+            run_data.check_data(run, config.data, run_data.pictures(source))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ is left out and listed with the reason; it never ends the work.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,8 @@ SUFFIXES = frozenset({
 HAMMING_SIZE = 64
 #: Pictures that are looked at between two reports of progress.
 _CHUNK = 64
+#: Pictures whose content is part of a fingerprint, and bytes of each.
+_SAMPLED, _SAMPLED_BYTES = 64, 1 << 20
 #: Pictures that :func:`list_skipped` names.
 _NAMED = 3
 
@@ -110,6 +113,19 @@ class FolderImages:
         """
         return open_picture(self.folder / self.names[index])
 
+    def sizes(self) -> list[int]:
+        """The number of bytes of each picture's file; −1 for a file that is missing."""
+        return [_bytes_of(self.folder / name) for name in self.names]
+
+    def beginning(self, index: int, most: int) -> bytes:
+        """The first ``most`` bytes of a picture's file.
+
+        Raises:
+            UNREADABLE: the file is missing, or may not be read.
+        """
+        with open(self.folder / self.names[index], "rb") as stream:
+            return stream.read(most)
+
     def close(self) -> None:
         """No file stays open between two reads."""
 
@@ -125,7 +141,7 @@ def open_images(path: Path, size: int) -> ImageSource:
         InputError: there is no such folder, no picture in it, or the lmdb is damaged.
     """
     if not path.is_dir():
-        raise InputError(f"There is no folder {path} of images; give --data.")
+        raise InputError(f"There is no folder {path} of images; give its place with --data.")
     source: ImageSource = (
         LmdbImages(path, size) if (path / "data.mdb").exists() else FolderImages(path)
     )
@@ -181,6 +197,22 @@ def find_usable(
                 else:
                     skipped.append(Skipped(source.names[index], found))
     return Usable(tuple(edges), tuple(skipped), min(edges.values(), default=0))
+
+
+def fingerprint(source: ImageSource) -> str:
+    """16 hexadecimal digits by which pictures are recognised, wherever they lie.
+
+    The digits depend on the names and sizes of all pictures' files, and on the content (at most
+    1 MB each) of up to 64 pictures that are spread over all of them.
+    """
+    digest = hashlib.sha256()
+    for name, size in zip(source.names, source.sizes(), strict=True):
+        digest.update(f"{name}\0{size}\0".encode("utf-8", "surrogateescape"))
+    count = len(source.names)
+    for index in dict.fromkeys(np.linspace(0, count - 1, min(count, _SAMPLED)).astype(int)):
+        with suppress(UNREADABLE):
+            digest.update(source.beginning(int(index), _SAMPLED_BYTES))
+    return digest.hexdigest()[:16]
 
 
 def list_skipped(skipped: Sequence[Skipped]) -> str:
@@ -289,6 +321,13 @@ def _eight_bits(values: npt.NDArray[Any]) -> Pixels:
     return (values >> (bits - 8)).astype(np.uint8)
 
 
+def _bytes_of(file: Path) -> int:
+    try:
+        return os.stat(file).st_size
+    except OSError:
+        return -1
+
+
 def _picture_files(folder: Path) -> Iterator[str]:
     seen: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
@@ -298,9 +337,11 @@ def _picture_files(folder: Path) -> Iterator[str]:
             continue
         seen.add(place)
         folders[:] = sorted(name for name in folders if not name.startswith((".", "@eaDir")))
-        for path in (Path(parent, name) for name in files if not name.startswith(".")):
-            if path.suffix.lower() in SUFFIXES and path.is_file():
-                yield path.relative_to(folder).as_posix()
+        within = Path(parent).relative_to(folder).as_posix()
+        for name in files:
+            is_picture = os.path.splitext(name)[1].lower() in SUFFIXES and name[0] != "."
+            if is_picture and os.path.isfile(os.path.join(parent, name)):
+                yield name if within == "." else f"{within}/{name}"
 
 
 def _table_names(table: Path) -> Iterator[str]:

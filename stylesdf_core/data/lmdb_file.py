@@ -11,6 +11,7 @@ from __future__ import annotations
 import mmap
 import struct
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,8 @@ class LmdbFile:
             # Two pages describe the file; transactions overwrite them in turn.
             metas = [self._meta(0), self._meta(self._page_size)]
             _, last_page, self._root, self.entries = max(metas)
-            expected = (last_page + 1) * self._page_size
+            self._pages = last_page + 1
+            expected = self._pages * self._page_size
             if len(self._map) < expected:
                 raise ValueError(
                     f"it is truncated: {len(self._map):,} bytes of {expected:,} are there"
@@ -109,6 +111,24 @@ class LmdbFile:
         """
         found = self._seek(start)
         return None if found is None else found[0].key(found[1])
+
+    def sizes(self) -> Iterator[tuple[bytes, int]]:
+        """Every key with the number of bytes of its value, in order; the values are not read.
+
+        Raises:
+            ValueError: a page is damaged.
+        """
+        waiting, left = [] if self._root == _NO_PAGE else [self._root], self._pages
+        while waiting:
+            page, left = self._page(waiting.pop()), left - 1
+            if left < 0:
+                raise ValueError("its pages form a circle")
+            if page.is_leaf:
+                for node in page.nodes:
+                    low, high = struct.unpack_from("<HH", page.content, node)
+                    yield page.key(node), low | high << 16
+            else:
+                waiting += [page.child(node) for node in reversed(page.nodes)]
 
     def _seek(self, start: bytes) -> tuple[_Page, int] | None:
         """Page and node of the first key that is not less than ``start``."""

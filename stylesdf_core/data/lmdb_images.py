@@ -43,6 +43,7 @@ class LmdbImages:
     """
 
     def __init__(self, path: Path, size: int) -> None:
+        self._path = path
         with (
             reading(path, "an lmdb data set", advice="Copy or pack it again."),
             ExitStack() as failing,
@@ -77,6 +78,16 @@ class LmdbImages:
             UNREADABLE: its header is damaged, or longer than 16 KiB.
         """
         return open_picture(io.BytesIO(self._value(index, _HEADER)))
+
+    def sizes(self) -> list[int]:
+        """As :meth:`stylesdf_core.data.images.FolderImages.sizes`."""
+        with reading(self._path, "an lmdb data set", advice="Copy or pack it again."):
+            found = dict(self._file.sizes())
+        return [found.get(name.encode(), -1) for name in self.names]
+
+    def beginning(self, index: int, most: int) -> bytes:
+        """As :meth:`stylesdf_core.data.images.FolderImages.beginning`."""
+        return self._value(index, most)
 
     def _value(self, index: int, most: int | None = None) -> bytes:
         """The first ``most`` bytes of a picture's file; what lies behind these is not read."""

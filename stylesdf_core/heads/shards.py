@@ -7,8 +7,10 @@ Surface samples (:mod:`stylesdf_core.heads.surfaces`) and rendered views
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,23 @@ def write_shard(path: Path, arrays: Mapping[str, Any]) -> None:
         np.savez(stream, **arrays)
 
 
+def shard_fingerprint(folder: Path) -> str | None:
+    """16 hexadecimal digits by which a folder's heads are recognised; None without a first shard.
+
+    The digits depend on the arrays of the first shard, by the checksums in the file. More shards
+    leave them as they are.
+
+    Raises:
+        InputError: the first shard is damaged.
+    """
+    path = shard_path(folder, 0)
+    if not path.exists():
+        return None
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        parts = sorted((part.filename, part.CRC) for part in archive.infolist())
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
 def read_shard(path: Path) -> Arrays:
     """The arrays of one shard as they are stored.
 
@@ -103,7 +122,7 @@ def read_shard(path: Path) -> Arrays:
         InputError: the file is damaged, or its arrays do not count the same heads; names the file.
     """
     with (
-        reading(path, "a shard of heads", advice="Delete it, and it will be made again."),
+        _reading(path),
         open(path, "rb") as stream,
         np.load(stream, allow_pickle=False) as stored,
     ):
@@ -112,3 +131,7 @@ def read_shard(path: Path) -> Arrays:
         if odd := [name for name, array in arrays.items() if len(array) != heads]:
             raise ValueError(f"{', '.join(odd)} should hold {heads} heads, as z does")
     return arrays
+
+
+def _reading(path: Path) -> AbstractContextManager[None]:
+    return reading(path, "a shard of heads", advice="Delete it, and it will be made again.")

@@ -297,18 +297,14 @@ def _with_triangles(normals: FloatArray, vertices: FloatArray, faces: FaceArray)
     """
     a, b, c = (vertices[corner].astype(np.float64) for corner in faces.T)
     crosses = np.cross(b - a, c - a)  # length: twice the triangle's area
-    total = np.stack(
-        [
-            np.bincount(faces.reshape(-1), np.repeat(crosses[:, axis], 3), len(vertices))
-            for axis in range(3)
-        ],
-        axis=1,
-    )
+    corners, count = faces.reshape(-1), len(vertices)
+    sums = [np.bincount(corners, np.repeat(cross, 3), count) for cross in crosses.T]
+    total = np.stack(sums, axis=1, dtype=np.float64)
     agrees = np.einsum("ij,ij->i", total, normals)[:, None] > 0.0
     return np.where(agrees, normals, _unit(total))
 
 
-def _unit(vectors: npt.NDArray[np.floating[Any]]) -> FloatArray:
+def _unit(vectors: npt.NDArray[Any]) -> FloatArray:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: FloatArray = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
     return unit

@@ -5,6 +5,7 @@ stages        the registry of stages; a run folder -> its stage and settings
 settings      nested config dataclasses as tables of dotted paths
 run_config    settings of how any stage runs: seed, device, precision, intervals
 run_dir       the run folder: config.json, statistics, checkpoints, the process that trains there
+run_data      fingerprints of a run's data, by which they are recognised elsewhere
 run_summary   a run at a glance, without torch
 processes     training in separate processes: start, reason of a failure, log
 world         the processes that train together (DDP), and each one's share of a batch

@@ -11,6 +11,7 @@
     samples/XXXXXXXX.png         sample grid: truth above render, or latents from eight sides
     samples/XXXXXXXX-thumb.png, XXXXXXXX.ply   volume renders and a mesh, of adversarial runs
     tensorboard/                 the figures of stats.jsonl as events
+    data.json                    fingerprints of the training data (training/run_data.py)
     stop                         when this file appears the run saves and ends
     process.json                 the process that trains here; a killed process leaves the file
     start.json                   number of processes of the last start, which resuming uses again
@@ -69,6 +70,11 @@ class RunDir:
     def stats_file(self) -> Path:
         """One JSON object a line."""
         return self.path / "stats.jsonl"
+
+    @property
+    def data_file(self) -> Path:
+        """Fingerprints of the data that the run is trained on."""
+        return self.path / "data.json"
 
     @property
     def log_file(self) -> Path:

@@ -27,10 +27,11 @@ from stylesdf_core.heads.appearance import appearance, iris_tint
 from stylesdf_core.heads.fit.views import COVERAGE_SIZE
 from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES, attribute_values
 from stylesdf_core.heads.renderer import BACKGROUND
-from stylesdf_core.heads.shards import Arrays, read_shard
+from stylesdf_core.heads.shards import Arrays, read_shard, shard_fingerprint
 from stylesdf_core.heads.surfaces import POINT_STEP
 from stylesdf_core.rendering.camera import OrbitCamera, focal_length
 from stylesdf_core.rendering.rays import Rays, cam2world, make_rays
+from stylesdf_core.training.run_data import RunData
 
 SURFACE_ARRAYS = frozenset(
     {
@@ -162,6 +163,13 @@ def check_folder(folder: Path) -> None:
             # Only the names are read here. A damaged file is refused when its arrays are read.
             with suppress(OSError, ValueError, BadZipFile), np.load(file) as stored:
                 _check_names(file, stored.files, names)
+
+
+def heads_in(folder: Path) -> RunData:
+    """The record, in a run's folder, of the heads in a data folder."""
+    marks = {kind: shard_fingerprint(folder / kind) for kind in ("surface", "views")}
+    known = tuple((kind, mark) for kind, mark in marks.items() if mark is not None)
+    return RunData("heads", known)
 
 
 def _check_names(file: Path, found: Collection[str], wanted: Collection[str]) -> None:

@@ -16,7 +16,7 @@ import torch
 
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError, TrainingError
-from stylesdf_core.heads.fit.bank import USED_LATENTS, HeadBank, check_folder
+from stylesdf_core.heads.fit.bank import USED_LATENTS, HeadBank, check_folder, heads_in
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.heads.fit.decoder_phases import (
     EndToEndPhase,
@@ -32,6 +32,7 @@ from stylesdf_core.model.model import select_device
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.loop import Cadence, Models, PhasePlan, TrainingResult, train
+from stylesdf_core.training.run_data import check_and_record
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.settings import by_path, differences
 from stylesdf_core.training.world import World
@@ -74,6 +75,7 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
                 yield progress
                 if run.stop_requested():
                     return TrainingResult(run.saved_step(), False, run.latest("ema"))
+        check_and_record(run, data, heads_in(data))
         torch.set_num_threads(config.threads)
         bank = HeadBank(data, device=device)
         plans = [

@@ -208,7 +208,8 @@ class ImageStageConfig:
     """Settings that all stages with real images have."""
 
     data: str
-    """Folder of images (nested, any size), data set of heads, or lmdb (see `dataset check`)."""
+    """Folder of images (nested, any size), data set of heads, or lmdb (see `dataset check`). A run
+    that is resumed recognises its images at another place by names, sizes and content."""
 
     preset: PresetName = "ffhq"
     """Sizes and rates: the paper's for FFHQ or AFHQ, smaller for synthetic heads, tiny to try."""
@@ -384,7 +385,7 @@ StageConfig: TypeAlias = SphereInitConfig | RendererConfig | DecoderStageConfig 
 
 #: Settings that a resumed run may change, since the steps already done do not depend on them.
 ADJUSTABLE = frozenset({
-    "steps", "sphere.steps", "chunk", "images.workers", "images.cache_gb", "run.device",
+    "data", "steps", "sphere.steps", "chunk", "images.workers", "images.cache_gb", "run.device",
     "run.threads", "run.record_every", "run.evaluate_every", "run.checkpoint_every", "run.keep",
     "run.keep_every",
 })  # fmt: skip

@@ -34,6 +34,8 @@ from stylesdf_core.data.images import (
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.adversarial.config import ImagesConfig
+from stylesdf_core.training.run_data import find_usable_again
+from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.world import Share
 
 _AHEAD = 3
@@ -214,16 +216,25 @@ def open_real_images(
     *,
     seed: int,
     share: Share,
+    run: RunDir | None = None,
 ) -> Operation[tuple[RealImages, str]]:
     """The run's images, and a sentence that counts used, held-out and skipped images.
 
+    Args:
+        run: the folder that recognises the images of an earlier start; None for no run.
+
     Raises:
-        InputError: no usable images, or fewer than a batch.
+        InputError: no usable images, fewer than a batch, or not the images of the run's start.
     """
     with ExitStack() as failing:
         source = open_images(path, size)
         failing.callback(source.close)
-        usable = yield from find_usable(source, size, upscale=config.upscale, whole=False)
+        if run is None:
+            usable = yield from find_usable(source, size, upscale=config.upscale, whole=False)
+        else:
+            usable = yield from find_usable_again(
+                run, path, source, size, upscale=config.upscale, is_main=share.rank == 0
+            )
         kept, apart = split(len(usable.indices), config.held_out, config.split_seed)
         listed = list_skipped(usable.skipped)
         if len(kept) < batch:

@@ -143,6 +143,7 @@ def _train(run: RunDir, config: StageConfig, world: World) -> Operation[Training
             config.batch,
             seed=config.run.seed,
             share=world.share,
+            run=run,
         )
         if world.is_main and not run.read_stats():
             run.append_stats({"step": 0, "event": found})
