@@ -43,6 +43,8 @@ from stylesdf_core.training.adversarial.config import PresetName
 PROGRAM = "stylesdf-studio"
 DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
+_CANCELLED = "Cancelled; no incomplete file has its final name."
+
 DESCRIPTION = """StyleSDF Studio: explore 3D-aware generated faces.
 
 Without arguments the studio's window opens. The commands below do the same work without a
@@ -148,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(str(error))
         return USER_MISTAKE if isinstance(error, InputError) else FAILED
     except KeyboardInterrupt as interrupt:
-        complain(str(interrupt) or "Cancelled; no incomplete file has its final name.")
+        complain(str(interrupt) or _CANCELLED)
         return INTERRUPTED
     return DONE
 
@@ -237,14 +239,18 @@ def _open_window(file: Path | None) -> int:
         raise GraphicsError(f"The window cannot be opened here: {error}.") from error
     from app.workers.process import end_if_busy
 
-    if file is None:
-        status = run(None, None)
-    elif not file.exists():
+    model: str | None = None
+    session = file
+    if file is not None and not file.exists():
         raise InputError(f"There is no file or folder {file}.")
-    elif file.is_dir() or file.suffix.lower() in WEIGHT_SUFFIXES:
-        status = run(str(file), None)
-    else:
-        read_scene(file)  # a file without session is refused before the window opens
-        status = run(None, file)
+    if file is not None and (file.is_dir() or file.suffix.lower() in WEIGHT_SUFFIXES):
+        model, session = str(file), None
+    if session is not None:
+        read_scene(session)  # a file without session is refused before the window opens
+    try:
+        status = run(model, session)
+    except KeyboardInterrupt:  # a signal has closed the window, which saves as it closes
+        complain(_CANCELLED)
+        status = INTERRUPTED
     end_if_busy(status)
     return status

@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ os.umask(_UMASK)
 _FILE_MODE = 0o666 & ~_UMASK
 
 
+#: What :func:`clean_up` has to call, newest last.
+_UNFINISHED: list[Callable[[], object]] = []
 #: Characters of a file's name that are kept in its temporary name, which is not to be too long.
 _STEM = 40
 
@@ -97,21 +100,41 @@ def atomic_output(
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
     temporary = Path(name)
+    with cleaned_up(partial(temporary.unlink, missing_ok=True)):
+        try:
+            yield temporary
+            with open(temporary, "rb+") as stream:
+                os.fsync(stream.fileno())
+                if not may_be_empty and os.fstat(stream.fileno()).st_size == 0:
+                    raise OutputError(f"Cannot write {path}: nothing arrived in the file.")
+            if not may_be_empty:
+                _read_back(check or check_by_name, temporary, path)
+            os.chmod(temporary, _FILE_MODE)
+            os.replace(temporary, target)
+        except OSError as error:
+            reason = error.strerror or f"the disk may be full ({error})"
+            raise OutputError(f"Cannot write {path}: {reason}.") from error
+
+
+@contextmanager
+def cleaned_up(clean: Callable[[], object]) -> Iterator[None]:
+    """Call ``clean`` after the block, or in :func:`clean_up` if the process ends before that."""
+    _UNFINISHED.append(clean)
     try:
-        yield temporary
-        with open(temporary, "rb+") as stream:
-            os.fsync(stream.fileno())
-            if not may_be_empty and os.fstat(stream.fileno()).st_size == 0:
-                raise OutputError(f"Cannot write {path}: nothing arrived in the file.")
-        if not may_be_empty:
-            _read_back(check or check_by_name, temporary, path)
-        os.chmod(temporary, _FILE_MODE)
-        os.replace(temporary, target)
-    except OSError as error:
-        reason = error.strerror or f"the disk may be full ({error})"
-        raise OutputError(f"Cannot write {path}: {reason}.") from error
+        yield
     finally:
-        temporary.unlink(missing_ok=True)
+        _UNFINISHED.remove(clean)
+        clean()
+
+
+def clean_up() -> None:
+    """Remove the temporary files, and end the writers, of blocks that other threads are still in.
+
+    For a process that is about to end without waiting for its threads; newest blocks first.
+    """
+    for clean in reversed(_UNFINISHED.copy()):
+        with suppress(Exception):
+            clean()
 
 
 def check_by_name(path: Path) -> None:

@@ -8,6 +8,8 @@ import os
 import sys
 import threading
 
+from stylesdf_core.files import clean_up
+
 
 def give_memory_back() -> None:
     """Return to the system the freed memory that its C library keeps.
@@ -26,9 +28,10 @@ def end_if_busy(status: int) -> None:
     """End the process now, with ``status``, if a worker has not come back from a long call.
 
     At exit Python unwinds the threads that still run, and a C++ library that is unwound aborts the
-    process. To be called once everything has been saved.
+    process. To be called once everything has been saved; files that are half written are removed.
     """
     if any(thread.daemon for thread in threading.enumerate()):
+        clean_up()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

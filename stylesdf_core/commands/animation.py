@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.files import atomic_output
+from stylesdf_core.files import atomic_output, cleaned_up
 from stylesdf_core.scene.session_files import gif_comment
 
 Pixels = npt.NDArray[np.uint8]
@@ -155,10 +155,14 @@ class _Mp4Frames:
             raise OSError(f"ffmpeg failed: {reason}")
 
     def close(self) -> None:
-        """Kill ffmpeg if it is still running."""
+        """Kill ffmpeg if it is still running, and wait for its end."""
         if self._process is not None:
             self._process.kill()
-            self._process.communicate()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stderr):
+                assert pipe is not None
+                with suppress(OSError):  # frames that ffmpeg has not taken
+                    pipe.close()
 
 
 @contextmanager
@@ -188,8 +192,6 @@ def write_mp4(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
 
     with atomic_output(path, check=check) as temporary:
         frames = _Mp4Frames(ffmpeg, temporary, fps, session)
-        try:
+        with cleaned_up(frames.close):
             yield frames
             frames.finish()
-        finally:
-            frames.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shlex
-import subprocess
 from pathlib import Path
 from typing import TypeAlias
 
@@ -53,8 +53,18 @@ def command_line(request: Request) -> str:
 
 
 def _joined(words: list[str]) -> str:
-    """The words as this system's shell reads them: Windows' cmd.exe knows no single quotes."""
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    """The words as this system's shell reads them."""
+    return " ".join(map(_quoted_for_windows, words)) if os.name == "nt" else shlex.join(words)
+
+
+def _quoted_for_windows(word: str) -> str:
+    r"""A word for cmd.exe and PowerShell, which know no common quotes but double ones.
+
+    Programs take ``\"`` for a quote, and backslashes before a quote for half as many.
+    """
+    if re.fullmatch(r"[\w./\\:=+-]+", word):
+        return word
+    return '"' + re.sub(r'(\\*)("|$)', lambda end: end[1] * 2 + '\\"' * bool(end[2]), word) + '"'
 
 
 def _changed_settings(request: TrainRequest) -> list[str]:

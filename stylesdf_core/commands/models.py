@@ -6,6 +6,7 @@ import ctypes
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -292,4 +293,5 @@ def _probe_opengl() -> str:
     if probe.returncode == 0:
         return probe.stdout.strip()
     last = (probe.stderr.strip().splitlines() or [f"exit status {probe.returncode}"])[-1]
-    return f"none: {last}"
+    reason = re.sub(r"^[\w.]+: ", "", last)  # without the exception's name
+    return f"none: {reason}"

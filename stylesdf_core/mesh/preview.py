@@ -164,7 +164,9 @@ def _serve(requests: _Mailbox) -> None:
         except Exception as error:
             reason = _reason(error)
             if studio is None:
-                refusal, retry_at = _refusal(reason), time.monotonic() + RETRY_SECONDS
+                is_ours = isinstance(error, GraphicsError)
+                refusal = str(error) if is_ours else _refusal(reason)
+                retry_at = time.monotonic() + RETRY_SECONDS
                 failure = GraphicsError(refusal)
             else:  # the context may be lost; the next request opens a new one
                 studio.close()
@@ -310,7 +312,10 @@ def _open_platform() -> Any:
         from pyrender.platforms.osmesa import OSMesaPlatform as Platform
     elif sys.platform == "darwin":
         # pyglet would open a window; off the main thread, AppKit aborts the process for it.
-        raise OSError("macOS opens OpenGL on the main thread only; meshes can still be exported")
+        raise GraphicsError(
+            "There is no mesh view on macOS, which opens OpenGL on the main thread only; meshes "
+            "can still be exported."
+        )
     else:
         from pyrender.platforms.pyglet_platform import PygletPlatform as Platform
     platform = Platform(MIN_SIZE, MIN_SIZE)

@@ -31,9 +31,9 @@ _LONGEST_END = 64 << 10
 _STARTED = "--- started "
 #: Niceness of background processes: the window comes first.
 _NICE = 10
-#: Flags of background processes on Windows: priority below normal, no console (closing a console
-#: ends its processes), and a separate process group.
-_BACKGROUND = 0x4000 | 0x8000000 | 0x200
+#: Flags on Windows: of every process a group of its own, which Ctrl+C does not reach; of background
+#: processes priority below normal, and no console, since closing a console ends its processes.
+_OWN_GROUP, _BELOW_NORMAL, _NO_CONSOLE = 0x200, 0x4000, 0x8000000
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def start(run: RunDir, count: int = 1, *, background: bool = False) -> subproces
                 stderr=subprocess.STDOUT,
                 env=_environment(background=background),
                 start_new_session=True,  # Ctrl+C must reach this process only
-                creationflags=_BACKGROUND if background and os.name == "nt" else 0,
+                creationflags=_windows_flags(background=background) if os.name == "nt" else 0,
             )
     except OSError as error:
         raise OutputError(f"Training cannot be started in {run.path}: {error}.") from error
@@ -93,6 +93,10 @@ def start(run: RunDir, count: int = 1, *, background: bool = False) -> subproces
         with suppress(psutil.Error):  # the process may have ended already
             psutil.Process(process.pid).nice(_NICE)
     return process
+
+
+def _windows_flags(*, background: bool) -> int:
+    return _OWN_GROUP | (_BELOW_NORMAL | _NO_CONSOLE if background else 0)
 
 
 def processes_before(run: RunDir) -> int:

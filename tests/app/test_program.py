@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from app import program
+from app.state.settings import SettingsStore
+from app.studio import Studio
 
 
 def test_without_a_display_the_message_lists_the_commands(
@@ -28,6 +32,40 @@ def test_a_cancelled_command_promises_no_more_than_it_keeps(
     monkeypatch.setattr(program, "_run", interrupted)
     assert program.main(["models", "list"]) == program.INTERRUPTED
     assert "no incomplete file has its final name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("signalled", [False, True])
+def test_the_window_ends_the_process_even_after_a_signal(
+    signalled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+
+    def run(*_: object) -> int:
+        if signalled:
+            raise KeyboardInterrupt
+        return program.DONE
+
+    monkeypatch.setattr(program, "has_display", lambda: True)
+    monkeypatch.setattr("app.studio.run", run)
+    monkeypatch.setattr("app.workers.process.end_if_busy", ended.append)
+    expected = program.INTERRUPTED if signalled else program.DONE
+    assert program.main([]) == expected
+    assert ended == [expected]
+
+
+def test_the_window_remembers_the_last_failures_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    studio = Studio(SettingsStore(tmp_path))
+
+    def fail() -> None:
+        raise ValueError("unforeseen")
+
+    for _ in range(50):
+        studio._guarded(fail)
+    assert len(studio.failures) == 20
+    assert capsys.readouterr().err.count("ValueError: unforeseen") == 50
+    studio.close()
 
 
 @pytest.mark.parametrize(

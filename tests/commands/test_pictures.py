@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.program import main
-from stylesdf_core.commands.command_line import command_line
+from stylesdf_core.commands.command_line import _quoted_for_windows, command_line
 from stylesdf_core.commands.field_help import field_help
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
@@ -140,6 +140,24 @@ def test_command_lines_leave_defaults_out() -> None:
     assert command_line(picture) == text
     with pytest.raises(InputError, match="save the session"):
         command_line(RenderImage(out=Path("a.png"), scene=Scene(identity=Identity(z=(0.0,)))))
+
+
+@pytest.mark.parametrize(
+    ("word", "quoted"),
+    [
+        (r"C:\x\face.png", r"C:\x\face.png"),
+        ("smile=-1.5", "smile=-1.5"),
+        (r"C:\my pictures\x", r'"C:\my pictures\x"'),
+        ("a&b", '"a&b"'),  # cmd.exe would take b for a second command
+        ("it's", '"it\'s"'),
+        ('a "b"', r'"a \"b\""'),
+        ("my folder\\", '"my folder\\\\"'),
+        ('a\\"b', r'"a\\\"b"'),
+        ("", '""'),
+    ],
+)
+def test_words_for_windows_shells_are_quoted_twice_or_not_at_all(word: str, quoted: str) -> None:
+    assert _quoted_for_windows(word) == quoted
 
 
 def test_turntable_gif(tmp_path: Path, weights: str) -> None:

@@ -392,6 +392,12 @@ def test_a_signal_to_end_stops_all_processes(
         drain(operation)
 
 
+def test_on_windows_background_processes_outlive_the_console() -> None:
+    no_console, own_group = 0x8000000, 0x200  # CREATE_NO_WINDOW, CREATE_NEW_PROCESS_GROUP
+    assert processes._windows_flags(background=True) & (no_console | own_group) == 0x8000200
+    assert processes._windows_flags(background=False) == own_group
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="started by a POSIX shell")
 def test_processes_that_are_ended_leave_no_orphans() -> None:
     shell = ["sh", "-c", "sleep 60 & echo $!; wait"]

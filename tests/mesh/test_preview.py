@@ -195,6 +195,20 @@ def test_no_opengl_is_an_answer_that_says_why_and_is_tried_again(
         assert len(attempts) == 2
 
 
+def test_macos_is_told_that_it_has_no_mesh_view(
+    mesh: SurfaceMesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYOPENGL_PLATFORM", raising=False)
+    monkeypatch.setattr(preview_module.sys, "platform", "darwin")
+    monkeypatch.setattr(preview_module, "_Studio", preview_module._open_platform)
+    with MeshPreview() as preview, pytest.raises(GraphicsError) as caught:
+        preview.submit(mesh, OrbitCamera(), 32).result()
+    assert str(caught.value) == (
+        "There is no mesh view on macOS, which opens OpenGL on the main thread only; meshes can "
+        "still be exported."
+    )
+
+
 def test_failure_while_drawing_does_not_end_the_thread(
     mesh: SurfaceMesh, monkeypatch: pytest.MonkeyPatch
 ) -> None:

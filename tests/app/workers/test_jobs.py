@@ -122,3 +122,39 @@ end_if_busy(3)
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, "saved\n", "")
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mp4"])
+def test_a_film_that_is_not_finished_when_the_program_ends_leaves_nothing(
+    tmp_path: Path, suffix: str
+) -> None:
+    program = """
+import sys, threading, time
+from pathlib import Path
+import numpy as np
+from app.workers.jobs import JobQueue
+from app.workers.process import end_if_busy
+from stylesdf_core.commands.animation import write_mp4
+from stylesdf_core.files import atomic_output
+def film(path):
+    with write_mp4(path, 24.0, "{}") if path.suffix == ".mp4" else atomic_output(path) as out:
+        for _ in range(8):
+            if path.suffix == ".mp4":
+                out.add(np.zeros((64, 64, 3), np.uint8))
+        entered.set()
+        time.sleep(600)
+    yield
+entered, jobs = threading.Event(), JobQueue()
+path = Path(sys.argv[1])
+jobs.submit("film", lambda: film(path))
+entered.wait(30)
+jobs.close(timeout=0.1)
+print([len(list(path.parent.iterdir()))], flush=True)
+end_if_busy(3)
+"""
+    if suffix == ".mp4":
+        pytest.importorskip("imageio_ffmpeg")
+    command = [sys.executable, "-c", program, str(tmp_path / f"film{suffix}")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "[1]\n", "")
+    assert list(tmp_path.iterdir()) == []
