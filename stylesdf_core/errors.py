@@ -17,6 +17,8 @@ A message says in one or two sentences what is wrong, which file or field, and w
 
 from __future__ import annotations
 
+import math
+
 
 class StyleSDFError(Exception):
     """Base of all errors raised on purpose; its text is fit to be shown to a user as it is."""
@@ -67,3 +69,23 @@ class GraphicsError(StyleSDFError):
 
 class TrainingError(StyleSDFError):
     """A training run cannot start or go on; the last checkpoint is intact."""
+
+
+def check_range(
+    name: str, value: float, low: float, high: float = math.inf, unit: str = ""
+) -> None:
+    """Refuse a number outside [low, high], or NaN.
+
+    Raises:
+        InputError: ``<name> must lie between <low> and <high> <unit>, not <value>.``
+    """
+    if not low <= value <= high:
+        limits = f"be at least {_number(low)}"
+        if high < math.inf:
+            limits = f"lie between {_number(low)} and {_number(high)}"
+        unit = f" {unit}" if unit else ""
+        raise InputError(f"{name} must {limits}{unit}, not {_number(value)}.")
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else f"{value}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesdf_core.commands.pictures import Device
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
@@ -60,10 +60,9 @@ class Bench:
         from stylesdf_core.evaluation.report import check_card, update_card
         from stylesdf_core.files import write_json
 
-        if not 1 <= self.repeats <= 100:
-            raise InputError(f"--repeats must lie between 1 and 100, not {self.repeats}.")
-        if self.threads is not None and not 1 <= self.threads <= 256:
-            raise InputError(f"--threads must lie between 1 and 256, not {self.threads}.")
+        check_range("--repeats", self.repeats, 1, 100)
+        if self.threads is not None:
+            check_range("--threads", self.threads, 1, 256)
         names = self.row_names()
         for start in self.only:
             if not any(name.startswith(start) for name in names):

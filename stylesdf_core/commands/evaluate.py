@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from stylesdf_core.commands.pictures import Device
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import check_range
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
@@ -65,12 +65,9 @@ class Evaluate:
                 for these figures.
             ModelNotFoundError, CheckpointError: there is no such model, or its file is damaged.
         """
-        if not 16 <= self.count <= 100_000:
-            raise InputError(f"--count must lie between 16 and 100000, not {self.count}.")
-        if not 0 <= self.orbits <= 100:
-            raise InputError(f"--orbits must lie between 0 and 100, not {self.orbits}.")
-        if self.seed_start < 0:
-            raise InputError(f"--seed-start must not be negative, but is {self.seed_start}.")
+        check_range("--count", self.count, 16, 100_000)
+        check_range("--orbits", self.orbits, 0, 100)
+        check_range("--seed-start", self.seed_start, 0)
         from stylesdf_core.evaluation.report import check_card, update_card
 
         if self.card is not None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import check_range
+from stylesdf_core.model.config import check_seed
 from stylesdf_core.progress import Operation, Progress
 
 
@@ -59,15 +60,11 @@ class MakeHeads:
             GraphicsError: no OpenGL context can be made here.
         """
         jobs = os.cpu_count() or 1 if self.jobs is None else self.jobs
-        for flag, value, low, high in (
-            ("--count", self.count, 1, 1_000_000),
-            ("--size", self.size, 16, 2048),
-            ("--views", self.views, 1, 100),
-            ("--seed", self.seed, 0, 2**32 - 1),
-            ("--jobs", jobs, 1, 256),
-        ):
-            if not low <= value <= high:
-                raise InputError(f"{flag} {value} is out of range; give {low} to {high}.")
+        check_range("--count", self.count, 1, 1_000_000)
+        check_range("--size", self.size, 16, 2048)
+        check_range("--views", self.views, 1, 100)
+        check_seed(self.seed, "--seed")
+        check_range("--jobs", jobs, 1, 256)
         yield Progress(0, self.count, "reading the face model")
         from stylesdf_core.heads.dataset import DatasetSettings, HeadsDataset, fingerprint
         from stylesdf_core.heads.face_model import MorphableModel

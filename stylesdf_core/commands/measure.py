@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesdf_core.commands.pictures import Device
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import check_range
 from stylesdf_core.progress import Operation, Progress, part
 
 if TYPE_CHECKING:
@@ -61,12 +61,9 @@ class Measure:
                 no face model, OpenCV is missing, or the card has no measured section.
             GraphicsError: no OpenGL context can be made for the truth.
         """
-        if not 1 <= self.count <= 10_000:
-            raise InputError(f"--count must lie between 1 and 10000, not {self.count}.")
-        if not 0 <= self.meshes <= 1000:
-            raise InputError(f"--meshes must lie between 0 and 1000, not {self.meshes}.")
-        if self.seed_start < 0:
-            raise InputError(f"--seed-start must not be negative, but is {self.seed_start}.")
+        check_range("--count", self.count, 1, 10_000)
+        check_range("--meshes", self.meshes, 0, 1000)
+        check_range("--seed-start", self.seed_start, 0)
         from stylesdf_core.evaluation.report import check_card, update_card
         from stylesdf_core.files import check_destination, write_json
 

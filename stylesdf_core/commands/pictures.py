@@ -20,7 +20,7 @@ from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.rendering import MeshSettings, SceneRenderer, check_size
 from stylesdf_core.commands.scene_flags import SceneFlags
 from stylesdf_core.engine.picture import Picture
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.files import atomic_output, check_destination
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene, View
@@ -105,10 +105,8 @@ class RenderTurntable:
         """
         check_size(self.size)
         check_destination(self.out, (".gif", ".mp4"))
-        if not 2 <= self.frames <= 2000:
-            raise InputError(f"--frames must lie between 2 and 2000, not {self.frames}.")
-        if not 1.0 <= self.fps <= 60.0:
-            raise InputError(f"--fps must lie between 1 and 60, not {self.fps:g}.")
+        check_range("--frames", self.frames, 2, 2000)
+        check_range("--fps", self.fps, 1, 60)
         if not 0.0 < self.arc < math.inf:
             raise InputError(f"--arc must be an angle above 0 radians, not {self.arc:g}.")
         yield Progress(0, self.frames, "loading the model")

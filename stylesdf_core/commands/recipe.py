@@ -18,7 +18,7 @@ from stylesdf_core.commands.measure import Measure
 from stylesdf_core.commands.recipe_steps import Record, Request, run_steps
 from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stages import TrainJoint
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import check_range
 from stylesdf_core.heads.fit.config import EndToEndConfig, FitConfig, HeadsConfig
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.resources import shipped
@@ -124,9 +124,7 @@ class RecipeHeads:
             TrainingError: see ``train fit`` and ``train joint``.
         """
         for flag in ("end_to_end_steps", "joint_steps", "seed"):
-            if getattr(self, flag) < 0:
-                name = flag.replace("_", "-")
-                raise InputError(f"--{name} must not be negative, but is {getattr(self, flag)}.")
+            check_range(f"--{flag.replace('_', '-')}", getattr(self, flag), 0)
         steps = self.steps(changes)
         yield Progress(0, 1, "looking at the machine")
         from stylesdf_core.evaluation.bench.machine import describe_machine

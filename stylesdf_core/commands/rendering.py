@@ -14,7 +14,7 @@ import numpy as np
 
 from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.engine.picture import Picture
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import check_range
 from stylesdf_core.mesh.sdf_grid import MAX_RESOLUTION, MIN_RESOLUTION
 from stylesdf_core.progress import Operation
 from stylesdf_core.scene.scene import Scene, View
@@ -48,11 +48,7 @@ class MeshSettings:
 
     def __post_init__(self) -> None:
         check_finite(self)
-        if not MIN_RESOLUTION <= self.resolution <= MAX_RESOLUTION:
-            raise InputError(
-                f"resolution must lie between {MIN_RESOLUTION} and {MAX_RESOLUTION}, "
-                f"not {self.resolution}."
-            )
+        check_range("resolution", self.resolution, MIN_RESOLUTION, MAX_RESOLUTION)
 
 
 class SceneRenderer:
@@ -149,8 +145,8 @@ def check_size(size: int | None) -> None:
     Raises:
         InputError: names the size.
     """
-    if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
-        raise InputError(f"--size must lie between {MIN_SIZE} and {MAX_SIZE} pixels, not {size}.")
+    if size is not None:
+        check_range("--size", size, MIN_SIZE, MAX_SIZE, "pixels")
 
 
 def _resized(picture: Picture, size: int) -> Picture:

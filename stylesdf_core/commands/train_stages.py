@@ -14,7 +14,7 @@ import tyro
 
 from stylesdf_core.commands.train_fit import FIT, TrainFit
 from stylesdf_core.commands.train_stage import TrainStage, absolute_init, absolute_path
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import check_range
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.adversarial.config import (
     ADJUSTABLE,
@@ -52,8 +52,7 @@ class TrainAdversarially(TrainStage):
         from stylesdf_core.training.adversarial.stages import architecture, trained_poses
 
         config: StageConfig = self.config
-        if self.gpus < 1:
-            raise InputError(f"--gpus must be at least 1, not {self.gpus}.")
+        check_range("--gpus", self.gpus, 1)
         if not isinstance(config, SphereInitConfig):
             config.check_shares(self.gpus)
             init = absolute_init(config.init)

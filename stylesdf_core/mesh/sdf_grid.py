@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter
 
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 
@@ -184,11 +184,7 @@ def sample_band(
 
 
 def _check_request(resolution: int, level: float, bounds: tuple[Corner, Corner]) -> None:
-    if not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION:
-        raise InputError(
-            f"Mesh resolution {resolution} is out of range: use {MIN_RESOLUTION} to "
-            f"{MAX_RESOLUTION} grid points per axis."
-        )
+    check_range("Mesh resolution", resolution, MIN_RESOLUTION, MAX_RESOLUTION, "points an edge")
     if not np.isfinite(level):
         raise InputError(f"The surface level must be a finite number, not {level}.")
     lower, upper = bounds

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import InputError, check_range
 
 FieldKind = Literal["sdf", "density"]
 NoiseMode = Literal["fixed", "random", "none"]
@@ -59,11 +59,7 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         for name, most in _LARGEST.items():
-            if not 1 <= getattr(self, name) <= most:
-                raise InputError(
-                    f"Generator config: {name} must lie between 1 and {most}, "
-                    f"not {getattr(self, name)}."
-                )
+            check_range(f"Generator config: {name}", getattr(self, name), 1, most)
         ratio = self.output_size / self.thumb_size
         if ratio < 1 or not math.log2(ratio).is_integer():
             raise InputError(
@@ -107,8 +103,8 @@ class RenderOptions:
     noise_seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.samples is not None and not 4 <= self.samples <= 128:
-            raise InputError(f"samples must lie between 4 and 128, not {self.samples}.")
+        if self.samples is not None:
+            check_range("samples", self.samples, 4, 128)
         if self.noise not in get_args(NoiseMode):
             raise InputError(f"noise must be fixed, random or none, not {self.noise!r}.")
         check_seed(self.noise_seed, "noise_seed")
@@ -120,5 +116,4 @@ def check_seed(seed: int, name: str = "seed") -> None:
     Raises:
         InputError: names the seed.
     """
-    if not 0 <= seed <= MAX_SEED:
-        raise InputError(f"{name} {seed} is out of range; seeds run from 0 to {MAX_SEED}.")
+    check_range(name, seed, 0, MAX_SEED)

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from stylesdf_core.dataclass_json import check_finite
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import check_range
 from stylesdf_core.rendering.camera import (
     AZIMUTH_STD,
     ELEVATION_STD,
@@ -48,14 +48,9 @@ class Poses:
 
     def __post_init__(self) -> None:
         check_finite(self)
-        limits = {"azimuth_std": (0, 1), "elevation_std": (0, 0.5), "fov": (MIN_FOV, MAX_FOV)}
-        for name, (least, most) in limits.items():
-            if not least <= getattr(self, name) <= most:
-                unit = "degrees" if name == "fov" else "rad"
-                raise InputError(
-                    f"{name} must lie between {least:g} and {most:g} {unit}, "
-                    f"not {getattr(self, name):g}."
-                )
+        check_range("azimuth_std", self.azimuth_std, 0, 1, "rad")
+        check_range("elevation_std", self.elevation_std, 0, 0.5, "rad")
+        check_range("fov", self.fov, MIN_FOV, MAX_FOV, "degrees")
 
     def deviation(self, camera: OrbitCamera) -> float:
         """How far a camera stands from the front, in standard deviations (of the ellipse)."""

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.dataclass_json import check_finite
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import check_range
 
 NEAR = 0.88
 FAR = 1.12
@@ -55,19 +55,10 @@ class OrbitCamera:
 
     def __post_init__(self) -> None:
         check_finite(self)
-        if not MIN_FOV <= self.fov <= MAX_FOV:
-            raise InputError(
-                f"fov is the half opening angle and must lie between {MIN_FOV:g} and "
-                f"{MAX_FOV:g} degrees, not {self.fov:g}."
-            )
-        if not max(abs(self.pan_x), abs(self.pan_y)) <= MAX_PAN:
-            raise InputError(
-                f"pan_x and pan_y must lie between -{MAX_PAN:g} and {MAX_PAN:g} world units."
-            )
-        if not abs(self.elevation) <= math.pi / 2:
-            raise InputError(
-                f"elevation must lie between -pi/2 and pi/2 radians, not {self.elevation:g}."
-            )
+        check_range("fov, half the opening angle,", self.fov, MIN_FOV, MAX_FOV, "degrees")
+        check_range("pan_x", self.pan_x, -MAX_PAN, MAX_PAN, "world units")
+        check_range("pan_y", self.pan_y, -MAX_PAN, MAX_PAN, "world units")
+        check_range("elevation", self.elevation, -math.pi / 2, math.pi / 2, "radians")
 
     def orbit(self, d_azimuth: float, d_elevation: float) -> OrbitCamera:
         """Turn by the given angles, radians; slows down and stops before the poles."""

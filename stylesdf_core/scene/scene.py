@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from stylesdf_core.dataclass_json import check_finite, from_json, to_json
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.foreign import brief, cause, parse_json
 from stylesdf_core.model.config import RenderOptions, check_seed
 from stylesdf_core.model.model_zoo import absolute
@@ -80,8 +80,8 @@ class Mixing:
         check_finite(self)
         if self.seed is not None:
             check_seed(self.seed, "the second identity's seed")
-        if not all(0.0 <= strength <= 1.0 for strength in self.strengths):
-            raise InputError("Style mixing strengths must lie between 0 and 1.")
+        for strength in self.strengths:
+            check_range("A style mixing strength", strength, 0, 1)
 
     def layer_strengths(self, n_latent: int) -> tuple[float, ...]:
         """The second style's weight in each of ``n_latent`` layers.
@@ -124,8 +124,7 @@ class Morph:
         check_finite(self)
         if self.seed is not None:
             check_seed(self.seed, "the morph's seed")
-        if not 0.0 <= self.amount <= 1.0:
-            raise InputError(f"The amount of a morph must lie between 0 and 1, not {self.amount}.")
+        check_range("The amount of a morph", self.amount, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -151,8 +150,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         check_finite(self)
-        if not -2.0 <= self.truncation_psi <= 2.0:
-            raise InputError(f"truncation ψ must lie between -2 and 2, not {self.truncation_psi}.")
+        check_range("truncation ψ", self.truncation_psi, -2, 2)
 
     def to_json(self) -> str:
         """One line of JSON that :meth:`from_json` reads back to an equal Scene.

@@ -165,7 +165,7 @@ def test_the_steps_are_the_commands_a_person_would_give(tmp_path: Path) -> None:
 def test_wrong_numbers_are_refused_at_once(tmp_path: Path) -> None:
     request = RecipeHeads(facekit=tmp_path, out=tmp_path / "out")
     for wrong in (replace(request, joint_steps=-1), replace(request, seed=-1)):
-        with pytest.raises(InputError, match="must not be negative"):
+        with pytest.raises(InputError, match="must be at least 0, not -1"):
             drain(wrong.run())
 
 

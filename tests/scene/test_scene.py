@@ -64,7 +64,10 @@ def test_missing_fields_take_their_defaults() -> None:
         ('{"stylesdf_scene": 99}', "newer program"),
         ('{"stylesdf_scene": 1, "psi": 1}', "unknown field 'psi'"),
         ('{"stylesdf_scene": 1, "camera": {"fov": "wide"}}', r"camera\.fov: expected float"),
-        ('{"stylesdf_scene": 1, "camera": {"fov": 90}}', r"camera: fov is the half"),
+        (
+            '{"stylesdf_scene": 1, "camera": {"fov": 90}}',
+            r"camera: fov, half the opening angle, must lie between 1 and 20 degrees, not 90",
+        ),
         ('{"stylesdf_scene": 1, "truncation_psi": 1e999}', "not a finite number"),
         ('{"stylesdf_scene": 1, "options": {"noise": "loud"}}', "'loud' is none of fixed"),
         ('{"stylesdf_scene": 1, "identity": {"edits": [["smile"]]}}', "expected 2 values"),
@@ -127,7 +130,7 @@ def test_seeds_are_standard_normal_and_stable() -> None:
     np.testing.assert_array_equal(
         z, np.random.default_rng(742).standard_normal(256).astype(np.float32)
     )
-    with pytest.raises(InputError, match="seed -1 is out of range"):
+    with pytest.raises(InputError, match="seed must lie between 0 and 4294967295, not -1"):
         seed_to_z(-1)
 
 
