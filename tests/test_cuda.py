@@ -16,7 +16,6 @@ from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.heads.fit.bank import HeadBank
-from stylesdf_core.heads.fit.stage import run_fit
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.config import RenderOptions
@@ -28,7 +27,7 @@ from stylesdf_core.training.loop import TrainingResult
 from stylesdf_core.training.run_config import Precision
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.stages import train_run
-from tests.heads.fit.spheres import tiny_fit, write_spheres
+from tests.heads.fit.spheres import fit, tiny_fit, write_spheres
 from tests.training.adversarial.stage_phases import KINDS, stage_config, write_images, write_weights
 
 pytestmark = pytest.mark.skipif(
@@ -111,7 +110,7 @@ def test_a_fit_stops_and_resumes(tmp_path: Path, precision: Literal["float32", "
     rounds = 0
     result: TrainingResult | None = None
     while result is None or not result.finished:
-        operation = run_fit(run)
+        operation = fit(run)
         for _ in range(3):
             next(operation, None)
         run.request_stop()

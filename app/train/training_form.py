@@ -72,7 +72,7 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Run",
         (
             "run", "gpus", "seed", "device", "precision", "compiled", "threads", "ema",
-            "record_every", "evaluate_every", "checkpoint_every", "keep",
+            "record_every", "evaluate_every", "checkpoint_every", "keep", "keep_every",
         ),
     ),
 )  # fmt: skip

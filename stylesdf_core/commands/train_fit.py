@@ -58,7 +58,7 @@ class TrainFit(TrainStage):
 def _train(run: RunDir, config: FitConfig) -> Operation[TrainingResult]:
     from stylesdf_core.heads.fit.stage import run_fit
 
-    return (yield from run_fit(run))
+    return (yield from run_fit(run, config))
 
 
 FIT = Stage(

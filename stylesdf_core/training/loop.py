@@ -6,7 +6,7 @@ equals an uninterrupted run. Steps draw from generators made for the step (train
 from torch's global generators.
 
 After a step with a loss or norm that is not finite, the run goes back to its last checkpoint and
-draws other batches from there, if the phase can. If the run diverges again before it has saved
+draws other batches from there. If the run diverges again before it has saved
 another checkpoint, it stops and says why.
 """
 
@@ -29,6 +29,7 @@ from stylesdf_core.errors import OutputError, TrainingError
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.training.monitor import Monitor
+from stylesdf_core.training.run_config import Cadence
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.world import World
 
@@ -74,7 +75,6 @@ class Phase(ABC):
         scalers: loss scalers for float16, by name; saved and restored by the loop.
         batch: images per step, for images per second; 0 where the phase counts no images.
         attempt: number of roll-backs of the run; steps of another attempt draw other batches.
-        retries: 1 if another attempt draws other batches, so that a roll-back makes sense.
         from_images: whether the phase learns from images. Such a phase is measured before its
             first step too, so that later figures can be compared with the first.
     """
@@ -85,7 +85,6 @@ class Phase(ABC):
     scalers: Mapping[str, torch.amp.GradScaler] = {}
     batch: int = 0
     attempt: int = 0
-    retries: ClassVar[int] = 0
     from_images: ClassVar[bool] = False
 
     @abstractmethod
@@ -113,27 +112,6 @@ class PhasePlan:
     name: str
     steps: int
     begin: Callable[[Models], Phase]
-
-
-@dataclass(frozen=True)
-class Cadence:
-    """The loop's intervals, in steps.
-
-    Attributes:
-        record: steps between records of the losses.
-        evaluate: steps between measurements of the averaged generator.
-        checkpoint: steps between checkpoints.
-        keep: newest checkpoints kept.
-        ema: decay of the averaged weights, a step.
-        keep_every: steps between averaged generators that are kept for good; 0 for none.
-    """
-
-    record: int
-    evaluate: int
-    checkpoint: int
-    keep: int
-    ema: float
-    keep_every: int = 0
 
 
 @dataclass(frozen=True)
@@ -166,9 +144,9 @@ def rate_factor(index: int, steps: int, warmup: int) -> float:
 
 
 def set_rate(optimizer: Optimizer, factor: float) -> None:
-    """Set every group's learning rate to ``factor`` times its maximum, the group's ``height``."""
+    """Set every group's learning rate to ``factor`` times the rate that it was made with."""
     for group in optimizer.param_groups:
-        group["lr"] = factor * group["height"]
+        group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
 
 
 @dataclass
@@ -291,7 +269,7 @@ def train(
                 state.step += 1
                 step = state.step
                 asked = world.is_main and run.stop_requested()
-                saves = step % cadence.checkpoint == 0 or step == end or asked
+                saves = step % cadence.checkpoint_every == 0 or step == end or asked
                 wrong = _not_finite(losses, plan.name)
                 if saves and not wrong:
                     wrong = _damaged(models.live, *phase.networks.values())
@@ -301,12 +279,12 @@ def train(
                     monitor.rolled_back(state.step, wrong)
                     continue
                 models.average(min(cadence.ema, (1.0 + step) / (10.0 + step)))
-                if step % cadence.record == 0 or step == end:
+                if step % cadence.record_every == 0 or step == end:
                     losses = world.gather(losses)
                     if world.is_main:
                         monitor.losses(step, losses)
                 if world.is_main:
-                    if step % cadence.evaluate == 0 or step == end:
+                    if step % cadence.evaluate_every == 0 or step == end:
                         record = phase.evaluate(run.sample_path(step))
                         state.score = record.get("swd", math.inf)
                         monitor.figures(step, record)
@@ -357,7 +335,7 @@ def _roll_back(state: _Run, plan: PhasePlan, phase: Phase, wrong: str) -> Phase:
     folder, step = state.folder, state.step
     saved = folder.load_checkpoint()
     again = saved is not None and saved["step"] <= state.diverged_at
-    if saved is None or not phase.retries or again:
+    if saved is None or again:
         behind = " again, after a roll-back" if again else ""
         left = "The last checkpoint is intact; start a new run from it (init)"
         if saved is None:

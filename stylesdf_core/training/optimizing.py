@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import Adam, Optimizer
 
 from stylesdf_core.training.world import without_sync
 
@@ -73,6 +73,12 @@ def _gather(record: Terms, terms: Terms, share: float) -> None:
             record[name] = torch.maximum(record[name], value)
         else:
             record[name] = record[name] + value * share
+
+
+def lazy_adam(network: nn.Module, rate: float, every: int) -> Adam:
+    """Adam corrected for a regulariser every n steps (Karras et al. 2020, App. B)."""
+    ratio = every / (every + 1.0)
+    return Adam(network.parameters(), rate * ratio, betas=(0.0, 0.99**ratio))
 
 
 def update(optimizers: Sequence[Optimizer], scaler: torch.amp.GradScaler, limit: float) -> Tensor:

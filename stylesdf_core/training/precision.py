@@ -1,6 +1,6 @@
 """Half precision in the paper's stages: for decoder and discriminators, not for the field.
 
-The supervised fit has its own mixed precision (heads/fit/fast_field.py).
+The supervised fit has its own mixed precision (heads/fit/field.py).
 """
 
 from __future__ import annotations

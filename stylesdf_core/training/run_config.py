@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.model.config import check_seed
 
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
@@ -21,12 +21,40 @@ def check_threads(count: int, least: int, name: str = "threads") -> None:
     Raises:
         InputError: names the setting.
     """
-    if not least <= count <= _MOST_THREADS:
-        raise InputError(f"{name} must lie between {least} and {_MOST_THREADS}, not {count}.")
+    check_range(name, count, least, _MOST_THREADS)
 
 
-@dataclass(frozen=True)
-class RunConfig:
+@dataclass(frozen=True, kw_only=True)
+class Cadence:
+    """Settings of the training loop: intervals in steps, and the averaged weights."""
+
+    record_every: int = 50
+    """Steps between records of the losses."""
+
+    evaluate_every: int = 2_000
+    """Steps between sample grids and measurements of the averaged weights."""
+
+    checkpoint_every: int = 2_000
+    """Steps between checkpoints."""
+
+    keep: int = 3
+    """Newest checkpoints kept; the best checkpoint is kept as well."""
+
+    keep_every: int = 10_000
+    """Steps between averaged models that are kept for good, the run's history."""
+
+    ema: float = 0.5 ** (32.0 / 10_000.0)
+    """Decay of the averaged weights per step; the longer the run, the nearer to 1."""
+
+    def __post_init__(self) -> None:
+        for name in ("record_every", "evaluate_every", "checkpoint_every", "keep", "keep_every"):
+            check_range(name, getattr(self, name), 1)
+        if not 0.0 <= self.ema < 1.0:
+            raise InputError(f"ema must lie in [0, 1), not {self.ema}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(Cadence):
     """How the stage runs; only seed, precision and ema change what is learned."""
 
     seed: int = 0
@@ -43,32 +71,10 @@ class RunConfig:
     threads: int = 0
     """CPU threads; 0 for torch's choice."""
 
-    record_every: int = 50
-    """Steps between records of the losses."""
-
-    evaluate_every: int = 2_000
-    """Steps between sample grids, meshes and distances to the images."""
-
-    checkpoint_every: int = 2_000
-    """Steps between checkpoints."""
-
-    keep: int = 3
-    """Newest checkpoints kept; the best checkpoint is kept as well."""
-
-    keep_every: int = 10_000
-    """Steps between averaged models that are kept for good, the run's history."""
-
-    ema: float = 0.5 ** (32.0 / 10_000.0)
-    """Decay of the averaged weights per step; the longer the run, the nearer to 1."""
-
     max_gradient_norm: float = 1e6
     """Norm of the gradient beyond which a step counts as diverged."""
 
     def __post_init__(self) -> None:
-        for name in ("record_every", "evaluate_every", "checkpoint_every", "keep", "keep_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        super().__post_init__()
         check_threads(self.threads, 0)
         check_seed(self.seed)
-        if not 0.0 <= self.ema < 1.0:
-            raise InputError(f"ema must lie in [0, 1), not {self.ema}.")

@@ -10,8 +10,7 @@ field_phases    points, renders, and the search of a density, which train the fi
 decoder_phases  decoder, end to end, and refinement, which train the decoder
 supervision     losses on points: distances, colours, hidden layers
 windows         the parts of pictures that phases with a decoder compare
-discriminator   StyleGAN2's discriminator of windows
-fast_field      the field and its volume render in mixed precision, for training
+field           the field and its volume render in mixed precision, for training
 bank            batches of points and views from the prepared heads
 views           renders the views that are prepared
 initial         initial weights for regression to known heads

@@ -3,20 +3,21 @@
 A data folder holds ``surface/shard-*.npz`` (points of the heads' surfaces, written by
 :mod:`stylesdf_core.heads.surfaces`) and ``views/shard-*.npz`` (one picture of each head, written
 by :mod:`stylesdf_core.heads.fit.views`). The arrays stay on the device in their compact form and
-are converted batch by batch, so that a GPU does not wait for the CPU. New shards are read as they
-appear, so that training may begin while another process still prepares heads.
+are converted batch by batch, so that a GPU does not wait for the CPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -50,10 +51,11 @@ EMPTY_DISTANCE = 0.015
 IRIS_RADIUS, EYE_RADIUS = 0.068, 0.157
 #: Middle of the neutral head's mouth, and radius within which the lips lie, decimetres.
 MOUTH, MOUTH_RADIUS = (0.0, -0.34, 1.08), 0.3
-#: Batches after which the folder is searched for new shards.
-SEARCH_EVERY = 50
 #: Half opening angle of all views, degrees.
 VIEW_FOV = OrbitCamera().fov
+
+#: Arrays by name, (heads, …) each, as the shards store them.
+Table: TypeAlias = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,8 @@ def _check_names(file: Path, found: Collection[str], wanted: Collection[str]) ->
 class HeadBank:
     """Random access to the heads of a data folder.
 
+    Batches are drawn by generators on the device of the heads.
+
     Args:
         folder: the data folder.
         held_out: number of heads, the first ones, that are kept for evaluation.
@@ -195,27 +199,25 @@ class HeadBank:
     def __init__(
         self, folder: Path, held_out: int = 16, *, device: torch.device | None = None
     ) -> None:
-        self._folder = folder
-        self._device = device or torch.device("cpu")
-        self._held_out = held_out
-        self._background = torch.tensor(BACKGROUND, device=self._device)
-
-    def random(self, seed: int) -> torch.Generator:
-        """A generator for a step's batch, on the GPU if the heads are on the GPU."""
-        where = self._device if self._device.type == "cuda" else torch.device("cpu")
-        return torch.Generator(where).manual_seed(seed)
+        self._folder, self._held_out = folder, held_out
+        self.device = device or torch.device("cpu")
+        self._background = torch.tensor(BACKGROUND, device=self.device)
 
     @cached_property
-    def _surfaces(self) -> _Shards:
-        return _Shards(self._folder / "surface", SURFACE_ARRAYS, self._device, _with_eyes)
+    def _surfaces(self) -> Table:
+        arrays = _read_shards(self._folder / "surface", SURFACE_ARRAYS)
+        return self._table({**arrays, "eyes": _eyes(arrays["z"])})
 
     @cached_property
-    def _views(self) -> _Shards:
-        return _Shards(self._folder / "views", VIEW_ARRAYS, self._device)
+    def _views(self) -> Table:
+        return self._table(_read_shards(self._folder / "views", VIEW_ARRAYS))
+
+    def _table(self, arrays: Arrays) -> Table:
+        return {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
 
     def points(self, random: torch.Generator, heads: int, near: int, space: int) -> PointBatch:
         """A random batch with ``near`` and ``space`` points of each head."""
-        table = self._surfaces.newest()
+        table = self._surfaces
         row = self._draw(random, table, heads)[:, None]
         chosen = self._integers(random, 0, table["points"].shape[1], (heads, near))
         free = self._integers(random, 0, table["free_points"].shape[1], (heads, space))
@@ -223,7 +225,7 @@ class HeadBank:
         where = random.device
         is_near = torch.rand(heads, near, 1, generator=random, device=where) < 0.5
         distance = torch.randn(heads, near, 1, generator=random, device=where)
-        distance = (torch.where(is_near, NEAR_STD, WIDE_STD) * distance).to(self._device)
+        distance = (torch.where(is_near, NEAR_STD, WIDE_STD) * distance).to(self.device)
         surface = table["points"][row, chosen].float() * POINT_STEP
         space_distance = table["free_distance"][row, free].float()[..., None]
         return PointBatch(
@@ -241,78 +243,51 @@ class HeadBank:
 
     def views(self, random: torch.Generator, heads: int) -> ViewBatch:
         """Random views of random heads."""
-        table = self._views.newest()
+        table = self._views
         return _view_batch(table, self._draw(random, table, heads))
 
     def held_out(self) -> ViewBatch:
         """The views that are never trained on."""
-        table = self._views.newest()
-        return _view_batch(table, torch.arange(self._held_out, device=self._device))
+        table = self._views
+        return _view_batch(table, torch.arange(self._held_out, device=self.device))
 
-    def _draw(self, random: torch.Generator, table: dict[str, Tensor], count: int) -> Tensor:
+    def _draw(self, random: torch.Generator, table: Table, count: int) -> Tensor:
         return self._integers(random, self._held_out, len(table["z"]), (count,))
 
     def _integers(
         self, random: torch.Generator, low: int, high: int, shape: tuple[int, ...]
     ) -> Tensor:
         drawn = torch.randint(low, high, shape, generator=random, device=random.device)
-        return drawn.to(self._device)
+        return drawn.to(self.device)
 
 
-class _Shards:
-    """Shards of one folder as one growing table for each array, as they are stored.
-
-    Args:
-        names: arrays that every shard must have; others are left out.
-        derived: adds arrays that are computed from a shard's arrays.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        names: Collection[str],
-        device: torch.device,
-        derived: Callable[[Arrays], Arrays] = lambda arrays: arrays,
-    ) -> None:
-        self._folder, self._names, self._device, self._derived = folder, names, device, derived
-        self._tables: dict[str, Tensor] = {}
-        self._known: set[Path] = set()
-        self._batches = 0
-        if not (folder / "shard-00000.npz").exists():
-            raise InputError(
-                f"{folder} holds no shard-00000.npz, so no prepared heads; give --heads.facekit to "
-                "prepare them."
-            )
-
-    def newest(self) -> dict[str, Tensor]:
-        """The tables by name, (heads, …) each, with shards that have appeared meanwhile."""
-        if self._batches % SEARCH_EVERY == 0:
-            new = sorted(set(self._folder.glob("shard-*.npz")) - self._known)
-            shards = [self._read(file) for file in new]
-            for name in list(shards[0]) if shards else ():
-                added = [torch.from_numpy(shard.pop(name)).to(self._device) for shard in shards]
-                known = [self._tables[name]] if name in self._tables else []
-                self._tables[name] = torch.cat(known + added)
-            self._known.update(new)
-        self._batches += 1
-        return self._tables
-
-    def _read(self, file: Path) -> Arrays:
+def _read_shards(folder: Path, names: Collection[str]) -> Arrays:
+    """The arrays of these names from all shards of a folder."""
+    files = sorted(folder.glob("shard-*.npz"))
+    if not files:
+        raise InputError(
+            f"{folder} holds no shard-00000.npz, so no prepared heads; give --heads.facekit to "
+            "prepare them."
+        )
+    shards = []
+    for file in files:
         arrays = read_shard(file)
-        _check_names(file, arrays, self._names)
-        return self._derived({name: arrays[name] for name in self._names})
+        _check_names(file, arrays, names)
+        shards.append({name: arrays[name] for name in names})
+    # One array after the other, so that memory holds only one of them twice.
+    return {name: np.concatenate([shard.pop(name) for shard in shards]) for name in names}
 
 
-def _with_eyes(arrays: Arrays) -> Arrays:
-    """Add ``eyes`` (S, 6) float32: catchlight and iris of each head as in :class:`ShaderTruth`."""
-    uniforms = [appearance(attribute_values(z)).uniforms for z in arrays["z"]]
+def _eyes(z: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Catchlight and iris (heads, 6) of each head as in :class:`ShaderTruth`."""
+    uniforms = [appearance(attribute_values(row)).uniforms for row in z]
     glints = np.array([look["glint"] for look in uniforms])
     glints *= EYE_RADIUS / IRIS_RADIUS / np.linalg.norm(glints, axis=1, keepdims=True)
     tints = np.stack([iris_tint(look) for look in uniforms])
-    return {**arrays, "eyes": np.concatenate([glints, tints], axis=1).astype(np.float32)}
+    return np.concatenate([glints, tints], axis=1).astype(np.float32)
 
 
-def _shader_truth(table: dict[str, Tensor], row: Tensor, chosen: Tensor) -> ShaderTruth:
+def _shader_truth(table: Table, row: Tensor, chosen: Tensor) -> ShaderTruth:
     rest, material = table["rest"][row, chosen].float() / 10.0, table["material"][row, chosen]
     eyeball, left = material == SCLERA, rest[..., 0] > 0.0
     mouth = (rest - rest.new_tensor(MOUTH)).norm(dim=-1) < MOUTH_RADIUS
@@ -331,7 +306,7 @@ def _used(z: Tensor) -> Tensor:
     return torch.cat([z[:, :USED_LATENTS], torch.zeros_like(z[:, USED_LATENTS:])], dim=1)
 
 
-def _view_batch(table: dict[str, Tensor], rows: Tensor) -> ViewBatch:
+def _view_batch(table: Table, rows: Tensor) -> ViewBatch:
     shape = (len(rows), 1, COVERAGE_SIZE, COVERAGE_SIZE)
     return ViewBatch(
         rows=rows,

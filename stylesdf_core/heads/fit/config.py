@@ -7,16 +7,15 @@ other numbers (pretrained/heads.md).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import tyro
 
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.heads.latent import LATENT_DIM
 from stylesdf_core.model.config import GeneratorConfig
-from stylesdf_core.training.run_config import check_threads
+from stylesdf_core.training.run_config import Cadence, check_threads
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,9 @@ class PhaseConfig:
 
     heads: int = 8
     """Heads per step, multiplied by the batch factor."""
+
+    learning_rate: float = 2e-3
+    """Adam's highest learning rate."""
 
 
 @dataclass(frozen=True)
@@ -92,30 +94,36 @@ class RenderConfig(PhaseConfig):
 
 
 @dataclass(frozen=True)
-class DecoderConfig(PhaseConfig):
-    """Third phase: decoder and shading learn the full-size image; the geometry is frozen."""
-
-    steps: int = 4_000
-    crop: int = 32
-    """Edge of the training crops, pixels of the feature map."""
-
-    learning_rate: float = 2e-3
-    """Adam's learning rate of the decoder; the field's shading takes a tenth of it."""
-
-
-@dataclass(frozen=True)
-class AdversarialConfig(PhaseConfig):
-    """Settings of the phases that train StyleGAN2's discriminator beside the decoder."""
+class ImageConfig(PhaseConfig):
+    """Settings of the phases that decode images."""
 
     crop: int = 16
-    """Edge of the windows that are compared with the truth and given to the discriminator, pixels
-    of the feature map: a power of two from 4 on, or the thumb size for whole images."""
+    """Edge of the windows that are compared with the truth, pixels of the feature map, from 4 on;
+    the thumb size for whole images. Where windows are given to a discriminator, a power of two."""
 
     sharpness: float = 2.0
     """Weight of the local sharpness term."""
 
     ringing: float = 3.0
     """Weight of the term that forbids seams along outlines."""
+
+
+@dataclass(frozen=True)
+class DecoderConfig(ImageConfig):
+    """Third phase: decoder and shading learn the full-size image; the geometry is frozen."""
+
+    steps: int = 4_000
+    crop: int = 32
+    sharpness: float = 1.0
+    ringing: float = 0.0
+
+    learning_rate: float = 2e-3
+    """Adam's learning rate of the decoder; the field's shading takes a tenth of it."""
+
+
+@dataclass(frozen=True)
+class AdversarialConfig(ImageConfig):
+    """Settings of the phases that train StyleGAN2's discriminator beside the decoder."""
 
     adversarial: float = 0.1
     """Weight of the non-saturating adversarial term; 0 for no discriminator."""
@@ -165,8 +173,8 @@ class RefineConfig(AdversarialConfig):
     not fit is rendered again whenever it is needed."""
 
 
-@dataclass(frozen=True)
-class FitConfig:
+@dataclass(frozen=True, kw_only=True)
+class FitConfig(Cadence):
     """A supervised fit of a generator to synthetic heads."""
 
     stage: Annotated[Literal["fit"], tyro.conf.Suppress] = "fit"
@@ -208,7 +216,6 @@ class FitConfig:
     """Fuse the field's pointwise operations with torch.compile; needs a C++ compiler."""
 
     ema: float = 0.999
-    """Decay of the averaged weights per step."""
 
     seed: int = 0
     """Seed of heads, initial weights and batches."""
@@ -219,39 +226,25 @@ class FitConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes CUDA where there is any."""
 
-    checkpoint_every: int = 2_000
-    """Steps between checkpoints."""
-
-    evaluate_every: int = 2_000
-    """Steps between measurements and sample grids of held-out heads."""
-
-    record_every: int = 50
-    """Steps between records of the losses."""
-
-    keep: int = 3
-    """Newest checkpoints kept."""
-
     def __post_init__(self) -> None:
-        counts = ("batch_factor", "checkpoint_every", "evaluate_every", "record_every")
-        for name in (*counts, "keep"):
-            _check(name, getattr(self, name), 1)
+        super().__post_init__()
+        check_range("batch_factor", self.batch_factor, 1)
         check_threads(self.threads, 1)
         heads, generator = self.heads, self.generator
-        _check("heads.surfaces", heads.surfaces, 1)
-        _check("heads.views", heads.views, 1)
-        _check("heads.jobs", 1 if heads.jobs is None else heads.jobs, 1)
-        _check("points.deep_supervision", self.points.deep_supervision, 0)
-        _check("render.interest", self.render.interest, 0, 1)
-        _check("decoder.crop", self.decoder.crop, 4, generator.thumb_size)
+        check_range("heads.surfaces", heads.surfaces, 1)
+        check_range("heads.views", heads.views, 1)
+        check_range("heads.jobs", 1 if heads.jobs is None else heads.jobs, 1)
+        check_range("points.deep_supervision", self.points.deep_supervision, 0)
+        check_range("render.interest", self.render.interest, 0, 1)
+        check_range("decoder.crop", self.decoder.crop, 4, generator.thumb_size)
         for name, phase in (("end_to_end", self.end_to_end), ("refine", self.refine)):
             if phase.steps:
-                _check(f"{name}.crop", phase.crop, 4, generator.thumb_size)
+                check_range(f"{name}.crop", phase.crop, 4, generator.thumb_size)
                 if phase.crop & (phase.crop - 1):
                     raise InputError(f"{name}.crop must be a power of two, not {phase.crop}.")
-        _check("refine.eyes", self.refine.eyes, 0)
-        _check("generator.samples", generator.samples, 8, 128)
-        _check("generator.z_dim", generator.z_dim, LATENT_DIM, LATENT_DIM)
-        _check("ema", self.ema, 0, 0.999999)
+        check_range("refine.eyes", self.refine.eyes, 0)
+        check_range("generator.samples", generator.samples, 8, 128)
+        check_range("generator.z_dim", generator.z_dim, LATENT_DIM, LATENT_DIM)
         if generator.field != "sdf":
             raise InputError("generator.field must be sdf: the heads have signed distances.")
         if sum(self.phase_steps().values()) < 1:
@@ -274,10 +267,3 @@ class FitConfig:
             "end-to-end": end_to_end,
             "refine": self.refine.steps if decodes else 0,
         }
-
-
-def _check(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Refuse a setting outside [low, high]."""
-    if not low <= value <= high:
-        within = f"lie in [{low}, {high}]" if high < math.inf else f"be at least {low}"
-        raise InputError(f"{name} must {within}, not {value}.")

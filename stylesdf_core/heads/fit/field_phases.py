@@ -14,31 +14,18 @@ keep the surface at d = 0, so a grid of values is searched.
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from stylesdf_core.heads.fit.bank import HeadBank, ViewBatch
-from stylesdf_core.heads.fit.config import FitConfig, RenderConfig
-from stylesdf_core.heads.fit.fast_field import FastField, flat, render_rays
-from stylesdf_core.heads.fit.measures import evaluate_volume
-from stylesdf_core.heads.fit.phase import (
-    SMALLEST_BETA,
-    FitPhase,
-    detached,
-    field_optimizer,
-    total,
-)
-from stylesdf_core.heads.fit.supervision import (
-    KNOWN_HEADS,
-    KNOWN_POINTS,
-    PointSupervision,
-    Surface,
-)
-from stylesdf_core.heads.fit.windows import DETAIL, interest_of
+from stylesdf_core.heads.fit.config import FitConfig, PhaseConfig, PointsConfig, RenderConfig
+from stylesdf_core.heads.fit.field import render_rays
+from stylesdf_core.heads.fit.phase import SMALLEST_BETA, FitPhase, field_optimizer
+from stylesdf_core.heads.fit.supervision import PointSupervision, Surface
+from stylesdf_core.heads.fit.windows import DETAIL, interest_of, rays_at
 from stylesdf_core.model.networks.generator import Generator
-from stylesdf_core.rendering.rays import Rays
 from stylesdf_core.rendering.volume_rendering import (
     compositing_weights,
     sample_depths,
@@ -68,25 +55,18 @@ class FieldPhase(FitPhase):
     warmup = 300
 
     def __init__(
-        self, models: Models, bank: HeadBank, config: FitConfig, learning_rate: float
+        self, models: Models, bank: HeadBank, config: FitConfig, settings: PhaseConfig
     ) -> None:
-        super().__init__(models, bank, config)
+        super().__init__(models, bank, config, settings)
         live = models.live
         live.requires_grad_(False)
         live.mapping.requires_grad_(True)
         live.field.requires_grad_(True)
-        self.field = FastField.of(live, config)
-        self.supervision = PointSupervision(live, self.field, bank, config)
+        self.supervision = PointSupervision(live, bank, config)
         self.networks = self.supervision.networks
-        self.optimizers = {
-            "field": field_optimizer(live, learning_rate),
-            **self.supervision.optimizers,
-        }
+        field = field_optimizer(live, settings.learning_rate)
+        self.optimizers = {"field": field, **self.supervision.optimizers}
         self.clipped = [*live.mapping.parameters(), *live.field.parameters()]
-
-    def evaluate(self, samples: Path) -> dict[str, float]:
-        """Volume renders of held-out heads against truth."""
-        return evaluate_volume(self.models.ema, self.bank, samples)
 
 
 class PointsPhase(FieldPhase):
@@ -95,54 +75,54 @@ class PointsPhase(FieldPhase):
     A new field gets ``POINTS_BETA``. Weights of ``init`` keep their β and their surface's offset.
     """
 
-    first_seed = 0
+    name = "points"
+
+    settings: PointsConfig
 
     def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
-        super().__init__(models, bank, config, config.points.learning_rate)
-        if config.init is None:
+        super().__init__(models, bank, config, config.points)
+        if not self.follows():
             for model in (models.live, models.ema):
                 nn.init.constant_(model.field.sigmoid_beta, POINTS_BETA)
         models.live.field.sigmoid_beta.requires_grad_(False)
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One Adam step on points of random heads; see :class:`Phase`."""
-        settings, random = self.config.points, self.random(index)
-        if index == 0 and self.config.init is not None:
+        settings, random = self.settings, self.random(index)
+        if index == 0 and self.follows():
             self.supervision.find_surface(random)
-        heads = self.heads(settings)
-        losses = self.supervision.losses(random, heads, settings.near, settings.space)
-        self.update(index, settings.steps, total(losses), self.clipped)
-        return detached(losses)
+        losses = self.supervision.losses(random, self.heads, settings.near, settings.space)
+        return self.update(index, losses, self.supervision.weights)
 
 
 class RenderPhase(FieldPhase):
     """Volume-rendered rays and supervised points together; β is trained."""
 
-    first_seed = 500_000_000
+    name = "render"
+
+    settings: RenderConfig
 
     def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
-        super().__init__(models, bank, config, config.render.learning_rate)
+        super().__init__(models, bank, config, config.render)
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One Adam step on random rays of random views; see :class:`Phase`."""
-        settings, live, random = self.config.render, self.models.live, self.random(index)
-        heads, size = self.heads(settings), live.config.thumb_size
-        views = self.bank.views(random, heads)
-        if index == 0 and (self.config.init is not None or self.config.points.steps):
+        live, random = self.models.live, self.random(index)
+        size = live.config.thumb_size
+        views = self.bank.views(random, self.heads)
+        if index == 0 and self.follows("points"):
             self.supervision.find_surface(random)
-        pixels = chosen_pixels(views, settings, size, random)
-        rays = flat(views.rays(size))
-        picked = [_pick(x, pixels) for x in (rays.origins, rays.directions, rays.viewdirs)]
-        render = render_rays(self.field, live, live.mapping(views.z), Rays(*picked))
-        truth = _pick((views.thumbs(size).movedim(1, -1).flatten(1, 2) + 1.0) / 2.0, pixels)
-        covered = _pick(views.coverage(size).movedim(1, -1).flatten(1, 2), pixels)
-        losses = self.supervision.losses(random, POINT_HEADS * heads, NEAR_POINTS, SPACE_POINTS)
-        losses["render"] = 2.0 * (render.rgb - truth).abs().mean()
-        losses["coverage"] = (render.coverage - covered).abs().mean()
-        self.update(index, settings.steps, total(losses), self.clipped)
+        pick = partial(_pick, pixels=chosen_pixels(views, self.settings, size, random))
+        rays = rays_at(views.rays(size), pick)
+        render = render_rays(self.supervision.field, live, live.mapping(views.z), rays)
+        heads = POINT_HEADS * self.heads
+        losses = self.supervision.losses(random, heads, NEAR_POINTS, SPACE_POINTS)
+        losses["render"] = (render.rgb - pick(views.thumbs(size))).abs().mean()
+        losses["coverage"] = (render.coverage - pick(views.coverage(size))).abs().mean()
+        seen = self.update(index, losses, self.supervision.weights)
         with torch.no_grad():
             live.field.sigmoid_beta.clamp_(min=SMALLEST_BETA)
-        return {**detached(losses), "beta": live.field.sigmoid_beta.detach()[0]}
+        return {**seen, "beta": live.field.sigmoid_beta.detach()[0]}
 
 
 def chosen_pixels(
@@ -155,19 +135,21 @@ def chosen_pixels(
     if sought == 0:
         return pixels
     interest = interest_of(views, detail_weights(views.images, DETAIL), size).flatten(1)
-    found = interest.to(random.device).multinomial(sought, generator=random)
-    return torch.cat([pixels, found], dim=1).to(interest.device)
+    return torch.cat([pixels, interest.multinomial(sought, generator=random)], dim=1)
 
 
-def _pick(values: Tensor, pixels: Tensor) -> Tensor:
-    """Values (B, R, C) of images (B, H·W, C) at flat pixel indices (B, R)."""
-    return torch.gather(values, 1, pixels[..., None].expand(-1, -1, values.shape[-1]))
+def _pick(maps: Tensor, pixels: Tensor) -> Tensor:
+    """Values (B, C, R, 1) of maps (B, C, H, W) at flat pixel indices (B, R)."""
+    return maps.flatten(2).gather(2, pixels[:, None].expand(-1, maps.shape[1], -1))[..., None]
 
 
 class DensityPhase(FitPhase):
     """One step, which sets β and the distances' offset of the averaged and the live generator."""
 
-    first_seed = 600_000_000
+    name = "density"
+
+    def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
+        super().__init__(models, bank, config, PhaseConfig(steps=1, heads=SEARCH_VIEWS))
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Search on random training views; see :func:`search_density`."""
@@ -175,17 +157,13 @@ class DensityPhase(FitPhase):
         live.requires_grad_(False)
         views = self.bank.views(random, SEARCH_VIEWS)
         surface = Surface().to(views.z.device)
-        surface.find(ema, self.bank.points(random, KNOWN_HEADS, KNOWN_POINTS, 1))
+        surface.find(ema, self.bank, random)
         ema.field.scalar_head.bias.sub_(surface.offset)
         best = search_density(ema, views)
         ema.field.sigmoid_beta.fill_(best["beta"])
         ema.field.scalar_head.bias.add_(best["offset"])
         live.load_state_dict(ema.state_dict())
         return {name: torch.tensor(value) for name, value in best.items()}
-
-    def evaluate(self, samples: Path) -> dict[str, float]:
-        """Volume renders of held-out heads against truth."""
-        return evaluate_volume(self.models.ema, self.bank, samples)
 
 
 @torch.no_grad()

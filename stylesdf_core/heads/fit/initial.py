@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from stylesdf_core.heads.fit.bank import ViewBatch
+from stylesdf_core.heads.fit.bank import USED_LATENTS, ViewBatch
 from stylesdf_core.heads.fit.measures import render_views
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.decoder import Decoder, StyledConv, ToRGB
@@ -25,8 +25,8 @@ from stylesdf_core.training.seeds import seeded_weights
 _SPHERE = VOLUME_RADIUS / 2.0
 
 
-def initial_generator(config: GeneratorConfig, used: int, seed: int) -> Generator:
-    """A generator that reads only ``z[:used]`` and starts smooth.
+def initial_generator(config: GeneratorConfig, seed: int) -> Generator:
+    """A generator that reads only ``z[:USED_LATENTS]`` and starts smooth.
 
     - The mapping's weights for the other numbers of z are zero, and stay zero, since training feeds
       zeros there: the other numbers are ignored exactly. The used weights are scaled up to keep
@@ -39,8 +39,8 @@ def initial_generator(config: GeneratorConfig, used: int, seed: int) -> Generato
         generator = Generator(config)
     first = cast(nn.Linear, generator.mapping.layers[0])
     with torch.no_grad():
-        first.weight[:, :used] *= math.sqrt(config.z_dim / used)
-        first.weight[:, used:] = 0.0
+        first.weight[:, :USED_LATENTS] *= math.sqrt(config.z_dim / USED_LATENTS)
+        first.weight[:, USED_LATENTS:] = 0.0
         coordinates = generator.field.trunk[0]
         cast(nn.Linear, coordinates.linear).weight *= 0.5
         field = generator.field
@@ -51,20 +51,6 @@ def initial_generator(config: GeneratorConfig, used: int, seed: int) -> Generato
         generator.field.scalar_head.weight *= 0.1
         generator.field.scalar_head.bias.fill_(_SPHERE)
     return generator
-
-
-def noise_strengths(decoder: Decoder) -> list[nn.Parameter]:
-    """The strength of the noise of each of the decoder's convolutions."""
-    return [p for name, p in decoder.named_parameters() if name.endswith("noise_strength")]
-
-
-@torch.no_grad()
-def without_noise(models: Models) -> None:
-    """Switch off the averaged decoder's noise, and copy the average to the live generator."""
-    assert models.ema.decoder is not None
-    for strength in noise_strengths(models.ema.decoder):
-        nn.init.zeros_(strength)
-    models.live.load_state_dict(models.ema.state_dict())
 
 
 @torch.no_grad()
@@ -103,12 +89,22 @@ def _fit_decoder(decoder: Decoder, features: Tensor, thumbs: Tensor, styles: Ten
         conv.modulation.weight.zero_()
     first.conv.modulation.weight.zero_()
     activations = first(features, styles[:, 0], None).movedim(1, -1).flatten(0, 2)  # (P, C)
-    # Least squares in float64, on the CPU.
-    inputs = torch.cat([activations, activations.new_ones(len(activations), 1)], dim=1).double()
-    inputs, colors = inputs.cpu(), thumbs.movedim(1, -1).flatten(0, 2).double().cpu()
-    normal = inputs.T @ inputs
-    ridge = 1e-4 * normal.diagonal().mean() * torch.eye(len(normal), dtype=torch.double)
-    solution = torch.linalg.solve(normal + ridge, inputs.T @ colors).float()  # (C + 1, 3)
+    colors = thumbs.movedim(1, -1).flatten(0, 2)
+    weight, bias = least_squares(activations, colors, ridge=1e-4)
     readout = cast(ToRGB, decoder.to_rgbs[0])
-    readout.conv.weight.copy_((solution[:-1].T / readout.conv.scale)[:, :, None, None])
-    readout.bias.copy_(solution[-1])
+    readout.conv.weight.copy_((weight / readout.conv.scale)[..., None, None])
+    readout.bias.copy_(bias)
+
+
+def least_squares(inputs: Tensor, truth: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+    """Weight (K, C) and bias (K,) of the linear layer that comes nearest to the truth.
+
+    Args:
+        inputs, truth: (N, C) and (N, K).
+        ridge: ridge, as a share of the inputs' mean square, which limits the weights.
+    """
+    x = torch.cat([inputs, torch.ones_like(inputs[:, :1])], dim=1).double()
+    normal = x.T @ x
+    normal.diagonal().add_(ridge * normal.diagonal().mean() + 1e-12)
+    solution = torch.linalg.solve(normal, x.T @ truth.double()).to(inputs)  # (C + 1, K)
+    return solution[:-1].T, solution[-1]

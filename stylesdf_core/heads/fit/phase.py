@@ -7,6 +7,7 @@ The phases themselves are in :mod:`stylesdf_core.heads.fit.field_phases` and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -15,9 +16,11 @@ from torch.optim import Adam
 
 from stylesdf_core.heads.fit.bank import HeadBank
 from stylesdf_core.heads.fit.config import FitConfig, PhaseConfig
+from stylesdf_core.heads.fit.measures import evaluate_volume
 from stylesdf_core.model.networks.film_siren import FilmSiren, SirenField
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
+from stylesdf_core.training.seeds import seeded
 
 #: Largest norm of the field's gradient.
 FIELD_CLIP = 0.5
@@ -32,72 +35,74 @@ class FitPhase(Phase):
         models: the generator in training and its running average.
         bank: source of the batches.
         config: settings of the whole run.
+        settings: settings of this phase.
+
+    Attributes:
+        heads: heads per step.
+        clipped: parameters whose gradient's norm is clipped at ``FIELD_CLIP``.
     """
 
+    #: Name in :meth:`FitConfig.phase_steps` and in the records.
+    name: ClassVar[str]
     #: Steps of linear warm-up.
-    warmup: ClassVar[int]
-    #: Added to the seed of each step's batch, so that phases draw different batches.
-    first_seed: ClassVar[int]
+    warmup: ClassVar[int] = 0
 
-    def __init__(self, models: Models, bank: HeadBank, config: FitConfig) -> None:
-        self.models, self.bank, self.config = models, bank, config
+    settings: PhaseConfig
+    clipped: Sequence[nn.Parameter] = ()
+
+    def __init__(
+        self, models: Models, bank: HeadBank, config: FitConfig, settings: PhaseConfig
+    ) -> None:
+        self.models, self.bank, self.config, self.settings = models, bank, config, settings
+        self.heads = settings.heads * config.batch_factor
         self.optimizers, self.networks = {}, {}
 
     def random(self, index: int) -> torch.Generator:
-        """A generator for the batch of step ``index``, from seed, phase and step."""
-        return self.bank.random(self.config.seed * 1_000_003 + self.first_seed + index)
+        """A generator for the batch of step ``index``, on the GPU if the heads are on the GPU."""
+        number = list(self.config.phase_steps()).index(self.name)
+        return seeded(self.config.seed, number, self.attempt, index, device=self.bank.device)
 
-    def heads(self, settings: PhaseConfig) -> int:
-        """Heads per step."""
-        return settings.heads * self.config.batch_factor
+    def follows(self, *phases: str) -> bool:
+        """Whether the run started from trained weights or contains one of these earlier phases."""
+        steps = self.config.phase_steps()
+        return self.config.init is not None or any(steps[name] for name in phases)
 
     def update(
-        self,
-        index: int,
-        steps: int,
-        loss: Tensor,
-        clipped: Sequence[nn.Parameter] = (),
-    ) -> None:
+        self, index: int, losses: Mapping[str, Tensor], weights: Mapping[str, float]
+    ) -> dict[str, Tensor]:
         """Set all learning rates, then step all optimizers but a discriminator's.
 
         Args:
-            steps: steps of the phase.
-            clipped: parameters whose gradient's norm is clipped at ``FIELD_CLIP``.
+            weights: weights of the losses by name; a loss without a weight counts once.
+
+        Returns:
+            The losses, unweighted and without their graphs, to be recorded.
         """
+        factor = rate_factor(index, self.settings.steps, self.warmup)
         for optimizer in self.optimizers.values():
-            set_rate(optimizer, rate_factor(index, steps, self.warmup))
+            set_rate(optimizer, factor)
         moving = [value for name, value in self.optimizers.items() if name != "discriminator"]
         for optimizer in moving:
             optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if clipped:
-            nn.utils.clip_grad_norm_(clipped, FIELD_CLIP)
+        weighted = [weights.get(name, 1.0) * loss for name, loss in losses.items()]
+        torch.stack(weighted).sum().backward()
+        if self.clipped:
+            nn.utils.clip_grad_norm_(self.clipped, FIELD_CLIP)
         for optimizer in moving:
             optimizer.step()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def evaluate(self, samples: Path) -> dict[str, float]:
+        """Volume renders of held-out heads against truth."""
+        return evaluate_volume(self.models.ema, self.bank, samples)
 
 
-def total(losses: Mapping[str, Tensor], weights: Mapping[str, float] | None = None) -> Tensor:
-    """Sum of the losses, weighted by name; a loss without a weight counts once."""
-    weights = weights or {}
-    return torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
+def decoder_optimizer(network: nn.Module, rate: float) -> Adam:
+    """Adam with this highest rate for a decoder, or for the field's shading."""
+    return Adam(network.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)
 
 
-def detached(losses: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
-    """The losses without their graphs, to be recorded."""
-    return {prefix + name: loss.detach() for name, loss in losses.items()}
-
-
-def decoder_optimizer(network: nn.Module, height: float) -> Adam:
-    """Adam for the trainable parameters of a decoder or of the field's shading.
-
-    Args:
-        height: highest learning rate.
-    """
-    trained = [p for p in network.parameters() if p.requires_grad]
-    return Adam([{"params": trained, "height": height}], lr=height, betas=(0.9, 0.99), fused=True)
-
-
-def field_optimizer(generator: Generator, height: float) -> Adam:
+def field_optimizer(generator: Generator, rate: float) -> Adam:
     """Adam for mapping and field; mapping and modulation have half the learning rate.
 
     β has a hundredth: Adam's steps do not depend on a parameter's size, and β is some 5e-4.
@@ -106,11 +111,11 @@ def field_optimizer(generator: Generator, height: float) -> Adam:
     beta = generator.field.sigmoid_beta
     others = [p for p in generator.field.parameters() if p not in modulating and p is not beta]
     groups = [
-        {"params": others, "height": height},
-        {"params": list(modulating), "height": height / 2.0},
-        {"params": [beta], "height": height / 100.0},
+        {"params": others, "lr": rate},
+        {"params": list(modulating), "lr": rate / 2.0},
+        {"params": [beta], "lr": rate / 100.0},
     ]
-    return Adam(groups, lr=height, fused=True)
+    return Adam(groups, fused=True)
 
 
 def _modulating(mapping: nn.Module, field: SirenField) -> Iterator[nn.Parameter]:

@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from stylesdf_core.dataclass_json import from_json, to_json
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError, TrainingError
-from stylesdf_core.heads.fit.bank import USED_LATENTS, HeadBank, check_folder, heads_in
+from stylesdf_core.heads.fit.bank import HeadBank, check_folder, heads_in
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.heads.fit.decoder_phases import (
     EndToEndPhase,
@@ -25,13 +26,12 @@ from stylesdf_core.heads.fit.decoder_phases import (
 )
 from stylesdf_core.heads.fit.field_phases import DensityPhase, PointsPhase, RenderPhase
 from stylesdf_core.heads.fit.initial import initial_generator
-from stylesdf_core.heads.fit.phase import FitPhase
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.model import select_device
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation
-from stylesdf_core.training.loop import Cadence, Models, PhasePlan, TrainingResult, train
+from stylesdf_core.training.loop import Models, PhasePlan, TrainingResult, train
 from stylesdf_core.training.run_data import check_and_record
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.settings import by_path, differences
@@ -41,29 +41,31 @@ from stylesdf_core.training.world import World
 #: assets/directions/heads.json.
 METADATA = {"title": "Synthetic heads", "directions": "heads"}
 #: The phases by their names in :meth:`FitConfig.phase_steps`.
-PHASES: dict[str, type[FitPhase]] = {
-    "points": PointsPhase,
-    "render": RenderPhase,
-    "density": DensityPhase,
-    "decoder": SupervisedDecoderPhase,
-    "end-to-end": EndToEndPhase,
-    "refine": RefinePhase,
+PHASES = {
+    phase.name: phase
+    for phase in (
+        PointsPhase,
+        RenderPhase,
+        DensityPhase,
+        SupervisedDecoderPhase,
+        EndToEndPhase,
+        RefinePhase,
+    )
 }
 
 
-def run_fit(run: RunDir) -> Operation[TrainingResult]:
-    """Train in the folder by its config.json, from its newest checkpoint on.
+def run_fit(run: RunDir, config: FitConfig) -> Operation[TrainingResult]:
+    """Train in a run's folder by its settings, from its newest checkpoint on.
 
     Missing heads are prepared first; yields heads, views and steps done.
 
     Raises:
-        InputError: the config, the data folder or the initial weights are wrong.
+        InputError: the data folder or the initial weights are wrong.
         GraphicsError: heads cannot be rendered on this machine.
         StyleSDFError: a process that renders heads died.
         TrainingError: another process trains there, a loss is no longer finite, or the device has
             too little memory.
     """
-    config = from_json(FitConfig, run.read_config(), str(run.path / "config.json"))
     data = Path(config.data) if config.data else run.path / "heads"
     with run.owned():
         device = _device(config)
@@ -82,20 +84,13 @@ def run_fit(run: RunDir) -> Operation[TrainingResult]:
             PhasePlan(name, steps, partial(PHASES[name], bank=bank, config=config))
             for name, steps in config.phase_steps().items()
         ]
-        cadence = Cadence(
-            record=config.record_every,
-            evaluate=config.evaluate_every,
-            checkpoint=config.checkpoint_every,
-            keep=config.keep,
-            ema=config.ema,
-        )
-        world = World(0, 1, device)
         try:
             return (
                 yield from train(
-                    run, models, plans, cadence, METADATA, config=to_json(config), world=world
+                    run, models, plans, config, METADATA,
+                    config=to_json(config), world=World(0, 1, device),
                 )
-            )
+            )  # fmt: skip
         except torch.OutOfMemoryError as error:
             raise TrainingError(
                 f"{run.path} needs more memory than {device} has: the heads in {data} are "
@@ -130,7 +125,7 @@ def _first_generator(config: FitConfig, *, fresh: bool) -> Generator:
     """Initial weights of a fresh run; in a resumed run, the checkpoint replaces these weights."""
     architecture = config.generator
     if config.init is None or not fresh:
-        return initial_generator(architecture, USED_LATENTS, config.seed)
+        return initial_generator(architecture, config.seed)
     trained = load_checkpoint(model_zoo.resolve(config.init).path).generator
     if replace(trained.config, samples=architecture.samples) != architecture:
         different = differences(by_path(trained.config), by_path(architecture))
@@ -143,4 +138,7 @@ def _first_generator(config: FitConfig, *, fresh: bool) -> Generator:
         )
     generator = Generator(architecture)
     generator.load_state_dict(trained.state_dict())
+    for name, parameter in generator.named_parameters():
+        if name.endswith("noise_strength"):  # a fit trains the decoder without noise
+            nn.init.zeros_(parameter)
     return generator

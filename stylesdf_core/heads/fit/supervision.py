@@ -31,7 +31,8 @@ from torch import Tensor, nn
 
 from stylesdf_core.heads.fit.bank import HeadBank, PointBatch, ShaderTruth
 from stylesdf_core.heads.fit.config import FitConfig
-from stylesdf_core.heads.fit.fast_field import FastField
+from stylesdf_core.heads.fit.field import FastField
+from stylesdf_core.heads.fit.initial import least_squares
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import FAR, NEAR, VOLUME_RADIUS
 from stylesdf_core.training.losses import slope_loss
@@ -71,119 +72,105 @@ class PointSupervision:
 
     Args:
         generator: the generator whose mapping and field are trained.
-        field: the generator's field as training evaluates it.
 
     Attributes:
+        field: the generator's field as training evaluates it.
         networks, optimizers: parts of the training state, to be added to the phase's parts.
+        weights: weights of the hidden layers' losses, by name; the other losses count once.
     """
 
-    def __init__(
-        self, generator: Generator, field: FastField, bank: HeadBank, config: FitConfig
-    ) -> None:
-        self._generator, self._field, self._bank = generator, field, bank
-        device = generator.field.sigmoid_beta.device
-        self.surface = Surface().to(device)
+    def __init__(self, generator: Generator, bank: HeadBank, config: FitConfig) -> None:
+        self._generator, self._bank = generator, bank
+        self.field = FastField(generator.field, config.precision, compiled=config.compiled)
+        self.surface = Surface().to(bank.device)
         self.networks: dict[str, nn.Module] = {"surface": self.surface}
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        self._weight = config.points.deep_supervision
+        weight = config.points.deep_supervision
+        self.weights = dict.fromkeys(Readouts.NAMES, weight)
         self.readouts: Readouts | None = None
         self._found = False
-        if self._weight > 0.0:
-            self.readouts = Readouts(config.generator.width, config.generator.depth).to(device)
+        if weight > 0.0:
+            self.readouts = Readouts(config.generator.width, config.generator.depth).to(bank.device)
             self.networks["readouts"] = self.readouts
-            group = {"params": list(self.readouts.parameters()), "height": _READOUT_RATE}
-            self.optimizers["readouts"] = torch.optim.Adam([group], lr=_READOUT_RATE, fused=True)
+            parameters = self.readouts.parameters()
+            self.optimizers["readouts"] = torch.optim.Adam(parameters, _READOUT_RATE, fused=True)
 
     def find_surface(self, random: torch.Generator) -> None:
         """Measure the offset of a trained field's surface, so that training keeps the surface."""
-        self.surface.find(self._generator, self._known(random))
+        self.surface.find(self._generator, self._bank, random)
 
     def losses(
         self, random: torch.Generator, heads: int, near: int, space: int
     ) -> dict[str, Tensor]:
-        """Weighted losses on random points of random heads, by name; their sum is minimised."""
+        """Losses on random points of random heads, by name; see :attr:`weights`."""
         if self.readouts is not None and not self._found:
             if not self.readouts.ready:
-                self.readouts.find(self._generator, self._known(random))
+                known = self.points(random, KNOWN_HEADS, KNOWN_POINTS, 1)
+                self.readouts.find(self._generator, known)
             self._found = True  # reading ``ready`` again would wait for the GPU
-        batch = self._points(random, heads, near, space)
-        offset = self.surface.offset
-        losses = point_losses(self._field, self._generator, batch, random, offset, self.readouts)
-        weights = dict.fromkeys(Readouts.NAMES, self._weight)
-        return {name: weights.get(name, 1.0) * loss for name, loss in losses.items()}
+        return self.losses_at(self.points(random, heads, near, space), random)
 
-    def _known(self, random: torch.Generator) -> PointBatch:
-        return self._points(random, KNOWN_HEADS, KNOWN_POINTS, 1)
-
-    def _points(self, random: torch.Generator, heads: int, near: int, space: int) -> PointBatch:
+    def points(self, random: torch.Generator, heads: int, near: int, space: int) -> PointBatch:
         """A batch whose eyes and mouth are marked only where a ray may show them."""
         batch = self._bank.points(random, heads, near, space)
         parts = batch.shader.parts * visible(batch, self._generator.config.samples)
         return replace(batch, shader=replace(batch.shader, parts=parts))
 
+    def losses_at(self, batch: PointBatch, random: torch.Generator) -> dict[str, Tensor]:
+        """Losses on a batch's points, by name.
 
-def point_losses(
-    field: FastField,
-    generator: Generator,
-    batch: PointBatch,
-    random: torch.Generator,
-    offset: Tensor | float = 0.0,
-    readouts: Readouts | None = None,
-) -> dict[str, Tensor]:
-    """Losses on points, by name.
-
-    The field is evaluated once for all points: near points, points beside the first quarter of the
-    near points, points in space, and a third as many points around the volume.
-
-    Args:
-        offset: field's distance minus true distance, world units; not 0 after the density search
-            has moved the surface inwards.
-        readouts: readouts of hidden layers, whose losses are returned unweighted. With readouts,
-            colours count more on eyes and around the mouth.
-    """
-    near, space = batch.near.shape[1], batch.space.shape[1]
-    pairs, outer = near // 4, max(1, space // 3)
-    device = batch.near.device
-    where = random.device
-    steps = torch.randn(batch.near[:, :pairs].shape, generator=random, device=where).to(device)
-    steps = steps * (PAIR_STEP / steps.norm(dim=-1, keepdim=True))
-    around = torch.rand(len(batch.z), outer, 3, generator=random, device=where).to(device)
-    around = (2.0 * around - 1.0) * OUTER_RADIUS
-    points = torch.cat([batch.near, batch.near[:, :pairs] + steps, batch.space, around], dim=1)
-    viewdirs = random_viewdirs(points, random)
-    layers = () if readouts is None else readouts.layers
-    output, hidden = field.with_hidden(points, viewdirs, generator.mapping(batch.z), layers)
-    parts = [near, pairs, space, outer]
-    at_near, beside, at_space, at_around = (output.scalar - offset).split(parts, dim=1)
-    rgb_near, _, rgb_space, rgb_around = torch.sigmoid(output.rgb).split(parts, dim=1)
-    # The true head is cut at the cube's walls: the distance is max(d, distance to the cube).
-    solid = torch.maximum(batch.space_distance, distance_to_volume(batch.space))
-    clamped = solid.clamp(-DISTANCE_LIMIT, DISTANCE_LIMIT)
-    far = clamped.abs() == DISTANCE_LIMIT
-    # Beyond the limit, only a wrong sign or a distance that is too small is an error.
-    predicted = torch.where(far, at_space.clamp(-DISTANCE_LIMIT, DISTANCE_LIMIT), at_space)
-    distance_error = predicted - clamped
-    background_error = (rgb_space - batch.background).abs().mean(dim=-1, keepdim=True)
-    gap = distance_to_volume(around)  # (B, M, 1)
-    intrusion = (gap.clamp_max(DISTANCE_LIMIT) - at_around).clamp_min(0.0)
-    tint = (rgb_around - batch.background).abs().mean(dim=-1, keepdim=True)
-    hidden_losses = {}
-    may_show = visible(batch, generator.config.samples)
-    color_error = may_show * (rgb_near - batch.near_color).abs().mean(dim=-1, keepdim=True)
-    if readouts is not None:
-        attention = batch.shader.parts * batch.shader.parts.new_tensor(ATTENTION)
-        color_error = color_error * (1.0 + attention.sum(dim=-1, keepdim=True))
-        outputs = [layer[:, :near] for layer in (*hidden, output.features)]
-        hidden_losses = readouts.losses(outputs, batch.shader)
-    return {
-        **hidden_losses,
-        "color": color_error.sum() / may_show.sum().clamp_min(1.0),
-        "distance": (at_near - batch.near_distance).abs().mean() * 40.0,
-        "space": distance_error.abs().mean() * 10.0,
-        "slope": 0.3 * slope_loss(at_near[:, :pairs], beside, batch.near_normal[:, :pairs], steps),
-        "background": 0.2 * (batch.empty * background_error).mean(),
-        "around": ((gap > 0.0) * (10.0 * intrusion + 0.2 * tint)).mean(),
-    }
+        The field is evaluated once for all points: near points, points beside the first quarter of
+        the near points, points in space, and a third as many points around the volume. With
+        readouts, colours count more on eyes and around the mouth.
+        """
+        near, space = batch.near.shape[1], batch.space.shape[1]
+        pairs, outer = near // 4, max(1, space // 3)
+        steps = torch.randn(batch.near[:, :pairs].shape, generator=random, device=random.device).to(
+            batch.near
+        )
+        steps = steps * (PAIR_STEP / steps.norm(dim=-1, keepdim=True))
+        around = torch.rand(len(batch.z), outer, 3, generator=random, device=random.device).to(
+            batch.near
+        )
+        around = (2.0 * around - 1.0) * OUTER_RADIUS
+        points = torch.cat([batch.near, batch.near[:, :pairs] + steps, batch.space, around], dim=1)
+        viewdirs = random_viewdirs(points, random)
+        layers = () if self.readouts is None else self.readouts.layers
+        w = self._generator.mapping(batch.z)
+        output, hidden = self.field.with_hidden(points, viewdirs, w, layers)
+        parts = [near, pairs, space, outer]
+        scalar = output.scalar - self.surface.offset
+        at_near, beside, at_space, at_around = scalar.split(parts, dim=1)
+        rgb_near, _, rgb_space, rgb_around = torch.sigmoid(output.rgb).split(parts, dim=1)
+        # The true head is cut at the cube's walls: the distance is max(d, distance to the cube).
+        solid = torch.maximum(batch.space_distance, distance_to_volume(batch.space))
+        clamped = solid.clamp(-DISTANCE_LIMIT, DISTANCE_LIMIT)
+        far = clamped.abs() == DISTANCE_LIMIT
+        # Beyond the limit, only a wrong sign or a distance that is too small is an error.
+        predicted = torch.where(far, at_space.clamp(-DISTANCE_LIMIT, DISTANCE_LIMIT), at_space)
+        distance_error = predicted - clamped
+        background_error = (rgb_space - batch.background).abs().mean(dim=-1, keepdim=True)
+        gap = distance_to_volume(around)  # (B, M, 1)
+        intrusion = (gap.clamp_max(DISTANCE_LIMIT) - at_around).clamp_min(0.0)
+        tint = (rgb_around - batch.background).abs().mean(dim=-1, keepdim=True)
+        hidden_losses = {}
+        may_show = visible(batch, self._generator.config.samples)
+        color_error = may_show * (rgb_near - batch.near_color).abs().mean(dim=-1, keepdim=True)
+        if self.readouts is not None:
+            attention = batch.shader.parts * batch.shader.parts.new_tensor(ATTENTION)
+            color_error = color_error * (1.0 + attention.sum(dim=-1, keepdim=True))
+            outputs = [layer[:, :near] for layer in (*hidden, output.features)]
+            hidden_losses = self.readouts.losses(outputs, batch.shader)
+        normals = batch.near_normal[:, :pairs]
+        return {
+            **hidden_losses,
+            "color": color_error.sum() / may_show.sum().clamp_min(1.0),
+            "distance": (at_near - batch.near_distance).abs().mean() * 40.0,
+            "space": distance_error.abs().mean() * 10.0,
+            "slope": 0.3 * slope_loss(at_near[:, :pairs], beside, normals, steps),
+            "background": 0.2 * (batch.empty * background_error).mean(),
+            "around": ((gap > 0.0) * (10.0 * intrusion + 0.2 * tint)).mean(),
+        }
 
 
 def visible(batch: PointBatch, samples: int) -> Tensor:
@@ -231,8 +218,9 @@ class Surface(nn.Module):
         self.register_buffer("offset", torch.zeros(()))
 
     @torch.no_grad()
-    def find(self, generator: Generator, batch: PointBatch) -> None:
-        """Measure the offset: the median over the batch's near points."""
+    def find(self, generator: Generator, bank: HeadBank, random: torch.Generator) -> None:
+        """Measure the offset: the median over near points of random heads."""
+        batch = bank.points(random, KNOWN_HEADS, KNOWN_POINTS, 1)
         scalar = generator.field.scalar(batch.near, generator.mapping(batch.z))
         self.offset.copy_((scalar - batch.near_distance).median())
 
@@ -268,7 +256,7 @@ class Readouts(nn.Module):
     def find(self, generator: Generator, batch: PointBatch) -> None:
         """Set the readouts by least squares over the batch's near points."""
         truth = batch.shader
-        field = FastField(generator.field, torch.float32, compiled=False)
+        field = FastField(generator.field)
         viewdirs = torch.zeros_like(batch.near)
         viewdirs[..., 2] = -1.0
         output, hidden = field.with_hidden(
@@ -313,20 +301,16 @@ def _part_targets(truth: ShaderTruth) -> tuple[Tensor, Tensor]:
 
 
 def _solve(readout: nn.Linear, inputs: Tensor, truth: Tensor, masks: Sequence[Tensor]) -> None:
-    """Set a readout by least squares, in float64, for each of equal parts of its outputs.
+    """Set a readout by least squares, for each of equal parts of its outputs.
 
     Args:
         inputs, truth: (B, N, width) and (B, N, outputs).
         masks: for each part, (B, N, 1), 1 at the points from which the part is computed.
     """
-    inputs = torch.cat([inputs, torch.ones_like(inputs[..., :1])], dim=-1)
     parts = []
     for mask, target in zip(masks, truth.chunk(len(masks), dim=-1), strict=True):
         chosen = mask[..., 0] > 0.0
-        x, y = inputs[chosen].double(), target[chosen].double()
-        normal = x.T @ x
-        normal.diagonal().add_(_RIDGE * normal.diagonal().mean() + 1e-12)
-        parts.append(torch.linalg.solve(normal, x.T @ y))  # (width + 1, outputs of the part)
-    solution = torch.cat(parts, dim=1).to(readout.weight)
-    readout.weight.copy_(solution[:-1].T)
-    readout.bias.copy_(solution[-1])
+        parts.append(least_squares(inputs[chosen], target[chosen], _RIDGE))
+    weights, biases = zip(*parts, strict=True)
+    readout.weight.copy_(torch.cat(weights))
+    readout.bias.copy_(torch.cat(biases))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.errors import InputError
+from stylesdf_core.evaluation.image_metrics import shrink
 from stylesdf_core.heads.latent import dataset_latent
 from stylesdf_core.heads.renderer import HeadRenderer
 from stylesdf_core.heads.shards import SHARD_SIZE, Arrays, fill_shards
@@ -81,6 +82,4 @@ def _view(renderer: HeadRenderer, index: int, *, seed: int, size: int) -> Arrays
 
 def _shares(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     """Means of square blocks, (64, 64), in 255ths."""
-    block = len(values) // COVERAGE_SIZE
-    means = values.reshape(COVERAGE_SIZE, block, COVERAGE_SIZE, block).mean(axis=(1, 3))
-    return np.asarray(np.rint(means * 255.0), np.uint8)
+    return np.asarray(np.rint(shrink(values, COVERAGE_SIZE) * 255.0), np.uint8)

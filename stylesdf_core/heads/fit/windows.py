@@ -7,7 +7,7 @@ pictures, and show eight heads instead of two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,16 +51,12 @@ class Window:
     Attributes:
         decoded: the part with its margin, relative to the picture.
         compared: the part that padding has not touched, relative to ``decoded``.
+        truth: the compared part, relative to the picture.
     """
 
     decoded: Crop
     compared: Crop
-
-    @property
-    def truth(self) -> Crop:
-        """The compared part, relative to the picture."""
-        top, left = self.decoded.top + self.compared.top, self.decoded.left + self.compared.left
-        return Crop(top, left, self.compared.height, self.compared.width)
+    truth: Crop
 
 
 @dataclass(frozen=True)
@@ -77,13 +73,17 @@ class WindowBatch:
     truth: Tensor
     detail: Tensor
 
-    def compared(self, maps: Tensor, scale: int = 1) -> Tensor:
-        """The windows' compared parts of maps that are ``scale`` times the feature map's size."""
-        return cut(maps, [window.truth for window in self.windows], scale)
+    def compared(self, maps: Tensor) -> Tensor:
+        """The windows' compared parts of maps of the feature map's size."""
+        return cut(maps, [window.truth for window in self.windows])
 
     def decoded(self, maps: Tensor) -> Tensor:
         """The windows' decoded parts of maps of the feature map's size."""
         return cut(maps, [window.decoded for window in self.windows])
+
+    def rays(self, size: int) -> Rays:
+        """The rays (B, h, w, 3) of the decoded parts; ``size`` is the feature map's edge."""
+        return rays_at(self.views.rays(size), self.decoded)
 
 
 def draw_windows(random: torch.Generator, views: ViewBatch, edge: int, size: int) -> WindowBatch:
@@ -124,24 +124,10 @@ def _window_around(pixel: int, size: int, edge: int) -> Window:
     whole = min(size, edge + 2 * MARGIN)
     outer_top, outer_left = (min(max(0, at - MARGIN), size - whole) for at in (top, left))
     return Window(
-        Crop(outer_top, outer_left, whole, whole),
-        Crop(top - outer_top, left - outer_left, edge, edge),
+        decoded=Crop(outer_top, outer_left, whole, whole),
+        compared=Crop(top - outer_top, left - outer_left, edge, edge),
+        truth=Crop(top, left, edge, edge),
     )
-
-
-def random_window(random: torch.Generator, size: int, edge: int) -> Window:
-    """A window that decodes ``edge``² in a map of ``size``²; windows at borders are frequent.
-
-    The part that padding has not touched is compared. At the picture's borders the whole picture
-    has the same padding, so the window has no margin there.
-    """
-    low, high = -edge // 8, size - edge + edge // 8 + 1
-    place = torch.randint(low, high, (2,), generator=random, device=random.device).tolist()
-    top, left = (min(max(0, p), size - edge) for p in place)
-    above, before = MARGIN * (top > 0), MARGIN * (left > 0)
-    below, after = MARGIN * (top + edge < size), MARGIN * (left + edge < size)
-    compared = Crop(above, before, edge - above - below, edge - before - after)
-    return Window(Crop(top, left, edge, edge), compared)
 
 
 def cut(maps: Tensor, crops: Sequence[Crop], scale: int = 1) -> Tensor:
@@ -149,7 +135,7 @@ def cut(maps: Tensor, crops: Sequence[Crop], scale: int = 1) -> Tensor:
     return torch.stack([crop.of(one, scale) for crop, one in zip(crops, maps, strict=True)])
 
 
-def cut_rays(rays: Rays, crops: Sequence[Crop]) -> Rays:
-    """The rays (B, height, width, 3) of each picture's own crop."""
+def rays_at(rays: Rays, choose: Callable[[Tensor], Tensor]) -> Rays:
+    """Some of the rays of pictures; ``choose`` makes (B, C, h, w) of maps (B, C, H, W)."""
     parts = (rays.origins, rays.directions, rays.viewdirs)
-    return Rays(*(cut(part.movedim(-1, 1), crops).movedim(1, -1) for part in parts))
+    return Rays(*(choose(part.movedim(-1, 1)).movedim(1, -1) for part in parts))

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import tyro
 
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.model.config import STDDEV_GROUP, GeneratorConfig, check_seed
 from stylesdf_core.training.adversarial.poses_config import PosesConfig
 from stylesdf_core.training.run_config import RunConfig, check_threads
@@ -81,8 +81,7 @@ def _check_losses(losses: VolumeLosses | ImageLosses) -> None:
     )  # fmt: skip
     for name, value in vars(losses).items():
         least = 1 if name in whole else 0
-        if value < least:
-            raise InputError(f"{name} must be at least {least}, not {value}.")
+        check_range(name, value, least)
 
 
 def _chunk_size(batch: int, most: int, group: int) -> int:
@@ -229,8 +228,7 @@ class ImageStageConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "chunk"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
+            check_range(name, getattr(self, name), 1)
 
     def check_shares(self, processes: int) -> None:
         """Refuse a batch that so many processes cannot share as if there were only one.

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
 
 from stylesdf_core.model.networks.decoder import Decoder
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator
@@ -26,7 +25,7 @@ from stylesdf_core.training.adversarial.real_images import RealImages
 from stylesdf_core.training.adversarial.volume_terms import render_fakes
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import path_length_mean
-from stylesdf_core.training.optimizing import Terms, accumulate, of_chunks, update
+from stylesdf_core.training.optimizing import Terms, accumulate, lazy_adam, of_chunks, update
 from stylesdf_core.training.precision import Autocast
 from stylesdf_core.training.seeds import seeded_weights
 
@@ -198,12 +197,6 @@ def decode_fakes(
     with autocast.on():
         images, _ = decode(decoder, features, w, other_w, fakes)
     return images.float()
-
-
-def lazy_adam(network: nn.Module, rate: float, every: int) -> Adam:
-    """Adam corrected for a regulariser every n steps (Karras et al. 2020, App. B)."""
-    ratio = every / (every + 1.0)
-    return Adam(network.parameters(), rate * ratio, betas=(0.0, 0.99**ratio))
 
 
 def new_style_discriminator(

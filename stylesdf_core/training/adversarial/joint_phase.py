@@ -19,7 +19,6 @@ from stylesdf_core.training.adversarial.decoder_phase import (
     DISCRIMINATOR_STEP,
     DecodedImagesPhase,
     decode_fakes,
-    lazy_adam,
     new_style_discriminator,
 )
 from stylesdf_core.training.adversarial.draws import Fakes
@@ -37,7 +36,7 @@ from stylesdf_core.training.adversarial.volume_terms import (
     render_fakes,
 )
 from stylesdf_core.training.loop import Models
-from stylesdf_core.training.optimizing import Terms, accumulate, of_chunks, update
+from stylesdf_core.training.optimizing import Terms, accumulate, lazy_adam, of_chunks, update
 from stylesdf_core.training.precision import Autocast
 
 

@@ -43,8 +43,6 @@ class AdversarialPhase(Phase):
         images: the real images that generated images are compared with; None for no comparison.
     """
 
-    retries = 1
-
     def __init__(self, models: Models, context: PhaseContext, images: RealImages | None) -> None:
         self.models, self.context = models, context
         self.real_images = images

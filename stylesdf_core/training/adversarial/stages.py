@@ -42,7 +42,7 @@ from stylesdf_core.training.adversarial.phase import PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
 from stylesdf_core.training.adversarial.snapshots import Snapshots
 from stylesdf_core.training.adversarial.volume_phase import SpherePhase, VolumePhase
-from stylesdf_core.training.loop import Cadence, Models, Phase, PhasePlan, TrainingResult, train
+from stylesdf_core.training.loop import Models, Phase, PhasePlan, TrainingResult, train
 from stylesdf_core.training.precision import allow_tf32
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.seeds import seeded_weights
@@ -152,18 +152,9 @@ def _train(run: RunDir, config: StageConfig, world: World) -> Operation[Training
         models = Models.of(_first_generator(config, generator, fresh).to(world.device))
         context = PhaseContext(world, config.run, poses, Snapshots(poses, config.run.seed))
         plans = _plans(run, config, context, images, fresh)
-        every = config.run
-        cadence = Cadence(
-            every.record_every,
-            every.evaluate_every,
-            every.checkpoint_every,
-            every.keep,
-            every.ema,
-            every.keep_every,
-        )
         return (
             yield from train(
-                run, models, plans, cadence, metadata, config=to_json(config), world=world
+                run, models, plans, config.run, metadata, config=to_json(config), world=world
             )
         )
     except torch.OutOfMemoryError as error:

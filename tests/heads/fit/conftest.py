@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesdf_core.heads.fit import discriminator
+from stylesdf_core.heads.fit import decoder_phases
 from stylesdf_core.heads.fit.config import FitConfig
 from tests.heads.fit.spheres import tiny_fit, write_spheres
 
@@ -19,7 +19,7 @@ def on_one_thread(one_thread: None) -> None:
 @pytest.fixture(autouse=True)
 def frequent_penalties(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two steps of a phase have one with the R1 penalty and one without."""
-    monkeypatch.setattr(discriminator, "R1_EVERY", 2)
+    monkeypatch.setattr(decoder_phases, "R1_EVERY", 2)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stylesdf_core.dataclass_json import from_json
 from stylesdf_core.heads.anatomy import FACE, HAIR, SCLERA
 from stylesdf_core.heads.fit.config import (
     DecoderConfig,
@@ -15,10 +16,14 @@ from stylesdf_core.heads.fit.config import (
     RefineConfig,
     RenderConfig,
 )
+from stylesdf_core.heads.fit.stage import run_fit
 from stylesdf_core.heads.latent import LATENT_DIM
 from stylesdf_core.heads.surfaces import POINT_STEP
 from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.progress import Operation
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
+from stylesdf_core.training.loop import TrainingResult
+from stylesdf_core.training.run_dir import RunDir
 
 HEADS, SURFACE, FREE, SIZE = 20, 64, 64, 16
 #: Radius of the head that all latents have.
@@ -80,3 +85,8 @@ def tiny_fit(data: Path) -> FitConfig:
         record_every=1,
         keep=2,
     )
+
+
+def fit(run: RunDir) -> Operation[TrainingResult]:
+    """Train in a run's folder by its config.json."""
+    return run_fit(run, from_json(FitConfig, run.read_config()))

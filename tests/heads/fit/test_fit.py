@@ -12,13 +12,13 @@ from stylesdf_core.commands.train_process import main
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError, StyleSDFError, TrainingError
 from stylesdf_core.heads import surfaces
-from stylesdf_core.heads.fit import supervision as fit_supervision
 from stylesdf_core.heads.fit.bank import USED_LATENTS, HeadBank, PointBatch, ViewBatch
 from stylesdf_core.heads.fit.config import FitConfig, HeadsConfig, PointsConfig
-from stylesdf_core.heads.fit.fast_field import FastField
+from stylesdf_core.heads.fit.field import FastField
 from stylesdf_core.heads.fit.field_phases import PointsPhase
 from stylesdf_core.heads.fit.initial import initial_generator
-from stylesdf_core.heads.fit.stage import PHASES, run_fit
+from stylesdf_core.heads.fit.stage import PHASES
+from stylesdf_core.heads.fit.supervision import KNOWN_HEADS, PointSupervision
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.film_siren import SirenField
@@ -27,6 +27,7 @@ from stylesdf_core.rendering.rays import cam2world
 from stylesdf_core.training.loop import Models, TrainingResult, rate_factor
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import summary
+from tests.heads.fit.spheres import fit
 
 
 def start(folder: Path, config: FitConfig) -> RunDir:
@@ -51,7 +52,7 @@ def test_config_round_trips(tiny: FitConfig) -> None:
 
 def test_all_phases_run_and_leave_what_the_folder_promises(tmp_path: Path, tiny: FitConfig) -> None:
     run = start(tmp_path / "run", tiny)
-    result = drain(run_fit(run))
+    result = drain(fit(run))
     assert result.finished
     assert result.step == summary(run).total == 11
     records = run.read_stats()
@@ -68,12 +69,12 @@ def test_stop_and_resume_equals_uninterrupted(tmp_path: Path, tiny: FitConfig) -
     """Stopped after every second step, the run still ends at the same weights."""
     tiny = replace(tiny, points=replace(tiny.points, steps=3))  # cut within points and renders
     whole = start(tmp_path / "whole", tiny)
-    drain(run_fit(whole))
+    drain(fit(whole))
     parts = start(tmp_path / "parts", tiny)
     result: TrainingResult | None = None
     rounds = 0
     while result is None or not result.finished:
-        operation = run_fit(parts)
+        operation = fit(parts)
         next(operation)
         parts.request_stop()
         result = drain(operation)
@@ -86,11 +87,11 @@ def test_stop_and_resume_equals_uninterrupted(tmp_path: Path, tiny: FitConfig) -
 
 def test_killed_run_loses_only_what_follows_the_checkpoint(tmp_path: Path, tiny: FitConfig) -> None:
     run = start(tmp_path / "run", tiny)
-    operation = run_fit(run)
+    operation = fit(run)
     for _ in range(5):
         next(operation)
     operation.close()
-    drain(run_fit(run))
+    drain(fit(run))
     steps = [record["step"] for record in run.read_stats() if "seconds" in record]
     assert steps == list(range(1, 12)), "nothing recorded twice"
 
@@ -107,7 +108,7 @@ class CountingBank(HeadBank):
         return super().views(random, heads)
 
     def points(self, random: torch.Generator, heads: int, near: int, space: int) -> PointBatch:
-        if heads != fit_supervision.KNOWN_HEADS:
+        if heads != KNOWN_HEADS:
             self.counts.append(heads)
         return super().points(random, heads, near, space)
 
@@ -118,7 +119,7 @@ def test_a_batch_factor_multiplies_the_heads_of_a_step(tiny: FitConfig, name: st
     for factor in (1, 3):
         config = replace(tiny, batch_factor=factor)
         bank = CountingBank(Path(str(tiny.data)))
-        models = Models.of(initial_generator(config.generator, USED_LATENTS, 0))
+        models = Models.of(initial_generator(config.generator, 0))
         PHASES[name](models, bank, config).step(0)
         counts.append(bank.counts)
     assert counts[0]
@@ -132,9 +133,9 @@ def test_divergence_is_said_and_not_saved(
         return {"color": torch.tensor(float("nan"), requires_grad=True)}
 
     run = start(tmp_path / "run", tiny)
-    monkeypatch.setattr(fit_supervision, "point_losses", broken)
+    monkeypatch.setattr(PointSupervision, "losses_at", broken)
     with pytest.raises(TrainingError, match=r"'color' of phase 'points' became nan at step 1"):
-        drain(run_fit(run))
+        drain(fit(run))
     assert run.latest() is None
     assert run.running_process() is None
 
@@ -158,7 +159,7 @@ def test_points_teach_distance_and_colour(
         ema=0.9,
     )
     run = start(tmp_path / "run", config)
-    drain(run_fit(run))
+    drain(fit(run))
     records = [record for record in run.read_stats() if "seconds" in record]
     for name in ("distance", "space", "color", "background"):
         before = sum(record[name] for record in records[:5])
@@ -167,7 +168,7 @@ def test_points_teach_distance_and_colour(
 
 def test_unused_latents_are_ignored_exactly(tmp_path: Path, tiny: FitConfig) -> None:
     run = start(tmp_path / "run", tiny)
-    drain(run_fit(run))
+    drain(fit(run))
     file = run.latest("ema")
     assert file is not None
     generator = load_checkpoint(file).generator
@@ -188,7 +189,7 @@ def test_initial_decoder_shows_the_enlarged_render(tmp_path: Path, tiny: FitConf
         refine=replace(tiny.refine, steps=0),
     )
     run = start(tmp_path / "run", config)
-    drain(run_fit(run))
+    drain(fit(run))
     record = run.read_stats()[-1]
     assert record["psnr"] == pytest.approx(record["psnr_bicubic"], abs=3.0)
 
@@ -200,33 +201,32 @@ def test_fast_field_is_the_field() -> None:
     viewdirs = torch.nn.functional.normalize(torch.randn(2, 30, 3), dim=-1)
     with torch.no_grad():
         exact = field(points, viewdirs, w)
-        same = FastField(field, torch.float32, compiled=False)(points, viewdirs, w)
-        near = FastField(field, torch.bfloat16, compiled=False)(points, viewdirs, w)
+        same = FastField(field)(points, viewdirs, w)
+        near = FastField(field, "bfloat16")(points, viewdirs, w)
     for name in ("scalar", "rgb", "features"):
         torch.testing.assert_close(getattr(same, name), getattr(exact, name), atol=2e-5, rtol=1e-4)
         torch.testing.assert_close(getattr(near, name), getattr(exact, name), atol=0.2, rtol=0.1)
 
 
 def test_render_rays_agrees_with_the_plain_render() -> None:
-    from stylesdf_core.heads.fit.fast_field import flat, render_rays
+    from stylesdf_core.heads.fit.field import render_rays
     from stylesdf_core.model.config import GeneratorConfig
     from stylesdf_core.rendering.rays import make_rays
 
     config = GeneratorConfig(z_dim=256, width=16, depth=2, thumb_size=8, output_size=8)
-    generator = initial_generator(config, USED_LATENTS, 0)
+    generator = initial_generator(config, 0)
     with torch.no_grad():
         generator.field.sigmoid_beta.fill_(0.002)
         # A sphere, whatever the trunk says.
         w = generator.mapping(torch.randn(1, 256))
         camera = cam2world(torch.tensor([0.3]), torch.tensor([0.1]))
         plain = generator.volume_render(w, camera, 38.06, RenderOptions())
-        rays = flat(make_rays(camera, 38.06, 8))
-        field = FastField(generator.field, torch.float32, compiled=False)
+        rays = make_rays(camera, 38.06, 8)
+        field = FastField(generator.field)
         render = render_rays(field, generator, w, rays)
-    mask = 1.0 - render.coverage.view(1, 1, 8, 8)
-    torch.testing.assert_close(mask, plain.mask, atol=1e-4, rtol=0.0)
-    rgb = render.rgb.view(1, 8, 8, 3).movedim(-1, 1) * 2.0 - 1.0
-    torch.testing.assert_close(rgb, plain.rgb, atol=0.05, rtol=0.0)
+    torch.testing.assert_close(1.0 - render.coverage, plain.mask, atol=1e-4, rtol=0.0)
+    torch.testing.assert_close(render.rgb, plain.rgb, atol=0.05, rtol=0.0)
+    assert render.features.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_rate_rises_and_falls() -> None:
@@ -252,11 +252,11 @@ def test_continuing_from_other_weights_needs_the_same_architecture(
     tmp_path: Path, tiny: FitConfig
 ) -> None:
     first = start(tmp_path / "first", tiny)
-    drain(run_fit(first))
+    drain(fit(first))
     init = first.latest("ema")
     second = start(tmp_path / "second", with_generator(tiny, init, width=8))
     with pytest.raises(InputError, match="instead of"):
-        drain(run_fit(second))
+        drain(fit(second))
     decoding = replace(
         tiny,
         init=str(init),
@@ -265,17 +265,17 @@ def test_continuing_from_other_weights_needs_the_same_architecture(
     )
     other = start(tmp_path / "other", with_generator(decoding, init, samples=24))
     with pytest.raises(InputError, match=r"12 samples per ray.*set generator.samples to 12"):
-        drain(run_fit(other))
+        drain(fit(other))
     trained = start(tmp_path / "trained", with_generator(tiny, init, samples=24))
-    next(run_fit(trained))
+    next(fit(trained))
     third = start(tmp_path / "third", replace(tiny, init=str(init)))
-    operation = run_fit(third)
+    operation = fit(third)
     next(operation)
     third.request_stop()
     drain(operation)
     assert init is not None
     init.unlink()
-    assert drain(run_fit(third)).finished, "its own checkpoint has all that it needs"
+    assert drain(fit(third)).finished, "its own checkpoint has all that it needs"
 
 
 def test_preparing_can_be_stopped_and_comes_after_a_look_at_the_weights(
@@ -291,7 +291,7 @@ def test_preparing_can_be_stopped_and_comes_after_a_look_at_the_weights(
     monkeypatch.setattr(surfaces, "build_cache", build_cache)
     heads = HeadsConfig(str(tmp_path / "face"), surfaces=50)
     run = start(tmp_path / "run", replace(tiny, heads=heads))
-    operation = run_fit(run)
+    operation = fit(run)
     next(operation)
     run.request_stop()
     result = drain(operation)
@@ -300,7 +300,7 @@ def test_preparing_can_be_stopped_and_comes_after_a_look_at_the_weights(
     assert len(prepared) == 1
     lost = start(tmp_path / "lost", replace(tiny, heads=heads, init=str(tmp_path / "none.pt")))
     with pytest.raises(StyleSDFError, match=r"none\.pt"):
-        drain(run_fit(lost))
+        drain(fit(lost))
     surface = Path(tiny.data) / "surface" / "shard-00000.npz"
     with np.load(surface) as file:
         arrays = {name: file[name] for name in file.files if name != "rest"}
@@ -310,5 +310,5 @@ def test_preparing_can_be_stopped_and_comes_after_a_look_at_the_weights(
     with pytest.raises(
         InputError, match=r"shard-00000\.npz lacks rest, since another version wrote it; delete it"
     ):
-        drain(run_fit(old))
+        drain(fit(old))
     assert len(prepared) == 1, "nothing was prepared in vain"

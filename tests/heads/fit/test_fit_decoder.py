@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylesdf_core.heads.fit import fast_field
-from stylesdf_core.heads.fit.bank import USED_LATENTS, HeadBank
+from stylesdf_core.heads.fit import field
+from stylesdf_core.heads.fit.bank import HeadBank
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.heads.fit.decoder_phases import SupervisedDecoderPhase
 from stylesdf_core.heads.fit.initial import initial_generator
-from stylesdf_core.heads.fit.windows import Crop, Window
+from stylesdf_core.heads.fit.windows import draw_windows
 from stylesdf_core.rendering.volume_rendering import sample_depths
 from stylesdf_core.training.loop import Models
 
@@ -27,11 +27,12 @@ def test_it_learns_from_as_many_samples_as_it_will_be_shown(
         taken.append(samples)
         return sample_depths(samples, like)
 
-    monkeypatch.setattr(fast_field, "sample_depths", counted)
-    generator = initial_generator(tiny.generator, USED_LATENTS, 0)
+    monkeypatch.setattr(field, "sample_depths", counted)
+    generator = initial_generator(tiny.generator, 0)
     bank = HeadBank(Path(tiny.data))
     phase = SupervisedDecoderPhase(Models.of(generator), bank, tiny)
+    batch = draw_windows(phase.random(0), bank.held_out(), 4, tiny.generator.thumb_size)
     with torch.no_grad():
-        phase._show(bank.held_out(), [Window(Crop(0, 0, 4, 4), Crop(0, 0, 4, 4))] * 16)
+        phase.show(batch, phase.random(0))
     assert taken == [tiny.generator.samples]
     assert tiny.generator.samples != FitConfig().generator.samples

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylesdf_core.heads.fit.bank import USED_LATENTS, HeadBank, ViewBatch
+from stylesdf_core.heads.fit.bank import HeadBank, ViewBatch
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.heads.fit.field_phases import DensityPhase, search_density
 from stylesdf_core.heads.fit.initial import initial_generator
@@ -18,7 +18,7 @@ from stylesdf_core.training.loop import Models
 
 def test_density_search_finds_what_makes_a_render_right(tiny: FitConfig) -> None:
     """Truth rendered with the grid's β and offset; the search gives them back."""
-    generator = initial_generator(tiny.generator, USED_LATENTS, 0).requires_grad_(False)
+    generator = initial_generator(tiny.generator, 0).requires_grad_(False)
     generator.field.scalar_head.weight.mul_(3.0)
     generator.field.scalar_head.bias.zero_()
     azimuth, elevation = torch.tensor([0.1, -0.4]), torch.tensor([0.0, 0.2])
@@ -44,7 +44,7 @@ def test_density_starts_from_the_true_surface(tiny: FitConfig) -> None:
     """Whatever a field had been moved by: fits from fits would sink further each time."""
     bank, ends = HeadBank(Path(tiny.data)), []
     for moved in (0.0, 1.6e-3):
-        generator = initial_generator(tiny.generator, USED_LATENTS, 0)
+        generator = initial_generator(tiny.generator, 0)
         with torch.no_grad():
             generator.field.scalar_head.bias.add_(moved)
         models = Models.of(generator)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.heads.fit.bank import USED_LATENTS, HeadBank, ViewBatch
+from stylesdf_core.heads.fit.bank import HeadBank, ViewBatch
 from stylesdf_core.heads.fit.config import FitConfig, RenderConfig
 from stylesdf_core.heads.fit.decoder_phases import EndToEndPhase
 from stylesdf_core.heads.fit.field_phases import RenderPhase, chosen_pixels
@@ -59,7 +59,7 @@ def test_the_other_rays_go_anywhere() -> None:
 
 
 def test_impossible_shares_are_refused() -> None:
-    with pytest.raises(InputError, match=r"render.interest must lie in \[0, 1\], not 1.5"):
+    with pytest.raises(InputError, match=r"render.interest must lie between 0 and 1, not 1.5"):
         FitConfig(render=RenderConfig(interest=1.5))
 
 
@@ -67,7 +67,7 @@ def test_a_surface_that_was_moved_stays_there(tiny: FitConfig) -> None:
     """A field shifted inwards: its points' distances are as wrong as they were without."""
     losses, offsets = [], []
     for moved in (0.0, 0.0016):
-        generator = initial_generator(tiny.generator, USED_LATENTS, 0)
+        generator = initial_generator(tiny.generator, 0)
         with torch.no_grad():
             generator.field.scalar_head.bias.add_(moved)
             generator.field.sigmoid_beta.fill_(0.002)
@@ -81,7 +81,7 @@ def test_a_surface_that_was_moved_stays_there(tiny: FitConfig) -> None:
 
 def test_hidden_layers_go_on_being_taught(tiny: FitConfig) -> None:
     """Readouts are found at the first step, and learn on with the field."""
-    generator = initial_generator(tiny.generator, USED_LATENTS, 0)
+    generator = initial_generator(tiny.generator, 0)
     phase = RenderPhase(Models.of(generator), HeadBank(Path(tiny.data)), tiny)
     readouts = phase.supervision.readouts
     assert readouts is not None
@@ -98,7 +98,7 @@ def test_a_surface_is_measured_only_where_there_is_one(tiny: FitConfig) -> None:
     """Renders that begin with an untrained field hold their points to the truth."""
     bank, generator = (
         HeadBank(Path(tiny.data)),
-        initial_generator(tiny.generator, USED_LATENTS, 0),
+        initial_generator(tiny.generator, 0),
     )
     for steps, measured in ((0, False), (2, True)):
         config = replace(tiny, points=replace(tiny.points, steps=steps))

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.appearance import appearance, iris_tint
-from stylesdf_core.heads.fit.bank import EYE_RADIUS, IRIS_RADIUS, USED_LATENTS, HeadBank
+from stylesdf_core.heads.fit.bank import EYE_RADIUS, IRIS_RADIUS, HeadBank
 from stylesdf_core.heads.fit.config import FitConfig
-from stylesdf_core.heads.fit.fast_field import FastField
+from stylesdf_core.heads.fit.field import FastField
 from stylesdf_core.heads.fit.field_phases import PointsPhase
 from stylesdf_core.heads.fit.initial import initial_generator
-from stylesdf_core.heads.fit.supervision import ATTENTION, Readouts, point_losses, visible
+from stylesdf_core.heads.fit.supervision import ATTENTION, Readouts, visible
 from stylesdf_core.heads.latent import attribute_values
 from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.training.loop import Models
@@ -27,7 +27,7 @@ from tests.heads.fit.spheres import REST_RADIUS, write_spheres
 
 def phase_of(config: FitConfig, **changes: float) -> PointsPhase:
     settings = replace(config.points, heads=4, near=32, learning_rate=2e-3, **changes)
-    generator = initial_generator(config.generator, USED_LATENTS, 0)
+    generator = initial_generator(config.generator, 0)
     config = replace(config, points=settings)
     return PointsPhase(Models.of(generator), HeadBank(Path(config.data)), config)
 
@@ -51,7 +51,7 @@ def unexplained_by(phase: PointsPhase) -> dict[str, float]:
     )
     batch = phase.bank.points(torch.Generator().manual_seed(5), 64, 60, 1)
     readouts.find(generator, batch)
-    fast = FastField(generator.field, torch.float32, compiled=False)
+    fast = FastField(generator.field)
     with torch.no_grad():
         w = generator.mapping(batch.z)
         output, hidden = fast.with_hidden(batch.near, ahead(batch.near), w, readouts.layers)
@@ -79,14 +79,14 @@ def test_taught_layers_can_be_read_out_better(tiny: FitConfig) -> None:
 
 def test_readouts_begin_as_what_layers_tell(tiny: FitConfig) -> None:
     """Least squares is no worse than any other readout, and better than the mean."""
-    generator = initial_generator(tiny.generator, USED_LATENTS, 0).requires_grad_(False)
+    generator = initial_generator(tiny.generator, 0).requires_grad_(False)
     batch = HeadBank(Path(tiny.data)).points(torch.Generator().manual_seed(0), 16, 60, 1)
     truth = batch.shader
     readouts = Readouts(tiny.generator.width, tiny.generator.depth)
     assert not readouts.ready
     readouts.find(generator, batch)
     assert readouts.ready
-    fast = FastField(generator.field, torch.float32, compiled=False)
+    fast = FastField(generator.field)
     w = generator.mapping(batch.z)
     output, hidden = fast.with_hidden(batch.near, ahead(batch.near), w, readouts.layers)
     right = readouts.parts(output.features)[..., 3:6]
@@ -116,7 +116,7 @@ def test_the_readouts_losses_reach_the_field(tiny: FitConfig) -> None:
     readouts, live = phase.supervision.readouts, phase.models.live
     assert readouts is not None
     random = torch.Generator().manual_seed(2)
-    terms = point_losses(phase.field, live, batch, random, 0.0, readouts)
+    terms = phase.supervision.losses_at(batch, random)
     for name, last in (("rest", 2), ("strands", 3), ("parts", 4)):
         live.zero_grad()
         terms[name].backward(retain_graph=True)
@@ -132,7 +132,7 @@ def test_hidden_layers_are_those_of_the_field() -> None:
     field = SirenField(8, 16, 3)
     points, w = torch.randn(2, 30, 3) * 0.05, torch.randn(2, 8)
     viewdirs = torch.nn.functional.normalize(torch.randn(2, 30, 3), dim=-1)
-    fast = FastField(field, torch.float32, compiled=False)
+    fast = FastField(field)
     with torch.no_grad():
         plain = fast(points, viewdirs, w)
         for layers in ((0, 2), (1,), ()):
@@ -196,7 +196,7 @@ def test_weights_to_go_on_from_keep_beta_and_surface(tiny: FitConfig) -> None:
     """A field whose surface was moved inwards is measured there, and held there."""
     phases = []
     for moved in (0.0, 0.0016):
-        generator = initial_generator(tiny.generator, USED_LATENTS, 0)
+        generator = initial_generator(tiny.generator, 0)
         with torch.no_grad():
             generator.field.scalar_head.bias.add_(moved)
             generator.field.sigmoid_beta.fill_(7e-4)
@@ -220,8 +220,7 @@ def test_colors_count_more_where_people_look(tiny: FitConfig) -> None:
         if part is not None:
             parts[..., part] = 1.0
         seen = replace(batch, shader=replace(shader, parts=parts))
-        readouts, random = phase.supervision.readouts, torch.Generator().manual_seed(1)
-        terms = point_losses(phase.field, phase.models.live, seen, random, 0.0, readouts)
+        terms = phase.supervision.losses_at(seen, torch.Generator().manual_seed(1))
         return float(terms["color"].detach())
 
     plain = color(None)
@@ -243,14 +242,13 @@ def test_only_what_rays_show_is_learned_of_colours_and_parts(tiny: FitConfig) ->
         colors = gray.clone()
         colors[:, wrong] = 0.9
         seen, random = replace(batch, near_color=colors), torch.Generator().manual_seed(1)
-        readouts = phase.supervision.readouts
-        losses = point_losses(phase.field, phase.models.live, seen, random, 0.0, readouts)
+        losses = phase.supervision.losses_at(seen, random)
         terms.append(losses["color"].detach())
     seen, random = replace(batch, near_color=gray), torch.Generator().manual_seed(1)
-    losses = point_losses(phase.field, phase.models.live, seen, random, 0.0, readouts)
+    losses = phase.supervision.losses_at(seen, random)
     assert torch.equal(terms[0], losses["color"].detach())
     assert not torch.equal(terms[1], losses["color"].detach())
-    drawn = phase.supervision._points(torch.Generator().manual_seed(0), 8, 60, 5)
+    drawn = phase.supervision.points(torch.Generator().manual_seed(0), 8, 60, 5)
     asked = drawn.shader.parts.sum(dim=-1, keepdim=True) > 0.0
     assert asked.any()
     assert not (asked & (visible(drawn, 12) == 0.0)).any()
