@@ -55,7 +55,7 @@ class OrbitCamera:
 
     def __post_init__(self) -> None:
         check_finite(self)
-        check_range("fov, half the opening angle,", self.fov, MIN_FOV, MAX_FOV, "degrees")
+        check_range("fov, the half opening angle,", self.fov, MIN_FOV, MAX_FOV, "degrees")
         check_range("pan_x", self.pan_x, -MAX_PAN, MAX_PAN, "world units")
         check_range("pan_y", self.pan_y, -MAX_PAN, MAX_PAN, "world units")
         check_range("elevation", self.elevation, -math.pi / 2, math.pi / 2, "radians")

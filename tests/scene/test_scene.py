@@ -66,7 +66,7 @@ def test_missing_fields_take_their_defaults() -> None:
         ('{"stylesdf_scene": 1, "camera": {"fov": "wide"}}', r"camera\.fov: expected float"),
         (
             '{"stylesdf_scene": 1, "camera": {"fov": 90}}',
-            r"camera: fov, half the opening angle, must lie between 1 and 20 degrees, not 90",
+            r"camera: fov, the half opening angle, must lie between 1 and 20 degrees, not 90",
         ),
         ('{"stylesdf_scene": 1, "truncation_psi": 1e999}', "not a finite number"),
         ('{"stylesdf_scene": 1, "options": {"noise": "loud"}}', "'loud' is none of fixed"),
