@@ -61,7 +61,7 @@ def export_kind(name: str) -> ExportKind:
 def export_folder(settings: Settings) -> Path:
     """The folder of exports in the settings; without it, one in the user's pictures folder."""
     folder = settings.export.folder
-    return expanded(folder) if folder else default_export_folder()
+    return expanded(folder).absolute() if folder else default_export_folder()
 
 
 def default_stem(scene: Scene, kind: ExportKind) -> str:

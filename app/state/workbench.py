@@ -294,10 +294,10 @@ class Workbench:
 
     def command(self, name: str, stem: str = "") -> str | None:
         """The terminal command for an export; None, with a toast, if the export has none."""
-        from stylesdf_core.commands.command_line import command_line
+        from stylesdf_core.commands.command_line import command_line, program_words
 
         try:
-            return command_line(self._export_request(name, stem))
+            return command_line(self._export_request(name, stem), program_words())
         except StyleSDFError as error:
             self.toast(str(error), is_error=True)
             return None

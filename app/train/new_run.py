@@ -190,9 +190,9 @@ class NewRun:
         Raises:
             FieldError: names the field that is wrong.
         """
-        from stylesdf_core.commands.command_line import command_line
+        from stylesdf_core.commands.command_line import command_line, program_words
 
-        return command_line(self.request())
+        return command_line(self.request(), program_words())
 
     def failed(self, reason: str) -> None:
         """Show why the run's process could not be started."""

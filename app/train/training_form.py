@@ -206,7 +206,7 @@ def request_of(form: RunForm, folder: Path, *, name: str = "") -> TrainRequest:
     settings = _settings(form.stage)
     values: dict[str, Any] = {"run_dir": folder / (form.name or name)}
     if form.wants_images:
-        values["data"] = str(expanded(form.data))
+        values["data"] = str(expanded(form.data).absolute())
     if form.init and "init" in settings:
         values["init"] = form.init
     for setting_name, setting in settings.items():

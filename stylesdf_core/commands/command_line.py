@@ -6,6 +6,9 @@ import dataclasses
 import os
 import re
 import shlex
+import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -33,13 +36,30 @@ _NAMES: dict[type, tuple[str, ...]] = {
 Request: TypeAlias = RenderImage | RenderTurntable | ExportMesh | Demo | TrainRequest
 
 
-def command_line(request: Request) -> str:
+def program_words() -> tuple[str, ...]:
+    """What starts this very program from any shell and folder of this machine.
+
+    The program's name where it is found in PATH; else, as after ``scripts/studio``, which leaves
+    the environment's folder out of PATH, the path of the program.
+    """
+    scripts = Path(sys.executable).parent
+    found = shutil.which(PROGRAM)
+    if found is not None and Path(found).parent == scripts:
+        return (PROGRAM,)
+    own = shutil.which(PROGRAM, path=str(scripts))
+    return (own,) if own is not None else (sys.executable, "-m", "app")
+
+
+def command_line(request: Request, program: Sequence[str] = (PROGRAM,)) -> str:
     """The shell command, defaults left out.
+
+    Args:
+        program: the words that start the program, see :func:`program_words`.
 
     Raises:
         InputError: the scene holds an explicit z, which only a session file can carry.
     """
-    words = [PROGRAM, *_NAMES[type(request)]]
+    words = [*program, *_NAMES[type(request)]]
     if isinstance(request, TrainStage):
         return _joined([*words, *_changed_settings(request)])
     for field in dataclasses.fields(request):

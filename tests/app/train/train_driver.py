@@ -139,7 +139,7 @@ class TrainDriver(Driver):
         self.wait(lambda: new.problem is None, "a form without flaws")
         self.frames(3)
         self.click(self.button("Copy as command"))
-        assert dpg.get_clipboard_text().startswith("stylesdf-studio train renderer --run-dir")
+        assert "stylesdf-studio train renderer --run-dir" in dpg.get_clipboard_text()
         self.click(self.button("Start training"))
         self.wait_for("images-renderer", "running")
         run = self.training.run

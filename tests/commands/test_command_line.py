@@ -1,0 +1,59 @@
+"""Copy as command: the copied line starts this program from any shell and folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stylesdf_core.commands import command_line
+from stylesdf_core.commands.command_line import PROGRAM, program_words
+from stylesdf_core.commands.pictures import RenderImage
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of scripts with a program that prints its arguments; a blank is in its path."""
+    scripts = tmp_path / "my env" / "bin"
+    scripts.mkdir(parents=True)
+    program = scripts / PROGRAM
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(scripts / "python"))
+    return scripts
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+@pytest.mark.parametrize("other", ["", "/usr/bin:/bin"])
+def test_a_copied_line_works_in_the_shell_that_scripts_studio_was_started_from(
+    environment: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    monkeypatch.setenv("PATH", other)
+    words = program_words()
+    assert words == (str(environment / PROGRAM),)
+    out = Path("/tmp/Größe 1.png")
+    line = command_line.command_line(RenderImage(out=out), words)
+    result = subprocess.run(
+        ["/bin/sh", "-c", line], cwd="/", capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split("\n")[:3] == ["render", "--out", str(out)]
+
+
+def test_the_name_is_enough_where_path_has_this_program(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(environment))
+    assert program_words() == (PROGRAM,)
+
+
+def test_another_installation_in_path_is_not_this_program(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (environment / PROGRAM).rename(other / PROGRAM)
+    monkeypatch.setenv("PATH", str(other))
+    assert program_words() == (sys.executable, "-m", "app")
