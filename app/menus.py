@@ -164,7 +164,7 @@ class Menus:
             )
             dpg.add_separator()
             for name in edits.CAMERA_PRESETS:
-                act = partial(workbench.edit, edits.with_preset, name)
+                act = partial(workbench.turn_camera, name)
                 self._item(f"Camera: {name}", act)
             self._item("Reset the camera", "reset the camera")
             dpg.add_separator()
@@ -245,7 +245,7 @@ class Menus:
     def _add_model(self, entry: ModelEntry) -> None:
         workbench, name = self._workbench, entry.name
         if entry.is_ready:
-            act, note = partial(workbench.open_model, name), ""
+            act, note = partial(workbench.open_model, name), entry.note
         else:
             act, note = partial(workbench.fetch_model, name), f"download {entry.size / 1e6:.0f} MB"
         self._add_choice(name, name, entry.description, act, note)

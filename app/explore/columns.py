@@ -21,7 +21,7 @@ _SPLITTER = 6
 _MIN_SIDE, _MAX_SIDE = 240, 480
 _NARROWEST_SIDE, _LEAST_CENTRE = 200, 340
 #: Least height of the directions and of the jobs; what is above and below them scrolls if need be.
-_LEAST_DIRECTIONS, _LEAST_JOBS = 136, 104
+_LEAST_DIRECTIONS, _LEAST_JOBS, _NO_JOBS = 136, 120, 72
 _SCROLL_BAR = 10
 
 
@@ -74,16 +74,19 @@ class Columns:
         for part in (self.centre, self.status, *self._sides):
             part.show(False)
 
-    def place(self, window: WindowSettings, *, left_rest: int, right_rest: int) -> Places | None:
+    def place(
+        self, window: WindowSettings, *, left_rest: int, right_rest: int, has_jobs: bool
+    ) -> Places | None:
         """Put all columns into place; None if nothing has changed since the last call.
 
         Args:
             left_rest: height of the left column's panels without the directions, pixels.
             right_rest: height of the right column's panels.
+            has_jobs: whether there are jobs to list.
         """
         width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
         sides = (window.left_width, window.right_width, window.panels_shown)
-        key = (width, height, *sides, left_rest, right_rest)
+        key = (width, height, *sides, left_rest, right_rest, has_jobs)
         self._window = window
         if key == self._key or width <= 0 or height <= 0:
             return None
@@ -96,7 +99,7 @@ class Columns:
         # A pixel or two more, since the theme's lengths are rounded otherwise.
         room = tall - left_rest - padding - px(3)
         left_bar = px(_SCROLL_BAR) if room < px(_LEAST_DIRECTIONS) else 0
-        jobs = max(px(_LEAST_JOBS), tall - right_rest - padding)
+        jobs = max(px(_LEAST_JOBS if has_jobs else _NO_JOBS), tall - right_rest - padding)
         centre = max(1, width - left - right - 2 * gap)
         for part in self._sides:
             part.show(shown)

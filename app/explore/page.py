@@ -129,6 +129,7 @@ class ExplorePage:
         places = self._columns.place(
             self._workbench.settings.window,
             left_rest=max(0, int(dpg.get_item_rect_size(self._left)[1]) - directions),
+            has_jobs=bool(self._workbench.jobs.jobs),
             right_rest=int(dpg.get_item_rect_size(self._right)[1]),
         )
         if places is None:

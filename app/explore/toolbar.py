@@ -35,7 +35,7 @@ class Toolbar:
         self._modes: dict[str, int | str] = {}
         self._selected: tuple[object, ...] = ()
         self._cameras: dict[str, Callable[[], None]] = {
-            name: partial(workbench.edit, edits.with_preset, name) for name in edits.CAMERA_PRESETS
+            name: partial(workbench.turn_camera, name) for name in edits.CAMERA_PRESETS
         }
         self._cameras["reset"] = workbench.reset_camera
         gap = ui.px(_GAP)

@@ -19,6 +19,8 @@ _RANDOM_SEEDS = 1_000_000
 #: Poses within this many standard deviations count as trained.
 TRAINED_SIGMAS = 2.0
 
+#: Azimuth and elevation, radians; a model that was not trained so far to the side is shown from as
+#: far as it was.
 CAMERA_PRESETS: dict[str, tuple[float, float]] = {
     "front": (0.0, 0.0),
     "¾": (math.radians(35.0), 0.0),
@@ -124,9 +126,15 @@ def swapped(scene: Scene) -> Scene:
     )
 
 
-def with_preset(scene: Scene, name: str) -> Scene:
-    """The scene with its camera at a preset of :data:`CAMERA_PRESETS`; field of view, pan stay."""
+def with_preset(scene: Scene, name: str, poses: Poses) -> Scene:
+    """The scene with its camera at a preset of :data:`CAMERA_PRESETS`; field of view, pan stay.
+
+    Args:
+        poses: of the model's training, beyond which no preset goes.
+    """
     azimuth, elevation = CAMERA_PRESETS[name]
+    reach = TRAINED_SIGMAS * poses.azimuth_std
+    azimuth = math.floor(100.0 * min(azimuth, reach)) / 100.0
     return replace(scene, camera=replace(scene.camera, azimuth=azimuth, elevation=elevation))
 
 
@@ -143,6 +151,17 @@ def is_trained_pose(camera: OrbitCamera, poses: Poses) -> bool:
 def is_trained_view(camera: OrbitCamera, poses: Poses) -> bool:
     """Whether the camera sees no farther to the side than the cameras of the training did."""
     return camera.fov <= poses.fov
+
+
+def restored(scene: Scene, fitted: Scene, whole: Scene) -> Scene:
+    """``scene`` with the parts of ``whole`` that it has lost by being adapted to another model.
+
+    Args:
+        fitted: what :func:`adapted` made of ``whole``; a part that has changed since is kept.
+    """
+    identity = whole.identity if scene.identity == fitted.identity else scene.identity
+    mixing = whole.mixing if scene.mixing == fitted.mixing else scene.mixing
+    return replace(scene, identity=identity, mixing=mixing)
 
 
 def adapted(scene: Scene, config: GeneratorConfig, directions: Sequence[LatentDirection]) -> Scene:

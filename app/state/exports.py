@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     ExportRequest: TypeAlias = RenderImage | RenderTurntable | ExportMesh
 
-Family = Literal["picture", "mesh", "turntable"]
+Family = Literal["picture", "mesh", "animation"]
 
 #: Edge of exported depth and normal maps, pixels.
 MAP_SIZE = 256
@@ -31,6 +31,7 @@ class ExportKind:
     Attributes:
         name: the button's label.
         view: the picture's view; None for the viewport's view, and for meshes.
+        sixteen_bit: depth as 16-bit grey levels instead of colours.
     """
 
     name: str
@@ -38,18 +39,27 @@ class ExportKind:
     suffix: str
     description: str
     view: View | None = None
+    sixteen_bit: bool = False
 
 
 EXPORTS: tuple[ExportKind, ...] = (
-    ExportKind("PNG", "picture", ".png", "The picture as shown; carries its session"),
-    ExportKind("Depth", "picture", ".png", "Depth map, colour-mapped", "depth"),
+    ExportKind("PNG", "picture", ".png", "What is shown, split or not; carries its session"),
     ExportKind("Normals", "picture", ".png", "Surface normals as colours", "normals"),
+    ExportKind(
+        "Depth 16-bit",
+        "picture",
+        ".png",
+        "Distances as grey levels; a file beside it holds their scale",
+        "depth",
+        sixteen_bit=True,
+    ),
+    ExportKind("Depth colours", "picture", ".png", "Depth as a colour map, to look at", "depth"),
     ExportKind("OBJ", "mesh", ".obj", "Mesh with vertex colours; opens everywhere"),
     ExportKind("PLY", "mesh", ".ply", "Mesh with vertex colours"),
     ExportKind("GLB", "mesh", ".glb", "Mesh with vertex colours for Blender, web and engines"),
     ExportKind("STL", "mesh", ".stl", "Bare geometry, for printing"),
-    ExportKind("GIF", "turntable", ".gif", "Turntable, loops everywhere"),
-    ExportKind("MP4", "turntable", ".mp4", "Turntable as video"),
+    ExportKind("GIF", "animation", ".gif", "Turntable, loops everywhere"),
+    ExportKind("MP4", "animation", ".mp4", "Turntable as video"),
 )
 
 
@@ -65,11 +75,11 @@ def export_folder(settings: Settings) -> Path:
 
 
 def default_stem(scene: Scene, kind: ExportKind) -> str:
-    """File name without suffix: model, seed, then a fixed view, then "turntable"."""
+    """File name without suffix: model, seed, then a fixed view or "turntable"."""
     parts = [Path(scene.model).stem, f"{scene.identity.seed:06d}"]
     if kind.view is not None:
-        parts.append(kind.view)
-    if kind.family == "turntable":
+        parts.append("depth-colours" if kind.name == "Depth colours" else kind.view)
+    if kind.family == "animation":
         parts.append("turntable")
     return "-".join(parts)
 
@@ -91,7 +101,8 @@ def export_request(
     from stylesdf_core.commands.meshes import ExportMesh
     from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
 
-    view = settings.view.view
+    split = settings.view.split
+    view = settings.view.picture_view if split else settings.view.view
     name = (stem or default_stem(scene, kind)) + kind.suffix
     out = free_path(export_folder(settings) / name, taken)
     if kind.family == "mesh":
@@ -105,7 +116,7 @@ def export_request(
             vertex_colors=mesh.vertex_colors,
             device=settings.device,
         )
-    if kind.family == "turntable":
+    if kind.family == "animation":
         turntable = settings.export
         return RenderTurntable(
             out=out,
@@ -114,14 +125,18 @@ def export_request(
             fps=turntable.fps,
             size=turntable.size or None,
             view=view,
+            split=split,
             device=settings.device,
             mesh=settings.mesh,
         )
+    own_size = MAP_SIZE if kind.view is not None else None
     return RenderImage(
         out=out,
         scene=scene,
         view=kind.view or view,
-        size=MAP_SIZE if kind.view is not None else None,
+        size=settings.export.picture_size or own_size,
+        split=split and kind.view is None,
+        sixteen_bit=kind.sixteen_bit,
         device=settings.device,
         mesh=settings.mesh,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.state.settings import Settings
 from app.workers.alarm import Alarm
-from app.workers.mesh_worker import MeshPass, MeshRequest, mesh_worker
+from app.workers.mesh_worker import LiveMesh, MeshPass, MeshRequest
 from app.workers.picture_worker import PicturePass, PictureRequest, picture_worker
 from app.workers.schedule import LatestWorker, RestDetector
 from stylesdf_core.scene.scene import Scene
@@ -39,7 +39,8 @@ class Screen:
         self.mesh_size = 512
         self.news = Alarm()
         self._pictures = picture_worker(self.news)
-        self._meshes = mesh_worker(self.news)
+        self._live = LiveMesh()
+        self._meshes = LatestWorker("mesh", self._live.passes, self.news)
         self._rest = RestDetector()
         self._wanted: tuple[PictureRequest | None, MeshRequest | None] = (None, None)
 
@@ -88,6 +89,11 @@ class Screen:
         """Compute everything anew with the next request."""
         self._wanted = (None, None)
         self.picture_error = self.mesh_error = None
+
+    def forget_hidden_mesh(self, settings: Settings) -> None:
+        """Free the grids and meshes of a hidden pane, which may take gigabytes."""
+        if not settings.view.shows_mesh and not self._meshes.busy:
+            self._live.forget()
 
     def close(self) -> None:
         """End the threads."""

@@ -77,14 +77,16 @@ class ViewSettings:
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """The folder of exports, and the frames of turntables.
+    """The folder of exports, the size of pictures, and the frames of turntables.
 
     Attributes:
         folder: empty for the user's pictures folder.
+        picture_size: edge of pictures in pixels; 0 for each view's own.
         size: edge of turntable frames in pixels; 0 for the model's own.
     """
 
     folder: str = ""
+    picture_size: int = 0
     frames: int = 48
     fps: int = 24
     size: int = 0

@@ -69,6 +69,9 @@ class Workbench:
         self._saved = self._last = (self.document.scene, self.settings)
         self._changed_at = time.monotonic()
         self._may_hold_memory = True
+        # The scene as the last model opened could hold it, and with all that came from the models
+        # before: on return to one of them, its directions and layers are found as they were left.
+        self._fitted = self._whole = self.document.scene
 
         self.models = ModelSlot()
         self.screen = Screen()
@@ -147,6 +150,7 @@ class Workbench:
             self.autosave()
             if self._may_hold_memory and not self.busy and not self.jobs.active:
                 self._may_hold_memory = False
+                self.screen.forget_hidden_mesh(self.settings)
                 give_memory_back()
 
     def _model_loaded(self, loaded: Loading) -> None:
@@ -156,8 +160,10 @@ class Workbench:
             self.settings = replace(self.settings, device="auto")
         config = self.model.generator.config
         if loaded.adopt:
-            scene = replace(self.scene, model=loaded.reference, model_digest=self.model.digest)
-            self.document.apply(edits.adapted(scene, config, self.directions))
+            whole = edits.restored(self.scene, self._fitted, self._whole)
+            whole = replace(whole, model=loaded.reference, model_digest=self.model.digest)
+            self._fitted, self._whole = edits.adapted(whole, config, self.directions), whole
+            self.document.apply(self._fitted)
         elif self.scene.model == loaded.reference:
             self.document.update(edits.adapted(self.scene, config, self.directions))
             self.document.commit()
@@ -217,6 +223,10 @@ class Workbench:
     def set_device(self, device: str) -> None:
         """Compute on a device from now on: one of ``models.devices``."""
         self.settings = replace(self.settings, device=device)
+
+    def turn_camera(self, preset: str) -> None:
+        """Put the camera to a preset of :data:`app.state.edits.CAMERA_PRESETS`, one undo step."""
+        self.edit(edits.with_preset, preset, self.poses)
 
     def reset_camera(self) -> None:
         """Go back to the frontal default camera, as one undo step."""
@@ -328,8 +338,9 @@ class Workbench:
             stays: False for an error that is also shown elsewhere, and so passes like a message.
         """
         until = math.inf if is_error and stays else time.monotonic() + _TOAST_SECONDS
+        text = in_window(text)
         others = [toast for toast in self.toasts if toast.text != text]
-        self.toasts = [*others[-2:], Toast(in_window(text), path, is_error, until)]
+        self.toasts = [*others[-2:], Toast(text, path, is_error, until)]
 
     def dismiss(self, toast: Toast) -> None:
         """Hide a message before its time is over."""

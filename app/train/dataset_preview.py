@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,7 +15,6 @@ from stylesdf_core.data.images import UNREADABLE, Skipped, find_usable, open_ima
 COLUMNS, ROWS = 6, 2
 #: Edge of a crop on the sheet, pixels; crops of other sizes are enlarged or shrunk to it.
 CELL = 64
-_SHOWN_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -54,12 +52,6 @@ class Preview:
     smallest: int = 0
     skipped: tuple[Skipped, ...] = ()
     sheet: npt.NDArray[np.float32] | None = None
-
-    @property
-    def reasons(self) -> str:
-        """The most frequent reasons why images are skipped, counted; empty if none is skipped."""
-        kinds = Counter(_kind(item) for item in self.skipped)
-        return ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common(_SHOWN_REASONS))
 
 
 def look_at_images(request: PreviewRequest) -> Iterator[Preview]:
@@ -112,8 +104,3 @@ def _sheet(crops: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
         y, x = CELL * (number // COLUMNS), CELL * (number % COLUMNS)
         sheet[y : y + CELL, x : x + CELL] = cell
     return sheet
-
-
-def _kind(item: Skipped) -> str:
-    """The reason without the numbers of one image, so that equal reasons can be counted."""
-    return "too small" if item.reason.startswith("is ") else item.reason

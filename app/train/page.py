@@ -54,7 +54,7 @@ class TrainPage:
     ) -> None:
         self._ui, self._training, self._dialogs = ui, training, dialogs
         self._is_shown = self._has_log = False
-        self._size = (0, 0)
+        self._size = (0, 0, True)
         self.middle = ((0, 0), (1, 1))
         self.ground = Rectangle(0, 0, 0, 0)
         panel, flat = ui.theme.panel, ui.theme.flat
@@ -88,6 +88,8 @@ class TrainPage:
         if not self._is_shown:
             return
         self._lay_out()
+        for column in (self._left, self._right):
+            column.show(self._training.workbench.settings.window.panels_shown)
         has_run = self._training.run is not None
         for column in self._of_run:
             column.show(has_run)
@@ -101,13 +103,14 @@ class TrainPage:
 
     def _lay_out(self) -> None:
         width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
-        if (width, height) == self._size or width <= 0 or height <= 0:
+        shown = self._training.workbench.settings.window.panels_shown
+        if (width, height, shown) == self._size or width <= 0 or height <= 0:
             return
-        self._size = (width, height)
+        self._size = (width, height, shown)
         px = self._ui.px
-        top, pad, right = px(MENU_HEIGHT), px(PADDING), px(_RIGHT)
+        top, pad, right = px(MENU_HEIGHT), px(PADDING), px(_RIGHT) if shown else 0
         free = width - right - 2 * (px(_GAP) + pad)
-        left = max(px(_LEAST_LEFT), min(px(_LEFT), free - px(_LEAST_MIDDLE)))
+        left = max(px(_LEAST_LEFT), min(px(_LEFT), free - px(_LEAST_MIDDLE))) if shown else 0
         x, y, tall = left + px(_GAP) + pad, top + pad, height - top
         centre = max(1, free - left)
         self.middle = ((x, top), (centre, tall))

@@ -12,6 +12,8 @@ from PIL import Image
 
 #: Largest size of a grid that is shown, pixels; grids are twice as wide as high.
 WIDTH, HEIGHT = 640, 320
+#: Samples beside each other in a grid: the same latent from as many sides.
+COLUMNS = 8
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,13 @@ class SampleRequest:
     Attributes:
         path: the run's folder.
         thumb: show the volume renders instead of the images.
+        cell: row and column of the only sample to show; None for the whole grid.
     """
 
     path: Path
     step: int
     thumb: bool
+    cell: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +38,12 @@ class Sample:
 
     Attributes:
         pixels: (H, W, 3) in [0, 1], H at most HEIGHT and W at most WIDTH.
+        rows: of the grid.
     """
 
     request: SampleRequest
     pixels: npt.NDArray[np.float32]
+    rows: int
 
 
 def sample_steps(path: Path) -> tuple[int, ...]:
@@ -54,10 +60,16 @@ def sample_file(request: SampleRequest) -> Path:
 
 
 def read_sample(request: SampleRequest) -> Iterator[Sample]:
-    """The grid, enlarged or shrunk to at most WIDTH × HEIGHT."""
+    """The grid or one sample of it, enlarged or shrunk to at most WIDTH × HEIGHT."""
     with Image.open(sample_file(request)) as file:
         image = file.convert("RGB")
+    edge = image.width / COLUMNS
+    rows = max(1, round(image.height / edge))
+    if request.cell is not None:
+        row, column = request.cell
+        left, top = round(column * edge), round(row * edge)
+        image = image.crop((left, top, left + round(edge), top + round(edge)))
     factor = min(WIDTH / image.width, HEIGHT / image.height)
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     shown = image.resize(size, Image.Resampling.LANCZOS)
-    yield Sample(request, np.asarray(shown, np.float32) / 255.0)
+    yield Sample(request, np.asarray(shown, np.float32) / 255.0, rows)

@@ -44,6 +44,7 @@ class Training:
         selected: folder of the selected run.
         sample_step: step whose samples are wanted; None for the newest.
         sample_thumb: show the volume renders instead of the images.
+        sample_cell: row and column of the sample that is shown alone; None for the whole grid.
         new: the form of a new run.
         runs: all runs, newest first, in the states of the processes that were started here.
     """
@@ -55,6 +56,7 @@ class Training:
         self.selected: Path | None = None
         self.sample_step: int | None = None
         self.sample_thumb = False
+        self.sample_cell: tuple[int, int] | None = None
         self.runs: tuple[RunSummary, ...] = ()
         self.new = NewRun(workbench.settings.training.data, self.folder, workbench.screen.news)
         self._list = Lookup("runs", list_runs, _LOOK_EVERY, workbench.screen.news)
@@ -149,7 +151,7 @@ class Training:
         if shown and self.selected is not None:
             self._report.tick(RunRequest(self.selected, self.groups, self.smoothing))
             step = self.shown_sample
-            request = SampleRequest(self.selected, step or 0, self.sample_thumb)
+            request = SampleRequest(self.selected, step or 0, self.sample_thumb, self.sample_cell)
             self._sample.tick(None if step is None else request)
 
     def _with_process(self, run: RunSummary) -> RunSummary:
@@ -171,7 +173,7 @@ class Training:
     def select(self, path: Path) -> None:
         """Show another run."""
         if path != self.selected:
-            self.selected, self.sample_step = path, None
+            self.selected, self.sample_step, self.sample_cell = path, None, None
 
     def stop(self, path: Path) -> None:
         """Ask the run's process to save and end."""

@@ -7,8 +7,9 @@ been started elsewhere.
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.run_summary import RunSummary, summary_or_failure
 
 _LOG_LINES = 100
+_COUNTS = re.compile(r"[\d,]+ (?:of|/) [\d,]+|[\d.]+ ?%")
 #: Bytes of stats.jsonl read at a time, so that reading a long run leaves time to other threads.
 _PIECE = 1 << 17
 _BREATH = 0.01  # seconds between pieces of a long file
@@ -155,12 +157,23 @@ class Follower:
             groups=self._curves.groups,
             lines={group: self._curves.lines(group, request.smoothing) for group in request.groups},
             health=self._advice,
-            log=(*self._events[-_LOG_LINES:], *log_tail(run, _LOG_LINES)),
+            log=(*self._events[-_LOG_LINES:], *collapsed(log_tail(run, _LOG_LINES))),
             samples=sample_steps(run.path),
             averages=tuple(averages),
             best=next((step for step, path in averages.items() if path == best), None),
             speed=self._speed,
         )
+
+
+def collapsed(lines: Sequence[str]) -> list[str]:
+    """Lines of a log without the progress that later lines go on with, as ``653 of 1,400``."""
+    kept: list[tuple[str, str]] = []  # each with the same line without its counts
+    for line in lines:
+        bare = _COUNTS.sub("", line)
+        if kept and bare != line and kept[-1][1] == bare:
+            kept.pop()
+        kept.append((line, bare))
+    return [line for line, _ in kept]
 
 
 def _entries(folder: Path) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ changes; a new camera needs only a new picture of the mesh.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import wait as wait_for
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from app.workers.schedule import LatestWorker
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 
@@ -70,13 +68,8 @@ class MeshPass:
     report: MeshReport | None
 
 
-def mesh_worker(news: threading.Event) -> LatestWorker[MeshRequest, MeshPass]:
-    """A worker that draws the newest request, coarse mesh first; each picture sets ``news``."""
-    return LatestWorker("mesh", LiveMesh().passes, news)
-
-
 class LiveMesh:
-    """Engine, grids and meshes of one face, by resolution.
+    """Engine, grids and meshes of one face, by resolution; of the draft and of the finest only.
 
     Args:
         preview: draws the meshes; None to open a preview before the first drawing.
@@ -100,6 +93,20 @@ class LiveMesh:
         yield (yield from self._drawn(request, live, is_draft=True))
         yield (yield from self._drawn(request, fine, is_draft=False))
 
+    def forget(self) -> None:
+        """Free grids and meshes; to be called while no request is being worked on."""
+        for resolution in self.resolutions:
+            self._forget_resolution(resolution)
+
+    @property
+    def resolutions(self) -> set[int]:
+        """Resolutions whose grid or mesh is kept."""
+        return set(self._grids) | set(self._meshes)
+
+    def _forget_resolution(self, resolution: int) -> None:
+        for kept in (self._grids, self._meshes, self._reports):
+            kept.pop(resolution, None)
+
     def _forget_what_changed(self, request: MeshRequest) -> None:
         from stylesdf_core.engine.engine import Engine
 
@@ -109,6 +116,9 @@ class LiveMesh:
             self._engine, self._engine_key = Engine(*key), key
             self._face = None
         neutral, settings = Scene(), request.settings
+        finest = max(settings.resolution, LIVE_RESOLUTION)
+        for resolution in {finer for finer in self.resolutions if finer > finest}:
+            self._forget_resolution(resolution)
         face = replace(request.scene, camera=neutral.camera, mixing=neutral.mixing)
         surface = (face, settings.level, settings.largest_component, settings.vertex_colors)
         if face != self._face:

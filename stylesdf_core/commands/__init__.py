@@ -21,6 +21,7 @@ Shared by them:
 rendering      any view of a scene as a picture, meshes included
 animation      films as GIF and MP4, written frame by frame
 scene_flags    a scene as command-line flags, and back
+depth_files    depth as a 16-bit picture, with its scale beside it
 command_line   a request as the shell command that does the same
 field_help     each field of a request with its flag, type and help, for the window's forms
 train_stage    base class of the training commands: make a run's folder, check, resume

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import tyro
 from PIL import Image
 
 from stylesdf_core.commands.animation import write_gif, write_mp4
+from stylesdf_core.commands.depth_files import write_depth
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.rendering import MeshSettings, SceneRenderer, check_size
 from stylesdf_core.commands.scene_flags import SceneFlags
@@ -49,21 +51,40 @@ class RenderImage:
     device: Device = "auto"
     """Where to compute."""
 
+    split: bool = False
+    """Beside the picture, show the mesh under the same camera (PNG)."""
+
+    sixteen_bit: bool = False
+    """Of the depth view: distances as 16-bit grey (PNG) instead of colours; a .scale.json beside
+    the file says what a grey level means."""
+
     mesh: MeshFlags = field(default_factory=MeshSettings)
 
     def run(self) -> Operation[Path]:
         """Render and write; the result is the file.
 
         Raises:
-            InputError: the scene, size or file name cannot be used.
+            InputError: the scene, size, file name or a combination of flags cannot be used.
         """
         check_size(self.size)
+        is_array = self.out.suffix.lower() == ".npy"
         check_destination(self.out, (".png", ".npy"))
+        if self.sixteen_bit and (self.view != "depth" or self.split or is_array):
+            raise InputError("--sixteen-bit is for one PNG of --view depth; .npy has it exactly.")
+        if self.split and is_array:
+            raise InputError("--split puts two pictures side by side: write a .png, not a .npy.")
         yield Progress(0, 2, "loading the model")
         with SceneRenderer(self.scene.model, self.device, self.mesh) as renderer:
             yield Progress(1, 2, f"rendering the {self.view}")
             picture = yield from renderer.draw(self.scene, self.view, self.size)
-        write_picture(picture, self.out, self.scene)
+            if self.split:
+                beside = yield from renderer.draw(self.scene, "mesh", picture.size)
+        if self.split:
+            write_png(np.hstack((picture.to_uint8(), beside.to_uint8())), self.out, self.scene)
+        elif self.sixteen_bit:
+            write_depth(picture, self.out, self.scene)
+        else:
+            write_picture(picture, self.out, self.scene)
         return self.out
 
 
@@ -95,6 +116,9 @@ class RenderTurntable:
     device: Device = "auto"
     """Where to compute."""
 
+    split: bool = False
+    """Beside the view, show the mesh under the same camera."""
+
     mesh: MeshFlags = field(default_factory=MeshSettings)
 
     def run(self) -> Operation[Path]:
@@ -118,7 +142,11 @@ class RenderTurntable:
             for index, azimuth in enumerate(self.azimuths()):
                 scene = replace(self.scene, camera=replace(self.scene.camera, azimuth=azimuth))
                 picture = yield from renderer.draw(scene, self.view, self.size)
-                writer.add(picture.to_uint8())
+                frame = picture.to_uint8()
+                if self.split:
+                    mesh = yield from renderer.draw(scene, "mesh", picture.size)
+                    frame = np.hstack((frame, mesh.to_uint8()))
+                writer.add(frame)
                 yield Progress(index + 1, self.frames, f"frame {index + 1} of {self.frames}")
         return self.out
 
@@ -177,11 +205,20 @@ def write_picture(picture: Picture, path: Path, scene: Scene) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    is_array = path.suffix.lower() == ".npy"
+    if path.suffix.lower() != ".npy":
+        write_png(picture.to_uint8(), path, scene)
+        return
     # np.save and Pillow get a stream, since from a name they would misread a suffix in capitals.
     with atomic_output(path) as temporary, open(temporary, "wb") as stream:
-        if is_array:
-            np.save(stream, picture.array())
-        else:
-            image = Image.fromarray(picture.to_uint8())
-            image.save(stream, format="PNG", pnginfo=png_info(signed(scene).to_json()))
+        np.save(stream, picture.array())
+
+
+def write_png(pixels: npt.NDArray[np.uint8], path: Path, scene: Scene) -> None:
+    """Write pixels, (H, W, 3), as PNG with its session, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with atomic_output(path) as temporary, open(temporary, "wb") as stream:
+        info = png_info(signed(scene).to_json())
+        Image.fromarray(pixels).save(stream, format="PNG", pnginfo=info)

@@ -124,10 +124,11 @@ _SHIPPED = {
         Poses(azimuth_std=0.4, elevation_std=0.18, static_viewdirs=True),
     ),
     "heads-gan": (
-        "comes with the program: heads from images alone, 64² images",
+        "comes with the program: an example of training from images alone, 64² images",
         Poses(static_viewdirs=True),
     ),
 }
+_NOTES = {"heads-gan": "example of training"}
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ class ModelEntry:
         size: bytes.
         is_ready: whether the weights file exists.
         poses: cameras of a named model's training; None where only the file can state them.
+        note: what the model is there for, in a word or two; empty for a model of the best quality.
     """
 
     name: str
@@ -151,6 +153,7 @@ class ModelEntry:
     size: int
     is_ready: bool = True
     poses: Poses | None = None
+    note: str = ""
 
 
 def cache_folder() -> Path:
@@ -165,7 +168,7 @@ def list_models() -> tuple[ModelEntry, ...]:
     for path in _shipped_weights():
         description, poses = _SHIPPED.get(path.stem, ("comes with the program", None))
         about = (path, description, path.stat().st_size, True, poses)
-        entries.append(ModelEntry(path.stem, ModelKind.SHIPPED, *about))
+        entries.append(ModelEntry(path.stem, ModelKind.SHIPPED, *about, _NOTES.get(path.stem, "")))
     for model in PUBLISHED:
         about = (model.path, model.description, model.size, model.is_fetched, model.poses)
         entries.append(ModelEntry(model.name, ModelKind.PUBLISHED, *about))

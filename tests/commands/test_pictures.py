@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from PIL import Image
 
 from app.program import main
 from stylesdf_core.commands.command_line import _quoted_for_windows, command_line
+from stylesdf_core.commands.depth_files import write_depth
 from stylesdf_core.commands.field_help import field_help
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
@@ -96,6 +98,54 @@ def test_an_array_is_nan_where_there_is_no_surface() -> None:
     assert np.isnan(normals[:, 1]).all()
     image = Picture("image", data * 2.0, np.zeros_like(background)).array()
     assert (image.dtype, image.max(), image.min()) == (np.float32, 1.0, 0.0)
+
+
+def test_sixteen_bit_depth_comes_with_the_scale_that_restores_it(
+    tmp_path: Path, weights: str
+) -> None:
+    words = ("render", "--model", weights, "--view", "depth", "--size", "32")
+    assert run(*words, "--sixteen-bit", "--out", str(tmp_path / "d.png")) == 0
+    assert run(*words, "--out", str(tmp_path / "d.npy")) == 0
+    depth = np.load(tmp_path / "d.npy")[0]
+    with Image.open(tmp_path / "d.png") as image:
+        grey = np.asarray(image)
+    assert (grey.dtype, grey.shape) == (np.uint16, (32, 32))
+    scale = json.loads((tmp_path / "d.scale.json").read_text())
+    np.testing.assert_array_equal(grey == 0, np.isnan(depth))
+    seen = grey > 0
+    restored = scale["near"] + (grey[seen] - 1.0) * scale["step"]
+    np.testing.assert_allclose(restored, depth[seen], atol=scale["step"])
+    assert read_scene(tmp_path / "d.png").model == weights
+
+
+def test_sixteen_bit_depth_of_no_surface_is_black(tmp_path: Path) -> None:
+    nothing = Picture("depth", np.ones((1, 4, 4), np.float32), np.ones((4, 4), np.float32))
+    write_depth(nothing, tmp_path / "d.png", Scene())
+    with Image.open(tmp_path / "d.png") as image:
+        assert not np.asarray(image).any()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--sixteen-bit", "--out", "a.png"], "--sixteen-bit is for one PNG of --view depth"),
+        (["--split", "--out", "a.npy"], "--split puts two pictures side by side"),
+    ],
+)
+def test_flags_of_pictures_that_do_not_go_together_are_refused(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("render", *words) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.window
+def test_a_split_picture_has_the_mesh_at_its_right(tmp_path: Path, weights: str) -> None:
+    out = tmp_path / "split.png"
+    words = ("render", "--model", weights, "--view", "volume", "--size", "32", "--split")
+    assert run(*words, "--resolution", "32", "--level", "0.003", "--out", str(out)) == 0
+    with Image.open(out) as image:
+        assert image.size == (64, 32)
 
 
 @pytest.mark.parametrize("suffix", [".NPY", ".Npy", ".PNG"])

@@ -1,4 +1,4 @@
-"""The export panel: folder, file name, one button for each kind of export, and the turntable.
+"""The export panel: folder, file name, and the settings and buttons of each family of exports.
 
 Each line of :data:`app.state.exports.EXPORTS` makes a button here.
 """
@@ -12,41 +12,63 @@ from typing import get_args
 import dearpygui.dearpygui as dpg
 
 from app.explore.sliders import FieldSliders
-from app.state.exports import EXPORTS, Family, default_stem, export_folder, export_kind
+from app.state.exports import (
+    EXPORTS,
+    ExportKind,
+    Family,
+    default_stem,
+    export_folder,
+    export_kind,
+)
 from app.state.settings import ExportSettings
 from app.state.workbench import Workbench
-from app.widgets import icons
+from app.widgets import fonts, icons
 from app.widgets.slider import SliderSpec
 from app.widgets.ui import IconButton, Ui, short_path
 from stylesdf_core.scene.scene import Scene
 
-_GAP = 4
-#: Field of ExportSettings -> its slider.
-_TURNTABLE: dict[str, SliderSpec] = {
-    "frames": SliderSpec(
-        "frames",
-        "Frames of one loop, 2 to 240; the camera swings ±0.6 rad around its azimuth",
-        2,
-        240,
-        1,
-        digits=0,
-        origin=2,
-    ),
-    "fps": SliderSpec("fps", "Frames a second, 1 to 60", 1, 60, 1, digits=0, origin=1),
-    "size": SliderSpec(
-        "size",
-        "Edge of the frames in pixels, 16 to 1024; 0 for the model's own",
-        0,
-        1024,
-        64,
-        digits=0,
-        zero="own",
-    ),
+_GAP, _WIDTH = 4, 256
+#: Family of exports -> field of ExportSettings -> its slider.
+_SLIDERS: dict[Family, dict[str, SliderSpec]] = {
+    "picture": {
+        "picture_size": SliderSpec(
+            "size",
+            "Edge of pictures in pixels, 16 to 2048; 0 for each view's own",
+            0,
+            2048,
+            64,
+            digits=0,
+            zero="own",
+        ),
+    },
+    "mesh": {},
+    "animation": {
+        "frames": SliderSpec(
+            "frames",
+            "Frames of one loop, 2 to 240; the camera swings ±0.6 rad around its azimuth",
+            2,
+            240,
+            1,
+            digits=0,
+            origin=2,
+        ),
+        "fps": SliderSpec("fps", "Frames a second, 1 to 60", 1, 60, 1, digits=0, origin=1),
+        "size": SliderSpec(
+            "size",
+            "Edge of the frames in pixels, 16 to 1024; 0 for the model's own",
+            0,
+            1024,
+            64,
+            digits=0,
+            zero="own",
+        ),
+    },
 }
+_SMALLEST = 16
 
 
 class ExportPanel:
-    """Export buttons and turntable settings.
+    """Settings and buttons of pictures, meshes and animations.
 
     Args:
         choose_folder: opens the folder dialog.
@@ -55,6 +77,9 @@ class ExportPanel:
     def __init__(self, ui: Ui, workbench: Workbench, choose_folder: Callable[[], None]) -> None:
         self._ui, self._workbench = ui, workbench
         self._custom_name = ""
+        self._named: tuple[object, ...] = ()
+        self._rows: list[list[int | str]] = []
+        self._sliders: list[FieldSliders] = []
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)):
             self._folder = ui.text_field(
                 "",
@@ -65,11 +90,12 @@ class ExportPanel:
         self._name = ui.text_field(
             "",
             self._typed_name,
-            "File name without suffix; empty for a name made from model and seed. No file is "
-            "overwritten: a number is added to a name that exists",
+            "File name of this face without suffix; empty for a name made from model and seed. No "
+            "file is overwritten: a number is added to a name that exists",
         )
-        self._buttons = [self._build_buttons(family) for family in get_args(Family)]
-        self._rows = FieldSliders(ui, _TURNTABLE, ExportSettings(), self._change)
+        for family in get_args(Family):
+            self._build_family(family)
+        dpg.add_spacer(height=ui.px(2))
         ui.button(
             "Copy as command",
             lambda: self.copy_command(workbench.last_export),
@@ -81,20 +107,26 @@ class ExportPanel:
         """Fit a column."""
         dpg.configure_item(self._folder, width=width - self._ui.px(28))
         dpg.configure_item(self._name, width=width)
-        self._rows.resize(width)
-        for buttons in self._buttons:
+        for sliders in self._sliders:
+            sliders.resize(width)
+        for buttons in self._rows:
             each = (width - self._ui.px(_GAP) * (len(buttons) - 1)) // len(buttons)
             for button in buttons:
                 dpg.configure_item(button, width=each)
 
     def sync(self, scene: Scene) -> None:
-        """Show the settings."""
+        """Show the settings; a name that was typed for another face is forgotten."""
         settings = self._workbench.settings
+        who, second = scene.identity, scene.mixing
+        face = (scene.model, who.seed, who.z, second.seed)
+        if face != self._named:
+            self._named, self._custom_name = face, ""
         if not dpg.is_item_active(self._folder):
             dpg.set_value(self._folder, short_path(export_folder(settings)))
         if not dpg.is_item_active(self._name):
             dpg.set_value(self._name, self._custom_name or default_stem(scene, export_kind("PNG")))
-        self._rows.show(settings.export)
+        for sliders in self._sliders:
+            sliders.show(settings.export)
 
     def export(self, name: str) -> None:
         """Start an export; ``name`` is that of a kind in EXPORTS, the field gives the file's."""
@@ -111,31 +143,34 @@ class ExportPanel:
         view = export_kind(name).view
         return f"{self._custom_name}-{view}" if self._custom_name and view else self._custom_name
 
-    def _build_buttons(self, family: Family) -> list[int | str]:
-        buttons = []
-        with dpg.group(horizontal=True, horizontal_spacing=self._ui.px(_GAP)):
-            for kind in EXPORTS:
-                if kind.family != family:
-                    continue
-                button = self._ui.button(
-                    kind.name,
-                    partial(self.export, kind.name),
-                    f"{kind.description}.  Right click: copy the command",
-                )
-                buttons.append(button)
-                with dpg.item_handler_registry() as handlers:
-                    dpg.add_item_clicked_handler(
-                        1,
-                        user_data=kind.name,
-                        callback=lambda _s, _a, name: self.copy_command(name),
-                    )
-                dpg.bind_item_handler_registry(button, handlers)
-        return buttons
+    def _build_family(self, family: Family) -> None:
+        self._ui.small_text(family)
+        specs = _SLIDERS[family]
+        if specs:
+            sliders = FieldSliders(self._ui, specs, ExportSettings(), self._change)
+            self._sliders.append(sliders)
+        kinds = [kind for kind in EXPORTS if kind.family == family]
+        each = max(fonts.text_width(kind.name, fonts.BODY) for kind in kinds) + 4 * _GAP
+        count = max(1, min(len(kinds), int(_WIDTH // each)))
+        for start in range(0, len(kinds), count):
+            with dpg.group(horizontal=True, horizontal_spacing=self._ui.px(_GAP)):
+                row = [self._button(kind) for kind in kinds[start : start + count]]
+            self._rows.append(row)
+
+    def _button(self, kind: ExportKind) -> int | str:
+        tip = f"{kind.description}.  Right click: copy the command"
+        button = self._ui.button(kind.name, partial(self.export, kind.name), tip)
+        with dpg.item_handler_registry() as handlers:
+            dpg.add_item_clicked_handler(
+                1, user_data=kind.name, callback=lambda _s, _a, name: self.copy_command(name)
+            )
+        dpg.bind_item_handler_registry(button, handlers)
+        return button
 
     def _typed_name(self, text: str) -> None:
         self._custom_name = "".join(c for c in text.strip() if c not in '/\\:*?"<>|')
 
     def _change(self, name: str, value: float) -> None:
-        if name == "size" and value < 16:
+        if name.endswith("size") and value < _SMALLEST:
             value = 0
         self._workbench.change_settings("export", **{name: value})

@@ -70,6 +70,8 @@ class MeshPanel:
                     )
                     ui.tooltip(self._checks[name], tooltip)
         self._report = [ui.small_text() for _ in range(2)]
+        tip = "Width, height and depth in world units: the camera orbits at a distance of 1"
+        ui.tooltip(self._report[1], tip)
 
     def sync(self, scene: Scene) -> None:
         """Show settings and report."""
@@ -88,8 +90,9 @@ class MeshPanel:
         if screen.mesh_error is not None:
             return [("", theme.FAINT), ("", theme.FAINT)]
         if screen.mesh is None or screen.mesh.report is None:
-            at = "" if screen.mesh is None else f" at {screen.mesh.resolution}³"
-            return [(f"refining{at} …", theme.MUTED), ("", theme.MUTED)]
+            wanted = self._workbench.settings.mesh.resolution
+            draft = "" if screen.mesh is None else f"; shown: {screen.mesh.resolution}³"
+            return [(f"refining to {wanted}³ …{draft}", theme.MUTED), ("", theme.MUTED)]
         return _report_lines(screen.mesh.report)
 
     def _change(self, name: str, value: float) -> None:
@@ -103,5 +106,5 @@ def _report_lines(report: MeshReport) -> list[tuple[str, theme.Rgba]]:
     color = theme.MUTED if report.watertight else theme.WARNING
     return [
         (f"{report.triangles:,} triangles · {report.vertices:,} vertices", theme.MUTED),
-        (f"{parts} · {closed} · {size}", color),
+        (f"{parts} · {closed} · {size} units", color),
     ]

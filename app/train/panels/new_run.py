@@ -17,6 +17,7 @@ from app.widgets import icons, theme
 from app.widgets.dialogs import Dialogs
 from app.widgets.texture import PictureTexture
 from app.widgets.ui import IconButton, Ui
+from stylesdf_core.data.images import list_skipped
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.resources import expanded, home
 
@@ -311,4 +312,5 @@ def _found(preview: Preview | None, problem: str, has_data: bool) -> tuple[str, 
     text = f"{preview.usable:,} images, smallest edge {preview.smallest:,} pixels"
     if not preview.skipped:
         return text, theme.MUTED
-    return f"{text}; {len(preview.skipped):,} skipped: {preview.reasons}", theme.WARNING
+    named = list_skipped(preview.skipped)
+    return f"{text}; {len(preview.skipped):,} skipped: {named}", theme.WARNING

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import dearpygui.dearpygui as dpg
 
-from app.train.samples import Sample
+from app.train.samples import COLUMNS, Sample
 from app.train.training import Training
 from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
+from app.widgets.pointer import ACT_KEYS, LEFT, MouseTarget, Press
 from app.widgets.slider import SliderActions, SliderRow, SliderSpec
 from app.widgets.texture import PictureTexture
 from app.widgets.ui import Ui
@@ -27,8 +28,11 @@ _TIME = SliderSpec(
 )
 
 
-class SamplesPanel:
-    """One grid, and a slider through the steps; created in the current container."""
+class SamplesPanel(MouseTarget):
+    """One grid, and a slider through the steps; created in the current container.
+
+    A click shows one sample of the grid alone, the next click the grid again.
+    """
 
     def __init__(self, ui: Ui, training: Training, texture: PictureTexture) -> None:
         self._ui, self._training, self._texture = ui, training, texture
@@ -51,10 +55,12 @@ class SamplesPanel:
                 width=width,
             )
         self._canvas = Canvas(1, 1)
+        self.item = self._canvas.item
+        ui.pointer.add(self)
         ui.tooltip(
-            self._canvas.item,
+            self.item,
             "The same latents, one a row, from the same eight sides at every step: "
-            "the averaged generator at ψ = 0.7",
+            "the averaged generator at ψ = 0.7.  Click: enlarge a sample, or go back",
         )
         actions = SliderActions(self._slide, lambda: None, self._follow)
         self._slider = SliderRow(ui, _TIME, actions, ui.px(200))
@@ -86,6 +92,29 @@ class SamplesPanel:
             self._slider.spec = replace(spec, low=low, high=high, step=apart, origin=low)
         is_chosen = training.sample_step is not None
         self._slider.show(float(training.shown_sample or 0), edited=is_chosen)
+
+    def press(self, press: Press) -> bool:
+        """Enlarge the sample under the mouse, or show the grid again."""
+        if press.button == LEFT and self._sample is not None:
+            is_alone = self._training.sample_cell is not None
+            self._training.sample_cell = None if is_alone else self._cell(press.x, press.y)
+        return False
+
+    def key(self, code: int) -> bool:
+        """Show the grid again with Enter and Space."""
+        if code in ACT_KEYS:
+            self._training.sample_cell = None
+        return code in ACT_KEYS
+
+    def _cell(self, x: float, y: float) -> tuple[int, int] | None:
+        """Row and column of the sample at a place; None beside the grid."""
+        sample = self._sample
+        if sample is None or sample.request.cell is not None:
+            return None
+        high, wide = sample.pixels.shape[:2]
+        factor = min(self._size[0] / wide, self._size[1] / high)
+        row, column = int(y * sample.rows / (high * factor)), int(x * COLUMNS / (wide * factor))
+        return (row, column) if row < sample.rows and column < COLUMNS else None
 
     def _draw(self) -> None:
         px, (width, height) = self._ui.px, self._size

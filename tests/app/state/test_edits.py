@@ -73,9 +73,18 @@ def test_a_morph_goes_to_the_second_face() -> None:
 
 def test_presets_keep_field_of_view_and_pan() -> None:
     scene = Scene(camera=OrbitCamera(1.0, 0.5, fov=9.0, pan_x=0.02))
-    camera = edits.with_preset(scene, "front").camera
+    wide = Poses(azimuth_std=1.0)
+    camera = edits.with_preset(scene, "front", wide).camera
     assert camera == OrbitCamera(0.0, 0.0, fov=9.0, pan_x=0.02)
-    assert edits.with_preset(scene, "¾").camera.azimuth == pytest.approx(math.radians(35))
+    azimuth = edits.with_preset(scene, "¾", wide).camera.azimuth
+    assert azimuth == pytest.approx(math.radians(35), abs=0.01)
+
+
+@pytest.mark.parametrize("std", [0.15, 0.3, 0.4, 0.7])
+@pytest.mark.parametrize("preset", edits.CAMERA_PRESETS)
+def test_no_preset_leaves_the_trained_poses(preset: str, std: float) -> None:
+    poses = Poses(azimuth_std=std)
+    assert edits.is_trained_pose(edits.with_preset(Scene(), preset, poses).camera, poses)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +113,19 @@ def test_adapting_drops_the_parts_that_do_not_fit_another_model() -> None:
     assert adapted.mixing == Mixing(4, config.n_latent, ())
     same = replace(scene, identity=Identity(3), mixing=Mixing())
     assert edits.adapted(same, config, DIRECTIONS) == same
+
+
+def test_parts_lost_to_another_model_come_back_unless_they_have_changed_since() -> None:
+    whole = Scene(
+        identity=Identity(3, edits=(("smile", 1.0), ("mane", 2.0))), mixing=Mixing(4, crossover=3)
+    )
+    no_decoder = GeneratorConfig(z_dim=64, width=8, depth=1, thumb_size=16, output_size=16)
+    fitted = edits.adapted(whole, no_decoder, DIRECTIONS)
+    assert fitted != whole
+    turned = replace(fitted, camera=OrbitCamera(0.3))
+    assert edits.restored(turned, fitted, whole) == replace(whole, camera=OrbitCamera(0.3))
+    other = replace(fitted, identity=Identity(9))
+    assert edits.restored(other, fitted, whole) == replace(whole, identity=Identity(9))
 
 
 def test_a_view_wider_than_the_training_s_is_not_trained() -> None:

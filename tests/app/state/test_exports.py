@@ -13,7 +13,7 @@ from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
 from stylesdf_core.commands.rendering import MeshSettings
-from stylesdf_core.scene.scene import Identity, Scene
+from stylesdf_core.scene.scene import Identity, Scene, View
 
 SCENE = Scene(identity=Identity(742))
 
@@ -50,9 +50,33 @@ def test_requests_carry_the_panels_settings(settings: Settings) -> None:
         "normals",
     )
     own_size = replace(settings, export=replace(settings.export, size=0))
-    picture = export_request(SCENE, export_kind("Depth"), own_size)
-    assert isinstance(picture, RenderImage)
-    assert picture.view == "depth"
+    for name, is_grey in (("Depth 16-bit", True), ("Depth colours", False)):
+        picture = export_request(SCENE, export_kind(name), own_size)
+        assert isinstance(picture, RenderImage)
+        assert (picture.view, picture.sixteen_bit) == ("depth", is_grey)
+
+
+def test_the_size_applies_to_every_picture(settings: Settings) -> None:
+    sized = replace(settings, export=replace(settings.export, picture_size=512))
+    for kind in EXPORTS:
+        request = export_request(SCENE, kind, sized)
+        if isinstance(request, RenderImage):
+            assert request.size == 512, kind
+    own = export_request(SCENE, export_kind("PNG"), settings)
+    assert isinstance(own, RenderImage)
+    assert own.size is None
+
+
+@pytest.mark.parametrize(("view", "left"), [("volume", "volume"), ("mesh", "image")])
+def test_a_split_view_is_exported_split(settings: Settings, view: View, left: View) -> None:
+    split = replace(settings, view=ViewSettings(view=view, split=True))
+    for name in ("PNG", "GIF"):
+        request = export_request(SCENE, export_kind(name), split)
+        assert isinstance(request, RenderImage | RenderTurntable)
+        assert (request.view, request.split) == (left, True)
+    depth = export_request(SCENE, export_kind("Depth colours"), split)
+    assert isinstance(depth, RenderImage)
+    assert not depth.split
 
 
 def test_a_file_name_that_exists_is_never_used(settings: Settings, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from app.state import edits
 from app.state.problems import drawing_problem, load_problem
 from app.state.settings import Settings, SettingsStore
 from app.state.workbench import Workbench
+from app.workers.jobs import JobState
 from app.workers.mesh_worker import DRAFT_SIZE
 from app.workers.process import give_memory_back
 from stylesdf_core.commands.rendering import MeshSettings
@@ -291,10 +292,31 @@ def test_exports_run_as_jobs_and_restore_their_session(
 def test_a_failed_export_says_why(workbench: Workbench, tmp_path: Path) -> None:
     settle(workbench)
     (tmp_path / "out").write_text("not a folder")
-    workbench.export("PNG")
+    job = workbench.export("PNG")
     settle(workbench)
     assert workbench.toasts[-1].is_error
     assert "Cannot write" in workbench.toasts[-1].text
+    assert workbench.jobs.jobs == [job], "the failure stays listed"
+    (tmp_path / "out").unlink()
+    workbench.retry(job)
+    settle(workbench)
+    (again,) = workbench.jobs.jobs
+    assert (again.state, again.out) == (JobState.DONE, job.out)
+
+
+def test_an_error_stays_until_it_is_dismissed(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workbench.toast("news")
+    workbench.toast("--size is wrong.", is_error=True)
+    workbench.toast("--size is wrong.", is_error=True)
+    later = time.monotonic() + 3600.0
+    monkeypatch.setattr("app.state.workbench.time.monotonic", lambda: later)
+    workbench.tick()
+    (error,) = workbench.toasts
+    assert error.text == "Size is wrong."
+    workbench.dismiss(error)
+    assert workbench.toasts == []
 
 
 def test_commands_can_be_copied(workbench: Workbench) -> None:

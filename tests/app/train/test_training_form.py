@@ -23,6 +23,7 @@ from app.train.training_form import (
 from stylesdf_core.commands.field_help import settings_of
 from stylesdf_core.commands.train_fit import TrainFit
 from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, TrainDecoder, TrainRenderer
+from stylesdf_core.data.images import list_skipped
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig, HeadsConfig
 from stylesdf_core.progress import drain
@@ -170,14 +171,15 @@ def test_the_crops_are_those_that_training_sees(tmp_path: Path) -> None:
         assert abs(shown - (real.numpy() + 1) / 2).max() < 1 / 255
 
 
-def test_skipped_images_are_counted_by_reason(tmp_path: Path) -> None:
+def test_skipped_images_are_named_with_their_reasons(tmp_path: Path) -> None:
     write_images(tmp_path)
     Image.new("RGB", (3, 3)).save(tmp_path / "small.png")
     (tmp_path / "broken.png").write_bytes(b"no picture")
     preview = last(PreviewRequest(tmp_path, 16, upscale=False))
     assert (preview.usable, preview.smallest, len(preview.skipped)) == (20, 18, 2)
-    assert preview.reasons.startswith("1 cannot be read: no format that Pillow knows")
-    assert preview.reasons.endswith(", 1 too small")
+    named = list_skipped(preview.skipped)
+    assert "cannot be read: no format that Pillow knows" in named
+    assert all(item.name in named for item in preview.skipped)
     first = next(iter(look_at_images(PreviewRequest(tmp_path, 16, upscale=False))))
     assert (first.usable, first.sheet) == (None, None)
     weights = save_tiny(tmp_path / "whole.safetensors")

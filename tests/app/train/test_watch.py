@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from app.state.settings import TrainingSettings
-from app.train.samples import SampleRequest, sample_file, sample_steps
+from app.train.samples import SampleRequest, read_sample, sample_file, sample_steps
 from app.train.watch import (
     Follower,
     RunReport,
     RunRequest,
     StatsTail,
+    collapsed,
     list_runs,
 )
 from stylesdf_core.dataclass_json import to_json
@@ -126,6 +129,30 @@ def test_reports_follow_the_records_of_a_run(run: RunDir) -> None:
     assert steps(report()) == 2, "a resumed run has forgotten its last steps"
     smoother = RunRequest(run.path, ("β",), 0.9)
     assert list(follower(smoother))[-1].request == smoother  # type: ignore[union-attr]
+
+
+def test_progress_in_a_log_is_one_line_and_other_lines_stay() -> None:
+    lines = [
+        "Starting", "heads: 1 of 1,400", "heads: 652 of 1,400", "heads: 653 of 1,400", "step 3",
+        "step 4", "heads: 7 of 1,400", " 10% done", " 20% done",
+    ]  # fmt: skip
+    assert collapsed(lines) == [
+        "Starting", "heads: 653 of 1,400", "step 3", "step 4", "heads: 7 of 1,400", " 20% done",
+    ]  # fmt: skip
+
+
+def test_one_sample_of_a_grid_is_shown_alone(run: RunDir) -> None:
+    grid = np.zeros((2, 8, 16, 16, 3), np.uint8)
+    grid[1, 3] = 255
+    file = run.path / "samples" / "00000003.png"
+    file.parent.mkdir(exist_ok=True)
+    Image.fromarray(grid.swapaxes(1, 2).reshape(32, 128, 3)).save(file)
+    (whole,) = read_sample(SampleRequest(run.path, 3, thumb=False))
+    (alone,) = read_sample(SampleRequest(run.path, 3, thumb=False, cell=(1, 3)))
+    (other,) = read_sample(SampleRequest(run.path, 3, thumb=False, cell=(1, 2)))
+    assert (whole.rows, alone.rows) == (2, 2)
+    assert alone.pixels.shape == (320, 320, 3)
+    assert (alone.pixels.min(), other.pixels.max()) == (1.0, 0.0)
 
 
 def test_the_grid_of_images_is_shown_if_there_are_no_volume_renders(run: RunDir) -> None:

@@ -105,6 +105,17 @@ def test_at_rest_the_draft_comes_first(request_: MeshRequest) -> None:
     assert live.built == [(5, 48), (5, 128)], "nothing is made twice"
 
 
+def test_what_a_finer_resolution_took_is_freed(request_: MeshRequest) -> None:
+    live = Live(Preview(0.0))
+    fine = replace(of(request_, 5), settings=MeshSettings(resolution=512))
+    list(live.passes(fine))
+    assert live.resolutions == {48, 512}
+    list(live.passes(of(request_, 5)))
+    assert live.resolutions == {48, 128}
+    live.forget()
+    assert live.resolutions == set()
+
+
 def test_the_drawing_of_a_replaced_request_is_cancelled(request_: MeshRequest) -> None:
     preview = Preview(None)
     live = Live(preview)
