@@ -31,8 +31,8 @@ from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, Model
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.recipe import RecipeHeads
 from stylesdf_core.commands.scene_flags import note_on_weights
-from stylesdf_core.commands.train_list import TrainList
-from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, default_config
+from stylesdf_core.commands.train.listing import TrainList
+from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, default_config
 from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.errors import GraphicsError, InputError, StyleSDFError
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES

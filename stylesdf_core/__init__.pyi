@@ -21,8 +21,8 @@ from .commands.pictures import (
     RenderTurntable as RenderTurntable,
 )
 from .commands.recipe import RecipeHeads as RecipeHeads
-from .commands.train_fit import TrainFit as TrainFit
-from .commands.train_stages import (
+from .commands.train.fit import TrainFit as TrainFit
+from .commands.train.stages import (
     TrainDecoder as TrainDecoder,
     TrainJoint as TrainJoint,
     TrainRenderer as TrainRenderer,

@@ -77,8 +77,11 @@ def check_range(
     """Refuse a number outside [low, high], or NaN.
 
     Raises:
-        InputError: ``<name> must lie between <low> and <high> <unit>, not <value>.``
+        InputError: ``<name> must lie between <low> and <high> <unit>, not <value>.``, or be a
+            finite number.
     """
+    if math.isnan(value):
+        raise InputError(f"{name} must be a finite number, not nan.")
     if not low <= value <= high:
         limits = f"be at least {_number(low)}"
         if high < math.inf:

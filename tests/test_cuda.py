@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
+import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages known)
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.image_metrics import psnr

@@ -22,7 +22,7 @@ from app.train.training_form import (
     free_name,
     request_of,
 )
-from stylesdf_core.commands.train_stages import TrainRequest
+from stylesdf_core.commands.train.stages import TrainRequest
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
     ImageStageConfig,

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from app.state.wording import in_window
 from stylesdf_core.commands.field_help import Setting, settings_of
-from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, TrainRequest, default_config
+from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, TrainRequest, default_config
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import free_path
 from stylesdf_core.resources import expanded
@@ -117,7 +117,7 @@ class RunForm:
     """A filled-in form.
 
     Attributes:
-        stage: a key of :data:`~stylesdf_core.commands.train_stages.TRAIN_COMMANDS`.
+        stage: a key of :data:`~stylesdf_core.commands.train.stages.TRAIN_COMMANDS`.
         name: of the run's folder; empty for a name made from data and stage.
         data: folder of images.
         init: run folder, weights file or model name to start from; empty for fresh weights.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
+import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages known)
 from app.state.settings import TrainingSettings
 from app.train.curves import Curves, Line
 from app.train.samples import sample_steps

@@ -8,9 +8,7 @@ meshes         ``mesh``
 models         ``models list``, ``models fetch``, ``models export``, ``info``
 dataset        ``dataset check``, ``dataset pack``
 heads          ``heads``: a data set of synthetic heads
-train_stages   ``train sphere-init``, ``renderer``, ``decoder``, ``joint``; registers all stages
-train_fit      ``train fit``: the supervised fit to synthetic heads
-train_list     ``train list``
+train/         ``train …``: the stages of training
 recipe         ``recipe``: makes a model from the face model: data, training, weights, figures
 measure        ``measure``: a model against the true synthetic heads
 evaluate       ``evaluate``: a model against pictures
@@ -24,7 +22,5 @@ scene_flags    a scene as command-line flags, and back
 depth_files    depth as a 16-bit picture, with its scale beside it
 command_line   a request as the shell command that does the same
 field_help     each field of a request with its flag, type and help, for the window's forms
-train_stage    base class of the training commands: make a run's folder, check, resume
-train_process  the process that trains in a run folder
 recipe_steps   requests one after the other, each resumed where it stopped
 """

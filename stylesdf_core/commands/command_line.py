@@ -17,8 +17,8 @@ from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.commands.scene_flags import flags_from_scene
-from stylesdf_core.commands.train_stage import TrainStage
-from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, TrainRequest, default_config
+from stylesdf_core.commands.train.base import TrainStage
+from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, TrainRequest, default_config
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.training.adversarial.config import PresetName
 from stylesdf_core.training.settings import by_path

@@ -16,8 +16,8 @@ from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.heads import MakeHeads
 from stylesdf_core.commands.measure import Measure
 from stylesdf_core.commands.recipe_steps import Record, Request, run_steps
-from stylesdf_core.commands.train_fit import TrainFit
-from stylesdf_core.commands.train_stages import TrainJoint
+from stylesdf_core.commands.train.fit import TrainFit
+from stylesdf_core.commands.train.stages import TrainJoint
 from stylesdf_core.errors import check_range
 from stylesdf_core.heads.fit.config import EndToEndConfig, FitConfig, HeadsConfig
 from stylesdf_core.progress import Operation, Progress

@@ -1,6 +1,6 @@
 """Training in separate processes: starts them, ends them, and reads why they failed.
 
-The studio and ``--gpus`` start the entry point (commands/train_process.py) here. The processes'
+The studio and ``--gpus`` start the entry point (commands/train/process.py) here. The processes'
 output goes into the run folder's training.log.
 """
 
@@ -23,7 +23,7 @@ from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.training.run_dir import RunDir
 
 #: Module that trains in a run folder, whatever the run's stage.
-ENTRY_POINT = "stylesdf_core.commands.train_process"
+ENTRY_POINT = "stylesdf_core.commands.train.process"
 #: Beginnings of the entry point's last line: the run failed, or the request was wrong.
 FAILURE, MISTAKE = "training: ", "wrong request: "
 #: Bytes at a log's end in which the reason of a failure is looked for.

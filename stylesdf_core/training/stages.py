@@ -2,7 +2,7 @@
 
 Maps ``stage`` in a run's config.json to its settings class and its training function. The stages
 lie in different rooms (the paper's in ``training/adversarial``, the supervised fit in
-``heads/fit``); commands/train_stages.py registers them. The list of runs and the process that
+``heads/fit``); commands/train/stages.py registers them. The list of runs and the process that
 trains look up a run's stage here.
 """
 

@@ -16,8 +16,8 @@ from stylesdf_core.commands.heads import MakeHeads
 from stylesdf_core.commands.measure import Measure
 from stylesdf_core.commands.recipe import RecipeHeads, WriteHeadsModel, duration, steps_table
 from stylesdf_core.commands.recipe_steps import Record, run_steps
-from stylesdf_core.commands.train_fit import TrainFit
-from stylesdf_core.commands.train_stages import TrainJoint
+from stylesdf_core.commands.train.fit import TrainFit
+from stylesdf_core.commands.train.stages import TrainJoint
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.heads import surfaces
 from stylesdf_core.heads.fit import views as view_shards

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
+import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages known)
 from stylesdf_core.progress import drain
 from stylesdf_core.training import monitor
 from stylesdf_core.training.run_dir import RunDir

@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from stylesdf_core.commands.train_fit import TrainFit
-from stylesdf_core.commands.train_stages import TrainRenderer
+from stylesdf_core.commands.train.fit import TrainFit
+from stylesdf_core.commands.train.stages import TrainRenderer
 from stylesdf_core.data import images
 from stylesdf_core.data.images import FolderImages, Usable, find_usable, fingerprint, open_images
 from stylesdf_core.data.lmdb_images import LmdbImages, write_lmdb

@@ -213,7 +213,7 @@ def test_a_killed_process_is_told_from_one_that_ended(tmp_path: Path) -> None:
 def test_run_folders_are_read_without_torch() -> None:
     """The studio looks at them before torch is there."""
     code = (
-        "import sys, stylesdf_core.training.run_summary, stylesdf_core.commands.train_stages\n"
+        "import sys, stylesdf_core.training.run_summary, stylesdf_core.commands.train.stages\n"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -21,8 +21,8 @@ from app.train.training_form import (
     starting_points,
 )
 from stylesdf_core.commands.field_help import settings_of
-from stylesdf_core.commands.train_fit import TrainFit
-from stylesdf_core.commands.train_stages import TRAIN_COMMANDS, TrainDecoder, TrainRenderer
+from stylesdf_core.commands.train.fit import TrainFit
+from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, TrainDecoder, TrainRenderer
 from stylesdf_core.data.images import list_skipped
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig, HeadsConfig

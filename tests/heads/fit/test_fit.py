@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from stylesdf_core.commands.train_process import main
+from stylesdf_core.commands.train.process import main
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError, StyleSDFError, TrainingError
 from stylesdf_core.heads import surfaces

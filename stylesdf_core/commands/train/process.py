@@ -1,4 +1,4 @@
-"""``python -m stylesdf_core.commands.train_process RUN_DIR``: train in a run folder.
+"""``python -m stylesdf_core.commands.train.process RUN_DIR``: train in a run folder.
 
 The stage and its settings are read from the folder's config.json. The studio and ``--gpus`` start
 this module in separate processes. For several machines that share the folder, start this module
@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
+import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages known)
 from stylesdf_core import console
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.training.processes import ENTRY_POINT, FAILURE, MISTAKE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from stylesdf_core.commands.train_stage import TrainStage, absolute_init, absolute_path
+from stylesdf_core.commands.train.base import TrainStage, absolute_init, absolute_path
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.progress import Operation

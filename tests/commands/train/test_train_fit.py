@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.program import _parse as parse
-from stylesdf_core.commands.train_fit import TrainFit
+from stylesdf_core.commands.train.fit import TrainFit
 from stylesdf_core.dataclass_json import from_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig

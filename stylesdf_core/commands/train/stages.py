@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
 
 import tyro
 
-from stylesdf_core.commands.train_fit import FIT, TrainFit
-from stylesdf_core.commands.train_stage import TrainStage, absolute_init, absolute_path
+from stylesdf_core.commands.train.base import TrainStage, absolute_init, absolute_path
+from stylesdf_core.commands.train.fit import FIT, TrainFit
 from stylesdf_core.errors import check_range
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.adversarial.config import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import stylesdf_core.commands.train_stages  # noqa: F401  (makes the stages known)
+import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages known)
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation
 
