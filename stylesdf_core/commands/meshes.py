@@ -77,7 +77,7 @@ class ExportMesh:
         from stylesdf_core.mesh.surface import report
         from stylesdf_core.model.model import load_model
 
-        engine = Engine(load_model(self.scene.model), self.device)
+        engine = Engine(load_model(self.scene.model), self.device, exact=True)
         mesh = yield from surface_of(engine, self.scene, settings)
         yield Progress(1, 1, f"writing {len(mesh.faces):,} triangles")
         export_mesh(mesh, self.out, session=signed(self.scene).to_json())

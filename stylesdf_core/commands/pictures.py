@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,9 @@ class RenderImage:
     device: Device = "auto"
     """Where to compute."""
 
+    fast: bool = False
+    """Compute as for the screen: in 16 bits where the processor can, up to 3 grey levels off."""
+
     split: bool = False
     """Beside the picture, show the mesh under the same camera (PNG)."""
 
@@ -74,7 +77,9 @@ class RenderImage:
         if self.split and is_array:
             raise InputError("--split puts two pictures side by side: write a .png, not a .npy.")
         yield Progress(0, 2, "loading the model")
-        with SceneRenderer(self.scene.model, self.device, self.mesh) as renderer:
+        with SceneRenderer(
+            self.scene.model, self.device, self.mesh, exact=not self.fast
+        ) as renderer:
             yield Progress(1, 2, f"rendering the {self.view}")
             picture = yield from renderer.draw(self.scene, self.view, self.size)
             if self.split:
@@ -116,6 +121,9 @@ class RenderTurntable:
     device: Device = "auto"
     """Where to compute."""
 
+    fast: bool = False
+    """Compute as for the screen: in 16 bits where the processor can, up to 3 grey levels off."""
+
     split: bool = False
     """Beside the view, show the mesh under the same camera."""
 
@@ -137,7 +145,9 @@ class RenderTurntable:
         write = write_mp4 if self.out.suffix.lower() == ".mp4" else write_gif
         with (
             write(self.out, self.fps, signed(self.scene).to_json()) as writer,
-            SceneRenderer(self.scene.model, self.device, self.mesh) as renderer,
+            SceneRenderer(
+                self.scene.model, self.device, self.mesh, exact=not self.fast
+            ) as renderer,
         ):
             for index, azimuth in enumerate(self.azimuths()):
                 scene = replace(self.scene, camera=replace(self.scene.camera, azimuth=azimuth))
@@ -171,6 +181,9 @@ class Demo:
     device: Device = "auto"
     """Where to compute."""
 
+    fast: bool = False
+    """Compute as for the screen: in 16 bits where the processor can, up to 3 grey levels off."""
+
     def run(self) -> Operation[Path]:
         """Run one request after another; the result is the folder. No file needs OpenGL."""
         pictures: tuple[tuple[str, View, int | None], ...] = (
@@ -180,17 +193,17 @@ class Demo:
         )
         three_quarter = replace(self.scene.camera, azimuth=self.scene.camera.azimuth + 0.45)
         aside = replace(self.scene, camera=three_quarter)
-        device = self.device
+        common: dict[str, Any] = {"device": self.device, "fast": self.fast}
         requests: list[RenderImage | RenderTurntable | ExportMesh] = [
-            RenderImage(out=self.out / name, scene=self.scene, view=view, size=size, device=device)
+            RenderImage(out=self.out / name, scene=self.scene, view=view, size=size, **common)
             for name, view, size in pictures
         ]
         requests += [
-            RenderImage(out=self.out / "face-three-quarter.png", scene=aside, device=device),
-            ExportMesh(out=self.out / "head.glb", scene=self.scene, device=device),
-            ExportMesh(out=self.out / "head.obj", scene=self.scene, device=device),
+            RenderImage(out=self.out / "face-three-quarter.png", scene=aside, **common),
+            ExportMesh(out=self.out / "head.glb", scene=self.scene, device=self.device),
+            ExportMesh(out=self.out / "head.obj", scene=self.scene, device=self.device),
             RenderTurntable(
-                out=self.out / "turntable.gif", scene=self.scene, frames=30, fps=15, device=device
+                out=self.out / "turntable.gif", scene=self.scene, frames=30, fps=15, **common
             ),
         ]
         for index, request in enumerate(requests):

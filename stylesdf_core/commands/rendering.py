@@ -58,13 +58,14 @@ class SceneRenderer:
         model: the ``model`` of all scenes to be drawn.
         device: auto, cpu, cuda or mps.
         mesh: settings of the mesh view.
+        exact: as of :class:`Engine`; files are exact unless speed is asked for.
     """
 
-    def __init__(self, model: str, device: str, mesh: MeshSettings) -> None:
+    def __init__(self, model: str, device: str, mesh: MeshSettings, *, exact: bool = True) -> None:
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.model.model import load_model
 
-        self.engine: Engine = Engine(load_model(model), device)
+        self.engine: Engine = Engine(load_model(model), device, exact=exact)
         self.mesh_settings = mesh
         self._preview: MeshPreview | None = None
         self._mesh: tuple[Scene, SurfaceMesh] | None = None

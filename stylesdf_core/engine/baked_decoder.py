@@ -8,7 +8,7 @@ leaky ReLU. Convolutions run in 16 bits where the processor does so natively.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylesdf_core.engine.tiles import Tiles
 from stylesdf_core.model.networks.decoder import Decoder, ModulatedConv, StyledConv, ToRGB
 from stylesdf_core.model.networks.ops import SQRT2, blur_kernel
 
@@ -34,6 +35,10 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     else:
         native = False
     return torch.bfloat16 if native else torch.float32
+
+
+#: Rows of a layer's input in a strip that one core convolves.
+_STRIP = 16
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,12 @@ class BakedDecoder:
     Args:
         decoder: the decoder to fold; its weights are only read.
         dtype: type of the convolutions, see :func:`fast_dtype`.
+        strips: runs convolutions in strips of rows, each on one core, so that sums do not depend
+            on the number of threads; None to let torch divide them.
     """
 
-    def __init__(self, decoder: Decoder, dtype: torch.dtype) -> None:
+    def __init__(self, decoder: Decoder, dtype: torch.dtype, strips: Tiles | None = None) -> None:
+        self._strips = strips
         self._convs = [cast(StyledConv, layer) for layer in decoder.convs]
         self._to_rgbs = [cast(ToRGB, layer) for layer in decoder.to_rgbs]
         self._dtype = dtype
@@ -117,16 +125,61 @@ class BakedDecoder:
     def _styled(self, index: int, x: Tensor) -> Tensor:
         conv, noise = self._convs[index].conv, self._noise[index]
         own = self._folded[conv]
-        if conv.upsample:
-            y = F.conv_transpose2d(x, own.weight, stride=2)
-            channels = y.shape[1]
-            blur = blur_kernel(gain=4.0).to(y).expand(channels, 1, 4, 4)
-            y = F.conv2d(y, blur, own.bias, padding=1, groups=channels)
+        convolve = _upsampled if conv.upsample else _convolved
+        if self._strips is None:
+            y = convolve(x, own, 0, x.shape[2])
         else:
-            y = F.conv2d(x, own.weight, own.bias, padding=conv.kernel_size // 2)
+            y = self._in_strips(self._strips, convolve, x, own)
         if noise is not None:
             y += noise
         return F.leaky_relu_(y, 0.2)
+
+    @staticmethod
+    def _in_strips(tiles: Tiles, convolve: _Convolution, x: Tensor, own: _Folded) -> Tensor:
+        rows = x.shape[2]
+        starts = range(0, rows, _STRIP)
+        strips: list[Tensor] = [x] * len(starts)
+
+        def work(first: int, stop: int) -> None:
+            for index in range(first, stop):
+                begin = starts[index]
+                strips[index] = convolve(x, own, begin, min(begin + _STRIP, rows))
+
+        tiles.run(work, len(starts), points_each=tiles.rows)
+        return torch.cat(strips, dim=2)
+
+
+#: Convolution of the rows from the first number up to the second, from a layer's whole input.
+_Convolution = Callable[[Tensor, _Folded, int, int], Tensor]
+
+
+def _convolved(x: Tensor, own: _Folded, first: int, stop: int) -> Tensor:
+    """Rows of a 3×3 convolution with zeros around, (1, out, stop − first, W)."""
+    whole = stop - first == x.shape[2]
+    rows = x if whole else _rows(x, first - 1, stop + 1)
+    return F.conv2d(rows, own.weight, own.bias, padding=(int(whole), 1))
+
+
+def _upsampled(x: Tensor, own: _Folded, first: int, stop: int) -> Tensor:
+    """Rows of the transposed convolution and blur, (1, out, 2·(stop − first), 2·W).
+
+    Row r of the result is made of rows r − 1 to r + 2 of the transposed convolution, to which row i
+    of ``x`` contributes at 2i, 2i + 1 and 2i + 2.
+    """
+    above, below = max(first - 1, 0), min(stop + 1, x.shape[2])
+    y = F.conv_transpose2d(x[:, :, above:below], own.weight, stride=2)
+    whole = stop - first == x.shape[2]
+    if not whole:
+        y = _rows(y, 2 * (first - above) - 1, 2 * (stop - above) + 2)
+    channels = y.shape[1]
+    blur = blur_kernel(gain=4.0).to(y).expand(channels, 1, 4, 4)
+    return F.conv2d(y, blur, own.bias, padding=(int(whole), 1), groups=channels)
+
+
+def _rows(x: Tensor, first: int, stop: int) -> Tensor:
+    """Rows of (1, C, H, W), with zeros for rows that do not exist."""
+    inside = x[:, :, max(first, 0) : stop]
+    return F.pad(inside, (0, 0, max(-first, 0), max(stop - x.shape[2], 0)))
 
 
 def _twice(image: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ from stylesdf_core.engine.picture import Picture
 from stylesdf_core.engine.ray_march import (
     TYPICAL_SAMPLES,
     VISIBLE,
+    VISIBLE_IN_FILES,
     VISIBLE_IN_MOTION,
     RayMarch,
     relevant_band,
@@ -45,6 +47,7 @@ from stylesdf_core.rendering.volume_rendering import sample_depths
 from stylesdf_core.scene.scene import Scene, View
 
 FloatArray = npt.NDArray[np.float32]
+T = TypeVar("T")
 PointFunction = Callable[[FloatArray], FloatArray]
 
 COARSE_SIZE = 32
@@ -96,10 +99,10 @@ class Engine:
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        exact: decode in float32 on every machine. Otherwise the decoder computes in 16 bits where
-            the processor does so natively, which changes a pixel by up to half a grey step. Exact
-            pixels differ from those of the plain modules by rounding, and by samples that weigh
-            less than ``ray_march.VISIBLE``.
+        exact: for files: pictures within 1e-3 of the plain modules' in [−1, 1], the same at any
+            number of threads. Otherwise, for the screen, samples are left out that weigh less than
+            ``ray_march.VISIBLE``, and the decoder computes in 16 bits where the processor does so
+            natively: on weights that nobody chose a pixel may be 3 grey steps off.
     """
 
     def __init__(self, model: Model, device: str = "auto", *, exact: bool = False) -> None:
@@ -113,6 +116,7 @@ class Engine:
         if self.device.type != "cpu":
             generator = copy.deepcopy(generator).to(self.device)
         self.generator = generator
+        self._exact, self._visible = exact, VISIBLE_IN_FILES if exact else VISIBLE
         self.mapper = StyleMapper(model, generator, self.device)
         self._tiles = Tiles(self.device)
         self._baked: tuple[object, BakedField] | None = None
@@ -120,11 +124,19 @@ class Engine:
         self._decoder: BakedDecoder | None = None
         if generator.decoder is not None:
             dtype = torch.float32 if exact else fast_dtype(self.device)
-            self._decoder = BakedDecoder(generator.decoder, dtype)
+            strips = self._tiles if exact and self.device.type == "cpu" else None
+            self._decoder = BakedDecoder(generator.decoder, dtype, strips)
 
     # --- pictures -------------------------------------------------------------------------------
 
+    def _reproducibly(self, work: Callable[[], T]) -> T:
+        """The result of ``work``; of an exact engine the same at any number of threads."""
+        return self._tiles.on_one_core(work) if self._exact else work()
+
     def _field(self, scene: Scene) -> BakedField:
+        return self._reproducibly(lambda: self._baked_field(scene))
+
+    def _baked_field(self, scene: Scene) -> BakedField:
         key = (scene.identity, scene.morph, scene.truncation_psi)
         if self._baked is None or self._baked[0] != key:
             with torch.no_grad():
@@ -198,6 +210,9 @@ class Engine:
 
     def _picture(self, scene: Scene, view: View, volume: _Volume) -> Picture:
         """A view of a volume render, decoded for ``image``."""
+        return self._reproducibly(lambda: self._make_picture(scene, view, volume))
+
+    def _make_picture(self, scene: Scene, view: View, volume: _Volume) -> Picture:
         background = volume.background.cpu().numpy()
         if view == "image":
             data = self._decode(scene, volume).float().cpu().numpy()
@@ -268,10 +283,14 @@ class Engine:
         maps = (view.rgb, view.features, view.background[None])
         return BorderBackground.around(*(x[None] for x in maps))
 
-    @torch.no_grad()
     def _render_volume(
-        self, scene: Scene, edge: int, *, features: bool, visible: float = VISIBLE
+        self, scene: Scene, edge: int, *, features: bool, visible: float | None = None
     ) -> _Volume:
+        threshold = self._visible if visible is None else visible
+        return self._reproducibly(lambda: self._march(scene, edge, features, threshold))
+
+    @torch.no_grad()
+    def _march(self, scene: Scene, edge: int, features: bool, visible: float) -> _Volume:
         options = scene.options
         samples = options.samples or self.config.samples
         origins, directions, viewdirs = self._rays(scene.camera, edge, options)

@@ -30,6 +30,9 @@ VISIBLE = 1e-4
 #: changes the picture by up to a grey step. On the shipped model such a picture takes a quarter
 #: less time; its PSNR to the full picture is 64 dB.
 VISIBLE_IN_MOTION = 4e-3
+#: The threshold for a picture that a file keeps: what is left out stays below float32's rounding
+#: in the decoder.
+VISIBLE_IN_FILES = 1e-6
 #: Samples of a ray that are evaluated on average where a distance grid rules out the others.
 TYPICAL_SAMPLES = 3
 

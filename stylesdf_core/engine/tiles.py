@@ -8,9 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
 
 #: Work on the rows from the first number up to, not including, the second.
 TileWork = Callable[[int, int], None]
@@ -43,6 +46,7 @@ class Tiles:
         self.note = ""
         self._threads = (threads or torch.get_num_threads()) if self._on_cpu else 1
         self._pool: ThreadPoolExecutor | None = None
+        self._alone: ThreadPoolExecutor | None = None
 
     def run(self, work: TileWork, count: int, *, points_each: int = 1) -> None:
         """Call ``work`` for all of ``count`` rows; halves the tiles when memory runs out.
@@ -71,6 +75,22 @@ class Tiles:
 
         self.run(work, len(rows))
         return torch.cat([parts[start] for start in sorted(parts)]) if parts else function(rows)
+
+    def on_one_core(self, work: Callable[[], T]) -> T:
+        """The result of ``work``, whose own operations use one core; tiles in it use all threads.
+
+        Sums do not depend on the machine's number of cores then. On a GPU ``work`` is just called.
+        """
+        if not self._on_cpu or getattr(_this_thread, "has_one_core", False):
+            return work()
+        if self._alone is None:
+            self._alone = _single_threaded_pool(1, is_worker=False)
+
+        def call() -> T:
+            with torch.no_grad():
+                return work()
+
+        return self._alone.submit(call).result()
 
     def _run(self, work: TileWork, count: int, rows: int) -> None:
         starts = range(0, count, rows)
@@ -112,7 +132,7 @@ _pool_lock = threading.Lock()
 _this_thread = threading.local()
 
 
-def _single_threaded_pool(threads: int) -> ThreadPoolExecutor:
+def _single_threaded_pool(threads: int, *, is_worker: bool = True) -> ThreadPoolExecutor:
     """Threads in which torch uses one core each; torch's number for other threads stays."""
     everyone = threading.Barrier(threads)
 
@@ -120,7 +140,7 @@ def _single_threaded_pool(threads: int) -> ThreadPoolExecutor:
         # A thread's first call of torch sets the thread's number of cores to the process's number.
         torch.get_num_threads()
         torch.set_num_threads(1)
-        _this_thread.is_worker = True
+        _this_thread.has_one_core, _this_thread.is_worker = True, is_worker
         everyone.wait()  # all threads have set their number before the caller's is restored
 
     with _pool_lock:
