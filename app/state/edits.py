@@ -9,10 +9,10 @@ from dataclasses import replace
 from functools import lru_cache
 
 from stylesdf_core.model.config import MAX_SEED, GeneratorConfig
-from stylesdf_core.model.latents import FloatArray, LatentDirection, seed_to_z
+from stylesdf_core.model.latents import FloatArray, LatentDirection, group_names, seed_to_z
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
-from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
+from stylesdf_core.scene.scene import Identity, Morph, Scene
 
 #: Random seeds are drawn below this; six digits can be read, remembered and typed.
 _RANDOM_SEEDS = 1_000_000
@@ -100,16 +100,46 @@ def with_morph(scene: Scene, amount: float | None) -> Scene:
     return replace(scene, morph=morph)
 
 
-def with_crossover(scene: Scene, crossover: int) -> Scene:
-    """The scene with the second style from layer ``crossover`` on, without per-layer strengths."""
-    return replace(scene, mixing=Mixing(scene.mixing.seed, crossover, ()))
+def with_crossover(scene: Scene, crossover: int, n_latent: int = 0) -> Scene:
+    """The scene with the second style from decoder layer ``crossover`` on.
+
+    Beside groups or field strengths, where the crossover itself does not count, the strengths of
+    ``n_latent`` layers say the same.
+    """
+    mixing = replace(scene.mixing, crossover=crossover, strengths=())
+    if not mixing.by_crossover:
+        steps = tuple(float(layer >= crossover) for layer in range(n_latent))
+        mixing = replace(mixing, strengths=steps)
+    return replace(scene, mixing=mixing)
 
 
 def with_strength(scene: Scene, layer: int, strength: float, n_latent: int) -> Scene:
-    """The scene with another weight of the second style in one layer."""
-    strengths = list(scene.mixing.layer_strengths(n_latent))
-    strengths[layer] = min(max(strength, 0.0), 1.0)
-    return replace(scene, mixing=replace(scene.mixing, strengths=tuple(strengths)))
+    """The scene with another weight of the second style in one decoder layer."""
+    strengths = _with_one(scene.mixing.layer_strengths(n_latent), layer, strength)
+    return replace(scene, mixing=replace(scene.mixing, strengths=strengths))
+
+
+def with_field_strength(scene: Scene, layer: int, strength: float, layers: int) -> Scene:
+    """The scene with another weight of the second style in one of the field's FiLM layers.
+
+    The decoder's layers keep their weights.
+    """
+    strengths = _with_one(scene.mixing.film_strengths(layers), layer, strength)
+    return replace(scene, mixing=replace(scene.mixing, field_strengths=strengths))
+
+
+def with_group(scene: Scene, name: str, strength: float | None) -> Scene:
+    """The scene with another share of the second face's group of latents; None for no share."""
+    groups = {k: v for k, v in scene.mixing.groups if k != name}
+    if strength:
+        groups[name] = min(max(strength, 0.0), 1.0)
+    return replace(scene, mixing=replace(scene.mixing, groups=tuple(groups.items())))
+
+
+def _with_one(weights: Sequence[float], index: int, weight: float) -> tuple[float, ...]:
+    weights = list(weights)
+    weights[index] = min(max(weight, 0.0), 1.0)
+    return tuple(weights)
 
 
 def swapped(scene: Scene) -> Scene:
@@ -173,5 +203,10 @@ def adapted(scene: Scene, config: GeneratorConfig, directions: Sequence[LatentDi
     mixing = scene.mixing
     if mixing.strengths and len(mixing.strengths) != config.n_latent:
         mixing = replace(mixing, strengths=())
-    mixing = replace(mixing, crossover=min(max(mixing.crossover, 0), config.n_latent))
+    if mixing.field_strengths and len(mixing.field_strengths) != config.film_layers:
+        mixing = replace(mixing, field_strengths=())
+    named = group_names(directions)
+    groups = tuple((name, weight) for name, weight in mixing.groups if name in named)
+    crossover = min(max(mixing.crossover, 0), config.n_latent)
+    mixing = replace(mixing, crossover=crossover, groups=groups)
     return replace(scene, identity=Identity(identity.seed, z, edits), mixing=mixing)

@@ -119,7 +119,7 @@ class LiveMesh:
         finest = max(settings.resolution, LIVE_RESOLUTION)
         for resolution in {finer for finer in self.resolutions if finer > finest}:
             self._forget_resolution(resolution)
-        face = replace(request.scene, camera=neutral.camera, mixing=neutral.mixing)
+        face = replace(request.scene, camera=neutral.camera, mixing=request.scene.mixing.of_field)
         surface = (face, settings.level, settings.largest_component, settings.vertex_colors)
         if face != self._face:
             self._face = face

@@ -122,7 +122,7 @@ class _Renderer:
     def _planner_for(self, request: PictureRequest) -> PassPlanner:
         """A planner for the view; first pictures of a face, which cost more, have their own."""
         scene = request.scene
-        face = (scene.identity, scene.morph, scene.truncation_psi)
+        face = (scene.identity, scene.morph, scene.truncation_psi, scene.mixing.of_field)
         is_new, self._face = face != self._face, face
         return self._planners.setdefault((request.view, is_new), PassPlanner())
 

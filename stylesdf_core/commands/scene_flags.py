@@ -5,6 +5,7 @@ Every command that draws a scene has these flags; the window's "Copy as command"
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,12 @@ def scene_from_flags(
     mix_strengths: Annotated[
         tuple[float, ...], tyro.conf.arg(metavar="X …", help_behavior_hint="")
     ] = (),
+    mix_groups: Annotated[
+        tuple[str, ...], tyro.conf.arg(metavar="NAME=X …", help_behavior_hint="")
+    ] = (),
+    mix_field_strengths: Annotated[
+        tuple[float, ...], tyro.conf.arg(metavar="X …", help_behavior_hint="")
+    ] = (),
     psi: _Float = None,
     azimuth: _Float = None,
     elevation: _Float = None,
@@ -75,7 +82,12 @@ def scene_from_flags(
         morph_space: interpolate linearly in w, or along the great circle in z (default: w).
         mix_seed: second identity, for style mixing (default: no mixing).
         crossover: first decoder layer that takes the second style (default: 3).
-        mix_strengths: weight of the second style in each layer, 0 to 1, instead of a crossover.
+        mix_strengths: weight of the second style in each decoder layer, 0 to 1, instead of a
+            crossover.
+        mix_groups: groups of named latents to take from the second identity, with weights from 0
+            to 1, such as hair=1 skin=0.5; heads has shape, face, eyes, skin, hair and light.
+        mix_field_strengths: weight of the second style in each FiLM layer of the field, 0 to 1:
+            trunk layers, which make the shape, then the view layer.
         psi: truncation: 0 is the mean face, 1 the seed's own (default: 0.7).
         azimuth: camera's azimuth, radians; positive to the face's left (default: 0).
         elevation: camera's elevation, radians, -pi/2 to pi/2; positive is above (default: 0).
@@ -99,7 +111,9 @@ def scene_from_flags(
         start,
         identity=_identity(start.identity, seed, latent, set),
         morph=_morph(start.morph, morph_seed, morph, morph_space),
-        mixing=_mixing(start.mixing, mix_seed, crossover, mix_strengths),
+        mixing=_mixing(
+            start.mixing, mix_seed, crossover, mix_strengths, mix_groups, mix_field_strengths
+        ),
         camera=replace(
             start.camera,
             **_given(azimuth=azimuth, elevation=elevation, fov=fov, pan_x=pan_x, pan_y=pan_y),
@@ -137,15 +151,26 @@ def _identity(
         # The engine checks z's length against the model.
         z = load_z(latent)
         identity = Identity(identity.seed, tuple(float(v) for v in z), identity.edits)
-    for edit in (edit for group in edits for edit in group):
-        name, equals, value = edit.partition("=")
+    for name, value in _named_numbers(
+        [edit for group in edits for edit in group], "--set smile=1.2"
+    ):
+        identity = identity.edited(name, value)
+    return identity
+
+
+def _named_numbers(texts: Sequence[str], example: str) -> list[tuple[str, float]]:
+    """NAME=NUMBER texts as pairs; ``example`` shows the flag with a right text."""
+    pairs = []
+    for text in texts:
+        name, equals, value = text.partition("=")
         try:
             if not equals:
                 raise ValueError
-            identity = identity.edited(name.strip(), float(value))
+            pairs.append((name.strip(), float(value)))
         except ValueError:
-            raise InputError(f"--set takes NAME=NUMBER such as smile=1.2, not {edit!r}.") from None
-    return identity
+            flag, right = example.split()
+            raise InputError(f"{flag} takes NAME=NUMBER such as {right}, not {text!r}.") from None
+    return pairs
 
 
 def _morph(
@@ -157,15 +182,40 @@ def _morph(
 
 
 def _mixing(
-    mixing: Mixing, seed: int | None, crossover: int | None, strengths: tuple[float, ...]
+    mixing: Mixing,
+    seed: int | None,
+    crossover: int | None,
+    strengths: tuple[float, ...],
+    groups: tuple[str, ...],
+    field_strengths: tuple[float, ...],
 ) -> Mixing:
-    if seed is None and mixing.seed is None and (crossover is not None or strengths):
-        raise InputError("--crossover and --mix-strengths need a second identity: --mix-seed N.")
-    if crossover is not None and strengths:
-        raise InputError("Give either --crossover or --mix-strengths, not both.")
-    if crossover is not None or strengths:
-        mixing = replace(mixing, strengths=strengths)
-    return replace(mixing, **_given(seed=seed, crossover=crossover))
+    given = {
+        "--crossover": crossover is not None,
+        "--mix-strengths": bool(strengths),
+        "--mix-groups": bool(groups),
+        "--mix-field-strengths": bool(field_strengths),
+    }
+    named = [flag for flag, is_given in given.items() if is_given]
+    if seed is None and mixing.seed is None and named:
+        raise InputError(f"{' and '.join(named)} needs a second identity: --mix-seed N.")
+    if crossover is not None and len(named) > 1:
+        raise InputError(
+            f"--crossover cannot be combined with {' and '.join(named[1:])}; give the weights of "
+            "the decoder's layers with --mix-strengths."
+        )
+    if crossover is not None:
+        mixing = replace(mixing, strengths=(), groups=(), field_strengths=())
+    weights = dict(mixing.groups) | dict(_named_numbers(groups, "--mix-groups hair=1"))
+    return replace(
+        mixing,
+        groups=tuple(weights.items()),
+        **_given(
+            seed=seed,
+            crossover=crossover,
+            strengths=strengths or None,
+            field_strengths=field_strengths or None,
+        ),
+    )
 
 
 #: A scene as a field of a request: on the command line, the flags above.
@@ -201,10 +251,15 @@ def flags_from_scene(scene: Scene) -> list[str]:
     add("--psi", scene.truncation_psi, default.truncation_psi)
     if scene.mixing.seed is not None:
         flags += ["--mix-seed", str(scene.mixing.seed)]
+        if scene.mixing.by_crossover:
+            add("--crossover", scene.mixing.crossover, default.mixing.crossover)
         if scene.mixing.strengths:
             flags += ["--mix-strengths", *map(_number, scene.mixing.strengths)]
-        else:
-            add("--crossover", scene.mixing.crossover, default.mixing.crossover)
+        if scene.mixing.groups:
+            groups = (f"{name}={_number(weight)}" for name, weight in scene.mixing.groups)
+            flags += ["--mix-groups", *groups]
+        if scene.mixing.field_strengths:
+            flags += ["--mix-field-strengths", *map(_number, scene.mixing.field_strengths)]
     for part, usual, names in (
         (scene.camera, default.camera, ("azimuth", "elevation", "fov", "pan_x", "pan_y")),
         (scene.options, default.options, ("samples", "noise", "noise_seed")),

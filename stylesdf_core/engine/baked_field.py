@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from stylesdf_core.engine import cpu_kernels
-from stylesdf_core.model.networks.film_siren import FilmSiren, SirenField
+from stylesdf_core.model.networks.film_siren import FilmSiren, SirenField, layer_styles
 from stylesdf_core.rendering.camera import VOLUME_SCALE
 
 
@@ -30,14 +30,17 @@ class BakedField:
     """A field of affine and sine layers for one w; evaluates a tile of points at a time.
 
     Args:
-        w: (1, w_dim).
+        w: (1, w_dim), or (1, depth + 1, w_dim) with a w for each trunk layer and the view layer.
     """
 
     def __init__(self, field: SirenField, w: Tensor) -> None:
-        self._layers = [_fold(layer, w) for layer in field.trunk]
+        styles = layer_styles(w, len(field.trunk) + 1)
+        self._layers = [
+            _fold(layer, own) for layer, own in zip(field.trunk, styles[:-1], strict=True)
+        ]
         first = self._layers[0]
         self._layers[0] = _SineLayer(first.weight * VOLUME_SCALE, first.bias)
-        view = _fold(field.view_layer, w)
+        view = _fold(field.view_layer, styles[-1])
         self._view = _SineLayer(view.weight[:-3].contiguous(), view.bias)
         self._direction_weight = view.weight[-3:].contiguous()
         self._scalar_weight, self._scalar_bias = field.scalar_head.weight[0], field.scalar_head.bias

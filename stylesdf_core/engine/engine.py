@@ -38,11 +38,10 @@ from stylesdf_core.engine.ray_march import (
 )
 from stylesdf_core.engine.styles import StyleMapper
 from stylesdf_core.engine.tiles import Tiles
-from stylesdf_core.model.config import RenderOptions
+from stylesdf_core.engine.volume import CameraRays, Volume
 from stylesdf_core.model.model import Model, select_device
 from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera
-from stylesdf_core.rendering.rays import make_rays
-from stylesdf_core.rendering.trained_volume import BORDER_EDGE, BorderBackground, TrainedVolume
+from stylesdf_core.rendering.trained_volume import BORDER_EDGE, BorderBackground
 from stylesdf_core.rendering.volume_rendering import sample_depths
 from stylesdf_core.scene.scene import Scene, View
 
@@ -79,16 +78,6 @@ class Frame:
         return self.pass_index == self.pass_count - 1
 
 
-@dataclass(frozen=True)
-class _Volume:
-    """A volume render of one camera; H = W."""
-
-    rgb: Tensor  # (3, H, W)
-    features: Tensor | None  # (width, H, W)
-    background: Tensor  # (H, W)
-    depth: Tensor  # (H, W)
-
-
 class Engine:
     """Renders scenes of one model on one device.
 
@@ -120,7 +109,7 @@ class Engine:
         self.mapper = StyleMapper(model, generator, self.device)
         self._tiles = Tiles(self.device)
         self._baked: tuple[object, BakedField] | None = None
-        self._grids: tuple[BakedField, dict[int, DistanceGrid]] | None = None
+        self._grids: tuple[object, dict[int, DistanceGrid]] | None = None
         self._decoder: BakedDecoder | None = None
         if generator.decoder is not None:
             dtype = torch.float32 if exact else fast_dtype(self.device)
@@ -137,7 +126,7 @@ class Engine:
         return self._reproducibly(lambda: self._baked_field(scene))
 
     def _baked_field(self, scene: Scene) -> BakedField:
-        key = (scene.identity, scene.morph, scene.truncation_psi)
+        key = (scene.identity, scene.morph, scene.truncation_psi, scene.mixing.of_field)
         if self._baked is None or self._baked[0] != key:
             with torch.no_grad():
                 field = BakedField(self.generator.field, self.mapper.styles(scene).w)
@@ -208,11 +197,11 @@ class Engine:
         assert features is not None
         return features
 
-    def _picture(self, scene: Scene, view: View, volume: _Volume) -> Picture:
+    def _picture(self, scene: Scene, view: View, volume: Volume) -> Picture:
         """A view of a volume render, decoded for ``image``."""
         return self._reproducibly(lambda: self._make_picture(scene, view, volume))
 
-    def _make_picture(self, scene: Scene, view: View, volume: _Volume) -> Picture:
+    def _make_picture(self, scene: Scene, view: View, volume: Volume) -> Picture:
         background = volume.background.cpu().numpy()
         if view == "image":
             data = self._decode(scene, volume).float().cpu().numpy()
@@ -228,7 +217,7 @@ class Engine:
         return Picture(view, data, background)
 
     @torch.no_grad()
-    def _decode(self, scene: Scene, volume: _Volume) -> Tensor:
+    def _decode(self, scene: Scene, volume: Volume) -> Tensor:
         """The image (3, S, S) of a volume render; without decoder the render itself, enlarged."""
         styles = self.mapper.styles(scene).decoder
         if styles is None or self._decoder is None:
@@ -240,40 +229,16 @@ class Engine:
             image = self._decoder(volume.features[None])
         return image[0]
 
-    def _surface_normals(self, scene: Scene, volume: _Volume) -> FloatArray:
+    def _surface_normals(self, scene: Scene, volume: Volume) -> FloatArray:
         """World normals (3, H, W) at the expected depth of every pixel."""
         edge = volume.depth.shape[0]
-        origins, directions, _ = self._rays(scene.camera, edge, scene.options)
-        points = origins + directions * volume.depth.view(-1, 1)
-        clipping = self._clipping(scene.camera)
-        if clipping is not None:
-            points = points * clipping.contains(points)[:, None]  # no other pixel shows a surface
+        points = self._rays(scene, edge).points(volume.depth)
         normals = self._tiles.map(self._outward(scene), points)
         return normals.T.reshape(3, edge, edge).cpu().numpy()
 
-    def _rays(
-        self, camera: OrbitCamera, edge: int, options: RenderOptions
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Origins, directions and view directions, each (edge², 3)."""
-        matrix = torch.from_numpy(camera.cam2world().astype(np.float32))[None].to(self.device)
-        rays = make_rays(
-            matrix,
-            camera.focal(edge),
-            edge,
-            static_viewdirs=options.static_viewdirs,
-            trained_fov=self.model.poses.fov,
-        )
-        return (
-            rays.origins.reshape(-1, 3),
-            rays.directions.reshape(-1, 3),
-            rays.viewdirs.reshape(-1, 3),
-        )
-
-    def _clipping(self, camera: OrbitCamera) -> TrainedVolume | None:
-        """Where the camera's samples may lie; None for a camera that sees only trained points."""
-        matrix = torch.from_numpy(camera.cam2world().astype(np.float32)).to(self.device)
-        volume = TrainedVolume(matrix[:, :3], self.model.poses.fov)
-        return None if volume.holds_all_of(camera) else volume
+    def _rays(self, scene: Scene, edge: int) -> CameraRays:
+        static = scene.options.static_viewdirs
+        return CameraRays.of(scene.camera, edge, self.model.poses.fov, self.device, static=static)
 
     def _border(self, scene: Scene) -> BorderBackground:
         """The background around the trained view from the camera's direction."""
@@ -285,64 +250,38 @@ class Engine:
 
     def _render_volume(
         self, scene: Scene, edge: int, *, features: bool, visible: float | None = None
-    ) -> _Volume:
+    ) -> Volume:
         threshold = self._visible if visible is None else visible
         return self._reproducibly(lambda: self._march(scene, edge, features, threshold))
 
     @torch.no_grad()
-    def _march(self, scene: Scene, edge: int, features: bool, visible: float) -> _Volume:
-        options = scene.options
+    def _march(self, scene: Scene, edge: int, features: bool, visible: float) -> Volume:
+        options, rays = scene.options, self._rays(scene, edge)
         samples = options.samples or self.config.samples
-        origins, directions, viewdirs = self._rays(scene.camera, edge, options)
         grid = self._distances(scene, edge)
-        volume = self._clipping(scene.camera)
         compiled = cpu_kernels.AVAILABLE and grid is not None
         march = (CompiledRayMarch if compiled else RayMarch)(
             self._field(scene),
             self.generator.sigma,
             self._beta,
-            sample_depths(samples, origins),
+            sample_depths(samples, rays.origins),
             grid,
             options.force_background,
             visible,
-            volume,
-            None if volume is None else self._border(scene),
+            rays.volume,
+            None if rays.volume is None else self._border(scene),
         )
-        count = len(origins)
-        rgb, background, depth = (origins.new_empty(count, c) for c in (3, 1, 1))
-        feature_map = origins.new_empty(count, self.config.width) if features else None
-
-        def work(start: int, stop: int) -> None:
-            rays = (x[start:stop] for x in (origins, directions, viewdirs))
-            marched = march(*rays, features=features)
-            rgb[start:stop] = marched.rgb
-            background[start:stop, 0] = marched.background
-            depth[start:stop, 0] = marched.depth
-            if feature_map is not None and marched.features is not None:
-                feature_map[start:stop] = marched.features
-
         evaluated = samples if grid is None else TYPICAL_SAMPLES
-        self._tiles.run(work, count, points_each=evaluated)
-
-        def square(values: Tensor) -> Tensor:
-            """(R, C) -> (C, edge, edge)."""
-            return values.view(edge, edge, -1).movedim(-1, 0)
-
-        return _Volume(
-            rgb=square(rgb),
-            features=None if feature_map is None else square(feature_map),
-            background=background.view(edge, edge),
-            depth=depth.view(edge, edge),
-        )
+        return rays.march(march, self._tiles, evaluated, features=features)
 
     def _distances(self, scene: Scene, edge: int) -> DistanceGrid | None:
         # On a GPU the grid's many small steps take longer than evaluating all samples: on an H100
         # some 10 ms for a new identity, where the whole picture without a grid takes 4 to 7 ms.
         if self.config.field == "density" or self.device.type != "cpu":
             return None
-        field = self._field(scene)
-        if self._grids is None or self._grids[0] is not field:
-            self._grids = (field, {})
+        shape = (scene.identity, scene.morph, scene.truncation_psi, scene.mixing.of_shape)
+        if self._grids is None or self._grids[0] != shape:
+            self._grids = (shape, {})
         grids = self._grids[1]
         resolution = COARSE if edge < self.config.thumb_size else FINE
         if resolution not in grids:

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.model.latents import apply_edits, seed_to_z, slerp
+from stylesdf_core.model.latents import apply_edits, mix_groups, seed_to_z, slerp
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 
 FloatArray = npt.NDArray[np.float32]
+_UNMIXED = Mixing()
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Styles:
     """The latents of one scene, inputs of the two networks.
 
     Attributes:
-        w: (1, z_dim), the renderer's w, truncated.
+        w: (1, z_dim), the renderer's w, truncated; (1, film_layers, z_dim) where a second style is
+            mixed into the field's layers.
         decoder: (1, n_latent, 512), the decoder's styles, truncated and mixed; None for a
             renderer-only model.
     """
@@ -50,11 +52,11 @@ class StyleMapper:
         self._mean_decoder = None if mean is None else mean.to(device)
         self._styles: tuple[object, Styles] | None = None
 
-    def z(self, identity: Identity) -> FloatArray:
-        """z of an identity with its edits applied, (z_dim,).
+    def z(self, identity: Identity, mixing: Mixing = _UNMIXED) -> FloatArray:
+        """z of an identity, (z_dim,): groups of the second identity's latents, then the edits.
 
         Raises:
-            InputError: the explicit z has the wrong length, or a direction is unknown.
+            InputError: the explicit z has the wrong length, or a group or direction is unknown.
         """
         if identity.z is not None:
             if len(identity.z) != self._generator.config.z_dim:
@@ -65,6 +67,9 @@ class StyleMapper:
             z = np.asarray(identity.z, dtype=np.float32)
         else:
             z = seed_to_z(identity.seed, self._generator.config.z_dim)
+        if mixing.seed is not None:
+            other = seed_to_z(mixing.seed, self._generator.config.z_dim)
+            z = mix_groups(z, other, mixing.groups, self._directions)
         return apply_edits(z, identity.edits, self._directions)
 
     @torch.no_grad()
@@ -80,30 +85,31 @@ class StyleMapper:
         return self._styles[1]
 
     def _make_styles(self, scene: Scene) -> Styles:
-        psi = scene.truncation_psi
-        w = self._truncated(self._w(scene.identity, scene.morph), psi)
+        psi, config, mixing = scene.truncation_psi, self._generator.config, scene.mixing
+        w = other_w = self._truncated(self._w(scene.identity, scene.morph, mixing), psi)
+        if mixing.seed is not None:
+            other_w = self._truncated(self._w(Identity(mixing.seed), Morph()), psi)
+        field_w = w
+        strengths = mixing.film_strengths(config.film_layers)
+        if any(strengths):
+            field_w = self._by_layer(w, other_w, strengths)
         decoder = self._generator.decoder
         if decoder is None or self._mean_decoder is None:
-            return Styles(w, None)
+            return Styles(field_w, None)
         mean = self._mean_decoder
-        own = mean + psi * (decoder.map(w) - mean)  # (1, 512)
-        layers = own[:, None].repeat(1, self._generator.config.n_latent, 1)
-        if scene.mixing.seed is not None:
-            other_w = self._truncated(self._w(Identity(scene.mixing.seed), Morph()), psi)
-            other = mean + psi * (decoder.map(other_w) - mean)
-            strengths = self._strengths(scene.mixing)
-            layers = layers + strengths * (other[:, None] - layers)
-        return Styles(w, layers)
+        own, other = (mean + psi * (decoder.map(x) - mean) for x in (w, other_w))  # (1, 512)
+        return Styles(field_w, self._by_layer(own, other, mixing.layer_strengths(config.n_latent)))
 
-    def _w(self, identity: Identity, morph: Morph) -> Tensor:
+    def _w(self, identity: Identity, morph: Morph, mixing: Mixing = _UNMIXED) -> Tensor:
         """The renderer's w, (1, z_dim), untruncated; a morph edits both of its identities."""
+        z = self.z(identity, mixing)
         if morph.seed is None:
-            return self._map(self.z(identity))
+            return self._map(z)
         other = Identity(morph.seed, None, identity.edits)
         if morph.space == "z":
-            middle = slerp(self.z(identity), self.z(other), morph.amount)
+            middle = slerp(z, self.z(other), morph.amount)
             return self._map(apply_edits(middle, identity.edits, self._directions))
-        return torch.lerp(self._map(self.z(identity)), self._map(self.z(other)), morph.amount)
+        return torch.lerp(self._map(z), self._map(self.z(other)), morph.amount)
 
     def _map(self, z: FloatArray) -> Tensor:
         w: Tensor = self._generator.mapping(torch.from_numpy(z)[None].to(self._device))
@@ -112,6 +118,7 @@ class StyleMapper:
     def _truncated(self, w: Tensor, psi: float) -> Tensor:
         return self._mean_w + psi * (w - self._mean_w)
 
-    def _strengths(self, mixing: Mixing) -> Tensor:
-        strengths = mixing.layer_strengths(self._generator.config.n_latent)
-        return torch.tensor(strengths, device=self._device)[None, :, None]
+    def _by_layer(self, own: Tensor, other: Tensor, strengths: tuple[float, ...]) -> Tensor:
+        """``own`` (1, C) moved towards ``other`` by each layer's strength, (1, layers, C)."""
+        weights = torch.tensor(strengths, device=self._device)[None, :, None]
+        return own[:, None] + weights * (other - own)[:, None]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from stylesdf_core.files import write_json
 
 Float32 = npt.NDArray[np.float32]
-Group = Literal["shape", "face", "skin", "hair", "light"]
+Group = Literal["shape", "face", "eyes", "skin", "hair", "light"]
 
 LATENT_DIM = 256
 IDENTITY_MODES = 40
@@ -36,6 +36,7 @@ class Attribute:
         group: heading of the slider.
         description: one line for the tooltip.
         minimum, maximum: the slider's range, standard deviations.
+        unnamed_until: last of the following numbers without a name in the same group, if any.
     """
 
     name: str
@@ -44,17 +45,18 @@ class Attribute:
     description: str
     minimum: float = -2.5
     maximum: float = 2.5
+    unnamed_until: int | None = None
 
 
 ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("smile", "Smile", "face", "from an earnest mouth to a broad smile"),
     Attribute("jaw", "Mouth opening", "face", "below about 0.8 the mouth stays closed"),
-    Attribute("eye_openness", "Eye opening", "face", "from sleepy to wide awake"),
+    Attribute("eye_openness", "Eye opening", "eyes", "from sleepy to wide awake"),
     Attribute("brow_height", "Brow raise", "face", "from a frown to raised eyebrows"),
     Attribute("skin", "Skin tone", "skin", "from fair to dark"),
     Attribute("undertone", "Flush", "skin", "from olive to rosy"),
     Attribute("lips", "Lip colour", "skin", "from pale to deep red"),
-    Attribute("iris", "Eye colour", "face", "from dark brown over green to blue"),
+    Attribute("iris", "Eye colour", "eyes", "from dark brown over green to blue"),
     Attribute("brow_thickness", "Eyebrow thickness", "face", "from thin to bushy"),
     Attribute("beard", "Beard", "hair", "below about 0.6 clean-shaven, then stubble to full"),
     Attribute("hair_lightness", "Hair lightness", "hair", "from black over brown to blond"),
@@ -75,10 +77,16 @@ ATTRIBUTES: tuple[Attribute, ...] = (
 _MODES: tuple[Attribute, ...] = (
     Attribute("head_size", "Head size", "shape", "from a large, long head to a small one"),
     Attribute("breadth", "Face breadth", "shape", "from a narrow, strong profile to a broad face"),
-    Attribute("mouth_nose", "Mouth and nose", "shape", "from full lips to a long nose, thin lips"),
+    Attribute("mouth_nose", "Mouth and nose", "face", "from full lips to a long nose, thin lips"),
     Attribute("shoulders", "Shoulders", "shape", "from a slender neck to broad shoulders"),
-    Attribute("brow", "Brow", "shape", "from a long face, smooth brow to a heavy brow"),
-    Attribute("chin", "Jaw", "shape", "from a broad jaw to a narrow chin"),
+    Attribute("brow", "Brow", "face", "from a long face, smooth brow to a heavy brow"),
+    Attribute(
+        "chin",
+        "Jaw",
+        "face",
+        "from a broad jaw to a narrow chin",
+        unnamed_until=IDENTITY_MODES - 1,
+    ),
 )
 
 #: Index in z of each attribute, by name.
@@ -100,7 +108,8 @@ def write_directions(path: Path | str) -> None:
     """Write ``assets/directions/heads.json``: the sliders of a model that makes heads."""
     named = list(enumerate(_MODES))
     named += [(DIMENSIONS[attribute.name], attribute) for attribute in ATTRIBUTES]
-    write_json(path, [{**asdict(entry), "dimension": index} for index, entry in named])
+    entries = [{**asdict(entry), "dimension": index} for index, entry in named]
+    write_json(path, [{k: v for k, v in entry.items() if v is not None} for entry in entries])
 
 
 def dataset_latent(seed: int, index: int) -> Float32:

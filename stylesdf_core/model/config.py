@@ -78,6 +78,11 @@ class GeneratorConfig:
         return int(math.log2(self.output_size // self.thumb_size))
 
     @property
+    def film_layers(self) -> int:
+        """Style inputs of the field: the trunk's layers and the view layer."""
+        return self.depth + 1
+
+    @property
     def n_latent(self) -> int:
         """Style inputs of the decoder, 2·log2(output/thumb) + 2; 0 without decoder."""
         return 2 * self.upsamplings + 2 if self.has_decoder else 0

@@ -93,6 +93,8 @@ class LatentDirection:
         dimension: the coordinate of z that the direction sets.
         minimum, maximum: trained range, in standard deviations.
         description: one line for the slider's tooltip.
+        unnamed_until: last of the coordinates without a name that follow and belong to the same
+            group; None where there are none.
     """
 
     name: str
@@ -102,6 +104,12 @@ class LatentDirection:
     minimum: float = -2.5
     maximum: float = 2.5
     description: str = ""
+    unnamed_until: int | None = None
+
+    @property
+    def dimensions(self) -> range:
+        """Coordinates of z that mixing takes over with this direction's group."""
+        return range(self.dimension, 1 + (self.unnamed_until or self.dimension))
 
     @property
     def lowest(self) -> float:
@@ -130,6 +138,37 @@ def load_directions(path: Path) -> tuple[LatentDirection, ...]:
     return tuple(
         from_json(LatentDirection, entry, f"{path.name}[{i}]") for i, entry in enumerate(entries)
     )
+
+
+def group_names(directions: Sequence[LatentDirection]) -> tuple[str, ...]:
+    """The groups of a model's named directions, in their order."""
+    return tuple(dict.fromkeys(direction.group for direction in directions))
+
+
+def mix_groups(
+    z: FloatArray,
+    other: FloatArray,
+    groups: Sequence[tuple[str, float]],
+    directions: Sequence[LatentDirection],
+) -> FloatArray:
+    """A copy of z (z_dim,) with groups of coordinates moved towards those of another z.
+
+    Args:
+        groups: (name, weight) pairs; weight 1 takes the other z's coordinates.
+
+    Raises:
+        InputError: the model has no group of that name.
+    """
+    known, z = group_names(directions), z.copy()
+    for name, weight in groups:
+        if name not in known:
+            listed = ", ".join(known) or "none; this model has no named latents"
+            raise InputError(f"There is no group of latents {name!r}; known: {listed}.")
+        for direction in directions:
+            if direction.group == name:
+                own = list(direction.dimensions)
+                z[own] = lerp(z[own], other[own], weight)
+    return z
 
 
 def apply_edits(

@@ -62,26 +62,54 @@ class Identity:
 
 @dataclass(frozen=True)
 class Mixing:
-    """Style mixing: a second identity that takes over the decoder's later layers.
+    """Style mixing: parts of a second identity in the first.
 
-    The field, hence the shape, always follows the first identity, as in the paper.
+    With ``crossover`` or ``strengths`` alone, the field, hence the shape, follows the first
+    identity, as in the paper.
 
     Attributes:
         seed: seed of the second identity; None for no mixing.
-        crossover: first decoder layer that takes the second style, 0 to n_latent.
-        strengths: weight of the second style in each layer, 0 to 1; empty to use ``crossover``.
+        crossover: first decoder layer that takes the second style, 0 to n_latent; counts only
+            while the other fields are empty.
+        strengths: weight of the second style in each decoder layer, 0 to 1.
+        groups: (name, weight) pairs, weights 0 to 1: how far the first identity's latents of a
+            group, such as hair, are replaced by the second identity's; kept sorted.
+        field_strengths: weight of the second style in each FiLM layer of the field, 0 to 1: the
+            trunk's layers, which make the shape, then the view layer, which colours the surface.
     """
 
     seed: int | None = None
     crossover: int = 3
     strengths: tuple[float, ...] = ()
+    groups: tuple[tuple[str, float], ...] = ()
+    field_strengths: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_finite(self)
         if self.seed is not None:
             check_seed(self.seed, "the second identity's seed")
-        for strength in self.strengths:
-            check_range("A style mixing strength", strength, 0, 1)
+        weights = (*self.strengths, *self.field_strengths, *(weight for _, weight in self.groups))
+        for weight in weights:
+            check_range("A style mixing strength", weight, 0, 1)
+        object.__setattr__(self, "groups", tuple(sorted(dict(self.groups).items())))
+
+    @property
+    def of_field(self) -> Mixing:
+        """The part on which the field, hence the shape, depends; equal where the field is."""
+        if self.seed is None or not (self.groups or self.field_strengths):
+            return Mixing()
+        return Mixing(self.seed, groups=self.groups, field_strengths=self.field_strengths)
+
+    @property
+    def of_shape(self) -> Mixing:
+        """The part on which signed distances depend: all of the field but its view layer."""
+        trunk = self.field_strengths[:-1] if any(self.field_strengths[:-1]) else ()
+        return Mixing(self.seed, groups=self.groups, field_strengths=trunk).of_field
+
+    @property
+    def by_crossover(self) -> bool:
+        """Whether ``crossover`` counts."""
+        return not (self.strengths or self.groups or self.field_strengths)
 
     def layer_strengths(self, n_latent: int) -> tuple[float, ...]:
         """The second style's weight in each of ``n_latent`` layers.
@@ -98,12 +126,29 @@ class Mixing:
                     f"this model's decoder has {n_latent} layers."
                 )
             return self.strengths
+        if not self.by_crossover:
+            return (0.0,) * n_latent
         if not 0 <= self.crossover <= n_latent:
             raise InputError(
                 f"Crossover {self.crossover} is out of range; "
                 f"this model's decoder has layers 0 to {n_latent}."
             )
         return tuple(float(layer >= self.crossover) for layer in range(n_latent))
+
+    def film_strengths(self, layers: int) -> tuple[float, ...]:
+        """The second style's weight in each of the field's ``layers`` FiLM layers.
+
+        Raises:
+            InputError: ``field_strengths`` does not fit this model.
+        """
+        if self.seed is None or not self.field_strengths:
+            return (0.0,) * layers
+        if len(self.field_strengths) != layers:
+            raise InputError(
+                f"Style mixing has {len(self.field_strengths)} field strengths; "
+                f"this model's field has {layers} FiLM layers."
+            )
+        return self.field_strengths
 
 
 @dataclass(frozen=True)

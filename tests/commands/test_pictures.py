@@ -165,7 +165,7 @@ def test_flags_and_requests_describe_the_same_scene(tmp_path: Path, weights: str
         weights,
         Identity(7),
         Morph(12, 0.3),
-        Mixing(3, strengths=(0, 0.25, 1, 1, 0.5, 0)),
+        Mixing(3, 3, (0, 0.25, 1, 1, 0.5, 0), (("hair", 1 / 3),), (0, 0.5, 1)),
         0.4,
         OrbitCamera(-0.25, 1 / 3, 7.5, 0.01, -0.02),
     )
@@ -277,6 +277,16 @@ def test_mesh_carries_its_scene(tmp_path: Path, weights: str) -> None:
         (["render", "--out", "a.png", "--set", "smile"], "NAME=NUMBER"),
         (["render", "--out", "a.png", "--set", "smirk=1"], "no latent direction 'smirk'"),
         (["render", "--out", "a.png", "--crossover", "2"], "--mix-seed"),
+        (["render", "--out", "a.png", "--mix-groups", "hair=1"], "--mix-seed"),
+        (["render", "--out", "a.png", "--mix-seed", "1", "--mix-groups", "hair"], "NAME=NUMBER"),
+        (["render", "--out", "a.png", "--mix-seed", "1", "--mix-groups", "ears=1"], "known: shape"),
+        (
+            [
+                *("render", "--out", "a.png", "--mix-seed", "1"),
+                *("--mix-groups", "hair=1", "--crossover", "2"),
+            ],
+            "--crossover cannot be combined with --mix-groups",
+        ),
         (["render", "--out", "a.png", "--fov", "90"], "half opening angle"),
         (["render", "--out", "a.png", "--azimuth", "inf"], "azimuth must be a finite number"),
         (["render", "--out", "a.png", "--pan-y", "nan"], "pan_y must be a finite number"),

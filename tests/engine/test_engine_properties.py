@@ -41,6 +41,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "mixing.seed": (None, 5, 6),
     "mixing.crossover": (3, 0, 5),
     "mixing.strengths": ((), (0.0, 0.2, 0.5, 1.0, 1.0, 0.3)),
+    "mixing.groups": ((), (("hair", 1.0),), (("shape", 0.5), ("skin", 1.0))),
+    "mixing.field_strengths": ((), (1.0, 0.5, 0.0), (0.0, 0.0, 1.0)),
     "truncation_psi": (0.7, 1.0, 0.0, -1.5),
     "camera.azimuth": (0.0, 0.9, -2.0),
     "camera.elevation": (0.0, 0.4),

@@ -99,10 +99,10 @@ class SirenField(nn.Module):
             nn.init.uniform_(head.weight, -bound, bound)
 
     def trunk_features(self, points: Tensor, w: Tensor) -> Tensor:
-        """Trunk output (B, N, width) at world points (B, N, 3)."""
+        """Trunk output (B, N, width) at world points (B, N, 3); w as in :meth:`forward`."""
         x = points * VOLUME_SCALE
-        for layer in self.trunk:
-            x = layer(x, w)
+        for layer, own in zip(self.trunk, layer_styles(w, len(self.trunk) + 1), strict=False):
+            x = layer(x, own)
         return x
 
     def scalar(self, points: Tensor, w: Tensor) -> Tensor:
@@ -116,8 +116,13 @@ class SirenField(nn.Module):
         Args:
             points: (B, N, 3), world units.
             viewdirs: (B, N, 3), unit length.
-            w: (B, w_dim).
+            w: (B, w_dim), or (B, depth + 1, w_dim), one for each trunk layer and the view layer.
         """
         x = self.trunk_features(points, w)
-        features = self.view_layer(torch.cat([x, viewdirs], dim=-1), w)
+        features = self.view_layer(torch.cat([x, viewdirs], dim=-1), layer_styles(w, 1)[-1])
         return FieldOutput(self.scalar_head(x), self.rgb_head(features), features)
+
+
+def layer_styles(w: Tensor, layers: int) -> tuple[Tensor, ...]:
+    """One w (B, w_dim) for each FiLM layer, from a common w (B, w_dim) or (B, layers, w_dim)."""
+    return w.unbind(dim=1) if w.dim() == 3 else (w,) * layers

@@ -86,7 +86,7 @@ class Generator(nn.Module):
         """Render the field from a batch of cameras.
 
         Args:
-            w: (B, z_dim), the renderer's latents.
+            w: (B, z_dim), the renderer's latents, or (B, film_layers, z_dim).
             cam2world: (B, 3, 4).
             focal: pixels, at ``resolution``.
             resolution: edge in pixels; None for the model's thumb size.
