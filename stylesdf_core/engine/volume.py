@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,14 +61,16 @@ class CameraRays:
         rays = make_rays(matrix, camera.focal(edge), edge, static_viewdirs=static, trained_fov=fov)
         volume = TrainedVolume(matrix[0, :, :3], fov)
         return cls(
-            *(x.reshape(-1, 3) for x in (rays.origins, rays.directions, rays.viewdirs)),
-            volume=None if volume.holds_all_of(camera) else volume,
+            rays.origins.reshape(-1, 3),
+            rays.directions.reshape(-1, 3),
+            rays.viewdirs.reshape(-1, 3),
+            None if volume.holds_all_of(camera) else volume,
         )
 
     @property
     def edge(self) -> int:
         """Pixels along each side."""
-        return round(len(self.origins) ** 0.5)
+        return math.isqrt(len(self.origins))
 
     def points(self, depth: Tensor) -> Tensor:
         """World points (edge², 3) at planar depths (H, W); the origin where they are untrained."""

@@ -165,7 +165,7 @@ def test_flags_and_requests_describe_the_same_scene(tmp_path: Path, weights: str
         weights,
         Identity(7),
         Morph(12, 0.3),
-        Mixing(3, 3, (0, 0.25, 1, 1, 0.5, 0), (("hair", 1 / 3),), (0, 0.5, 1)),
+        Mixing(3, 3, (0, 0.25, 1, 1, 0.5, 0), (("hair", 0.25),), (0, 0.5, 1)),
         0.4,
         OrbitCamera(-0.25, 1 / 3, 7.5, 0.01, -0.02),
     )
