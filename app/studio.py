@@ -30,7 +30,7 @@ from app.widgets import theme
 from app.widgets.backdrop import Backdrop
 from app.widgets.dialogs import Dialogs, FolderMemory
 from app.widgets.home import Home
-from app.widgets.pointer import Pointer
+from app.widgets.pointer import LEFT, RIGHT, Pointer
 from app.widgets.texture import PictureTexture, Textures
 from app.widgets.ui import Ui
 from app.workers.schedule import FramePacer
@@ -190,7 +190,7 @@ class Studio:
             self._guarded(partial(dpg.run_callbacks, [job]))
         self.pointer.tick()
         self._ui.number_entry.tick()
-        held = self.pointer.dragging or self._ui.typing
+        held = self._ui.typing or any(map(dpg.is_mouse_button_down, (LEFT, RIGHT)))
         self._ui.tooltips.tick(self._mouse, busy=held)
         self._dialogs.tick()
         self.workbench.tick()

@@ -105,3 +105,9 @@ folder = Icon(
     is_closed=True,
     width=0.07,
 )
+#: Two sheets of paper.
+copy = Icon(
+    lines=(((0.36, 0.30), (0.36, 0.18), (0.78, 0.18), (0.78, 0.66), (0.64, 0.66)),),
+    frame=((0.22, 0.32), (0.62, 0.82)),
+    width=0.07,
+)

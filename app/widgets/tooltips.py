@@ -56,8 +56,8 @@ class Tooltips:
         now = time.monotonic()
         if mouse != self._mouse or busy:
             self._mouse, self._rests_since, self._has_looked = mouse, now, busy
-            if self._shown is not None and (busy or not _is_hovered(self._shown)):
-                self._hide()
+        if self._shown is not None and (busy or not _is_hovered(self._shown)):
+            self._hide()
         if not self._has_looked and now - self._rests_since > _DELAY:
             self._has_looked = True
             self._tips = [tip for tip in self._tips if dpg.does_item_exist(tip.item)]

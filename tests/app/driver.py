@@ -307,6 +307,8 @@ class Driver:
     def exports(self) -> None:
         """Every export button writes a complete file, and a session where the format allows."""
         workbench = self.workbench
+        workbench.change_settings("window", folded=("Camera", "Mesh"))  # makes room for all
+        self.frames(4)
         for kind in EXPORTS:
             self.click(self.button(kind.name))
         self.wait(lambda: not workbench.jobs.active, "the exports")
@@ -316,6 +318,7 @@ class Driver:
             assert job.state is JobState.DONE, (job.label, job.error)
             assert job.out is not None
             assert job.out.stat().st_size > 0
+            assert not job.out.name.endswith("-2.png"), "each kind has a name of its own"
             if job.out.suffix in (".png", ".gif", ".glb", ".obj", ".ply"):
                 assert read_scene(job.out) == workbench.scene, job.out
         self.click(self.button("GLB"), 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -73,14 +74,6 @@ class JobRow:
         if job.error is not None:
             _, text = title_and_text(job.error)
             ui.small_text(text, theme.ERROR, wrap=width)
-            with dpg.group(horizontal=True):
-                ui.button("Retry", partial(workbench.retry, job), "Do the same again")
-                if job.out is not None:
-                    show, folder = partial(self._show, job.out), "Show the folder"
-                    ui.button("Show", show, folder)
-                if details(job.error):
-                    copy = partial(dpg.set_clipboard_text, details(job.error))
-                    ui.button("Copy details", copy, "Copy the program's report on the error")
 
     def forget(self) -> None:
         """Give up the mouse; to be called before the row's items are deleted."""
@@ -107,14 +100,22 @@ class JobRow:
             for share, fill in ((1.0, theme.HOVERED), (job.fraction, theme.ACCENT)):
                 canvas.rectangle(0, y, max(share * width, 1.0), y + thick, fill, thick / 2)
 
-    def _buttons(self) -> list[tuple[icons.Icon, partial[None], str]]:
-        jobs, job = self._workbench.jobs, self._job
+    def _buttons(self) -> list[tuple[icons.Icon, Callable[[], None], str]]:
+        """Icon, action and tooltip of each button of the row."""
+        workbench, job = self._workbench, self._job
         if job.active:
-            return [(icons.cross, partial(jobs.cancel, job), "Cancel")]
-        forget = (icons.cross, partial(jobs.forget, job), "Take the job off the list")
-        if job.state is JobState.DONE and job.out is not None:
-            return [(icons.folder, partial(self._show, job.out), "Show the file"), forget]
-        return [forget]
+            return [(icons.cross, partial(workbench.jobs.cancel, job), "Cancel")]
+        buttons: list[tuple[icons.Icon, Callable[[], None], str]] = []
+        if job.error is not None:
+            buttons.append((icons.reset, partial(workbench.retry, job), "Retry"))
+            if report := details(job.error):
+                copy = partial(dpg.set_clipboard_text, report)
+                buttons.append((icons.copy, copy, "Copy the program's report on the error"))
+        if job.out is not None and job.state is not JobState.CANCELLED:
+            tip = "Show the file" if job.error is None else "Show the folder"
+            buttons.append((icons.folder, partial(self._show, job.out), tip))
+        forget = partial(workbench.jobs.forget, job)
+        return [*buttons, (icons.cross, forget, "Take the job off the list")]
 
     def _show(self, path: Path) -> None:
         if not show_file(path):
