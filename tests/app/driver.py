@@ -322,7 +322,7 @@ class Driver:
             if job.out.suffix in (".png", ".gif", ".glb", ".obj", ".ply"):
                 assert read_scene(job.out) == workbench.scene, job.out
         self.click(self.button("GLB"), 3)
-        assert "stylesdf-studio mesh --out" in dpg.get_clipboard_text()
+        assert "stylesdf-studio mesh" in dpg.get_clipboard_text()
         self.hands("key r")
         workbench.open_session(
             next(j.out for j in jobs if j.out is not None and j.label.endswith("png"))
