@@ -12,7 +12,7 @@ from app.train.panels.new_run import NewRunPanel
 from app.train.panels.run import RunPanel
 from app.train.panels.run_log import LogPanel
 from app.train.panels.runs import RunsPanel
-from app.train.panels.samples import SamplesPanel
+from app.train.panels.samples import HEAD, SamplesPanel
 from app.train.training import Training
 from app.widgets import theme
 from app.widgets.backdrop import Rectangle
@@ -93,7 +93,7 @@ class TrainPage:
         has_run = self._training.run is not None
         for column in self._of_run:
             column.show(has_run)
-        self._log.show(has_run and self._has_log)
+        self._log.show(has_run and (self._has_log or self._training.shows_log))
         self._nothing.show(not has_run and not self._training.is_loading)
         self.runs.sync()
         self.form.sync()
@@ -139,9 +139,15 @@ class TrainPage:
         self._curves.place(x, y + head, centre, curves)
         self.curves.resize(centre, curves)
         self._samples.place(x, y + head + curves + pad, grid_width, grid)
-        self.samples.resize(grid_width, grid)
-        self._log.place(x + grid_width + pad, y + head + curves + pad, log, grid)
-        self.log.resize(log, grid)
+        self.samples.resize(grid_width, grid, has_log=self._has_log)
+        below = y + head + curves + pad
+        if self._has_log:
+            self._log.place(x + grid_width + pad, below, log, grid)
+            self.log.resize(log, grid)
+        else:  # in the samples' place, under their buttons
+            above = px(HEAD)
+            self._log.place(x, below + above, centre, grid - above)
+            self.log.resize(centre, grid - above)
 
     def _build_nothing(self) -> None:
         """The text in the middle of the tab while there is no run."""

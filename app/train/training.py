@@ -44,6 +44,7 @@ class Training:
         selected: folder of the selected run.
         sample_step: step whose samples are wanted; None for the newest.
         sample_thumb: show the volume renders instead of the images.
+        shows_log: show the log in the samples' place, where there is no room for both.
         sample_cell: row and column of the sample that is shown alone; None for the whole grid.
         new: the form of a new run.
         runs: all runs, newest first, in the states of the processes that were started here.
@@ -55,7 +56,7 @@ class Training:
         self.smoothing = SMOOTHING
         self.selected: Path | None = None
         self.sample_step: int | None = None
-        self.sample_thumb = False
+        self.sample_thumb = self.shows_log = False
         self.sample_cell: tuple[int, int] | None = None
         self.runs: tuple[RunSummary, ...] = ()
         self.new = NewRun(workbench.settings.training.data, self.folder, workbench.screen.news)

@@ -22,6 +22,8 @@ _BUTTONS = {"losses": 56, "β": 26, "scores": 56, "distance": 66, "quality": 56,
             "speed": 52, "surface": 60, "gradients": 72}  # fmt: skip
 #: Width and height of one curve's name and value over a plot, at scale 1.
 _CELL, _LINE = 128, 16
+#: Rows that the buttons may take, and least height of a plot's curves.
+_MOST_ROWS, _LEAST_PLOT = 3, 110
 #: Largest distance of a shown value from the mouse, as a share of the run's steps.
 _NEAR = 0.02
 _SMOOTHING = SliderSpec(
@@ -47,28 +49,29 @@ class CurvesPanel:
         self.plots: dict[str, Plot] = {}
         self._laid_out: tuple[object, ...] = ()
         self._report: RunReport | None = None
-        self._size = (0, 0)
-        with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
+        self._size = self._room = (0, 0)
+        self._tools: tuple[object, ...] = ()
+        row = partial(dpg.add_group, horizontal=True, horizontal_spacing=ui.px(2))
+        self._rows = [row() for _ in range(_MOST_ROWS)]
+        with dpg.group(show=False):  # until they are moved into their rows
             for group, meaning in GROUPS.items():
                 act, width = partial(self._toggle, group), ui.px(_BUTTONS[group])
                 tip = f"{meaning}.  Click to show or hide"
                 self._buttons[group] = ui.button(group, act, tip, width=width)
-            self._spacer = dpg.add_spacer(width=1)
             actions = SliderActions(
                 self._smooth, lambda: None, reset=lambda: self._smooth(SMOOTHING)
             )
             self._smoothing = SliderRow(ui, _SMOOTHING, actions, ui.px(_SLIDER))
         dpg.add_spacer(height=ui.px(4))
         with dpg.child_window(
-            border=False, no_scrollbar=True, no_scroll_with_mouse=True, height=ui.px(100)
+            border=False, no_scroll_with_mouse=True, height=ui.px(100)
         ) as self._area:
             self._empty = dpg.add_text("", color=theme.MUTED)
         dpg.bind_item_theme(self._area, ui.theme.flat)
 
     def resize(self, width: int, height: int) -> None:
         """Fill a rectangle."""
-        self._size = (width, height - self._ui.px(_TOOLS + 8))
-        dpg.configure_item(self._area, width=width, height=self._size[1])
+        self._size = (width, height)
 
     def sync(self) -> None:
         """Show the newest curves."""
@@ -78,8 +81,8 @@ class CurvesPanel:
         lines = report.lines if report is not None else {}
         shown = {group: lines[group] for group in training.groups if lines.get(group)}
         names = [(group, [line.name for line in found]) for group, found in shown.items()]
-        if (names, self._size) != self._laid_out:
-            self._laid_out = (names, self._size)
+        if (names, self._size, self._tools) != self._laid_out:
+            self._laid_out = (names, self._size, self._tools)
             self._lay_out(shown)
             self._report = None
         if report is not None and report is not self._report:
@@ -95,36 +98,54 @@ class CurvesPanel:
             plot.point_at(hovered)
 
     def _sync_tools(self, available: tuple[str, ...]) -> None:
-        """Show the buttons of the available groups; the slider goes to the right edge, or hides."""
+        """Show the buttons of the available groups and the slider, in as many rows as they need."""
         px, training = self._ui.px, self._training
-        taken = px(_SLIDER) + px(4)
         for group, button in self._buttons.items():
-            is_shown = group in available or group in FIRST_GROUPS
-            dpg.configure_item(button, show=is_shown)
             self._ui.select(button, group in training.groups and group in available)
-            taken += px(_BUTTONS[group]) + px(2) if is_shown else 0
-        room = self._size[0] - taken
-        dpg.configure_item(self._spacer, width=max(1, room))
-        dpg.configure_item(self._smoothing.item, show=room > 0)
         self._smoothing.show(training.smoothing, edited=training.smoothing != SMOOTHING)
+        if (available, self._size) == self._tools:
+            return
+        self._tools = (available, self._size)
+        widths = {
+            button: _BUTTONS[group]
+            for group, button in self._buttons.items()
+            if group in available or group in FIRST_GROUPS
+        }
+        for button in self._buttons.values():
+            dpg.configure_item(button, show=button in widths)
+        row = taken = 0
+        for item, width in {**widths, self._smoothing.item: _SLIDER}.items():
+            if taken and taken + px(width) > self._size[0]:
+                row, taken = min(row + 1, _MOST_ROWS - 1), 0
+            dpg.move_item(item, parent=self._rows[row])
+            taken += px(width) + px(2)
+        height = self._size[1] - (row + 1) * px(_TOOLS) - px(8)
+        self._room = (self._size[0], max(1, height))
+        dpg.configure_item(self._area, width=self._room[0], height=self._room[1])
 
     def _lay_out(self, shown: dict[str, tuple[Line, ...]]) -> None:
-        """Make a plot for each group, in one or two columns; a plot alone in its row fills it."""
+        """Make a plot for each group, in one or two columns; a plot alone in its row fills it.
+
+        Plots are no lower than they can be read at; the area scrolls where they do not fit.
+        """
         for plot in self.plots.values():
             plot.delete()
         self.plots.clear()
-        if not shown or self._size[1] <= 0:
+        if not shown:
             return
-        columns = 1 if len(shown) == 1 else 2
+        gap, columns = self._ui.px(12), 1 if len(shown) == 1 else 2
         rows = -(-len(shown) // columns)
-        gap = self._ui.px(12)
-        width = (self._size[0] - gap * (columns - 1)) // columns
-        height = (self._size[1] - gap * (rows - 1)) // rows
+        height = (self._room[1] - gap * (rows - 1)) // rows
+        width = (self._room[0] - gap * (columns - 1)) // columns
+        heads = [_cells_and_height(self._ui, len(lines), width)[1] for lines in shown.values()]
+        least = max(heads) + self._ui.px(_LEAST_PLOT)
+        all_width = self._room[0] - (self._ui.px(10) if height < least else 0)  # the scroll bar's
+        width, height = (all_width - gap * (columns - 1)) // columns, max(height, least)
         for index, (group, lines) in enumerate(shown.items()):
             x, y = index % columns * (width + gap), index // columns * (height + gap)
             is_alone = index == len(shown) - 1 and index % columns == 0
             plot = Plot(self._ui, self._area, group, lines)
-            plot.place(x, y, self._size[0] if is_alone else width, height)
+            plot.place(x, y, all_width if is_alone else width, height)
             self.plots[group] = plot
 
     def _toggle(self, group: str) -> None:
@@ -177,8 +198,7 @@ class Plot:
         """Move to a place in the area and take a size."""
         px = self._ui.px
         self._width = width
-        self._cells = max(1, (width - px(_LINE)) // px(_CELL))
-        head = (1 + -(-len(self._lines) // self._cells)) * px(_LINE) + px(4)
+        self._cells, head = _cells_and_height(self._ui, len(self._lines), width)
         dpg.configure_item(self._window, pos=(x, y), width=width, height=height)
         self._readout.resize(width, head)
         dpg.configure_item(self.item, width=width, height=max(px(40), height - head - px(4)))
@@ -249,3 +269,9 @@ class Plot:
             name = fonts.fitted(line.name.replace("_", " "), size, cell - px(20) - wide - px(6))
             canvas.text(x + px(12), y, name, size, theme.MUTED)
             canvas.text(x + cell - px(8) - wide, y, text, size, theme.TEXT)
+
+
+def _cells_and_height(ui: Ui, count: int, width: int) -> tuple[int, int]:
+    """Names of curves beside each other above a plot, and the height of all ``count`` names."""
+    cells = max(1, (width - ui.px(_LINE)) // ui.px(_CELL))
+    return cells, (1 + -(-count // cells)) * ui.px(_LINE) + ui.px(4)

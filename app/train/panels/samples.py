@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import dearpygui.dearpygui as dpg
 
@@ -15,7 +16,8 @@ from app.widgets.slider import SliderActions, SliderRow, SliderSpec
 from app.widgets.texture import PictureTexture
 from app.widgets.ui import Ui
 
-_HEAD, _SLIDER, _CAPTION = 28, 24, 80
+#: Heights of the row of buttons and of the slider, width of the caption.
+HEAD, _SLIDER, _CAPTION = 28, 24, 80
 _EMPTY = "No samples yet."
 _TIME = SliderSpec(
     "training time",
@@ -38,6 +40,7 @@ class SamplesPanel(MouseTarget):
         self._ui, self._training, self._texture = ui, training, texture
         self._sample: Sample | None = None
         self._size = (1, 1)
+        self._has_log = True
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
             ui.caption("Samples", _CAPTION)
             self._space = dpg.add_spacer(width=1)
@@ -54,6 +57,8 @@ class SamplesPanel(MouseTarget):
                 "The volume renders before the decoder",
                 width=width,
             )
+            show_log = partial(self._show_log, shown=True)
+            self._log = ui.button("log", show_log, "Events and output of the run", width=width)
         self._canvas = Canvas(1, 1)
         self.item = self._canvas.item
         ui.pointer.add(self)
@@ -65,12 +70,21 @@ class SamplesPanel(MouseTarget):
         actions = SliderActions(self._slide, lambda: None, self._follow)
         self._slider = SliderRow(ui, _TIME, actions, ui.px(200))
 
-    def resize(self, width: int, height: int) -> None:
-        """Fill a rectangle."""
+    def resize(self, width: int, height: int, *, has_log: bool) -> None:
+        """Fill a rectangle.
+
+        Args:
+            has_log: whether the log stands beside the samples, rather than in their place.
+        """
         px = self._ui.px
-        self._size = (width, max(px(40), height - px(_HEAD + _SLIDER + 8)))
+        self._has_log = has_log
+        dpg.configure_item(self._log, show=not has_log)
+        self._size = (width, max(px(40), height - px(HEAD + _SLIDER + 8)))
         self._canvas.resize(*self._size)
-        dpg.configure_item(self._space, width=max(1, width - px(_CAPTION) - 2 * px(70) - px(6)))
+        buttons = 2 if has_log else 3
+        dpg.configure_item(
+            self._space, width=max(1, width - px(_CAPTION) - buttons * px(70) - px(6))
+        )
         self._slider.resize(width)
 
     def sync(self) -> None:
@@ -80,8 +94,12 @@ class SamplesPanel(MouseTarget):
         if sample is not None and sample is not self._sample:
             self._texture.show(sample.pixels)
         self._sample = sample
-        self._ui.select(self._images, not training.sample_thumb)
-        self._ui.select(self._renders, training.sample_thumb)
+        shows_log = training.shows_log and not self._has_log
+        self._ui.select(self._images, not training.sample_thumb and not shows_log)
+        self._ui.select(self._renders, training.sample_thumb and not shows_log)
+        self._ui.select(self._log, shows_log)
+        for item in (self._canvas.item, self._slider.item):
+            dpg.configure_item(item, show=not shows_log)
         if self._canvas.wants(sample, self._texture.tag, self._size):
             self._draw()
         steps = training.report.samples if training.report is not None else ()
@@ -130,6 +148,10 @@ class SamplesPanel(MouseTarget):
 
     def _choose(self, *, thumb: bool) -> None:
         self._training.sample_thumb = thumb
+        self._show_log(shown=False)
+
+    def _show_log(self, *, shown: bool) -> None:
+        self._training.shows_log = shown
 
     def _slide(self, step: float) -> None:
         self._training.sample_step = round(step)
