@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Grid points per axis while something moves, at most.
 LIVE_RESOLUTION = 48
+#: Grids up to this resolution take little memory, tens of megabytes.
+_SMALL = 192
 #: Edge of pictures drawn while something moves, at most; software renderers pay by the pixel.
 DRAFT_SIZE = 256
 _CHUNK = 16384  # points between two checks for a newer request
@@ -94,9 +96,13 @@ class LiveMesh:
         yield (yield from self._drawn(request, fine, is_draft=False))
 
     def forget(self) -> None:
-        """Free grids and meshes; to be called while no request is being worked on."""
+        """Free all grids and meshes if one is large; to be called while nothing is worked on."""
+        if max(self.resolutions, default=0) <= _SMALL:
+            return
         for resolution in self.resolutions:
             self._forget_resolution(resolution)
+        if self._preview is not None:
+            self._preview.forget()
 
     @property
     def resolutions(self) -> set[int]:

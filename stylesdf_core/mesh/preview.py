@@ -132,6 +132,14 @@ class MeshPreview:
             self._requests.put(request)
         return request.picture
 
+    def forget(self) -> None:
+        """Free the mesh that was uploaded last, by drawing one triangle in its place."""
+        from stylesdf_core.mesh.surface import SurfaceMesh
+
+        corners = np.eye(3, dtype=np.float32)
+        triangle = SurfaceMesh(corners, np.array([[0, 1, 2]], np.int32), corners)
+        self.submit(triangle, OrbitCamera(), MIN_SIZE)
+
     def close(self) -> None:
         """Answer all requests, free the context and end the thread; may be called twice."""
         with self._lock:

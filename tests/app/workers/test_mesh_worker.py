@@ -33,6 +33,10 @@ class Preview:
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
         self.drawn: list[Future[MeshPicture]] = []
+        self.is_empty = False
+
+    def forget(self) -> None:
+        self.is_empty = True
 
     def submit(self, *_: Any, **__: Any) -> Future[MeshPicture]:
         picture: Future[MeshPicture] = Future()
@@ -106,14 +110,19 @@ def test_at_rest_the_draft_comes_first(request_: MeshRequest) -> None:
 
 
 def test_what_a_finer_resolution_took_is_freed(request_: MeshRequest) -> None:
-    live = Live(Preview(0.0))
+    preview = Preview(0.0)
+    live = Live(preview)
     fine = replace(of(request_, 5), settings=MeshSettings(resolution=512))
     list(live.passes(fine))
     assert live.resolutions == {48, 512}
     list(live.passes(of(request_, 5)))
     assert live.resolutions == {48, 128}
     live.forget()
+    assert live.resolutions == {48, 128}, "small grids are kept"
+    list(live.passes(fine))
+    live.forget()
     assert live.resolutions == set()
+    assert preview.is_empty
 
 
 def test_the_drawing_of_a_replaced_request_is_cancelled(request_: MeshRequest) -> None:
