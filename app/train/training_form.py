@@ -51,7 +51,7 @@ NO_HEADS = (
 #: The request's field that holds all other settings; names in the form omit this prefix.
 _CONFIG = "config."
 #: Settings that stand at the top of the form, under no heading.
-_APART = ("run_dir", "preset", "init")
+_APART = ("run_dir", "dry_run", "preset", "init")
 _FOLDERS = ("data", "heads.facekit")
 #: Headings in their order, each with the settings or groups of settings under it.
 _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -11,6 +11,9 @@ processes     training in separate processes: start, reason of a failure, log
 world         the processes that train together (DDP), and each one's share of a batch
 monitor       records, TensorBoard events and advice while a run goes on
 optimizing    one optimizer step from the chunks of a batch
+estimate      what a run would take, from a few steps of each phase
+peak_memory   the most memory that a block of code needs
+finite        losses and weights that are not finite, in words
 losses        loss terms as pure functions
 precision     half precision in the paper's stages: decoder and discriminators, not the field
 seeds         generators and initial weights that a seed decides

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ from torch.optim import Optimizer
 from stylesdf_core.errors import OutputError, TrainingError
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.training.finite import damaged, not_finite
 from stylesdf_core.training.monitor import Monitor
 from stylesdf_core.training.run_config import Cadence
 from stylesdf_core.training.run_dir import RunDir
@@ -77,6 +78,8 @@ class Phase(ABC):
         attempt: number of roll-backs of the run; steps of another attempt draw other batches.
         from_images: whether the phase learns from images. Such a phase is measured before its
             first step too, so that later figures can be compared with the first.
+        lazy: terms that are computed only every few steps (lazy regularisation), by name: from
+            step 0 on, every so many steps.
     """
 
     optimizers: dict[str, Optimizer]
@@ -86,6 +89,7 @@ class Phase(ABC):
     batch: int = 0
     attempt: int = 0
     from_images: ClassVar[bool] = False
+    lazy: Mapping[str, int] = {}
 
     @abstractmethod
     def step(self, index: int) -> dict[str, Tensor]:
@@ -97,6 +101,14 @@ class Phase(ABC):
 
         A ``swd`` among the figures decides which checkpoint is the best (lowest).
         """
+
+    def reading_speed(self, seconds: float) -> float | None:
+        """Real images a second that are read from the disk; None where none are read.
+
+        Args:
+            seconds: to measure for.
+        """
+        return None
 
 
 @dataclass(frozen=True)
@@ -216,6 +228,23 @@ class _Run:
         )
 
 
+class Loop(Protocol):
+    """What runs a stage's phases: :func:`train`, or something that only looks at a few steps."""
+
+    def __call__(
+        self,
+        run: RunDir,
+        models: Models,
+        plans: Sequence[PhasePlan],
+        cadence: Cadence,
+        metadata: Mapping[str, str],
+        *,
+        config: Any = None,
+        world: World | None = None,
+    ) -> Operation[Any]:
+        """See :func:`train`."""
+
+
 def train(
     run: RunDir,
     models: Models,
@@ -270,9 +299,9 @@ def train(
                 step = state.step
                 asked = world.is_main and run.stop_requested()
                 saves = step % cadence.checkpoint_every == 0 or step == end or asked
-                wrong = _not_finite(losses, plan.name)
+                wrong = not_finite(losses, plan.name)
                 if saves and not wrong:
-                    wrong = _damaged(models.live, *phase.networks.values())
+                    wrong = damaged(models.live, *phase.networks.values())
                 diverged, stopped = world.any(bool(wrong), asked)
                 if diverged:
                     phase = _roll_back(state, plan, phase, wrong or "a loss of another process")
@@ -305,29 +334,6 @@ def _is_measured(run: RunDir, step: int, phase: str) -> bool:
         record["step"] == step and record.get("phase") == phase and "swd" in record
         for record in run.read_stats()
     )
-
-
-def _not_finite(losses: Mapping[str, Tensor], phase: str) -> str:
-    """The first loss or norm that is not finite, in words; empty if all are finite."""
-    values = torch.stack([value.detach().float().reshape(()) for value in losses.values()])
-    if bool(values.isfinite().all()):
-        return ""
-    name, value = next(
-        (n, v) for n, v in zip(losses, values.tolist(), strict=True) if not math.isfinite(v)
-    )
-    return f"{name!r} of phase {phase!r} became {value}"
-
-
-def _damaged(*networks: nn.Module) -> str:
-    """The first weights that are not finite, in words; empty if all are finite.
-
-    A finite loss may have an infinite gradient, whose weights must not reach a checkpoint.
-    """
-    for network in networks:
-        for name, value in network.named_parameters():
-            if not bool(value.isfinite().all()):
-                return f"weights {name!r} became NaN or infinite"
-    return ""
 
 
 def _roll_back(state: _Run, plan: PhasePlan, phase: Phase, wrong: str) -> Phase:

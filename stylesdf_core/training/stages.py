@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from stylesdf_core.dataclass_json import from_json
+from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.run_dir import RunDir
 
 if TYPE_CHECKING:
-    from stylesdf_core.training.loop import TrainingResult
+    from stylesdf_core.training.estimate import Estimate
+    from stylesdf_core.training.loop import Loop, TrainingResult
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,15 @@ class Stage:
         config: dataclass of the settings, which config.json holds.
         adjustable: settings, by dotted path, that may change when a run is resumed.
         total_steps: optimizer steps of a config, over all phases.
-        train: trains in a run folder by a config, from the newest checkpoint on.
+        train: prepares data and models in a run folder by a config, then has a loop run the
+            phases: from the newest checkpoint on, or only a few steps of each.
     """
 
     name: str
     config: type[Any]
     adjustable: Set[str]
     total_steps: Callable[[Any], int]
-    train: Callable[[RunDir, Any], Operation[TrainingResult]]
+    train: Callable[[RunDir, Any, Loop], Operation[Any]]
 
 
 _STAGES: dict[str, Stage] = {}
@@ -80,5 +84,25 @@ def train_run(run: RunDir) -> Operation[TrainingResult]:
         InputError: the config, the data or the initial weights are wrong.
         TrainingError: see :func:`~stylesdf_core.training.loop.train`.
     """
+    from stylesdf_core.training.loop import train
+
     stage, config = read_config(run)
-    return (yield from stage.train(run, config))
+    result: TrainingResult = yield from stage.train(run, config, train)
+    return result
+
+
+def estimate_run(config: Any) -> Operation[Estimate]:
+    """Measure a few steps of each phase of a config, in a folder that is deleted afterwards.
+
+    Raises:
+        InputError: the config, the data or the initial weights are wrong.
+        KeyboardInterrupt: a signal ended the measurement.
+    """
+    from stylesdf_core.training.estimate import estimate
+
+    with TemporaryDirectory(prefix="stylesdf-dry-run-") as folder:
+        run = RunDir(Path(folder))
+        run.write_config(to_json(config))
+        stage, config = read_config(run)
+        found: Estimate = yield from stage.train(run, config, estimate)
+    return found

@@ -3,14 +3,15 @@
 A command's flags are the fields of its stage's config dataclass. The first command in a run folder
 writes its settings there as config.json, from which the training process reads them. After the
 first checkpoint, a later command must have the same settings, and resumes. The path of the data may
-be another one, if the same data lie there (training/run_data.py).
+be another one, if the same data lie there (training/run_data.py). With ``--dry-run`` a few steps are
+measured instead, and nothing is written.
 """
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.resources import expanded
 from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.stages import read_config, stage_named, train_run
+from stylesdf_core.training.stages import estimate_run, read_config, stage_named, train_run
 
 if TYPE_CHECKING:
+    from stylesdf_core.training.estimate import Estimate
     from stylesdf_core.training.loop import TrainingResult
 
 _POLL_SECONDS = 0.5
@@ -38,6 +40,10 @@ class TrainStage(ABC):
     run_dir: Path
     """Folder of the run; a run in it is resumed if its settings are the same."""
 
+    dry_run: bool = False
+    """Check data and settings, measure a few steps of each phase, and say what the run would take:
+    memory, images a second, hours and disk. Nothing is left in the run's folder."""
+
     config: Any
 
     @property
@@ -45,18 +51,29 @@ class TrainStage(ABC):
         """Processes to train with."""
         return 1
 
-    def run(self) -> Operation[TrainingResult]:
+    def run(self) -> Operation[TrainingResult | Estimate]:
         """Train from the folder's newest checkpoint on; yields steps done.
+
+        A dry run yields the parts of its measurement, and returns an
+        :class:`~stylesdf_core.training.estimate.Estimate`.
 
         Raises:
             InputError: a setting, the data or the initial weights are wrong, or the folder
                 belongs to another run.
             TrainingError: the folder is in use, training diverged twice, or the disk is full.
         """
+        if self.dry_run:
+            return (yield from self._estimate())
         run = self.prepare()
         if self.processes > 1:
             return (yield from _run_processes(run, self.processes))
         return (yield from train_run(run))
+
+    def _estimate(self) -> Operation[Estimate]:
+        settings = to_json(self.checked())
+        found = yield from estimate_run(self.measured())
+        found = found.on_disk(self.run_dir)
+        return replace(found, settings=settings, processes=self.processes)
 
     def prepare(self) -> RunDir:
         """Make the run's folder, or check that it holds the same run; nothing is trained yet.
@@ -87,6 +104,14 @@ class TrainStage(ABC):
         Raises:
             InputError: a setting is wrong.
         """
+
+    def measured(self) -> Any:
+        """The settings of which a dry run measures steps: one process's part of each batch.
+
+        Raises:
+            InputError: a setting is wrong, or nothing can be measured yet.
+        """
+        return self.checked()
 
 
 def absolute_path(path: str) -> str:

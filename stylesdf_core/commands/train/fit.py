@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -17,7 +17,7 @@ from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.stages import Stage
 
 if TYPE_CHECKING:
-    from stylesdf_core.training.loop import TrainingResult
+    from stylesdf_core.training.loop import Loop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +54,21 @@ class TrainFit(TrainStage):
         assert config.data is not None
         run_data.check_data(run, config.data, heads_in(Path(config.data)))
 
+    def measured(self) -> FitConfig:
+        """See :class:`TrainStage`; heads are not prepared for a measurement."""
+        config = self.checked()
+        if not any(Path(str(config.data)).glob("views/shard-*.npz")):
+            raise InputError(
+                f"{config.data} holds no heads yet, so no step can be measured: start the run, "
+                "which prepares heads first, or give --data with prepared heads."
+            )
+        return replace(config, heads=replace(config.heads, facekit=None))
 
-def _train(run: RunDir, config: FitConfig) -> Operation[TrainingResult]:
+
+def _train(run: RunDir, config: FitConfig, loop: Loop) -> Operation[Any]:
     from stylesdf_core.heads.fit.stage import run_fit
 
-    return (yield from run_fit(run, config))
+    return (yield from run_fit(run, config, loop))
 
 
 FIT = Stage(

@@ -30,7 +30,7 @@ from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.stages import Stage, register
 
 if TYPE_CHECKING:
-    from stylesdf_core.training.loop import TrainingResult
+    from stylesdf_core.training.loop import Loop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,13 @@ class TrainAdversarially(TrainStage):
         size = architecture(config, run).output_size
         with closing(open_images(Path(config.data), size)) as source:
             run_data.check_data(run, config.data, run_data.pictures(source))
+
+    def measured(self) -> StageConfig:
+        """See :class:`TrainStage`."""
+        config = self.checked()
+        if isinstance(config, SphereInitConfig):
+            return config
+        return replace(config, batch=config.batch // self.gpus)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,10 +160,10 @@ def default_config(
     return preset(kind, name, **given) if has_presets else kind(**given)
 
 
-def _train_from_images(run: RunDir, config: StageConfig) -> Operation[TrainingResult]:
+def _train_from_images(run: RunDir, config: StageConfig, loop: Loop) -> Operation[Any]:
     from stylesdf_core.training.adversarial.stages import train_from_images
 
-    return (yield from train_from_images(run, config))
+    return (yield from train_from_images(run, config, loop))
 
 
 def _total_steps(config: StageConfig) -> int:

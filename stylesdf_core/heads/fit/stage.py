@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -31,7 +32,7 @@ from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.model import select_device
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation
-from stylesdf_core.training.loop import Models, PhasePlan, TrainingResult, train
+from stylesdf_core.training.loop import Loop, Models, PhasePlan, TrainingResult, train
 from stylesdf_core.training.run_data import check_and_record
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.settings import by_path, differences
@@ -54,10 +55,13 @@ PHASES = {
 }
 
 
-def run_fit(run: RunDir, config: FitConfig) -> Operation[TrainingResult]:
+def run_fit(run: RunDir, config: FitConfig, loop: Loop = train) -> Operation[Any]:
     """Train in a run's folder by its settings, from its newest checkpoint on.
 
     Missing heads are prepared first; yields heads, views and steps done.
+
+    Args:
+        loop: runs the phases; its result is returned.
 
     Raises:
         InputError: the data folder or the initial weights are wrong.
@@ -86,7 +90,7 @@ def run_fit(run: RunDir, config: FitConfig) -> Operation[TrainingResult]:
         ]
         try:
             return (
-                yield from train(
+                yield from loop(
                     run, models, plans, config, METADATA,
                     config=to_json(config), world=World(0, 1, device),
                 )

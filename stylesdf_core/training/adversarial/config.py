@@ -135,6 +135,11 @@ class VolumeLosses:
         if self.anchor > 0 and self.geometry_rays < 1:
             raise InputError("An anchor needs geometry_rays of at least 1.")
 
+    @property
+    def lazy(self) -> dict[str, int]:
+        """Terms computed only every few steps, and the steps between them."""
+        return {"R1": self.r1_every} if self.r1 > 0 else {}
+
     def anchor_at(self, index: int) -> float:
         """The anchor's weight at a step of the stage."""
         return self.anchor * max(0.0, 1.0 - index / self.anchor_steps)
@@ -176,6 +181,12 @@ class ImageLosses:
 
     def __post_init__(self) -> None:
         _check_losses(self)
+
+    @property
+    def lazy(self) -> dict[str, int]:
+        """Terms computed only every few steps, and the steps between them."""
+        path = {"path length": self.path_every} if self.path_length > 0 else {}
+        return {**({"R1": self.r1_every} if self.r1 > 0 else {}), **path}
 
 
 def _renderer_only() -> GeneratorConfig:

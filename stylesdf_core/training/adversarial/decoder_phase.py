@@ -148,6 +148,7 @@ class AdversarialDecoderPhase(DecodedImagesPhase):
         self.g_terms = context.world.replicate(
             DecoderTerms(self.decoder, self.discriminator.__call__, autocast)
         )
+        self.lazy = image.lazy
 
     def step(self, index: int) -> Terms:
         """One update of the discriminator, then one or two of the decoder."""

@@ -124,6 +124,8 @@ class JointPhase(DecodedImagesPhase):
                 autocast,
             )
         )
+        thumbs = {f"{name} of thumbs": every for name, every in config.volume.lazy.items()}
+        self.lazy = {**image.lazy, **thumbs}
 
     def step(self, index: int) -> Terms:
         """One update of both discriminators, then one of the whole generator.

@@ -64,6 +64,10 @@ class AdversarialPhase(Phase):
         fakes = draw_fakes(random, batch, architecture, context.poses, mixing=mixing, rays=rays)
         return fakes[context.world.share.of(batch)].to(context.world.device)
 
+    def reading_speed(self, seconds: float) -> float | None:
+        """See :class:`~stylesdf_core.training.loop.Phase`."""
+        return None if self.real_images is None else self.real_images.reading_speed(seconds)
+
     def evaluate(self, samples: Path) -> dict[str, float]:
         """Write sample grids of the averaged generator; measure its distance to real images."""
         return self.context.snapshots.write(self.models.ema, samples, self.real_images)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -42,7 +43,7 @@ from stylesdf_core.training.adversarial.phase import PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
 from stylesdf_core.training.adversarial.snapshots import Snapshots
 from stylesdf_core.training.adversarial.volume_phase import SpherePhase, VolumePhase
-from stylesdf_core.training.loop import Models, Phase, PhasePlan, TrainingResult, train
+from stylesdf_core.training.loop import Loop, Models, Phase, PhasePlan, train
 from stylesdf_core.training.precision import allow_tf32
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.seeds import seeded_weights
@@ -53,8 +54,11 @@ from stylesdf_core.training.world import World, joined_world
 HANDED_ON = ("volume_discriminator", "discriminator", "path_mean")
 
 
-def train_from_images(run: RunDir, config: StageConfig) -> Operation[TrainingResult]:
+def train_from_images(run: RunDir, config: StageConfig, loop: Loop = train) -> Operation[Any]:
     """Train in a run's folder by its settings, from its newest checkpoint on.
+
+    Args:
+        loop: runs the phases; its result is returned.
 
     Under torchrun every process calls this.
 
@@ -67,9 +71,9 @@ def train_from_images(run: RunDir, config: StageConfig) -> Operation[TrainingRes
     allow_tf32(config.run.precision)
     with joined_world(config.run.device) as world:
         if not world.is_main:
-            return (yield from _train(run, config, world))
+            return (yield from _train(run, config, world, loop))
         with run.owned():
-            return (yield from _train(run, config, world))
+            return (yield from _train(run, config, world, loop))
 
 
 def architecture(config: StageConfig, run: RunDir) -> GeneratorConfig:
@@ -123,7 +127,7 @@ def trained_poses(config: StageConfig, run: RunDir) -> Poses:
     return config.poses.of(model_zoo.trained_poses(source) if source else None, source)
 
 
-def _train(run: RunDir, config: StageConfig, world: World) -> Operation[TrainingResult]:
+def _train(run: RunDir, config: StageConfig, world: World, loop: Loop) -> Operation[Any]:
     generator = architecture(config, run)
     images: RealImages | None = None
     poses = trained_poses(config, run)
@@ -153,7 +157,7 @@ def _train(run: RunDir, config: StageConfig, world: World) -> Operation[Training
         context = PhaseContext(world, config.run, poses, Snapshots(poses, config.run.seed))
         plans = _plans(run, config, context, images, fresh)
         return (
-            yield from train(
+            yield from loop(
                 run, models, plans, config.run, metadata, config=to_json(config), world=world
             )
         )

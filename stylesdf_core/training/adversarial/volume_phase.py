@@ -89,6 +89,7 @@ class VolumePhase(AdversarialPhase):
         self.g_terms = context.world.replicate(
             VolumeGeneratorTerms(live, self.discriminator.__call__, config.volume, autocast)
         )
+        self.lazy = config.volume.lazy
 
     def step(self, index: int) -> Terms:
         """One update of the discriminator, then one of the generator."""

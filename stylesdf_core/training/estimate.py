@@ -1,0 +1,310 @@
+"""What a training run will take: a few steps of each phase, measured without a run folder.
+
+:func:`estimate` has the arguments of :func:`stylesdf_core.training.loop.train`, so that a stage
+prepares its data and its models in the same way for both.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.training.loop import Models, Phase, PhasePlan
+from stylesdf_core.training.peak_memory import PeakMemory, memory_of
+from stylesdf_core.training.run_config import Cadence
+from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.world import World
+
+#: A measurement is repeated until it has taken this many seconds; of a step, at most so many times.
+_SECONDS, _TIMES = 3.0, 5
+#: Steps among which the combinations of lazy terms are counted.
+_LONGEST_RHYTHM = 1_000
+
+
+@dataclass(frozen=True)
+class PhaseEstimate:
+    """A phase, measured.
+
+    Attributes:
+        name: of the phase.
+        steps: optimizer steps.
+        batch: a process's images per step; 0 where the phase counts no images.
+        seconds: a step's mean time, terms computed only every few steps in proportion.
+        memory: the most bytes in use, by kind of step (``step``, ``step with R1`` …).
+        reading: images a second that the workers read from the disk; None without images.
+    """
+
+    name: str
+    steps: int
+    batch: int
+    seconds: float
+    memory: Mapping[str, int]
+    reading: float | None = None
+
+    @property
+    def hours(self) -> float:
+        """Time of all steps."""
+        return self.steps * self.seconds / 3600.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run takes from its first step to its last; as text, a table.
+
+    Attributes:
+        settings: the stage's settings, as in config.json.
+        found: sentences on the data and on the weights that the run starts from.
+        parameters: number of weights by network.
+        phases: the phases in their order.
+        processes: processes that share every batch; one of them was measured.
+        machine: where the steps were measured.
+        idle, memory: bytes in use before the first step, and in all.
+        checkpoint, average: bytes of a checkpoint, its averaged model included, and of an averaged
+            model.
+        checkpoints, averages: number of checkpoints, and of averaged models beside them, that stay
+            on the disk.
+        free: free bytes on the disk of the run's folder.
+    """
+
+    settings: Mapping[str, Any]
+    found: tuple[str, ...]
+    parameters: Mapping[str, int]
+    phases: tuple[PhaseEstimate, ...]
+    machine: str
+    idle: int
+    memory: int
+    checkpoint: int
+    average: int
+    checkpoints: int
+    averages: int
+    free: int = 0
+    processes: int = 1
+
+    @property
+    def hours(self) -> float:
+        """Time of all steps; evaluations and checkpoints come on top."""
+        return sum(phase.hours for phase in self.phases)
+
+    @property
+    def peak(self) -> int:
+        """The most bytes that a process needs."""
+        return max(peak for phase in self.phases for peak in phase.memory.values())
+
+    @property
+    def disk(self) -> int:
+        """Bytes of all checkpoints and averaged models that are kept."""
+        return self.checkpoints * self.checkpoint + self.averages * self.average
+
+    def on_disk(self, folder: Path) -> Estimate:
+        """The estimate with the free space of the disk on which ``folder`` lies or will lie."""
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        return replace(self, free=shutil.disk_usage(there).free)
+
+    def __str__(self) -> str:
+        rows = [("settings", line) for line in _settings_lines(self.settings)]
+        rows += [("data", sentence) for sentence in self.found]
+        counts = [f"{name} {count / 1e6:,.2f}" for name, count in self.parameters.items()]
+        rows.append(("weights", f"{', '.join(counts)} million"))
+        for phase in self.phases:
+            rows += self._phase_rows(phase)
+        rows.append(("memory", _share(self.peak, self.memory, "a process needs", "are installed")))
+        kept = f"{self.checkpoints} checkpoints of {_size(self.checkpoint)}"
+        if self.averages:
+            kept += f", {self.averages:,} averaged models of {_size(self.average)}"
+        rows.append(("disk", f"{_share(self.disk, self.free, 'for', 'are free')}: {kept}"))
+        whole = f"{_time(self.hours)} to the end, evaluations and checkpoints not counted"
+        rows.append(("time", whole))
+        return "\n".join(
+            f"{'' if rows[i - 1][0] == name and i else name:<10}{text}"
+            for i, (name, text) in enumerate(rows)
+        ) + (f"\nMeasured on {self.machine}.")
+
+    def _phase_rows(self, phase: PhaseEstimate) -> list[tuple[str, str]]:
+        steps = f"{phase.steps:,} steps of {_seconds(phase.seconds)}: {_time(phase.hours)}"
+        rows = [(phase.name, steps)]
+        if phase.batch:
+            speed = phase.batch / phase.seconds
+            shown = f"{self.processes * speed:.3g} images a second"
+            if self.processes > 1:
+                shown += f" on {self.processes} devices like this one, if they lose nothing"
+            if phase.reading is not None:
+                shown += f"; its workers read {phase.reading:,.0f} a second from the disk"
+                if phase.reading < speed:
+                    shown += ", too few: raise images.workers, or pack the images"
+            rows.append((phase.name, shown))
+        for kind, peak in phase.memory.items():
+            more = _size(max(0, peak - self.idle))
+            rows.append((phase.name, f"{kind}: {_size(peak)}, {more} more than before the first"))
+        return rows
+
+
+def estimate(
+    run: RunDir,
+    models: Models,
+    plans: Sequence[PhasePlan],
+    cadence: Cadence,
+    metadata: Mapping[str, str],
+    *,
+    config: Any = None,
+    world: World | None = None,
+) -> Operation[Estimate]:
+    """Measure a few steps of every phase; the models are spent afterwards.
+
+    Args:
+        run: a folder for a short time only; its stop file ends the measurement.
+        models, plans, cadence, metadata, config, world: as for
+            :func:`~stylesdf_core.training.loop.train`; ``metadata`` is not needed.
+
+    Raises:
+        KeyboardInterrupt: the measurement was asked to stop.
+    """
+    device = world.device if world else torch.device("cpu")
+    plans = [plan for plan in plans if plan.steps > 0]
+    idle = _in_use(device)
+    parameters = {
+        name: _count(network) for name, network in models.live.named_children() if _count(network)
+    }
+    phases: list[PhaseEstimate] = []
+    checkpoint = average = 0
+    for number, plan in enumerate(plans):
+        yield Progress(number, len(plans), f"{plan.name}: first step")
+        phase = plan.begin(models)
+        phase.step(0)
+        _go_on(run)
+        seconds, memory = 0.0, {}
+        for kind, (index, share) in _rhythm(phase.lazy).items():
+            yield Progress(number + 0.5, len(plans), f"{plan.name}: {kind}")
+            time_of_kind, memory[kind] = _measured(phase, index, device)
+            seconds += share * time_of_kind
+            _go_on(run)
+        reading = phase.reading_speed(_SECONDS)
+        phases.append(PhaseEstimate(plan.name, plan.steps, phase.batch, seconds, memory, reading))
+        parameters |= {name: _count(network) for name, network in phase.networks.items()}
+        average = _bytes(models.ema.state_dict())
+        state = [
+            models.live.state_dict(),
+            *(optimizer.state_dict() for optimizer in phase.optimizers.values()),
+            *(network.state_dict() for network in phase.networks.values()),
+            dict(phase.carried),
+        ]
+        checkpoint = max(checkpoint, _bytes(state) + 2 * average)
+        del phase, state
+    total = sum(plan.steps for plan in plans)
+    written = math.ceil(total / cadence.checkpoint_every)
+    return Estimate(
+        settings=config or {},
+        found=tuple(str(record["event"]) for record in run.read_stats() if "event" in record),
+        parameters=parameters,
+        phases=tuple(phases),
+        machine=_machine(device),
+        idle=idle,
+        memory=memory_of(device),
+        checkpoint=checkpoint,
+        average=average,
+        checkpoints=min(written, cadence.keep + 1),
+        averages=total // cadence.keep_every if cadence.keep_every else 0,
+    )
+
+
+def _go_on(run: RunDir) -> None:
+    if run.stop_requested():
+        raise KeyboardInterrupt("The dry run was cancelled; it leaves no file behind.")
+
+
+def _rhythm(lazy: Mapping[str, int]) -> dict[str, tuple[int, float]]:
+    """Kinds of steps by name: the first step of the kind, and its share of all steps.
+
+    Args:
+        lazy: see :attr:`~stylesdf_core.training.loop.Phase.lazy`.
+    """
+    period = min(math.lcm(*lazy.values()), _LONGEST_RHYTHM)
+    kinds: dict[str, list[int]] = {}
+    for index in range(1, period + 1):
+        terms = [name for name, every in lazy.items() if index % every == 0]
+        kinds.setdefault(f"step with {' and '.join(terms)}" if terms else "step", []).append(index)
+    return {kind: (indices[0], len(indices) / period) for kind, indices in kinds.items()}
+
+
+def _measured(phase: Phase, index: int, device: torch.device) -> tuple[float, int]:
+    """Mean seconds of a step, and the most bytes in use while it runs.
+
+    The first of several repetitions is not timed: it reads its images from the disk, while steps of
+    a run find theirs read ahead.
+    """
+    times: list[float] = []
+    with PeakMemory(device) as memory:
+        while not times or (sum(times) < _SECONDS and len(times) < _TIMES):
+            start = time.perf_counter()
+            phase.step(index)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times.append(time.perf_counter() - start)
+    timed = times[1:] or times
+    return sum(timed) / len(timed), memory.peak
+
+
+def _in_use(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.memory_allocated(device))
+    return int(psutil.Process().memory_info().rss)
+
+
+def _count(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _bytes(state: Any) -> int:
+    """Size of all tensors in nested containers."""
+    if isinstance(state, torch.Tensor):
+        return state.numel() * state.element_size()
+    inner = state.values() if isinstance(state, Mapping) else state
+    return sum(map(_bytes, inner)) if isinstance(state, Mapping | list | tuple) else 0
+
+
+def _machine(device: torch.device) -> str:
+    from stylesdf_core.evaluation.bench.machine import describe_machine
+
+    here = describe_machine(device)
+    where = f"{here.device}, " if here.device != "cpu" else ""
+    busy = (
+        "; other programs were busy there, so that an idle machine is faster" if here.busy else ""
+    )
+    return f"{where}{here.processor}, {here.threads} threads, torch {here.torch}{busy}"
+
+
+def _settings_lines(settings: Mapping[str, Any]) -> list[str]:
+    """The settings of the top level in one line, and each group in a line of its own."""
+    plain = {name: value for name, value in settings.items() if not isinstance(value, Mapping)}
+    groups = {name: value for name, value in settings.items() if isinstance(value, Mapping)}
+    return [_written(plain)] + [f"{name}: {_written(value)}" for name, value in groups.items()]
+
+
+def _written(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
+
+
+def _share(part: int, whole: int, before: str, after: str) -> str:
+    return f"{before} {_size(part)}; {_size(whole)} {after}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1.0 else f"{1000.0 * seconds:.0f} ms"
+
+
+def _time(hours: float) -> str:
+    if hours < 1.5:
+        return f"{60.0 * hours:.1f} minutes"
+    return f"{hours:.1f} hours" if hours < 72.0 else f"{hours / 24.0:.1f} days"
