@@ -28,15 +28,19 @@ class DatasetReport:
         usable: number of pictures to train on.
         smallest: least edge of the usable pictures, pixels.
         skipped: pictures that are left out, and why.
+        release: which part of FFHQ or AFHQ it is, one sentence; empty for other data sets.
     """
 
     path: Path
     usable: int
     smallest: int
     skipped: tuple[Skipped, ...]
+    release: str = ""
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.usable:,} images, {len(self.skipped):,} skipped"]
+        if self.release:
+            lines.append(self.release)
         lines.append(f"smallest edge {self.smallest} pixels")
         lines += [f"skipped {item.name}: {item.reason}" for item in self.skipped[:_LISTED]]
         if len(self.skipped) > _LISTED:
@@ -61,15 +65,23 @@ class DatasetCheck:
         """Look at all images.
 
         Raises:
-            InputError: there are no images, or no usable images.
+            InputError: there are no images, no usable images, or more than images to train on (the
+                whole release of FFHQ or AFHQ).
         """
         from stylesdf_core.data.images import find_usable, open_images
+        from stylesdf_core.data.releases import recognise
 
         _check_sizes((self.size,))
         with closing(open_images(self.data, self.size)) as source:
             usable = yield from find_usable(source, self.size, upscale=self.upscale)
         _refuse_empty(self.data, usable)
-        return DatasetReport(self.data, len(usable.indices), usable.smallest, usable.skipped)
+        return DatasetReport(
+            self.data,
+            len(usable.indices),
+            usable.smallest,
+            usable.skipped,
+            recognise(self.data.absolute()),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from stylesdf_core.data.lmdb_images import LmdbImages
+from stylesdf_core.data.releases import refuse_release
 from stylesdf_core.errors import InputError
 from stylesdf_core.foreign import cause, open_picture, parse_json, reading
 from stylesdf_core.progress import Operation, Progress
@@ -138,10 +139,12 @@ def open_images(path: Path, size: int) -> ImageSource:
     """The pictures at ``path``, a folder or an lmdb data set, to train at ``size``.
 
     Raises:
-        InputError: there is no such folder, no picture in it, or the lmdb is damaged.
+        InputError: there is no such folder, no picture in it, the lmdb is damaged, or the folder
+            is a release that holds more than pictures to train on.
     """
     if not path.is_dir():
         raise InputError(f"There is no folder {path} of images; give its place with --data.")
+    refuse_release(path.absolute())
     source: ImageSource = (
         LmdbImages(path, size) if (path / "data.mdb").exists() else FolderImages(path)
     )

@@ -89,7 +89,8 @@ def test_a_dry_run_of_any_stage_measures_its_phases_and_writes_nothing(
         assert word in text
     if stage in ("renderer", "decoder", "joint"):
         last = found.phases[-1]
-        assert last.reading is not None and last.reading > 0
+        assert last.reading is not None
+        assert last.reading > 0
         assert "20 images" in found.found[0]
         assert any("with R1" in kind for kind in last.memory)
         assert "images a second; its workers read" in text
@@ -104,7 +105,8 @@ def test_the_size_on_the_disk_is_that_of_the_files(folder: Path, tmp_path: Path)
     drain(replace(request, dry_run=False).run())
     run = RunDir(tmp_path / "run")
     state, average = run.latest("state"), run.latest("ema")
-    assert state is not None and average is not None
+    assert state is not None
+    assert average is not None
     written = state.stat().st_size + average.stat().st_size
     assert written == pytest.approx(found.checkpoint, rel=0.5), "names take room in tiny files"
     assert found.checkpoints == 3, "two, and the best one"
