@@ -84,7 +84,11 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Modulated 1×1 convolution to RGB, added to the upsampled image so far."""
+    """Modulated 1×1 convolution to RGB, added to the upsampled image so far.
+
+    The image stays in float32 under autocast, as in StyleGAN2-ADA (Karras et al. 2020): it is a sum
+    over all levels, and three channels take little memory.
+    """
 
     def __init__(self, in_channels: int, *, upsample: bool) -> None:
         super().__init__()
@@ -96,9 +100,10 @@ class ToRGB(nn.Module):
     def forward(self, x: Tensor, style: Tensor, skip: Tensor | None) -> Tensor:
         """(B, in, H, W), (B, 512), (B, 3, H/2, W/2) or None -> (B, 3, H, W)."""
         y: Tensor = self.conv(x, style)
-        y = y + of_type(self.bias[:, None, None], y)
+        y = y + self.bias[:, None, None]
         if skip is not None:
-            y = y + upfirdn2d(skip, cast(Tensor, self.blur), up=2, pad=(2, 1))
+            with torch.autocast(y.device.type, enabled=False):
+                y = y + upfirdn2d(skip, cast(Tensor, self.blur), up=2, pad=(2, 1))
         return y
 
 
