@@ -145,8 +145,8 @@ class Follower:
         if isinstance(speed, (int, float)):
             self._speed = float(speed)
         said = record.get("event") or record.get("health")
-        if not said and "swd" in record:
-            said = f"swd {record['swd']:.1f}"
+        if not said and "frechet" in record:
+            said = f"Fréchet {record['frechet']:.2f}"
         if said:
             self._events.append(f"step {record['step']:,}  {said}")
 

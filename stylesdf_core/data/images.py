@@ -257,14 +257,18 @@ def shrink(pixels: Pixels, size: int) -> Pixels:
     return pixels if len(pixels) == size else square(Image.fromarray(pixels), size)
 
 
-def split(count: int, held_out: float, seed: int) -> tuple[npt.NDArray[np.intp], ...]:
+def split(
+    count: int, held_out: float, seed: int, most: int | None = None
+) -> tuple[npt.NDArray[np.intp], ...]:
     """Positions to train on and positions held out, both ascending; a seed gives one split.
 
     Args:
         held_out: share, 0 to below 1.
+        most: largest number of positions held out.
     """
     order = np.random.default_rng([seed, 0x5117]).permutation(count)
     apart = round(count * held_out)
+    apart = apart if most is None else min(apart, most)
     return np.sort(order[apart:]), np.sort(order[:apart])
 
 

@@ -99,7 +99,7 @@ class Phase(ABC):
     def evaluate(self, samples: Path) -> dict[str, float]:
         """Measure the averaged generator on held-out latents and write a sample grid.
 
-        A ``swd`` among the figures decides which checkpoint is the best (lowest).
+        A ``frechet`` among the figures decides which checkpoint is the best (lowest).
         """
 
     def reading_speed(self, seconds: float) -> float | None:
@@ -168,8 +168,8 @@ class _Run:
     Attributes:
         step: steps done, over all phases; saved.
         attempt: roll-backs so far; saved.
-        best: lowest ``swd`` so far; saved.
-        score: ``swd`` of the last evaluation, until a checkpoint has taken it.
+        best: lowest ``frechet`` so far; saved.
+        score: ``frechet`` of the last evaluation, until a checkpoint has taken it.
         diverged_at: step of the last roll-back, or 0; a later checkpoint allows another one.
     """
 
@@ -201,7 +201,7 @@ class _Run:
         self.score = math.inf
 
     def save(self, phase: Phase, name: str, cadence: Cadence) -> None:
-        """Write a checkpoint; mark it as the best if no earlier ``swd`` was as low."""
+        """Write a checkpoint; mark it as the best if no earlier ``frechet`` was as low."""
         is_best = self.score < self.best
         self.best = min(self.best, self.score)
         self.score = math.inf
@@ -315,7 +315,7 @@ def train(
                 if world.is_main:
                     if step % cadence.evaluate_every == 0 or step == end:
                         record = phase.evaluate(run.sample_path(step))
-                        state.score = record.get("swd", math.inf)
+                        state.score = record.get("frechet", math.inf)
                         monitor.figures(step, record)
                     if saves:
                         state.save(phase, plan.name, cadence)
@@ -331,7 +331,7 @@ def train(
 def _is_measured(run: RunDir, step: int, phase: str) -> bool:
     """Whether an earlier process has already measured the phase before its first step."""
     return any(
-        record["step"] == step and record.get("phase") == phase and "swd" in record
+        record["step"] == step and record.get("phase") == phase and "frechet" in record
         for record in run.read_stats()
     )
 

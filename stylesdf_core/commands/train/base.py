@@ -3,8 +3,8 @@
 A command's flags are the fields of its stage's config dataclass. The first command in a run folder
 writes its settings there as config.json, from which the training process reads them. After the
 first checkpoint, a later command must have the same settings, and resumes. The path of the data may
-be another one, if the same data lie there (training/run_data.py). With ``--dry-run`` a few steps are
-measured instead, and nothing is written.
+be another one, if the same data lie there (training/run_data.py). With ``--dry-run`` a few steps
+are measured instead, and nothing is written.
 """
 
 from __future__ import annotations

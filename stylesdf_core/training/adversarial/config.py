@@ -27,8 +27,13 @@ class ImagesConfig:
     flip: bool = True
     """Mirror half of the images at random."""
 
-    held_out: float = 0.0
-    """Share of the images kept from training, 0 to below 0.9; distances are measured to these."""
+    held_out: float = 0.1
+    """Share of the images kept from training, 0 to below 0.9, and never more than are compared.
+    Distances are measured to these images; with 0, to images of the training."""
+
+    compare: int = 1_000
+    """Generated images, and at most as many held-out ones, between which every evaluation measures
+    the distances."""
 
     split_seed: int = 0
     """Seed of the choice of held-out images."""
@@ -46,6 +51,8 @@ class ImagesConfig:
     def __post_init__(self) -> None:
         if not 0.0 <= self.held_out < 0.9:
             raise InputError(f"held_out must lie in [0, 0.9), not {self.held_out}.")
+        if self.compare < 2:
+            raise InputError(f"compare must be at least 2, not {self.compare}.")
         check_seed(self.split_seed, "split_seed")
         check_threads(self.workers, 1, "workers")
 

@@ -49,6 +49,7 @@ PRESETS: dict[PresetName, Mapping[str, Any]] = {
         "volume.discriminator_rate": 1.5e-4,
         "volume.discriminator_channels": 24,
         "image.widest": 64,
+        "images.compare": 250,
         "run.record_every": 10,
         "run.evaluate_every": 200,
         "run.checkpoint_every": 200,

@@ -118,7 +118,7 @@ class RealImages:
         self.indices = indices
         self.held_out = held_out or indices
         self.size, self.thumb_size = size, thumb_size
-        self.flip = config.flip
+        self.flip, self.compare = config.flip, config.compare
         self.seed = seed
         self.share = share
         #: Images found damaged since training began, by number in the source.
@@ -171,14 +171,14 @@ class RealImages:
             chosen[here] = order[numbers[here] % count]
         return chosen
 
-    def some(self, count: int) -> RealBatch:
-        """The first ``count`` held-out images, not flipped; training images if none are held out.
+    def some(self, count: int, start: int = 0) -> RealBatch:
+        """``count`` held-out images from ``start`` on, not flipped; else training images.
 
         If there are fewer, the images repeat. Every process gets all ``count`` images.
         """
-        different = min(count, len(self.held_out))
-        pixels = np.stack([self._read(self.held_out, position) for position in range(different)])
-        pixels = pixels[np.arange(count) % different]
+        read = partial(self._read, self.held_out)
+        wanted = [position % len(self.held_out) for position in range(start, start + count)]
+        pixels = np.stack(list(self._pool.map(read, wanted)))
         thumbs = np.stack([self._thumb(image) for image in pixels])
         return RealBatch(pixels, thumbs)
 
@@ -253,7 +253,7 @@ def open_real_images(
             usable = yield from find_usable_again(
                 run, path, source, size, upscale=config.upscale, is_main=share.rank == 0
             )
-        kept, apart = split(len(usable.indices), config.held_out, config.split_seed)
+        kept, apart = split(len(usable.indices), config.held_out, config.split_seed, config.compare)
         listed = list_skipped(usable.skipped)
         if len(kept) < batch:
             raise InputError(

@@ -1,15 +1,16 @@
 """Snapshots of a run: grids of fixed latents from eight sides, a mesh, and two distances.
 
-The sliced Wasserstein distance between patches (Karras et al. 2018, Sec. 5) needs no network; the
-checkpoint with the lowest is kept as the best. The Fréchet distance uses the short form of the
-seeded features (:mod:`stylesdf_core.evaluation.frechet`): 48 numbers, whose covariance can be
-estimated from 128 pictures. Neither distance is an FID, and with so few pictures both are larger
-than with the thousands that `stylesdf-studio evaluate` takes.
+The Fréchet distance, by which the best checkpoint is chosen, uses the short form of the seeded
+features (:mod:`stylesdf_core.evaluation.frechet`): 48 numbers, whose covariance a thousand pictures
+determine. The sliced Wasserstein distance between patches (Karras et al. 2018, Sec. 5) needs no
+network, but all pictures at once, so that it is of few. Neither is an FID, and both are larger than
+with the thousands that `stylesdf-studio evaluate` takes.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from stylesdf_core.engine.styles import StyleMapper, Styles
 from stylesdf_core.errors import EmptySurfaceError, InputError
-from stylesdf_core.evaluation.frechet import Gaussian, SeededFeatures, frechet_distance
+from stylesdf_core.evaluation.frechet import FloatArray, Gaussian, SeededFeatures, frechet_distance
 from stylesdf_core.mesh.formats import export_mesh
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.config import RenderOptions
@@ -31,7 +32,7 @@ from stylesdf_core.rendering.camera import AZIMUTH_STD, focal_length
 from stylesdf_core.rendering.rays import cam2world
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.training.adversarial.draws import draw_fakes
-from stylesdf_core.training.adversarial.real_images import RealImages
+from stylesdf_core.training.adversarial.real_images import RealBatch, RealImages
 from stylesdf_core.training.adversarial.volume_terms import render_fakes
 from stylesdf_core.training.grids import save_grid
 from stylesdf_core.training.seeds import seeded
@@ -41,6 +42,8 @@ COLUMNS = 8
 WIDEST = 2.0
 _SHOWN, _COMPARED, _MESH = 101, 102, 48
 _SMALLEST_SCALE = 16
+#: Images generated at a time, and images whose patches are compared, up to 128² and above.
+_CHUNK, _PATCHED, _FEWER = 4, 128, 32
 
 
 class Snapshots:
@@ -50,14 +53,13 @@ class Snapshots:
         poses: cameras of the run's generated images.
         seed: seed of the fixed latents.
         rows: latents in the grids.
-        compared: number of generated and of real images compared; above 128², a quarter of it.
     """
 
-    def __init__(self, poses: Poses, seed: int, *, rows: int = 4, compared: int = 128) -> None:
+    def __init__(self, poses: Poses, seed: int, *, rows: int = 4) -> None:
         self.poses, self.seed = poses, seed
-        self.rows, self.compared = rows, compared
+        self.rows = rows
         self._features = SeededFeatures()
-        self._true: dict[int, Gaussian] = {}
+        self._true: Gaussian | None = None
 
     @torch.no_grad()
     def write(
@@ -85,37 +87,47 @@ class Snapshots:
 
     def _distances(self, generator: Generator, images: RealImages) -> dict[str, float]:
         """Distances of decoded images (of thumbs, without a decoder) rendered as in training."""
-        device = generator.field.sigmoid_beta.device
-        random = seeded(self.seed, _COMPARED)
         whole = generator.decoder is not None
-        count = self.compared if generator.config.output_size <= 128 else self.compared // 4
-        fakes = draw_fakes(random, count, generator.config, self.poses).to(device)
-        parts = []
-        for start in range(0, count, 4):
-            mine = fakes[start : start + 4]
+        random = seeded(self.seed, _COMPARED)
+        count, few = images.compare, _PATCHED if generator.config.output_size <= 128 else _FEWER
+        few = min(few, count)
+        kept: list[Tensor] = []
+        features = []
+        for fake in self._fakes(generator, count, random):
+            features.append(self._short(fake))
+            if len(kept) * _CHUNK < few:
+                kept.append(fake)
+        if self._true is None:
+            known = min(count, len(images.held_out))
+            parts = (images.some(min(_CHUNK, known - i), i) for i in range(0, known, _CHUNK))
+            true = [self._short(_tensors(part, whole)) for part in parts]
+            self._true = Gaussian.of(np.concatenate(true))
+        real = _tensors(images.some(few), whole)
+        return {
+            "swd": sliced_wasserstein(real, torch.cat(kept)[:few], random),
+            "frechet": frechet_distance(self._true, Gaussian.of(np.concatenate(features))),
+        }
+
+    def _fakes(self, generator: Generator, count: int, random: torch.Generator) -> Iterator[Tensor]:
+        """``count`` generated images on the CPU, some at a time."""
+        device = generator.field.sigmoid_beta.device
+        fakes = draw_fakes(random, count, generator.config, self.poses)
+        for start in range(0, count, _CHUNK):
+            mine = fakes[start : start + _CHUNK].to(device)
             w = generator.mapping(mine.z)
             render = render_fakes(generator, w, mine)
             if generator.decoder is None:
-                parts.append(render.rgb.cpu())
+                yield render.rgb.cpu()
             else:
                 styles = generator.broadcast_styles(generator.decoder.map(w))
-                parts.append(generator.decode(render.features, styles, RenderOptions()).cpu())
-        batch = images.some(count)
-        real, fake = batch.images() if whole else batch.thumbs(), torch.cat(parts)
-        return {
-            "swd": sliced_wasserstein(real, fake, random),
-            "frechet": frechet_distance(self._true_gaussian(real), self._gaussian(fake)),
-        }
+                yield generator.decode(render.features, styles, RenderOptions()).cpu()
 
-    def _true_gaussian(self, real: Tensor) -> Gaussian:
-        """Gaussian of the run's first held-out images, computed once."""
-        if len(real) not in self._true:
-            self._true[len(real)] = self._gaussian(real)
-        return self._true[len(real)]
+    def _short(self, images: Tensor) -> FloatArray:
+        return self._features.short(self._features(images.clamp(-1.0, 1.0)))
 
-    def _gaussian(self, images: Tensor) -> Gaussian:
-        features = self._features(images.clamp(-1.0, 1.0))
-        return Gaussian.of(self._features.short(features))
+
+def _tensors(batch: RealBatch, whole: bool) -> Tensor:
+    return batch.images() if whole else batch.thumbs()
 
 
 def studio_styles(generator: Generator, z: Tensor) -> list[Styles]:

@@ -156,7 +156,7 @@ def test_the_crops_are_those_that_training_sees(tmp_path: Path) -> None:
     write_images(tmp_path / "images")
     for size, thumbs in ((8, True), (16, False)):
         preview = last(PreviewRequest(tmp_path / "images", size, upscale=False))
-        config = ImagesConfig(workers=1)
+        config = ImagesConfig(workers=1, held_out=0.0)
         images, _ = drain(
             open_real_images(
                 tmp_path / "images", config, size, 8 if thumbs else None, 4, seed=0, share=Share()

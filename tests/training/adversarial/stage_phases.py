@@ -80,7 +80,7 @@ def write_weights(path: Path, config: GeneratorConfig = WHOLE) -> None:
 
 def stage_config(name: str, folder: Path) -> Config:
     """A stage on the images and the weights that lie in ``folder``."""
-    data, images = str(folder / "images"), ImagesConfig(workers=1)
+    data, images = str(folder / "images"), ImagesConfig(workers=1, held_out=0.0, compare=8)
     init = str(folder / "whole.safetensors")
     image = ImageLosses(widest=8, r1_every=2, path_every=2)
     configs: dict[str, Callable[[], Config]] = {

@@ -173,7 +173,7 @@ def test_the_best_checkpoint_outlives_the_newest(
 ) -> None:
     # The second is the stage's beginning, of which no checkpoint is written.
     scores = iter([5.0, 0.5, 1.0, 3.0, 4.0, 5.0, 6.0])
-    monkeypatch.setattr(Snapshots, "write", lambda *_: {"swd": next(scores)})
+    monkeypatch.setattr(Snapshots, "write", lambda *_: {"frechet": next(scores)})
     config = replace(
         renderer, steps=10, run=replace(RUN, evaluate_every=2, checkpoint_every=2, keep=1)
     )

@@ -82,7 +82,7 @@ def test_an_image_damaged_during_training_is_replaced(folder: Path) -> None:
 
 def test_held_out_images_are_compared_with_and_not_trained_on(folder: Path) -> None:
     images = images_of(folder, held_out=0.3, flip=False)
-    assert len(images) + len(images.held_out) == len(images_of(folder))
+    assert len(images) + len(images.held_out) == len(images_of(folder, held_out=0.0))
     assert not set(images.indices) & set(images.held_out)
     some = images.some(9).images()
     trained = images.batch(0, len(images)).images()
@@ -159,3 +159,9 @@ def test_an_lmdb_of_small_pictures_is_refused(folder: Path, tmp_path: Path) -> N
     drain(DatasetPack(data=folder, out=tmp_path / "packed", sizes=(16,)).run())
     with pytest.raises(InputError, match=r"holds 0 usable images.*16 pixels small; half of 64"):
         images_of(tmp_path / "packed", 64)
+
+
+def test_no_more_images_are_held_out_than_are_compared(folder: Path) -> None:
+    assert len(images_of(folder, held_out=0.5, compare=2).held_out) == 2
+    with pytest.raises(InputError, match="compare must be at least 2"):
+        ImagesConfig(compare=1)
