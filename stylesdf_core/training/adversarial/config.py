@@ -272,7 +272,8 @@ class RendererConfig(ImageStageConfig):
     stage: Annotated[Literal["renderer"], tyro.conf.Suppress] = "renderer"
 
     init: str | None = None
-    """Weights, model name or run to continue from; without it the field starts as a sphere."""
+    """Weights, model name or run to continue from; without it the field starts as a sphere. Of a
+    run, the averaged generator and the newest discriminators are taken; optimizers start anew."""
 
     steps: int = 200_000
     """Optimizer steps after the sphere's."""
@@ -313,7 +314,8 @@ class DecodedStageConfig(ImageStageConfig):
     """Settings of the stages that train on decoded images and start from trained weights."""
 
     init: str
-    """Weights, model name or run to start from."""
+    """Weights, model name or run to start from. Of a run, the averaged generator and the newest
+    discriminators are taken; optimizers start anew."""
 
     batch: int = 32
     chunk: int = 8
@@ -360,7 +362,8 @@ class DecoderStageConfig(DecodedStageConfig):
     stage: Annotated[Literal["decoder"], tyro.conf.Suppress] = "decoder"
 
     init: str
-    """The renderer: weights, model name or run folder; the model has its architecture."""
+    """The renderer: weights, model name or run folder; the model has its architecture. Of a run of
+    this stage, the discriminator is taken over as well; optimizers start anew."""
 
     steps: int = 300_000
     output_size: int = 1024
@@ -382,7 +385,8 @@ class JointConfig(DecodedStageConfig):
     stage: Annotated[Literal["joint"], tyro.conf.Suppress] = "joint"
 
     init: str
-    """The whole model: weights, model name or run folder."""
+    """The whole model: weights, model name or run folder. Of a run, the averaged generator and the
+    newest discriminators are taken; optimizers start anew."""
 
     steps: int = 50_000
     chunk: int = 4

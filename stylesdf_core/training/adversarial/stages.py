@@ -151,6 +151,9 @@ def _train(run: RunDir, config: StageConfig, world: World, loop: Loop) -> Operat
         )
         if world.is_main and not run.read_stats():
             run.append_stats({"step": 0, "event": found})
+            if config.init is not None:
+                start = f"starts from the averaged weights of {config.init}, with new optimizers"
+                run.append_stats({"step": 0, "event": start})
     try:
         fresh = run.latest() is None  # else the checkpoint replaces the weights of init
         models = Models.of(_first_generator(config, generator, fresh).to(world.device))

@@ -327,6 +327,8 @@ def test_going_on_from_a_run_takes_its_discriminator_along(
     )
     drain(train_run(second))
     assert_same(state(second)["networks"]["volume_discriminator"], judge)
+    events = [str(record.get("event")) for record in second.read_stats()]
+    assert f"starts from the averaged weights of {first.path}, with new optimizers" in events
 
 
 def test_every_network_reaches_the_stages_after(
