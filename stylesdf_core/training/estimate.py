@@ -211,7 +211,7 @@ def estimate(
         checkpoint=checkpoint,
         average=average,
         checkpoints=min(written, cadence.keep + 1),
-        averages=total // cadence.keep_every if cadence.keep_every else 0,
+        averages=total // cadence.keep_every,
     )
 
 

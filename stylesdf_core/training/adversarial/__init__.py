@@ -1,6 +1,7 @@
 """The paper's stages, trained from images: sphere, renderer, decoder, and both together.
 
 config         settings of the stages, one nested dataclass each
+images_config  settings of the images
 poses_config   settings of the cameras, which belong to the model
 presets        settings that differ from the paper's, by preset
 stages         from a stage's settings to a run: images, models, phases

@@ -13,48 +13,12 @@ from typing import Annotated, Literal, TypeAlias
 import tyro
 
 from stylesdf_core.errors import InputError, check_range
-from stylesdf_core.model.config import STDDEV_GROUP, GeneratorConfig, check_seed
+from stylesdf_core.model.config import STDDEV_GROUP, GeneratorConfig
+from stylesdf_core.training.adversarial.images_config import ImagesConfig
 from stylesdf_core.training.adversarial.poses_config import PosesConfig
-from stylesdf_core.training.run_config import RunConfig, check_threads
+from stylesdf_core.training.run_config import RunConfig
 
 PresetName = Literal["ffhq", "afhq", "heads", "tiny"]
-
-
-@dataclass(frozen=True)
-class ImagesConfig:
-    """How the images are used."""
-
-    flip: bool = True
-    """Mirror half of the images at random."""
-
-    held_out: float = 0.1
-    """Share of the images kept from training, 0 to below 0.9, and never more than are compared.
-    Distances are measured to these images; with 0, to images of the training."""
-
-    compare: int = 1_000
-    """Generated images, and at most as many held-out ones, between which every evaluation measures
-    the distances."""
-
-    split_seed: int = 0
-    """Seed of the choice of held-out images."""
-
-    upscale: bool = False
-    """Use images smaller than half the training size too."""
-
-    cache_gb: float = 16.0
-    """Memory for decoded images, gigabytes. As many are kept as fit (70,000 of 64² take 0.9 GB, of
-    1024² 220 GB); the others are read again in every epoch."""
-
-    workers: int = 4
-    """Threads that read images."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.held_out < 0.9:
-            raise InputError(f"held_out must lie in [0, 0.9), not {self.held_out}.")
-        if self.compare < 2:
-            raise InputError(f"compare must be at least 2, not {self.compare}.")
-        check_seed(self.split_seed, "split_seed")
-        check_threads(self.workers, 1, "workers")
 
 
 @dataclass(frozen=True)
@@ -240,7 +204,7 @@ class ImageStageConfig:
     chunk: int
     """Most images computed at a time, to fit into memory; gradients do not depend on it."""
 
-    images: ImagesConfig = ImagesConfig()
+    images: ImagesConfig = field(default_factory=ImagesConfig)
     poses: PosesConfig = field(default_factory=PosesConfig)
     run: RunConfig = field(default_factory=RunConfig)
 

@@ -29,9 +29,9 @@ from stylesdf_core.heads.fit.config import FitConfig, HeadsConfig
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
-    ImagesConfig,
     RendererConfig,
 )
+from stylesdf_core.training.adversarial.images_config import ImagesConfig
 from stylesdf_core.training.adversarial.presets import PRESETS, preset
 from stylesdf_core.training.adversarial.real_images import open_real_images
 from stylesdf_core.training.run_summary import RunSummary

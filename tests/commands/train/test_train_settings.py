@@ -28,11 +28,11 @@ from stylesdf_core.model import checkpoints
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
-    ImagesConfig,
     JointConfig,
     RendererConfig,
     SphereInitConfig,
 )
+from stylesdf_core.training.adversarial.images_config import ImagesConfig
 from stylesdf_core.training.adversarial.presets import preset
 from stylesdf_core.training.adversarial.stages import architecture
 from stylesdf_core.training.run_dir import RunDir

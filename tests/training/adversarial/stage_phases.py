@@ -23,7 +23,6 @@ from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
     ImageLosses,
-    ImagesConfig,
     JointConfig,
     RendererConfig,
     SphereConfig,
@@ -34,6 +33,7 @@ from stylesdf_core.training.adversarial.decoder_phase import (
     AdversarialDecoderPhase,
     DecodedImagesPhase,
 )
+from stylesdf_core.training.adversarial.images_config import ImagesConfig
 from stylesdf_core.training.adversarial.joint_phase import JointPhase
 from stylesdf_core.training.adversarial.phase import PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images

@@ -11,7 +11,7 @@ from PIL import Image
 from stylesdf_core.commands.dataset import DatasetPack
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
-from stylesdf_core.training.adversarial.config import ImagesConfig
+from stylesdf_core.training.adversarial.images_config import ImagesConfig
 from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
 from stylesdf_core.training.world import Share
 from tests.data.pictures import mixed_folder
