@@ -12,6 +12,7 @@ world         the processes that train together (DDP), and each one's share of a
 monitor       records, TensorBoard events and advice while a run goes on
 optimizing    one optimizer step from the chunks of a batch
 estimate      what a run would take, from a few steps of each phase
+TRAINING.md   data, commands, memory and time at full size
 peak_memory   the most memory that a block of code needs
 finite        losses and weights that are not finite, in words
 losses        loss terms as pure functions

@@ -38,16 +38,20 @@ from stylesdf_core.training.adversarial.config import (
     VolumeLosses,
 )
 from stylesdf_core.training.adversarial.draws import draw_fakes
+from stylesdf_core.training.adversarial.phase import PhaseContext
 from stylesdf_core.training.adversarial.poses_config import PosesConfig
 from stylesdf_core.training.adversarial.presets import PRESETS, preset
+from stylesdf_core.training.adversarial.snapshots import Snapshots
 from stylesdf_core.training.adversarial.stages import take_over
-from stylesdf_core.training.adversarial.volume_phase import VolumePhase
-from stylesdf_core.training.adversarial.volume_terms import ray_points, render_fakes
+from stylesdf_core.training.adversarial.volume_phase import SpherePhase, VolumePhase
+from stylesdf_core.training.adversarial.volume_terms import SPHERE_RADIUS, ray_points, render_fakes
+from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import sphere_loss
 from stylesdf_core.training.run_config import Precision
-from stylesdf_core.training.seeds import seeded
+from stylesdf_core.training.seeds import seeded, seeded_weights
 from stylesdf_core.training.settings import by_path
 from stylesdf_core.training.stages import train_run
+from stylesdf_core.training.world import World
 from tests.golden import published_state, reference_discriminator
 from tests.training.adversarial.stage_phases import (
     KINDS,
@@ -220,6 +224,26 @@ def test_sphere_init_approaches_a_sphere(tmp_path: Path, renderer: RendererConfi
     started = start(tmp_path / "run", replace(renderer, init=str(run.path)))
     result = drain(train_run(started))
     assert result.step == renderer.steps, "no second sphere"
+
+
+def test_the_field_ends_as_a_sphere_of_the_radius_asked_for() -> None:
+    """On points of cameras that it has not seen, in the averaged weights."""
+    shape = replace(THUMB, width=64, depth=2, thumb_size=16, output_size=16)
+    with seeded_weights(0):
+        models = Models.of(Generator(shape))
+    poses = Poses()
+    context = PhaseContext(World(0, 1, torch.device("cpu")), RUN, poses, Snapshots(poses, 0))
+    settings = SphereConfig(batch=8, rays=32, learning_rate=1e-3)
+    phase = SpherePhase(models, context, settings)
+    for index in range(250):
+        phase.step(index)
+        models.average(min(0.98, (2.0 + index) / (11.0 + index)))
+    fakes = draw_fakes(seeded(99), 32, shape, poses, rays=32)
+    with torch.no_grad():
+        points = ray_points(models.ema, fakes)
+        found = models.ema.field.scalar(points, models.ema.mapping(fakes.z))
+    error = (found[..., 0] - (points.norm(dim=-1) - SPHERE_RADIUS)).abs().mean()
+    assert float(error) < 6e-3
 
 
 def test_the_anchor_is_the_spheres_loss_and_fades(renderer: RendererConfig) -> None:
