@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from app.program import _parse as parse
-from stylesdf_core.commands.train_stages import (
+from stylesdf_core.commands.train.stages import (
     TrainDecoder,
     TrainFit,
     TrainJoint,
