@@ -16,6 +16,7 @@ bench          ``bench``: speed
 
 Shared by them:
 
+assets         meshes as assets: triangles, textures, levels of detail, units, a base
 rendering      any view of a scene as a picture, meshes included
 animation      films as GIF and MP4, written frame by frame
 scene_flags    a scene as command-line flags, and back

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from stylesdf_core.commands.assets import AssetSettings
 from stylesdf_core.commands.field_help import settings_of
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
@@ -66,7 +67,7 @@ def command_line(request: Request, program: Sequence[str] = (PROGRAM,)) -> str:
         value = getattr(request, field.name)
         if isinstance(value, Scene):
             words += flags_from_scene(value)
-        elif isinstance(value, MeshSettings):
+        elif isinstance(value, MeshSettings | AssetSettings):
             words += _changed_flags(value)
     words += _changed_flags(request)
     return _joined(words)
@@ -100,7 +101,7 @@ def _changed_settings(request: TrainRequest) -> list[str]:
     return words
 
 
-def _changed_flags(settings: Request | MeshSettings) -> list[str]:
+def _changed_flags(settings: Request | MeshSettings | AssetSettings) -> list[str]:
     """Flags of the plain fields that differ from their defaults."""
     words: list[str] = []
     for field in dataclasses.fields(settings):
@@ -117,4 +118,4 @@ def _flag(flag: str, value: object) -> list[str]:
     if value is False:
         *group, name = flag.removeprefix("--").split(".")
         return [f"--{'.'.join([*group, f'no-{name}'])}"]
-    return [flag, str(value)]
+    return [flag, *map(str, value if isinstance(value, tuple) else (value,))]

@@ -4,35 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from stylesdf_core.commands.rendering import MeshSettings, surface_of
+import tyro
+
+from stylesdf_core.commands.assets import AssetSettings, asset_meshes
+from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.commands.scene_flags import SceneFlags
 from stylesdf_core.files import check_destination
 from stylesdf_core.mesh import SUFFIXES
-from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import signed
 
 if TYPE_CHECKING:
+    from stylesdf_core.mesh.placement import MeshPlacement
     from stylesdf_core.mesh.surface import MeshReport
+
+AssetFlags: TypeAlias = Annotated[AssetSettings, tyro.conf.arg(name="")]
 
 
 @dataclass(frozen=True)
 class ExportedMesh:
-    """A mesh file and its report; as text, the path and one line of figures."""
+    """A mesh file; as text, the path and one line of figures, for each level of detail.
+
+    Attributes:
+        path: the mesh file.
+        files: the mesh file, and the files beside it that hold its textures.
+        report: lengths are in the file's unit; cuts along charts are closed for it.
+        texture: edge of the textures; None without.
+        coarser: further levels of detail.
+    """
 
     path: Path
+    files: tuple[Path, ...]
     report: MeshReport
+    placement: MeshPlacement
+    texture: int | None = None
+    coarser: tuple[ExportedMesh, ...] = ()
 
     def __str__(self) -> str:
-        report = self.report
-        size = " × ".join(f"{b - a:.3f}" for a, b in zip(*report.bounds, strict=True))
-        return (
+        report, unit = self.report, self.placement.unit
+        digits = {"m": 3, "cm": 1, "mm": 0}[unit]
+        size = " × ".join(f"{b - a:.{digits}f}" for a, b in zip(*report.bounds, strict=True))
+        texture = "" if self.texture is None else f", textures {self.texture}²"
+        lines = (
             f"{self.path}\n{report.triangles:,} triangles, {report.vertices:,} vertices, "
             f"{report.components} component{'' if report.components == 1 else 's'}, "
-            f"{'watertight' if report.watertight else 'not watertight'}, {size} world units"
+            f"{'watertight' if report.watertight else 'not watertight'}, {size} {unit}, "
+            f"{self.placement.up} up{texture}"
         )
+        return "\n".join([lines, *map(str, self.coarser)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +62,7 @@ class ExportMesh:
     """Extract the surface of a face and write it as a mesh."""
 
     out: Path
-    """.obj, .ply, .glb or .stl; all but .stl carry vertex colours and the session."""
+    """.obj, .ply, .glb, .stl or .3mf; all but .stl carry colours and the session."""
 
     scene: SceneFlags = field(default_factory=Scene)
 
@@ -57,6 +79,8 @@ class ExportMesh:
     vertex_colors: bool = True
     """Colour the vertices."""
 
+    asset: AssetFlags = field(default_factory=AssetSettings)
+
     device: str = "auto"
     """Where to compute: auto, cpu, cuda or mps."""
 
@@ -64,21 +88,36 @@ class ExportMesh:
         """Extract, write and re-read; the result is the file and a report on it.
 
         Raises:
-            InputError: the scene, resolution or file name cannot be used.
+            InputError: the scene, resolution or file name cannot be used, or an option needs a
+                library that is not installed.
             EmptySurfaceError: there is no surface at this level.
         """
         settings = MeshSettings(
             self.resolution, self.level, self.largest_component, self.vertex_colors
         )
-        check_destination(self.out, SUFFIXES)
+        outs = self.asset.files(self.out)
+        for out in outs:
+            check_destination(out, SUFFIXES)
+        placement = self.asset.placement(self.out)
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.mesh.formats import export_mesh
-        from stylesdf_core.mesh.surface import report
+        from stylesdf_core.mesh.surface import report, welded
         from stylesdf_core.model.model import load_model
 
         engine = Engine(load_model(self.scene.model), self.device, exact=True)
-        mesh = yield from surface_of(engine, self.scene, settings)
-        yield Progress(1, 1, f"writing {len(mesh.faces):,} triangles")
-        export_mesh(mesh, self.out, session=signed(self.scene).to_json())
-        return ExportedMesh(self.out, report(mesh))
+        session = signed(self.scene).to_json()
+        exported: list[ExportedMesh] = []
+        levels = asset_meshes(engine, self.scene, settings, self.asset)
+        for index, (out, level) in enumerate(zip(outs, levels, strict=True)):
+            begin, end = (0.05 + 0.95 * k / len(outs) for k in (index, index + 1))
+            mesh = yield from part(level, begin, end - 0.03)
+            yield Progress(end - 0.03, 1, f"writing {len(mesh.faces):,} triangles")
+            files = export_mesh(mesh, out, placement=placement, session=session)
+            placed = report(placement.apply(welded(mesh)))
+            edge = None if mesh.textures is None else len(mesh.textures.color)
+            exported.append(ExportedMesh(out, tuple(files), placed, placement, edge))
+        first, *coarser = exported
+        return ExportedMesh(
+            first.path, first.files, first.report, placement, first.texture, tuple(coarser)
+        )

@@ -17,14 +17,15 @@ from stylesdf_core.heads.appearance import Appearance, appearance
 from stylesdf_core.heads.face_model import MorphableModel
 from stylesdf_core.heads.hair import HairShell
 from stylesdf_core.heads.latent import IDENTITY_MODES, attribute_values, identity_coefficients
+from stylesdf_core.rendering.camera import METRES_PER_UNIT
 
 Float32 = npt.NDArray[np.float32]
 Triangles = npt.NDArray[np.int32]
 
-#: World frame: this point (cm, neutral head) is the origin, and 14.3 cm are 0.105 world units, half
-#: the height of a picture of 6° half field of view, which leaves room above the hair.
+#: World frame: this point (cm, neutral head) is the origin, and half the height of a picture of 6°
+#: half field of view, 0.105 world units, is 14.3 cm, which leaves room above the hair.
 FRAME_ORIGIN = np.array([0.0, 1.9, 1.5], np.float32)
-FRAME_SCALE = 0.105 / 14.3
+FRAME_SCALE = 0.01 / METRES_PER_UNIT
 
 
 @dataclass(frozen=True)

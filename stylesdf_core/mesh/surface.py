@@ -34,6 +34,7 @@ from stylesdf_core.mesh.sdf_grid import (
 from stylesdf_core.progress import Operation, Progress, part
 
 FaceArray = npt.NDArray[np.int32]
+ByteArray = npt.NDArray[np.uint8]
 #: Points (N, 3) float32, world units -> (N, 3): unit normals, or colours in [0, 1].
 VectorField = Callable[[FloatArray], FloatArray]
 
@@ -41,6 +42,19 @@ VectorField = Callable[[FloatArray], FloatArray]
 # that ends there. Such values are moved by this share of the field's mean change per cell, which
 # keeps the vertices apart.
 _NUDGE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Textures:
+    """Pictures on a mesh's surface, each (E, E, 3) uint8 with the first row at the top.
+
+    Attributes:
+        color: base colour, sRGB.
+        normals: normal map of glTF's convention: red along u, green along v, 128 is zero.
+    """
+
+    color: ByteArray
+    normals: ByteArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +66,17 @@ class SurfaceMesh:
         faces: (F, 3) int32, counter-clockwise seen from outside.
         normals: (V, 3) float32, unit length, outward.
         colors: (V, 3) float32 in [0, 1], sRGB as on the screen; None without colours.
+        uv: (V, 2) float32 in [0, 1], v upwards; None without texture coordinates. A mesh that has
+            them is cut along its charts: two vertices may lie at one place.
+        textures: where there are texture coordinates.
     """
 
     vertices: FloatArray
     faces: FaceArray
     normals: FloatArray
     colors: FloatArray | None = None
+    uv: FloatArray | None = None
+    textures: Textures | None = None
 
 
 @dataclass(frozen=True)
@@ -157,14 +176,14 @@ def mesh_grid(
         field_normals = _grid_normals(grid, vertices)
     else:
         field_normals = yield from part(
-            _in_chunks(normals, vertices, chunk_points, "computing normals"), 0.5, 0.75
+            in_chunks(normals, vertices, "computing normals", chunk_points=chunk_points), 0.5, 0.75
         )
     is_cap = cap_normals.any(axis=1, keepdims=True)
     unit_normals = _unit(np.where(is_cap, cap_normals, field_normals))
     mesh = SurfaceMesh(vertices, faces, _with_triangles(unit_normals, vertices, faces))
     if colors is not None:
         painted = yield from part(
-            _in_chunks(colors, vertices, chunk_points, "computing colours"), 0.75, 1.0
+            in_chunks(colors, vertices, "computing colours", chunk_points=chunk_points), 0.75, 1.0
         )
         mesh = replace(mesh, colors=np.clip(painted, 0.0, 1.0))
     return mesh
@@ -175,6 +194,15 @@ def largest_component(mesh: SurfaceMesh) -> SurfaceMesh:
     used, faces = _used_vertices(len(mesh.vertices), _largest(len(mesh.vertices), mesh.faces))
     colors = None if mesh.colors is None else mesh.colors[used]
     return SurfaceMesh(mesh.vertices[used], faces, mesh.normals[used], colors)
+
+
+def welded(mesh: SurfaceMesh) -> SurfaceMesh:
+    """A mesh that was cut along its charts, closed again: one vertex at each place."""
+    if mesh.uv is None:
+        return mesh
+    _, first, group = np.unique(mesh.vertices, axis=0, return_index=True, return_inverse=True)
+    faces = group.reshape(-1)[mesh.faces].astype(np.int32)
+    return SurfaceMesh(mesh.vertices[first], faces, mesh.normals[first])
 
 
 def report(mesh: SurfaceMesh) -> MeshReport:
@@ -202,10 +230,16 @@ def _corner(point: FloatArray) -> Corner:
     return x, y, z
 
 
-def _in_chunks(
-    field: VectorField, points: FloatArray, chunk_points: int, message: str
+def in_chunks(
+    field: VectorField,
+    points: FloatArray,
+    message: str,
+    *,
+    chunk_points: int = 32768,
+    width: int = 3,
 ) -> Operation[FloatArray]:
-    result = np.empty((len(points), 3), np.float32)
+    """A function of points (N, 3) with values (N, ``width``), asked for some points at a time."""
+    result = np.empty((len(points), width), np.float32)
     for first in range(0, len(points), chunk_points):
         chunk = slice(first, first + chunk_points)
         result[chunk] = field(points[chunk])

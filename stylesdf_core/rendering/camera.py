@@ -27,6 +27,10 @@ VOLUME_SCALE = 2.0 / (FAR - NEAR)
 #: Half the edge of the cube that holds everything rendered, world units.
 VOLUME_RADIUS = (FAR - NEAR) / 2.0
 
+#: Size of the shipped model's heads: 0.105 world units are 14.3 cm. Other models state no size;
+#: their heads fill the picture as much and are taken to be as large.
+METRES_PER_UNIT = 0.143 / 0.105
+
 #: Standard deviations of the paper's training poses for FFHQ, radians.
 AZIMUTH_STD = 0.3
 ELEVATION_STD = 0.15

@@ -8,6 +8,7 @@ that are exported carry their session, so that opening such a file restores the 
     .gif         the comment, after ``stylesdf-scene:``
     .glb         ``asset.extras`` under ``stylesdf-scene``
     .obj, .ply   comment lines after ``stylesdf-scene:``, in pieces
+    .3mf         metadata named ``session`` of the model
 
 A session names the digest of its model's weights beside the model's name, since another file may
 have that name by the time the session is opened.
@@ -19,11 +20,14 @@ module does not read it back.
 from __future__ import annotations
 
 import json
+import re
 import struct
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import unescape
 
 from PIL import PngImagePlugin
 
@@ -41,6 +45,8 @@ from stylesdf_core.model.model_zoo import resolve
 from stylesdf_core.scene.scene import Scene
 
 KEY = "stylesdf-scene"
+#: The model's file in a 3MF archive.
+THREE_MF_MODEL = "3D/3dmodel.model"
 _COMMENT_LENGTH = 200  # programs that read PLY may hold header lines in small buffers
 
 
@@ -89,7 +95,7 @@ def other_weights(scene: Scene, digest: str) -> str:
 
 
 def read_scene(path: Path | str) -> Scene:
-    """The scene in a ``.json`` session, or in a PNG, GIF, GLB, OBJ or PLY that was exported.
+    """The scene in a ``.json`` session, or in a PNG, GIF, GLB, OBJ, PLY or 3MF that was exported.
 
     Raises:
         InputError: no such file, the file is damaged, or there is no session in it.
@@ -143,11 +149,20 @@ def _in_comments(path: Path) -> Any:
     return parse_json(b"".join(pieces)) if pieces else None
 
 
+def _in_3mf(path: Path) -> Any:
+    # The metadata stand before the mesh, and may be all that is ever unpacked.
+    with zipfile.ZipFile(path) as archive, archive.open(THREE_MF_MODEL) as stream:
+        beginning = stream.read(LARGEST_JSON)
+    found = re.search(rb'<metadata name="s:session">(.*?)</metadata>', beginning, re.DOTALL)
+    return parse_json(unescape(found[1].decode()).encode()) if found else None
+
+
 _READERS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ".json": (read_json, "JSON"),
     ".glb": (_in_glb, "a GLB file"),
     ".obj": (_in_comments, "an OBJ file"),
     ".ply": (_in_comments, "a PLY file"),
+    ".3mf": (_in_3mf, "a 3MF file"),
 }
 #: Suffixes of the files that can carry a session.
 SESSION_SUFFIXES = (".png", ".gif", *_READERS)

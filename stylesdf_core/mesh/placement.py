@@ -1,0 +1,86 @@
+"""Where a mesh file puts a mesh: its unit of length, its axes and its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.rendering.camera import METRES_PER_UNIT
+
+if TYPE_CHECKING:
+    from stylesdf_core.mesh.surface import SurfaceMesh
+
+Unit: TypeAlias = Literal["m", "cm", "mm"]
+Up: TypeAlias = Literal["y", "z"]
+
+_PER_METRE: dict[Unit, float] = {"m": 1.0, "cm": 100.0, "mm": 1000.0}
+#: Formats of 3D printers: slicers count millimetres and stand things on the plane z = 0.
+_PRINTED = (".stl", ".3mf")
+
+
+@dataclass(frozen=True)
+class MeshPlacement:
+    """How world coordinates become a file's.
+
+    Attributes:
+        unit: unit of the file's numbers.
+        up: axis that points up. The face looks along +z if that is y, along −y if it is z.
+        name: of the object in the file.
+        metres_per_unit: length of a world unit, above 0.
+    """
+
+    unit: Unit
+    up: Up
+    name: str = "head"
+    metres_per_unit: float = METRES_PER_UNIT
+
+    def __post_init__(self) -> None:
+        if not 1e-6 <= self.metres_per_unit <= 1e6:
+            raise InputError(
+                "metres_per_unit, the length of a world unit in metres, must lie between 1e-6 and "
+                f"1e6, not {self.metres_per_unit:g}."
+            )
+
+    @property
+    def scale(self) -> float:
+        """The file's units in a world unit."""
+        return self.metres_per_unit * _PER_METRE[self.unit]
+
+    def apply(self, mesh: SurfaceMesh) -> SurfaceMesh:
+        """The mesh in the file's coordinates."""
+        turned = [mesh.vertices, mesh.normals]
+        if self.up == "z":
+            turned = [np.stack([v[:, 0], -v[:, 2], v[:, 1]], axis=1) for v in turned]
+        return replace(mesh, vertices=turned[0] * np.float32(self.scale), normals=turned[1])
+
+    def __str__(self) -> str:
+        return f"unit {self.unit}, {self.up} up"
+
+
+def placement_for(
+    suffix: str,
+    *,
+    unit: Unit | None = None,
+    up: Up | None = None,
+    name: str = "head",
+    metres_per_unit: float = METRES_PER_UNIT,
+) -> MeshPlacement:
+    """The placement in a format, by default as its readers take it.
+
+    Args:
+        suffix: in small letters, such as ``.glb``.
+        unit: None for millimetres in STL and 3MF, metres in others.
+        up: None for z in STL and 3MF, y in others.
+
+    Raises:
+        InputError: glTF with z up, which the format does not know.
+    """
+    printed = suffix in _PRINTED
+    if suffix == ".glb" and up == "z":
+        raise InputError("In GLB y points up, always: leave out --up z, or choose another format.")
+    return MeshPlacement(
+        unit or ("mm" if printed else "m"), up or ("z" if printed else "y"), name, metres_per_unit
+    )
