@@ -159,7 +159,7 @@ def check_by_name(path: Path) -> None:
 
         with safe_open(path, framework="np"):  # compares the header with the file's size
             pass
-    elif suffix in (".png", ".jpg", ".gif"):
+    elif suffix in (".png", ".jpg", ".gif", ".webp"):
         from PIL import Image
 
         with Image.open(path) as image:

@@ -18,7 +18,8 @@ Shared by them:
 
 assets         meshes as assets: triangles, textures, levels of detail, units, a base
 rendering      any view of a scene as a picture, meshes included
-animation      films as GIF and MP4, written frame by frame
+animation      films as GIF, WebP, MP4 and numbered pictures, written frame by frame
+backgrounds    what a written picture shows behind the head
 scene_flags    a scene as command-line flags, and back
 depth_files    depth as a 16-bit picture, with its scale beside it
 command_line   a request as the shell command that does the same

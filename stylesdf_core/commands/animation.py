@@ -1,17 +1,18 @@
-"""Films as GIF and MP4: frames are added one by one, the file appears after the last frame.
+"""Films as GIF, WebP and MP4: frames are added one by one, the file appears after the last frame.
 
-A turntable (:mod:`.pictures`) opens one of the two writers, adds a frame for each camera, and
+A turntable (:mod:`.pictures`) opens one of the writers, adds a frame for each camera, and
 leaves the ``with`` block. Each writer reads its file back before the file gets its final name.
 """
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from PIL import Image
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output, cleaned_up
-from stylesdf_core.scene.session_files import gif_comment
+from stylesdf_core.scene.session_files import exif, gif_comment, png_info
 
 Pixels = npt.NDArray[np.uint8]
 #: Colours of a GIF's palette. All frames share it; a palette per frame would make still areas
@@ -27,6 +28,8 @@ Pixels = npt.NDArray[np.uint8]
 _COLOURS = 255
 # The palette is made from up to 64 frames spread over the loop, 64 by 64 pixels of each.
 _PALETTE_FRAMES, _PALETTE_EDGE = 64, 64
+#: Of WebP films, 0 to 100, as the format counts.
+_WEBP_QUALITY = 90
 #: Shortest delay of a frame, hundredths of a second; browsers prolong shorter delays.
 _SHORTEST = 2
 
@@ -35,11 +38,15 @@ class FrameWriter(Protocol):
     """Takes the frames of a film in order."""
 
     def add(self, frame: Pixels) -> None:
-        """Append one frame, (H, W, 3)."""
+        """Append one frame, (H, W, 3), or (H, W, 4) where the format can be transparent."""
 
 
-class _GifFrames:
-    """The frames of a GIF, compressed without loss until a palette for all of them is known."""
+#: Opens a film for a path, frames per second and a session.
+FilmFormat: TypeAlias = Callable[[Path, float, str], AbstractContextManager[FrameWriter]]
+
+
+class _KeptFrames:
+    """The frames of a GIF or WebP, compressed without loss until the last frame is known."""
 
     def __init__(self) -> None:
         self._shape: tuple[int, ...] = ()
@@ -49,14 +56,30 @@ class _GifFrames:
         self._shape = frame.shape
         self._frames.append(zlib.compress(frame.tobytes(), 1))
 
-    def save(self, path: Path, fps: float, session: str) -> None:
+    def save_webp(self, path: Path, fps: float, session: str) -> None:
+        count = len(self._frames)
+        starts = [round(1000.0 * index / fps) for index in range(count + 1)]
+        first, *rest = (Image.fromarray(self._frame(index)) for index in range(count))
+        first.save(
+            path,
+            save_all=True,
+            append_images=rest,
+            duration=[stop - start for start, stop in itertools.pairwise(starts)],
+            loop=0,
+            quality=_WEBP_QUALITY,
+            alpha_quality=100,
+            exif=exif(session),
+        )
+
+    def save_gif(self, path: Path, fps: float, session: str) -> None:
         schedule = frame_schedule(len(self._frames), fps)
         palette = self._palette()
         # On a shipped head's full turn, dithered frames have a mean PSNR of 44 dB to the rendered
         # frames, undithered frames 43.5 dB; Pillow's other palettes are up to 4 dB worse.
-        first, *rest = (
-            Image.fromarray(self._frame(index)).quantize(palette=palette) for index, _ in schedule
-        )
+        first, *rest = (self._quantized(index, palette) for index, _ in schedule)
+        transparent: dict[str, int] = {}
+        if self._shape[2] == 4:
+            transparent = {"transparency": _COLOURS, "disposal": 2}
         first.save(
             path,
             save_all=True,
@@ -64,7 +87,19 @@ class _GifFrames:
             duration=[10 * delay for _, delay in schedule],  # Pillow counts milliseconds
             loop=0,
             comment=gif_comment(session),
+            **transparent,
         )
+
+    def _quantized(self, index: int, palette: Image.Image) -> Image.Image:
+        """A frame in the palette's colours; its last index stands for what is transparent."""
+        frame = self._frame(index)
+        image = Image.fromarray(frame[..., :3]).quantize(palette=palette)
+        if self._shape[2] == 4:
+            indices = np.where(frame[..., 3] < 128, np.uint8(_COLOURS), np.asarray(image))
+            colors = image.getpalette() or []
+            image = Image.fromarray(indices, "P")
+            image.putpalette(colors)
+        return image
 
     def _frame(self, index: int) -> Pixels:
         return np.frombuffer(zlib.decompress(self._frames[index]), np.uint8).reshape(self._shape)
@@ -76,7 +111,9 @@ class _GifFrames:
             for edge in self._shape[:2]
         )
         spread = np.linspace(0, count - 1, min(count, _PALETTE_FRAMES)).astype(int)
-        samples = np.concatenate([self._frame(index)[np.ix_(rows, columns)] for index in spread])
+        samples = np.concatenate(
+            [self._frame(index)[np.ix_(rows, columns)][..., :3] for index in spread]
+        )
         method = Image.Quantize.MAXCOVERAGE
         return Image.fromarray(samples).quantize(_COLOURS, method=method, kmeans=1)
 
@@ -100,10 +137,46 @@ def write_gif(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
     Raises:
         OutputError: the file cannot be written.
     """
-    frames = _GifFrames()
+    frames = _KeptFrames()
     yield frames
     with atomic_output(path) as temporary:
-        frames.save(temporary, fps, session)
+        frames.save_gif(temporary, fps, session)
+
+
+@contextmanager
+def write_webp(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
+    """Write an endless WebP that carries its session.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    frames = _KeptFrames()
+    yield frames
+    with atomic_output(path) as temporary:
+        frames.save_webp(temporary, fps, session)
+
+
+class _NumberedFrames:
+    """Frames as PNGs in a folder, each whole as soon as it is there."""
+
+    def __init__(self, folder: Path, session: str) -> None:
+        self._folder, self._session, self._count = folder, session, 0
+
+    def add(self, frame: Pixels) -> None:
+        path = self._folder / f"{self._count:05d}.png"
+        with atomic_output(path) as temporary:
+            Image.fromarray(frame).save(temporary, pnginfo=png_info(self._session))
+        self._count += 1
+
+
+@contextmanager
+def write_numbered(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
+    """Write ``00000.png``, ``00001.png`` … into a folder, which is made; ``fps`` is not kept.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    yield _NumberedFrames(path, session)
 
 
 class _Mp4Frames:

@@ -16,7 +16,14 @@ import numpy.typing as npt
 import tyro
 from PIL import Image
 
-from stylesdf_core.commands.animation import write_gif, write_mp4
+from stylesdf_core.commands.animation import (
+    FilmFormat,
+    write_gif,
+    write_mp4,
+    write_numbered,
+    write_webp,
+)
+from stylesdf_core.commands.backgrounds import Background, BackgroundFlag, shown
 from stylesdf_core.commands.depth_files import write_depth
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.rendering import MeshSettings, SceneRenderer, check_size
@@ -26,7 +33,7 @@ from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.files import atomic_output, check_destination
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene, View
-from stylesdf_core.scene.session_files import png_info, signed
+from stylesdf_core.scene.session_files import exif, png_info, signed
 
 Device: TypeAlias = Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda,mps}")]
 MeshFlags: TypeAlias = Annotated[MeshSettings, tyro.conf.arg(name="")]
@@ -37,8 +44,9 @@ class RenderImage:
     """Render one picture of a face."""
 
     out: Path
-    """.png (carries its session, so that it can be reopened) or .npy (float32, channels first:
-    RGB in [-1, 1]; world normals, or planar depth in world units; both are NaN beside the head)."""
+    """.png or .webp (both carry their session, so that they can be reopened), or .npy (float32,
+    channels first: RGB in [-1, 1]; world normals, or planar depth in world units; both are NaN
+    beside the head)."""
 
     scene: SceneFlags = field(default_factory=Scene)
 
@@ -50,6 +58,10 @@ class RenderImage:
 
     device: Device = "auto"
     """Where to compute."""
+
+    background: BackgroundFlag = None
+    """Behind the head: none for a transparent picture, a colour, or a picture file; without it,
+    the model's own background."""
 
     fast: bool = False
     """Compute as for the screen: in 16 bits where the processor can, up to 3 grey levels off."""
@@ -71,9 +83,14 @@ class RenderImage:
         """
         check_size(self.size)
         is_array = self.out.suffix.lower() == ".npy"
-        check_destination(self.out, (".png", ".npy"))
+        check_destination(self.out, (".png", ".webp", ".npy"))
+        background = Background.of(self.background)
+        if background is not None and (is_array or self.sixteen_bit):
+            raise InputError("--background is for pictures in colour, as .png or .webp.")
         if self.sixteen_bit and (self.view != "depth" or self.split or is_array):
             raise InputError("--sixteen-bit is for one PNG of --view depth; .npy has it exactly.")
+        if self.sixteen_bit and self.out.suffix.lower() != ".png":
+            raise InputError("--sixteen-bit writes a .png.")
         if self.split and is_array:
             raise InputError("--split puts two pictures side by side: write a .png, not a .npy.")
         yield Progress(0, 2, "loading the model")
@@ -81,15 +98,18 @@ class RenderImage:
             self.scene.model, self.device, self.mesh, exact=not self.fast
         ) as renderer:
             yield Progress(1, 2, f"rendering the {self.view}")
-            picture = yield from renderer.draw(self.scene, self.view, self.size)
+            cut = background is not None
+            picture = yield from renderer.draw(self.scene, self.view, self.size, outline=cut)
+            pixels = shown(picture, background)
             if self.split:
                 beside = yield from renderer.draw(self.scene, "mesh", picture.size)
-        if self.split:
-            write_png(np.hstack((picture.to_uint8(), beside.to_uint8())), self.out, self.scene)
-        elif self.sixteen_bit:
+                pixels = np.hstack((pixels, shown(beside, background)))
+        if self.sixteen_bit:
             write_depth(picture, self.out, self.scene)
+        elif is_array:
+            write_array(picture, self.out)
         else:
-            write_picture(picture, self.out, self.scene)
+            write_pixels(pixels, self.out, self.scene)
         return self.out
 
 
@@ -98,7 +118,7 @@ class RenderTurntable:
     """Render an animation of the camera going around a face."""
 
     out: Path
-    """.gif, or .mp4 where imageio-ffmpeg is installed."""
+    """.gif, .webp, .mp4 where imageio-ffmpeg is installed, or a folder for numbered PNGs."""
 
     scene: SceneFlags = field(default_factory=Scene)
 
@@ -121,6 +141,10 @@ class RenderTurntable:
     device: Device = "auto"
     """Where to compute."""
 
+    background: BackgroundFlag = None
+    """Behind the head: none for a transparent picture, a colour, or a picture file; without it,
+    the model's own background."""
+
     fast: bool = False
     """Compute as for the screen: in 16 bits where the processor can, up to 3 grey levels off."""
 
@@ -136,13 +160,15 @@ class RenderTurntable:
             InputError: the scene or a number cannot be used, or MP4 is not available.
         """
         check_size(self.size)
-        check_destination(self.out, (".gif", ".mp4"))
+        write = _film_writer(self.out)
+        background = Background.of(self.background)
+        if background is not None and background.is_transparent and write is write_mp4:
+            raise InputError("An MP4 cannot be transparent: choose a .webp, a .gif or a folder.")
         check_range("--frames", self.frames, 2, 2000)
         check_range("--fps", self.fps, 1, 60)
         if not 0.0 < self.arc < math.inf:
             raise InputError(f"--arc must be an angle above 0 radians, not {self.arc:g}.")
         yield Progress(0, self.frames, "loading the model")
-        write = write_mp4 if self.out.suffix.lower() == ".mp4" else write_gif
         with (
             write(self.out, self.fps, signed(self.scene).to_json()) as writer,
             SceneRenderer(
@@ -151,11 +177,12 @@ class RenderTurntable:
         ):
             for index, azimuth in enumerate(self.azimuths()):
                 scene = replace(self.scene, camera=replace(self.scene.camera, azimuth=azimuth))
-                picture = yield from renderer.draw(scene, self.view, self.size)
-                frame = picture.to_uint8()
+                cut = background is not None
+                picture = yield from renderer.draw(scene, self.view, self.size, outline=cut)
+                frame = shown(picture, background)
                 if self.split:
                     mesh = yield from renderer.draw(scene, "mesh", picture.size)
-                    frame = np.hstack((frame, mesh.to_uint8()))
+                    frame = np.hstack((frame, shown(mesh, background)))
                 writer.add(frame)
                 yield Progress(index + 1, self.frames, f"frame {index + 1} of {self.frames}")
         return self.out
@@ -212,26 +239,40 @@ class Demo:
         return self.out
 
 
-def write_picture(picture: Picture, path: Path, scene: Scene) -> None:
-    """Write a picture as PNG (with its session) or ``.npy``, whole or not at all.
+def write_array(picture: Picture, path: Path) -> None:
+    """Write a picture's values as ``.npy``, whole or not at all.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    if path.suffix.lower() != ".npy":
-        write_png(picture.to_uint8(), path, scene)
-        return
     # np.save and Pillow get a stream, since from a name they would misread a suffix in capitals.
     with atomic_output(path) as temporary, open(temporary, "wb") as stream:
         np.save(stream, picture.array())
 
 
-def write_png(pixels: npt.NDArray[np.uint8], path: Path, scene: Scene) -> None:
-    """Write pixels, (H, W, 3), as PNG with its session, whole or not at all.
+def write_pixels(pixels: npt.NDArray[np.uint8], path: Path, scene: Scene) -> None:
+    """Write pixels, (H, W, 3 or 4), as PNG or WebP without loss, with their session.
 
     Raises:
         OutputError: the file cannot be written.
     """
+    image, session = Image.fromarray(pixels), signed(scene).to_json()
     with atomic_output(path) as temporary, open(temporary, "wb") as stream:
-        info = png_info(signed(scene).to_json())
-        Image.fromarray(pixels).save(stream, format="PNG", pnginfo=info)
+        if path.suffix.lower() == ".webp":
+            image.save(stream, format="WebP", lossless=True, exif=exif(session))
+        else:
+            image.save(stream, format="PNG", pnginfo=png_info(session))
+
+
+def _film_writer(path: Path) -> FilmFormat:
+    """The writer for a film's path: by its suffix; without a suffix it is a folder of pictures.
+
+    Raises:
+        OutputError: the suffix is another one, or nothing can be written there.
+    """
+    writers: dict[str, FilmFormat] = {".gif": write_gif, ".webp": write_webp, ".mp4": write_mp4}
+    if path.is_dir() or not path.suffix:
+        check_destination(path / "00000.png")
+        return write_numbered
+    check_destination(path, tuple(writers))
+    return writers[path.suffix.lower()]

@@ -82,16 +82,23 @@ class SceneRenderer:
         if self._preview is not None:
             self._preview.close()
 
-    def draw(self, scene: Scene, view: View, size: int | None) -> Operation[Picture]:
+    def draw(
+        self, scene: Scene, view: View, size: int | None, *, outline: bool = False
+    ) -> Operation[Picture]:
         """One picture; yields Progress only while a mesh is extracted.
 
         Args:
             size: edge in pixels; None for the view's own size. Volume, depth, normals and mesh are
                 rendered at ``size``; the decoded image has the model's size and is resampled.
+            outline: also find the image's background, so that the head can be cut out.
         """
         if view != "mesh":
             picture = self.engine.render(scene, view, size if view != "image" else None)
-            return picture if size is None else _resized(picture, size)
+            picture = picture if size is None else _resized(picture, size)
+            if outline and view == "image":
+                covered = self.engine.coverage(scene, picture.size)
+                picture = replace(picture, background=1.0 - covered)
+            return picture
         mesh = yield from self._surface(scene)
         return self._draw_mesh(mesh, scene, size or self.engine.config.output_size)
 

@@ -13,5 +13,6 @@ cpu_kernels     the compiled loops themselves (Numba)
 tiles           rows of work cut into pieces that stay in a core's cache
 volume          a camera's rays through the ray march, tile by tile
 texturing       textures of a mesh, baked from decoded pictures and the field
+matte           a head cut out of its picture
 picture         Picture: a rendered array and the colours in which a screen shows it
 """

@@ -23,7 +23,13 @@ class CompiledRayMarch(RayMarch):
     """Gives the results of :class:`RayMarch`, to rounding; needs a distance grid and Numba."""
 
     def __call__(
-        self, origins: Tensor, directions: Tensor, viewdirs: Tensor, *, features: bool
+        self,
+        origins: Tensor,
+        directions: Tensor,
+        viewdirs: Tensor,
+        *,
+        features: bool,
+        colors: bool = True,
     ) -> MarchedRays:
         """Composite rays; arguments and result as in :class:`RayMarch`."""
         assert self.grid is not None
@@ -63,7 +69,7 @@ class CompiledRayMarch(RayMarch):
         terms = self.field.direction_terms(viewdirs)
         rgb = np.zeros((shape[0], 3), np.float32)
         feature_sum = np.zeros((shape[0], self.field.width if features else 0), np.float32)
-        for rays, samples, trunk in rounds:
+        for rays, samples, trunk in rounds if colors else []:
             rows, seen = np.empty(len(rays), np.int64), np.empty(len(rays), np.int64)
             shares = np.empty(len(rays), np.float32)
             count = cpu_kernels.select_visible(

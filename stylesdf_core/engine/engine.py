@@ -54,6 +54,10 @@ COARSE_SIZE = 32
 _DENSITY_LEVEL = math.log(2.0) / ((FAR - NEAR) / 24)
 
 
+#: Difference of the coverages of neighbouring pixels above which an outline runs between them.
+_OUTLINE = 0.2
+
+
 @dataclass(frozen=True)
 class Frame:
     """The picture of one progressive pass.
@@ -256,7 +260,40 @@ class Engine:
 
     @torch.no_grad()
     def _march(self, scene: Scene, edge: int, features: bool, visible: float) -> Volume:
-        options, rays = scene.options, self._rays(scene, edge)
+        rays = self._rays(scene, edge)
+        march, points_each = self._ray_march(scene, rays, edge, visible)
+        return rays.march(march, self._tiles, points_each, features=features)
+
+    def coverage(self, scene: Scene, edge: int) -> FloatArray:
+        """How much of each pixel the head covers, (edge, edge) from 0 to 1.
+
+        Twice the thumb size shows where the outline runs; only there the field is asked at the
+        picture's resolution, with four rays a pixel.
+        """
+        return self._reproducibly(lambda: self._coverage(scene, edge))
+
+    @torch.no_grad()
+    def _coverage(self, scene: Scene, edge: int) -> FloatArray:
+        coarse = min(edge, 2 * self.config.thumb_size)
+        background = self._render_volume(scene, coarse, features=False).background[None, None]
+        covered = 1.0 - background
+        around = F.max_pool2d(covered, 3, 1, 1) + F.max_pool2d(-covered, 3, 1, 1)
+        cover = F.interpolate(covered, size=(edge, edge), mode="bilinear")[0, 0]
+        outline = F.interpolate(around, size=(edge, edge), mode="nearest")[0, 0] > _OUTLINE
+        if bool(outline.any()):
+            fine = outline.repeat_interleave(2, 0).repeat_interleave(2, 1)
+            rays = self._rays(scene, 2 * edge).chosen(fine.view(-1))
+            march, points_each = self._ray_march(scene, rays, 2 * edge, self._visible)
+            quarters = torch.zeros_like(fine, dtype=cover.dtype)
+            quarters[fine] = rays.coverage(march, self._tiles, points_each)
+            cover[outline] = F.avg_pool2d(quarters[None], 2)[0][outline]
+        return cover.clamp(0.0, 1.0).cpu().numpy()
+
+    def _ray_march(
+        self, scene: Scene, rays: CameraRays, edge: int, visible: float
+    ) -> tuple[RayMarch, int]:
+        """A march through a scene's field, and its evaluations a ray."""
+        options = scene.options
         samples = options.samples or self.config.samples
         grid = self._distances(scene, edge)
         compiled = cpu_kernels.AVAILABLE and grid is not None
@@ -271,8 +308,7 @@ class Engine:
             rays.volume,
             None if rays.volume is None else self._border(scene),
         )
-        evaluated = samples if grid is None else TYPICAL_SAMPLES
-        return rays.march(march, self._tiles, evaluated, features=features)
+        return march, samples if grid is None else TYPICAL_SAMPLES
 
     def _distances(self, scene: Scene, edge: int) -> DistanceGrid | None:
         # On a GPU the grid's many small steps take longer than evaluating all samples: on an H100

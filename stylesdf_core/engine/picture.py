@@ -39,7 +39,8 @@ class Picture:
         view: the view of the scene: image, volume, depth, normals or mesh.
         data: (C, H, W) float32. image, volume: RGB in [−1, 1]; normals: world-space unit vectors;
             depth: one channel, planar depth in world units.
-        background: (H, W) in [0, 1], the weight of the background (zeros for ``image``).
+        background: (H, W) in [0, 1], the weight of the background (zeros for ``image``, unless its
+            outline was asked for).
     """
 
     view: View
@@ -62,14 +63,24 @@ class Picture:
 
     def display(self) -> FloatArray:
         """(H, W, 3) in [0, 1], sRGB, ready for a screen; depth is colour-mapped."""
-        if self.view == "depth":
-            colour = _depth_colours(self.data[0])
-        else:
-            colour = np.moveaxis(self.data, 0, -1) * 0.5 + 0.5
+        colour = self._colours()
         if self.view in SURFACE_VIEWS:
             cover = self.background[..., None]
             colour = colour * (1.0 - cover) + np.asarray(BACKDROP, np.float32) * cover
         return np.ascontiguousarray(np.clip(colour, 0.0, 1.0), dtype=np.float32)
+
+    def _colours(self) -> FloatArray:
+        if self.view == "depth":
+            return _depth_colours(self.data[0])
+        colours: FloatArray = np.moveaxis(self.data, 0, -1) * 0.5 + 0.5
+        return colours
+
+    def cut_out(self) -> FloatArray:
+        """The head without its background: colours and opacity, (H, W, 4) in [0, 1]."""
+        from stylesdf_core.engine.matte import cut_out
+
+        mixed = self.view not in SURFACE_VIEWS
+        return cut_out(np.clip(self._colours(), 0.0, 1.0), 1.0 - self.background, mixed=mixed)
 
     def to_uint8(self) -> npt.NDArray[np.uint8]:
         """:meth:`display` as 8-bit, (H, W, 3)."""

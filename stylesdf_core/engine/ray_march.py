@@ -112,13 +112,20 @@ class RayMarch:
     border: BorderBackground | None = None
 
     def __call__(
-        self, origins: Tensor, directions: Tensor, viewdirs: Tensor, *, features: bool
+        self,
+        origins: Tensor,
+        directions: Tensor,
+        viewdirs: Tensor,
+        *,
+        features: bool,
+        colors: bool = True,
     ) -> MarchedRays:
         """Composite rays.
 
         Args:
             origins, directions, viewdirs: (R, 3) each, as in :class:`~.rays.Rays`.
             features: whether to accumulate feature vectors as well.
+            colors: False to leave out colours (``rgb`` is −1) and features.
         """
         gap = self.t_vals[1] - self.t_vals[0]
         spacing = gap * directions.norm(dim=-1)
@@ -146,7 +153,7 @@ class RayMarch:
         weights = self._weights(depths * evaluated, gap)
         front = weights[:, :-1]
         marched = MarchedRays(
-            *self._shaded(weights, rounds, viewdirs, features=features),
+            *self._shaded(weights, rounds if colors else [], viewdirs, features=features),
             background=weights[:, -1],
             depth=front @ self.t_vals[:-1] / front.sum(dim=-1).clamp_min(1e-6),
         )

@@ -77,6 +77,23 @@ class CameraRays:
         points = self.origins + self.directions * depth.view(-1, 1)
         return points if self.volume is None else points * self.volume.contains(points)[:, None]
 
+    def chosen(self, pixels: Tensor) -> CameraRays:
+        """The rays of some pixels, (edge²) bool."""
+        return CameraRays(
+            self.origins[pixels], self.directions[pixels], self.viewdirs[pixels], self.volume
+        )
+
+    def coverage(self, march: RayMarch, tiles: Tiles, points_each: int) -> Tensor:
+        """What is in front of the background, (R,) from 0 to 1; no colours are computed."""
+        result = self.origins.new_empty(len(self.origins))
+
+        def work(start: int, stop: int) -> None:
+            rays = (x[start:stop] for x in (self.origins, self.directions, self.viewdirs))
+            result[start:stop] = 1.0 - march(*rays, features=False, colors=False).background
+
+        tiles.run(work, len(result), points_each=points_each)
+        return result
+
     def march(self, march: RayMarch, tiles: Tiles, points_each: int, *, features: bool) -> Volume:
         """Composite all rays.
 

@@ -6,6 +6,7 @@ that are exported carry their session, so that opening such a file restores the 
     .json        the whole file
     .png         a text chunk named ``stylesdf-scene``
     .gif         the comment, after ``stylesdf-scene:``
+    .webp        the description in the EXIF data, after ``stylesdf-scene:``
     .glb         ``asset.extras`` under ``stylesdf-scene``
     .obj, .ply   comment lines after ``stylesdf-scene:``, in pieces
     .3mf         metadata named ``session`` of the model
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import unescape
 
-from PIL import PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.foreign import (
@@ -60,6 +61,13 @@ def png_info(session: str) -> PngImagePlugin.PngInfo:
 def gif_comment(session: str) -> bytes:
     """The session as a GIF's comment."""
     return f"{KEY}:{session}".encode("ascii")
+
+
+def exif(session: str) -> Image.Exif:
+    """The session as a WebP's EXIF data, for ``Image.save(exif=…)``."""
+    data = Image.Exif()
+    data[ExifTags.Base.ImageDescription] = f"{KEY}:{session}"
+    return data
 
 
 def glb_extras(session: str) -> dict[str, Any]:
@@ -95,7 +103,7 @@ def other_weights(scene: Scene, digest: str) -> str:
 
 
 def read_scene(path: Path | str) -> Scene:
-    """The scene in a ``.json`` session, or in a PNG, GIF, GLB, OBJ, PLY or 3MF that was exported.
+    """The scene of a ``.json`` session, or of an exported PNG, WebP, GIF, GLB, OBJ, PLY or 3MF.
 
     Raises:
         InputError: no such file, the file is damaged, or there is no session in it.
@@ -121,6 +129,9 @@ def read_session(path: Path | str) -> Any:
 def _in_picture(path: Path) -> Any:
     with open_picture(path) as image:
         text, comment = image.info.get(KEY), image.info.get("comment", b"")
+        described = image.getexif().get(ExifTags.Base.ImageDescription, "")
+    if isinstance(described, str) and described.startswith(f"{KEY}:"):
+        return parse_json(described.partition(":")[2].encode())
     if isinstance(text, str):
         return parse_json(text.encode())
     if isinstance(comment, bytes) and comment.startswith(f"{KEY}:".encode()):
@@ -165,4 +176,4 @@ _READERS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ".3mf": (_in_3mf, "a 3MF file"),
 }
 #: Suffixes of the files that can carry a session.
-SESSION_SUFFIXES = (".png", ".gif", *_READERS)
+SESSION_SUFFIXES = (".png", ".webp", ".gif", *_READERS)

@@ -271,7 +271,7 @@ def test_mesh_carries_its_scene(tmp_path: Path, weights: str) -> None:
     ("words", "message"),
     [
         (["render"], "needs --out"),
-        (["render", "--out", "a.jpg"], "must end in .png or .npy"),
+        (["render", "--out", "a.jpg"], "must end in .png, .webp or .npy"),
         (["render", "--out", "a.png", "--seed", "x"], "--seed"),
         (["render", "--out", "a.png", "--seed", "1", "--latent", "z.npy"], "either --seed or"),
         (["render", "--out", "a.png", "--set", "smile"], "NAME=NUMBER"),
@@ -319,7 +319,7 @@ def test_mesh_carries_its_scene(tmp_path: Path, weights: str) -> None:
         (["mesh", "--out", "a.obj", "--resolution", "8"], "between 32 and 512"),
         (["mesh", "--out", "a.obj", "--level", "9"], "No surface at level 9"),
         (["turntable", "--out", "a.gif", "--frames", "1"], "--frames must lie"),
-        (["turntable", "--out", "a.webm"], "must end in .gif or .mp4"),
+        (["turntable", "--out", "a.webm"], "must end in .gif, .webp or .mp4"),
         (["sing"], "sing"),
     ],
 )

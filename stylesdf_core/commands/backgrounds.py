@@ -1,0 +1,94 @@
+"""What a written picture shows behind the head: the model's own, nothing, a colour or a picture.
+
+A background belongs to the request and not to the Scene: the engine's pictures do not depend on
+it, and a session that a stranger wrote must not name pictures to be read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import tyro
+from PIL import Image, ImageOps
+
+from stylesdf_core.engine.picture import Picture
+from stylesdf_core.errors import InputError
+from stylesdf_core.foreign import open_picture, reading
+
+Pixels = npt.NDArray[np.uint8]
+#: A request's field: ``none``, ``#rrggbb`` or a picture file; None for the model's own background.
+BackgroundFlag: TypeAlias = Annotated[
+    str | None, tyro.conf.arg(metavar="none|#rrggbb|FILE", help_behavior_hint="")
+]
+_COLOR = re.compile(r"#?[0-9a-fA-F]{6}")
+
+
+@dataclass(frozen=True)
+class Background:
+    """What is behind a head that was cut out.
+
+    Attributes:
+        color: sRGB, 0 to 255; None for another kind.
+        picture: RGB, of any shape; None for another kind.
+    """
+
+    color: tuple[int, int, int] | None = None
+    picture: Image.Image | None = None
+
+    @classmethod
+    def of(cls, text: str | None) -> Background | None:
+        """The background that a flag names; None for the model's own.
+
+        Raises:
+            InputError: the text is no colour, and no picture that can be read.
+        """
+        if text is None:
+            return None
+        if text.strip().lower() == "none":
+            return cls()
+        path = Path(text).expanduser()
+        if _COLOR.fullmatch(text.strip()) and not path.exists():
+            digits = text.strip().removeprefix("#")
+            red, green, blue = (int(digits[i : i + 2], 16) for i in (0, 2, 4))
+            return cls(color=(red, green, blue))
+        if not path.is_file():
+            raise InputError(
+                f"--background takes none, a colour such as #16181c, or a picture file; there is "
+                f"no file {text}."
+            )
+        with reading(path, "a picture"), open_picture(path) as opened:
+            return cls(picture=ImageOps.exif_transpose(opened).convert("RGB"))
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether there is nothing behind the head."""
+        return self.color is None and self.picture is None
+
+    def behind(self, picture: Picture) -> Pixels:
+        """A picture with this background: (H, W, 4) if transparent, else (H, W, 3)."""
+        rgba = picture.cut_out()
+        if self.is_transparent:
+            return _bytes(rgba)
+        colors, alpha = rgba[..., :3], rgba[..., 3:]
+        return _bytes(colors * alpha + self._pixels(len(rgba)) * (1.0 - alpha))
+
+    def _pixels(self, edge: int) -> npt.NDArray[np.float32]:
+        """The background, in [0, 1]: a colour, or the picture's central square, (edge, edge, 3)."""
+        if self.picture is None:
+            return np.asarray(self.color, np.float32) / np.float32(255.0)
+        square = ImageOps.fit(self.picture, (edge, edge), Image.Resampling.LANCZOS)
+        return np.asarray(square, np.float32) / np.float32(255.0)
+
+
+def shown(picture: Picture, background: Background | None) -> Pixels:
+    """A picture's pixels in front of a background, the model's own for None."""
+    return picture.to_uint8() if background is None else background.behind(picture)
+
+
+def _bytes(values: npt.NDArray[np.float32]) -> Pixels:
+    return (np.clip(values, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
