@@ -9,6 +9,7 @@ from functools import partial
 import dearpygui.dearpygui as dpg
 
 from app.actions import Actions
+from app.explore.overlay import Overlay
 from app.widgets.dialogs import Dialogs
 from app.widgets.home import Home
 from app.widgets.ui import Ui
@@ -88,7 +89,8 @@ class Keyboard:
     """Gives each key to the open dialog, the focused control, or a shortcut.
 
     Tab moves the focus from control to control; with it, the arrow keys, Space and Enter belong to
-    the control. After a click with the mouse or Escape these keys are shortcuts again.
+    the control. Otherwise Enter takes the remedy of the card over the viewport, and Escape sends a
+    message away. After a click with the mouse or Escape these keys are shortcuts again.
 
     Args:
         exploring: whether the Explore tab is shown; elsewhere only ``anywhere`` shortcuts act.
@@ -100,10 +102,11 @@ class Keyboard:
         ui: Ui,
         dialogs: Dialogs,
         home: Home,
+        overlay: Overlay,
         exploring: Callable[[], bool],
     ) -> None:
         self._table, self._ui, self._dialogs, self._home = table, ui, dialogs, home
-        self._exploring = exploring
+        self._overlay, self._exploring = overlay, exploring
         self._held: set[int] = set()
         self._has_tabbed = False  # since the last click of the mouse
         with dpg.handler_registry() as self.registry:
@@ -135,6 +138,8 @@ class Keyboard:
         elif self._dialogs.is_open:
             self._dialogs.cancel()
         elif not self._home.popup_is_open:  # Dear PyGui closes it
+            if self._home.has_focus:
+                self._overlay.dismiss()
             self._home.take()
 
     def _in_dialog(self, code: int) -> None:
@@ -159,6 +164,8 @@ class Keyboard:
         return False
 
     def _shortcut(self, code: int, *, is_held: bool) -> None:
+        if code in _ENTER and not is_held:
+            self._overlay.accept()
         ctrl = _any_down(dpg.mvKey_LControl, dpg.mvKey_RControl)
         shift = _any_down(dpg.mvKey_LShift, dpg.mvKey_RShift)
         for shortcut in self._table:

@@ -249,12 +249,13 @@ class Studio:
             self.explore = ExplorePage(ui, workbench, self._textures, actions.choose_export_folder)
             opened = partial(self.show_page, "explore")
             self.train_page = TrainPage(ui, self.training, self._dialogs, self._textures, opened)
-        self._keyboard = Keyboard(
-            self._shortcuts, ui, self._dialogs, self._home, lambda: self.page == "explore"
-        )
         self._has_drawn = False
         dpg.bind_item_theme(window, ui.theme.flat)
         self._overlay = Overlay(ui, workbench, Remedy("Open another file …", actions.open_model))
+        self._keyboard = Keyboard(
+            self._shortcuts, ui, self._dialogs, self._home, self._overlay,
+            lambda: self.page == "explore",
+        )  # fmt: skip
         dpg.set_primary_window(window, True)
         # set_primary_window resets these flags. Children have fixed places, so nothing may scroll.
         dpg.configure_item(window, no_scrollbar=True, no_scroll_with_mouse=True, no_background=True)
@@ -267,6 +268,7 @@ class Studio:
         least_width, least_height = least_size(self.scale, self._displays)
         dpg.set_viewport_min_width(least_width)
         dpg.set_viewport_min_height(least_height)
+        self._dialogs.cancel()
         self.pointer.clear()
         dpg.delete_item(self._keyboard.registry)
         self._ui.tooltips.close()

@@ -92,9 +92,21 @@ class Overlay:
         self._open_model = open_model
         self._cards = (Card(ui), Card(ui))
         self._toasts: dict[Toast, int | str] = {}
+        self._problem: Problem | None = None
+
+    def accept(self) -> None:
+        """Do the first remedy of the problem on the screen, if there is one."""
+        if self._problem is not None and self._problem.remedies:
+            self._problem.remedies[0].act()
+
+    def dismiss(self) -> None:
+        """Send away the newest message, if there is one."""
+        if self._workbench.toasts:
+            self._workbench.dismiss(self._workbench.toasts[-1])
 
     def sync_toasts(self, origin: tuple[int, int], size: tuple[int, int]) -> None:
         """Show only the toasts, in the lower right corner of a rectangle without a viewport."""
+        self._problem = None
         for card in self._cards:
             card.show(None, origin, Pane(0.0, 0.0, 0.0))
         self._sync_toasts(origin, size)
@@ -108,9 +120,11 @@ class Overlay:
     ) -> None:
         """Place cards and toasts over a viewport at ``origin`` with these panes."""
         whole = Pane(0.0, 0.5 * (size[1] - size[0]), float(size[0]))
-        self._cards[0].show(self._main_problem(), origin, picture or mesh or whole)
+        main = self._main_problem()
+        self._cards[0].show(main, origin, picture or mesh or whole)
         mesh_problem = drawing_problem(self._workbench, self._workbench.screen.mesh_error)
         self._cards[1].show(self._with_details(mesh_problem), origin, mesh or whole)
+        self._problem = main or mesh_problem
         self._sync_toasts(origin, size)
 
     def _main_problem(self) -> Problem | None:

@@ -8,8 +8,10 @@ import dearpygui.dearpygui as dpg
 
 from app.widgets import theme
 from app.widgets.canvas import Canvas
-from app.widgets.pointer import LEFT, MouseTarget, Press
+from app.widgets.pointer import LEFT, LESS_KEYS, MORE_KEYS, MouseTarget, Press
 from app.widgets.ui import Ui
+
+_STEP = 16  # pixels at scale 1 that a key moves the bar
 
 
 class Splitter(MouseTarget):
@@ -47,6 +49,13 @@ class Splitter(MouseTarget):
         """Take the left button."""
         self._grabbed_at = press.x
         return press.button == LEFT
+
+    def key(self, code: int) -> bool:
+        """Move to the right with +, to the left with −."""
+        if code not in MORE_KEYS and code not in LESS_KEYS:
+            return False
+        self._moved(float(self._ui.px(_STEP) if code in MORE_KEYS else -self._ui.px(_STEP)))
+        return True
 
     def drag(self, x: float, y: float) -> None:
         """Report the drag; the bar follows the mouse, so ``x`` counts from the moved bar."""

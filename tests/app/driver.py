@@ -341,6 +341,14 @@ class Driver:
         assert load_problem(workbench) is not None
         self.click(self.button("Stay with tiny"))
         assert load_problem(workbench) is None
+        workbench.open_model(str(broken))
+        self.wait(lambda: workbench.models.failed is not None, "the failure")
+        self.frames(5)
+        self.press("Return")  # the first remedy
+        assert load_problem(workbench) is None
+        workbench.toast("wrong", is_error=True)
+        self.press("Escape")
+        assert "wrong" not in [toast.text for toast in workbench.toasts]
         assert workbench.scene == scene
 
     def storm(self) -> None:
