@@ -132,13 +132,13 @@ class Keyboard:
             self._shortcut(code, is_held=is_held)
 
     def _escape(self) -> None:
-        self._has_tabbed = False
+        had_tabbed, self._has_tabbed = self._has_tabbed, False
         if self._ui.number_entry.is_open:
             self._ui.number_entry.close()
         elif self._dialogs.is_open:
             self._dialogs.cancel()
         elif not self._home.popup_is_open:  # Dear PyGui closes it
-            if self._home.has_focus:
+            if not had_tabbed:
                 self._overlay.dismiss()
             self._home.take()
 
