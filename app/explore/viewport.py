@@ -135,13 +135,16 @@ class Viewport(MouseTarget):
         panes = ((self.picture_pane, self._picture_texture), (self.mesh_pane, self._mesh_texture))
         if not self._canvas.wants(
             tuple((pane, texture.tag) for pane, texture in panes),
-            works, done, int(now * 30) if works else 0, guided, hints, self._width, self._height,
+            workbench.model is None, works, done, int(now * 30) if works else 0, guided, hints,
+            self._width, self._height,
         ):  # fmt: skip
             return
         for pane, texture in panes:
             if pane is None:
                 continue
-            if texture.tag:  # else the window's own colour shows
+            if not texture.tag:  # the window's own colour shows
+                self._draw_waiting(pane, "mesh" if pane is self.mesh_pane else "picture")
+            else:
                 dpg.draw_image(
                     texture.tag,
                     (pane.x, pane.y),
@@ -156,6 +159,13 @@ class Viewport(MouseTarget):
             self._draw_guide(*guided)
         if hints:
             self._draw_hint()
+
+    def _draw_waiting(self, pane: Pane, what: str) -> None:
+        """Say in a pane that its first content is being computed."""
+        size = self._ui.px(fonts.SMALL)
+        text = f"computing the {what} …" if self._workbench.model is not None else ""
+        x = pane.x + 0.5 * (pane.edge - fonts.text_width(text, size))
+        self._canvas.text(x, pane.y + 0.5 * pane.edge, text, size, theme.MUTED)
 
     def _draw_work(self, pane: Pane, done: float, now: float) -> None:
         """A thin progress line at the pane's top.
