@@ -57,6 +57,7 @@ class Lookup(Generic[Q, A]):
                 self.error = None
             if question is None:
                 self.answer = None
+                self._worker.drop()
             else:
                 self._worker.submit(question)
         outcome = self._worker.poll()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.train.dataset_preview import Preview, PreviewRequest, look_at_images
+from app.train.dry_run import measure
 from app.train.lookup import Lookup
 from app.train.training_form import (
     NO_HEADS,
@@ -82,6 +83,9 @@ class NewRun:
         self._previews = Lookup("preview", look_at_images, news=news)
         self._preview_request: PreviewRequest | None = None
         self._checks = Lookup("new run", check_run, news=news)
+        self._dry_runs = Lookup("dry run", measure, news=news)
+        self._measured: TrainRequest | None = None
+        self._estimate = ""
         self._creating: RunCheck | None = None
         self._worker_problem: FormProblem | None = None
         self._form_problem: FormProblem | None = None
@@ -173,6 +177,23 @@ class NewRun:
         if self.problem is None and not self.is_beginning:
             self._creating = RunCheck(self.request(), create=True)
 
+    def estimate(self) -> None:
+        """Measure what the run would take, unless there is a ``problem``; again, to stop."""
+        if self.is_measuring:
+            self._measured = None
+        elif self.problem is None:
+            self._measured = self.request()
+
+    @property
+    def is_measuring(self) -> bool:
+        """Whether steps of the run are being measured."""
+        return self._measured is not None
+
+    def take_estimate(self) -> str:
+        """The text of a new estimate, once; empty without a new one."""
+        text, self._estimate = self._estimate, ""
+        return text
+
     def request(self) -> TrainRequest:
         """The request that the form describes.
 
@@ -209,6 +230,11 @@ class NewRun:
         if shown:
             self._preview_request = self._wanted_preview()
             self._previews.tick(self._preview_request)
+        if self._dry_runs.tick(self._measured) and self._measured is not None:
+            error = self._dry_runs.error
+            self._estimate = f"{'problem':<10}{error}" if error else self._dry_runs.answer or ""
+            if self._estimate:
+                self._measured = None
         created = self._check(shown)
         if created is not None:
             self._set(replace(self.form, name=""))
@@ -218,6 +244,7 @@ class NewRun:
         """End the threads."""
         self._previews.close()
         self._checks.close()
+        self._dry_runs.close()
 
     def _check(self, shown: bool) -> CreatedRun | None:
         """Have changed settings checked; returns a run once its folder has been made."""

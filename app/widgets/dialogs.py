@@ -112,6 +112,20 @@ class Dialogs:
                         dpg.add_text(right, color=theme.MUTED)
         self.is_list, self._accept = True, self.cancel
 
+    def show_rows(self, title: str, rows: Sequence[tuple[str, str]], width: int) -> None:
+        """Show sentences, each behind what it is about; ``width`` at scale 1."""
+        with (
+            self._window(title, *self._size(width, 440)),
+            dpg.table(header_row=False, policy=dpg.mvTable_SizingStretchProp),
+        ):
+            for weight in (1.0, 7.0):
+                dpg.add_table_column(width_stretch=True, init_width_or_weight=weight)
+            for left, right in rows:
+                with dpg.table_row():
+                    dpg.add_text(left, color=theme.MUTED)
+                    dpg.add_text(right, wrap=0)
+        self.is_list, self._accept = True, self.cancel
+
     def accept(self) -> None:
         """Do what Enter means in the open dialog."""
         if self._accept is not None:

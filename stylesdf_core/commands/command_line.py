@@ -60,17 +60,21 @@ def command_line(request: Request, program: Sequence[str] = (PROGRAM,)) -> str:
     Raises:
         InputError: the scene holds an explicit z, which only a session file can carry.
     """
+    return _joined(command_words(request, program))
+
+
+def command_words(request: Request, program: Sequence[str] = (PROGRAM,)) -> list[str]:
+    """The words of :func:`command_line`, to start a process with."""
     words = [*program, *_NAMES[type(request)]]
     if isinstance(request, TrainStage):
-        return _joined([*words, *_changed_settings(request)])
+        return [*words, *_changed_settings(request)]
     for field in dataclasses.fields(request):
         value = getattr(request, field.name)
         if isinstance(value, Scene):
             words += flags_from_scene(value)
         elif isinstance(value, MeshSettings | AssetSettings):
             words += _changed_flags(value)
-    words += _changed_flags(request)
-    return _joined(words)
+    return words + _changed_flags(request)
 
 
 def _joined(words: list[str]) -> str:

@@ -116,17 +116,22 @@ class Estimate:
         rows.append(("weights", f"{', '.join(counts)} million"))
         for phase in self.phases:
             rows += self._phase_rows(phase)
-        rows.append(("memory", _share(self.peak, self.memory, "a process needs", "are installed")))
-        kept = f"{self.checkpoints} checkpoints of {_size(self.checkpoint)}"
+        there = _size(self.memory)
+        rows.append(("memory", f"a process needs {_size(self.peak)} of the {there} installed"))
+        kept = _counted(self.checkpoints, "checkpoint", self.checkpoint)
         if self.averages:
-            kept += f", {self.averages:,} averaged models of {_size(self.average)}"
-        rows.append(("disk", f"{_share(self.disk, self.free, 'for', 'are free')}: {kept}"))
+            kept += f", {_counted(self.averages, 'averaged model', self.average)}"
+        room = "are free" if self.disk < self.free else "are free, too little"
+        rows.append(("disk", f"{_size(self.disk)} for {kept}; {_size(self.free)} {room}"))
         whole = f"{_time(self.hours)} to the end, evaluations and checkpoints not counted"
         rows.append(("time", whole))
-        return "\n".join(
-            f"{'' if rows[i - 1][0] == name and i else name:<10}{text}"
-            for i, (name, text) in enumerate(rows)
-        ) + (f"\nMeasured on {self.machine}.")
+        return (
+            "\n".join(
+                f"{'' if rows[i - 1][0] == name and i else name:<10}{text}"
+                for i, (name, text) in enumerate(rows)
+            )
+            + f"\n{'machine':<10}{self.machine}"
+        )
 
     def _phase_rows(self, phase: PhaseEstimate) -> list[tuple[str, str]]:
         steps = f"{phase.steps:,} steps of {_seconds(phase.seconds)}: {_time(phase.hours)}"
@@ -143,7 +148,8 @@ class Estimate:
             rows.append((phase.name, shown))
         for kind, peak in phase.memory.items():
             more = _size(max(0, peak - self.idle))
-            rows.append((phase.name, f"{kind}: {_size(peak)}, {more} more than before the first"))
+            text = f"{kind}: at most {_size(peak)} in use, {more} more than before the first"
+            rows.append((phase.name, text))
         return rows
 
 
@@ -292,8 +298,8 @@ def _written(settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
 
 
-def _share(part: int, whole: int, before: str, after: str) -> str:
-    return f"{before} {_size(part)}; {_size(whole)} {after}"
+def _counted(count: int, name: str, size: int) -> str:
+    return f"{count:,} {name}{'s' * (count != 1)} of {_size(size)}"
 
 
 def _size(count: int) -> str:

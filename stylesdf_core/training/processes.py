@@ -83,7 +83,7 @@ def start(run: RunDir, count: int = 1, *, background: bool = False) -> subproces
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(background=background),
+                env=environment(background=background),
                 start_new_session=True,  # Ctrl+C must reach this process only
                 creationflags=_windows_flags(background=background) if os.name == "nt" else 0,
             )
@@ -167,7 +167,7 @@ def _lines(run: RunDir) -> list[str]:
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
-def _environment(*, background: bool) -> dict[str, str]:
+def environment(*, background: bool) -> dict[str, str]:
     """This process's environment, so that the child imports the same program."""
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]

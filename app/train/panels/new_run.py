@@ -10,6 +10,7 @@ import dearpygui.dearpygui as dpg
 
 from app.state.wording import in_window
 from app.train.dataset_preview import COLUMNS, ROWS, Preview
+from app.train.dry_run import rows
 from app.train.parameters import LABELS, FormRow, Parameters
 from app.train.training import Training
 from app.train.training_form import STAGE_HELP, presets
@@ -88,14 +89,20 @@ class NewRunPanel:
         with dpg.child_window(border=False, height=ui.px(_SENTENCE)) as sentence:
             self._problem = ui.small_text()
         dpg.bind_item_theme(sentence, ui.theme.flat)
-        self._foot = dpg.add_group(horizontal=True)
+        self._foot = dpg.add_group(horizontal=True, horizontal_spacing=ui.px(4))
         dpg.push_container_stack(self._foot)
         self._start = ui.button(
             "Start training",
             training.new.begin,
             "Make the run's folder and train there in a process of its own, which gives way to "
             "other programs and goes on when the studio is closed",
-            width=ui.px(140),
+            width=ui.px(94),
+        )
+        self._estimate = ui.button(
+            "Estimate",
+            training.new.estimate,
+            "Measure a few steps, and say what the run would take: memory, images a second, hours, "
+            "disk. Again, to stop",
         )
         ui.button(
             "Copy as command",
@@ -128,9 +135,11 @@ class NewRunPanel:
         training = self._training
         form = training.new.form
         self._sync_preview()
+        if text := training.new.take_estimate():
+            self._dialogs.show_rows("Estimate", rows(text), 720)
         runs = training.starting_points
         new, count = training.new, len(training.runs)
-        key = (form, new.problem, new.is_beginning, runs, training.folder, count)
+        key = (form, new.problem, new.is_beginning, new.is_measuring, runs, training.folder, count)
         if key == self._synced:
             return
         self._synced = key
@@ -266,6 +275,8 @@ class NewRunPanel:
         ready = problem is None and not training.new.is_beginning
         if training.new.is_beginning:
             text, color = "Making the run's folder …", theme.MUTED
+        elif training.new.is_measuring:
+            text, color = "Measuring a few steps …", theme.MUTED
         elif problem is None:
             text, color = f"Goes into {training.folder.name}/{self._folder_name()}.", theme.MUTED
         else:
@@ -274,6 +285,7 @@ class NewRunPanel:
         dpg.set_value(self._problem, text)
         dpg.configure_item(self._problem, color=color)
         dpg.configure_item(self._start, enabled=ready)
+        dpg.configure_item(self._estimate, enabled=ready)
         dpg.bind_item_theme(self._start, look.primary if ready else look.quiet)
 
     def _folder_name(self) -> str:

@@ -257,8 +257,8 @@ def open_real_images(
         listed = list_skipped(usable.skipped)
         if len(kept) < batch:
             raise InputError(
-                f"{path} holds {len(kept)} usable images and a batch has {batch}; add images or "
-                f"choose a smaller batch{f'. Skipped: {listed}' if listed else ''}."
+                f"{path} leaves {len(kept)} usable images to train on and a batch has {batch}; add "
+                f"images or choose a smaller batch{f'. Skipped: {listed}' if listed else ''}."
             )
         indices = [usable.indices[i] for i in kept]
         held_out = [usable.indices[i] for i in apart]
