@@ -162,6 +162,11 @@ class Menus:
                 "split picture | mesh",
                 lambda: workbench.settings.view.split,
             )
+            self._item(
+                "Own pixels, 1:1",
+                "the picture's own pixels, 1:1",
+                lambda: workbench.settings.view.pixels,
+            )
             dpg.add_separator()
             for name in edits.CAMERA_PRESETS:
                 act = partial(workbench.turn_camera, name)

@@ -71,6 +71,7 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
             for i, view in enumerate(VIEWS)
         ),
         key("Space", dpg.mvKey_Spacebar, "split picture | mesh", workbench.toggle_split),
+        key("P", dpg.mvKey_P, "the picture's own pixels, 1:1", workbench.toggle_pixels),
         key("E", dpg.mvKey_E, "export as last time", lambda: window.export(workbench.last_export)),
         key("Ctrl+S", dpg.mvKey_S, "export a PNG", lambda: window.export("PNG")),
         key("Ctrl+O", dpg.mvKey_O, "open a session", actions.open_session),

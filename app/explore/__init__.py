@@ -7,6 +7,8 @@ columns       the columns that hold the panels, and their splitters
 viewport      picture and mesh under one camera; the mouse's gestures
 toolbar       view modes, split and camera presets under the viewport
 overlay       cards for loading and errors over the viewport, and toasts
+layer_bars    one upright bar for each layer of field and decoder
+background    the background of exported pictures
 sliders       sliders and seed fields that change the document or the settings
 panels/       one file for each panel: identity, mixing, camera, mesh, export, jobs, status
 ============  =================================================================================

@@ -106,7 +106,10 @@ class ExplorePage:
         self._status.sync(scene)
         self._jobs.sync()
         screen = workbench.screen
-        key = (scene, workbench.settings, workbench.model, screen.mesh, screen.mesh_error)
+        key = (
+            scene, workbench.settings, workbench.model, screen.mesh, screen.mesh_error,
+            workbench.mixing_effects,
+        )  # fmt: skip
         if key != self._synced:
             self._synced = key
             for panel in (*self._panels, self._toolbar):

@@ -61,6 +61,14 @@ def pane_layout(width: float, height: float, *, count: int, gap: float) -> list[
     return [Pane(left + i * (edge + gap), 0.5 * (height - edge), edge) for i in range(count)]
 
 
+def centred(pane: Pane, edge: int) -> Pane:
+    """A square of ``edge`` pixels in the middle of a pane, on whole pixels; at most the pane."""
+    if edge >= pane.edge:
+        return pane
+    shift = (pane.edge - edge) // 2
+    return Pane(round(pane.x + shift), round(pane.y + shift), float(edge))
+
+
 class Viewport(MouseTarget):
     """Draws panes and marks into one canvas and turns mouse gestures into camera motion."""
 
@@ -119,6 +127,10 @@ class Viewport(MouseTarget):
         panes = pane_layout(self._width, self._height, count=count, gap=gap)
         self.picture_pane = panes[0] if view.shows_picture else None
         self.mesh_pane = panes[-1] if view.shows_mesh else None
+        if self.picture_pane is not None:
+            self._workbench.screen.picture_size = int(self.picture_pane.edge)
+            if view.pixels and self.shown_picture is not None:
+                self.picture_pane = centred(self.picture_pane, self.shown_picture.pixels.shape[0])
         if self.mesh_pane is not None:
             self._workbench.screen.mesh_size = suitable_edge(self.mesh_pane.edge)
 
@@ -145,12 +157,13 @@ class Viewport(MouseTarget):
             if not texture.tag:  # the window's own colour shows
                 self._draw_waiting(pane, "mesh" if pane is self.mesh_pane else "picture")
             else:
+                uv_min, uv_max = texture.middle(self._shown_share(pane))
                 dpg.draw_image(
                     texture.tag,
                     (pane.x, pane.y),
                     (pane.x + pane.edge, pane.y + pane.edge),
-                    uv_min=texture.uv_min,
-                    uv_max=texture.uv_max,
+                    uv_min=uv_min,
+                    uv_max=uv_max,
                     parent=self.item,
                 )
             if works:
@@ -166,6 +179,13 @@ class Viewport(MouseTarget):
         text = f"computing the {what} …" if self._workbench.model is not None else ""
         x = pane.x + 0.5 * (pane.edge - fonts.text_width(text, size))
         self._canvas.text(x, pane.y + 0.5 * pane.edge, text, size, theme.MUTED)
+
+    def _shown_share(self, pane: Pane) -> float:
+        """Share of the picture's edge that a pane shows: less than 1 where 1:1 is larger."""
+        picture = self.shown_picture
+        if pane is not self.picture_pane or picture is None or picture.request.edge:
+            return 1.0
+        return min(1.0, pane.edge / len(picture.pixels))
 
     def _draw_work(self, pane: Pane, done: float, now: float) -> None:
         """A thin progress line at the pane's top.

@@ -119,13 +119,22 @@ def with_strength(scene: Scene, layer: int, strength: float, n_latent: int) -> S
     return replace(scene, mixing=replace(scene.mixing, strengths=strengths))
 
 
-def with_field_strength(scene: Scene, layer: int, strength: float, layers: int) -> Scene:
+def with_field_strength(
+    scene: Scene, layer: int, strength: float, config: GeneratorConfig
+) -> Scene:
     """The scene with another weight of the second style in one of the field's FiLM layers.
 
-    The decoder's layers keep their weights.
+    The decoder's layers keep their weights, which the crossover may have given.
     """
-    strengths = _with_one(scene.mixing.film_strengths(layers), layer, strength)
-    return replace(scene, mixing=replace(scene.mixing, field_strengths=strengths))
+    mixing = scene.mixing
+    weights = _with_one(mixing.film_strengths(config.film_layers), layer, strength)
+    decoder = mixing.layer_strengths(config.n_latent)
+    return replace(scene, mixing=replace(mixing, strengths=decoder, field_strengths=weights))
+
+
+def without_field_strengths(scene: Scene) -> Scene:
+    """The scene with the first face's style in all of the field's layers."""
+    return replace(scene, mixing=replace(scene.mixing, field_strengths=()))
 
 
 def with_group(scene: Scene, name: str, strength: float | None) -> Scene:

@@ -59,6 +59,7 @@ EXPORTS: tuple[ExportKind, ...] = (
     ExportKind("GLB", "mesh", ".glb", "Mesh with vertex colours for Blender, web and engines"),
     ExportKind("STL", "mesh", ".stl", "Bare geometry, for printing"),
     ExportKind("GIF", "animation", ".gif", "Turntable, loops everywhere"),
+    ExportKind("WebP", "animation", ".webp", "Turntable in full colour; may be transparent"),
     ExportKind("MP4", "animation", ".mp4", "Turntable as video"),
 )
 
@@ -101,7 +102,7 @@ def export_request(
     from stylesdf_core.commands.meshes import ExportMesh
     from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
 
-    split = settings.view.split
+    split, background = settings.view.split, settings.export.background or None
     view = settings.view.picture_view if split else settings.view.view
     name = (stem or default_stem(scene, kind)) + kind.suffix
     out = free_path(export_folder(settings) / name, taken)
@@ -126,6 +127,7 @@ def export_request(
             size=turntable.size or None,
             view=view,
             split=split,
+            background=background,
             device=settings.device,
             mesh=settings.mesh,
         )
@@ -136,6 +138,7 @@ def export_request(
         view=kind.view or view,
         size=settings.export.picture_size or own_size,
         split=split and kind.view is None,
+        background=None if kind.sixteen_bit else background,
         sixteen_bit=kind.sixteen_bit,
         device=settings.device,
         mesh=settings.mesh,

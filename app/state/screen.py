@@ -27,7 +27,7 @@ class Screen:
         picture, mesh: the newest results; each stays until the next result comes.
         picture_error, mesh_error: errors of the newest requests; None after a result, and for a
             hidden pane.
-        mesh_size: edge of the mesh pane in pixels, for the viewport to set.
+        picture_size, mesh_size: edges of the panes in pixels, for the viewport to set.
         news: set with each result, ends the main loop's sleep; cleared before the loop polls.
     """
 
@@ -36,7 +36,7 @@ class Screen:
         self.mesh: MeshPass | None = None
         self.picture_error: BaseException | None = None
         self.mesh_error: BaseException | None = None
-        self.mesh_size = 512
+        self.picture_size = self.mesh_size = 512
         self.news = Alarm()
         self._pictures = picture_worker(self.news)
         self._live = LiveMesh()
@@ -75,7 +75,8 @@ class Screen:
         view, device = settings.view, settings.device
         picture = mesh = None
         if view.shows_picture:
-            picture = PictureRequest(scene, view.picture_view, device, model)
+            edge = 0 if view.pixels else self.picture_size
+            picture = PictureRequest(scene, view.picture_view, device, model, edge)
         if view.shows_mesh:
             mesh = MeshRequest(scene, device, settings.mesh, self.mesh_size, model)
         asked, self._wanted = self._wanted, (picture, mesh)

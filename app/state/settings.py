@@ -50,12 +50,14 @@ class ViewSettings:
 
     Attributes:
         split: picture and mesh side by side.
+        pixels: show the picture's own pixels, one on each pixel of the screen.
         pose_guide: draw where the camera stands within the trained poses.
         hint_seen: the user has dragged the picture, so the hint is not shown again.
     """
 
     view: View = "image"
     split: bool = False
+    pixels: bool = False
     pose_guide: bool = True
     hint_seen: bool = False
 
@@ -82,11 +84,14 @@ class ExportSettings:
     Attributes:
         folder: empty for the user's pictures folder.
         picture_size: edge of pictures in pixels; 0 for each view's own.
+        background: of pictures and animations: none, a colour #rrggbb or a picture file; empty for
+            the model's own.
         size: edge of turntable frames in pixels; 0 for the model's own.
     """
 
     folder: str = ""
     picture_size: int = 0
+    background: str = ""
     frames: int = 48
     fps: int = 24
     size: int = 0

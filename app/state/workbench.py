@@ -21,6 +21,7 @@ from app.state.screen import Screen
 from app.state.settings import Section, Settings, SettingsStore
 from app.state.wording import in_window
 from app.workers.jobs import Job, JobQueue, JobState
+from app.workers.mixing_worker import MixingRequest, mixing_worker
 from app.workers.model_loader import Loading, ModelSlot
 from app.workers.process import give_memory_back
 from stylesdf_core.errors import StyleSDFError
@@ -32,6 +33,7 @@ from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import other_weights, read_scene
 
 if TYPE_CHECKING:
+    from stylesdf_core.engine.mixing_effects import MixingEffects
     from stylesdf_core.model.model import Model
 
 _AUTOSAVE_AFTER = 2.0  # seconds without change
@@ -75,6 +77,10 @@ class Workbench:
 
         self.models = ModelSlot()
         self.screen = Screen()
+        #: What style mixing does on the loaded model; None until it has been measured.
+        self.mixing_effects: MixingEffects | None = None
+        self._mixing = mixing_worker(self.screen.news, lambda: self.screen.busy)
+        self._measured: MixingRequest | None = None
         self.jobs = JobQueue()
         self.toasts: list[Toast] = []
         self.last_export = "PNG"
@@ -109,6 +115,11 @@ class Workbench:
         return self.model.generator.config.n_latent if self.model is not None else 0
 
     @property
+    def film_layers(self) -> int:
+        """FiLM layers of the loaded model's field."""
+        return self.model.generator.config.film_layers if self.model is not None else 0
+
+    @property
     def z_dim(self) -> int:
         """Length of the loaded model's z."""
         return self.model.generator.config.z_dim if self.model is not None else 256
@@ -141,6 +152,7 @@ class Workbench:
             and not self.is_resting
         ):
             self.screen.request(self.model, self.scene, self.settings)
+            self._measure_mixing(self.model)
         now = time.monotonic()
         self.toasts = [toast for toast in self.toasts if toast.until > now]
         if (self.scene, self.settings) != self._last:
@@ -152,6 +164,18 @@ class Workbench:
                 self._may_hold_memory = False
                 self.screen.forget_hidden_mesh(self.settings)
                 give_memory_back()
+
+    def _measure_mixing(self, model: Model) -> None:
+        """With a second face, find out once for each model which controls have an effect."""
+        request = MixingRequest(model, self.settings.device)
+        if self._measured is not None and self._measured.model is not model:
+            self._measured = self.mixing_effects = None
+        if self._measured is None and self.scene.mixing.seed is not None and not self.busy:
+            self._measured = request
+            self._mixing.submit(request)
+        outcome = self._mixing.poll()
+        if outcome is not None and outcome.request == self._measured:
+            self.mixing_effects = outcome.value
 
     def _model_loaded(self, loaded: Loading) -> None:
         assert self.model is not None
@@ -219,6 +243,10 @@ class Workbench:
     def toggle_split(self) -> None:
         """Show picture and mesh side by side, or only the chosen view."""
         self.change_settings("view", split=not self.settings.view.split)
+
+    def toggle_pixels(self) -> None:
+        """Show the picture's own pixels one to one, or fill the pane."""
+        self.change_settings("view", pixels=not self.settings.view.pixels)
 
     def set_device(self, device: str) -> None:
         """Compute on a device from now on: one of ``models.devices``."""
@@ -352,4 +380,5 @@ class Workbench:
         self.autosave()
         self.models.close()
         self.screen.close()
+        self._mixing.close()
         self.jobs.close()

@@ -88,7 +88,7 @@ class SliderRow(MouseTarget):
         self._ui, self.spec, self._actions = ui, spec, actions
         self._width = width
         self._value = spec.origin
-        self._edited = self._locked = False
+        self._edited = self._locked = self._dimmed = False
         self._hovered = ""  # the part under the mouse
         self._dragging = False
         self._canvas = Canvas(width, ui.px(HEIGHT))
@@ -99,6 +99,11 @@ class SliderRow(MouseTarget):
     def show(self, value: float, *, edited: bool = True, locked: bool = False) -> None:
         """Draw a value; the label of an unedited value is muted."""
         self._value, self._edited, self._locked = value, edited, locked
+        self._draw()
+
+    def dim(self, dimmed: bool) -> None:
+        """Draw the slider faded, as one whose value hardly changes a thing."""
+        self._dimmed = dimmed
         self._draw()
 
     def resize(self, width: int) -> None:
@@ -208,10 +213,11 @@ class SliderRow(MouseTarget):
 
     def _draw(self) -> None:
         canvas, px, spec, text = self._canvas, self._ui.px, self.spec, self._text()
-        state = (self._edited, self._locked, self._hovered, self._dragging)
+        state = (self._edited, self._locked, self._hovered, self._dragging, self._dimmed)
         if not canvas.wants(spec, text, self._value, state, self._width):
             return
         bright = self._edited or self._dragging
+        quiet = theme.FAINT if self._dimmed else theme.MUTED
         size = px(fonts.BODY)
         top = (px(HEIGHT) - size) / 2
         room = px(spec.label_width)
@@ -222,10 +228,10 @@ class SliderRow(MouseTarget):
             y = (px(HEIGHT) - px(_LOCK)) / 2
             icon(self.item, room, y, px(_LOCK), theme.TEXT if lit else theme.FAINT)
         label = fonts.fitted(spec.label, size, room)
-        canvas.text(0, top, label, size, theme.TEXT if bright else theme.MUTED)
+        canvas.text(0, top, label, size, theme.TEXT if bright else quiet)
         x = self._width - fonts.text_width(text, size) - 1
         hot = bright or self._hovered == "value"
-        canvas.text(x, top, text, size, theme.TEXT if hot else theme.MUTED)
+        canvas.text(x, top, text, size, theme.TEXT if hot else quiet)
         self._draw_track()
 
     def _is_outside(self) -> bool:
@@ -257,7 +263,8 @@ class SliderRow(MouseTarget):
             x = at(spec.origin)
             canvas.line(x, middle - px(5), x, middle + px(5), theme.FAINT)
         radius = px(6) if self._dragging or self._hovered == "track" else px(5)
-        grab = theme.TEXT if self._edited or self._hovered or self._dragging else theme.MUTED
+        quiet = theme.FAINT if self._dimmed else theme.MUTED
+        grab = theme.TEXT if self._edited or self._hovered or self._dragging else quiet
         canvas.disc(at(self._value), middle, radius, grab, outline=theme.PANEL)
         if self._hovered:
             self._draw_steps(left, right, middle)

@@ -50,6 +50,12 @@ class PictureTexture:
         self.uv_min = (1.0 / width, 1.0 / height)
         self.uv_max = (1.0 - self.uv_min[0], 1.0 - self.uv_min[1])
 
+    def middle(self, share: float) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Texture coordinates of the picture's middle part, ``share`` of its edge."""
+        (left, top), (right, bottom) = self.uv_min, self.uv_max
+        x, y = (right - left) * (1.0 - share) / 2, (bottom - top) * (1.0 - share) / 2
+        return (left + x, top + y), (right - x, bottom - y)
+
 
 #: The window's pictures by name. They stay when its widgets are made anew at another scale, since
 #: deleting a drawn texture crashes.

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +77,7 @@ class _KeptFrames:
         # On a shipped head's full turn, dithered frames have a mean PSNR of 44 dB to the rendered
         # frames, undithered frames 43.5 dB; Pillow's other palettes are up to 4 dB worse.
         first, *rest = (self._quantized(index, palette) for index, _ in schedule)
-        transparent: dict[str, int] = {}
+        transparent: dict[str, Any] = {}
         if self._shape[2] == 4:
             transparent = {"transparency": _COLOURS, "disposal": 2}
         first.save(

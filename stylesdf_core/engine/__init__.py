@@ -13,6 +13,7 @@ cpu_kernels     the compiled loops themselves (Numba)
 tiles           rows of work cut into pieces that stay in a core's cache
 volume          a camera's rays through the ray march, tile by tile
 texturing       textures of a mesh, baked from decoded pictures and the field
+mixing_effects  how much each control of style mixing changes a model's pictures
 matte           a head cut out of its picture
 picture         Picture: a rendered array and the colours in which a screen shows it
 """

@@ -28,11 +28,11 @@ def cut_out(colors: FloatArray, coverage: FloatArray, *, mixed: bool) -> FloatAr
     if mixed:
         sigma = max(_MIXED * len(colors), 0.8)
         solid = gaussian_filter((alpha > 0.99).astype(np.float32), sigma)
-        inner = np.clip((solid - 0.9) / 0.1, 0.0, 1.0)[..., None]
+        inner = np.clip((solid - np.float32(0.9)) / np.float32(0.1), 0.0, 1.0)[..., None]
         wide = (1.4 * sigma, 1.4 * sigma, 0.0)
         total, spread = gaussian_filter(inner, wide), gaussian_filter(colors * inner, wide)
         beside = spread / np.maximum(total, np.float32(1e-6))
         # Where no inner pixel is near, as in a single strand, the own colour is the best guess.
         beside = colors + np.minimum(total / 0.02, 1.0) * (beside - colors)
-        colors = colors * inner + beside * (1.0 - inner)
+        colors = np.asarray(colors * inner + beside * (1.0 - inner), np.float32)
     return np.concatenate([colors, alpha[..., None]], axis=2).astype(np.float32)

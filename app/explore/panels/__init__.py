@@ -5,7 +5,7 @@ column, ``sync`` shows the state. Panels know nothing of each other.
 
 ============  =================================================================================
 identity      seed, truncation, the model's named directions
-mixing        the second face: morph, crossover, one bar a decoder layer
+mixing        the second face: morph, groups of latents, one bar a layer
 camera        azimuth, elevation, field of view, pose guide
 mesh          resolution, level and look of the surface; the mesh report
 export        folder, name, a button for each format; the turntable

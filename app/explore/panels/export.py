@@ -11,6 +11,7 @@ from typing import get_args
 
 import dearpygui.dearpygui as dpg
 
+from app.explore.background import BackgroundField
 from app.explore.sliders import FieldSliders
 from app.state.exports import (
     EXPORTS,
@@ -93,6 +94,7 @@ class ExportPanel:
             "File name of this face without suffix; empty for a name made from model and seed. No "
             "file is overwritten: a number is added to a name that exists",
         )
+        self._background = BackgroundField(ui, workbench)
         for family in get_args(Family):
             self._build_family(family)
         dpg.add_spacer(height=ui.px(2))
@@ -107,6 +109,7 @@ class ExportPanel:
         """Fit a column."""
         dpg.configure_item(self._folder, width=width - self._ui.px(28))
         dpg.configure_item(self._name, width=width)
+        self._background.resize(width)
         for sliders in self._sliders:
             sliders.resize(width)
         for buttons in self._rows:
@@ -125,6 +128,7 @@ class ExportPanel:
             dpg.set_value(self._folder, short_path(export_folder(settings)))
         if not dpg.is_item_active(self._name):
             dpg.set_value(self._name, self._custom_name or default_stem(scene, export_kind("PNG")))
+        self._background.show(settings.export.background)
         for sliders in self._sliders:
             sliders.show(settings.export)
 

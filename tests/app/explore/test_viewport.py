@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.explore.viewport import orbit_angles, pane_layout
-from app.workers.picture_worker import enlarged
+from app.explore.viewport import Pane, centred, orbit_angles, pane_layout
+from app.workers.picture_worker import enlarged, resampled
 from stylesdf_core.rendering.camera import OrbitCamera
 
 
@@ -60,3 +60,26 @@ def test_small_pictures_are_enlarged(edge: int, shown: int) -> None:
 
 def test_too_large_pictures_are_reduced() -> None:
     assert enlarged(np.zeros((2048, 2048, 3), np.float32)).shape == (1024, 1024, 3)
+
+
+def test_a_last_pass_is_resampled_by_lanczos_filter_to_the_pane() -> None:
+    x = np.linspace(0.0, 1.0, 64, dtype=np.float32)
+    wave = np.broadcast_to(0.5 + 0.4 * np.sin(2 * np.pi * 8 * x)[None, :, None], (64, 64, 3))
+    finer = resampled(wave, 256)
+    at = (np.arange(256) + 0.5) / 4 - 0.5
+    ideal = 0.5 + 0.4 * np.sin(2 * np.pi * 8 * at / 63)
+    inner = slice(16, -16)
+    error = np.abs(finer[128, inner, 0] - ideal[inner]).max()
+    linear = np.abs(np.interp(at, np.arange(64), wave[0, :, 0]) - ideal)[inner].max()
+    assert finer.shape == (256, 256, 3)
+    assert error < 0.4 * linear, "linear interpolation, as on the graphics card"
+    assert resampled(finer, 256) is finer
+
+
+@pytest.mark.parametrize(
+    ("edge", "expected"),
+    [(256, Pane(322.0, 172.0, 256.0)), (700, Pane(100.0, -50.0, 700.0)), (999, None)],
+)
+def test_own_pixels_lie_in_the_middle_on_whole_pixels(edge: int, expected: Pane | None) -> None:
+    pane = Pane(100.0, -50.0, 700.0)
+    assert centred(pane, edge) == (expected or pane)

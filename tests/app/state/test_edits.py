@@ -133,3 +133,29 @@ def test_a_view_wider_than_the_training_s_is_not_trained() -> None:
     assert edits.is_trained_view(OrbitCamera(fov=3.0), Poses())
     assert not edits.is_trained_view(OrbitCamera(fov=6.5), Poses())
     assert edits.is_trained_view(OrbitCamera(fov=6.5), Poses(fov=12.0)), "another model's"
+
+
+def test_groups_of_the_second_face() -> None:
+    scene = Scene(mixing=Mixing(seed=3))
+    hair = edits.with_group(scene, "hair", 0.8)
+    assert hair.mixing.groups == (("hair", 0.8),)
+    assert hair.mixing.layer_strengths(6) == (0,) * 6, "only the hair"
+    assert edits.with_group(hair, "hair", None) == scene
+    assert edits.with_group(hair, "skin", 2.0).mixing.groups == (("hair", 0.8), ("skin", 1.0))
+
+
+def test_field_layers_leave_the_decoders_layers_as_they_are() -> None:
+    config = GeneratorConfig(depth=2, output_size=256)
+    scene = Scene(mixing=Mixing(seed=3, crossover=4))
+    mixed = edits.with_field_strength(scene, 2, 0.5, config)
+    assert mixed.mixing.field_strengths == (0, 0, 0.5)
+    assert mixed.mixing.layer_strengths(6) == (0, 0, 0, 0, 1, 1)
+    moved = edits.with_crossover(mixed, 5, 6)
+    assert moved.mixing.layer_strengths(6) == (0, 0, 0, 0, 0, 1)
+    assert edits.without_field_strengths(mixed).mixing.field_strengths == ()
+
+
+def test_another_model_keeps_what_fits_it() -> None:
+    config = GeneratorConfig(depth=2)
+    mixing = Mixing(3, groups=(("hair", 1.0),), field_strengths=(1.0, 0.0))
+    assert edits.adapted(Scene(mixing=mixing), config, ()).mixing == Mixing(3)
