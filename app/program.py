@@ -35,6 +35,7 @@ from stylesdf_core.commands.train.listing import TrainList
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, default_config
 from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.errors import GraphicsError, InputError, StyleSDFError
+from stylesdf_core.foreign import printable
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.progress import Operation
 from stylesdf_core.scene.session_files import SESSION_SUFFIXES, read_scene
@@ -156,8 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def complain(sentence: str) -> None:
-    """Say a sentence on stderr."""
-    print(f"{PROGRAM}: {sentence}", file=sys.stderr)
+    """Say a sentence on stderr, without what could command a terminal."""
+    print(f"{PROGRAM}: {printable(sentence)}", file=sys.stderr)
 
 
 def _parse(words: list[str]) -> Any:

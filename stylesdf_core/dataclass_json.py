@@ -11,6 +11,7 @@ import dataclasses
 import math
 import sys
 from collections.abc import Mapping
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -18,6 +19,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.foreign import brief
 
 T = TypeVar("T")
+_hints = cache(get_type_hints)
 
 
 def to_json(value: Any) -> Any:
@@ -55,7 +57,7 @@ def from_json(cls: type[T], data: Any, where: str = "", *, complete: bool = Fals
     ]
     if missing:
         raise InputError(f"{where}: a required field is missing: {', '.join(missing)}.")
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     values = {
         name: _convert(hints[name], value, f"{where}.{name}", complete)
         for name, value in data.items()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,12 @@ LARGEST_JSON = 4 << 20
 #: Deepest nesting of a JSON document's objects and lists.
 DEEPEST_JSON = 64
 _LONGEST_WORD, _LONGEST_TEXT = 60, 300
+_LONGEST_PATH, _LONGEST_SENTENCE = 300, 3000
+#: Errors of parsers that assume a file's structure; their texts speak of Python, not of the file.
+_UNFORESEEN = (AssertionError, AttributeError, EOFError, IndexError, TypeError, struct.error)
+_INTERNAL = "values to unpack|malformed node|invalid literal for"
+#: Formats of Pillow's that other programs decode: Ghostscript, Windows' graphics.
+_DECODED_ELSEWHERE = ("EPS", "WMF")
 
 
 @contextmanager
@@ -64,10 +71,18 @@ def cause(failure: BaseException) -> str:
     if isinstance(failure, RecursionError):
         return "it is nested too deeply"
     text = str(failure) or type(failure).__name__
-    if type(failure).__name__ == "UnidentifiedImageError":
+    if isinstance(failure, _UNFORESEEN) or re.search(_INTERNAL, text):
+        text = "it is damaged, or not built as such a file is"
+    elif isinstance(failure, UnicodeDecodeError):
+        text = f"its text is not {failure.encoding.upper()}"
+    elif "pickled (object) data" in text or "Python objects in dtype" in text:
+        text = "it is no array of numbers"
+    elif type(failure).__name__ == "UnidentifiedImageError":
         text = "no format that Pillow knows (HEIC needs the package pillow-heif)"
     elif isinstance(failure, KeyError):
         text = f"the field {text} is missing"
+    elif "length is greater than file size" in text:  # of a file that is mapped
+        text = "it is shorter than its header says"
     elif isinstance(failure, OSError) and failure.strerror:
         text = failure.strerror
     text = re.sub(r"<[^<>]* object at 0x\w+>", "the data", text.splitlines()[0])
@@ -78,6 +93,17 @@ def brief(value: object) -> str:
     """``value`` as text that is short enough for a sentence: long words and long texts are cut."""
     words = re.sub(rf"(\S{{{_LONGEST_WORD // 2}}})\S{{{_LONGEST_WORD // 2},}}", r"\1…", str(value))
     return words if len(words) <= _LONGEST_TEXT else f"{words[:_LONGEST_TEXT]}…"
+
+
+def printable(sentence: str) -> str:
+    """A sentence that may be printed on a terminal: one line, bounded, without control characters.
+
+    Names of files, and texts in them, may hold sequences that command a terminal.
+    """
+    half = _LONGEST_PATH // 2
+    words = re.sub(rf"(\S{{{half}}})\S+(\S{{{half}}})", r"\1…\2", sentence)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
+    return shown if len(shown) <= _LONGEST_SENTENCE else f"{shown[:_LONGEST_SENTENCE]}…"
 
 
 def read_json(path: Path | str, *, error: type[StyleSDFError] = InputError) -> Any:
@@ -110,9 +136,17 @@ def parse_json(content: bytes) -> Any:
 def open_picture(file: Path | IO[bytes]) -> Image.Image:
     """A picture whose pixels may be decoded later; Pillow refuses more than 179 million pixels.
 
-    Below that number Pillow warns of large pictures; the warning is suppressed.
+    Below that number Pillow warns of large pictures; the warning is suppressed. PostScript is
+    refused whatever the file's name, since Pillow has Ghostscript run it as a program.
+
+    Raises:
+        Exception: of any type: the file is no picture; call this function inside :func:`reading`.
     """
     from PIL import Image
 
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-    return Image.open(file)
+    image = Image.open(file)
+    if image.format in _DECODED_ELSEWHERE:
+        image.close()
+        raise ValueError(f"{image.format} pictures are not read")
+    return image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,10 +15,11 @@ import pytest
 import torch
 from PIL import Image
 
+from app.train.samples import SampleRequest, read_sample
 from stylesdf_core.data.images import find_usable, open_images
 from stylesdf_core.data.lmdb_images import write_lmdb
 from stylesdf_core.errors import InputError
-from stylesdf_core.foreign import brief, parse_json, read_json, reading
+from stylesdf_core.foreign import brief, parse_json, printable, read_json, reading
 from stylesdf_core.heads.shards import read_shard, write_shard
 from stylesdf_core.mesh.formats import export_mesh
 from stylesdf_core.mesh.surface import SurfaceMesh
@@ -30,6 +32,7 @@ from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.stages import read_config
 from tests.models import tiny_generator
 
+_DAMAGED = "it is damaged, or not built as such a file is"
 _SESSION = Scene(identity=Identity(3, (0.5,) * 8, (("smile", 1.0),))).to_json()
 
 
@@ -44,10 +47,37 @@ def test_whatever_a_parser_raises_becomes_one_sentence(tmp_path: Path) -> None:
         (ValueError("first.\nsecond"), "first"),
         (ValueError("no <_io.BytesIO object at 0x7f12> here"), "no the data here"),
         (ValueError("9" * 5000), "9" * 30 + "…"),
+        (TypeError("'int' object is not subscriptable"), _DAMAGED),
+        (AttributeError("'list' object has no attribute 'get'"), _DAMAGED),
+        (struct.error("unpack requires a buffer of 20 bytes"), _DAMAGED),
+        (ValueError("not enough values to unpack (expected 1, got 0)"), _DAMAGED),
+        (EOFError(), _DAMAGED),
+        (UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "invalid"), "its text is not UTF-8"),
+        (ValueError("mmap length is greater than file size"), "it is shorter than its header says"),
     ):
         with pytest.raises(InputError) as caught, reading(path, "a thing", advice="Give another."):
             raise failure
         assert str(caught.value) == f"{path} cannot be read as a thing: {text}. Give another."
+
+
+def test_a_printed_sentence_cannot_command_a_terminal() -> None:
+    plain = "The file Köpfe ψ/é…📷.png is damaged."
+    assert printable(plain) == plain
+    assert printable("a\x1b[2J\nb\0\udcff") == r"a\x1b[2J\nb\x00\udcff"
+    assert printable(f"No file {'a' * 5000}{'b' * 150}.") == f"No file {'a' * 150}…{'b' * 149}."
+    assert len(printable("much " * 5000)) < 4000
+    path = "/" + "/".join(["folder" * 6] * 7)
+    assert printable(f"There is no file {path}.") == f"There is no file {path}."
+
+
+def test_postscript_is_refused_whatever_its_name(tmp_path: Path) -> None:
+    """Pillow would have Ghostscript run it."""
+    content = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 80 80\n%%EndComments\nshowpage\n"
+    (tmp_path / "a.png").write_bytes(content)
+    (item,) = drain(find_usable(open_images(tmp_path, 32), 32)).skipped
+    assert item.reason == "cannot be read: EPS pictures are not read"
+    with pytest.raises(InputError, match="EPS pictures are not read"):
+        read_scene(tmp_path / "a.png")
 
 
 def test_only_files_are_parsed(tmp_path: Path) -> None:
@@ -152,6 +182,10 @@ _KINDS: dict[str, tuple[_Make, _Read]] = {
     "shard.npz": (
         lambda path: write_shard(path, {"z": np.zeros((2, 3)), "views": np.ones((2, 4))}),
         read_shard,
+    ),
+    "samples/00000005.png": (
+        _image,
+        lambda path: list(read_sample(SampleRequest(path.parent.parent, 5, False))),
     ),
     "config.json": (_run, lambda path: read_config(RunDir(path.parent))),
     "lmdb/data.mdb": (_lmdb, _use_pictures),

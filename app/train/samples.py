@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from stylesdf_core.foreign import open_picture, reading
+
 #: Largest size of a grid that is shown, pixels; grids are twice as wide as high.
 WIDTH, HEIGHT = 640, 320
 #: Samples beside each other in a grid: the same latent from as many sides.
@@ -60,16 +62,22 @@ def sample_file(request: SampleRequest) -> Path:
 
 
 def read_sample(request: SampleRequest) -> Iterator[Sample]:
-    """The grid or one sample of it, enlarged or shrunk to at most WIDTH × HEIGHT."""
-    with Image.open(sample_file(request)) as file:
-        image = file.convert("RGB")
-    edge = image.width / COLUMNS
-    rows = max(1, round(image.height / edge))
-    if request.cell is not None:
-        row, column = request.cell
-        left, top = round(column * edge), round(row * edge)
-        image = image.crop((left, top, left + round(edge), top + round(edge)))
-    factor = min(WIDTH / image.width, HEIGHT / image.height)
-    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    shown = image.resize(size, Image.Resampling.LANCZOS)
+    """The grid or one sample of it, enlarged or shrunk to at most WIDTH × HEIGHT.
+
+    Raises:
+        InputError: the grid's file is missing or damaged.
+    """
+    file = sample_file(request)
+    with reading(file, "a grid of samples"):
+        with open_picture(file) as opened:
+            image = opened.convert("RGB")
+        edge = image.width / COLUMNS
+        rows = max(1, round(image.height / edge))
+        if request.cell is not None:
+            row, column = request.cell
+            left, top = round(column * edge), round(row * edge)
+            image = image.crop((left, top, left + round(edge), top + round(edge)))
+        factor = min(WIDTH / image.width, HEIGHT / image.height)
+        size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+        shown = image.resize(size, Image.Resampling.LANCZOS)
     yield Sample(request, np.asarray(shown, np.float32) / 255.0, rows)

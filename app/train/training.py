@@ -98,6 +98,11 @@ class Training:
         return sample if sample is not None and sample.request.path == self.selected else None
 
     @property
+    def is_sample_damaged(self) -> bool:
+        """Whether the wanted sample grid cannot be read."""
+        return self._sample.error is not None
+
+    @property
     def shown_sample(self) -> int | None:
         """The step whose samples are shown; None without samples."""
         steps = self.report.samples if self.report is not None else ()

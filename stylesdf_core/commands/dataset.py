@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesdf_core.errors import InputError
+from stylesdf_core.foreign import printable
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class DatasetReport:
         if self.release:
             lines.append(self.release)
         lines.append(f"smallest edge {self.smallest} pixels")
-        lines += [f"skipped {item.name}: {item.reason}" for item in self.skipped[:_LISTED]]
+        listed = self.skipped[:_LISTED]
+        lines += [printable(f"skipped {item.name}: {item.reason}") for item in listed]
         if len(self.skipped) > _LISTED:
             lines.append(f"… and {len(self.skipped) - _LISTED:,} more")
         return "\n".join(lines)

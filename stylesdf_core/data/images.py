@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from PIL import ExifTags, Image
 from stylesdf_core.data.lmdb_images import LmdbImages
 from stylesdf_core.data.releases import refuse_release
 from stylesdf_core.errors import InputError
-from stylesdf_core.foreign import cause, open_picture, parse_json, reading
+from stylesdf_core.foreign import brief, cause, open_picture, parse_json, reading
 from stylesdf_core.progress import Operation, Progress
 
 with suppress(ImportError):  # Pillow reads HEIC only with this plugin
@@ -354,4 +354,7 @@ def _picture_files(folder: Path) -> Iterator[str]:
 def _table_names(table: Path) -> Iterator[str]:
     for number, line in enumerate(table.read_bytes().splitlines(), start=1):
         with reading(table, f"a table of heads (line {number})"):
-            yield str(parse_json(line)["file"])
+            name = str(parse_json(line)["file"])
+            if PureWindowsPath(name).anchor or ".." in PureWindowsPath(name).parts:
+                raise ValueError(f"its file {brief(name)} lies outside of the folder")
+        yield name

@@ -168,6 +168,7 @@ def write_lmdb(path: Path) -> Iterator[LmdbWriter]:
             environment.sync(True)
         os.replace(partial, path)
     except (OSError, lmdb.Error) as error:
-        raise OutputError(f"Cannot write {path}: {error}.") from error
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise OutputError(f"Cannot write {path}: {reason}.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

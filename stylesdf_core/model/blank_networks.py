@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from stylesdf_core.errors import CheckpointError
+from stylesdf_core.foreign import brief
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
 
@@ -92,7 +93,7 @@ def check_shapes(
         CheckpointError: names the tensors that are missing, unknown or of another shape.
     """
     problems = [f"{key} is missing" for key in expected if key not in found]
-    problems += [f"{key} is unknown" for key in found if key not in expected]
+    problems += [f"{brief(key)} is unknown" for key in found if key not in expected]
     problems += [
         f"{key} should be {shape} and is {found[key]}"
         for key, shape in expected.items()
@@ -107,4 +108,4 @@ def check_shapes(
 
 def first_keys(keys: Iterable[str]) -> str:
     """A file's first keys, for a message."""
-    return ", ".join(str(key) for key in list(keys)[:_SHOWN]) or "none"
+    return ", ".join(brief(key) for key in list(keys)[:_SHOWN]) or "none"

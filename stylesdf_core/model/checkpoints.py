@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -42,6 +42,7 @@ from stylesdf_core.model.published import discriminator_names, from_published, t
 from stylesdf_core.model.tensor_pickles import StandIn, load_tensors
 
 FORMAT = "stylesdf-studio-1"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,8 @@ def _load_safetensors(path: Path) -> LoadedModel:
         config = _stated_config(metadata, list(file.keys()), path)
         # Copies: tensors of the file's mapping would keep it from being deleted on Windows.
         state = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
+    if whole := [key for key, value in state.items() if not value.is_floating_point()]:
+        raise CheckpointError(f"{path} holds whole numbers as weights: {first_keys(whole)}.")
     if metadata.get(DIGEST) not in (None, content_digest(state, metadata)):
         raise CheckpointError(
             f"{path} is damaged: its content is not what was written. Download or copy it again."
@@ -228,19 +231,22 @@ def _stated_config(metadata: Mapping[str, str], keys: Sequence[str], path: Path)
             f"{path} was not written by this program (no {FORMAT!r} in its metadata); its first "
             f"keys are {first_keys(keys)}."
         )
-    try:
-        return from_json(GeneratorConfig, parse_json(metadata["config"].encode()), "config")
-    except InputError as error:
-        raise CheckpointError(f"{path}: its config cannot be used: {error}") from error
+    return _stated(GeneratorConfig, metadata, "config", path)
 
 
 def _stated_poses(metadata: Mapping[str, str], path: Path) -> Poses | None:
-    if POSES not in metadata:
-        return None
+    return _stated(Poses, metadata, POSES, path) if POSES in metadata else None
+
+
+def _stated(kind: type[T], metadata: Mapping[str, str], name: str, path: Path) -> T:
+    """The dataclass that an entry of the metadata holds as JSON."""
     try:
-        return from_json(Poses, parse_json(metadata[POSES].encode()), POSES)
+        with _reading(path):
+            return from_json(kind, parse_json(metadata[name].encode()), name)
+    except CheckpointError:
+        raise
     except InputError as error:
-        raise CheckpointError(f"{path}: its poses cannot be used: {error}") from error
+        raise CheckpointError(f"{path}: its {name} cannot be used: {error}") from error
 
 
 # --- the published layout ----------------------------------------------------------------------

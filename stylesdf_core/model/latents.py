@@ -45,7 +45,7 @@ def load_z(path: Path | str) -> FloatArray:
     with reading(path, "a latent"):
         # Mapping compares the array that the header claims with the file's size before all else.
         z = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not isinstance(z, np.ndarray) or not np.issubdtype(z.dtype, np.number):
+    if not isinstance(z, np.ndarray) or z.dtype.kind not in "iuf":
         raise InputError(f"{path} does not hold an array of numbers.")
     if z.ndim not in (1, 2) or z.size != z.shape[-1] or z.size == 0:
         raise InputError(

@@ -100,6 +100,16 @@ def test_depth_maps_of_a_heads_data_set_are_no_faces(tmp_path: Path) -> None:
         FolderImages(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "name", ["../a.png", "/a.png", "x/../../a.png", "//share/a.png", "C:a.png"]
+)
+def test_a_table_of_heads_names_files_in_its_folder_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / "dataset.json").write_text("{}")
+    (tmp_path / "metadata.jsonl").write_text(json.dumps({"file": name}) + "\n")
+    with pytest.raises(InputError, match=r"\(line 1\): its file .*a\.png lies outside of the fol"):
+        FolderImages(tmp_path)
+
+
 def test_missing_and_empty_folders(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no folder"):
         open_images(tmp_path / "nowhere", 32)

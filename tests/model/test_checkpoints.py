@@ -20,17 +20,20 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import CheckpointError, OutputError
 from stylesdf_core.model import checkpoints
 from stylesdf_core.model.checkpoints import (
     load_checkpoint,
     published_layout,
     read_architecture,
+    read_poses,
     save_published,
     save_safetensors,
 )
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.digests import weights_digest
+from stylesdf_core.model.model import load_model
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.published import to_published
 from stylesdf_core.resources import shipped
@@ -277,6 +280,30 @@ def test_files_of_other_programs(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "text.txt")
     with pytest.raises(CheckpointError, match="There is no file"):
         load_checkpoint(tmp_path / "missing.pt")
+
+
+@pytest.mark.parametrize("name", ["config", "poses"])
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "[]", '{"azimuth_std": NaN}', '{"x": 1}'])
+def test_texts_of_a_header_that_cannot_be_read_are_a_sentence(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    path = tmp_path / "odd.safetensors"
+    generator = tiny_generator()
+    texts = {"format": "stylesdf-studio-1", "config": json.dumps(to_json(generator.config))}
+    save_file(generator.state_dict(), path, texts | {name: text})
+    with pytest.raises(CheckpointError, match=r"odd\.safetensors"):
+        load_model(str(path))
+    with pytest.raises(CheckpointError, match=r"odd\.safetensors"):
+        (read_architecture if name == "config" else read_poses)(path)
+
+
+def test_whole_numbers_are_no_weights(tmp_path: Path) -> None:
+    generator = tiny_generator()
+    texts = {"format": "stylesdf-studio-1", "config": json.dumps(to_json(generator.config))}
+    state = {key: value.to(torch.int32) for key, value in generator.state_dict().items()}
+    save_file(state, tmp_path / "whole.safetensors", texts)
+    with pytest.raises(CheckpointError, match="holds whole numbers as weights: "):
+        load_checkpoint(tmp_path / "whole.safetensors")
 
 
 def test_nan_weights_are_refused(tmp_path: Path) -> None:

@@ -142,6 +142,8 @@ def test_latent_files(tmp_path: Path) -> None:
         (np.zeros((2, 256)), "shape"),
         (np.full(256, np.nan), "NaN"),
         (np.array(["a"]), "array of numbers"),
+        (np.zeros(4, np.complex64), "array of numbers"),
+        (np.zeros(4, "m8[s]"), "array of numbers"),
     ):
         np.save(path, bad)
         with pytest.raises(InputError, match=message):

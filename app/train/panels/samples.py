@@ -18,7 +18,7 @@ from app.widgets.ui import Ui
 
 #: Heights of the row of buttons and of the slider, width of the caption.
 HEAD, _SLIDER, _CAPTION = 28, 24, 80
-_EMPTY = "No samples yet."
+_EMPTY, _DAMAGED = "No samples yet.", "The picture of these samples is damaged."
 _TIME = SliderSpec(
     "training time",
     "Step whose samples are shown; right click follows the newest",
@@ -100,8 +100,9 @@ class SamplesPanel(MouseTarget):
         self._ui.select(self._log, shows_log)
         for item in (self._canvas.item, self._slider.item):
             dpg.configure_item(item, show=not shows_log)
-        if self._canvas.wants(sample, self._texture.tag, self._size):
-            self._draw()
+        text = _DAMAGED if training.is_sample_damaged else _EMPTY
+        if self._canvas.wants(sample, text, self._texture.tag, self._size):
+            self._draw(text)
         steps = training.report.samples if training.report is not None else ()
         low, high = (steps[0], max(steps[-1], steps[0] + 1)) if steps else (0, 1)
         apart = max(1, (high - low) // max(1, len(steps) - 1))
@@ -134,13 +135,13 @@ class SamplesPanel(MouseTarget):
         row, column = int(y * sample.rows / (high * factor)), int(x * COLUMNS / (wide * factor))
         return (row, column) if row < sample.rows and column < COLUMNS else None
 
-    def _draw(self) -> None:
+    def _draw(self, text: str) -> None:
         px, (width, height) = self._ui.px, self._size
         if self._sample is None or not self._texture.tag:
             self._canvas.rectangle(0, 0, width, height, theme.PANEL, px(4))
             size = px(fonts.SMALL)
-            x = (width - fonts.text_width(_EMPTY, size)) / 2
-            self._canvas.text(x, (height - size) / 2, _EMPTY, size, theme.FAINT)
+            x = (width - fonts.text_width(text, size)) / 2
+            self._canvas.text(x, (height - size) / 2, text, size, theme.FAINT)
             return
         high, wide = self._sample.pixels.shape[:2]
         factor = min(width / wide, height / high)

@@ -15,6 +15,7 @@ from pathlib import Path
 import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages known)
 from stylesdf_core import console
 from stylesdf_core.errors import InputError, StyleSDFError
+from stylesdf_core.foreign import printable
 from stylesdf_core.training.processes import ENTRY_POINT, FAILURE, MISTAKE
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.stages import train_run
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
         _train(RunDir(Path(arguments[0])))
     except StyleSDFError as error:
         is_mistake = isinstance(error, InputError)
-        sys.stderr.write(f"{MISTAKE if is_mistake else FAILURE}{error}\n")
+        sys.stderr.write(f"{MISTAKE if is_mistake else FAILURE}{printable(str(error))}\n")
         return 2 if is_mistake else 1
     except KeyboardInterrupt as interrupt:
         sys.stderr.write(f"{interrupt or 'Cancelled before the first step.'}\n")
