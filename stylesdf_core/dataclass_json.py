@@ -19,7 +19,6 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.foreign import brief
 
 T = TypeVar("T")
-_hints = cache(get_type_hints)
 
 
 def to_json(value: Any) -> Any:
@@ -57,7 +56,7 @@ def from_json(cls: type[T], data: Any, where: str = "", *, complete: bool = Fals
     ]
     if missing:
         raise InputError(f"{where}: a required field is missing: {', '.join(missing)}.")
-    hints = _hints(cls)
+    hints = _type_hints(cls)  # type: ignore[arg-type]
     values = {
         name: _convert(hints[name], value, f"{where}.{name}", complete)
         for name, value in data.items()
@@ -66,6 +65,11 @@ def from_json(cls: type[T], data: Any, where: str = "", *, complete: bool = Fals
         return cls(**values)
     except InputError as error:
         raise InputError(f"{where}: {brief(error)}") from error
+
+
+@cache
+def _type_hints(cls: Any) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def check_finite(value: object) -> None:

@@ -25,6 +25,12 @@ _GPU_ROWS = 1 << 19
 _SMALLEST = 256
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is short, on a GPU, in PyTorch on the CPU, or in NumPy."""
+    on_cpu = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    return on_cpu or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+
+
 class Tiles:
     """Runs row-wise work tile by tile, on a device or on a few threads.
 
@@ -60,8 +66,8 @@ class Tiles:
         while True:
             try:
                 return self._run(work, count, max(1, self.rows // points_each))
-            except torch.OutOfMemoryError:
-                if self.rows <= _SMALLEST:
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error) or self.rows <= _SMALLEST:
                     raise
                 self.rows //= 2
                 self.note = f"Memory is short: rendering in tiles of {self.rows} points."

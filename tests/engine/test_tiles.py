@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.tiles import Tiles
+from stylesdf_core.engine.tiles import Tiles, is_out_of_memory
 
 CPU = torch.device("cpu")
 
@@ -114,6 +115,21 @@ def test_short_memory_halves_the_tiles_and_says_so() -> None:
     sizes.clear()
     tiles.map(function, rows)  # the next run remembers
     assert max(sizes) == 512
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_short"),
+    [
+        (lambda: torch.empty(1 << 60), True),
+        (lambda: np.empty(1 << 60), True),
+        (lambda: torch.ones(2) @ torch.ones(3), False),
+        (lambda: 1 / 0, False),
+    ],
+)
+def test_short_memory_is_known_by_its_errors(cause: Callable[[], object], is_short: bool) -> None:
+    with pytest.raises((RuntimeError, MemoryError, ArithmeticError)) as caught:
+        cause()
+    assert is_out_of_memory(caught.value) == is_short
 
 
 def test_memory_that_is_short_even_for_small_tiles_is_an_error() -> None:

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from stylesdf_core.dataclass_json import to_json
+from stylesdf_core.engine.tiles import is_out_of_memory
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.heads.fit.bank import HeadBank, check_folder, heads_in
 from stylesdf_core.heads.fit.config import FitConfig
@@ -95,7 +96,9 @@ def run_fit(run: RunDir, config: FitConfig, loop: Loop = train) -> Operation[Any
                     config=to_json(config), world=World(0, 1, device),
                 )
             )  # fmt: skip
-        except torch.OutOfMemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             raise TrainingError(
                 f"{run.path} needs more memory than {device} has: the heads in {data} are "
                 "kept there too. Start another run with a smaller --batch-factor or fewer heads."

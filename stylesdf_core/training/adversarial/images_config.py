@@ -41,5 +41,6 @@ class ImagesConfig:
         if not 0.0 <= self.held_out < 0.9:
             raise InputError(f"held_out must lie in [0, 0.9), not {self.held_out}.")
         check_range("compare", self.compare, 2)
+        check_range("cache_gb", self.cache_gb, 0)
         check_seed(self.split_seed, "split_seed")
         check_threads(self.workers, 1, "workers")

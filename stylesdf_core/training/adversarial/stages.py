@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from stylesdf_core.dataclass_json import to_json
+from stylesdf_core.engine.tiles import is_out_of_memory
 from stylesdf_core.errors import CheckpointError, InputError, TrainingError
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints import (
@@ -164,7 +165,9 @@ def _train(run: RunDir, config: StageConfig, world: World, loop: Loop) -> Operat
                 run, models, plans, config.run, metadata, config=to_json(config), world=world
             )
         )
-    except torch.OutOfMemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise TrainingError(
             f"{run.path} needs more memory than {world.device} has; run the same command again "
             "with a smaller --chunk, which changes no result."

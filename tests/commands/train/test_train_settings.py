@@ -184,9 +184,11 @@ def test_a_training_request_is_the_command_that_makes_it(tmp_path: Path) -> None
         {"run.threads": 100_000},
         {"images.split_seed": -1},
         {"images.workers": 0},
+        {"images.cache_gb": -1.0},
+        {"run.max_gradient_norm": 0.0},
     ],
 )
-def test_numbers_that_no_machine_has_use_for_are_refused(change: dict[str, int]) -> None:
+def test_numbers_that_no_machine_has_use_for_are_refused(change: dict[str, float]) -> None:
     (name,) = change
     with pytest.raises(InputError, match=name.partition(".")[2]):
         with_values(RendererConfig(data="d"), change)
