@@ -308,10 +308,11 @@ class Workbench:
 
     def autosave(self) -> None:
         """Write scene and settings if they have changed since the last autosave."""
-        (scene, settings), self._saved = self._saved, (self.scene, self.settings)
+        session = self._session()
+        (scene, settings), self._saved = self._saved, (session, self.settings)
         try:
-            if self.scene != scene:
-                self.store.save_autosave(self._session())
+            if session != scene or session.model_digest != scene.model_digest:
+                self.store.save_autosave(session)
             if self.settings != settings:
                 self.store.save(self.settings)
         except StyleSDFError as error:

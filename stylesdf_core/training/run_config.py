@@ -76,7 +76,7 @@ class RunConfig(Cadence):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.max_gradient_norm > 0.0:
+        if self.max_gradient_norm <= 0.0:
             raise InputError(f"max_gradient_norm must lie above 0, not {self.max_gradient_norm}.")
         check_threads(self.threads, 0)
         check_seed(self.seed)

@@ -373,6 +373,9 @@ def test_a_session_made_with_other_weights_says_so(workbench: Workbench, tmp_pat
     run_until(later, lambda: bool(later.toasts))
     assert expected in later.toasts[-1].text
     later.close()
+    again = later.store.load_autosave()
+    assert again is not None
+    assert again.model_digest == digest, "the next start says it no more"
 
 
 def test_the_last_scene_comes_back_at_the_next_start(workbench: Workbench) -> None:

@@ -195,7 +195,7 @@ def test_numbers_that_no_machine_has_use_for_are_refused(change: dict[str, float
 
 
 def test_every_float_of_the_command_line_is_finite(capsys: pytest.CaptureFixture[str]) -> None:
-    for flag in ("--volume.r1", "--run.max-gradient-norm", "--images.cache-gb"):
+    for flag in ("--volume.r1", "--run.max-gradient-norm", "--volume.eikonal"):
         words = ["train", "renderer", "--run-dir", "r", "--data", "d", flag, "nan"]
         assert main(words) == 2
         assert "must be a finite number" in capsys.readouterr().err
