@@ -11,6 +11,7 @@ import functools
 import io
 import itertools
 import operator
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -150,6 +151,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StyleSDFError as error:
         complain(str(error))
         return USER_MISTAKE if isinstance(error, InputError) else FAILED
+    except OSError as error:  # of a path that no file system takes, or may not be read
+        if not isinstance(error.filename, str | bytes):
+            raise
+        complain(f"{os.fsdecode(error.filename)}: {error.strerror}.")
+        return USER_MISTAKE
     except KeyboardInterrupt as interrupt:
         complain(str(interrupt) or _CANCELLED)
         return INTERRUPTED

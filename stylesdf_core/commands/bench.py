@@ -58,7 +58,7 @@ class Bench:
             OutputError: the cache or a file cannot be written.
         """
         from stylesdf_core.evaluation.report import check_card, update_card
-        from stylesdf_core.files import write_json
+        from stylesdf_core.files import check_destination, write_json
 
         check_range("--repeats", self.repeats, 1, 100)
         if self.threads is not None:
@@ -68,6 +68,8 @@ class Bench:
             if not any(name.startswith(start) for name in names):
                 known = ", ".join(names)
                 raise InputError(f"--only {start} matches no row; the rows are {known}.")
+        for file in filter(None, (self.json, self.profile)):
+            check_destination(file)
         for card in self.card:
             check_card(card, "bench")
         yield Progress(0, 1, "loading the models")

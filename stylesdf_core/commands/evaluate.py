@@ -69,14 +69,16 @@ class Evaluate:
         check_range("--orbits", self.orbits, 0, 100)
         check_range("--seed-start", self.seed_start, 0)
         from stylesdf_core.evaluation.report import check_card, update_card
+        from stylesdf_core.files import check_destination, write_json
 
+        if self.json is not None:
+            check_destination(self.json)
         if self.card is not None:
             check_card(self.card, "evaluate")
         poses = self._poses()
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.evaluation.image_quality import ImageProtocol, evaluate
-        from stylesdf_core.files import write_json
         from stylesdf_core.model.model import load_model
 
         engine = Engine(load_model(self.model), self.device)

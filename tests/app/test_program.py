@@ -69,6 +69,33 @@ def test_the_window_remembers_the_last_failures_only(
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "render --out {out} --model {long}",
+        "render --out {out} --scene {long}",
+        "render --out {out} --latent {long}",
+        "render --out {long}.png",
+        "mesh --out {out} --model {long}/x.pt",
+        "dataset check --data {long}",
+        "evaluate --model heads --data . --json {folder}",
+        "bench --json {folder}",
+        "bench --profile {folder}",
+        "open {long}",
+    ],
+)
+def test_paths_that_cannot_be_are_refused_at_once(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "has_display", lambda: True)
+    names = {"long": "m" * 5000, "out": tmp_path / "a.glb", "folder": tmp_path}
+    if words.startswith("render"):
+        names["out"] = tmp_path / "a.png"
+    assert program.main(words.format(**names).split()) == program.USER_MISTAKE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert len(line) < 500
+
+
+@pytest.mark.parametrize(
     ("words", "sentence"),
     [
         ("render --seed 1.5 --out a.png", "--seed takes a whole number, not '1.5'."),
