@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Most heads that are rendered from the front, orbited, and kept as pictures.
 _FRONTAL, _ORBITS, _PICTURED = 40, 8, 8
+#: Short rows of pictures that stand beside each other in a grid.
+_BESIDE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,7 @@ class Measure:
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.evaluation.comparison import ModelComparison
-        from stylesdf_core.evaluation.grids import write_grids
+        from stylesdf_core.evaluation.grids import beside, write_grid
         from stylesdf_core.evaluation.report import markdown_table
         from stylesdf_core.heads.measure.figures import summarise
         from stylesdf_core.heads.measure.measuring import HeadsMeasurement, HeadsProtocol
@@ -103,7 +105,9 @@ class Measure:
         if self.out is not None:
             write_json(self.out, result.to_json())
         if self.grids is not None:
-            write_grids(self.grids, measured[0].grids)
+            for name, rows in measured[0].grids.items():
+                columns = _BESIDE if len(rows[0]) <= _BESIDE else 1
+                write_grid(self.grids / f"{name}.png", beside(rows, columns))
         if self.card is not None:
             text = reports[0].markdown()
             if isinstance(result, ModelComparison):  # its first section repeats the protocol

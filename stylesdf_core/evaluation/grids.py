@@ -4,38 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from torch import Tensor
 
 from stylesdf_core.files import atomic_output
 
-FloatArray = npt.NDArray[np.float32]
+FloatArray: TypeAlias = npt.NDArray[np.float32]
 
 
-def grid(rows: Sequence[Sequence[FloatArray]], columns: int = 1) -> npt.NDArray[np.uint8]:
-    """Lay out rows of equally large pictures (H, W, 3) in [0, 1].
-
-    Args:
-        columns: rows set beside each other before the next line begins.
-    """
-    strips = [np.concatenate(list(row), axis=1) for row in rows]
-    while len(strips) % columns:
-        strips.append(np.zeros_like(strips[0]))
-    lines = [
-        np.concatenate(strips[i : i + columns], axis=1) for i in range(0, len(strips), columns)
-    ]
+def grid(rows: Sequence[Sequence[FloatArray]]) -> npt.NDArray[np.uint8]:
+    """Rows of equally large pictures (H, W, 3) in [0, 1] under each other; short rows end white."""
+    longest = max(map(len, rows))
+    white = np.ones_like(rows[0][0])
+    lines = [np.concatenate([*row, *[white] * (longest - len(row))], axis=1) for row in rows]
     return np.asarray(np.rint(255.0 * np.clip(np.concatenate(lines), 0.0, 1.0)), np.uint8)
 
 
-def write_grids(folder: Path, grids: dict[str, list[list[FloatArray]]], columns: int = 4) -> None:
-    """Write each grid as ``<name>.png`` into ``folder``, short rows ``columns`` to a line.
+def write_grid(path: Path, rows: Sequence[Sequence[FloatArray]]) -> None:
+    """Write a :func:`grid` as a PNG.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the file cannot be written.
     """
-    for name, rows in grids.items():
-        beside = columns if len(rows[0]) <= columns else 1
-        with atomic_output(folder / f"{name}.png") as temporary:
-            Image.fromarray(grid(rows, beside)).save(temporary)
+    with atomic_output(path) as temporary:
+        Image.fromarray(grid(rows)).save(temporary)
+
+
+def beside(rows: Sequence[Sequence[FloatArray]], columns: int) -> list[list[FloatArray]]:
+    """Rows that each join ``columns`` of the given rows."""
+    return [
+        [picture for row in rows[first : first + columns] for picture in row]
+        for first in range(0, len(rows), columns)
+    ]
+
+
+def save_grid(sources: Sequence[Tensor], path: Path, *, columns: int = 8) -> None:
+    """Write images (B, 3, H, W) in [−1, 1] of several sources as a PNG, sources under each other.
+
+    Batches of more than ``columns`` images continue in further bands of rows.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    pictures = [list((0.5 * source + 0.5).movedim(1, -1).cpu().numpy()) for source in sources]
+    starts = range(0, len(pictures[0]), columns)
+    write_grid(path, [row[first : first + columns] for first in starts for row in pictures])

@@ -18,6 +18,5 @@ finite        losses and weights that are not finite, in words
 losses        loss terms as pure functions
 precision     half precision in the paper's stages: decoder and discriminators, not the field
 seeds         generators and initial weights that a seed decides
-grids         sample grids as PNG
 adversarial/  the paper's stages, from images
 """

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.grids import grid, write_grids
+from stylesdf_core.evaluation.grids import beside, grid, write_grid
 from stylesdf_core.evaluation.report import Figure, QualityReport, card_marks, update_card
 from stylesdf_core.files import write_json
 
@@ -88,8 +88,9 @@ def test_a_card_without_its_place_is_refused(tmp_path: Path, text: str | None) -
 
 def test_grids_lay_short_rows_beside_each_other(tmp_path: Path) -> None:
     black, white = np.zeros((4, 4, 3), np.float32), np.ones((4, 4, 3), np.float32)
-    pixels = grid([[black, white]] * 3, columns=2)
+    pixels = grid(beside([[black, white]] * 3, 2))
     assert pixels.shape == (8, 16, 3)
     assert pixels[0, 4:8].min() == 255
-    write_grids(tmp_path, {"pairs": [[black, white]]})
+    assert pixels[4:, 8:].min() == 255, "a short row ends white"
+    write_grid(tmp_path / "pairs.png", [[black, white]])
     assert (tmp_path / "pairs.png").is_file()

@@ -55,7 +55,7 @@ from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.training.adversarial.config import ImageLosses
-from stylesdf_core.training.adversarial.image_terms import ImageDiscriminatorTerms
+from stylesdf_core.training.adversarial.discriminator_terms import DiscriminatorTerms
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import (
     extremes_loss,
@@ -318,7 +318,7 @@ class WindowDiscriminator:
             self.network = StyleDiscriminator(edge, widest=settings.widest).to(device)
         self._autocast = Autocast(config.precision, device)
         losses = ImageLosses(r1=R1_WEIGHT, r1_every=R1_EVERY)
-        self._terms = ImageDiscriminatorTerms(self.network, losses, self._autocast)
+        self._terms = DiscriminatorTerms(self.network, losses, self._autocast)
         self.optimizer = lazy_adam(self.network, settings.discriminator_rate, R1_EVERY)
 
     def generator_term(self, fake: Tensor) -> Tensor:
@@ -335,7 +335,7 @@ class WindowDiscriminator:
         Args:
             fake, real: (B, 3, S, S) in [−1, 1].
         """
-        terms: dict[str, Tensor] = self._terms(real, fake, index % R1_EVERY == 0)
+        terms: dict[str, Tensor] = self._terms(real, fake, real.new_zeros(0), index % R1_EVERY == 0)
         self.optimizer.zero_grad(set_to_none=True)
         terms.pop("loss").backward()
         self.optimizer.step()

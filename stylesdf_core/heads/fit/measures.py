@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylesdf_core.evaluation.grids import save_grid
 from stylesdf_core.heads.fit.bank import VIEW_FOV, HeadBank, ViewBatch
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.generator import Generator, VolumeRender
 from stylesdf_core.rendering.camera import focal_length
 from stylesdf_core.rendering.rays import cam2world
-from stylesdf_core.training.grids import save_grid
 from stylesdf_core.training.losses import psnr
 
 

@@ -6,11 +6,11 @@ poses_config   settings of the cameras, which belong to the model
 presets        settings that differ from the paper's, by preset
 stages         from a stage's settings to a run: images, models, phases
 phase          base of the phases: draws generated images, measures the averaged generator
-volume_phase   the sphere, then the volume renderer against its discriminator (stage 1)
-decoder_phase  the decoder against StyleGAN2's discriminator (stage 2)
-joint_phase    renderer and decoder together, against both
+sphere_phase   the sphere, with which a new renderer begins
+gan_phase      renderer, decoder, or both, against their discriminators (stages 1 and 2, joint)
 volume_terms   losses of volume renders, as modules
 image_terms    losses of decoded images, as modules
+discriminator_terms  losses of both discriminators, as modules
 draws          latents, cameras and noise of a step's generated images
 real_images    batches of real images, read ahead on threads
 snapshots      sample grids, a mesh, and distances between generated and real images

@@ -109,7 +109,7 @@ class VolumeLosses:
     @property
     def lazy(self) -> dict[str, int]:
         """Terms computed only every few steps, and the steps between them."""
-        return {"R1": self.r1_every} if self.r1 > 0 else {}
+        return {"R1 of volume renders": self.r1_every} if self.r1 > 0 else {}
 
     def anchor_at(self, index: int) -> float:
         """The anchor's weight at a step of the stage."""

@@ -1,73 +1,171 @@
-"""Stage 2: the decoder against StyleGAN2's discriminator, on a frozen renderer."""
+"""The generator against discriminators: the paper's two stages, and both together.
+
+=================  ====================  ===========================================
+stage              trained               discriminators
+=================  ====================  ===========================================
+renderer (1)       mapping and field     of volume renders (paper, Eq. 6)
+decoder (2)        decoder               StyleGAN2's, of images
+joint              all of the generator  both
+=================  ====================  ===========================================
+
+A step updates the discriminators, then the generator; phases with a decoder have one more update
+every few steps, by the path-length penalty.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
 
-from stylesdf_core.model.networks.decoder import Decoder
-from stylesdf_core.model.networks.discriminators import StyleDiscriminator
-from stylesdf_core.model.networks.generator import Generator
-from stylesdf_core.training.adversarial.config import DecoderStageConfig, ImageLosses, JointConfig
+from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
+from stylesdf_core.model.networks.generator import Generator, VolumeRender
+from stylesdf_core.training.adversarial.config import (
+    DecoderStageConfig,
+    ImageLosses,
+    JointConfig,
+    RendererConfig,
+    VolumeLosses,
+)
+from stylesdf_core.training.adversarial.discriminator_terms import DiscriminatorTerms
 from stylesdf_core.training.adversarial.draws import Fakes
 from stylesdf_core.training.adversarial.image_terms import (
     DecoderTerms,
-    ImageDiscriminatorTerms,
     PathMean,
     decode,
     path_terms,
 )
-from stylesdf_core.training.adversarial.phase import AdversarialPhase, PhaseContext
+from stylesdf_core.training.adversarial.phase import AdversarialPhase, PhaseContext, Purpose
 from stylesdf_core.training.adversarial.real_images import RealImages
-from stylesdf_core.training.adversarial.volume_terms import render_fakes
+from stylesdf_core.training.adversarial.volume_terms import VolumeGeneratorTerms, render_fakes
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import path_length_mean
 from stylesdf_core.training.optimizing import Terms, accumulate, lazy_adam, of_chunks, update
 from stylesdf_core.training.precision import Autocast
 from stylesdf_core.training.seeds import seeded_weights
 
-# Numbers that tell apart the generators of one seed.
-_WEIGHTS, DISCRIMINATOR_STEP, GENERATOR_STEP, _PATH_STEP = 21, 22, 23, 24
+# Added to a run's seed for the initial weights of its discriminators.
+_VOLUME_WEIGHTS, _IMAGE_WEIGHTS = 11, 21
 
 
-class DecodedImagesPhase(AdversarialPhase):
-    """A phase on decoded images, with StyleGAN2's path-length penalty.
+class GanPhase(AdversarialPhase):
+    """The parts of a generator that a stage trains, against the discriminators of their pictures.
 
     Attributes:
-        path: the running mean of path lengths.
-        g_terms: module of the generator's losses, wrapped by DDP if there are several processes.
-        discriminators: all discriminators of the generator's images.
-        rays: rays of each generated image on which the geometry's losses are computed.
+        d_terms: losses of the stage's discriminators by their names, wrapped by DDP if there are
+            several processes.
+        path: running mean of path lengths; unused by a phase without decoder.
+        g_terms: the generator's losses, wrapped by DDP if there are several processes.
     """
 
     from_images = True
 
-    config: DecoderStageConfig | JointConfig
-    images: RealImages
-    path: PathMean
-    g_terms: nn.Module
-    discriminators: Sequence[nn.Module]
-    rays: int = 0
+    def __init__(
+        self,
+        models: Models,
+        context: PhaseContext,
+        config: RendererConfig | DecoderStageConfig | JointConfig,
+        images: RealImages,
+    ) -> None:
+        super().__init__(models, context, images)
+        self.config, self.images, self.batch = config, images, config.batch
+        self.volume = None if isinstance(config, DecoderStageConfig) else config.volume
+        self.image = None if isinstance(config, RendererConfig) else config.image
+        world, live = context.world, models.live
+        self.autocast = Autocast(context.run.precision, world.device)
+        self.path = PathMean().to(world.device)
+        self.optimizers, self.networks = {}, {}
+        self.lazy = {
+            **(self.volume.lazy if self.volume else {}),
+            **(self.image.lazy if self.image else {}),
+        }
+        self.d_terms: dict[str, nn.Module] = {}
+        live.requires_grad_(False)
+        if self.volume is not None:
+            rate = self.volume.generator_rate
+            if isinstance(config, JointConfig):
+                rate = config.renderer_rate
+            self.optimizers["renderer"] = Adam(trained_renderer(live), rate, betas=(0.0, 0.9))
+            judge = new_volume_discriminator(live, self.volume, context.run.seed).to(world.device)
+            rate = self.volume.discriminator_rate
+            adam = Adam(judge.parameters(), rate, betas=(0.0, 0.9))
+            self._add_judge("volume_discriminator", judge, adam, self.volume)
+        if self.image is not None:
+            image, decoder = self.image, live.decoder
+            assert decoder is not None
+            decoder.requires_grad_(True)
+            self.optimizers["decoder"] = lazy_adam(decoder, image.rate, image.path_every)
+            style_judge = new_style_discriminator(live, image, context.run.seed).to(world.device)
+            adam = lazy_adam(style_judge, image.rate, image.r1_every)
+            self._add_judge("discriminator", style_judge, adam, image)
+            self.networks["path_mean"] = self.path
+        # Renderer and decoder share one backward pass, hence one scaler.
+        self.moving = [self.optimizers[n] for n in ("renderer", "decoder") if n in self.optimizers]
+        self.scalers = {name: self.autocast.scaler() for name in ("generator", *self.d_terms)}
+        judged = {name: self.networks[name].__call__ for name in self.d_terms}
+        self.g_terms = world.replicate(
+            GeneratorTerms(live, judged, self.volume, self.image, self.autocast)
+        )
 
-    def _draw(self, purpose: int, index: int, batch: int) -> Fakes:
-        return self.draw(purpose, index, batch, mixing=self.config.image.mixing, rays=self.rays)
+    def _add_judge(
+        self,
+        name: str,
+        network: VolumeDiscriminator | StyleDiscriminator,
+        optimizer: Optimizer,
+        weights: VolumeLosses | ImageLosses,
+    ) -> None:
+        terms = DiscriminatorTerms(network, weights, self.autocast)
+        self.d_terms[name] = self.context.world.replicate(terms)
+        self.networks[name], self.optimizers[name] = network, optimizer
 
-    @abstractmethod
-    def generator_terms(self, fakes: Fakes) -> Terms:
-        """The generator's terms of a chunk."""
+    def step(self, index: int) -> Terms:
+        """One update of each discriminator, then one or two of the generator."""
+        limit = self.context.run.max_gradient_norm
+        record = self.accumulate_discriminators(index)
+        for name in self.d_terms:
+            norm = update([self.optimizers[name]], self.scalers[name], limit)
+            record[f"{name}_gradient_norm"] = norm
+        record |= self.accumulate_generator(index)
+        record["g_gradient_norm"] = update(self.moving, self.scalers["generator"], limit)
+        return record | self.update_path(index)
+
+    def accumulate_discriminators(self, index: int) -> Terms:
+        """The discriminators' gradients of a step, from the same fakes."""
+        device = self.context.world.device
+        fakes = self._draw(Purpose.DISCRIMINATOR, index, self.config.batch)
+        real = self.images.batch(index, self.config.batch, self.attempt)
+        thumbs, images = self._show(fakes)
+        record: Terms = {}
+        for name, terms in self.d_terms.items():
+            self.networks[name].requires_grad_(True)
+            weights: VolumeLosses | ImageLosses | None = self.volume
+            true, fake = real.thumbs, thumbs
+            if name == "discriminator":
+                weights, true, fake = self.image, real.images, images
+            assert weights is not None
+            with_r1 = weights.r1 > 0 and index % weights.r1_every == 0
+            part = partial(_judge, terms, true(device), fake, fakes.angles, with_r1)
+            record |= self._accumulate(terms, part, len(fakes), name)
+        return record
 
     def accumulate_generator(self, index: int) -> Terms:
         """The generator's gradients of a step."""
-        for discriminator in self.discriminators:
-            discriminator.requires_grad_(False)
-        fakes = self._draw(GENERATOR_STEP, index, self.config.batch)
-        work = of_chunks(
-            lambda c: self.generator_terms(fakes[c]), len(fakes), self.config.chunk_size
-        )
-        return accumulate(self.g_terms, work, self.scalers["generator"])
+        for name in self.d_terms:
+            self.networks[name].requires_grad_(False)
+        fakes = self._draw(Purpose.GENERATOR, index, self.config.batch)
+        anchor = 0.0
+        if isinstance(self.config, RendererConfig) and self.config.init is None:
+            anchor = self.config.volume.anchor_at(index)
+
+        def part(chunk: slice) -> Terms:
+            terms: Terms = self.g_terms(fakes[chunk], anchor)
+            return terms
+
+        return self._accumulate(self.g_terms, part, len(fakes), "generator")
 
     def update_path(self, index: int) -> Terms:
         """Every few steps: one more update of the decoder, by the path-length penalty alone.
@@ -75,8 +173,8 @@ class DecodedImagesPhase(AdversarialPhase):
         The penalty has an optimizer step of its own, as in StyleGAN2: for these steps, n in n + 1,
         Adam's rate and betas are corrected (:func:`lazy_adam`).
         """
-        image = self.config.image
-        if image.path_length == 0 or index % image.path_every:
+        image = self.image
+        if image is None or image.path_length == 0 or index % image.path_every:
             return {}
         record = self.accumulate_path(index)
         limit = self.context.run.max_gradient_norm
@@ -87,125 +185,133 @@ class DecodedImagesPhase(AdversarialPhase):
 
     def accumulate_path(self, index: int) -> Terms:
         """The decoder's gradients of the path-length penalty, on half a batch."""
-        world, decoder = self.context.world, self.models.live.decoder
+        world, decoder, weights = self.context.world, self.models.live.decoder, self.image
         assert decoder is not None
-        half = self._draw(_PATH_STEP, index, max(1, self.config.batch // 2))
+        assert weights is not None
+        half = self._draw(Purpose.PATH, index, max(1, self.config.batch // 2))
 
         def part(chunk: slice) -> Terms:
             mine = half[chunk]
-            return path_terms(decoder, *self.render(mine), mine, self.path.mean, self.config.image)
+            w, other_w, render = self._render(mine)
+            return path_terms(decoder, render.features, w, other_w, mine, self.path.mean, weights)
 
-        work = of_chunks(part, len(half), self.config.chunk_size)
-        record = accumulate(decoder, work, self.scalers["generator"])
+        record = self._accumulate(decoder, part, len(half), "generator")
         world.average_gradients(decoder)
         lengths = world.mean(record["path_length"])
         self.path.mean.copy_(path_length_mean(self.path.mean, lengths))
         return record
 
+    def _draw(self, purpose: Purpose, index: int, batch: int) -> Fakes:
+        mixing = 0.0 if self.image is None else self.image.mixing
+        rays = 0 if self.volume is None else self.volume.geometry_rays
+        return self.draw(purpose, index, batch, mixing=mixing, rays=rays)
+
+    def _accumulate(
+        self, module: nn.Module, part: Callable[[slice], Terms], count: int, scaler: str
+    ) -> Terms:
+        chunks = of_chunks(part, count, self.config.chunk_size)
+        return accumulate(module, chunks, self.scalers[scaler])
+
     @torch.no_grad()
-    def render(self, fakes: Fakes) -> tuple[Tensor, Tensor, Tensor]:
-        """Features and both w of a chunk, all that a decoder is given."""
+    def _render(self, fakes: Fakes) -> tuple[Tensor, Tensor, VolumeRender]:
+        """Both w of a chunk, and its volume render."""
         live = self.models.live
         w, other_w = live.mapping(fakes.z), live.mapping(fakes.other_z)
-        return render_fakes(live, w, fakes).features, w, other_w
+        return w, other_w, render_fakes(live, w, fakes)
+
+    @torch.no_grad()
+    def _show(self, fakes: Fakes) -> tuple[Tensor, Tensor]:
+        """Thumbs and images of all fakes, a chunk at a time; thumbs twice without a decoder."""
+        size, decoder = self.config.chunk_size, self.models.live.decoder
+        thumbs, images = [], []
+        for start in range(0, len(fakes), size):
+            mine = fakes[start : start + size]
+            w, other_w, render = self._render(mine)
+            thumbs.append(render.rgb)
+            if self.image is not None and decoder is not None:
+                with self.autocast.on():
+                    image, _ = decode(decoder, render.features, w, other_w, mine)
+                images.append(image.float())
+        return torch.cat(thumbs), torch.cat(images or thumbs)
 
 
-class AdversarialDecoderPhase(DecodedImagesPhase):
-    """Decoder against discriminator; mapping and field are frozen."""
+def _judge(
+    terms: nn.Module, real: Tensor, fake: Tensor, angles: Tensor, with_r1: bool, chunk: slice
+) -> Terms:
+    """A discriminator's terms of a chunk."""
+    found: Terms = terms(real[chunk], fake[chunk], angles[chunk], with_r1)
+    return found
 
-    config: DecoderStageConfig
+
+class GeneratorTerms(nn.Module):
+    """The generator's losses by the volume renders and by the images, those that a stage has.
+
+    Args:
+        judged: calls the discriminators, by their names. They must not be submodules: their
+            parameters are not trained here.
+        volume, image: weights of the losses; None for none.
+    """
 
     def __init__(
         self,
-        models: Models,
-        context: PhaseContext,
-        config: DecoderStageConfig,
-        images: RealImages,
+        generator: Generator,
+        judged: dict[str, Callable[[Tensor], Any]],
+        volume: VolumeLosses | None,
+        image: ImageLosses | None,
+        autocast: Autocast,
     ) -> None:
-        super().__init__(models, context, images)
-        self.config, self.images, self.batch = config, images, config.batch
-        device, live = context.world.device, models.live
-        assert live.decoder is not None
-        self.decoder: Decoder = live.decoder
-        live.requires_grad_(False)
-        self.decoder.requires_grad_(True)
-        seed = context.run.seed
-        self.discriminator = new_style_discriminator(live, config.image, seed).to(device)
-        self.discriminators = (self.discriminator,)
-        self.path = PathMean().to(device)
-        autocast = Autocast(context.run.precision, device)
-        self.autocast = autocast
-        self.scalers = {"generator": autocast.scaler(), "discriminator": autocast.scaler()}
-        self.networks = {"discriminator": self.discriminator, "path_mean": self.path}
-        image = config.image
-        self.optimizers = {
-            "decoder": lazy_adam(self.decoder, image.rate, image.path_every),
-            "discriminator": lazy_adam(self.discriminator, image.rate, image.r1_every),
-        }
-        self.d_terms = context.world.replicate(
-            ImageDiscriminatorTerms(self.discriminator, image, autocast)
-        )
-        self.g_terms = context.world.replicate(
-            DecoderTerms(self.decoder, self.discriminator.__call__, autocast)
-        )
-        self.lazy = image.lazy
+        super().__init__()
+        self.generator = generator
+        self.volume = self.image = None
+        if volume is not None:
+            judge = judged["volume_discriminator"]
+            self.volume = VolumeGeneratorTerms(generator, judge, volume, autocast)
+        if image is not None and generator.decoder is not None:
+            self.image = DecoderTerms(generator.decoder, judged["discriminator"], autocast)
 
-    def step(self, index: int) -> Terms:
-        """One update of the discriminator, then one or two of the decoder."""
-        limit = self.context.run.max_gradient_norm
-        record = self.accumulate_discriminator(index)
-        record["image_d_gradient_norm"] = update(
-            [self.optimizers["discriminator"]], self.scalers["discriminator"], limit
-        )
-        record |= self.accumulate_generator(index)
-        record["image_g_gradient_norm"] = update(
-            [self.optimizers["decoder"]], self.scalers["generator"], limit
-        )
-        return record | self.update_path(index)
+    def forward(self, fakes: Fakes, anchor: float = 0.0) -> Terms:
+        """Loss of a chunk; see the losses' modules.
 
-    def accumulate_discriminator(self, index: int) -> Terms:
-        """The discriminator's gradients of a step."""
-        config, world = self.config, self.context.world
-        fakes = self._draw(DISCRIMINATOR_STEP, index, config.batch)
-        real = self.images.batch(index, config.batch, self.attempt).images(world.device)
-        with_r1 = config.image.r1 > 0 and index % config.image.r1_every == 0
-
-        def part(chunk: slice) -> Terms:
-            mine = fakes[chunk]
-            with torch.no_grad():
-                rendered = self.render(mine)
-                fake = decode_fakes(self.decoder, *rendered, mine, self.autocast)
-            terms: Terms = self.d_terms(real[chunk], fake, with_r1)
+        A render that the decoder's losses reach too is computed again in the backward pass, instead
+        of keeping its activations.
+        """
+        if self.image is None:
+            assert self.volume is not None
+            terms: Terms = self.volume(fakes, anchor)
             return terms
-
-        self.discriminator.requires_grad_(True)
-        return accumulate(
-            self.d_terms,
-            of_chunks(part, len(fakes), config.chunk_size),
-            self.scalers["discriminator"],
-        )
-
-    def generator_terms(self, fakes: Fakes) -> Terms:
-        """See :class:`DecodedImagesPhase`."""
-        terms: Terms = self.g_terms(*self.render(fakes), fakes)
-        return terms
+        mapping = self.generator.mapping
+        w, other_w = mapping(fakes.z), mapping(fakes.other_z)
+        trained = self.volume is not None
+        with torch.set_grad_enabled(trained):
+            render = render_fakes(self.generator, w, fakes, recompute=trained)
+        image: Terms = self.image(render.features, w, other_w, fakes)
+        if self.volume is None:
+            return image
+        volume = self.volume.of(render, w, fakes)
+        return {**volume, **image, "loss": volume["loss"] + image["loss"]}
 
 
-def decode_fakes(
-    decoder: Decoder, features: Tensor, w: Tensor, other_w: Tensor, fakes: Fakes, autocast: Autocast
-) -> Tensor:
-    """Images (B, 3, S, S) of a chunk for the discriminator, float32."""
-    with autocast.on():
-        images, _ = decode(decoder, features, w, other_w, fakes)
-    return images.float()
+def trained_renderer(live: Generator) -> list[nn.Parameter]:
+    """Mapping and field, which are now trained; a density field has no β to train."""
+    live.mapping.requires_grad_(True)
+    live.field.requires_grad_(True)
+    if live.config.field == "density":
+        live.field.sigmoid_beta.requires_grad_(False)
+    return [p for p in live.parameters() if p.requires_grad]
+
+
+def new_volume_discriminator(
+    generator: Generator, weights: VolumeLosses, seed: int
+) -> VolumeDiscriminator:
+    """A discriminator of volume renders with initial weights of the run's seed."""
+    with seeded_weights(seed + _VOLUME_WEIGHTS):
+        return VolumeDiscriminator(generator.config.thumb_size, weights.discriminator_channels)
 
 
 def new_style_discriminator(
     generator: Generator, weights: ImageLosses, seed: int
 ) -> StyleDiscriminator:
-    """A discriminator with initial weights of the run's seed."""
-    config = generator.config
-    with seeded_weights(seed + _WEIGHTS):
-        return StyleDiscriminator(
-            config.output_size, config.channel_multiplier, weights.widest, weights.stddev_group
-        )
+    """A discriminator of images with initial weights of the run's seed."""
+    size, multiplier = generator.config.output_size, generator.config.channel_multiplier
+    with seeded_weights(seed + _IMAGE_WEIGHTS):
+        return StyleDiscriminator(size, multiplier, weights.widest, weights.stddev_group)

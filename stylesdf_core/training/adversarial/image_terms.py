@@ -8,13 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from stylesdf_core.model.networks.decoder import Decoder
-from stylesdf_core.model.networks.discriminators import StyleDiscriminator
 from stylesdf_core.training.adversarial.config import ImageLosses
 from stylesdf_core.training.adversarial.draws import Fakes
 from stylesdf_core.training.losses import (
-    discriminator_loss,
     generator_loss,
-    gradient_penalty,
     path_length_penalty,
     path_lengths,
 )
@@ -115,38 +112,6 @@ def path_terms(
         "path_penalty": penalty.detach(),
         "path_length": lengths.detach().mean(),
     }
-
-
-class ImageDiscriminatorTerms(nn.Module):
-    """The StyleGAN2 discriminator's loss: logistic, and R1 every few steps."""
-
-    def __init__(
-        self, discriminator: StyleDiscriminator, weights: ImageLosses, autocast: Autocast
-    ) -> None:
-        super().__init__()
-        self.discriminator = discriminator
-        self.weights = weights
-        self._autocast = autocast
-
-    def forward(self, real: Tensor, fake: Tensor, with_r1: bool) -> Terms:
-        """Loss of a chunk of images; R1 is in full precision."""
-        real = real.detach().requires_grad_(with_r1)
-        with self._autocast.on(not with_r1):
-            real_logits = self.discriminator(real).float()
-        with self._autocast.on():
-            fake_logits = self.discriminator(fake).float()
-        logistic = discriminator_loss(real_logits, fake_logits)
-        loss = logistic
-        record = {
-            "image_d_logistic": logistic.detach(),
-            "image_score_real": real_logits.detach().mean(),
-            "image_score_fake": fake_logits.detach().mean(),
-        }
-        if with_r1:
-            penalty = gradient_penalty(real_logits, real)
-            loss = loss + 0.5 * self.weights.r1 * self.weights.r1_every * penalty
-            record["image_r1"] = penalty.detach()
-        return {"loss": loss, **record}
 
 
 class PathMean(nn.Module):

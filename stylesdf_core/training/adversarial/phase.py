@@ -1,12 +1,13 @@
 """The base class of the adversarial phases: draws generated images' inputs and measures.
 
 A phase computes its gradients in chunks (training/optimizing.py) with losses that are modules
-(volume_terms.py, image_terms.py); the loop (training/loop.py) calls its steps.
+(the files that end in _terms.py); the loop (training/loop.py) calls its steps.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 from stylesdf_core.model.poses import Poses
@@ -17,6 +18,15 @@ from stylesdf_core.training.loop import Models, Phase
 from stylesdf_core.training.run_config import RunConfig
 from stylesdf_core.training.seeds import seeded
 from stylesdf_core.training.world import World
+
+
+class Purpose(IntEnum):
+    """Numbers that tell apart the generators of a run's seed."""
+
+    SPHERE = 12
+    DISCRIMINATOR = 22
+    GENERATOR = 23
+    PATH = 24
 
 
 @dataclass(frozen=True)
@@ -48,12 +58,12 @@ class AdversarialPhase(Phase):
         self.real_images = images
 
     def draw(
-        self, purpose: int, index: int, batch: int, *, mixing: float = 0.0, rays: int = 0
+        self, purpose: Purpose, index: int, batch: int, *, mixing: float = 0.0, rays: int = 0
     ) -> Fakes:
         """This process's share of the latents, cameras and noise of a step's generated images.
 
         Args:
-            purpose: number that, with seed, attempt and step, seeds the generator.
+            purpose: seeds the generator, with seed, attempt and step.
             index: number of the step.
             batch: images over all processes.
             mixing, rays: see :func:`~stylesdf_core.training.adversarial.draws.draw_fakes`.

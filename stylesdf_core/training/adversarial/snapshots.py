@@ -21,6 +21,7 @@ from torch import Tensor
 from stylesdf_core.engine.styles import StyleMapper, Styles
 from stylesdf_core.errors import EmptySurfaceError, InputError
 from stylesdf_core.evaluation.frechet import FloatArray, Gaussian, SeededFeatures, frechet_distance
+from stylesdf_core.evaluation.grids import save_grid
 from stylesdf_core.mesh.formats import export_mesh
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.config import RenderOptions
@@ -34,7 +35,6 @@ from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.training.adversarial.draws import draw_fakes
 from stylesdf_core.training.adversarial.real_images import RealBatch, RealImages
 from stylesdf_core.training.adversarial.volume_terms import render_fakes
-from stylesdf_core.training.grids import save_grid
 from stylesdf_core.training.seeds import seeded
 
 COLUMNS = 8

@@ -38,12 +38,11 @@ from stylesdf_core.training.adversarial.config import (
     SphereInitConfig,
     StageConfig,
 )
-from stylesdf_core.training.adversarial.decoder_phase import AdversarialDecoderPhase
-from stylesdf_core.training.adversarial.joint_phase import JointPhase
+from stylesdf_core.training.adversarial.gan_phase import GanPhase
 from stylesdf_core.training.adversarial.phase import PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
 from stylesdf_core.training.adversarial.snapshots import Snapshots
-from stylesdf_core.training.adversarial.volume_phase import SpherePhase, VolumePhase
+from stylesdf_core.training.adversarial.sphere_phase import SpherePhase
 from stylesdf_core.training.loop import Loop, Models, Phase, PhasePlan, train
 from stylesdf_core.training.precision import allow_tf32
 from stylesdf_core.training.run_dir import RunDir
@@ -187,13 +186,7 @@ def _plans(
 
     def begin(models: Models) -> Phase:
         assert images is not None
-        phase: Phase
-        if isinstance(config, RendererConfig):
-            phase = VolumePhase(models, context, config, images)
-        elif isinstance(config, DecoderStageConfig):
-            phase = AdversarialDecoderPhase(models, context, config, images)
-        else:
-            phase = JointPhase(models, context, config, images)
+        phase = GanPhase(models, context, config, images)
         if fresh and config.init is not None:
             missing = take_over(config.init, phase)
             judges = [name.replace("_", " ") for name in missing if name != "path_mean"]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from stylesdf_core.model.config import RenderOptions
-from stylesdf_core.model.networks.discriminators import LogitsAndAngles, VolumeDiscriminator
+from stylesdf_core.model.networks.discriminators import LogitsAndAngles
 from stylesdf_core.model.networks.generator import Generator, VolumeRender
 from stylesdf_core.rendering.camera import focal_length
 from stylesdf_core.rendering.rays import cam2world, make_rays
@@ -22,10 +22,8 @@ from stylesdf_core.rendering.volume_rendering import sample_depths, sample_point
 from stylesdf_core.training.adversarial.config import VolumeLosses
 from stylesdf_core.training.adversarial.draws import Fakes
 from stylesdf_core.training.losses import (
-    discriminator_loss,
     eikonal_loss,
     generator_loss,
-    gradient_penalty,
     minimal_surface_loss,
     pose_loss,
     sphere_loss,
@@ -191,39 +189,3 @@ def describe(render: VolumeRender, *, is_sdf: bool) -> Terms:
         record["no_crossing"] = ((scalar > 0).all(dim=-1) | (scalar < 0).all(dim=-1)).float().mean()
     record["background"] = render.mask.mean()
     return record
-
-
-class VolumeDiscriminatorTerms(nn.Module):
-    """The volume discriminator's loss: logistic, pose of the fakes, R1 every few steps."""
-
-    def __init__(
-        self, discriminator: VolumeDiscriminator, weights: VolumeLosses, autocast: Autocast
-    ) -> None:
-        super().__init__()
-        self.discriminator = discriminator
-        self.weights = weights
-        self._autocast = autocast
-
-    def forward(self, real: Tensor, fake: Tensor, angles: Tensor, with_r1: bool) -> Terms:
-        """Loss of a chunk of thumbs; R1 is in full precision."""
-        real = real.detach().requires_grad_(with_r1)
-        with self._autocast.on(not with_r1):
-            at_real = self.discriminator(real)
-        with self._autocast.on():
-            at_fake = self.discriminator(fake)
-        real_logits, fake_logits = at_real.logits.float(), at_fake.logits.float()
-        logistic = discriminator_loss(real_logits, fake_logits)
-        pose = pose_loss(at_fake.angles.float(), angles)
-        # No loss uses the angles of real images, but DDP needs every output in its graph.
-        loss = logistic + self.weights.pose * pose + 0.0 * at_real.angles.float().sum()
-        record = {
-            "d_logistic": logistic.detach(),
-            "d_pose": pose.detach(),
-            "score_real": real_logits.detach().mean(),
-            "score_fake": fake_logits.detach().mean(),
-        }
-        if with_r1:
-            penalty = gradient_penalty(real_logits, real)
-            loss = loss + 0.5 * self.weights.r1 * self.weights.r1_every * penalty
-            record["r1"] = penalty.detach()
-        return {"loss": loss, **record}

@@ -29,16 +29,11 @@ from stylesdf_core.training.adversarial.config import (
     SphereInitConfig,
     VolumeLosses,
 )
-from stylesdf_core.training.adversarial.decoder_phase import (
-    AdversarialDecoderPhase,
-    DecodedImagesPhase,
-)
+from stylesdf_core.training.adversarial.gan_phase import GanPhase
 from stylesdf_core.training.adversarial.images_config import ImagesConfig
-from stylesdf_core.training.adversarial.joint_phase import JointPhase
 from stylesdf_core.training.adversarial.phase import PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
 from stylesdf_core.training.adversarial.snapshots import Snapshots
-from stylesdf_core.training.adversarial.volume_phase import VolumePhase
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.run_config import RunConfig
 from stylesdf_core.training.run_dir import RunDir
@@ -58,7 +53,6 @@ RUN = RunConfig(
     ema=0.9,
 )
 VOLUME = VolumeLosses(discriminator_channels=8, r1_every=2)
-AnyPhase: TypeAlias = VolumePhase | AdversarialDecoderPhase | JointPhase
 KINDS = ("renderer", "decoder", "joint")
 Config: TypeAlias = RendererConfig | DecoderStageConfig | JointConfig
 
@@ -142,7 +136,7 @@ def images_of(config: Config, share: Share | None = None) -> RealImages:
     return images
 
 
-def phase_of(config: Config, world: World | None = None, seed: int = 5) -> AnyPhase:
+def phase_of(config: Config, world: World | None = None, seed: int = 5) -> GanPhase:
     """A phase in float64, so that only a wrong sum can differ."""
     torch.manual_seed(seed)
     generator = Generator(generator_config(config)).double()
@@ -154,29 +148,20 @@ def phase_of(config: Config, world: World | None = None, seed: int = 5) -> AnyPh
     poses = Poses()
     context = PhaseContext(world, config.run, poses, Snapshots(poses, 0))
     images = images_of(config, world.share)
-    kinds: dict[type[Any], Callable[..., Any]] = {
-        RendererConfig: VolumePhase,
-        DecoderStageConfig: AdversarialDecoderPhase,
-        JointConfig: JointPhase,
-    }
-    phase: AnyPhase
-    phase = kinds[type(config)](models, context, config, images)
+    phase = GanPhase(models, context, config, images)
     for network in phase.networks.values():
         network.double()
     return phase
 
 
-def gradients(phase: AnyPhase, index: int) -> dict[str, Tensor]:
-    if isinstance(phase, JointPhase):
-        phase.accumulate_discriminators(index)
-    else:
-        phase.accumulate_discriminator(index)
+def gradients(phase: GanPhase, index: int) -> dict[str, Tensor]:
+    phase.accumulate_discriminators(index)
     found = _gradients(phase.networks)
     for network in phase.networks.values():
         network.zero_grad()
     phase.accumulate_generator(index)
     found |= _gradients({"generator": phase.models.live})
-    if isinstance(phase, DecodedImagesPhase):
+    if phase.image is not None:
         phase.models.live.zero_grad()
         phase.accumulate_path(index)
         found |= _gradients({"path": phase.models.live})

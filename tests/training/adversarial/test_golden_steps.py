@@ -19,16 +19,10 @@ from torch import Tensor, nn
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.poses import FFHQ_POSES
 from stylesdf_core.training.adversarial.config import ImageLosses, VolumeLosses
+from stylesdf_core.training.adversarial.discriminator_terms import DiscriminatorTerms
 from stylesdf_core.training.adversarial.draws import draw_fakes
-from stylesdf_core.training.adversarial.image_terms import (
-    DecoderTerms,
-    ImageDiscriminatorTerms,
-    path_terms,
-)
-from stylesdf_core.training.adversarial.volume_terms import (
-    VolumeDiscriminatorTerms,
-    VolumeGeneratorTerms,
-)
+from stylesdf_core.training.adversarial.image_terms import DecoderTerms, path_terms
+from stylesdf_core.training.adversarial.volume_terms import VolumeGeneratorTerms
 from stylesdf_core.training.precision import Autocast
 from stylesdf_core.training.seeds import seeded
 from tests.golden import DATA, reference_discriminator, reference_generator, reference_z
@@ -68,7 +62,7 @@ def volume_generator() -> dict[str, float]:
 def volume_discriminator() -> dict[str, float]:
     judge = reference_discriminator("layout_d_volume").requires_grad_(True)
     assert isinstance(judge, VolumeDiscriminator)
-    terms = VolumeDiscriminatorTerms(judge, VolumeLosses(), FULL)
+    terms = DiscriminatorTerms(judge, VolumeLosses(), FULL)
     real, fake = uniform(104, 2, 3, 64, 64), uniform(107, 2, 3, 64, 64)
     return figures(terms(real, fake, ANGLES, True), volume_discriminator=judge)
 
@@ -87,9 +81,11 @@ def image_generator() -> dict[str, float]:
 def image_discriminator() -> dict[str, float]:
     judge = reference_discriminator("layout_d_256").requires_grad_(True)
     assert isinstance(judge, StyleDiscriminator)
-    terms = ImageDiscriminatorTerms(judge, ImageLosses(), FULL)
+    terms = DiscriminatorTerms(judge, ImageLosses(), FULL)
     real, fake = uniform(105, 2, 3, 256, 256), uniform(109, 2, 3, 256, 256)
-    return figures(terms(real, fake, False), image_discriminator=judge)  # R1: test_golden_training
+    return figures(
+        terms(real, fake, ANGLES, False), image_discriminator=judge
+    )  # R1: test_golden_training
 
 
 def path_length() -> dict[str, float]:

@@ -23,8 +23,8 @@ from stylesdf_core.training.adversarial.config import (
     JointConfig,
     RendererConfig,
 )
+from stylesdf_core.training.adversarial.gan_phase import GanPhase
 from stylesdf_core.training.adversarial.snapshots import Snapshots
-from stylesdf_core.training.adversarial.volume_phase import VolumePhase
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.run_dir import RunDir
 from stylesdf_core.training.stages import train_run
@@ -53,12 +53,12 @@ def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
 def test_a_signal_to_end_stops_at_the_next_step_and_saves(
     tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def step(phase: VolumePhase, index: int) -> dict[str, Tensor]:
+    def step(phase: GanPhase, index: int) -> dict[str, Tensor]:
         signal.raise_signal(signal.SIGTERM)
         return plain(phase, index)
 
-    plain = VolumePhase.step
-    monkeypatch.setattr(VolumePhase, "step", step)
+    plain = GanPhase.step
+    monkeypatch.setattr(GanPhase, "step", step)
     run = start(tmp_path / "run", renderer)
     with pytest.raises(KeyboardInterrupt, match="Stopped at step 3; the same command goes on"):
         drain(train_run(run))
@@ -72,14 +72,14 @@ def test_weights_that_a_gradient_has_spoilt_are_not_saved(
 ) -> None:
     """A finite loss may have a gradient that is not finite."""
 
-    def step(phase: VolumePhase, index: int) -> dict[str, Tensor]:
+    def step(phase: GanPhase, index: int) -> dict[str, Tensor]:
         seen = plain(phase, index)
         if index == renderer.steps - 1:
             next(phase.models.live.parameters()).data.fill_(math.nan)
         return seen
 
-    plain = VolumePhase.step
-    monkeypatch.setattr(VolumePhase, "step", step)
+    plain = GanPhase.step
+    monkeypatch.setattr(GanPhase, "step", step)
     run = start(tmp_path / "run", renderer)
     with pytest.raises(TrainingError, match=r"weights 'mapping.*' became NaN.* at step 6"):
         drain(train_run(run))
@@ -152,7 +152,7 @@ def test_too_little_memory_is_said_with_its_remedy(
     def full(*_: object) -> None:
         torch.empty(1 << 60)  # a RuntimeError
 
-    monkeypatch.setattr(VolumePhase, "step", full)
+    monkeypatch.setattr(GanPhase, "step", full)
     with pytest.raises(TrainingError, match=r"more memory than cpu has; .* smaller --chunk"):
         drain(train_run(start(tmp_path / "run", renderer)))
 

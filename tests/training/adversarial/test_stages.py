@@ -38,12 +38,12 @@ from stylesdf_core.training.adversarial.config import (
     VolumeLosses,
 )
 from stylesdf_core.training.adversarial.draws import draw_fakes
-from stylesdf_core.training.adversarial.phase import PhaseContext
+from stylesdf_core.training.adversarial.phase import PhaseContext, Purpose
 from stylesdf_core.training.adversarial.poses_config import PosesConfig
 from stylesdf_core.training.adversarial.presets import PRESETS, preset
 from stylesdf_core.training.adversarial.snapshots import Snapshots
+from stylesdf_core.training.adversarial.sphere_phase import SpherePhase
 from stylesdf_core.training.adversarial.stages import take_over
-from stylesdf_core.training.adversarial.volume_phase import SpherePhase, VolumePhase
 from stylesdf_core.training.adversarial.volume_terms import SPHERE_RADIUS, ray_points, render_fakes
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import sphere_loss
@@ -254,8 +254,7 @@ def test_the_anchor_is_the_spheres_loss_and_fades(renderer: RendererConfig) -> N
         replace(VOLUME, anchor=1.0)
     with double_precision():
         phase = phase_of(replace(renderer, volume=weights))
-        assert isinstance(phase, VolumePhase)
-        fakes = phase.draw(14, 0, 4, rays=5)
+        fakes = phase.draw(Purpose.GENERATOR, 0, 4, rays=5)
         live = phase.models.live
         free, held = (phase.g_terms(fakes, weight)["loss"].item() for weight in (0.0, 2.0))
         points = ray_points(live, fakes)
@@ -267,7 +266,6 @@ def test_colours_may_be_kept_from_knowing_the_camera(renderer: RendererConfig) -
     poses = Poses(static_viewdirs=True)
     with double_precision(), torch.no_grad():
         phase = phase_of(renderer)
-        assert isinstance(phase, VolumePhase)
         live = phase.models.live
         fakes = draw_fakes(seeded(1), 4, live.config, poses)[:2].to(torch.device("cpu"))
         assert fakes.poses.static_viewdirs
