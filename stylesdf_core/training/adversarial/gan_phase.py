@@ -79,10 +79,8 @@ class GanPhase(AdversarialPhase):
         self.autocast = Autocast(context.run.precision, world.device)
         self.path = PathMean().to(world.device)
         self.optimizers, self.networks = {}, {}
-        self.lazy = {
-            **(self.volume.lazy if self.volume else {}),
-            **(self.image.lazy if self.image else {}),
-        }
+        losses = [part for part in (self.volume, self.image) if part is not None]
+        self.lazy = {name: every for part in losses for name, every in part.lazy.items()}
         self.d_terms: dict[str, nn.Module] = {}
         live.requires_grad_(False)
         if self.volume is not None:

@@ -1,0 +1,233 @@
+"""The phases of the stages that train from images: what a step computes and what it moves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from stylesdf_core.errors import InputError
+from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.networks.film_siren import SirenField
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.poses import Poses
+from stylesdf_core.progress import drain
+from stylesdf_core.training.adversarial.config import (
+    DecoderStageConfig,
+    RendererConfig,
+    SphereConfig,
+    SphereInitConfig,
+    VolumeLosses,
+)
+from stylesdf_core.training.adversarial.draws import draw_fakes
+from stylesdf_core.training.adversarial.phase import PhaseContext, Purpose
+from stylesdf_core.training.adversarial.snapshots import Snapshots
+from stylesdf_core.training.adversarial.sphere_phase import SpherePhase
+from stylesdf_core.training.adversarial.volume_terms import SPHERE_RADIUS, ray_points, render_fakes
+from stylesdf_core.training.loop import Models
+from stylesdf_core.training.losses import sphere_loss
+from stylesdf_core.training.run_config import Precision
+from stylesdf_core.training.seeds import seeded, seeded_weights
+from stylesdf_core.training.stages import train_run
+from stylesdf_core.training.world import World
+from tests.training.adversarial.stage_phases import (
+    KINDS,
+    RUN,
+    THUMB,
+    VOLUME,
+    WHOLE,
+    assert_same_gradients,
+    double_precision,
+    gradients,
+    phase_of,
+    stage_config,
+    start,
+    state,
+)
+
+
+def test_frozen_parts_stay(tmp_path: Path, decoder: DecoderStageConfig) -> None:
+    run = start(tmp_path / "run", decoder)
+    drain(train_run(run))
+    before = load_checkpoint(decoder.init).generator.state_dict()
+    after = state(run)["live"]
+    for key, value in before.items():
+        same = torch.equal(value, after[key])
+        assert same or key.startswith("decoder."), key
+    assert not torch.equal(
+        before["decoder.convs.0.conv.weight"], after["decoder.convs.0.conv.weight"]
+    )
+    assert float(state(run)["networks"]["path_mean"]["mean"]) > 0
+
+
+def test_density_field_trains_without_the_sdf_losses(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    config = replace(renderer, generator=replace(THUMB, field="density"))
+    run = start(tmp_path / "run", config)
+    result = drain(train_run(run))
+    assert result.step == 4, "no sphere"
+    last = [r for r in run.read_stats() if "g_adversarial" in r][-1]
+    assert not {"eikonal", "minimal_surface", "beta", "no_crossing"} & set(last)
+    assert load_checkpoint(result.weights).generator.config.field == "density"
+
+
+def test_without_eikonal_the_minimal_surface_stays(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    for rays in (0, 5):
+        config = replace(renderer, volume=replace(VOLUME, eikonal=0.0, geometry_rays=rays))
+        run = start(tmp_path / f"run{rays}", config)
+        drain(train_run(run))
+        last = [r for r in run.read_stats() if "g_adversarial" in r][-1]
+        assert "eikonal" not in last
+        assert last["minimal_surface"] > 0
+
+
+def test_sphere_init_approaches_a_sphere(tmp_path: Path, renderer: RendererConfig) -> None:
+    sphere = SphereConfig(steps=60, batch=4, rays=16, learning_rate=3e-3)
+    run_config = replace(RUN, evaluate_every=100, checkpoint_every=100)
+    config = SphereInitConfig(generator=THUMB, sphere=sphere, run=run_config)
+    run = start(tmp_path / "sphere", config)
+    drain(train_run(run))
+    losses = [record["sphere"] for record in run.read_stats() if "sphere" in record]
+    assert losses[-1] < 0.5 * losses[0]
+    started = start(tmp_path / "run", replace(renderer, init=str(run.path)))
+    result = drain(train_run(started))
+    assert result.step == renderer.steps, "no second sphere"
+
+
+def test_the_field_ends_as_a_sphere_of_the_radius_asked_for() -> None:
+    """On points of cameras that it has not seen, in the averaged weights."""
+    shape = replace(THUMB, width=64, depth=2, thumb_size=16, output_size=16)
+    with seeded_weights(0):
+        models = Models.of(Generator(shape))
+    poses = Poses()
+    context = PhaseContext(World(0, 1, torch.device("cpu")), RUN, poses, Snapshots(poses, 0))
+    settings = SphereConfig(batch=8, rays=32, learning_rate=1e-3)
+    phase = SpherePhase(models, context, settings)
+    for index in range(250):
+        phase.step(index)
+        models.average(min(0.98, (2.0 + index) / (11.0 + index)))
+    fakes = draw_fakes(seeded(99), 32, shape, poses, rays=32)
+    with torch.no_grad():
+        points = ray_points(models.ema, fakes)
+        found = models.ema.field.scalar(points, models.ema.mapping(fakes.z))
+    error = (found[..., 0] - (points.norm(dim=-1) - SPHERE_RADIUS)).abs().mean()
+    assert float(error) < 6e-3
+
+
+def test_the_anchor_is_the_spheres_loss_and_fades(renderer: RendererConfig) -> None:
+    weights = replace(VOLUME, geometry_rays=5, anchor=30.0, anchor_steps=10)
+    assert [weights.anchor_at(step) for step in (0, 5, 10, 99)] == [30.0, 15.0, 0.0, 0.0]
+    assert VolumeLosses().anchor_at(0) == 0.0, "not the paper's"
+    with pytest.raises(InputError, match="geometry_rays"):
+        replace(VOLUME, anchor=1.0)
+    with double_precision():
+        phase = phase_of(replace(renderer, volume=weights))
+        fakes = phase.draw(Purpose.GENERATOR, 0, 4, rays=5)
+        live = phase.models.live
+        free, held = (phase.g_terms(fakes, weight)["loss"].item() for weight in (0.0, 2.0))
+        points = ray_points(live, fakes)
+        sphere = sphere_loss(live.field.scalar(points, live.mapping(fakes.z)), points, 0.06)
+    assert held - free == pytest.approx(2.0 * sphere.item())
+
+
+def test_colours_may_be_kept_from_knowing_the_camera(renderer: RendererConfig) -> None:
+    poses = Poses(static_viewdirs=True)
+    with double_precision(), torch.no_grad():
+        phase = phase_of(renderer)
+        live = phase.models.live
+        fakes = draw_fakes(seeded(1), 4, live.config, poses)[:2].to(torch.device("cpu"))
+        assert fakes.poses.static_viewdirs
+        w = live.mapping(fakes.z)
+        static = render_fakes(live, w, fakes)
+        world = render_fakes(live, w, replace(fakes, poses=Poses()))
+    assert torch.equal(static.scalar, world.scalar), "the same shapes"
+    assert not torch.equal(static.rgb, world.rgb)
+    assert not Poses().static_viewdirs, "not the paper's"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_chunks_give_the_gradients_of_the_whole_batch(name: str, folder: Path) -> None:
+    config = stage_config(name, folder)
+    config = replace(config, batch=4 * config.chunk)  # so that half batches have chunks too
+    with double_precision():
+        whole = gradients(phase_of(replace(config, chunk=config.batch)), 2)
+        chunked = gradients(phase_of(config), 2)
+    assert_same_gradients(chunked, whole)
+
+
+def test_recomputed_activations_give_the_same_gradients_for_less_memory() -> None:
+    generator = Generator(WHOLE)
+    fakes = draw_fakes(torch.Generator().manual_seed(0), 2, WHOLE, Poses(), rays=2)
+    found, kept = [], []
+    for recompute in (False, True):
+        held: list[int] = []
+
+        def keep(value: Tensor, held: list[int] = held) -> Tensor:
+            held.append(value.numel())
+            return value
+
+        generator.zero_grad()
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+            w = generator.mapping(fakes.z)
+            render = render_fakes(generator, w, fakes, recompute=recompute)
+        (render.rgb.square().mean() + render.features.mean()).backward()
+        found.append({k: v.grad for k, v in generator.field.named_parameters()})
+        kept.append(sum(held))
+    for key, value in found[0].items():
+        torch.testing.assert_close(found[1][key], value)
+    assert kept[1] < 0.1 * kept[0]
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_trains_but_not_the_field(
+    precision: Precision, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    plain = SirenField.trunk_features
+
+    def watched(field: SirenField, points: Tensor, w: Tensor) -> Tensor:
+        seen.add(torch.is_autocast_enabled("cpu"))
+        return plain(field, points, w)
+
+    monkeypatch.setattr(SirenField, "trunk_features", watched)
+    config = replace(stage_config("joint", folder), steps=2)
+    run = start(tmp_path / "run", replace(config, run=replace(RUN, precision=precision)))
+    assert drain(train_run(run)).finished
+    assert seen == {False}
+    scalers = state(run)["scalers"].values()
+    assert all(bool(scaler.get("scale")) == (precision == "float16") for scaler in scalers)
+    assert all(value.dtype == torch.float32 for value in state(run)["live"].values())
+
+
+def test_a_models_field_of_view_reaches_its_rays(renderer: RendererConfig) -> None:
+    """The same camera through twice the angle sees the volume's corners."""
+    with torch.no_grad():
+        generator = Generator(THUMB)
+        fakes = [draw_fakes(seeded(1), 2, THUMB, Poses(fov=fov), rays=3) for fov in (3.0, 6.0)]
+        near, far = (ray_points(generator, drawn)[..., :2].abs().max() for drawn in fakes)
+        one, other = (render_fakes(generator, torch.ones(2, 8), drawn).xyz for drawn in fakes)
+    assert far > 1.2 * near
+    assert other.var() > 1.2 * one.var()
+
+
+@pytest.mark.parametrize("name", ["decoder", "joint"])
+def test_path_length_has_an_optimizer_step_of_its_own(name: str, folder: Path) -> None:
+    """Both updates move the decoder; Adam's steps count them, the renderer's does not."""
+    phase = phase_of(stage_config(name, folder))
+    with double_precision():
+        records = [phase.step(index) for index in range(4)]
+    assert ["path_gradient_norm" in record for record in records] == [True, False, True, False]
+    counts = {
+        key: {int(entry["step"]) for entry in optimizer.state_dict()["state"].values()}
+        for key, optimizer in phase.optimizers.items()
+    }
+    # Biases and the last toRGB's layers do not change the lengths: they take part in four steps.
+    assert counts["decoder"] == {4, 6}
+    assert counts["discriminator"] == {4}
+    assert counts.get("renderer", {4}) == {4}
