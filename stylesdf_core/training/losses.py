@@ -26,9 +26,7 @@ def slope_loss(scalar: Tensor, scalar_beside: Tensor, normals: Tensor, steps: Te
     return difference.abs().mean()
 
 
-def pyramid_loss(
-    images: Tensor, truth: Tensor, *, levels: int = 3, gradient_weight: float = 1.0
-) -> Tensor:
+def pyramid_loss(images: Tensor, truth: Tensor, *, levels: int = 3) -> Tensor:
     """Mean absolute differences of values and of horizontal and vertical slopes, over scales.
 
     The slopes keep edges sharp, which values alone would blur. Each level halves the resolution by
@@ -44,7 +42,7 @@ def pyramid_loss(
         if level > 0:
             difference = F.avg_pool2d(difference, 2)
         slopes = difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
-        total = total + difference.abs().mean() + gradient_weight * slopes
+        total = total + difference.abs().mean() + slopes
     return total / levels
 
 
@@ -58,30 +56,34 @@ def detail_weights(truth: Tensor, strength: float, *, window: int = 9) -> Tensor
         strength: s in (1 + s·L/mean L)/(1 + s), where L is the local mean |Laplacian|; 0 gives 1.
         window: edge of the square over which the local mean is taken, pixels; odd.
     """
-    sides = F.pad(truth, (1, 1, 1, 1), mode="replicate")
-    beside = sides[..., 1:-1, :-2] + sides[..., 1:-1, 2:]
-    above = sides[..., :-2, 1:-1] + sides[..., 2:, 1:-1]
-    laplacian = (beside + above - 4.0 * truth).abs().mean(dim=1, keepdim=True)
-    local = F.avg_pool2d(laplacian, window, stride=1, padding=window // 2, count_include_pad=False)
+    padded = F.pad(truth, (1, 1, 1, 1), mode="replicate")
+    rich = laplacian(padded).abs().mean(dim=1, keepdim=True)
+    local = F.avg_pool2d(rich, window, stride=1, padding=window // 2, count_include_pad=False)
     return (1.0 + strength * local / local.mean().clamp_min(1e-6)) / (1.0 + strength)
 
 
-def sharpness_loss(images: Tensor, truth: Tensor, *, window: int = 8) -> Tensor:
-    """Mean absolute difference of local sharpness, the mean |Laplacian| over windows.
+def laplacian(images: Tensor) -> Tensor:
+    """Sum of the four neighbours minus 4 times the pixel, (B, C, H − 2, W − 2), of inner pixels."""
+    beside = images[..., 1:-1, :-2] + images[..., 1:-1, 2:]
+    above = images[..., :-2, 1:-1] + images[..., 2:, 1:-1]
+    return beside + above - 4.0 * images[..., 1:-1, 1:-1]
+
+
+def sharpness_loss(images: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute difference of local sharpness, the mean |Laplacian| over 8 × 8 windows.
+
+    The windows overlap by half; images smaller than a window are one window.
 
     It compares how sharp a window is, not where its edges lie. Absolute differences alone blur an
     edge whose place is uncertain.
 
     Args:
         images, truth: (B, C, H, W).
-        window: edge of the windows, pixels; they overlap by half. Smaller images are one window.
     """
-    window = min(window, min(images.shape[-2:]) - 2)
+    window = min(8, min(images.shape[-2:]) - 2)
 
     def local(x: Tensor) -> Tensor:
-        sides = x[..., 1:-1, :-2] + x[..., 1:-1, 2:] + x[..., :-2, 1:-1] + x[..., 2:, 1:-1]
-        laplacian = (sides - 4.0 * x[..., 1:-1, 1:-1]).abs()
-        return F.avg_pool2d(laplacian, window, stride=max(1, window // 2))
+        return F.avg_pool2d(laplacian(x).abs(), window, stride=max(1, window // 2))
 
     return (local(images) - local(truth)).abs().mean()
 
@@ -102,8 +104,8 @@ def ringing_loss(images: Tensor, truth: Tensor, weights: Tensor, *, reach: int =
     return (weights * beyond).mean() / weights.mean().clamp_min(1e-6)
 
 
-def extremes_loss(images: Tensor, truth: Tensor, weights: Tensor, *, reach: int = 2) -> Tensor:
-    """Weighted mean difference of the brightest and of the darkest value within ``reach``.
+def extremes_loss(images: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean difference of the brightest and of the darkest value within two pixels.
 
     It compares how bright a catchlight and how dark a pupil is, not where they lie. Absolute
     differences alone leave out a catchlight whose place is uncertain.
@@ -111,10 +113,9 @@ def extremes_loss(images: Tensor, truth: Tensor, weights: Tensor, *, reach: int 
     Args:
         images, truth: (B, C, H, W).
         weights: (B, 1, H, W), how much each pixel counts.
-        reach: half the edge of the square around a pixel, pixels.
     """
-    brightest = (_most(images, reach) - _most(truth, reach)).abs()
-    darkest = (_most(-images, reach) - _most(-truth, reach)).abs()
+    brightest = (_most(images, 2) - _most(truth, 2)).abs()
+    darkest = (_most(-images, 2) - _most(-truth, 2)).abs()
     return (weights * (brightest + darkest)).mean()
 
 
@@ -202,9 +203,9 @@ def path_lengths(images: Tensor, styles: Tensor, noise: Tensor) -> Tensor:
     return gradient.square().sum(dim=-1).mean(dim=1).sqrt()
 
 
-def path_length_mean(previous: Tensor, lengths: Tensor, decay: float = 0.01) -> Tensor:
-    """Running mean of path lengths: previous + decay·(mean − previous); carries no gradient."""
-    return previous + decay * (lengths.detach().mean() - previous)
+def path_length_mean(previous: Tensor, lengths: Tensor) -> Tensor:
+    """Running mean of path lengths: previous + 0.01·(mean − previous); carries no gradient."""
+    return previous + 0.01 * (lengths.detach().mean() - previous)
 
 
 def path_length_penalty(lengths: Tensor, mean: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from stylesdf_core.evaluation.grids import save_grid
 from stylesdf_core.heads.fit.bank import VIEW_FOV, HeadBank, ViewBatch
@@ -14,7 +13,7 @@ from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.generator import Generator, VolumeRender
 from stylesdf_core.rendering.camera import focal_length
 from stylesdf_core.rendering.rays import cam2world
-from stylesdf_core.training.losses import psnr
+from stylesdf_core.training.losses import laplacian, psnr
 
 
 @torch.no_grad()
@@ -60,13 +59,5 @@ def evaluate_decoder(generator: Generator, bank: HeadBank, samples: Path) -> dic
         "psnr_thumb": psnr(render.rgb, views.thumbs(generator.config.thumb_size)),
         "psnr": psnr(images.clamp(-1.0, 1.0), truth),
         "psnr_bicubic": psnr(enlarged.clamp(-1.0, 1.0), truth),
-        "laplacian": sharpness(images) / sharpness(truth),
+        "laplacian": float(laplacian(images).abs().mean() / laplacian(truth).abs().mean()),
     }
-
-
-def sharpness(images: Tensor) -> float:
-    """Mean absolute Laplacian of images (B, C, H, W)."""
-    centre = images[..., 1:-1, 1:-1]
-    beside = images[..., 1:-1, :-2] + images[..., 1:-1, 2:]
-    above = images[..., :-2, 1:-1] + images[..., 2:, 1:-1]
-    return float((beside + above - 4.0 * centre).abs().mean())
