@@ -25,12 +25,12 @@ from tqdm import tqdm
 from app.bench.command import ProgramBench
 from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
 from stylesdf_core.commands.evaluate import Evaluate
-from stylesdf_core.commands.heads import MakeHeads
-from stylesdf_core.commands.measure import Measure
+from stylesdf_core.commands.heads.make import MakeHeads
+from stylesdf_core.commands.heads.measure import Measure
+from stylesdf_core.commands.heads.recipe import RecipeHeads
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
-from stylesdf_core.commands.recipe import RecipeHeads
 from stylesdf_core.commands.scene_flags import note_on_weights
 from stylesdf_core.commands.train.listing import TrainList
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, default_config

@@ -6,8 +6,8 @@ from .commands.dataset import (
     DatasetPack as DatasetPack,
 )
 from .commands.evaluate import Evaluate as Evaluate
-from .commands.heads import MakeHeads as MakeHeads
-from .commands.measure import Measure as Measure
+from .commands.heads.make import MakeHeads as MakeHeads
+from .commands.heads.measure import Measure as Measure
 from .commands.meshes import ExportMesh as ExportMesh
 from .commands.models import (
     Info as Info,
@@ -20,7 +20,7 @@ from .commands.pictures import (
     RenderImage as RenderImage,
     RenderTurntable as RenderTurntable,
 )
-from .commands.recipe import RecipeHeads as RecipeHeads
+from .commands.heads.recipe import RecipeHeads as RecipeHeads
 from .commands.train.fit import TrainFit as TrainFit
 from .commands.train.stages import (
     TrainDecoder as TrainDecoder,

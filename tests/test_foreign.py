@@ -28,7 +28,7 @@ from stylesdf_core.model.latents import load_directions, load_z
 from stylesdf_core.progress import drain
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.session_files import gif_comment, png_info, read_scene
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import read_config
 from tests.models import tiny_generator
 

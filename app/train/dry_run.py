@@ -11,7 +11,7 @@ from dataclasses import replace
 from stylesdf_core.commands.command_line import command_words
 from stylesdf_core.commands.train.stages import TrainRequest
 from stylesdf_core.errors import InputError
-from stylesdf_core.training import processes
+from stylesdf_core.training.runs import processes
 
 _POLL_SECONDS = 0.1
 #: Seconds within which a process that is to end may finish its step.

@@ -9,8 +9,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from stylesdf_core.training import processes
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs import processes
+from stylesdf_core.training.runs.run_dir import RunDir
 
 
 class TrainingProcess:

@@ -22,8 +22,8 @@ from app.train.training_form import starting_points
 from app.train.watch import Follower, RunReport, RunRequest, list_runs
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.resources import expanded
-from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.run_summary import RunSummary
+from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.runs.run_summary import RunSummary
 
 #: Smoothing of the curves, until the slider is moved.
 SMOOTHING = 0.6

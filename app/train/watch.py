@@ -20,9 +20,9 @@ from app.train.curves import Curves, Line
 from app.train.samples import sample_steps
 from stylesdf_core.foreign import parse_json
 from stylesdf_core.training.adversarial.health import Health
-from stylesdf_core.training.processes import log_tail
-from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.run_summary import RunSummary, summary_or_failure
+from stylesdf_core.training.runs.processes import log_tail
+from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.runs.run_summary import RunSummary, summary_or_failure
 
 _LOG_LINES = 100
 _COUNTS = re.compile(r"[\d,]+ (?:of|/) [\d,]+|[\d.]+ ?%")

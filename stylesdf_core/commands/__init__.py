@@ -7,10 +7,8 @@ pictures       ``render``, ``turntable``, ``demo``
 meshes         ``mesh``
 models         ``models list``, ``models fetch``, ``models export``, ``info``
 dataset        ``dataset check``, ``dataset pack``
-heads          ``heads``: a data set of synthetic heads
+heads/         ``heads``, ``recipe``, ``measure``: synthetic heads
 train/         ``train …``: the stages of training
-recipe         ``recipe``: makes a model from the face model: data, training, weights, figures
-measure        ``measure``: a model against the true synthetic heads
 evaluate       ``evaluate``: a model against pictures
 bench          ``bench``: speed
 
@@ -24,5 +22,4 @@ scene_flags    a scene as command-line flags, and back
 depth_files    depth as a 16-bit picture, with its scale beside it
 command_line   a request as the shell command that does the same
 field_help     each field of a request with its flag, type and help, for the window's forms
-recipe_steps   requests one after the other, each resumed where it stopped
 """

@@ -270,7 +270,7 @@ def _shipped_weights() -> list[Path]:
 
 
 def _newest_average(run: Path) -> Path:
-    """The averaged generator that a run folder's latest.json names (training/run_dir.py)."""
+    """The averaged generator that a run folder's latest.json names (training/runs/run_dir.py)."""
     checkpoints = run / "checkpoints"
     latest = checkpoints / "latest.json"
     if not latest.is_file():

@@ -4,12 +4,7 @@ loop          phases one after the other: steps, averages, records, checkpoints,
 stages        the registry of stages; a run folder -> its stage and settings
 settings      nested config dataclasses as tables of dotted paths
 run_config    settings of how any stage runs: seed, device, precision, intervals
-run_dir       the run folder: config.json, statistics, checkpoints, the process that trains there
-run_data      fingerprints of a run's data, by which they are recognised elsewhere
-run_summary   a run at a glance, without torch
-processes     training in separate processes: start, reason of a failure, log
 world         the processes that train together (DDP), and each one's share of a batch
-monitor       records, TensorBoard events and advice while a run goes on
 optimizing    one optimizer step from the chunks of a batch
 estimate      what a run would take, from a few steps of each phase
 TRAINING.md   data, commands, memory and time at full size
@@ -18,5 +13,6 @@ finite        losses and weights that are not finite, in words
 losses        loss terms as pure functions
 precision     half precision in the paper's stages: decoder and discriminators, not the field
 seeds         generators and initial weights that a seed decides
+runs/         run folders: their files, records, processes and summaries
 adversarial/  the paper's stages, from images
 """

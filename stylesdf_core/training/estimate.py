@@ -21,7 +21,7 @@ from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.training.loop import Models, Phase, PhasePlan
 from stylesdf_core.training.peak_memory import PeakMemory, memory_of
 from stylesdf_core.training.run_config import Cadence
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.world import World
 
 #: A measurement is repeated until it has taken this many seconds; of a step, at most so many times.

@@ -29,9 +29,9 @@ from stylesdf_core.errors import OutputError, TrainingError
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.training.finite import damaged, not_finite
-from stylesdf_core.training.monitor import Monitor
 from stylesdf_core.training.run_config import Cadence
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.monitor import Monitor
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.world import World
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 
 if TYPE_CHECKING:
     from stylesdf_core.training.estimate import Estimate

@@ -16,7 +16,7 @@ from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config import RendererConfig
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import train_run
 from tests.training.adversarial.stage_phases import (
     KINDS,

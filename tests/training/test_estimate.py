@@ -27,7 +27,7 @@ from stylesdf_core.training import estimate
 from stylesdf_core.training.adversarial.config import RendererConfig, SphereConfig, SphereInitConfig
 from stylesdf_core.training.estimate import Estimate, _rhythm
 from stylesdf_core.training.peak_memory import PeakMemory
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from tests.heads.fit.spheres import tiny_fit, write_spheres
 from tests.training.adversarial.stage_phases import RUN, THUMB, stage_config
 

@@ -14,7 +14,7 @@ from app.train.watch import RunReport
 from app.widgets import fonts, icons, theme
 from app.widgets.canvas import Canvas
 from app.widgets.ui import IconButton, Ui, hours_in_words
-from stylesdf_core.training.run_summary import RunState, RunSummary
+from stylesdf_core.training.runs.run_summary import RunState, RunSummary
 
 _HEIGHT, _ROW = 92, 30  # of the panel, and of each row of buttons below the name
 #: Width, at scale 1, of the buttons and a short name in one row.

@@ -13,7 +13,7 @@ from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
 from app.widgets.pointer import ACT_KEYS, LEFT, MouseTarget, Press
 from app.widgets.ui import Ui, hours_in_words, short_path
-from stylesdf_core.training.run_summary import RunState, RunSummary
+from stylesdf_core.training.runs.run_summary import RunState, RunSummary
 
 _ROW, _GAP = 64, 4
 #: Height of the lines under the list.

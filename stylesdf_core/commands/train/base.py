@@ -3,8 +3,8 @@
 A command's flags are the fields of its stage's config dataclass. The first command in a run folder
 writes its settings there as config.json, from which the training process reads them. After the
 first checkpoint, a later command must have the same settings, and resumes. The path of the data may
-be another one, if the same data lie there (training/run_data.py). With ``--dry-run`` a few steps
-are measured instead, and nothing is written.
+be another one, if the same data lie there (training/runs/run_data.py). With ``--dry-run`` a few
+steps are measured instead, and nothing is written.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stylesdf_core.console import first_signal
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.resources import expanded
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import estimate_run, read_config, stage_named, train_run
 
 if TYPE_CHECKING:
@@ -128,9 +128,9 @@ def absolute_init(init: str | None) -> str | None:
 
 def _run_processes(run: RunDir, count: int) -> Operation[TrainingResult]:
     """Train with torchrun's processes on this machine; yields the steps that they record."""
-    from stylesdf_core.training import processes
     from stylesdf_core.training.loop import TrainingResult
-    from stylesdf_core.training.run_summary import summary
+    from stylesdf_core.training.runs import processes
+    from stylesdf_core.training.runs.run_summary import summary
 
     total = summary(run).total
     process = processes.start(run, count)

@@ -13,7 +13,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.progress import Operation
 from stylesdf_core.resources import expanded
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import Stage
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class TrainFit(TrainStage):
     def check_data(self, config: FitConfig, run: RunDir) -> None:
         """See :class:`TrainStage`."""
         from stylesdf_core.heads.fit.bank import heads_in
-        from stylesdf_core.training import run_data
+        from stylesdf_core.training.runs import run_data
 
         assert config.data is not None
         run_data.check_data(run, config.data, heads_in(Path(config.data)))

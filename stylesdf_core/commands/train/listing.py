@@ -11,7 +11,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation
 
 if TYPE_CHECKING:
-    from stylesdf_core.training.run_summary import RunSummary
+    from stylesdf_core.training.runs.run_summary import RunSummary
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class TrainList:
         Raises:
             InputError: there is no such folder.
         """
-        from stylesdf_core.training.run_summary import summary_or_failure
+        from stylesdf_core.training.runs.run_summary import summary_or_failure
 
         yield from ()
         if not self.folder.is_dir():

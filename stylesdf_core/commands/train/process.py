@@ -16,8 +16,8 @@ import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages know
 from stylesdf_core import console
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.foreign import printable
-from stylesdf_core.training.processes import ENTRY_POINT, FAILURE, MISTAKE
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.processes import ENTRY_POINT, FAILURE, MISTAKE
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import train_run
 
 _SAY_EVERY = 10.0  # seconds

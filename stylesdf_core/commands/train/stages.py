@@ -26,7 +26,7 @@ from stylesdf_core.training.adversarial.config import (
     StageConfig,
 )
 from stylesdf_core.training.adversarial.presets import preset
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import Stage, register
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class TrainAdversarially(TrainStage):
     def check_data(self, config: StageConfig, run: RunDir) -> None:
         """See :class:`TrainStage`."""
         from stylesdf_core.data.images import open_images
-        from stylesdf_core.training import run_data
         from stylesdf_core.training.adversarial.stages import architecture
+        from stylesdf_core.training.runs import run_data
 
         if isinstance(config, SphereInitConfig):
             return

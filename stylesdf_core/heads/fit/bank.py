@@ -32,7 +32,7 @@ from stylesdf_core.heads.shards import Arrays, read_shard, shard_fingerprint
 from stylesdf_core.heads.surfaces import POINT_STEP
 from stylesdf_core.rendering.camera import OrbitCamera, focal_length
 from stylesdf_core.rendering.rays import Rays, cam2world, make_rays
-from stylesdf_core.training.run_data import RunData
+from stylesdf_core.training.runs.run_data import RunData
 
 SURFACE_ARRAYS = frozenset(
     {

@@ -55,7 +55,7 @@ from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.training.adversarial.config import ImageLosses
-from stylesdf_core.training.adversarial.discriminator_terms import DiscriminatorTerms
+from stylesdf_core.training.adversarial.terms.discriminator import DiscriminatorTerms
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import (
     extremes_loss,

@@ -8,9 +8,7 @@ stages         from a stage's settings to a run: images, models, phases
 phase          base of the phases: draws generated images, measures the averaged generator
 sphere_phase   the sphere, with which a new renderer begins
 gan_phase      renderer, decoder, or both, against their discriminators (stages 1 and 2, joint)
-volume_terms   losses of volume renders, as modules
-image_terms    losses of decoded images, as modules
-discriminator_terms  losses of both discriminators, as modules
+terms/         losses of generators and discriminators, as modules
 draws          latents, cameras and noise of a step's generated images
 real_images    batches of real images, read ahead on threads
 snapshots      sample grids, a mesh, and distances between generated and real images

@@ -31,17 +31,17 @@ from stylesdf_core.training.adversarial.config import (
     RendererConfig,
     VolumeLosses,
 )
-from stylesdf_core.training.adversarial.discriminator_terms import DiscriminatorTerms
 from stylesdf_core.training.adversarial.draws import Fakes
-from stylesdf_core.training.adversarial.image_terms import (
+from stylesdf_core.training.adversarial.phase import AdversarialPhase, PhaseContext, Purpose
+from stylesdf_core.training.adversarial.real_images import RealImages
+from stylesdf_core.training.adversarial.terms.discriminator import DiscriminatorTerms
+from stylesdf_core.training.adversarial.terms.image import (
     DecoderTerms,
     PathMean,
     decode,
     path_terms,
 )
-from stylesdf_core.training.adversarial.phase import AdversarialPhase, PhaseContext, Purpose
-from stylesdf_core.training.adversarial.real_images import RealImages
-from stylesdf_core.training.adversarial.volume_terms import VolumeGeneratorTerms, render_fakes
+from stylesdf_core.training.adversarial.terms.volume import VolumeGeneratorTerms, render_fakes
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import path_length_mean
 from stylesdf_core.training.optimizing import Terms, accumulate, lazy_adam, of_chunks, update

@@ -35,8 +35,8 @@ from stylesdf_core.data.images import (
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.adversarial.images_config import ImagesConfig
-from stylesdf_core.training.run_data import find_usable_again
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_data import find_usable_again
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.world import Share
 
 _AHEAD = 3

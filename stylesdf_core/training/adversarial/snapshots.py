@@ -34,7 +34,7 @@ from stylesdf_core.rendering.rays import cam2world
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.training.adversarial.draws import draw_fakes
 from stylesdf_core.training.adversarial.real_images import RealBatch, RealImages
-from stylesdf_core.training.adversarial.volume_terms import render_fakes
+from stylesdf_core.training.adversarial.terms.volume import render_fakes
 from stylesdf_core.training.seeds import seeded
 
 COLUMNS = 8

@@ -7,7 +7,7 @@ from torch.optim import Adam
 
 from stylesdf_core.training.adversarial.config import SphereConfig
 from stylesdf_core.training.adversarial.phase import AdversarialPhase, PhaseContext, Purpose
-from stylesdf_core.training.adversarial.volume_terms import SphereTerms
+from stylesdf_core.training.adversarial.terms.volume import SphereTerms
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.optimizing import Terms, accumulate, update
 from stylesdf_core.training.precision import Autocast

@@ -45,7 +45,7 @@ from stylesdf_core.training.adversarial.snapshots import Snapshots
 from stylesdf_core.training.adversarial.sphere_phase import SpherePhase
 from stylesdf_core.training.loop import Loop, Models, Phase, PhasePlan, train
 from stylesdf_core.training.precision import allow_tf32
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.seeds import seeded_weights
 from stylesdf_core.training.settings import by_path, differences
 from stylesdf_core.training.world import World, joined_world

@@ -14,9 +14,9 @@ import pytest
 
 from app.train.process import TrainingProcess
 from stylesdf_core.dataclass_json import to_json
-from stylesdf_core.training import processes
-from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.run_summary import summary
+from stylesdf_core.training.runs import processes
+from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.runs.run_summary import summary
 from tests.training.adversarial.stage_phases import stage_config, write_images
 
 # Every start of a process brings torch along, and training leaves the CPU to everybody else.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from tests.app.test_window import display_command
 from tests.models import save_tiny
 

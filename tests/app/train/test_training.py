@@ -19,7 +19,7 @@ from app.train.training import Training
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.scene.scene import Scene
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from tests.models import save_tiny
 from tests.training.adversarial.stage_phases import THUMB, stage_config, write_images
 

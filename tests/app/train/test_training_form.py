@@ -34,7 +34,7 @@ from stylesdf_core.training.adversarial.config import (
 from stylesdf_core.training.adversarial.images_config import ImagesConfig
 from stylesdf_core.training.adversarial.presets import PRESETS, preset
 from stylesdf_core.training.adversarial.real_images import open_real_images
-from stylesdf_core.training.run_summary import RunSummary
+from stylesdf_core.training.runs.run_summary import RunSummary
 from stylesdf_core.training.settings import with_values
 from stylesdf_core.training.world import Share
 from tests.models import save_tiny

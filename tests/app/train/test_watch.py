@@ -20,8 +20,8 @@ from app.train.watch import (
     list_runs,
 )
 from stylesdf_core.dataclass_json import to_json
-from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.run_summary import RunSummary
+from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.runs.run_summary import RunSummary
 from tests.training.adversarial.stage_phases import stage_config
 
 

@@ -25,7 +25,7 @@ from app.state.settings import (
 from app.studio import Studio
 from app.workers.process import end_if_busy
 from stylesdf_core.scene.scene import Scene
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from tests.app.driver import HEIGHT, WIDTH, Driver, say
 from tests.training.adversarial.stage_phases import write_images
 

@@ -12,7 +12,7 @@ from stylesdf_core.commands.train.fit import TrainFit
 from stylesdf_core.dataclass_json import from_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.settings import with_values
 
 

@@ -35,7 +35,7 @@ from stylesdf_core.training.adversarial.config import (
 from stylesdf_core.training.adversarial.images_config import ImagesConfig
 from stylesdf_core.training.adversarial.presets import preset
 from stylesdf_core.training.adversarial.stages import architecture
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.settings import with_values
 from tests.commands.train.requests import renderer
 from tests.models import save_tiny

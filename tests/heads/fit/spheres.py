@@ -23,7 +23,7 @@ from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.progress import Operation
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 from stylesdf_core.training.loop import TrainingResult
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 
 HEADS, SURFACE, FREE, SIZE = 20, 64, 64, 16
 #: Radius of the head that all latents have.

@@ -25,8 +25,8 @@ from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.progress import Progress, drain
 from stylesdf_core.rendering.rays import cam2world
 from stylesdf_core.training.loop import Models, TrainingResult, rate_factor
-from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.run_summary import summary
+from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.runs.run_summary import summary
 from tests.heads.fit.spheres import fit
 
 

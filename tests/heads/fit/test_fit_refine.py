@@ -20,7 +20,7 @@ from stylesdf_core.heads.fit.windows import MARGIN, draw_windows, windows_on
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.progress import drain
 from stylesdf_core.training.loop import Models
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from tests.heads.fit.spheres import fit, write_spheres
 
 

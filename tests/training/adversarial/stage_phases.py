@@ -36,7 +36,7 @@ from stylesdf_core.training.adversarial.real_images import RealImages, open_real
 from stylesdf_core.training.adversarial.snapshots import Snapshots
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.run_config import RunConfig
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.world import Share, World
 
 WHOLE = GeneratorConfig(

@@ -17,7 +17,6 @@ from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import drain
 from stylesdf_core.training import loop
-from stylesdf_core.training.adversarial import volume_terms
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
     JointConfig,
@@ -25,8 +24,9 @@ from stylesdf_core.training.adversarial.config import (
 )
 from stylesdf_core.training.adversarial.gan_phase import GanPhase
 from stylesdf_core.training.adversarial.snapshots import Snapshots
+from stylesdf_core.training.adversarial.terms import volume
 from stylesdf_core.training.loop import Models
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import train_run
 from tests.training.adversarial.stage_phases import (
     RUN,
@@ -40,14 +40,14 @@ from tests.training.adversarial.stage_phases import (
 
 def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
     """Make the pose loss NaN at those calls (two of them a step and chunk)."""
-    plain, count = volume_terms.pose_loss, 0
+    plain, count = volume.pose_loss, 0
 
     def broken(predicted: Tensor, truth: Tensor) -> Tensor:
         nonlocal count
         count += 1
         return plain(predicted, truth) * (math.nan if count in calls else 1.0)
 
-    monkeypatch.setattr(volume_terms, "pose_loss", broken)
+    monkeypatch.setattr(volume, "pose_loss", broken)
 
 
 def test_a_signal_to_end_stops_at_the_next_step_and_saves(

@@ -26,7 +26,7 @@ from stylesdf_core.training.adversarial.draws import draw_fakes
 from stylesdf_core.training.adversarial.phase import PhaseContext, Purpose
 from stylesdf_core.training.adversarial.snapshots import Snapshots
 from stylesdf_core.training.adversarial.sphere_phase import SpherePhase
-from stylesdf_core.training.adversarial.volume_terms import SPHERE_RADIUS, ray_points, render_fakes
+from stylesdf_core.training.adversarial.terms.volume import SPHERE_RADIUS, ray_points, render_fakes
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import sphere_loss
 from stylesdf_core.training.run_config import Precision

@@ -15,8 +15,8 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
-from stylesdf_core.training.run_dir import RunDir
-from stylesdf_core.training.run_summary import summary, summary_or_failure
+from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.runs.run_summary import summary, summary_or_failure
 from tests.training.adversarial.stage_phases import THUMB, stage_config
 
 LOG = "--- started 2026-01-01 10:00:00+00:00 ---\n"

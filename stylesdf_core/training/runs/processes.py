@@ -20,7 +20,7 @@ import psutil
 from stylesdf_core.errors import InputError, OutputError, StyleSDFError, TrainingError
 from stylesdf_core.files import write_json
 from stylesdf_core.foreign import read_json, reading
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 
 #: Module that trains in a run folder, whatever the run's stage.
 ENTRY_POINT = "stylesdf_core.commands.train.process"

@@ -20,7 +20,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.files import json_line, write_text
 from stylesdf_core.foreign import read_json
 from stylesdf_core.progress import Operation, Progress
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 
 _POLL_SECONDS = 0.5
 #: Pictures left out that data.json lists at most, lest the file becomes too large to be read.

@@ -1,4 +1,4 @@
-"""Losses of decoded images (StyleGAN2's), as modules that DDP can wrap; see volume_terms.py."""
+"""Losses of decoded images (StyleGAN2's), as modules that DDP can wrap; see volume.py."""
 
 from __future__ import annotations
 

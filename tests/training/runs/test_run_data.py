@@ -21,10 +21,10 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.bank import heads_in
 from stylesdf_core.heads.shards import write_shard
 from stylesdf_core.progress import drain
-from stylesdf_core.training import run_data
 from stylesdf_core.training.adversarial.snapshots import Snapshots
-from stylesdf_core.training.run_data import find_usable_again
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs import run_data
+from stylesdf_core.training.runs.run_data import find_usable_again
+from stylesdf_core.training.runs.run_dir import RunDir
 from tests.data.pictures import mixed_folder
 from tests.heads.fit.spheres import tiny_fit, write_spheres
 from tests.training.adversarial.stage_phases import stage_config, state, write_images

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylesdf_core.commands.measure import Measure
+from stylesdf_core.commands.heads.measure import Measure
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.report import card_marks
 from stylesdf_core.model.checkpoints import save_safetensors

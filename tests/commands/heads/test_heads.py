@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylesdf_core.commands.heads import MakeHeads
+from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.errors import GraphicsError, InputError, OutputError
 from stylesdf_core.heads.dataset import DEPTH_BACKGROUND, dataset_camera
 from stylesdf_core.heads.face_model import MorphableModel

@@ -17,8 +17,8 @@ from stylesdf_core.files import write_json
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
-from stylesdf_core.training import run_dir
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs import run_dir
+from stylesdf_core.training.runs.run_dir import RunDir
 
 SMALL = GeneratorConfig(z_dim=8, width=8, depth=1, thumb_size=16, output_size=16)
 
@@ -159,7 +159,7 @@ def test_of_many_that_start_at_once_one_gets_the_folder(tmp_path: Path) -> None:
         "import sys, time\n"
         "from pathlib import Path\n"
         "from stylesdf_core.errors import TrainingError\n"
-        "from stylesdf_core.training.run_dir import RunDir\n"
+        "from stylesdf_core.training.runs.run_dir import RunDir\n"
         "folder = Path(sys.argv[1])\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
@@ -213,7 +213,7 @@ def test_a_killed_process_is_told_from_one_that_ended(tmp_path: Path) -> None:
 def test_run_folders_are_read_without_torch() -> None:
     """The studio looks at them before torch is there."""
     code = (
-        "import sys, stylesdf_core.training.run_summary, stylesdf_core.commands.train.stages\n"
+        "import sys, stylesdf_core.training.runs.run_summary, stylesdf_core.commands.train.stages\n"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.training.adversarial.health import Health
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir
 
 Record = dict[str, float | int | str]
 

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from stylesdf_core.commands.evaluate import Evaluate
-from stylesdf_core.commands.heads import MakeHeads
-from stylesdf_core.commands.measure import Measure
-from stylesdf_core.commands.recipe_steps import Record, Request, run_steps
+from stylesdf_core.commands.heads.make import MakeHeads
+from stylesdf_core.commands.heads.measure import Measure
+from stylesdf_core.commands.heads.recipe_steps import Record, Request, run_steps
 from stylesdf_core.commands.train.fit import TrainFit
 from stylesdf_core.commands.train.stages import TrainJoint
 from stylesdf_core.errors import check_range

@@ -15,8 +15,8 @@ from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.training.adversarial.health import Health
 from stylesdf_core.training.adversarial.snapshots import Snapshots, sliced_wasserstein
-from stylesdf_core.training.monitor import Monitor
-from stylesdf_core.training.run_dir import RunDir
+from stylesdf_core.training.runs.monitor import Monitor
+from stylesdf_core.training.runs.run_dir import RunDir
 
 FINE = {"no_crossing": 0.5, "score_real": 1.0, "score_fake": -1.0, "g_adversarial": 1.0}
 

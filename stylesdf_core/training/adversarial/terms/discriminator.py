@@ -1,4 +1,4 @@
-"""The discriminators' loss, as a module that DDP can wrap; see volume_terms.py."""
+"""The discriminators' loss, as a module that DDP can wrap; see volume.py."""
 
 from __future__ import annotations
 

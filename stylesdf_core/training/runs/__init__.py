@@ -1,0 +1,8 @@
+"""Runs: a folder holds a training run, whether or not a process trains in it.
+
+run_dir      the run folder: config.json, statistics, checkpoints, the process that trains there
+run_data     fingerprints of a run's data, by which they are recognised elsewhere
+run_summary  a run at a glance, without torch
+processes    training in separate processes: start, reason of a failure, log
+monitor      records, TensorBoard events and advice while a run goes on
+"""
