@@ -60,8 +60,8 @@ class Training:
         self.sample_cell: tuple[int, int] | None = None
         self.runs: tuple[RunSummary, ...] = ()
         self.new = NewRun(workbench.settings.training.data, self.folder, workbench.screen.news)
-        self._list = Lookup("runs", list_runs, _LOOK_EVERY, workbench.screen.news)
-        self._report = Lookup("run", Follower(), _LOOK_EVERY, workbench.screen.news)
+        self._list = Lookup("runs", list_runs, _LOOK_EVERY)
+        self._report = Lookup("run", Follower(), _LOOK_EVERY)
         self._sample = Lookup("samples", read_sample, news=workbench.screen.news)
         self._processes: dict[Path, TrainingProcess] = {}
         self._made_at = time.monotonic()

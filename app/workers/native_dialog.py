@@ -127,7 +127,7 @@ def _zenity(question: PathQuestion) -> list[str]:
         words.append("--save" if question.purpose == "save" else "--directory")
     if question.suffixes:
         patterns = _patterns(question)
-        words.append(f"--file-filter={patterns} | {patterns} {patterns.upper()}")
+        words.append(f"--file-filter=Files | {patterns} {patterns.upper()}")
     return words
 
 

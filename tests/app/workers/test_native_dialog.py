@@ -81,7 +81,7 @@ def test_the_programs_get_folder_name_and_suffixes() -> None:
     words = native_dialog._zenity(SAVE)
     assert "--filename=/tmp/a b/face.json" in words
     assert "--save" in words
-    assert "--file-filter=*.json | *.json *.JSON" in words
+    assert "--file-filter=Files | *.json *.JSON" in words
     folder = PathQuestion("folder", "Choose", Path("/tmp"))
     assert "--filename=/tmp/" in native_dialog._zenity(folder)
     assert native_dialog._kdialog(SAVE)[2:] == ["--getsavefilename", "/tmp/a b/face.json", "*.json"]
