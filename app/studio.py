@@ -192,7 +192,7 @@ class Studio:
         self._ui.number_entry.tick()
         held = self._ui.typing or any(map(dpg.is_mouse_button_down, (LEFT, RIGHT)))
         self._ui.tooltips.tick(self._mouse, busy=held)
-        self._dialogs.tick()
+        self.dialogs.tick()
         self.workbench.tick()
         self.training.tick(shown=self.page == "train")
         self._commit_when_quiet()
@@ -240,20 +240,20 @@ class Studio:
         self._ui = ui = Ui(self.scale, self.pointer)
         folders = FolderMemory(lambda: workbench.settings.recent_folders, workbench.remember_folder)
         news = workbench.screen.news
-        self._dialogs = Dialogs(ui, folders, self._textures["preview"], news)
-        self.actions = actions = Actions(workbench, self._dialogs, self)
+        self.dialogs = Dialogs(ui, folders, self._textures["preview"], news)
+        self.actions = actions = Actions(workbench, self.dialogs, self)
         self._shortcuts: tuple[Shortcut, ...] = shortcuts(actions)
         with dpg.window() as window:
             self._menus = Menus(ui, workbench, actions, self._shortcuts, self.training)
             self._home = Home(ui.theme.unseen, self._menus.bar)
             self.explore = ExplorePage(ui, workbench, self._textures, actions.choose_export_folder)
             opened = partial(self.show_page, "explore")
-            self.train_page = TrainPage(ui, self.training, self._dialogs, self._textures, opened)
+            self.train_page = TrainPage(ui, self.training, self.dialogs, self._textures, opened)
         self._has_drawn = False
         dpg.bind_item_theme(window, ui.theme.flat)
         self._overlay = Overlay(ui, workbench, Remedy("Open another file …", actions.open_model))
         self._keyboard = Keyboard(
-            self._shortcuts, ui, self._dialogs, self._home, self._overlay,
+            self._shortcuts, ui, self.dialogs, self._home, self._overlay,
             lambda: self.page == "explore",
         )  # fmt: skip
         dpg.set_primary_window(window, True)
@@ -268,7 +268,7 @@ class Studio:
         least_width, least_height = least_size(self.scale, self._displays)
         dpg.set_viewport_min_width(least_width)
         dpg.set_viewport_min_height(least_height)
-        self._dialogs.cancel()
+        self.dialogs.cancel()
         self.pointer.clear()
         dpg.delete_item(self._keyboard.registry)
         self._ui.tooltips.close()
@@ -334,7 +334,7 @@ class Studio:
     def ask_to_quit(self) -> None:
         """Close; ask first while jobs run, and say that training goes on."""
         count = len(self.workbench.jobs.active)
-        if (count or self.training.alive) and self._dialogs.is_open:
+        if (count or self.training.alive) and self.dialogs.is_open:
             return  # the open dialog comes first: quitting now would cancel jobs unasked
         warnings = []
         if count:
@@ -346,22 +346,13 @@ class Studio:
         if self.training.alive:
             warnings.append(self.training.quit_notice)
         if warnings:
-            self._dialogs.confirm("Quit?", " ".join(warnings), "Quit", self.quit)
+            self.dialogs.confirm("Quit?", " ".join(warnings), "Quit", self.quit)
         else:
             self.quit()
 
     def quit(self) -> None:
         """Close before the next frame."""
         self._quitting = True
-
-    @property
-    def dialog_is_open(self) -> bool:
-        """Whether a dialog has the keyboard."""
-        return self._dialogs.is_open
-
-    def close_dialogs(self) -> None:
-        """Close the open dialog, if there is one."""
-        self._dialogs.cancel()
 
     def show_shortcuts(self) -> None:
         """List all shortcuts."""
@@ -372,7 +363,7 @@ class Studio:
             ("double click", "reset the camera"),
         ]
         rows = [(shortcut.keys, shortcut.what) for shortcut in self._shortcuts]
-        self._dialogs.show_list("Shortcuts", [*mouse, *rows], 640)
+        self.dialogs.show_list("Shortcuts", [*mouse, *rows], 640)
 
     def export(self, name: str) -> None:
         """Export a kind of :data:`app.state.exports.EXPORTS`; the panel gives the file's name."""

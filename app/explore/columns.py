@@ -19,7 +19,7 @@ _SPLITTER = 6
 #: Widths at scale 1: of side columns that the user pulls; of side columns in a narrow window, which
 #: leave the centre its least width as long as they can.
 _MIN_SIDE, _MAX_SIDE = 240, 480
-_NARROWEST_SIDE, _LEAST_CENTRE = 200, 340
+_NARROWEST_SIDE, _LEAST_CENTRE = 208, 340
 #: Least height of the directions and of the jobs; what is above and below them scrolls if need be.
 _LEAST_DIRECTIONS, _LEAST_JOBS, _NO_JOBS = 136, 120, 72
 _SCROLL_BAR = 10

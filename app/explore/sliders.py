@@ -16,6 +16,9 @@ from app.widgets.ui import IconButton, Ui
 from stylesdf_core.model.config import MAX_SEED
 from stylesdf_core.scene.scene import Scene
 
+#: Widths at scale 1 of a field for a seed, and of a button beside it with the gap.
+_FIELD, _BUTTON = 110, 26
+
 
 def scene_slider(
     ui: Ui,
@@ -111,9 +114,9 @@ class SeedEntry:
         choose: Callable[[int | None], None],
         keys: tuple[str, str, str] = ("", "", ""),
     ) -> None:
-        self._choose = choose
+        self._ui, self._choose = ui, choose
         self._seed: int | None = None
-        self.field = ui.text_field("", self._typed, tooltip, width=ui.px(110), digits_only=True)
+        self.field = ui.text_field("", self._typed, tooltip, width=ui.px(_FIELD), digits_only=True)
         for icon, act, name, key in zip(
             (icons.previous, icons.following, icons.dice),
             (lambda: self._step(-1), lambda: self._step(1), lambda: choose(edits.random_seed())),
@@ -122,6 +125,11 @@ class SeedEntry:
             strict=True,
         ):
             IconButton(ui, icon, act, f"{name} {which}" + (f"  {key}" if key else ""))
+
+    def resize(self, width: int, buttons: int) -> None:
+        """Fit a column with so many buttons beside the field."""
+        room = width - buttons * self._ui.px(_BUTTON)
+        dpg.configure_item(self.field, width=max(1, min(self._ui.px(_FIELD), room)))
 
     def show(self, seed: int | None, text: str = "") -> None:
         """Write a seed, or ``text`` instead of the seed, unless the user is typing."""

@@ -78,8 +78,13 @@ class Toolbar:
         dpg.configure_item(self._view_menu, show=not has_views)
         dpg.configure_item(self._presets, show=has_presets)
         dpg.configure_item(self._camera_menu, show=not has_presets)
-        row = rest + (views if has_views else px(_VIEW_MENU))
-        row += presets if has_presets else px(_CAMERA_MENU)
+        menu = px(_VIEW_MENU), px(_CAMERA_MENU)
+        if not has_views and sum(menu) + rest > width:  # both menus share the little room
+            menu = ((width - rest) // 2, (width - rest) // 2)
+        dpg.configure_item(self._view_menu, width=max(1, menu[0]))
+        dpg.configure_item(self._camera_menu, width=max(1, menu[1]))
+        row = rest + (views if has_views else menu[0])
+        row += presets if has_presets else menu[1]
         dpg.configure_item(self._indent, width=max(1, (width - row) // 2))
 
     def sync(self, scene: Scene) -> None:

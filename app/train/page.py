@@ -25,7 +25,7 @@ from app.widgets.ui import Ui
 #: Widths at scale 1: left and right column, gaps beside the columns, longest line of text. The left
 #: column becomes narrower to leave the middle column its least width.
 _LEFT, _RIGHT, _GAP = 284, 332, 6
-_LEAST_LEFT, _LEAST_MIDDLE = 160, 280
+_LEAST_LEFT, _LEAST_MIDDLE = 184, 280
 _TEXT = 460
 #: Narrowest log; in a middle column that is narrower than the second width the log is hidden.
 _LEAST_LOG, _ROOM_FOR_LOG = 180, 420
@@ -59,7 +59,8 @@ class TrainPage:
         self.ground = Rectangle(0, 0, 0, 0)
         panel, flat = ui.theme.panel, ui.theme.flat
         self._left, self._run, self._curves = Column(panel), Column(flat), Column(flat)
-        self._samples, self._log, self._nothing = Column(flat), Column(flat), Column(flat)
+        self._samples, self._log = Column(flat), Column(flat)
+        self._nothing = Column(flat, scrolls=True)
         self._right = Column(panel)
         self._of_run = (self._run, self._curves, self._samples, self._log)
         with self._left.inside():
@@ -123,6 +124,7 @@ class TrainPage:
         self._nothing.place(x, top, centre, tall)
         dpg.configure_item(self._nothing_above, height=max(1, tall // 2 - px(120)))
         text = min(px(_TEXT), centre)
+        dpg.configure_item(self._nothing_buttons, horizontal=centre >= px(_LEAST_MIDDLE))
         dpg.configure_item(self._nothing_text, indent=max(1, (centre - text) // 2))
         for item in self._nothing_lines:
             dpg.configure_item(item, wrap=text)
@@ -164,7 +166,7 @@ class TrainPage:
             )
             self._nothing_lines = (title, text)
             dpg.add_spacer(height=ui.px(8))
-            with dpg.group(horizontal=True):
+            with dpg.group(horizontal=True) as self._nothing_buttons:
                 tip = "A folder of images to train on"
                 choose = self.form.choose_data
                 ui.button("Choose pictures …", choose, tip, look=ui.theme.primary)

@@ -31,6 +31,7 @@ HEIGHT = 24
 _VALUE = 44
 _LOCK = 18
 _STEP = 14
+_LEAST_TRACK = 36
 
 
 @dataclass(frozen=True)
@@ -196,13 +197,19 @@ class SliderRow(MouseTarget):
         """Left and right end of the groove."""
         px = self._ui.px
         beside = px(_STEP) + px(4)
-        return px(self.spec.label_width) + beside, self._width - px(_VALUE) - beside
+        return self._label_width() + beside, self._width - px(_VALUE) - beside
+
+    def _label_width(self) -> int:
+        """Width of the label's column, less in a narrow panel, which leaves the track a length."""
+        px = self._ui.px
+        room = self._width - px(_VALUE) - 2 * (px(_STEP) + px(4)) - px(_LEAST_TRACK)
+        return max(0, min(px(self.spec.label_width), room))
 
     def _part(self, x: float) -> str:
         """The part at ``x``, pixels from the left: label, lock, less, track, more or value."""
         px = self._ui.px
         left, right = self._track()
-        label_end = px(self.spec.label_width)
+        label_end = self._label_width()
         if x < label_end:
             return "lock" if self.spec.lockable and x >= label_end - px(_LOCK) else "label"
         if x < left - px(5):
@@ -220,7 +227,7 @@ class SliderRow(MouseTarget):
         quiet = theme.FAINT if self._dimmed else theme.MUTED
         size = px(fonts.BODY)
         top = (px(HEIGHT) - size) / 2
-        room = px(spec.label_width)
+        room = self._label_width()
         if spec.lockable and (self._locked or self._hovered):
             icon = icons.lock_closed if self._locked else icons.lock_open
             lit = self._locked or self._hovered == "lock"

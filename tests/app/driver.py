@@ -269,9 +269,9 @@ class Driver:
         self.press("Escape", "Right")
         assert workbench.scene.camera.azimuth > before.camera.azimuth
         self.press("F1")
-        assert self.studio.dialog_is_open
+        assert self.studio.dialogs.is_open
         self.press("F1")
-        assert not self.studio.dialog_is_open
+        assert not self.studio.dialogs.is_open
         self.press("F11", "F11", "f")
         self.settle()
 
@@ -285,14 +285,14 @@ class Driver:
         workbench.random_seed()
         self.studio.actions.open_session()
         self.frames(5)
-        assert self.studio.dialog_is_open
+        assert self.studio.dialogs.is_open
         self.press("Escape")
-        assert not self.studio.dialog_is_open
+        assert not self.studio.dialogs.is_open
         self.studio.actions.open_session()
         self.frames(5)
         self.hands(f"type --delay 30 {folder.parent}")
         self.press("Return")
-        assert self.studio.dialog_is_open
+        assert self.studio.dialogs.is_open
         rows = {dpg.get_item_label(i): i for i in dpg.get_all_items() if "Sel" in _kind(i)}
         self.click(rows[folder.name + "/"])
         self.press("Return")
@@ -374,7 +374,7 @@ class Driver:
         workbench = self.workbench
         self.frames(30)  # on a busy machine the last events are still on their way
         self.settle()
-        self.studio.close_dialogs()
+        self.studio.dialogs.cancel()
         self.studio.show_page("explore")  # the hidden viewport would compute nothing
         workbench.models.dismiss()
         workbench.change_settings("view", view="image", split=False)

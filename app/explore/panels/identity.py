@@ -63,6 +63,7 @@ class IdentityPanel:
     def resize(self, width: int) -> None:
         """Fit a column."""
         self._width = width
+        self.seed.resize(width, 4)
         self._psi.resize(width)
         for row in self.rows.values():
             row.resize(self._row_width())

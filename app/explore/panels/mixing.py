@@ -60,6 +60,7 @@ class MixingPanel:
     def resize(self, width: int) -> None:
         """Fit a column."""
         self._width = width
+        self._seed.resize(width, 5)
         dpg.configure_item(self._note, wrap=width)
         for row in (self._morph, *self._rows()):
             row.resize(width)
