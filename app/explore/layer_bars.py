@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import dearpygui.dearpygui as dpg
+
 from app.state import edits
 from app.state.workbench import Workbench
 from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
-from app.widgets.pointer import LEFT, RIGHT, MouseTarget, Press
+from app.widgets.pointer import (
+    LEFT,
+    LESS_KEYS,
+    MORE_KEYS,
+    RESET_KEYS,
+    RIGHT,
+    MouseTarget,
+    Press,
+)
 from app.widgets.ui import Ui
 from stylesdf_core.scene.scene import Mixing, Scene
 
@@ -34,7 +44,8 @@ class LayerBars(MouseTarget):
             self.item,
             "Weight of the second style in each layer, coarse to fine, 0 to 1: the field's layers "
             "make the shape, its last layer the colours, the decoder's layers refine the image. "
-            "Drag across the bars; right click: back to none, or to the crossover",
+            "Drag across the bars; right click: back to none, or to the crossover.  Keys: Page up and "
+            "down, +, −, Delete",
         )
         ui.pointer.add(self)
 
@@ -59,11 +70,7 @@ class LayerBars(MouseTarget):
         if self._mixing.seed is None:
             return False
         if press.button == RIGHT:
-            if self._bar(press.x) < self._film:
-                self._workbench.edit(edits.without_field_strengths)
-            else:
-                decoder = self._count - self._film
-                self._workbench.edit(edits.with_crossover, self._mixing.crossover, decoder)
+            self._take_back(self._bar(press.x))
         elif press.button == LEFT:
             self.drag(press.x, press.y)
             return True
@@ -77,6 +84,31 @@ class LayerBars(MouseTarget):
     def release(self) -> None:
         """End the drag, as one undo step."""
         self._workbench.document.commit()
+
+    def key(self, code: int) -> bool:
+        """Choose a bar with Page up and Page down, change it with + and −, take back with Delete."""
+        bar = max(0, self._hovered)
+        if self._mixing.seed is None:
+            return False
+        if code in (dpg.mvKey_Prior, dpg.mvKey_Next):
+            self._hovered = (bar + (1 if code == dpg.mvKey_Next else -1)) % self._count
+            self._draw()
+        elif code in MORE_KEYS or code in LESS_KEYS:
+            weight = self._weights()[bar] + (0.1 if code in MORE_KEYS else -0.1)
+            self._workbench.document.apply(self._changed(bar, round(min(1.0, max(0.0, weight)), 2)))
+        elif code in RESET_KEYS:
+            self._take_back(bar)
+        else:
+            return False
+        return True
+
+    def _take_back(self, bar: int) -> None:
+        """Take back the weights of the network that the bar belongs to."""
+        if bar < self._film:
+            self._workbench.edit(edits.without_field_strengths)
+        else:
+            decoder = self._count - self._film
+            self._workbench.edit(edits.with_crossover, self._mixing.crossover, decoder)
 
     def _changed(self, bar: int, strength: float) -> Scene:
         workbench, scene = self._workbench, self._workbench.scene
