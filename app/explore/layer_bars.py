@@ -44,8 +44,8 @@ class LayerBars(MouseTarget):
             self.item,
             "Weight of the second style in each layer, coarse to fine, 0 to 1: the field's layers "
             "make the shape, its last layer the colours, the decoder's layers refine the image. "
-            "Drag across the bars; right click: back to none, or to the crossover.  Keys: Page up and "
-            "down, +, −, Delete",
+            "Drag across the bars; right click: back to none, or to the crossover.  Keys: Page up, "
+            "Page down, +, −, Delete",
         )
         ui.pointer.add(self)
 
@@ -86,7 +86,7 @@ class LayerBars(MouseTarget):
         self._workbench.document.commit()
 
     def key(self, code: int) -> bool:
-        """Choose a bar with Page up and Page down, change it with + and −, take back with Delete."""
+        """Choose a bar with Page up and Page down, change it with + and −, reset with Delete."""
         bar = max(0, self._hovered)
         if self._mixing.seed is None:
             return False
