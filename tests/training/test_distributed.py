@@ -109,3 +109,17 @@ def test_a_run_of_two_is_a_run_of_one_and_only_one_writes(trained: Path) -> None
     two = load_checkpoint(together).generator.state_dict()
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-4)
+
+
+def test_recorded_losses_are_those_of_the_whole_batch(trained: Path) -> None:
+    """Means over both processes, not the first one's half of the batch."""
+    alone = RunDir(trained / "whole")
+    alone.write_config(to_json(short_run(trained)))
+    drain(train_run(alone))
+    one, two = (
+        next(record for record in run.read_stats() if record["step"] == 3 and "d_logistic" in record)
+        for run in (alone, RunDir(trained / "run"))
+    )
+    names = ("d_logistic", "d_pose", "score_fake", "g_adversarial", "g_pose", "eikonal")
+    for name in (*names, "scalar_min", "scalar_max", "background"):
+        assert two[name] == pytest.approx(one[name], rel=1e-3, abs=1e-5), name
