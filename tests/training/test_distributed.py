@@ -117,7 +117,9 @@ def test_recorded_losses_are_those_of_the_whole_batch(trained: Path) -> None:
     alone.write_config(to_json(short_run(trained)))
     drain(train_run(alone))
     one, two = (
-        next(record for record in run.read_stats() if record["step"] == 3 and "d_logistic" in record)
+        next(
+            record for record in run.read_stats() if record["step"] == 3 and "d_logistic" in record
+        )
         for run in (alone, RunDir(trained / "run"))
     )
     names = ("d_logistic", "d_pose", "score_fake", "g_adversarial", "g_pose", "eikonal")

@@ -22,7 +22,8 @@ class ImagesConfig:
 
     compare: int = 1_000
     """Generated images, and at most as many held-out ones, between which every evaluation measures
-    the distances."""
+    the distances. With 1,000 the Fréchet distance, by which the best checkpoint is chosen, varies
+    by about 4 % between draws of the images, with 128 by 17 %."""
 
     split_seed: int = 0
     """Seed of the choice of held-out images."""

@@ -144,7 +144,9 @@ def test_paths_of_a_prepared_run_are_absolute(
 def test_every_setting_of_a_training_command_explains_itself(command: type[TrainRequest]) -> None:
     for setting in settings_of(command):
         assert setting.help, setting.path
-        assert setting.flag in ("--run-dir", "--gpus") or setting.path.startswith("config.")
+        assert setting.flag in ("--run-dir", "--gpus", "--dry-run") or setting.path.startswith(
+            "config."
+        )
 
 
 def test_a_training_request_is_the_command_that_makes_it(tmp_path: Path) -> None:
