@@ -51,16 +51,19 @@ class Alarm(threading.Event):
             while self._receiver.recv(4096):
                 pass
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: float | None = None, *, for_input: bool = True) -> bool:
         """Sleep until there is news, input, or the time is over.
 
+        Args:
+            for_input: whether input ends the sleep.
+
         Returns:
-            Whether there was input.
+            Whether input has ended the sleep.
         """
         seconds = _LOOK_EVERY if timeout is None else timeout
         if not self._display:
             seconds = min(seconds, _LOOK_EVERY)
-        waited = [self._receiver.fileno(), *self._display]
+        waited = [self._receiver.fileno(), *(self._display if for_input else ())]
         ready, _, _ = select.select(waited, [], [], max(0.0, seconds))
         return any(one in self._display for one in ready)
 

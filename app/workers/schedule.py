@@ -21,7 +21,8 @@ The order of work in each frame of the main loop:
 2. :class:`RestDetector` counts frames without a change. At rest the main loop calls
    :meth:`LatestWorker.refine`, and the worker goes on from the pass at which it was held.
 3. :class:`FramePacer` sleeps until the next frame is due. While the mouse moves, the pacer waits
-   for the first pass of the newest request, so that the next frame can show this pass.
+   for the first pass of the newest request, so that the next frame can show this pass. With nothing
+   to compute and nobody at the mouse it sleeps on the :class:`~app.workers.alarm.Alarm`.
 
 A moving mouse thus costs first passes only, at a resolution that :class:`PassPlanner` chooses by
 the time that passes take. Each answer is published before the worker looks for a newer request:
@@ -373,7 +374,12 @@ class FramePacer:
         pause = due - time.monotonic()
         has_news = alarm.is_set()  # a result came while the last frame was being drawn
         is_first_due = pause > 0.0 and not has_news and moving and wait_for_first(pause)
-        if pause > 0.0 and not has_news and not is_first_due and alarm.wait(pause):
+        if (
+            pause > 0.0
+            and not has_news
+            and not is_first_due
+            and alarm.wait(pause, for_input=not moving)
+        ):
             self._active_at = time.monotonic()
         self._frame_at = time.monotonic()
         self._frames.append(self._frame_at)

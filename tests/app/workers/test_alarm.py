@@ -48,5 +48,6 @@ def test_input_ends_the_sleep_and_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     start = time.monotonic()
     assert news.wait(10.0)
     assert time.monotonic() - start < 5.0
+    assert not news.wait(0.01, for_input=False), "while the mouse moves, pictures set the pace"
     os.close(display)
     os.close(server)

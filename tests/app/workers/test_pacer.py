@@ -50,7 +50,7 @@ class News(Alarm):
         super().__init__()
         self.clock = clock
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: float | None = None, *, for_input: bool = True) -> bool:
         assert timeout is not None
         self.clock.sleep(timeout)
         return False
@@ -147,7 +147,7 @@ def test_input_ends_the_idle_window_s_sleep_at_once(clock: Clock) -> None:
     for _ in range(60):
         wait(pacer, computing, active=False, busy=False, moving=False)
     before = clock.now
-    computing.news.wait = lambda timeout=None: True  # type: ignore[method-assign]
+    computing.news.wait = lambda timeout=None, *, for_input=True: for_input  # type: ignore[method-assign]
     wait(pacer, computing, active=False, busy=False, moving=False)
     assert clock.now - before <= 1.0 / 60.0
     del computing.news.wait
