@@ -6,8 +6,8 @@ controls without effect. The window measures a model once and says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,18 +17,20 @@ from stylesdf_core.scene.scene import Identity, Mixing, Scene, View
 
 #: First and second seeds of the faces that are compared.
 _PAIRS = ((1, 2), (11, 20))
-#: A change below this many of 255 grey levels, on average over the picture, counts as none.
+#: Edge of the volume renders, pixels.
+_VOLUME_SIZE = 32
+#: A change below this many of 255 grey levels, on average over the head, counts as none.
 VISIBLE_CHANGE = 1.0
 
 
 @dataclass(frozen=True)
 class MixingEffects:
-    """Mean changes of a picture by each control at full strength, grey levels of 255.
+    """Changes by each control at full strength, grey levels of 255, averaged over the head.
 
     Attributes:
         groups: (name, change) pairs of the groups of named latents.
         field: change by each FiLM layer of the field.
-        decoder: change by each decoder layer.
+        decoder: change by each decoder layer; zeros where ``crossover`` is not visible.
         crossover: change by all decoder layers together.
     """
 
@@ -63,42 +65,45 @@ class MixingEffects:
 def measure_mixing(engine: Engine) -> Iterator[MixingEffects | None]:
     """Measure a model's controls; yields None after each picture, and the result at last.
 
-    Groups and field layers are compared in volume renders, decoder layers in decoded images.
+    Groups and field layers are compared in small volume renders, decoder layers in images, and
+    single decoder layers only if all of them together change something.
     """
     config, names = engine.config, group_names(engine.model.directions)
     film, count = config.film_layers, config.n_latent
-    mixings: list[tuple[View, Mixing]] = [
-        *(("volume", Mixing(groups=((name, 1.0),))) for name in names),
-        *(("volume", Mixing(field_strengths=_one_of(film, i))) for i in range(film)),
-        *(("image", Mixing(strengths=_one_of(count, i))) for i in range(count)),
-    ]
-    if count:
-        mixings.append(("image", Mixing(strengths=(1.0,) * count)))
-    changes = np.zeros(len(mixings))
-    for first, second in _PAIRS:
-        plain = {view: engine.render(_scene(first), view) for view in {v for v, _ in mixings}}
-        yield None
-        for index, (view, mixing) in enumerate(mixings):
-            mixed = engine.render(_scene(first, mixing, second), view)
-            difference = np.abs(mixed.display() - plain[view].display()).mean()
-            changes[index] += 255.0 * float(difference) / len(_PAIRS)
-            yield None
-    found = [float(change) for change in changes]
-    groups, rest = found[: len(names)], found[len(names) :]
-    yield MixingEffects(
-        groups=tuple(zip(names, groups, strict=True)),
-        field=tuple(rest[:film]),
-        decoder=tuple(rest[film : film + count]),
-        crossover=rest[-1] if count else 0.0,
+    groups = yield from _changes(engine, "volume", [Mixing(groups=((n, 1.0),)) for n in names])
+    field = yield from _changes(
+        engine, "volume", [Mixing(field_strengths=_one_of(film, i)) for i in range(film)]
     )
+    whole = [Mixing(strengths=(1.0,) * count)] if count else []
+    crossover = sum((yield from _changes(engine, "image", whole)))
+    decoder = [0.0] * count
+    if crossover >= VISIBLE_CHANGE:
+        layers = [Mixing(strengths=_one_of(count, i)) for i in range(count)]
+        decoder = yield from _changes(engine, "image", layers)
+    yield MixingEffects(
+        tuple(zip(names, groups, strict=True)), tuple(field), tuple(decoder), crossover
+    )
+
+
+def _changes(
+    engine: Engine, view: View, mixings: Sequence[Mixing]
+) -> Generator[None, None, list[float]]:
+    """Change of a view by each mixing, averaged over the pairs of faces."""
+    changes = np.zeros(len(mixings))
+    size = _VOLUME_SIZE if view == "volume" else None
+    for first, second in _PAIRS if mixings else ():
+        plain = Scene(identity=Identity(first))
+        volume = engine.render(plain, "volume", _VOLUME_SIZE)
+        head = max(float(1.0 - volume.background.mean()), 0.05)  # share of the picture
+        before = engine.render(plain, view, size).display()
+        yield None
+        for index, mixing in enumerate(mixings):
+            mixed = engine.render(replace(plain, mixing=replace(mixing, seed=second)), view, size)
+            difference = float(np.abs(mixed.display() - before).mean())
+            changes[index] += 255.0 * difference / head / len(_PAIRS)
+            yield None
+    return [float(change) for change in changes]
 
 
 def _one_of(count: int, index: int) -> tuple[float, ...]:
     return tuple(float(i == index) for i in range(count))
-
-
-def _scene(first: int, mixing: Mixing | None = None, second: int | None = None) -> Scene:
-    if mixing is None:
-        return Scene(identity=Identity(first))
-    mixing = Mixing(second, 0, mixing.strengths, mixing.groups, mixing.field_strengths)
-    return Scene(identity=Identity(first), mixing=mixing)

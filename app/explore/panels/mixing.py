@@ -103,7 +103,7 @@ class MixingPanel:
             if self._crossover is not None:
                 self._crossover.dim(not effects.is_visible(effects.crossover))
             weak = ", ".join(effects.without_effect())
-            text = f"Less than one grey level on this model: {weak}." if weak else ""
+            text = f"Less than one grey level of change on this model: {weak}." if weak else ""
         dpg.set_value(self._note, text)
 
     def _rows(self) -> list[SliderRow | LayerBars]:
