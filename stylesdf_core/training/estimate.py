@@ -1,7 +1,7 @@
 """What a training run will take: a few steps of each phase, measured without a run folder.
 
-:func:`estimate` has the arguments of :func:`stylesdf_core.training.loop.train`, so that a stage
-prepares its data and its models in the same way for both.
+:func:`estimate` takes a run that a stage has prepared, as
+:func:`stylesdf_core.training.loop.train` does.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,9 @@ import psutil
 import torch
 
 from stylesdf_core.progress import Operation, Progress
-from stylesdf_core.training.loop import Models, Phase, PhasePlan
+from stylesdf_core.training.loop import Phase, PreparedRun
 from stylesdf_core.training.peak_memory import PeakMemory, memory_of
-from stylesdf_core.training.run_config import Cadence
 from stylesdf_core.training.runs.run_dir import RunDir
-from stylesdf_core.training.world import World
 
 #: A measurement is repeated until it has taken this many seconds; of a step, at most so many times.
 _SECONDS, _TIMES = 3.0, 5
@@ -153,28 +151,17 @@ class Estimate:
         return rows
 
 
-def estimate(
-    run: RunDir,
-    models: Models,
-    plans: Sequence[PhasePlan],
-    cadence: Cadence,
-    metadata: Mapping[str, str],
-    *,
-    config: Any = None,
-    world: World | None = None,
-) -> Operation[Estimate]:
+def estimate(prepared: PreparedRun) -> Operation[Estimate]:
     """Measure a few steps of every phase; the models are spent afterwards.
 
     Args:
-        run: a folder for a short time only; its stop file ends the measurement.
-        models, plans, cadence, metadata, config, world: as for
-            :func:`~stylesdf_core.training.loop.train`; ``metadata`` is not needed.
+        prepared: its folder lasts for a short time only, and its stop file ends the measurement.
 
     Raises:
         KeyboardInterrupt: the measurement was asked to stop.
     """
-    device = world.device if world else torch.device("cpu")
-    plans = [plan for plan in plans if plan.steps > 0]
+    run, models, plans = prepared.folder, prepared.models, prepared.plans
+    cadence, device = prepared.cadence, prepared.world.device
     idle = _in_use(device)
     parameters = {
         name: _count(network) for name, network in models.live.named_children() if _count(network)
@@ -204,10 +191,10 @@ def estimate(
         ]
         checkpoint = max(checkpoint, _bytes(state) + 2 * average)
         del phase, state
-    total = sum(plan.steps for plan in plans)
+    total = prepared.steps
     written = math.ceil(total / cadence.checkpoint_every)
     return Estimate(
-        settings=config or {},
+        settings=prepared.config,
         found=tuple(str(record["event"]) for record in run.read_stats() if "event" in record),
         parameters=parameters,
         phases=tuple(phases),

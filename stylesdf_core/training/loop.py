@@ -6,8 +6,8 @@ equals an uninterrupted run. Steps draw from generators made for the step (train
 from torch's global generators.
 
 After a step with a loss or norm that is not finite, the run goes back to its last checkpoint and
-draws other batches from there. If the run diverges again before it has saved
-another checkpoint, it stops and says why.
+draws other batches from there. If the run diverges again before it has saved another checkpoint, it
+stops and says why.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -127,6 +127,39 @@ class PhasePlan:
 
 
 @dataclass(frozen=True)
+class PreparedRun:
+    """A run's folder with the models and the phases to train there.
+
+    Attributes:
+        plans: the phases in order; phases of 0 steps are left out.
+        metadata: entries of the averaged generators' files.
+        config: the settings as JSON values, for the checkpoints.
+        world: the processes that train together. Every process has a PreparedRun and reads the
+            folder; only the first process writes.
+    """
+
+    folder: RunDir
+    models: Models
+    plans: Sequence[PhasePlan]
+    cadence: Cadence
+    metadata: Mapping[str, str]
+    config: Any
+    world: World
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plans", [plan for plan in self.plans if plan.steps > 0])
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of all phases."""
+        return sum(plan.steps for plan in self.plans)
+
+
+#: What runs the phases: :func:`train`, or something that only looks at a few steps.
+Loop: TypeAlias = Callable[[PreparedRun], Operation[Any]]
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """How a run ended.
 
@@ -173,10 +206,7 @@ class _Run:
         diverged_at: step of the last roll-back, or 0; a later checkpoint allows another one.
     """
 
-    folder: RunDir
-    models: Models
-    metadata: Mapping[str, str]
-    config: Any
+    prepared: PreparedRun
     step: int = 0
     attempt: int = 0
     best: float = math.inf
@@ -185,7 +215,7 @@ class _Run:
 
     def begin(self, plan: PhasePlan, saved: dict[str, Any] | None) -> Phase:
         """Make the plan's phase; restore its state if ``saved`` was written in this phase."""
-        phase = plan.begin(self.models)
+        phase = plan.begin(self.prepared.models)
         phase.attempt = self.attempt
         if saved and saved["phase"] == plan.name:
             _restore_phase(phase, saved)
@@ -193,15 +223,17 @@ class _Run:
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Set models and counters to a checkpoint's."""
-        self.models.live.load_state_dict(saved["live"])
-        self.models.ema.load_state_dict(saved["ema"])
+        models = self.prepared.models
+        models.live.load_state_dict(saved["live"])
+        models.ema.load_state_dict(saved["ema"])
         self.step = int(saved["step"])
         self.attempt = int(saved["attempt"])
         self.best = float(saved["best"])
         self.score = math.inf
 
-    def save(self, phase: Phase, name: str, cadence: Cadence) -> None:
+    def save(self, phase: Phase, name: str) -> None:
         """Write a checkpoint; mark it as the best if no earlier ``frechet`` was as low."""
+        prepared, models = self.prepared, self.prepared.models
         is_best = self.score < self.best
         self.best = min(self.best, self.score)
         self.score = math.inf
@@ -210,68 +242,36 @@ class _Run:
             "attempt": self.attempt,
             "best": self.best,
             "phase": name,
-            "config": self.config,
-            "live": self.models.live.state_dict(),
-            "ema": self.models.ema.state_dict(),
+            "config": prepared.config,
+            "live": models.live.state_dict(),
+            "ema": models.ema.state_dict(),
             "optimizers": {key: value.state_dict() for key, value in phase.optimizers.items()},
             "networks": {**phase.carried, **{k: v.state_dict() for k, v in phase.networks.items()}},
             "scalers": {key: value.state_dict() for key, value in phase.scalers.items()},
         }
-        self.folder.save_checkpoint(
+        prepared.folder.save_checkpoint(
             self.step,
             state,
-            self.models.ema,
-            keep=cadence.keep,
-            keep_every=cadence.keep_every,
-            metadata=self.metadata,
+            models.ema,
+            keep=prepared.cadence.keep,
+            keep_every=prepared.cadence.keep_every,
+            metadata=prepared.metadata,
             best=is_best,
         )
 
 
-class Loop(Protocol):
-    """What runs a stage's phases: :func:`train`, or something that only looks at a few steps."""
-
-    def __call__(
-        self,
-        run: RunDir,
-        models: Models,
-        plans: Sequence[PhasePlan],
-        cadence: Cadence,
-        metadata: Mapping[str, str],
-        *,
-        config: Any = None,
-        world: World | None = None,
-    ) -> Operation[Any]:
-        """See :func:`train`."""
-
-
-def train(
-    run: RunDir,
-    models: Models,
-    plans: Sequence[PhasePlan],
-    cadence: Cadence,
-    metadata: Mapping[str, str],
-    *,
-    config: Any = None,
-    world: World | None = None,
-) -> Operation[TrainingResult]:
+def train(prepared: PreparedRun) -> Operation[TrainingResult]:
     """Run the phases in the folder, from its newest checkpoint on.
 
-    Yields a Progress after each step; the caller holds :meth:`RunDir.owned`. ``metadata`` goes into
-    the averaged generators' files, ``config`` into the checkpoints.
-
-    Args:
-        world: the processes that train together; None for this process alone. Every process runs
-            this function and reads the folder; only the first process writes.
+    Yields a Progress after each step; the caller holds :meth:`RunDir.owned`.
 
     Raises:
         TrainingError: a loss is no longer finite, the disk is full, or the checkpoint cannot be
             read.
     """
-    world = world or World(0, 1, torch.device("cpu"))
-    plans = [plan for plan in plans if plan.steps > 0]
-    total = sum(plan.steps for plan in plans)
-    state = _Run(run, models, metadata, config)
+    run, world, cadence = prepared.folder, prepared.world, prepared.cadence
+    models, total = prepared.models, prepared.steps
+    state = _Run(prepared)
     saved = run.load_checkpoint()
     if saved:
         state.restore(saved)
@@ -281,7 +281,7 @@ def train(
         Monitor(run, total, state.step, is_main=world.is_main, device=world.device) as monitor,
     ):
         start, stopped = 0, False
-        for plan in plans:
+        for plan in prepared.plans:
             end = start + plan.steps
             if state.step >= end or stopped:
                 start = end
@@ -318,7 +318,7 @@ def train(
                         state.score = record.get("frechet", math.inf)
                         monitor.figures(step, record)
                     if saves:
-                        state.save(phase, plan.name, cadence)
+                        state.save(phase, plan.name)
                 yield Progress(step, total, monitor.headline(plan.name))
             start = end
     world.wait()
@@ -338,7 +338,7 @@ def _is_measured(run: RunDir, step: int, phase: str) -> bool:
 
 def _roll_back(state: _Run, plan: PhasePlan, phase: Phase, wrong: str) -> Phase:
     """Go back to the last checkpoint and draw other batches from there, once a checkpoint."""
-    folder, step = state.folder, state.step
+    folder, step = state.prepared.folder, state.step
     saved = folder.load_checkpoint()
     again = saved is not None and saved["step"] <= state.diverged_at
     if saved is None or again:

@@ -33,7 +33,7 @@ from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.model import select_device
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation
-from stylesdf_core.training.loop import Loop, Models, PhasePlan, TrainingResult, train
+from stylesdf_core.training.loop import Loop, Models, PhasePlan, PreparedRun, TrainingResult, train
 from stylesdf_core.training.runs.run_data import check_and_record
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.settings import by_path, differences
@@ -90,12 +90,9 @@ def run_fit(run: RunDir, config: FitConfig, loop: Loop = train) -> Operation[Any
             for name, steps in config.phase_steps().items()
         ]
         try:
-            return (
-                yield from loop(
-                    run, models, plans, config, METADATA,
-                    config=to_json(config), world=World(0, 1, device),
-                )
-            )  # fmt: skip
+            world, settings = World(0, 1, device), to_json(config)
+            prepared = PreparedRun(run, models, plans, config, METADATA, settings, world)
+            return (yield from loop(prepared))
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -43,7 +43,7 @@ from stylesdf_core.training.adversarial.phase import PhaseContext
 from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
 from stylesdf_core.training.adversarial.snapshots import Snapshots
 from stylesdf_core.training.adversarial.sphere_phase import SpherePhase
-from stylesdf_core.training.loop import Loop, Models, Phase, PhasePlan, train
+from stylesdf_core.training.loop import Loop, Models, Phase, PhasePlan, PreparedRun, train
 from stylesdf_core.training.precision import allow_tf32
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.seeds import seeded_weights
@@ -159,11 +159,8 @@ def _train(run: RunDir, config: StageConfig, world: World, loop: Loop) -> Operat
         models = Models.of(_first_generator(config, generator, fresh).to(world.device))
         context = PhaseContext(world, config.run, poses, Snapshots(poses, config.run.seed))
         plans = _plans(run, config, context, images, fresh)
-        return (
-            yield from loop(
-                run, models, plans, config.run, metadata, config=to_json(config), world=world
-            )
-        )
+        prepared = PreparedRun(run, models, plans, config.run, metadata, to_json(config), world)
+        return (yield from loop(prepared))
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
