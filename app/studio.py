@@ -44,6 +44,7 @@ TITLE = "StyleSDF Studio"
 _COMMIT_AFTER = 0.5  # seconds after the last wheel notch or arrow key
 _MOTION_LASTS = 0.05  # seconds after the last change of the scene
 _REMEMBERED_FAILURES = 20
+_CORNER = 60  # of the first window where the displays are not known, pixels
 
 
 def run(model: str | None, session: Path | None) -> int:
@@ -123,8 +124,8 @@ class Studio:
             title=TITLE,
             width=place.width,
             height=place.height,
-            x_pos=place.x or 0,
-            y_pos=place.y or 0,
+            x_pos=_CORNER if place.x is None else place.x,
+            y_pos=_CORNER if place.y is None else place.y,
             min_width=least_width,
             min_height=least_height,
             small_icon=icon,

@@ -20,6 +20,7 @@ from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.runs.run_summary import RunSummary
 from tests.models import save_tiny
 from tests.training.adversarial.stage_phases import THUMB, stage_config, write_images
 
@@ -177,6 +178,14 @@ def test_any_checkpoint_can_be_opened(training: Training, tmp_path: Path) -> Non
     until(training, lambda: training.report is not None and training.report.averages == (2, 4))
     assert training.report is not None
     assert training.report.best == 2
+
+
+def test_quitting_says_which_runs_go_on(training: Training) -> None:
+    run = RunSummary(Path("a"), "renderer", "tiny", "running", 1, 2)
+    training.runs = (run,)
+    assert training.quit_notice.startswith("A run goes on training by itself")
+    training.runs = (run, replace(run, path=Path("b")))
+    assert training.quit_notice.startswith("2 runs go on training by themselves")
 
 
 def test_samples_follow_the_slider_through_training(training: Training, tmp_path: Path) -> None:
