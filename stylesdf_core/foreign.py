@@ -80,7 +80,8 @@ def cause(failure: BaseException) -> str:
     elif type(failure).__name__ == "UnidentifiedImageError":
         text = "no format that Pillow knows (HEIC needs the package pillow-heif)"
     elif isinstance(failure, KeyError):
-        text = f"the field {text} is missing"
+        key = str(failure.args[0]) if failure.args else ""
+        text = key if " " in key else f"the field {text} is missing"  # zipfile says a sentence
     elif "length is greater than file size" in text:  # of a file that is mapped
         text = "it is shorter than its header says"
     elif isinstance(failure, OSError) and failure.strerror:

@@ -27,7 +27,7 @@ from stylesdf_core.model.checkpoints import load_checkpoint, save_published, sav
 from stylesdf_core.model.latents import load_directions, load_z
 from stylesdf_core.progress import drain
 from stylesdf_core.scene.scene import Identity, Scene
-from stylesdf_core.scene.session_files import gif_comment, png_info, read_scene
+from stylesdf_core.scene.session_files import exif, gif_comment, png_info, read_scene
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import read_config
 from tests.models import tiny_generator
@@ -52,6 +52,7 @@ def test_whatever_a_parser_raises_becomes_one_sentence(tmp_path: Path) -> None:
         (struct.error("unpack requires a buffer of 20 bytes"), _DAMAGED),
         (ValueError("not enough values to unpack (expected 1, got 0)"), _DAMAGED),
         (EOFError(), _DAMAGED),
+        (KeyError("There is no item named 'x' in it"), "There is no item named 'x' in it"),
         (UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "invalid"), "its text is not UTF-8"),
         (ValueError("mmap length is greater than file size"), "it is shorter than its header says"),
     ):
@@ -131,6 +132,8 @@ def _image(path: Path) -> None:
         image.save(path, comment=gif_comment(_SESSION))
     elif path.suffix == ".png":
         image.save(path, pnginfo=png_info(_SESSION))
+    elif path.suffix == ".webp":
+        image.save(path, exif=exif(_SESSION))
     else:
         image.save(path)
 
@@ -161,6 +164,8 @@ _KINDS: dict[str, tuple[_Make, _Read]] = {
     "scene.json": (lambda path: path.write_text(_SESSION), read_scene),
     "scene.png": (_image, read_scene),
     "scene.gif": (_image, read_scene),
+    "scene.webp": (_image, read_scene),
+    "scene.3mf": (lambda path: export_mesh(_mesh(), path, session=_SESSION), read_scene),
     "scene.glb": (lambda path: export_mesh(_mesh(), path, session=_SESSION), read_scene),
     "scene.obj": (lambda path: export_mesh(_mesh(), path, session=_SESSION), read_scene),
     "scene.ply": (lambda path: export_mesh(_mesh(), path, session=_SESSION), read_scene),

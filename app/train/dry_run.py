@@ -11,6 +11,7 @@ from dataclasses import replace
 from stylesdf_core.commands.command_line import command_words
 from stylesdf_core.commands.train.stages import TrainRequest
 from stylesdf_core.errors import InputError
+from stylesdf_core.files import cleaned_up
 from stylesdf_core.training.runs import processes
 
 _POLL_SECONDS = 0.1
@@ -37,9 +38,10 @@ def measure(request: TrainRequest) -> Iterator[str | None]:
         env=processes.environment(background=True),
     )
     try:
-        while process.poll() is None:
-            yield None
-            time.sleep(_POLL_SECONDS)
+        with cleaned_up(process.terminate):
+            while process.poll() is None:
+                yield None
+                time.sleep(_POLL_SECONDS)
         assert process.stdout is not None
         text = process.stdout.read()
     finally:

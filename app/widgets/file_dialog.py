@@ -10,7 +10,7 @@ from pathlib import Path
 import dearpygui.dearpygui as dpg
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from app.state.file_browser import (
     PICTURES,
@@ -25,6 +25,8 @@ from app.widgets.canvas import Canvas
 from app.widgets.texture import PictureTexture
 from app.widgets.ui import Ui, plain
 from app.workers.schedule import LatestWorker
+from stylesdf_core.errors import InputError
+from stylesdf_core.foreign import open_picture, reading
 
 _PLACES, _PREVIEW, _FOOT, _HEAD = 150, 176, 76, 36
 _ACCEPT = {"open": "Open", "save": "Save", "folder": "Choose this folder"}
@@ -213,9 +215,11 @@ class FileDialog:
 def _thumbnail(path: Path) -> Iterator[Pixels | None]:
     """A picture in at most 256 pixels; nothing for a file that is none."""
     try:
-        with Image.open(path) as image:
+        with reading(path, "a picture"), open_picture(path) as image:
             image.draft("RGB", (256, 256))
             image.thumbnail((256, 256), Image.Resampling.LANCZOS)
-            yield np.asarray(image.convert("RGB"), np.float32) / 255.0
-    except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
+            pixels = np.asarray(image.convert("RGB"), np.float32) / 255.0
+    except InputError:
         yield None
+    else:
+        yield pixels

@@ -61,8 +61,10 @@ class Background:
                 f"--background takes none, a colour such as #16181c, or a picture file; there is "
                 f"no file {text}."
             )
+        from stylesdf_core.data.images import upright_rgb
+
         with reading(path, "a picture"), open_picture(path) as opened:
-            return cls(picture=ImageOps.exif_transpose(opened).convert("RGB"))
+            return cls(picture=upright_rgb(opened))
 
     @property
     def is_transparent(self) -> bool:

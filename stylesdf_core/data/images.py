@@ -183,7 +183,7 @@ def find_usable(
             with source.read(index) as image:
                 # A JPEG is read whole, but decoded at an eighth of its edge.
                 image.draft("RGB", (1, 1))
-                _rgb(_upright(image))
+                upright_rgb(image)
                 return edge
         except UNREADABLE as error:
             return f"cannot be read: {cause(error)}"
@@ -240,7 +240,7 @@ def square(image: Image.Image, size: int) -> Pixels:
         UNREADABLE: the file is damaged, or its values fit no rule: negative numbers, floats above
             1, maxima from 2^16 to 2^30.
     """
-    image = _rgb(_upright(image))
+    image = upright_rgb(image)
     width, height = image.size
     edge = min(width, height)
     left, top = (width - edge) // 2, (height - edge) // 2
@@ -297,7 +297,13 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """A picture as RGB, turned as its EXIF says; by the rule of :func:`square`.
+
+    Raises:
+        UNREADABLE: see :func:`square`.
+    """
+    image = _upright(image)
     if _is_deep(image):
         return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:  # onto white: colours below full transparency are arbitrary

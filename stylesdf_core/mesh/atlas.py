@@ -7,11 +7,13 @@ ended when the user cancels.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.errors import StyleSDFError
+from stylesdf_core.files import cleaned_up
 from stylesdf_core.mesh.libraries import library
 from stylesdf_core.progress import Operation, Progress
 
@@ -56,7 +59,10 @@ def unwrap(vertices: FloatArray, faces: FaceArray, edge: int) -> Operation[Atlas
         StyleSDFError: the process ended without an atlas.
     """
     library("xatlas", "--texture")
-    with tempfile.TemporaryDirectory(prefix="stylesdf-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="stylesdf-") as folder,
+        cleaned_up(partial(shutil.rmtree, folder, ignore_errors=True)),
+    ):
         request, answer = Path(folder, "mesh.npz"), Path(folder, "atlas.npz")
         scale = _EXTENT / float(np.ptp(vertices, axis=0).max())
         np.savez(request, vertices=vertices * np.float32(scale), faces=faces, edge=edge)
@@ -68,12 +74,12 @@ def unwrap(vertices: FloatArray, faces: FaceArray, edge: int) -> Operation[Atlas
         )
         try:
             start, usual = time.monotonic(), 1.0 + len(faces) * _SECONDS_PER_TRIANGLE
-            while process.poll() is None:
-                seconds = time.monotonic() - start
-                yield Progress(seconds / (seconds + usual), 1.0, "cutting charts for the texture")
-                time.sleep(_POLL_SECONDS)
+            with cleaned_up(process.kill):
+                while process.poll() is None:
+                    spent = time.monotonic() - start
+                    yield Progress(spent / (spent + usual), 1.0, "cutting charts for the texture")
+                    time.sleep(_POLL_SECONDS)
         finally:
-            process.kill()
             _, complaint = process.communicate()
         if process.returncode or not answer.exists():
             reason = complaint.decode(errors="replace").strip().rpartition("\n")[2]

@@ -50,6 +50,9 @@ def test_a_colour_and_a_picture_fill_what_none_leaves_open(scene: Scene, tmp_pat
     Image.new("RGB", (300, 40), (0, 9, 200)).save(tmp_path / "sky.png")
     sky = rendered(scene, tmp_path / "out.png", background=str(tmp_path / "sky.png"))
     assert (sky[open_] == (0, 9, 200)).all()
+    Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(tmp_path / "deep.png")
+    deep = rendered(scene, tmp_path / "out.png", background=str(tmp_path / "deep.png"))
+    assert (deep[open_] == 40000 >> 8).all(), "16 bits are not cut off at 255"
     own = rendered(scene, tmp_path / "own.png")
     np.testing.assert_array_equal(own, rendered(scene, tmp_path / "again.png"))
 

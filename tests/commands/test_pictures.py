@@ -23,7 +23,7 @@ from stylesdf_core.model.digests import weights_digest
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
-from stylesdf_core.scene.session_files import read_scene
+from stylesdf_core.scene.session_files import read_scene, signed
 from tests.models import save_tiny
 
 
@@ -51,30 +51,39 @@ def test_png_reopens_as_the_same_scene_and_pixels(
         assert one.size == (64, 64)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".gif", ".glb", ".obj", ".ply"])
-def test_a_session_made_with_other_weights_says_so(
-    tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".gif", ".glb", ".obj", ".ply", ".3mf"])
+def test_an_export_names_the_digest_of_its_weights(
+    tmp_path: Path, weights: str, suffix: str
 ) -> None:
-    weights = save_tiny(tmp_path / "mine.safetensors")
-    made, again = tmp_path / f"face{suffix}", tmp_path / "again.png"
-    films = {".gif": ("turntable", "--frames", "2"), ".png": ("render",)}
+    films = {".gif": ("turntable", "--frames", "2"), ".png": ("render",), ".webp": ("render",)}
     command = films.get(suffix, ("mesh", "--resolution", "32"))
-    assert run(*command, "--model", str(weights), "--out", str(made), "--quiet") == 0
-    reopen = ("render", "--scene", str(made), "--out", str(again))
-    assert run(*reopen, "--model", str(weights)) == 0
-    assert capsys.readouterr().err == ""
+    made = tmp_path / f"face{suffix}"
+    assert run(*command, "--model", weights, "--out", str(made), "--quiet") == 0
+    assert read_scene(made).model_digest == weights_digest(Path(weights))
+
+
+def test_a_session_made_with_other_weights_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RenderImage, "run", lambda _: (_ for _ in ()))
+    weights, made = save_tiny(tmp_path / "mine.safetensors"), tmp_path / "face.json"
+    made.write_text(signed(Scene(str(weights))).to_json())
+    reopen = ("render", "--scene", str(made), "--out", str(tmp_path / "again.png"))
+
+    def said(*words: str) -> str:
+        assert run(*reopen, *words) == 0
+        return capsys.readouterr().err
+
+    assert said("--model", str(weights)) == ""
     save_tiny(weights, width=16)
-    assert run(*reopen, "--model", str(weights)) == 0
     found, made_with = weights_digest(weights), read_scene(made).model_digest
-    assert capsys.readouterr().err == (
+    assert said("--model", str(weights)) == (
         f"stylesdf-studio: The weights of {weights} are not those that the session was made with "
         f"(digest {found} instead of {made_with}): the picture may be another one.\n"
     )
-    assert read_scene(again).model_digest == found
     other = save_tiny(tmp_path / "other.safetensors", width=20)  # on purpose: nothing to say
-    assert run(*reopen, "--model", str(other)) == 0
-    assert run(*reopen, "--model", str(weights), "--quiet") == 0
-    assert capsys.readouterr().err == ""
+    assert said("--model", str(other)) == ""
+    assert said("--model", str(weights), "--quiet") == ""
 
 
 def test_arrays_are_channels_first_and_float32(tmp_path: Path, weights: str) -> None:
