@@ -9,6 +9,7 @@ toolbar       view modes, split and camera presets under the viewport
 overlay       cards for loading and errors over the viewport, and toasts
 layer_bars    one upright bar for each layer of field and decoder
 background    the background of exported pictures
+assets        the settings of exported meshes
 sliders       sliders and seed fields that change the document or the settings
 panels/       one file for each panel: identity, mixing, camera, mesh, export, jobs, status
 ============  =================================================================================

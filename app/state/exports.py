@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -54,10 +54,11 @@ EXPORTS: tuple[ExportKind, ...] = (
         sixteen_bit=True,
     ),
     ExportKind("Depth colours", "picture", ".png", "Depth as a colour map, to look at", "depth"),
-    ExportKind("OBJ", "mesh", ".obj", "Mesh with vertex colours; opens everywhere"),
-    ExportKind("PLY", "mesh", ".ply", "Mesh with vertex colours"),
-    ExportKind("GLB", "mesh", ".glb", "Mesh with vertex colours for Blender, web and engines"),
-    ExportKind("STL", "mesh", ".stl", "Bare geometry, for printing"),
+    ExportKind("OBJ", "mesh", ".obj", "Mesh with colours or textures; opens everywhere"),
+    ExportKind("PLY", "mesh", ".ply", "Mesh with colours or a texture"),
+    ExportKind("GLB", "mesh", ".glb", "Mesh with colours or textures for Blender, web and engines"),
+    ExportKind("STL", "mesh", ".stl", "Bare geometry for printing, in millimetres"),
+    ExportKind("3MF", "mesh", ".3mf", "Mesh with colours for printing, in millimetres"),
     ExportKind("GIF", "animation", ".gif", "Turntable, loops everywhere"),
     ExportKind("WebP", "animation", ".webp", "Turntable in full colour; may be transparent"),
     ExportKind("MP4", "animation", ".mp4", "Turntable as video"),
@@ -108,6 +109,13 @@ def export_request(
     out = free_path(export_folder(settings) / name, taken)
     if kind.family == "mesh":
         mesh = settings.mesh
+        asset = settings.asset
+        if kind.suffix == ".stl":
+            asset = replace(asset, texture=None)  # STL has none
+        names = set(taken)
+        while any(file.exists() for file in asset.all_files(out)):  # textures, levels of detail
+            names.add(out)
+            out = free_path(export_folder(settings) / name, names)
         return ExportMesh(
             out=out,
             scene=scene,
@@ -115,6 +123,7 @@ def export_request(
             level=mesh.level,
             largest_component=mesh.largest_component,
             vertex_colors=mesh.vertex_colors,
+            asset=asset,
             device=settings.device,
         )
     if kind.family == "animation":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from stylesdf_core.commands.assets import AssetSettings
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
@@ -114,7 +115,7 @@ class TrainingSettings:
     data: str = ""
 
 
-Section = Literal["window", "view", "mesh", "export", "training"]
+Section = Literal["window", "view", "mesh", "asset", "export", "training"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ class Settings:
     window: WindowSettings = field(default_factory=WindowSettings)
     view: ViewSettings = field(default_factory=ViewSettings)
     mesh: MeshSettings = field(default_factory=MeshSettings)
+    asset: AssetSettings = field(default_factory=AssetSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     device: str = "auto"

@@ -12,7 +12,7 @@ import tyro
 from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.errors import InputError
 from stylesdf_core.mesh import SUFFIXES, TEXTURED
-from stylesdf_core.mesh.placement import MeshPlacement, Unit, Up, placement_for
+from stylesdf_core.mesh.placement import MeshPlacement, Unit, Up, companions, placement_for
 from stylesdf_core.progress import Operation, part
 from stylesdf_core.rendering.camera import METRES_PER_UNIT
 from stylesdf_core.scene.scene import Scene
@@ -95,6 +95,13 @@ class AssetSettings:
         """The mesh file of each level of detail."""
         names = [out.stem, *(f"{out.stem}-lod{level}" for level in range(1, len(self.triangles)))]
         return [out.with_name(name + out.suffix) for name in names]
+
+    def all_files(self, out: Path) -> list[Path]:
+        """The mesh files, and the files of their textures beside them."""
+        meshes = self.files(out)
+        if self.texture is None:
+            return meshes
+        return meshes + [beside for mesh in meshes for beside in companions(mesh)]
 
 
 def asset_meshes(

@@ -96,9 +96,10 @@ class ExportMesh:
             self.resolution, self.level, self.largest_component, self.vertex_colors
         )
         outs = self.asset.files(self.out)
-        for out in outs:
-            check_destination(out, SUFFIXES)
+        check_destination(self.out, SUFFIXES)
         placement = self.asset.placement(self.out)
+        for file in self.asset.all_files(self.out):
+            check_destination(file)
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.mesh.formats import export_mesh

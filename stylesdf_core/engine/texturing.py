@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from stylesdf_core.engine.picture import pixels
 from stylesdf_core.mesh.surface import SurfaceMesh, Textures, in_chunks
 from stylesdf_core.mesh.tangents import tangents, to_tangent_space
-from stylesdf_core.mesh.texels import Texels, draw, fill
+from stylesdf_core.mesh.texels import Texels, draw_charts, fill
 from stylesdf_core.mesh.visibility import CameraView, view_mesh
 from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.rendering.camera import OrbitCamera
@@ -76,7 +76,7 @@ def bake_textures(
     maps = yield from part(_surface_maps(mesh, fields, small, sources * is_coarse), 0.3, 0.75)
     yield Progress(0.75, 1.0, "drawing the textures")
     frame = tangents(mesh.vertices, mesh.faces, mesh.normals, mesh.uv)
-    texels = draw(_in_texels(mesh, edge), mesh.faces, edge)
+    texels = draw_charts(_in_texels(mesh, edge), mesh.faces, edge)
     color, normal = (np.zeros((edge * edge, 3), np.uint8) for _ in range(2))
 
     def bake(piece: Texels) -> None:
@@ -126,12 +126,15 @@ def _surface_maps(
     Args:
         sources: pictures whose colours are blended in; may be none.
     """
-    texels = draw(_in_texels(mesh, edge), mesh.faces, edge)
+    texels = draw_charts(_in_texels(mesh, edge), mesh.faces, edge)
     points = texels.interpolate(mesh.vertices, mesh.faces)
 
     def behind(chunk: FloatArray) -> FloatArray:
         normals = fields.normals(chunk)
         way = (fields.level - fields.sdf(chunk))[:, None] * normals
+        cut = fields.cut_normals(chunk)
+        is_cut = cut.any(axis=1)
+        normals[is_cut], way[is_cut] = cut[is_cut], 0.0
         colors = _blend(chunk + way, normals, fields.colors(chunk + way), sources)
         return np.concatenate([normals, colors, way], axis=1)
 

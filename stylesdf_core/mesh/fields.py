@@ -16,6 +16,7 @@ _MARGIN = 0.006  # of the base around the surface's cut
 _ROUNDING = 0.004
 _BASE_COLOR = 0.55  # grey
 _STEP = 1e-4
+_ON_PLANE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,12 @@ class SurfaceFields:
     colors: VectorField
     level: float = 0.0
     bounds: tuple[Corner, Corner] = VOLUME_BOUNDS
+
+    def cut_normals(self, points: FloatArray) -> FloatArray:
+        """Outward normals (N, 3) of points on the planes of the bounds; zero for other points."""
+        lower, upper = (np.float32(corner) for corner in self.bounds)
+        at_lower, at_upper = points < lower + _ON_PLANE, points > upper - _ON_PLANE
+        return at_upper.astype(np.float32) - at_lower.astype(np.float32)
 
 
 def on_base(fields: SurfaceFields) -> SurfaceFields:

@@ -31,7 +31,7 @@ from trimesh.exchange.stl import export_stl
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output
 from stylesdf_core.mesh import SUFFIXES
-from stylesdf_core.mesh.placement import MeshPlacement, placement_for
+from stylesdf_core.mesh.placement import MeshPlacement, color_name, normal_name, placement_for
 from stylesdf_core.mesh.sdf_grid import FloatArray
 from stylesdf_core.mesh.surface import SurfaceMesh, welded
 from stylesdf_core.mesh.tangents import tangents
@@ -84,21 +84,6 @@ def export_mesh(
     return [path.with_name(name) for name in contents]
 
 
-def companions(path: Path) -> list[Path]:
-    """The files that :func:`export_mesh` may write beside ``path`` for a mesh with textures."""
-    names = {".obj": [f"{path.stem}.mtl", _color_name(path), _normal_name(path)]}
-    names[".ply"] = [_color_name(path)]
-    return [path.with_name(name) for name in names.get(path.suffix.lower(), [])]
-
-
-def _color_name(path: Path) -> str:
-    return f"{path.stem}-basecolor.png"
-
-
-def _normal_name(path: Path) -> str:
-    return f"{path.stem}-normalmap.png"
-
-
 def _encode(mesh: SurfaceMesh, path: Path, placement: MeshPlacement, session: str | None) -> Files:
     """File names and contents, the mesh first."""
     suffix = path.suffix.lower()
@@ -123,8 +108,8 @@ def _encode(mesh: SurfaceMesh, path: Path, placement: MeshPlacement, session: st
     content = bytes(export_ply(model, vertex_normal=True))
     files: Files = {}
     if mesh.textures is not None:
-        comments.append(f"TextureFile {_color_name(path)}")
-        files[_color_name(path)] = png(mesh.textures.color)
+        comments.append(f"TextureFile {color_name(path)}")
+        files[color_name(path)] = png(mesh.textures.color)
     lines = "".join(f"comment {line}\n" for line in comments).encode()
     return {path.name: content.replace(b"element vertex", lines + b"element vertex", 1), **files}
 
@@ -140,10 +125,10 @@ def _encode_obj(mesh: SurfaceMesh, path: Path, placement: MeshPlacement, about: 
         files = {
             f"{path.stem}.mtl": (
                 f"# {about[0]}\nnewmtl {_MATERIAL}\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\n"
-                f"Pr {_ROUGHNESS}\nPm 0\nmap_Kd {_color_name(path)}\nnorm {_normal_name(path)}\n"
+                f"Pr {_ROUGHNESS}\nPm 0\nmap_Kd {color_name(path)}\nnorm {normal_name(path)}\n"
             ).encode(),
-            _color_name(path): png(mesh.textures.color),
-            _normal_name(path): png(mesh.textures.normals),
+            color_name(path): png(mesh.textures.color),
+            normal_name(path): png(mesh.textures.normals),
         }
     elif mesh.colors is not None:
         vertices = np.concatenate([vertices, mesh.colors], axis=1)

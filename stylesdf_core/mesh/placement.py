@@ -1,8 +1,9 @@
-"""Where a mesh file puts a mesh: its unit of length, its axes and its name."""
+"""Where a mesh file puts a mesh: unit of length, axes, name, and the files of its textures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -84,3 +85,22 @@ def placement_for(
     return MeshPlacement(
         unit or ("mm" if printed else "m"), up or ("z" if printed else "y"), name, metres_per_unit
     )
+
+
+def companions(path: Path) -> list[Path]:
+    """The files beside the mesh file ``path`` that hold its textures."""
+    names = {
+        ".obj": [f"{path.stem}.mtl", color_name(path), normal_name(path)],
+        ".ply": [color_name(path)],
+    }
+    return [path.with_name(name) for name in names.get(path.suffix.lower(), [])]
+
+
+def color_name(path: Path) -> str:
+    """Name of the picture beside a mesh file that holds its base colour."""
+    return f"{path.stem}-basecolor.png"
+
+
+def normal_name(path: Path) -> str:
+    """Name of the picture beside a mesh file that holds its normal map."""
+    return f"{path.stem}-normalmap.png"

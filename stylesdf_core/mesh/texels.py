@@ -47,19 +47,23 @@ class Texels:
         return result
 
 
-def draw(points: FloatArray, faces: Int32Array, edge: int) -> Texels:
+def draw(points: FloatArray, faces: Int32Array, edge: int, *, margin: float = 0.0) -> Texels:
     """The pixels of a picture of ``edge``² whose centres lie in a triangle.
 
     Args:
         points: (V, 2), x to the right and y down, pixels.
         faces: (F, 3); either winding; triangles without area are not drawn.
+        margin: pixels by which a centre may lie outside; it counts as a point of the border.
     """
     corners = points.astype(np.float64)[faces]  # (F, 3, 2)
-    first = np.clip(np.ceil(corners.min(axis=1) - 0.5), 0, edge).astype(np.int64)
-    last = np.clip(np.floor(corners.max(axis=1) - 0.5), -1, edge - 1).astype(np.int64)
+    first = np.clip(np.ceil(corners.min(axis=1) - 0.5 - margin), 0, edge).astype(np.int64)
+    last = np.clip(np.floor(corners.max(axis=1) - 0.5 + margin), -1, edge - 1).astype(np.int64)
     width, height = np.maximum(last - first + 1, 0).T
     a, b, c = (corners[:, k] for k in range(3))
     area = _cross(b - a, c - a)
+    # A barycentric coordinate falls by 1 over the triangle's height; by this much over the margin:
+    sides = np.stack([c - b, a - c, b - a], axis=1)
+    allowed = margin * np.linalg.norm(sides, axis=2) / np.maximum(np.abs(area), 1e-12)[:, None]
     counts = np.where(area != 0.0, width * height, 0)
     ends = np.cumsum(counts)
     pieces = []
@@ -76,7 +80,10 @@ def draw(points: FloatArray, faces: Int32Array, edge: int) -> Texels:
         at_b = _cross(centre - a[face], (c - a)[face]) / area[face]
         at_c = _cross((b - a)[face], centre - a[face]) / area[face]
         weights = np.stack([1.0 - at_b - at_c, at_b, at_c], axis=-1)
-        inside = weights.min(axis=1) >= 0.0
+        inside = (weights >= -allowed[face]).all(axis=1)
+        outside = np.flatnonzero(inside & (weights.min(axis=1) < 0.0))
+        weights[outside], distance = _on_border(centre[outside], corners[face[outside]])
+        inside[outside] = distance <= margin
         pieces.append(
             Texels(
                 (y * edge + x)[inside].astype(np.int32),
@@ -90,6 +97,47 @@ def draw(points: FloatArray, faces: Int32Array, edge: int) -> Texels:
         np.concatenate([piece.face for piece in pieces]),
         np.concatenate([piece.corners for piece in pieces]),
     )
+
+
+def draw_charts(points: FloatArray, faces: Int32Array, edge: int) -> Texels:
+    """The pixels of :func:`draw`, and those within a pixel of a border of the charts.
+
+    Filtering reads the pixels beside a border too, and a chart may be thinner than a pixel.
+    """
+    exact = draw(points, faces, edge)
+    sides = np.sort(np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1), axis=-1)
+    key = sides[..., 0].astype(np.int64) * len(points) + sides[..., 1]
+    _, index, count = np.unique(key, return_inverse=True, return_counts=True)
+    at_border = np.flatnonzero((count[index.reshape(key.shape)] == 1).any(axis=1))
+    ring = draw(points, faces[at_border], edge, margin=1.0)
+    free = np.ones(edge * edge, np.bool_)
+    free[exact.pixel] = False
+    pixel, first = np.unique(ring.pixel, return_index=True)
+    first = first[free[pixel]]
+    return Texels(
+        np.concatenate([exact.pixel, ring.pixel[first]]),
+        np.concatenate([exact.face, at_border[ring.face[first]].astype(np.int32)]),
+        np.concatenate([exact.corners, ring.corners[first]]),
+    )
+
+
+def _on_border(
+    points: npt.NDArray[np.float64], corners: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Barycentric coordinates of the nearest points (N, 3) on triangles' borders, and distances."""
+    nearest_so_far = np.full(len(points), np.inf)
+    weights = np.zeros((len(points), 3))
+    for start in range(3):
+        stop = (start + 1) % 3
+        side = corners[:, stop] - corners[:, start]
+        along = ((points - corners[:, start]) * side).sum(axis=1)
+        share = np.clip(along / np.maximum((side * side).sum(axis=1), 1e-12), 0.0, 1.0)
+        distance = np.linalg.norm(points - corners[:, start] - share[:, None] * side, axis=1)
+        closer = distance < nearest_so_far
+        nearest_so_far[closer] = distance[closer]
+        weights[closer] = 0.0
+        weights[closer, start], weights[closer, stop] = 1.0 - share[closer], share[closer]
+    return weights, nearest_so_far
 
 
 def _cross(u: npt.NDArray[np.float64], v: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

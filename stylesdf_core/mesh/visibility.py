@@ -16,8 +16,9 @@ from stylesdf_core.rendering.camera import OrbitCamera
 _STEEPEST = 6.0
 # A point this far behind the nearest surface, world units, may still be on it.
 _BEHIND = 0.002
-# The colours of pixels beside a jump mix two surfaces: certainty grows over this distance, pixels.
-_MIXED = 3.0
+# The colours of pixels beside a jump mix two surfaces: certainty grows from the first to the second
+# of these distances, pixels.
+_MIXED, _CLEAR = 1.0, 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class CameraView:
 
     Attributes:
         depth: (E, E), planar t of the nearest surface, the largest of 3² pixels; inf beside it.
-        certainty: (E, E) in [0, 1]: 0 at the surface's outlines, 1 three picture pixels inside.
+        certainty: (E, E) in [0, 1]: 0 at the surface's outlines, 1 four picture pixels inside.
     """
 
     camera: OrbitCamera
@@ -65,7 +66,7 @@ def view_mesh(mesh: SurfaceMesh, camera: OrbitCamera, pixels: int, *, finer: int
     across = 2.0 / camera.focal(edge)  # of three pixels' centres, world units
     jumps = empty | (maximum_filter(far, 3) - minimum_filter(far, 3) > _STEEPEST * across)
     distance = distance_transform_edt(~jumps) / finer
-    certainty = np.clip(distance / _MIXED, 0.0, 1.0).astype(np.float32)
+    certainty = np.clip((distance - _MIXED) / (_CLEAR - _MIXED), 0.0, 1.0).astype(np.float32)
     return CameraView(camera, np.where(empty, np.inf, maximum_filter(far, 3)), certainty)
 
 

@@ -13,7 +13,7 @@ from stylesdf_core.mesh.fields import SurfaceFields, on_base
 from stylesdf_core.mesh.simplify import flat_sides, simplified, simplify
 from stylesdf_core.mesh.surface import SurfaceMesh, extract_surface, report, welded
 from stylesdf_core.mesh.tangents import tangents, to_tangent_space
-from stylesdf_core.mesh.texels import draw, fill, nearest
+from stylesdf_core.mesh.texels import draw, draw_charts, fill, nearest
 from stylesdf_core.mesh.visibility import project, view_mesh
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
@@ -103,6 +103,16 @@ def test_each_pixel_centre_belongs_to_the_triangle_around_it() -> None:
     found = texels.interpolate(values, np.int32([[0, 1, 2], [1, 3, 2]]))
     assert np.allclose(found[:, 0], texels.pixel % 8 + 0.5, atol=1e-5)
     assert np.allclose(found[:, 1], texels.pixel // 8 + 0.5, atol=1e-5)
+
+
+def test_a_border_takes_the_pixels_beside_it_along() -> None:
+    points = np.float32([[2, 2], [6, 2], [2, 2.1]])  # thinner than a pixel: no centre lies inside
+    faces = np.int32([[0, 1, 2]])
+    assert len(draw(points, faces, 8)) == 0
+    texels = draw_charts(points, faces, 8)
+    assert set(range(18, 22)) <= set(texels.pixel.tolist())
+    x = texels.interpolate(points, faces)[:, 0]
+    assert np.abs(x - (texels.pixel % 8 + 0.5).clip(2, 6)).max() < 0.1
 
 
 def test_the_nearest_of_two_triangles_is_seen() -> None:

@@ -15,8 +15,8 @@ from PIL import Image
 
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.mesh import SUFFIXES, formats
-from stylesdf_core.mesh.formats import companions, export_mesh
-from stylesdf_core.mesh.placement import placement_for
+from stylesdf_core.mesh.formats import export_mesh
+from stylesdf_core.mesh.placement import companions, placement_for
 from stylesdf_core.mesh.surface import SurfaceMesh, Textures, extract_surface
 from stylesdf_core.mesh.three_mf import read_3mf
 from stylesdf_core.progress import drain

@@ -11,6 +11,7 @@ from typing import get_args
 
 import dearpygui.dearpygui as dpg
 
+from app.explore.assets import AssetFields
 from app.explore.background import BackgroundField
 from app.explore.sliders import FieldSliders
 from app.state.exports import (
@@ -110,6 +111,7 @@ class ExportPanel:
         dpg.configure_item(self._folder, width=width - self._ui.px(28))
         dpg.configure_item(self._name, width=width)
         self._background.resize(width)
+        self._assets.resize(width)
         for sliders in self._sliders:
             sliders.resize(width)
         for buttons in self._rows:
@@ -129,6 +131,7 @@ class ExportPanel:
         if not dpg.is_item_active(self._name):
             dpg.set_value(self._name, self._custom_name or default_stem(scene, export_kind("PNG")))
         self._background.show(settings.export.background)
+        self._assets.show(settings.asset)
         for sliders in self._sliders:
             sliders.show(settings.export)
 
@@ -149,6 +152,8 @@ class ExportPanel:
 
     def _build_family(self, family: Family) -> None:
         self._ui.small_text(family)
+        if family == "mesh":
+            self._assets = AssetFields(self._ui, self._workbench)
         specs = _SLIDERS[family]
         if specs:
             sliders = FieldSliders(self._ui, specs, ExportSettings(), self._change)

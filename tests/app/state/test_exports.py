@@ -9,6 +9,7 @@ import pytest
 
 from app.state.exports import EXPORTS, default_stem, export_folder, export_kind, export_request
 from app.state.settings import ExportSettings, Settings, ViewSettings
+from stylesdf_core.commands.assets import AssetSettings
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
@@ -95,3 +96,19 @@ def test_a_file_name_that_exists_is_never_used(settings: Settings, tmp_path: Pat
 def test_default_stems_tell_exports_apart() -> None:
     stems = {default_stem(SCENE, kind) + kind.suffix for kind in EXPORTS}
     assert len(stems) == len(EXPORTS)
+
+
+def test_a_mesh_takes_the_panel_s_asset_settings_and_names_whose_files_are_all_free(
+    settings: Settings, tmp_path: Path
+) -> None:
+    asset = AssetSettings(triangles=(5000, 1000), texture=1024)
+    settings = replace(settings, asset=asset)
+    (tmp_path / "heads-000742-lod1.mtl").touch()
+    (tmp_path / "heads-000742-2-basecolor.png").touch()
+    request = export_request(SCENE, export_kind("OBJ"), settings)
+    assert isinstance(request, ExportMesh)
+    assert request.asset == asset
+    assert request.out == tmp_path / "heads-000742-3.obj"
+    printed = export_request(SCENE, export_kind("STL"), settings)
+    assert isinstance(printed, ExportMesh)
+    assert (printed.asset.texture, printed.asset.triangles) == (None, (5000, 1000))
