@@ -24,6 +24,7 @@ from app.workers.jobs import Job, JobQueue, JobState
 from app.workers.mixing_worker import MixingRequest, mixing_worker
 from app.workers.model_loader import Loading, ModelSlot
 from app.workers.process import give_memory_back
+from stylesdf_core.commands.meshes import ExportedMesh
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.files import write_text
 from stylesdf_core.model.latents import LatentDirection
@@ -354,7 +355,8 @@ class Workbench:
             elif job.state is JobState.CANCELLED:
                 self.toast(f"Cancelled {job.label}")
             else:
-                self.toast(f"Done: {job.label}", job.out)
+                extent = f", {job.result.extent}" if isinstance(job.result, ExportedMesh) else ""
+                self.toast(f"Done: {job.label}{extent}", job.out)
                 if job.then is not None:
                     job.then(job.result)
 

@@ -43,16 +43,22 @@ class ExportedMesh:
     texture: int | None = None
     coarser: tuple[ExportedMesh, ...] = ()
 
-    def __str__(self) -> str:
-        report, unit = self.report, self.placement.unit
+    @property
+    def extent(self) -> str:
+        """Size along x, y and z, with unit and upward axis."""
+        unit, bounds = self.placement.unit, self.report.bounds
         digits = {"m": 3, "cm": 1, "mm": 0}[unit]
-        size = " × ".join(f"{b - a:.{digits}f}" for a, b in zip(*report.bounds, strict=True))
+        size = " × ".join(f"{b - a:.{digits}f}" for a, b in zip(*bounds, strict=True))
+        return f"{size} {unit}, {self.placement.up} up"
+
+    def __str__(self) -> str:
+        report = self.report
         texture = "" if self.texture is None else f", textures {self.texture}²"
         lines = (
             f"{self.path}\n{report.triangles:,} triangles, {report.vertices:,} vertices, "
             f"{report.components} component{'' if report.components == 1 else 's'}, "
-            f"{'watertight' if report.watertight else 'not watertight'}, {size} {unit}, "
-            f"{self.placement.up} up{texture}"
+            f"{'watertight' if report.watertight else 'not watertight'}, "
+            f"{self.extent}{texture}"
         )
         return "\n".join([lines, *map(str, self.coarser)])
 
