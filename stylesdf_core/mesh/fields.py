@@ -38,9 +38,10 @@ class SurfaceFields:
 
     def cut_normals(self, points: FloatArray) -> FloatArray:
         """Outward normals (N, 3) of points on the planes of the bounds; zero for other points."""
-        lower, upper = (np.float32(corner) for corner in self.bounds)
+        lower, upper = np.array(self.bounds, np.float32)
         at_lower, at_upper = points < lower + _ON_PLANE, points > upper - _ON_PLANE
-        return at_upper.astype(np.float32) - at_lower.astype(np.float32)
+        outward: FloatArray = at_upper.astype(np.float32) - at_lower.astype(np.float32)
+        return outward
 
 
 def on_base(fields: SurfaceFields) -> SurfaceFields:
