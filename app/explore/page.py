@@ -71,7 +71,7 @@ class ExplorePage:
         )
         with columns.left.inside(), dpg.group() as self._left:
             self.identity = self._section("Identity", lambda: IdentityPanel(ui, workbench))
-            self._section("Style mixing", lambda: MixingPanel(ui, workbench))
+            self.mixing = self._section("Style mixing", lambda: MixingPanel(ui, workbench))
         self._left_panels = len(self._panels)
         with columns.centre.inside():
             self.viewport = Viewport(ui, workbench, textures["picture"], textures["mesh"])

@@ -21,6 +21,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from app.state import edits
 from app.state.exports import EXPORTS
 from app.state.problems import drawing_problem, load_problem
 from app.state.settings import (
@@ -216,6 +217,39 @@ class Driver:
         assert dict(workbench.scene.identity.edits)["head_size"] == 1.5
         self.hands("key r")
         assert dict(workbench.scene.identity.edits)["head_size"] == 1.5
+        self.settle()
+
+    def mixing(self) -> None:
+        """A second face by typing, its hair by a slider, a field layer by its bar; 1:1 by a key."""
+        workbench, panel = self.workbench, self.studio.explore.mixing
+        self.click(panel.seed.field)
+        self.hands("type 9")
+        self.hands("key Return")
+        assert workbench.scene.mixing.seed == 9
+        self.settle()
+        assert list(panel.groups) == ["shape", "face", "eyes", "skin", "hair", "light"]
+        self.click(panel.groups["hair"].item, at=(0.6, 0.5))
+        ((name, weight),) = workbench.scene.mixing.groups
+        assert name == "hair"
+        assert 0.2 < weight < 0.8
+        assert panel.bars is not None
+        self.click(panel.bars.item, at=(0.03, 0.5))
+        first, *others = workbench.scene.mixing.field_strengths
+        assert first > 0.2
+        assert not any(others)
+        self.click(panel.bars.item, 3, at=(0.03, 0.5))
+        assert workbench.scene.mixing.field_strengths == ()
+        self.wait(lambda: workbench.mixing_effects is not None, "the effects of mixing")
+        self.hands(self.viewport(0.5, 0.9), "click 1")
+        self.press("Escape", "p")
+        self.settle()
+        pane, picture = self.studio.explore.viewport.picture_pane, workbench.screen.picture
+        assert pane is not None
+        assert picture is not None
+        assert pane.edge == len(picture.pixels) == 64
+        self.press("p")
+        self.settle()
+        workbench.edit(edits.with_second_seed, None)
         self.settle()
 
     def views(self) -> None:
@@ -432,6 +466,7 @@ def main() -> None:
         driver.first_picture,
         driver.gestures,
         driver.identity,
+        driver.mixing,
         driver.views,
         driver.keyboard,
         driver.file_dialog,

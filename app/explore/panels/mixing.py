@@ -35,11 +35,12 @@ class MixingPanel:
     def __init__(self, ui: Ui, workbench: Workbench) -> None:
         self._ui, self._workbench, self._width = ui, workbench, 1
         self._built: tuple[object, ...] = ()
-        self._groups: dict[str, SliderRow] = {}
+        #: Sliders by the name of their group.
+        self.groups: dict[str, SliderRow] = {}
         self._crossover: SliderRow | None = None
-        self._bars: LayerBars | None = None
+        self.bars: LayerBars | None = None
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
-            self._seed = SeedEntry(
+            self.seed = SeedEntry(
                 ui,
                 "Seed of the second face, which gives the first face its hair, its skin, or its "
                 f"style in single layers. 0 to {MAX_SEED}; empty for no second face",
@@ -60,7 +61,7 @@ class MixingPanel:
     def resize(self, width: int) -> None:
         """Fit a column."""
         self._width = width
-        self._seed.resize(width, 5)
+        self.seed.resize(width, 5)
         dpg.configure_item(self._note, wrap=width)
         for row in (self._morph, *self._rows()):
             row.resize(width)
@@ -74,19 +75,19 @@ class MixingPanel:
         if built != self._built:
             self._built = built
             self._build(names, workbench.film_layers, workbench.n_latent)
-        self._seed.show(mixing.seed)
+        self.seed.show(mixing.seed)
         self._swap.show(enabled=active and scene.identity.z is None)
         self._off.show(enabled=active)
         amount = scene.morph.amount if scene.morph.seed is not None else 0.0
         self._morph.show(amount, edited=amount > 0.0)
         weights = dict(mixing.groups)
-        for name, row in self._groups.items():
+        for name, row in self.groups.items():
             weight = weights.get(name, 0.0)
             row.show(weight, edited=weight > 0.0)
         if self._crossover is not None:
             self._crossover.show(mixing.crossover, edited=active and mixing.by_crossover)
-        if self._bars is not None:
-            self._bars.show(mixing)
+        if self.bars is not None:
+            self.bars.show(mixing)
         self._sync_effects(active)
 
     def _sync_effects(self, active: bool) -> None:
@@ -98,7 +99,7 @@ class MixingPanel:
             text = "Measuring what these controls change …"
         else:
             changes = dict(effects.groups) | {"crossover": effects.crossover}
-            for name, row in self._groups.items():
+            for name, row in self.groups.items():
                 row.dim(not effects.is_visible(changes[name]))
             if self._crossover is not None:
                 self._crossover.dim(not effects.is_visible(effects.crossover))
@@ -107,8 +108,8 @@ class MixingPanel:
         dpg.set_value(self._note, text)
 
     def _rows(self) -> list[SliderRow | LayerBars]:
-        rows: list[SliderRow | LayerBars] = [*self._groups.values()]
-        return rows + [row for row in (self._crossover, self._bars) if row is not None]
+        rows: list[SliderRow | LayerBars] = [*self.groups.values()]
+        return rows + [row for row in (self._crossover, self.bars) if row is not None]
 
     def _choose(self, seed: int | None) -> None:
         self._workbench.edit(edits.with_second_seed, seed)
@@ -116,15 +117,15 @@ class MixingPanel:
     def _build(self, names: tuple[str, ...], film_layers: int, n_latent: int) -> None:
         for target in self._rows():
             self._ui.pointer.remove(target)
-        self._groups, self._crossover, self._bars = {}, None, None
+        self.groups, self._crossover, self.bars = {}, None, None
         dpg.delete_item(self._controls, children_only=True)
         dpg.push_container_stack(self._controls)
         for name in names:
-            self._groups[name] = self._group_slider(name)
+            self.groups[name] = self._group_slider(name)
         if n_latent:
             self._crossover = self._crossover_slider(n_latent)
         if film_layers:
-            self._bars = LayerBars(self._ui, self._workbench, film_layers, n_latent)
+            self.bars = LayerBars(self._ui, self._workbench, film_layers, n_latent)
         dpg.pop_container_stack()
         self.resize(self._width)
 
