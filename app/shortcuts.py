@@ -121,6 +121,8 @@ class Keyboard:
     def _pressed(self, code: int) -> None:
         is_held = code in self._held
         self._held.add(code)
+        if is_held and (code in _ENTER or code == dpg.mvKey_Escape):
+            return  # a long press does not answer the question that follows as well
         if code == dpg.mvKey_Escape:
             self._escape()
         elif code == dpg.mvKey_Tab:
@@ -165,7 +167,7 @@ class Keyboard:
         return False
 
     def _shortcut(self, code: int, *, is_held: bool) -> None:
-        if code in _ENTER and not is_held:
+        if code in _ENTER:
             self._overlay.accept()
         ctrl = _any_down(dpg.mvKey_LControl, dpg.mvKey_RControl)
         shift = _any_down(dpg.mvKey_LShift, dpg.mvKey_RShift)

@@ -19,6 +19,8 @@ from app.widgets.theme import Item
 from app.widgets.ui import Ui
 from app.workers.native_dialog import NativeDialog, PathQuestion, native_command
 
+_FRAMES_BETWEEN = 2  # two dialogs
+
 
 @dataclass(frozen=True)
 class FolderMemory:
@@ -44,6 +46,7 @@ class Dialogs:
         self._accept: Callable[[], None] | None = None
         self._files: FileDialog | None = None
         self._native: tuple[NativeDialog, PathQuestion, Callable[[Path], None]] | None = None
+        self._answer: tuple[int, Callable[[], None]] | None = None
         #: Whether the open dialog only lists texts.
         self.is_list = False
 
@@ -144,7 +147,12 @@ class Dialogs:
         self._open, self._accept, self.is_list = 0, None, False
 
     def tick(self) -> None:
-        """Once a frame: take the answer of the desktop's dialog, or a preview."""
+        """Once a frame: take the answer of a dialog, or a preview."""
+        if self._answer is not None:
+            frames, act = self._answer
+            self._answer = (frames - 1, act) if frames else None
+            if not frames:
+                act()
         if self._files is not None:
             self._files.tick()
         if self._native is None or self._native[0].is_open:
@@ -178,7 +186,8 @@ class Dialogs:
 
         def take(path: Path) -> None:
             self.cancel()
-            self._take(path, question, chosen)
+            # Dear PyGui closes a dialog that is opened in the frame in which another is deleted.
+            self._answer = (_FRAMES_BETWEEN, lambda: self._take(path, question, chosen))
 
         with self._window(question.title, width, height, modal=True):
             self._files = FileDialog(
@@ -194,6 +203,11 @@ class Dialogs:
                 cancel=self.cancel,
             )
         self._accept = self._files.accept
+
+    def _closed(self, window: Item) -> None:
+        """A dialog's own button for closing was pressed; another dialog may be open meanwhile."""
+        if window == self._open:
+            self.cancel()
 
     def _size(self, width: int, height: int) -> tuple[int, int]:
         """A size at scale 1 in pixels, no larger than the studio's window."""
@@ -211,7 +225,7 @@ class Dialogs:
         y = (dpg.get_viewport_client_height() - height) // 2
         with dpg.window(
             label=title, no_resize=True, no_collapse=True, width=width, height=height,
-            pos=(max(0, x), max(0, y)), on_close=self.cancel, **options,
+            pos=(max(0, x), max(0, y)), on_close=self._closed, **options,
         ) as self._open:  # fmt: skip
             dpg.bind_item_theme(self._open, self._ui.theme.dialog)
             yield

@@ -347,6 +347,17 @@ class Driver:
             if not self.studio.dialogs.is_open:
                 break
         assert workbench.document.path == session
+        workbench.random_seed()
+        for answer in ("Escape", "Return"):  # a file is replaced only after a question
+            self.studio.actions.save_session_as()
+            self.frames(5)
+            self.hands(f"key ctrl+a sleep 0.2 type --delay 30 {session.stem}")
+            self.press("Return")
+            assert self.studio.dialogs.is_open
+            assert read_scene(session) != workbench.scene
+            self.press(answer)
+            assert not self.studio.dialogs.is_open
+        assert read_scene(session) == workbench.scene
         assert str(folder) in workbench.settings.recent_folders
         self.settle()
 
