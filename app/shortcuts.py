@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +17,9 @@ from app.widgets.home import Home
 from app.widgets.ui import Ui
 from stylesdf_core.scene.scene import VIEWS
 
+#: A held key is reported again and again, seconds apart. A key whose release was missed, as while
+#: the desktop's dialog had the keyboard, counts as released after this time.
+_REPEATS_WITHIN = 0.5
 _ENTER = (dpg.mvKey_Return, dpg.mvKey_NumPadEnter)
 #: Keys that move between controls, or act on the control that has the focus.
 _FOCUS_KEYS = (
@@ -108,19 +113,20 @@ class Keyboard:
     ) -> None:
         self._table, self._ui, self._dialogs, self._home = table, ui, dialogs, home
         self._overlay, self._exploring = overlay, exploring
-        self._held: set[int] = set()
+        self._held: dict[int, float] = {}  # keys, and when each was last reported as pressed
         self._has_tabbed = False  # since the last click of the mouse
         with dpg.handler_registry() as self.registry:
             dpg.add_key_press_handler(callback=lambda _, code: self._pressed(int(code)))
-            dpg.add_key_release_handler(callback=lambda _, code: self._held.discard(int(code)))
+            dpg.add_key_release_handler(callback=lambda _, code: self._held.pop(int(code), None))
             dpg.add_mouse_click_handler(callback=self._clicked)
 
     def _clicked(self) -> None:
         self._has_tabbed = False
 
     def _pressed(self, code: int) -> None:
-        is_held = code in self._held
-        self._held.add(code)
+        now = time.monotonic()
+        is_held = now - self._held.get(code, -math.inf) < _REPEATS_WITHIN
+        self._held[code] = now
         if is_held and (code in _ENTER or code == dpg.mvKey_Escape):
             return  # a long press does not answer the question that follows as well
         if code == dpg.mvKey_Escape:

@@ -347,17 +347,18 @@ class Driver:
             if not self.studio.dialogs.is_open:
                 break
         assert workbench.document.path == session
+        saved = session.rename(folder / "saved.json")
         workbench.random_seed()
         for answer in ("Escape", "Return"):  # a file is replaced only after a question
             self.studio.actions.save_session_as()
             self.frames(5)
-            self.hands(f"key ctrl+a sleep 0.2 type --delay 30 {session.stem}")
+            self.hands(f"key ctrl+a sleep 0.2 type --delay 60 {saved.stem}")
             self.press("Return")
             assert self.studio.dialogs.is_open
-            assert read_scene(session) != workbench.scene
+            assert read_scene(saved) != workbench.scene
             self.press(answer)
             assert not self.studio.dialogs.is_open
-        assert read_scene(session) == workbench.scene
+        assert read_scene(saved) == workbench.scene
         assert str(folder) in workbench.settings.recent_folders
         self.settle()
 
