@@ -18,10 +18,9 @@ import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages know
 from app.state.settings import TrainingSettings
 from app.train.curves import Curves, Line
 from app.train.samples import sample_steps
-from stylesdf_core.foreign import parse_json
 from stylesdf_core.training.adversarial.health import Health
 from stylesdf_core.training.runs.processes import log_tail
-from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.runs.run_dir import RunDir, records_in
 from stylesdf_core.training.runs.run_summary import RunSummary, summary_or_failure
 
 _LOG_LINES = 100
@@ -224,12 +223,5 @@ class StatsTail:
             return Piece([], starts_over)
         whole = content[: content.rfind(b"\n") + 1]
         self._offset += len(whole)
-        records = []
-        for line in whole.splitlines():
-            try:
-                record = parse_json(line)
-            except ValueError:
-                continue
-            if isinstance(record, dict) and isinstance(record.get("step"), (int, float)):
-                records.append(record)
-        return Piece(records, starts_over, more=bool(whole) and self._offset < state.st_size)
+        more = bool(whole) and self._offset < state.st_size
+        return Piece(records_in(whole), starts_over, more=more)

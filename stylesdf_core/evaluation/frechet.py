@@ -115,8 +115,11 @@ class Gaussian:
 
     @classmethod
     def of(cls, features: FloatArray) -> Gaussian:
-        """Of features (N, D), N at least 2; the covariance divides by N − 1."""
+        """Of features (N, D); the covariance divides by N − 1, and is NaN for a single picture."""
         features = features.astype(np.float64)
+        if len(features) < 2:
+            unknown = np.full((features.shape[1],) * 2, np.nan)
+            return cls(features.mean(axis=0), unknown, len(features))
         covariance = np.atleast_2d(np.cov(features, rowvar=False))
         return cls(features.mean(axis=0), covariance, len(features))
 

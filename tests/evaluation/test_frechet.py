@@ -79,6 +79,11 @@ def test_gaussians_that_are_not_finite_have_no_distance() -> None:
     assert np.isnan(frechet_distance(lost, whole))
 
 
+def test_a_single_picture_has_no_distance() -> None:
+    single = Gaussian.of(np.ones((1, 3)))
+    assert np.isnan(frechet_distance(single, Gaussian.of(np.eye(3))))
+
+
 def test_a_sample_has_the_gaussian_it_was_drawn_from() -> None:
     features = np.random.default_rng(0).normal(2.0, 3.0, (20_000, 1))
     found = Gaussian.of(features)

@@ -41,13 +41,14 @@ class Health:
         if record.get("phase") != self._phase:
             self._forget(str(record.get("phase", "")))
         for name, value in record.items():
-            if not isinstance(value, str):
+            if not isinstance(value, str) and math.isfinite(value):
                 before = self._means.get(name, float(value))
                 self._means[name] = before + _NEWEST * (float(value) - before)
                 self._seen[name] += 1
-        if "beta" in record:
-            self._images = float(record.get("images", 0))
-            self._watch_beta(float(record["beta"]))
+        beta, images = record.get("beta"), record.get("images", 0)
+        if isinstance(beta, (int, float)) and isinstance(images, (int, float)):
+            self._images = float(images)
+            self._watch_beta(float(beta))
         return self._advice()
 
     def _watch_beta(self, beta: float) -> None:

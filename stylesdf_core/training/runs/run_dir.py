@@ -149,7 +149,7 @@ class RunDir:
         """All whole lines, oldest first; a line cut short by a kill is left out."""
         if not self.stats_file.exists():
             return []
-        return _whole_lines(self.stats_file.read_bytes())
+        return records_in(self.stats_file.read_bytes())
 
     def last_stats(self) -> dict[str, Any] | None:
         """The newest whole line, read from the file's end; None before the first line."""
@@ -157,7 +157,7 @@ class RunDir:
             return None
         with open(self.stats_file, "rb") as stream:
             stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LONGEST_LINE))
-            records = _whole_lines(stream.read())
+            records = records_in(stream.read())
         return records[-1] if records else None
 
     def trim_stats(self, step: int) -> None:
@@ -345,14 +345,18 @@ def _beat(file: Path, ended: threading.Event) -> None:
             os.utime(file)
 
 
-def _whole_lines(content: bytes) -> list[dict[str, Any]]:
-    """The JSON objects of the lines that are not cut short."""
+def records_in(content: bytes) -> list[dict[str, Any]]:
+    """The records in lines of stats.jsonl: JSON objects with a step, of numbers and texts.
+
+    Lines that are cut short are left out, and so are figures that could not be measured (null).
+    """
     records = []
     for line in content.splitlines():
-        try:
-            records.append(parse_json(line))
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            record = parse_json(line)
+            if isinstance(record, dict) and isinstance(record.get("step"), (int, float)):
+                kept = {k: v for k, v in record.items() if isinstance(v, (int, float, str))}
+                records.append(kept)
     return records
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import threading
 from pathlib import Path
 
@@ -65,6 +66,21 @@ def test_a_new_phase_starts_afresh() -> None:
         said = health.see({"step": step, "phase": "renderer", "no_crossing": 1.0})
     assert said
     assert health.see({"step": 5, "phase": "decoder"}) == ""
+
+
+def test_a_run_with_figures_that_could_not_be_measured_resumes(tmp_path: Path) -> None:
+    """As a Fréchet distance to one picture, which is null in stats.jsonl."""
+    run, cpu = RunDir(tmp_path), torch.device("cpu")
+    for step in (1, 2):
+        with Monitor(run, 100, step - 1, is_main=True, device=cpu) as monitor:
+            monitor.begin("renderer", 8, step - 1, first=0)
+            monitor.figures(step, {"swd": 3.0, "frechet": math.nan})
+    assert [sorted(record) for record in run.read_stats()] == [["phase", "step", "swd"]] * 2
+    health = Health()
+    for _ in range(9):
+        health.see({"step": 1, "phase": "renderer", "no_crossing": math.nan, "beta": "x"})
+        said = health.see({"step": 1, "phase": "renderer", "no_crossing": 1.0})
+    assert "surface is gone" in said, "a figure that is not finite spoils no mean"
 
 
 def test_advice_is_recorded_when_it_changes(tmp_path: Path) -> None:

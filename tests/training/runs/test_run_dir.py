@@ -252,6 +252,13 @@ def test_figures_that_are_not_finite_are_null(tmp_path: Path) -> None:
     assert run.stats_file.read_text() == '{"step": 1, "swd": null}\n'
 
 
+def test_lines_that_are_no_records_are_left_out(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    lines = ['{"step": 1, "swd": null, "x": [1]}', "7", "[]", '{"swd": 1}', '{"step": "a"}', '{"st']
+    run.stats_file.write_text("\n".join(lines))
+    assert run.read_stats() == [{"step": 1}]
+
+
 def test_a_runs_history_is_kept(tmp_path: Path) -> None:
     run = RunDir(tmp_path / "run")
     for step in range(1, 8):
