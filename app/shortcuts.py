@@ -17,8 +17,8 @@ from app.widgets.home import Home
 from app.widgets.ui import Ui
 from stylesdf_core.scene.scene import VIEWS
 
-#: A held key is reported again and again, seconds apart. A key whose release was missed, as while
-#: the desktop's dialog had the keyboard, counts as released after this time.
+#: A held key is reported several times a second. A key whose release was missed, as while the
+#: desktop's dialog had the keyboard, counts as released after this time, seconds.
 _REPEATS_WITHIN = 0.5
 _ENTER = (dpg.mvKey_Return, dpg.mvKey_NumPadEnter)
 #: Keys that move between controls, or act on the control that has the focus.
