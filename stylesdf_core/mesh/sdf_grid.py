@@ -159,12 +159,11 @@ def sample_band(
             values = _interpolate(values, previous, indices)
             was_evaluated, evaluated = evaluated, np.zeros(values.shape, np.bool_)
             evaluated[np.ix_(kept, kept, kept)] = was_evaluated
-            reach = split_cells(reach, kept)
             if stride == 1 and is_surface:
-                wanted = _points_near(values, band[0], reach)
+                wanted = _points_near(values, band[0], reach, kept)
                 wanted |= _ends_of_crossed_edges(values, band[0])
             else:
-                wanted = _corners_of(_cells_near(values, band, reach))
+                wanted = _corners_of(_cells_near(values, band, split_cells(reach, kept)))
         if reuse is not None:
             _copy_known(reuse, indices, values, evaluated)
         start, stop = (effort[step - 1] if step else 0.0) / effort[-1], effort[step] / effort[-1]
@@ -254,24 +253,40 @@ def _cells_near(
     return near
 
 
-def _points_near(values: FloatArray, level: float, reach: FloatArray) -> BoolArray:
-    """Points whose value is no farther from the level than the reach of a cell beside them."""
-    widest = reach
-    for axis in range(3):
-        ends = [(int(axis == k), int(axis == k)) for k in range(3)]
-        widest = pairwise(np.maximum, np.pad(widest, ends), axis)
-    near: BoolArray = np.abs(values - np.float32(level)) <= widest
+def _points_near(values: FloatArray, level: float, reach: FloatArray, kept: IntArray) -> BoolArray:
+    """Points whose value is no farther from the level than the reach of a cell beside them.
+
+    Args:
+        reach: of coarser cells, see :func:`split_cells` for ``kept``.
+    """
+    owner = np.repeat(np.arange(len(kept) - 1), np.diff(kept))  # coarse cell of each fine cell
+    near = np.empty(values.shape, np.bool_)
+    for plane in range(len(values)):  # plane by plane: temporaries stay small at 512³
+        beside = owner[max(plane - 1, 0) : plane + 1]
+        widest = reach[beside].max(axis=0)[np.ix_(owner, owner)]
+        for axis in range(2):
+            ends = [(int(axis == k), int(axis == k)) for k in range(2)]
+            widest = pairwise(np.maximum, np.pad(widest, ends), axis)
+        near[plane] = np.abs(values[plane] - np.float32(level)) <= widest
     return near
 
 
 def _ends_of_crossed_edges(values: FloatArray, level: float) -> BoolArray:
     """Points that have a neighbour along an axis on the other side of the level."""
-    below = values < level
     ends = np.zeros(values.shape, np.bool_)
-    for axis in range(3):
-        crossed = pairwise(np.not_equal, below, axis)
-        for beside in ((1, 0), (0, 1)):
-            ends |= np.pad(crossed, [beside if axis == k else (0, 0) for k in range(3)])
+    previous = values[0] < level
+    for plane, points in enumerate(values):
+        below = points < level
+        crossed = below != previous
+        ends[plane] |= crossed
+        ends[max(plane - 1, 0)] |= crossed
+        crossed = below[1:] != below[:-1]
+        ends[plane, 1:] |= crossed
+        ends[plane, :-1] |= crossed
+        crossed = below[:, 1:] != below[:, :-1]
+        ends[plane, :, 1:] |= crossed
+        ends[plane, :, :-1] |= crossed
+        previous = below
     return ends
 
 
@@ -330,7 +345,7 @@ def _crossed_cells(values: FloatArray, band: tuple[float, float]) -> BoolArray:
 
 def pairwise(operation: np.ufunc, array: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
     """``operation`` on each pair of neighbours along ``axis``, which becomes one shorter."""
-    before, after = [slice(None)] * 3, [slice(None)] * 3
+    before, after = [slice(None)] * array.ndim, [slice(None)] * array.ndim
     before[axis], after[axis] = slice(None, -1), slice(1, None)
     result: npt.NDArray[Any] = operation(array[tuple(before)], array[tuple(after)])
     return result

@@ -252,10 +252,12 @@ def _triangulate(grid: SdfGrid, level: float) -> tuple[FloatArray, FaceArray, Fl
     low, high = float(grid.values.min()), float(grid.values.max())
     if not low < level <= high:
         raise EmptySurfaceError(low, high, level)
-    volume = _closed_volume(grid.values, level, _NUDGE * (high - low) / grid.resolution)
+    box = _box_around(grid.values < level)
+    volume = _closed_volume(grid.values[box], level, _NUDGE * (high - low) / grid.resolution)
     position, faces, _, _ = marching_cubes(volume, level, gradient_direction="descent")
     del volume
-    position -= 1.0  # grid index; the padding gave every axis one more point at each end
+    # Grid index; the padding gave every axis one more point at each end.
+    position += np.float32([side.start - 1 for side in box])
 
     last = grid.resolution - 1
     below, above = position < -1e-3, position > last + 1e-3
@@ -263,6 +265,17 @@ def _triangulate(grid: SdfGrid, level: float) -> tuple[FloatArray, FaceArray, Fl
     vertices = np.clip(vertices, np.array(grid.lower, np.float32), np.array(grid.upper, np.float32))
     cap_normals = above.astype(np.float32) - below.astype(np.float32)
     return _weld(vertices, faces.astype(np.int32), cap_normals)
+
+
+def _box_around(inside: BoolArray) -> tuple[slice, slice, slice]:
+    """The smallest box of grid points that holds the inner ones and a layer around them."""
+    sides = []
+    for axis in range(3):
+        others = tuple({0, 1, 2} - {axis})
+        found = np.flatnonzero(inside.any(axis=others))
+        sides.append(slice(max(int(found[0]) - 1, 0), int(found[-1]) + 2))
+    x, y, z = sides
+    return x, y, z
 
 
 def _closed_volume(values: FloatArray, level: float, nudge: float) -> FloatArray:
