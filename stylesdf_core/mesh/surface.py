@@ -257,7 +257,7 @@ def _triangulate(grid: SdfGrid, level: float) -> tuple[FloatArray, FaceArray, Fl
     position, faces, _, _ = marching_cubes(volume, level, gradient_direction="descent")
     del volume
     # Grid index; the padding gave every axis one more point at each end.
-    position += np.float32([side.start - 1 for side in box])
+    position += np.array([side.start - 1 for side in box], np.float32)
 
     last = grid.resolution - 1
     below, above = position < -1e-3, position > last + 1e-3
