@@ -254,11 +254,7 @@ def _cells_near(
 
 
 def _points_near(values: FloatArray, level: float, reach: FloatArray, kept: IntArray) -> BoolArray:
-    """Points whose value is no farther from the level than the reach of a cell beside them.
-
-    Args:
-        reach: of coarser cells, see :func:`split_cells` for ``kept``.
-    """
+    """Points no farther from the level than the reach of a (coarse) cell beside them."""
     owner = np.repeat(np.arange(len(kept) - 1), np.diff(kept))  # coarse cell of each fine cell
     near = np.empty(values.shape, np.bool_)
     for plane in range(len(values)):  # plane by plane: temporaries stay small at 512³
@@ -274,19 +270,13 @@ def _points_near(values: FloatArray, level: float, reach: FloatArray, kept: IntA
 def _ends_of_crossed_edges(values: FloatArray, level: float) -> BoolArray:
     """Points that have a neighbour along an axis on the other side of the level."""
     ends = np.zeros(values.shape, np.bool_)
-    previous = values[0] < level
-    for plane, points in enumerate(values):
-        below = points < level
-        crossed = below != previous
-        ends[plane] |= crossed
-        ends[max(plane - 1, 0)] |= crossed
-        crossed = below[1:] != below[:-1]
-        ends[plane, 1:] |= crossed
-        ends[plane, :-1] |= crossed
-        crossed = below[:, 1:] != below[:, :-1]
-        ends[plane, :, 1:] |= crossed
-        ends[plane, :, :-1] |= crossed
-        previous = below
+    for plane in range(len(values)):
+        pair = values[max(plane - 1, 0) : plane + 1] < level
+        ends[max(plane - 1, 0) : plane + 1] |= pair[0] != pair[-1]
+        for beside, points in ((ends[plane], pair[-1]), (ends[plane].T, pair[-1].T)):
+            crossed = points[1:] != points[:-1]
+            beside[1:] |= crossed
+            beside[:-1] |= crossed
     return ends
 
 
