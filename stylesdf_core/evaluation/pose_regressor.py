@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from stylesdf_core.evaluation.image_metrics import bytes_as_tensor
 from stylesdf_core.foreign import parse_json
 from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.seeds import seeded_weights
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -103,8 +104,7 @@ def fit_pose_regressor(
     images, targets = pixels[~held_out], torch.from_numpy(angles[~held_out])
     scale = targets.std(dim=0).clamp(min=1e-3)
     random = torch.Generator().manual_seed(_SEED)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_SEED)
+    with seeded_weights(_SEED):
         network = _Network(pixels.shape[1])
     optimizer = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)

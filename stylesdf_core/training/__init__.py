@@ -12,7 +12,6 @@ peak_memory   the most memory that a block of code needs
 finite        losses and weights that are not finite, in words
 losses        loss terms as pure functions
 precision     half precision in the paper's stages: decoder and discriminators, not the field
-seeds         generators and initial weights that a seed decides
 runs/         run folders: their files, records, processes and summaries
 adversarial/  the paper's stages, from images
 """

@@ -2,8 +2,8 @@
 
 A batch is a function of seed, step, attempt (number of roll-backs) and the data on the disk. So a
 checkpoint holds step and attempt, but no generator's state, and with the same data a resumed run
-equals an uninterrupted run. Steps draw from generators made for the step (training/seeds.py), never
-from torch's global generators.
+equals an uninterrupted run. Steps draw from generators made for the step (seeds.py at the root),
+never from torch's global generators.
 
 After a step with a loss or norm that is not finite, the run goes back to its last checkpoint and
 draws other batches from there. If the run diverges again before it has saved another checkpoint, it

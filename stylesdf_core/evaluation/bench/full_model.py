@@ -25,6 +25,7 @@ from stylesdf_core.model.networks.film_siren import FilmSiren
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
+from stylesdf_core.seeds import seeded_weights
 
 #: Version of the fit, to be raised with every change of its result.
 _VERSION = 1
@@ -197,8 +198,7 @@ def _rate(step: int, steps: int) -> float:
 
 def _new_generator(recipe: FitRecipe, output_size: int) -> Generator:
     config = GeneratorConfig(width=recipe.width, depth=recipe.depth, output_size=output_size)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+    with seeded_weights(recipe.seed):
         generator = Generator(config)
     field = generator.field
     with torch.no_grad():

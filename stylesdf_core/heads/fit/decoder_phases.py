@@ -54,6 +54,7 @@ from stylesdf_core.model.networks.discriminators import StyleDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
+from stylesdf_core.seeds import seeded_weights
 from stylesdf_core.training.adversarial.config import ImageLosses
 from stylesdf_core.training.adversarial.terms.discriminator import DiscriminatorTerms
 from stylesdf_core.training.loop import Models
@@ -66,7 +67,6 @@ from stylesdf_core.training.losses import (
 )
 from stylesdf_core.training.optimizing import lazy_adam
 from stylesdf_core.training.precision import Autocast
-from stylesdf_core.training.seeds import seeded_weights
 
 #: In the end-to-end phase: heads with losses on points per rendered head, and points of each;
 #: points take little time beside rays.

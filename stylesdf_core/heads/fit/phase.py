@@ -19,8 +19,8 @@ from stylesdf_core.heads.fit.config import FitConfig, PhaseConfig
 from stylesdf_core.heads.fit.measures import evaluate_volume
 from stylesdf_core.model.networks.film_siren import FilmSiren, SirenField
 from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.seeds import seeded
 from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
-from stylesdf_core.training.seeds import seeded
 
 #: Largest norm of the field's gradient.
 FIELD_CLIP = 0.5

@@ -24,6 +24,7 @@ from torch.optim import Adam, Optimizer
 
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator, VolumeRender
+from stylesdf_core.seeds import seeded_weights
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
     ImageLosses,
@@ -46,7 +47,6 @@ from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import path_length_mean
 from stylesdf_core.training.optimizing import Terms, accumulate, lazy_adam, of_chunks, update
 from stylesdf_core.training.precision import Autocast
-from stylesdf_core.training.seeds import seeded_weights
 
 # Added to a run's seed for the initial weights of its discriminators.
 _VOLUME_WEIGHTS, _IMAGE_WEIGHTS = 11, 21

@@ -11,12 +11,12 @@ from enum import IntEnum
 from pathlib import Path
 
 from stylesdf_core.model.poses import Poses
+from stylesdf_core.seeds import seeded
 from stylesdf_core.training.adversarial.draws import Fakes, draw_fakes
 from stylesdf_core.training.adversarial.real_images import RealImages
 from stylesdf_core.training.adversarial.snapshots import Snapshots
 from stylesdf_core.training.loop import Models, Phase
 from stylesdf_core.training.run_config import RunConfig
-from stylesdf_core.training.seeds import seeded
 from stylesdf_core.training.world import World
 
 

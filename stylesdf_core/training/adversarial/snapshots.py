@@ -32,10 +32,10 @@ from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import AZIMUTH_STD, focal_length
 from stylesdf_core.rendering.rays import cam2world
 from stylesdf_core.scene.scene import Identity, Scene
+from stylesdf_core.seeds import seeded
 from stylesdf_core.training.adversarial.draws import draw_fakes
 from stylesdf_core.training.adversarial.real_images import RealBatch, RealImages
 from stylesdf_core.training.adversarial.terms.volume import render_fakes
-from stylesdf_core.training.seeds import seeded
 
 COLUMNS = 8
 #: The outermost azimuths of the grids, in standard deviations of the training poses.

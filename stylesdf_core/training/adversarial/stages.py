@@ -30,6 +30,7 @@ from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import POSES, Poses
 from stylesdf_core.progress import Operation
+from stylesdf_core.seeds import seeded_weights
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
     ImageStageConfig,
@@ -46,7 +47,6 @@ from stylesdf_core.training.adversarial.sphere_phase import SpherePhase
 from stylesdf_core.training.loop import Loop, Models, Phase, PhasePlan, PreparedRun, train
 from stylesdf_core.training.precision import allow_tf32
 from stylesdf_core.training.runs.run_dir import RunDir
-from stylesdf_core.training.seeds import seeded_weights
 from stylesdf_core.training.settings import by_path, differences
 from stylesdf_core.training.world import World, joined_world
 

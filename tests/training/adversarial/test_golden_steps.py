@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.poses import FFHQ_POSES
+from stylesdf_core.seeds import seeded
 from stylesdf_core.training.adversarial.config import ImageLosses, VolumeLosses
 from stylesdf_core.training.adversarial.draws import draw_fakes
 from stylesdf_core.training.adversarial.terms.discriminator import DiscriminatorTerms
 from stylesdf_core.training.adversarial.terms.image import DecoderTerms, path_terms
 from stylesdf_core.training.adversarial.terms.volume import VolumeGeneratorTerms
 from stylesdf_core.training.precision import Autocast
-from stylesdf_core.training.seeds import seeded
 from tests.golden import DATA, reference_discriminator, reference_generator, reference_z
 
 STORED: dict[str, dict[str, float]] = json.loads((DATA / "training_steps.json").read_text())

@@ -15,6 +15,7 @@ from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
+from stylesdf_core.seeds import seeded, seeded_weights
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
     RendererConfig,
@@ -30,7 +31,6 @@ from stylesdf_core.training.adversarial.terms.volume import SPHERE_RADIUS, ray_p
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import sphere_loss
 from stylesdf_core.training.run_config import Precision
-from stylesdf_core.training.seeds import seeded, seeded_weights
 from stylesdf_core.training.stages import train_run
 from stylesdf_core.training.world import World
 from tests.training.adversarial.stage_phases import (

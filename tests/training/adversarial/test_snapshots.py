@@ -11,6 +11,7 @@ from stylesdf_core.engine.engine import Engine
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
+from stylesdf_core.seeds import seeded
 from stylesdf_core.training.adversarial.config import RendererConfig
 from stylesdf_core.training.adversarial.snapshots import (
     COLUMNS,
@@ -19,7 +20,6 @@ from stylesdf_core.training.adversarial.snapshots import (
     studio_styles,
     turned,
 )
-from stylesdf_core.training.seeds import seeded
 from tests.models import tiny_model
 from tests.training.adversarial.stage_phases import images_of, phase_of
 
