@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -29,10 +29,19 @@ def cut_out(colors: FloatArray, coverage: FloatArray, *, mixed: bool) -> FloatAr
         sigma = max(_MIXED * len(colors), 0.8)
         solid = gaussian_filter((alpha > 0.99).astype(np.float32), sigma)
         inner = np.clip((solid - np.float32(0.9)) / np.float32(0.1), 0.0, 1.0)[..., None]
+        nearest = _nearest(colors, inner[..., 0] > 0.5)
         wide = (1.4 * sigma, 1.4 * sigma, 0.0)
         total, spread = gaussian_filter(inner, wide), gaussian_filter(colors * inner, wide)
         beside = spread / np.maximum(total, np.float32(1e-6))
-        # Where no inner pixel is near, as in a single strand, the own colour is the best guess.
-        beside = colors + np.minimum(total / 0.02, 1.0) * (beside - colors)
+        beside = nearest + np.minimum(total / 0.02, 1.0) * (beside - nearest)
         colors = np.asarray(colors * inner + beside * (1.0 - inner), np.float32)
     return np.concatenate([colors, alpha[..., None]], axis=2).astype(np.float32)
+
+
+def _nearest(colors: FloatArray, inner: npt.NDArray[np.bool_]) -> FloatArray:
+    """The colour of the nearest inner pixel at every pixel; the own colours without inner ones."""
+    if not inner.any():
+        return colors
+    rows, columns = distance_transform_edt(~inner, return_distances=False, return_indices=True)
+    result: FloatArray = colors[rows, columns]
+    return result
