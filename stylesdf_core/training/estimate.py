@@ -110,7 +110,7 @@ class Estimate:
     def __str__(self) -> str:
         rows = [("settings", line) for line in _settings_lines(self.settings)]
         rows += [("data", sentence) for sentence in self.found]
-        counts = [f"{name} {count / 1e6:,.2f}" for name, count in self.parameters.items()]
+        counts = [f"{name} {n / 1e6:,.2f}" for name, n in self.parameters.items() if n]
         rows.append(("weights", f"{', '.join(counts)} million"))
         for phase in self.phases:
             rows += self._phase_rows(phase)
@@ -271,7 +271,8 @@ def _machine(device: torch.device) -> str:
     busy = (
         "; other programs were busy there, so that an idle machine is faster" if here.busy else ""
     )
-    return f"{where}{here.processor}, {here.threads} threads, torch {here.torch}{busy}"
+    threads = f"{here.threads} thread{'s' * (here.threads != 1)}"
+    return f"{where}{here.processor}, {threads}, torch {here.torch}{busy}"
 
 
 def _settings_lines(settings: Mapping[str, Any]) -> list[str]:
