@@ -101,8 +101,13 @@ class VolumeLosses:
     discriminator_channels: int = 128
     """Channels of the discriminator's first convolution; the other channels are in proportion."""
 
+    discriminator_gain: float = 1.0
+    """Factor on the discriminator's initial weights, which are torch's default, as published. Above
+    1, the discriminator's gradients are useful within the first hundred steps of a short run."""
+
     def __post_init__(self) -> None:
         _check_losses(self)
+        check_range("discriminator_gain", self.discriminator_gain, 0.01)
         if self.anchor > 0 and self.geometry_rays < 1:
             raise InputError("An anchor needs geometry_rays of at least 1.")
 

@@ -303,7 +303,13 @@ def new_volume_discriminator(
 ) -> VolumeDiscriminator:
     """A discriminator of volume renders with initial weights of the run's seed."""
     with seeded_weights(seed + _VOLUME_WEIGHTS):
-        return VolumeDiscriminator(generator.config.thumb_size, weights.discriminator_channels)
+        discriminator = VolumeDiscriminator(
+            generator.config.thumb_size, weights.discriminator_channels
+        )
+    with torch.no_grad():
+        for parameter in discriminator.parameters():
+            parameter.mul_(weights.discriminator_gain)
+    return discriminator
 
 
 def new_style_discriminator(

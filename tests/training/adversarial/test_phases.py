@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import Poses
@@ -24,6 +25,7 @@ from stylesdf_core.training.adversarial.config import (
     VolumeLosses,
 )
 from stylesdf_core.training.adversarial.draws import draw_fakes
+from stylesdf_core.training.adversarial.gan_phase import new_volume_discriminator
 from stylesdf_core.training.adversarial.phase import PhaseContext, Purpose
 from stylesdf_core.training.adversarial.snapshots import Snapshots
 from stylesdf_core.training.adversarial.sphere_phase import SpherePhase
@@ -231,3 +233,15 @@ def test_path_length_has_an_optimizer_step_of_its_own(name: str, folder: Path) -
     assert counts["decoder"] == {4, 6}
     assert counts["discriminator"] == {4}
     assert counts.get("renderer", {4}) == {4}
+
+
+def test_initial_weights_of_the_volume_discriminator_are_scaled_by_its_gain() -> None:
+    generator = Generator(GeneratorConfig(width=8, depth=1, thumb_size=16, output_size=16))
+    published = new_volume_discriminator(generator, VolumeLosses(discriminator_channels=8), 3)
+    scaled = new_volume_discriminator(
+        generator, VolumeLosses(discriminator_channels=8, discriminator_gain=2.0), 3
+    )
+    for name, weights in published.state_dict().items():
+        torch.testing.assert_close(scaled.state_dict()[name], 2.0 * weights, rtol=0, atol=0)
+    with pytest.raises(InputError, match="discriminator_gain must be at least"):
+        VolumeLosses(discriminator_gain=0.0)
