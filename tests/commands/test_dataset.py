@@ -40,7 +40,7 @@ def test_check_and_training_count_alike(folder: Path) -> None:
         save(folder / f"edge{edge}.png", (edge, edge))
     for upscale, count in ((False, 13), (True, 16)):
         report = drain(DatasetCheck(data=folder, size=32, upscale=upscale).run())
-        config = ImagesConfig(upscale=upscale)
+        config = ImagesConfig(upscale=upscale, held_out=0.0)
         images, found = drain(open_real_images(folder, config, 32, 16, 4, seed=1, share=Share()))
         images.close()
         assert report.usable == len(images) == count

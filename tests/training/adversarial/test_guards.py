@@ -24,10 +24,11 @@ from stylesdf_core.training.adversarial.config import (
 )
 from stylesdf_core.training.adversarial.gan_phase import GanPhase
 from stylesdf_core.training.adversarial.snapshots import Snapshots
-from stylesdf_core.training.adversarial.terms import volume
+from stylesdf_core.training.adversarial.terms import discriminator, volume
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import train_run
+from stylesdf_core.training.world import World
 from tests.training.adversarial.stage_phases import (
     RUN,
     THUMB,
@@ -47,7 +48,8 @@ def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
         count += 1
         return plain(predicted, truth) * (math.nan if count in calls else 1.0)
 
-    monkeypatch.setattr(volume, "pose_loss", broken)
+    for terms in (discriminator, volume):
+        monkeypatch.setattr(terms, "pose_loss", broken)
 
 
 def test_a_signal_to_end_stops_at_the_next_step_and_saves(
@@ -159,7 +161,10 @@ def test_too_little_memory_is_said_with_its_remedy(
 
 def test_a_roll_back_forgets_the_score_of_what_it_undoes() -> None:
     models = Models.of(Generator(THUMB))
-    run = loop._Run(RunDir(Path("x")), models, {}, None, score=1.0)
+    prepared = loop.PreparedRun(
+        RunDir(Path("x")), models, [], RUN, {}, None, World(0, 1, torch.device("cpu"))
+    )
+    run = loop._Run(prepared, score=1.0)
     weights = models.live.state_dict()
     run.restore({
         "step": 3, "attempt": 0, "best": 0.5, "phase": "renderer",
@@ -220,12 +225,12 @@ def test_mistakes_are_refused_before_the_first_step(
     joint = stage_config("joint", folder)
     assert isinstance(joint, JointConfig)
     run = start(tmp_path / "few", replace(renderer, batch=24))
-    with pytest.raises(InputError, match="holds 20 usable images and a batch has 24"):
+    with pytest.raises(InputError, match="leaves 20 usable images to train on and a batch has 24"):
         drain(train_run(run))
     write_weights(tmp_path / "renderer.safetensors", THUMB)
     large = replace(decoder, init=str(tmp_path / "renderer.safetensors"), output_size=64)
     run = start(tmp_path / "small", large)
-    with pytest.raises(InputError, match=r"holds 0 usable images .* half of 64"):
+    with pytest.raises(InputError, match=r"leaves 0 usable images .* half of 64"):
         drain(train_run(run))
     (tmp_path / "empty").mkdir()
     empty = replace(renderer, data=str(tmp_path / "empty"))

@@ -157,7 +157,7 @@ def test_images_beyond_the_cache_are_read_again(
 
 def test_an_lmdb_of_small_pictures_is_refused(folder: Path, tmp_path: Path) -> None:
     drain(DatasetPack(data=folder, out=tmp_path / "packed", sizes=(16,)).run())
-    with pytest.raises(InputError, match=r"holds 0 usable images.*16 pixels small; half of 64"):
+    with pytest.raises(InputError, match=r"leaves 0 usable images.*16 pixels small; half of 64"):
         images_of(tmp_path / "packed", 64)
 
 
