@@ -97,7 +97,7 @@ class _KeptFrames:
         if self._shape[2] == 4:
             indices = np.where(frame[..., 3] < 128, np.uint8(_COLOURS), np.asarray(image))
             colors = image.getpalette() or []
-            image = Image.fromarray(indices, "P")
+            image = Image.fromarray(indices)  # grey, until it has a palette
             image.putpalette(colors)
         return image
 
