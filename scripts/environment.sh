@@ -60,16 +60,32 @@ make_venv() {
   "$python" -m venv "$venv"
 }
 
-# python_packages EXTRA...: this project, editable, with these extras, into the environment.
-# A stamp per extra, the hash of all that decides what is installed, says that it is in place.
-python_packages() {
-  local extra stamp fresh=1
-  stamp=$({ printf '%s\n' "$root"; cat "$root/pyproject.toml" "$constraints"; } | cksum)
-  for extra in "$@"; do
-    [[ "$(cat "$venv/.stylesdf/$extra" 2>/dev/null)" == "$stamp" ]] || fresh=0
-  done
-  ((fresh)) && "$venv/bin/python" -c '' 2>/dev/null && return 0
+# packages_stamp: the hash of all that decides what is installed.
+packages_stamp() {
+  { printf '%s\n' "$root"; cat "$root/pyproject.toml" "$constraints"; } | cksum
+}
 
+# packages_in_place EXTRA...: whether a stamp per extra says that the packages are installed.
+packages_in_place() {
+  local extra stamp
+  stamp=$(packages_stamp)
+  for extra in "$@"; do
+    [[ "$(cat "$venv/.stylesdf/$extra" 2>/dev/null)" == "$stamp" ]] || return 1
+  done
+  "$venv/bin/python" -c '' 2>/dev/null
+}
+
+# python_packages EXTRA...: this project, editable, with these extras, into the environment. Of two
+# starts at once, such as a window and a command, one installs and the other waits.
+python_packages() {
+  packages_in_place "$@" && return 0
+  (
+    if command -v flock >/dev/null; then flock 9; fi
+    packages_in_place "$@" || install_packages "$@"
+  ) 9>"$venv.lock"
+}
+
+install_packages() {
   "$venv/bin/python" -m pip --version >/dev/null 2>&1 || make_venv || return 1
   say "Installing Python packages into $venv (the first time takes some minutes)"
   local pip=("$venv/bin/python" -m pip --disable-pip-version-check --quiet install)
@@ -78,7 +94,8 @@ python_packages() {
     "${pip[@]}" --retries 1 --timeout 10 -c "$constraints" torch \
       --index-url https://download.pytorch.org/whl/cpu 2>/dev/null || true
   fi
-  local IFS=,
+  local extra stamp IFS=,
+  stamp=$(packages_stamp)
   "${pip[@]}" -c "$constraints" -e "${root}[$*]" || return 1
   mkdir -p "$venv/.stylesdf"
   for extra in "$@"; do printf '%s' "$stamp" >"$venv/.stylesdf/$extra"; done
