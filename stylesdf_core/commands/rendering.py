@@ -7,7 +7,6 @@ by OpenGL.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,12 +72,7 @@ class SceneRenderer:
     def __enter__(self) -> SceneRenderer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._preview is not None:
             self._preview.close()
 
