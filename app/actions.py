@@ -71,6 +71,17 @@ class Actions:
         is_shown = self.workbench.settings.window.panels_shown
         self.workbench.change_settings("window", panels_shown=not is_shown)
 
+    def toggle_strip(self) -> None:
+        """Fold or unfold the area under the viewport."""
+        is_shown = self.workbench.settings.window.strip_shown
+        self.workbench.change_settings("window", strip_shown=not is_shown)
+
+    def toggle_star(self) -> None:
+        """Make the face on the screen a favourite, or an ordinary face."""
+        face = self.workbench.album.find(self.workbench.scene)
+        if face is not None:
+            self.workbench.album.toggle_star(face)
+
     def switch_page(self) -> None:
         """Switch between the Explore tab and the Train tab."""
         self.window.show_page("train" if self.window.page == "explore" else "explore")

@@ -148,8 +148,13 @@ class Menus:
             self._redo = self._item("Redo", "redo")
             dpg.add_separator()
             self._item("Random face", "random seed")
+            self._item("Favourite", "give the face a star, or remove it", self._is_favourite)
             self._item("Reset all directions", partial(self._workbench.edit, edits.without_edits))
             self._item("Swap the two faces", partial(self._workbench.edit, edits.swapped))
+
+    def _is_favourite(self) -> bool:
+        face = self._workbench.album.find(self._workbench.scene)
+        return face is not None and face.is_favourite
 
     def _build_view(self) -> None:
         workbench, actions = self._workbench, self._actions
@@ -179,6 +184,11 @@ class Menus:
             dpg.add_separator()
             self._item(
                 "Panels", "hide or show the panels", lambda: workbench.settings.window.panels_shown
+            )
+            self._item(
+                "Filmstrip",
+                "fold or unfold the filmstrip",
+                lambda: workbench.settings.window.strip_shown,
             )
             self._item("Full screen", "full screen")
             with self._menu("Scale"):

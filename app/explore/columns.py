@@ -11,7 +11,7 @@ from app.explore.panels.status import HEIGHT as STATUS_HEIGHT
 from app.explore.toolbar import HEIGHT as TOOLBAR_HEIGHT
 from app.state.settings import WindowSettings
 from app.widgets.backdrop import Rectangle
-from app.widgets.column import MENU_HEIGHT, PADDING, Column
+from app.widgets.column import MENU_HEIGHT, PADDING, STRIP_PADDING, Column
 from app.widgets.splitter import Splitter
 from app.widgets.ui import Ui
 
@@ -31,6 +31,7 @@ class Places:
 
     Attributes:
         origin, size: of the viewport.
+        strip: width and height of the area under the toolbar.
         left, right: inner widths of the side columns.
         directions: height left for the directions.
         jobs: height of the jobs panel.
@@ -39,6 +40,7 @@ class Places:
 
     origin: tuple[int, int]
     size: tuple[int, int]
+    strip: tuple[int, int]
     left: int
     right: int
     directions: int
@@ -60,12 +62,13 @@ class Columns:
         self.left = Column(ui.theme.panel, scrolls=True)
         self._left_splitter = Splitter(ui, lambda dx: self._dragged(dx, 0.0))
         self.centre = Column(ui.theme.flat)
+        self.strip = Column(ui.theme.strip)
         self._right_splitter = Splitter(ui, lambda dx: self._dragged(0.0, dx))
         self.right = Column(ui.theme.panel, scrolls=True)
         self.jobs = Column(ui.theme.panel)
         self.status = Column(ui.theme.flat)
         self._sides = (
-            self.left, self.right, self.jobs, self._left_splitter, self._right_splitter,
+            self.strip, self.left, self.right, self.jobs, self._left_splitter, self._right_splitter,
         )  # fmt: skip
 
     def hide(self) -> None:
@@ -75,7 +78,13 @@ class Columns:
             part.show(False)
 
     def place(
-        self, window: WindowSettings, *, left_rest: int, right_rest: int, has_jobs: bool
+        self,
+        window: WindowSettings,
+        *,
+        left_rest: int,
+        right_rest: int,
+        has_jobs: bool,
+        strip: int,
     ) -> Places | None:
         """Put all columns into place; None if nothing has changed since the last call.
 
@@ -83,15 +92,17 @@ class Columns:
             left_rest: height of the left column's panels without the directions, pixels.
             right_rest: height of the right column's panels.
             has_jobs: whether there are jobs to list.
+            strip: height of the area under the toolbar, while panels are shown.
         """
         width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
         sides = (window.left_width, window.right_width, window.panels_shown)
-        key = (width, height, *sides, left_rest, right_rest, has_jobs)
+        key = (width, height, *sides, left_rest, right_rest, has_jobs, strip)
         self._window = window
         if key == self._key or width <= 0 or height <= 0:
             return None
         self._key = key
         px, shown = self._ui.px, window.panels_shown
+        strip = strip if shown else 0
         gap, padding = px(_SPLITTER) if shown else 0, 2 * px(PADDING)
         left, right = self._side_widths(width - 2 * gap) if shown else (0, 0)
         top, bottom = px(MENU_HEIGHT), height - px(STATUS_HEIGHT)
@@ -107,19 +118,21 @@ class Columns:
         self.status.show()
         self.left.place(0, top, left, tall)
         self._left_splitter.place(left, top, gap, tall)
-        self.centre.place(left + gap, top, centre, tall)
+        self.centre.place(left + gap, top, centre, tall - strip)
+        self.strip.place(left + gap, bottom - strip, centre, strip)
         self._right_splitter.place(width - right - gap, top, gap, tall)
         self.right.place(width - right, top, right, tall - jobs)
         self.jobs.place(width - right, bottom - jobs, right, jobs)
         self.status.place(0, bottom, width, px(STATUS_HEIGHT))
         return Places(
             origin=(left + gap, top),
-            size=(centre, tall - px(TOOLBAR_HEIGHT)),
+            size=(centre, tall - strip - px(TOOLBAR_HEIGHT)),
+            strip=(centre - 2 * px(STRIP_PADDING), strip),
             left=max(1, left - padding - left_bar),
             right=max(1, right - padding),
             directions=max(px(_LEAST_DIRECTIONS), room),
             jobs=jobs - padding,
-            ground=Rectangle(left, top, width - right, bottom),
+            ground=Rectangle(left, top, width - right, bottom - strip),
         )
 
     def _side_widths(self, width: int) -> tuple[int, int]:

@@ -15,12 +15,14 @@ import dearpygui.dearpygui as dpg
 from app.explore.columns import Columns, Places
 from app.explore.panels.camera import CameraPanel
 from app.explore.panels.export import ExportPanel
+from app.explore.panels.filmstrip import DropTarget, FilmstripPanel
 from app.explore.panels.identity import IdentityPanel
 from app.explore.panels.jobs import JobsPanel
 from app.explore.panels.mesh import MeshPanel
 from app.explore.panels.mixing import MixingPanel
 from app.explore.panels.status import StatusPanel
 from app.explore.section import Section
+from app.explore.strip import Strip
 from app.explore.toolbar import Toolbar
 from app.explore.viewport import Viewport
 from app.state.workbench import Workbench
@@ -76,6 +78,15 @@ class ExplorePage:
         with columns.centre.inside():
             self.viewport = Viewport(ui, workbench, textures["picture"], textures["mesh"])
             self._toolbar = Toolbar(ui, workbench)
+        with columns.strip.inside():
+            self.strip = Strip(ui, workbench)
+            self.filmstrip = self.strip.add(
+                "Filmstrip",
+                "Faces that you have looked at, and favourites",
+                lambda controls: FilmstripPanel(
+                    ui, workbench, textures, controls, self._drop_targets
+                ),
+            )
         with columns.right.inside(), dpg.group() as self._right:
             self._section("Camera", lambda: CameraPanel(ui, workbench))
             self._section("Mesh", lambda: MeshPanel(ui, workbench))
@@ -105,6 +116,7 @@ class ExplorePage:
         self.viewport.sync(scene)
         self._status.sync(scene)
         self._jobs.sync()
+        self.strip.sync(scene)
         screen = workbench.screen
         key = (
             scene, workbench.settings, workbench.model, screen.mesh, screen.mesh_error,
@@ -124,6 +136,15 @@ class ExplorePage:
             return []
         return around(self.places.ground, self.viewport.covered(self.places.origin))
 
+    def _drop_targets(self) -> list[DropTarget]:
+        """The sections of the two faces, onto which a face of the filmstrip can be dropped."""
+        first, second = self._sections[0].place, self._sections[1].place
+        strip = self.filmstrip
+        return [
+            DropTarget(first, "Show this face from the present camera", strip.take_as_first),
+            DropTarget(second, "Second face for mixing and morph", strip.take_as_second),
+        ]
+
     def _layout(self) -> None:
         # The heights of the last frame: panels grow with their model, and sections fold.
         directions = self.places.directions if self.places is not None else 0
@@ -134,6 +155,7 @@ class ExplorePage:
             left_rest=max(0, int(dpg.get_item_rect_size(self._left)[1]) - directions),
             has_jobs=bool(self._workbench.jobs.jobs),
             right_rest=int(dpg.get_item_rect_size(self._right)[1]),
+            strip=self.strip.height(dpg.get_viewport_client_height()),
         )
         if places is None:
             return
@@ -141,6 +163,7 @@ class ExplorePage:
         self._ui.tooltips.edges = (int(places.ground.left), int(places.ground.right))
         self.viewport.resize(*places.size)
         self._toolbar.resize(places.size[0])
+        self.strip.resize(*places.strip)
         self._status.resize(dpg.get_viewport_client_width())
         self.identity.fit_directions(places.directions)
         self._jobs.resize(places.right, places.jobs)

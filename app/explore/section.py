@@ -10,6 +10,7 @@ import dearpygui.dearpygui as dpg
 
 from app.state.workbench import Workbench
 from app.widgets import fonts, theme
+from app.widgets.backdrop import Rectangle
 from app.widgets.canvas import Canvas
 from app.widgets.pointer import ACT_KEYS, LEFT, MouseTarget, Press
 from app.widgets.ui import Ui
@@ -43,6 +44,15 @@ class Section(MouseTarget):
     def is_folded(self) -> bool:
         """Whether only the heading is shown."""
         return self.title in self._workbench.settings.window.folded
+
+    @property
+    def place(self) -> Rectangle:
+        """Of heading and panel in the window, pixels."""
+        left, top = dpg.get_item_rect_min(self.item)
+        height = self._ui.px(_HEIGHT)
+        if not self.is_folded:
+            height += dpg.get_item_rect_size(self._body)[1]
+        return Rectangle(left, top, left + self._width, top + height)
 
     def resize(self, width: int) -> None:
         """Fit a column."""

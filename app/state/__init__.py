@@ -4,6 +4,7 @@
 workbench     one object that panels read and call: document, settings, workers, messages
 document      the current scene, its history, and whether it is saved
 edits         changes that panels make to a scene, as pure functions
+faces         the faces visited and the favourites, kept in files
 screen        the newest picture and mesh; asks the workers for finer ones
 displays      the displays of this machine, and the window's place on them
 settings      settings that are remembered between starts, and their files

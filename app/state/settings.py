@@ -32,6 +32,8 @@ class WindowSettings:
         left_width, right_width: of the side columns, pixels at scale 1.
         panels_shown: whether the side columns are shown.
         folded: titles of the sections of which only the heading is shown.
+        strip: title of the chosen tab under the viewport.
+        strip_shown: whether the tab is shown, or only the line of titles.
     """
 
     width: int = 0
@@ -43,6 +45,8 @@ class WindowSettings:
     right_width: int = 280
     panels_shown: bool = True
     folded: tuple[str, ...] = ()
+    strip: str = "Filmstrip"
+    strip_shown: bool = True
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,8 @@ class SettingsStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or user_folder("config")
+        #: Of the filmstrip's pictures.
+        self.faces_folder = (folder or user_folder("data")) / "faces"
 
     @property
     def settings_path(self) -> Path:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.state import edits, exports
 from app.state.document import Document
+from app.state.faces import FaceAlbum
 from app.state.problems import title_and_text
 from app.state.screen import Screen
 from app.state.settings import Section, Settings, SettingsStore
@@ -78,6 +79,7 @@ class Workbench:
 
         self.models = ModelSlot()
         self.screen = Screen()
+        self.album = FaceAlbum(store.faces_folder, self.screen.news)
         #: What style mixing does on the loaded model; None until it has been measured.
         self.mixing_effects: MixingEffects | None = None
         self._mixing = mixing_worker(self.screen.news, lambda: self.screen.busy)
@@ -144,6 +146,8 @@ class Workbench:
         if loaded is not None:
             self._model_loaded(loaded)
         self.screen.poll()
+        self.album.poll()
+        self.album.note(self.screen.picture, self._session())
         self._poll_jobs()
         if self.models.lacks(self.scene.model):
             self.models.load(self.scene.model, adopt=False)
@@ -385,3 +389,4 @@ class Workbench:
         self.screen.close()
         self._mixing.close()
         self.jobs.close()
+        self.album.close()

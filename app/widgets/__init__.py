@@ -12,6 +12,8 @@ column     a container that the layout places
 splitter   the bar between two columns
 backdrop   the dark ground behind pictures
 tooltips   explanations of widgets, beside their panels
+gallery    rows of small pictures: clicked, starred, dragged, scrolled
+popup      a menu that opens at the mouse
 texture    pictures on the graphics card
 files      files in the system's file manager
 file_dialog  the program's own file dialog

@@ -9,8 +9,9 @@ import dearpygui.dearpygui as dpg
 
 from app.widgets.theme import Item
 
-#: Height of the menu bar over all columns, and free space inside a column's edges; at scale 1.
-MENU_HEIGHT, PADDING = 26, 12
+#: Height of the menu bar over all columns, and free space inside the edges of a column and
+#: of the area under the viewport; at scale 1.
+MENU_HEIGHT, PADDING, STRIP_PADDING = 26, 12, 8
 
 
 class Column:

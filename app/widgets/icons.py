@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import dearpygui.dearpygui as dpg
@@ -36,8 +37,21 @@ class Icon:
     frame: tuple[_Point, _Point] | None = None
     rounding: float = 0.0
 
-    def __call__(self, parent: Item, x: float, y: float, size: float, color: Rgba) -> None:
-        """Draw into ``parent``, within the square of edge ``size`` at (x, y)."""
+    def __call__(
+        self,
+        parent: Item,
+        x: float,
+        y: float,
+        size: float,
+        color: Rgba,
+        *,
+        is_filled: bool = False,
+    ) -> None:
+        """Draw into ``parent``, within the square of edge ``size`` at (x, y).
+
+        Args:
+            is_filled: fill the closed lines, each visible as a whole from the square's middle.
+        """
 
         def at(*points: _Point) -> list[list[float]]:
             return [[x + size * u, y + size * v] for u, v in points]
@@ -51,6 +65,9 @@ class Icon:
         for line in self.lines:
             if len(line) == 2:
                 dpg.draw_line(*at(*line), **stroke)
+            elif is_filled:
+                for a, b in pairwise((*line, line[0])):
+                    dpg.draw_triangle(*at((0.5, 0.5), a, b), **filled)
             else:
                 dpg.draw_polyline(at(*line), closed=self.is_closed, **stroke)
         for corners in self.triangles:
@@ -81,6 +98,14 @@ def _turn_back() -> Icon:
     return Icon(lines=(arc,), triangles=(tip,))
 
 
+def _star() -> tuple[_Point, ...]:
+    angles = [-0.5 * math.pi + math.pi * i / 5 for i in range(10)]
+    radii = [0.34, 0.15] * 5
+    return tuple(
+        (0.5 + r * math.cos(a), 0.52 + r * math.sin(a)) for r, a in zip(radii, angles, strict=True)
+    )
+
+
 previous = Icon(triangles=(((0.64, 0.28), (0.64, 0.72), (0.34, 0.50)),))
 following = Icon(triangles=(((0.36, 0.28), (0.36, 0.72), (0.66, 0.50)),))
 dice = Icon(
@@ -92,6 +117,9 @@ dice = Icon(
 lock_closed = _lock(lift=0.0, end=0.48)
 lock_open = _lock(lift=0.1, end=0.40)
 reset = _turn_back()
+star = Icon(lines=(_star(),), is_closed=True, width=0.07)
+fold = Icon(lines=(((0.30, 0.42), (0.50, 0.60), (0.70, 0.42)),))
+unfold = Icon(lines=(((0.30, 0.58), (0.50, 0.40), (0.70, 0.58)),))
 #: Two arrows past each other.
 swap = Icon(
     lines=(

@@ -121,6 +121,7 @@ class Theme:
         self.unseen = self._make({getattr(dpg, f"mvThemeCol_{part}"): CLEAR for part in unseen})
         # The window is cleared to the panels' colour already: see app.widgets.backdrop.
         self.panel = self._container(padding=12)
+        self.strip = self._container(padding=8)
         self.card = self._container(padding=16, background=PANEL, border=True)
         # Menus and tooltips are windows too, and inherit the padding of the window around them.
         self.popup = self._container(padding=8)

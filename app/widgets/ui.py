@@ -177,6 +177,11 @@ class IconButton(MouseTarget):
         self.enabled = enabled
         self._draw()
 
+    def show_icon(self, icon: Icon) -> None:
+        """Change the icon."""
+        self._icon = icon
+        self._draw()
+
     def hover(self, x: float, y: float, *, inside: bool) -> None:
         """Light up."""
         self._inside = inside
@@ -195,7 +200,7 @@ class IconButton(MouseTarget):
         return code in ACT_KEYS
 
     def _draw(self) -> None:
-        if not self._canvas.wants(self.enabled, self._inside):
+        if not self._canvas.wants(self.enabled, self._inside, self._icon):
             return
         lit = self._inside and self.enabled
         if lit:

@@ -281,6 +281,39 @@ class Driver:
         self.settle()
         assert not workbench.has_problem
 
+    def filmstrip(self) -> None:
+        """Visited faces appear; a click returns, S gives a star, a drag makes a second face."""
+        workbench, gallery = self.workbench, self.studio.explore.filmstrip.gallery
+        for seed in (31, 32):
+            workbench.set_seed(seed)
+            self.settle()
+            self.wait(lambda: workbench.album.find(workbench.scene) is not None, "the face")
+        self.settle()
+        edge = min(dpg.get_item_rect_size(gallery.item)) + self.studio.explore._ui.px(6)
+        second = (1.5 * edge / dpg.get_item_rect_size(gallery.item)[0], 0.5)
+        self.click(gallery.item, at=second)
+        assert workbench.scene.identity.seed == 31
+        self.hands(self.viewport(0.5, 0.9), "click 1")
+        self.settle()
+        self.press("s")
+        face = workbench.album.find(workbench.scene)
+        assert face is not None
+        assert face.is_favourite
+        x, y = dpg.get_item_rect_min(gallery.item)
+        mixing = self.studio.explore.mixing.seed.field
+        left, top = dpg.get_item_rect_min(mixing)
+        self.hands(
+            f"mousemove {int(x + edge / 2)} {int(y + edge / 2)} sleep 0.1 mousedown 1 sleep 0.2",
+            f"mousemove {int(left) + 9} {int(top)} sleep 0.2",
+            f"mousemove {int(left) + 9} {int(top) + 9} sleep 0.2 mouseup 1",
+        )
+        assert workbench.scene.mixing.seed == 32
+        workbench.edit(edits.with_second_seed, None)
+        self.press("F9")
+        assert not workbench.settings.window.strip_shown
+        self.press("F9")
+        self.settle()
+
     def press(self, *keys: str) -> None:
         """Press keys long enough for a busy machine to see them."""
         for key in keys:
@@ -480,6 +513,7 @@ def main() -> None:
         driver.identity,
         driver.mixing,
         driver.views,
+        driver.filmstrip,
         driver.keyboard,
         driver.file_dialog,
         driver.exports,
