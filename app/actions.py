@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -10,6 +11,7 @@ from typing import Literal, Protocol
 from app.state import exports
 from app.state.workbench import Workbench
 from app.widgets.dialogs import Dialogs
+from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.resources import home
 from stylesdf_core.scene.session_files import SESSION_SUFFIXES
@@ -128,6 +130,22 @@ class Actions:
             exports.export_folder(self.workbench.settings),
             lambda path: self.workbench.change_settings("export", folder=str(path)),
         )
+
+    def rename_directions(self) -> None:
+        """Ask for labels of the loaded model's directions, and save them beside the model."""
+        directions = self.workbench.directions
+
+        def rename(labels: Sequence[str]) -> None:
+            new = {d.name: text for d, text in zip(directions, labels, strict=True)}
+            try:
+                path = self.workbench.models.rename(new)
+            except StyleSDFError as error:
+                self.workbench.toast(str(error), is_error=True)
+                return
+            self.workbench.toast(f"Saved {path.name}", path)
+
+        rows = [(direction.name, direction.label) for direction in directions]
+        self.dialogs.edit_rows("Names of the directions", rows, "Save", rename)
 
     def _session_folder(self) -> Path:
         path = self.workbench.document.path

@@ -150,6 +150,7 @@ class Menus:
             self._item("Random face", "random seed")
             self._item("Favourite", "give the face a star, or remove it", self._is_favourite)
             self._item("Reset all directions", partial(self._workbench.edit, edits.without_edits))
+            self._item("Rename directions …", self._actions.rename_directions)
             self._item("Swap the two faces", partial(self._workbench.edit, edits.swapped))
 
     def _is_favourite(self) -> bool:

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from app.bench.command import ProgramBench
 from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
+from stylesdf_core.commands.directions import ModelsDirections
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
@@ -70,8 +71,9 @@ class OpenWindow:
 Models: TypeAlias = Annotated[
     Annotated[ModelsList, tyro.conf.subcommand("list")]
     | Annotated[ModelsFetch, tyro.conf.subcommand("fetch")]
-    | Annotated[ModelsExport, tyro.conf.subcommand("export")],
-    tyro.conf.subcommand("models", description="List, fetch and convert models."),
+    | Annotated[ModelsExport, tyro.conf.subcommand("export")]
+    | Annotated[ModelsDirections, tyro.conf.subcommand("directions")],
+    tyro.conf.subcommand("models", description="List, fetch and convert models; name directions."),
 ]
 Dataset: TypeAlias = Annotated[
     Annotated[DatasetCheck, tyro.conf.subcommand("check")]

@@ -247,7 +247,13 @@ class Studio:
         with dpg.window() as window:
             self._menus = Menus(ui, workbench, actions, self._shortcuts, self.training)
             self._home = Home(ui.theme.unseen, self._menus.bar)
-            self.explore = ExplorePage(ui, workbench, self._textures, actions.choose_export_folder)
+            self.explore = ExplorePage(
+                ui,
+                workbench,
+                self._textures,
+                actions.choose_export_folder,
+                actions.rename_directions,
+            )
             opened = partial(self.show_page, "explore")
             self.train_page = TrainPage(ui, self.training, self.dialogs, self._textures, opened)
         self._has_drawn = False

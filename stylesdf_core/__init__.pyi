@@ -5,6 +5,7 @@ from .commands.dataset import (
     DatasetCheck as DatasetCheck,
     DatasetPack as DatasetPack,
 )
+from .commands.directions import ModelsDirections as ModelsDirections
 from .commands.evaluate import Evaluate as Evaluate
 from .commands.heads.make import MakeHeads as MakeHeads
 from .commands.heads.measure import Measure as Measure

@@ -24,7 +24,8 @@ from stylesdf_core.heads.shards import read_shard, write_shard
 from stylesdf_core.mesh.formats import export_mesh
 from stylesdf_core.mesh.surface import SurfaceMesh
 from stylesdf_core.model.checkpoints import load_checkpoint, save_published, save_safetensors
-from stylesdf_core.model.latents import load_directions, load_z
+from stylesdf_core.model.direction_files import read_directions, save_directions
+from stylesdf_core.model.latents import LatentDirection, load_directions, load_z
 from stylesdf_core.progress import drain
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.session_files import exif, gif_comment, png_info, read_scene
@@ -33,6 +34,7 @@ from stylesdf_core.training.stages import read_config
 from tests.models import tiny_generator
 
 _DAMAGED = "it is damaged, or not built as such a file is"
+_DIRECTIONS = [LatentDirection("w1", "A", "g", space="w", axis=(0.6, 0.8), deviation=2.0)]
 _SESSION = Scene(identity=Identity(3, (0.5,) * 8, (("smile", 1.0),))).to_json()
 
 
@@ -183,6 +185,10 @@ _KINDS: dict[str, tuple[_Make, _Read]] = {
     "directions.json": (
         lambda path: path.write_text('[{"name": "a", "label": "A", "group": "g", "dimension": 1}]'),
         load_directions,
+    ),
+    "own.directions.json": (
+        lambda path: save_directions(path.parent / "own.safetensors", "0123", _DIRECTIONS),
+        lambda path: read_directions(path.parent / "own.safetensors", "0123"),
     ),
     "shard.npz": (
         lambda path: write_shard(path, {"z": np.zeros((2, 3)), "views": np.ones((2, 4))}),

@@ -44,6 +44,7 @@ PUBLIC = [
     "MakeHeads",
     "Measure",
     "Mixing",
+    "ModelsDirections",
     "ModelsExport",
     "ModelsFetch",
     "ModelsList",

@@ -50,6 +50,7 @@ class ExplorePage:
 
     Args:
         choose_folder: opens the dialog for the folder of exports.
+        rename_directions: opens the dialog for the labels of directions.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class ExplorePage:
         workbench: Workbench,
         textures: Textures,
         choose_folder: Callable[[], None],
+        rename_directions: Callable[[], None],
     ) -> None:
         self._ui, self._workbench = ui, workbench
         self._sections: list[Section] = []
@@ -72,7 +74,9 @@ class ExplorePage:
             ),
         )
         with columns.left.inside(), dpg.group() as self._left:
-            self.identity = self._section("Identity", lambda: IdentityPanel(ui, workbench))
+            self.identity = self._section(
+                "Identity", lambda: IdentityPanel(ui, workbench, rename_directions)
+            )
             self.mixing = self._section("Style mixing", lambda: MixingPanel(ui, workbench))
         self._left_panels = len(self._panels)
         with columns.centre.inside():
@@ -119,7 +123,7 @@ class ExplorePage:
         self.strip.sync(scene)
         screen = workbench.screen
         key = (
-            scene, workbench.settings, workbench.model, screen.mesh, screen.mesh_error,
+            scene, workbench.settings, workbench.directions, screen.mesh, screen.mesh_error,
             workbench.mixing_effects,
         )  # fmt: skip
         if key != self._synced:

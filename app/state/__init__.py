@@ -3,6 +3,7 @@
 ============  =================================================================================
 workbench     one object that panels read and call: document, settings, workers, messages
 document      the current scene, its history, and whether it is saved
+directions    where the shown face lies on each direction of its model
 edits         changes that panels make to a scene, as pure functions
 faces         the faces visited and the favourites, kept in files
 screen        the newest picture and mesh; asks the workers for finer ones

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from stylesdf_core.model.config import MAX_SEED, GeneratorConfig
-from stylesdf_core.model.latents import FloatArray, LatentDirection, group_names, seed_to_z
+from stylesdf_core.model.latents import LatentDirection, group_names
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Morph, Scene
@@ -28,39 +27,14 @@ CAMERA_PRESETS: dict[str, tuple[float, float]] = {
 }
 
 
-@lru_cache(maxsize=64)
-def _seed_z(seed: int, z_dim: int) -> FloatArray:
-    return seed_to_z(seed, z_dim)
-
-
-def direction_value(identity: Identity, direction: LatentDirection, z_dim: int) -> float:
-    """A direction's coordinate of z: the edited value, else the value in the identity's z."""
-    edits = dict(identity.edits)
-    if direction.name in edits:
-        return edits[direction.name]
-    if identity.z is not None:
-        return identity.z[direction.dimension] if direction.dimension < len(identity.z) else 0.0
-    return float(_seed_z(identity.seed, z_dim)[direction.dimension])
-
-
 def random_seed() -> int:
     """A seed drawn at random, below a million."""
     return random.randrange(_RANDOM_SEEDS)
 
 
-def with_seed(
-    scene: Scene,
-    seed: int,
-    directions: Sequence[LatentDirection],
-    locked: Collection[str],
-    z_dim: int,
-) -> Scene:
+def with_seed(scene: Scene, seed: int, locked: Sequence[tuple[LatentDirection, float]]) -> Scene:
     """Another face: locked directions keep their value, as far as it lies in their range."""
-    kept = tuple(
-        (d.name, d.clip(direction_value(scene.identity, d, z_dim)))
-        for d in directions
-        if d.name in locked
-    )
+    kept = tuple((direction.name, direction.clip(value)) for direction, value in locked)
     return replace(scene, identity=Identity(min(max(seed, 0), MAX_SEED), None, kept))
 
 
@@ -208,7 +182,10 @@ def adapted(scene: Scene, config: GeneratorConfig, directions: Sequence[LatentDi
     known = {direction.name: direction for direction in directions}
     identity = scene.identity
     z = identity.z if identity.z is not None and len(identity.z) == config.z_dim else None
-    edits = tuple((name, known[name].clip(x)) for name, x in identity.edits if name in known)
+    known |= {d.slug: d for d in directions if d.slug not in known}
+    edits = tuple(
+        (known[name].name, known[name].clip(x)) for name, x in identity.edits if name in known
+    )
     mixing = scene.mixing
     if mixing.strengths and len(mixing.strengths) != config.n_latent:
         mixing = replace(mixing, strengths=())

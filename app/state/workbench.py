@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.state import edits, exports
+from app.state.directions import DirectionValues
 from app.state.document import Document
 from app.state.faces import FaceAlbum
 from app.state.problems import title_and_text
@@ -78,6 +79,7 @@ class Workbench:
         self._fitted = self._whole = self.document.scene
 
         self.models = ModelSlot()
+        self.direction_values = DirectionValues(self.models, self.document)
         self.screen = Screen()
         self.album = FaceAlbum(store.faces_folder, self.screen.news)
         #: What style mixing does on the loaded model; None until it has been measured.
@@ -109,7 +111,7 @@ class Workbench:
 
     @property
     def directions(self) -> tuple[LatentDirection, ...]:
-        """Named directions of the loaded model."""
+        """Directions of the loaded model: the named or the principal ones."""
         return self.model.directions if self.model is not None else ()
 
     @property
@@ -121,11 +123,6 @@ class Workbench:
     def film_layers(self) -> int:
         """FiLM layers of the loaded model's field."""
         return self.model.generator.config.film_layers if self.model is not None else 0
-
-    @property
-    def z_dim(self) -> int:
-        """Length of the loaded model's z."""
-        return self.model.generator.config.z_dim if self.model is not None else 256
 
     @property
     def busy(self) -> bool:
@@ -221,7 +218,7 @@ class Workbench:
 
     def set_seed(self, seed: int) -> None:
         """Show the face of a seed, as one undo step."""
-        self.edit(edits.with_seed, seed, self.directions, self.settings.locked, self.z_dim)
+        self.edit(edits.with_seed, seed, self.direction_values.of(self.settings.locked))
 
     def step_seed(self, step: int) -> None:
         """Show the face of the next (1) or the previous (−1) seed."""

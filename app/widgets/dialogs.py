@@ -129,6 +129,33 @@ class Dialogs:
                     dpg.add_text(right, wrap=0)
         self.is_list, self._accept = True, self.cancel
 
+    def edit_rows(
+        self,
+        title: str,
+        rows: Sequence[tuple[str, str]],
+        yes: str,
+        act: Callable[[Sequence[str]], None],
+    ) -> None:
+        """Edit short texts, each behind what it is about; Enter and the button ``yes`` accept."""
+        width, height = self._size(420, min(440, 34 * len(rows) + 96))
+        fields: list[Item] = []
+
+        def accept() -> None:
+            texts = [str(dpg.get_value(field)) for field in fields]
+            self.cancel()
+            act(texts)
+
+        with self._window(title, width, height, modal=True):
+            with dpg.child_window(height=height - self._ui.px(88), border=False):
+                for name, text in rows:
+                    with dpg.group(horizontal=True, xoffset=self._ui.px(130)):
+                        dpg.add_text(name, color=theme.MUTED)
+                        fields.append(self._ui.text_field(text, lambda _: None, name))
+            with dpg.group(horizontal=True):
+                self._ui.button(yes, accept, look=self._ui.theme.primary)
+                self._ui.button("Cancel", self.cancel)
+        self._accept = accept
+
     def accept(self) -> None:
         """Do what Enter means in the open dialog."""
         if self._accept is not None:

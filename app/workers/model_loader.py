@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,6 +100,20 @@ class ModelSlot:
             self.failed, self.loading = replace(loading, error=outcome.error), None
         return None
 
+    def rename(self, labels: Mapping[str, str]) -> Path:
+        """Give the loaded model's directions other labels, by their names; returns their file.
+
+        Raises:
+            InputError: a label cannot be used, or the file cannot be written.
+        """
+        from stylesdf_core.model.direction_files import relabelled, save_directions
+
+        assert self.model is not None
+        named = relabelled(self.model.directions, labels)
+        path = save_directions(self.model.path, self.model.digest, named)
+        self.model = replace(self.model, named=named)
+        return path
+
     def dismiss(self) -> None:
         """Forget the failure; the same model may be tried again."""
         self.failed = None
@@ -127,4 +141,8 @@ def _load(reference: str) -> Iterator[LoadStep]:
             continue
         devices.append(name)
     yield LoadStep(f"reading {Path(reference).name}")
-    yield LoadStep("ready", load_model(reference), tuple(devices))
+    model = load_model(reference)
+    if not model.named:
+        yield LoadStep("finding directions")
+        _ = model.directions  # found here, not in the window's thread
+    yield LoadStep("ready", model, tuple(devices))

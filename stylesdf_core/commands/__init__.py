@@ -6,6 +6,7 @@ and the tests make the same requests.
 pictures       ``render``, ``turntable``, ``demo``
 meshes         ``mesh``
 models         ``models list``, ``models fetch``, ``models export``, ``info``
+directions     ``models directions``
 dataset        ``dataset check``, ``dataset pack``
 heads/         ``heads``, ``recipe``, ``measure``: synthetic heads
 train/         ``train …``: the stages of training

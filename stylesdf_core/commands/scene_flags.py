@@ -75,8 +75,8 @@ def scene_from_flags(
             if the session names a file, which is not touched before you name it.
         seed: identity, 0 to 4294967295 (default: 0).
         latent: z from a .npy file, shape (z_dim,) or (1, z_dim), instead of a seed.
-        set: named latent directions in standard deviations, such as smile=1.2; trained from
-            -2.5 to 2.5, at most -3.5 to 3.5.
+        set: latent directions in standard deviations, such as smile=1.2; trained from -2.5 to
+            2.5, at most -3.5 to 3.5. `models directions NAME` lists a model's directions.
         morph_seed: another identity to interpolate towards, shape included (default: none).
         morph: share of the other identity, 0 to 1 (default: 0.5).
         morph_space: interpolate linearly in w, or along the great circle in z (default: w).

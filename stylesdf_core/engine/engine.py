@@ -112,8 +112,8 @@ class Engine:
         self._exact, self._visible = exact, VISIBLE_IN_FILES if exact else VISIBLE
         self.mapper = StyleMapper(model, generator, self.device)
         self._tiles = Tiles(self.device)
-        self._baked: tuple[object, BakedField] | None = None
-        self._grids: tuple[object, dict[int, DistanceGrid]] | None = None
+        self._baked: tuple[bytes, BakedField] | None = None
+        self._grids: tuple[bytes, dict[int, DistanceGrid]] | None = None
         self._decoder: BakedDecoder | None = None
         if generator.decoder is not None:
             dtype = torch.float32 if exact else fast_dtype(self.device)
@@ -130,11 +130,11 @@ class Engine:
         return self._reproducibly(lambda: self._baked_field(scene))
 
     def _baked_field(self, scene: Scene) -> BakedField:
-        key = (scene.identity, scene.morph, scene.truncation_psi, scene.mixing.of_field)
-        if self._baked is None or self._baked[0] != key:
+        styles = self.mapper.styles(scene)
+        if self._baked is None or self._baked[0] != styles.of_field:
             with torch.no_grad():
-                field = BakedField(self.generator.field, self.mapper.styles(scene).w)
-            self._baked = (key, field)
+                field = BakedField(self.generator.field, styles.w)
+            self._baked = (styles.of_field, field)
         return self._baked[1]
 
     def passes(
@@ -315,7 +315,7 @@ class Engine:
         # some 10 ms for a new identity, where the whole picture without a grid takes 4 to 7 ms.
         if self.config.field == "density" or self.device.type != "cpu":
             return None
-        shape = (scene.identity, scene.morph, scene.truncation_psi, scene.mixing.of_shape)
+        shape = self.mapper.styles(scene).of_shape
         if self._grids is None or self._grids[0] != shape:
             self._grids = (shape, {})
         grids = self._grids[1]

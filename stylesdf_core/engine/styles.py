@@ -5,6 +5,7 @@ This is the engine's first step; the latents are then folded into the networks' 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,15 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.model.latents import apply_edits, mix_groups, seed_to_z, slerp
+from stylesdf_core.model.latents import (
+    LatentDirection,
+    Space,
+    apply_edits,
+    mix_groups,
+    resolve_edits,
+    seed_to_z,
+    slerp,
+)
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
@@ -36,6 +45,20 @@ class Styles:
     w: Tensor
     decoder: Tensor | None
 
+    @property
+    def of_field(self) -> bytes:
+        """The part on which the field depends; equal where the field is."""
+        return self.w.cpu().numpy().tobytes()
+
+    @property
+    def of_shape(self) -> bytes:
+        """The part on which signed distances depend: all of the field but its view layer."""
+        if self.w.dim() == 2:
+            return self.of_field
+        trunk = self.w[0, :-1]
+        same = bool((trunk == trunk[0]).all())
+        return (trunk[:1] if same else trunk).cpu().numpy().tobytes()
+
 
 class StyleMapper:
     """Maps scenes of one model to styles; remembers the styles of the last scene.
@@ -45,7 +68,7 @@ class StyleMapper:
     """
 
     def __init__(self, model: Model, generator: Generator, device: torch.device) -> None:
-        self._name, self._directions = model.name, model.directions
+        self._model = model
         self._generator, self._device = generator, device
         self._mean_w = model.means.renderer.to(device)
         mean = model.means.decoder
@@ -62,15 +85,19 @@ class StyleMapper:
             if len(identity.z) != self._generator.config.z_dim:
                 raise InputError(
                     f"The scene's z has {len(identity.z)} numbers; "
-                    f"model {self._name} needs {self._generator.config.z_dim}."
+                    f"model {self._model.name} needs {self._generator.config.z_dim}."
                 )
             z = np.asarray(identity.z, dtype=np.float32)
         else:
             z = seed_to_z(identity.seed, self._generator.config.z_dim)
         if mixing.seed is not None:
             other = seed_to_z(mixing.seed, self._generator.config.z_dim)
-            z = mix_groups(z, other, mixing.groups, self._directions)
-        return apply_edits(z, identity.edits, self._directions)
+            if mixing.groups:
+                z = mix_groups(z, other, mixing.groups, self._model.directions)
+        return self._with_z_edits(z, identity)
+
+    def _with_z_edits(self, z: FloatArray, identity: Identity) -> FloatArray:
+        return apply_edits(z, identity.edits, self._model.directions) if identity.edits else z
 
     @torch.no_grad()
     def styles(self, scene: Scene) -> Styles:
@@ -86,7 +113,9 @@ class StyleMapper:
 
     def _make_styles(self, scene: Scene) -> Styles:
         psi, config, mixing = scene.truncation_psi, self._generator.config, scene.mixing
-        w = other_w = self._truncated(self._w(scene.identity, scene.morph, mixing), psi)
+        edits = scene.identity.edits
+        w = self._w(scene.identity, scene.morph, mixing)
+        w = other_w = self._truncated(self._edited(w, self._mean_w, edits, "w"), psi)
         if mixing.seed is not None:
             other_w = self._truncated(self._w(Identity(mixing.seed), Morph()), psi)
         field_w = w
@@ -97,18 +126,56 @@ class StyleMapper:
         if decoder is None or self._mean_decoder is None:
             return Styles(field_w, None)
         mean = self._mean_decoder
-        own, other = (mean + psi * (decoder.map(x) - mean) for x in (w, other_w))  # (1, 512)
+        own = other = self._edited(decoder.map(w), mean, edits, "decoder")  # (1, 512)
+        if mixing.seed is not None:
+            other = decoder.map(other_w)
+        own, other = (mean + psi * (x - mean) for x in (own, other))
         return Styles(field_w, self._by_layer(own, other, mixing.layer_strengths(config.n_latent)))
 
+    @torch.no_grad()
+    def direction_values(self, scene: Scene) -> dict[str, float]:
+        """Where a scene's first identity lies on each direction, in standard deviations, by name.
+
+        An edited direction has the edit's value, any other the seed's own.
+        """
+        identity, directions = scene.identity, self._model.directions
+        edited = {d.name: x for d, x in resolve_edits(identity.edits, directions)}
+        z = self.z(identity)
+        latents = {"w": self._map(z)}
+        means = {"w": self._mean_w}
+        decoder = self._generator.decoder
+        if decoder is not None and self._mean_decoder is not None:
+            w = self._edited(latents["w"], self._mean_w, identity.edits, "w")
+            latents["decoder"] = decoder.map(self._truncated(w, scene.truncation_psi))
+            means["decoder"] = self._mean_decoder
+        values = {d.name: float(z[d.dimension]) for d in directions if d.space == "z"}
+        for d in directions:
+            if d.space in latents:
+                values[d.name] = float(_coordinate(latents[d.space] - means[d.space], d))
+        return values | edited
+
+    def _edited(
+        self, latent: Tensor, mean: Tensor, edits: Sequence[tuple[str, float]], space: Space
+    ) -> Tensor:
+        """``latent`` (1, C), moved along the directions of a space to the values of edits."""
+        for direction, value in resolve_edits(edits, self._model.directions) if edits else ():
+            if direction.space == space:
+                distance = value - _coordinate(latent - mean, direction)
+                latent = latent + distance * direction.deviation * _axis(direction, latent)
+        return latent
+
     def _w(self, identity: Identity, morph: Morph, mixing: Mixing = _UNMIXED) -> Tensor:
-        """The renderer's w, (1, z_dim), untruncated; a morph edits both of its identities."""
+        """The renderer's w, (1, z_dim), untruncated and without edits along directions of w.
+
+        A morph edits the z of both of its identities.
+        """
         z = self.z(identity, mixing)
         if morph.seed is None:
             return self._map(z)
         other = Identity(morph.seed, None, identity.edits)
         if morph.space == "z":
             middle = slerp(z, self.z(other), morph.amount)
-            return self._map(apply_edits(middle, identity.edits, self._directions))
+            return self._map(self._with_z_edits(middle, identity))
         return torch.lerp(self._map(z), self._map(self.z(other)), morph.amount)
 
     def _map(self, z: FloatArray) -> Tensor:
@@ -122,3 +189,22 @@ class StyleMapper:
         """``own`` (1, C) moved towards ``other`` by each layer's strength, (1, layers, C)."""
         weights = torch.tensor(strengths, device=self._device)[None, :, None]
         return own[:, None] + weights * (other - own)[:, None]
+
+
+def _axis(direction: LatentDirection, latent: Tensor) -> Tensor:
+    """The direction's unit vector, (C,).
+
+    Raises:
+        InputError: the latent (1, C) has another length.
+    """
+    if len(direction.axis) != latent.shape[-1]:
+        raise InputError(
+            f"The direction {direction.name} has {len(direction.axis)} coordinates; "
+            f"this model's latent has {latent.shape[-1]}."
+        )
+    return torch.tensor(direction.axis, dtype=latent.dtype, device=latent.device)
+
+
+def _coordinate(centred: Tensor, direction: LatentDirection) -> Tensor:
+    """Coordinate of a latent less its mean, (1, C), along a direction, standard deviations."""
+    return (centred @ _axis(direction, centred))[0] / direction.deviation

@@ -2,7 +2,9 @@
 
 config          GeneratorConfig and RenderOptions
 networks/       mapping, FiLM-SIREN field, decoder, discriminators as torch modules
-latents         seed -> z, interpolation, named directions
+latents         seed -> z, interpolation, directions as axes of z, w and the decoder's w
+principal_directions  finds directions of a model that names none
+direction_files       a model's directions in a file beside its weights
 checkpoints     weights files of this project and published ones, read as tensors only
 blank_networks  networks without drawn weights, filled with a file's tensors
 tensor_pickles  PyTorch's pickles, read without executing code

@@ -1,14 +1,17 @@
-"""Latent codes z as NumPy arrays: from seeds and files, edited by name, interpolated.
+"""Latent codes as NumPy arrays: from seeds and files, edited by name, interpolated.
 
-A scene gives an identity as a seed or a z; ``engine/styles.py`` maps z to w.
+A scene gives an identity as a seed or a z; ``engine/styles.py`` maps z to w and the decoder's w.
+A :class:`LatentDirection` is an axis of one of these three spaces.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -82,29 +85,50 @@ def slerp(a: FloatArray, b: FloatArray, t: float) -> FloatArray:
     return (((1.0 - t) * length_a + t * length_b) * direction).astype(np.float32)
 
 
+Space = Literal["z", "w", "decoder"]
+
+
 @dataclass(frozen=True)
 class LatentDirection:
-    """A named axis of z, shown as a slider.
+    """A named axis of z, w or the decoder's w, shown as a slider.
 
     Attributes:
-        name: the direction's name in commands (``--set smile=1.2``).
-        label: the direction's name in the window.
+        name: the direction's name in commands and sessions (``--set smile=1.2``).
+        label: the direction's name in the window; commands know it too, as :attr:`slug`.
         group: heading in the window under which the direction stands.
-        dimension: the coordinate of z that the direction sets.
+        dimension: of a direction of z, the coordinate that it sets.
         minimum, maximum: trained range, in standard deviations.
         description: one line for the slider's tooltip.
         unnamed_until: last of the coordinates without a name that follow and belong to the same
             group; None where there are none.
+        space: whose axis the direction is.
+        axis: of a direction of w or the decoder's w, a unit vector; its value is the coordinate
+            along this vector, from the mean latent.
+        deviation: standard deviation of that coordinate.
     """
 
     name: str
     label: str
     group: str
-    dimension: int
+    dimension: int = 0
     minimum: float = -2.5
     maximum: float = 2.5
     description: str = ""
     unnamed_until: int | None = None
+    space: Space = "z"
+    axis: tuple[float, ...] = ()
+    deviation: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.name or "=" in self.name or self.name != self.name.strip():
+            raise InputError(f"A direction cannot be named {self.name!r}.")
+        if self.space != "z" and not (self.axis and self.deviation > 0.0):
+            raise InputError(f"The direction {self.name} needs an axis and a deviation above 0.")
+
+    @property
+    def slug(self) -> str:
+        """The label as one word in small letters, such as ``hair_length``."""
+        return re.sub(r"\W+", "_", self.label.lower()).strip("_")
 
     @property
     def dimensions(self) -> range:
@@ -141,8 +165,8 @@ def load_directions(path: Path) -> tuple[LatentDirection, ...]:
 
 
 def group_names(directions: Sequence[LatentDirection]) -> tuple[str, ...]:
-    """The groups of a model's named directions, in their order."""
-    return tuple(dict.fromkeys(direction.group for direction in directions))
+    """The groups of a model's directions of z, in their order."""
+    return tuple(dict.fromkeys(d.group for d in directions if d.space == "z"))
 
 
 def mix_groups(
@@ -165,28 +189,27 @@ def mix_groups(
             listed = ", ".join(known) or "none; this model has no named latents"
             raise InputError(f"There is no group of latents {name!r}; known: {listed}.")
         for direction in directions:
-            if direction.group == name:
+            if direction.group == name and direction.space == "z":
                 own = list(direction.dimensions)
                 z[own] = lerp(z[own], other[own], weight)
     return z
 
 
-def apply_edits(
-    z: FloatArray,
-    edits: Sequence[tuple[str, float]],
-    directions: Sequence[LatentDirection],
-) -> FloatArray:
-    """A copy of z (z_dim,) with the named coordinates set to the given values.
+def resolve_edits(
+    edits: Sequence[tuple[str, float]], directions: Sequence[LatentDirection]
+) -> list[tuple[LatentDirection, float]]:
+    """The directions that edits name, by their name or the slug of their label, with the values.
 
     Raises:
         InputError: the model has no direction of that name, or the value lies outside the
             direction's range.
     """
-    by_name = {direction.name: direction for direction in directions}
-    z = z.copy()
+    by_name = {direction.slug: direction for direction in directions}
+    by_name |= {direction.name: direction for direction in directions}
+    resolved = []
     for name, value in edits:
         if name not in by_name:
-            known = ", ".join(by_name) or "none; this model has no named directions"
+            known = ", ".join(d.name for d in directions) or "none; this model has no directions"
             raise InputError(f"There is no latent direction {name!r}; known: {known}.")
         direction = by_name[name]
         if value != direction.clip(value):
@@ -194,5 +217,24 @@ def apply_edits(
                 f"The direction {name} runs from {direction.lowest:g} to {direction.highest:g}; "
                 f"{value:g} lies outside."
             )
-        z[direction.dimension] = value
+        resolved.append((direction, value))
+    return resolved
+
+
+def apply_edits(
+    z: FloatArray,
+    edits: Sequence[tuple[str, float]],
+    directions: Sequence[LatentDirection],
+) -> FloatArray:
+    """A copy of z (z_dim,) with the coordinates that edits name set to the edits' values.
+
+    Edits along directions of w and of the decoder's w change no z; they are only checked.
+
+    Raises:
+        InputError: as :func:`resolve_edits`.
+    """
+    z = z.copy()
+    for direction, value in resolve_edits(edits, directions):
+        if direction.space == "z":
+            z[direction.dimension] = value
     return z

@@ -1,4 +1,4 @@
-"""Model: weights, mean latents and named directions, loaded once per process, ready to render.
+"""Model: weights, mean latents and directions, loaded once per process, ready to render.
 
 :mod:`.model_zoo` finds the weights file of a name, :mod:`.checkpoints` reads the file, this module
 adds the means and directions, and the engine draws the Model.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,12 @@ from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.digests import weights_digest
+from stylesdf_core.model.direction_files import read_directions
 from stylesdf_core.model.latents import LatentDirection, load_directions
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
+from stylesdf_core.model.principal_directions import find_directions
+from stylesdf_core.progress import drain
 from stylesdf_core.resources import shipped
 
 _MEAN_SAMPLES = 10_000
@@ -51,7 +55,7 @@ class Model:
         path: the weights file.
         generator: float32, on the CPU.
         means: on the CPU.
-        directions: named axes of z; empty where the model has none.
+        named: the directions that the model's file, or a file beside it, names; often none.
         poses: cameras of its training; the paper's for FFHQ where they are not known.
         digest: of the weights file, see :func:`~stylesdf_core.model.digests.weights_digest`.
     """
@@ -60,9 +64,19 @@ class Model:
     path: Path
     generator: Generator
     means: MeanLatents
-    directions: tuple[LatentDirection, ...]
+    named: tuple[LatentDirection, ...] = field(compare=False)
     poses: Poses = FFHQ_POSES
     digest: str = ""
+
+    @cached_property
+    def directions(self) -> tuple[LatentDirection, ...]:
+        """Axes of the latents, for sliders: the named ones; without, the principal directions.
+
+        The first access to a model without names takes a moment, see
+        :func:`~.principal_directions.find_directions`.
+        """
+        means = self.means
+        return self.named or drain(find_directions(self.generator, means.renderer, means.decoder))
 
 
 def mean_latents(generator: Generator) -> MeanLatents:
@@ -96,8 +110,16 @@ def load_model(reference: str) -> Model:
     with _lock:
         if key in _cache:
             _cache.move_to_end(key)
+            known = _cache[key]
+            saved = read_directions(known.path, known.digest)
+            if saved is not None and saved != known.named:
+                _cache[key] = replace(known, named=saved)
             return _cache[key]
         loaded = load_checkpoint(entry.path)
+        digest = weights_digest(entry.path)
+        saved = read_directions(entry.path, digest)
+        if saved is None:
+            saved = _directions(loaded.metadata.get("directions", ""))
         named = entry.kind in (model_zoo.ModelKind.SHIPPED, model_zoo.ModelKind.PUBLISHED)
         name = entry.name if named else Path(entry.name).stem
         model = Model(
@@ -105,9 +127,9 @@ def load_model(reference: str) -> Model:
             path=entry.path,
             generator=loaded.generator,
             means=mean_latents(loaded.generator),
-            directions=_directions(loaded.metadata.get("directions", "")),
+            named=saved,
             poses=entry.poses or loaded.poses or FFHQ_POSES,
-            digest=weights_digest(entry.path),
+            digest=digest,
         )
         _cache[key] = model
         while len(_cache) > _KEPT:

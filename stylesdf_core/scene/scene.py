@@ -29,7 +29,7 @@ _LARGEST_Z = 100.0
 
 @dataclass(frozen=True)
 class Identity:
-    """The person: a seed or an explicit z, and values of named directions that replace z's.
+    """The person: a seed or an explicit z, and values along directions that replace its own.
 
     Attributes:
         seed: 0 to 2³² − 1.
@@ -99,12 +99,6 @@ class Mixing:
         if self.seed is None or not (self.groups or self.field_strengths):
             return Mixing()
         return Mixing(self.seed, groups=self.groups, field_strengths=self.field_strengths)
-
-    @property
-    def of_shape(self) -> Mixing:
-        """The part on which signed distances depend: all of the field but its view layer."""
-        trunk = self.field_strengths[:-1] if any(self.field_strengths[:-1]) else ()
-        return Mixing(self.seed, groups=self.groups, field_strengths=trunk).of_field
 
     @property
     def by_crossover(self) -> bool:

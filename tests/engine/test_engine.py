@@ -137,7 +137,7 @@ def test_psi_one_is_the_seed_itself_and_zero_the_mean() -> None:
 
 @pytest.mark.parametrize("space", ["z", "w"])
 def test_morph_ends_at_both_identities_with_edits_kept(space: str) -> None:
-    model = replace(tiny_model(), directions=(LatentDirection("smile", "Smile", "face", 3),))
+    model = replace(tiny_model(), named=(LatentDirection("smile", "Smile", "face", 3),))
     engine = Engine(model, "cpu")
     one, other = (Identity(seed, edits=(("smile", 2.0),)) for seed in (1, 2))
 

@@ -87,7 +87,7 @@ def models() -> list[Model]:
         assert model.generator.decoder is not None
         for layer in model.generator.decoder.convs:
             layer.noise_strength.fill_(0.2)  # type: ignore[operator, union-attr]
-    return [replace(model, directions=DIRECTIONS) for model in (sdf, density)]
+    return [replace(model, named=DIRECTIONS) for model in (sdf, density)]
 
 
 def assert_same_picture(one: Picture, other: Picture) -> None:

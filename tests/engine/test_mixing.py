@@ -24,7 +24,7 @@ A, B = 5, 9
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    model = replace(tiny_model(), directions=NAMED)
+    model = replace(tiny_model(), named=NAMED)
     return Engine(model, "cpu", exact=True)
 
 

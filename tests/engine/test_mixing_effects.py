@@ -22,7 +22,7 @@ def measured(engine: Engine) -> MixingEffects:
 def test_a_latent_and_a_decoder_without_effect_are_found() -> None:
     model = tiny_model()
     named = tuple(LatentDirection(n, n, n, i) for i, n in enumerate(("idle", "shape")))
-    model = replace(model, directions=(named[0], replace(named[1], unnamed_until=255)))
+    model = replace(model, named=(named[0], replace(named[1], unnamed_until=255)))
     with torch.no_grad():
         model.generator.mapping.layers[0].weight[:, 0] = 0.0  # type: ignore[index]
         for conv in [*model.generator.decoder.convs, *model.generator.decoder.to_rgbs]:  # type: ignore[union-attr]

@@ -34,8 +34,6 @@ def test_the_field_depends_on_its_own_part_only() -> None:
     assert hair.of_field == Mixing(3, groups=(("hair", 1.0),)) != Mixing(4).of_field
     color = Mixing(3, field_strengths=(0.0, 0.0, 1.0))
     assert color.of_field != Mixing()
-    assert color.of_shape == Mixing(), "the view layer changes no distance"
-    assert Mixing(3, field_strengths=(0.2, 0.0, 1.0)).of_shape != Mixing()
 
 
 def test_sessions_keep_groups_and_sessions_of_before_still_open() -> None:

@@ -4,7 +4,7 @@ A panel's constructor creates its widgets in the current container, ``resize`` f
 column, ``sync`` shows the state. Panels know nothing of each other.
 
 ============  =================================================================================
-identity      seed, truncation, the model's named directions
+identity      seed, truncation, the model's directions
 mixing        the second face: morph, groups of latents, one bar a layer
 camera        azimuth, elevation, field of view, pose guide
 mesh          resolution, level and look of the surface; the mesh report

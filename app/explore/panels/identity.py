@@ -1,7 +1,8 @@
-"""The identity panel: seed, truncation, and the model's named directions."""
+"""The identity panel: seed, truncation, and the model's directions."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import dearpygui.dearpygui as dpg
@@ -30,10 +31,14 @@ _PSI = SliderSpec(
 
 
 class IdentityPanel:
-    """Seed, ψ and directions; only the directions scroll."""
+    """Seed, ψ and directions; only the directions scroll.
 
-    def __init__(self, ui: Ui, workbench: Workbench) -> None:
-        self._ui, self._workbench, self._width = ui, workbench, 1
+    Args:
+        rename: opens the dialog for the directions' labels.
+    """
+
+    def __init__(self, ui: Ui, workbench: Workbench, rename: Callable[[], None]) -> None:
+        self._ui, self._workbench, self._rename, self._width = ui, workbench, rename, 1
         self._directions: tuple[LatentDirection, ...] | None = None
         #: Sliders by the name of their direction.
         self.rows: dict[str, SliderRow] = {}
@@ -77,9 +82,10 @@ class IdentityPanel:
         self.seed.show(identity.seed, "custom z" if identity.z is not None else "")
         self._psi.show(scene.truncation_psi)
         edited = {name for name, _ in identity.edits}
+        values = workbench.direction_values.by_name()
         for direction in workbench.directions:
             self.rows[direction.name].show(
-                edits.direction_value(identity, direction, workbench.z_dim),
+                values[direction.name],
                 edited=direction.name in edited,
                 locked=direction.name in workbench.settings.locked,
             )
@@ -101,12 +107,9 @@ class IdentityPanel:
             for direction in directions:
                 if direction.group == group:
                     self.rows[direction.name] = self._row(direction)
-        if not directions and self._workbench.model is not None:
-            self._ui.small_text(
-                "This model names no directions. Seeds, truncation and style mixing still work.",
-                theme.FAINT,
-                wrap=self._row_width(),
-            )
+        if directions:
+            tooltip = "Give the directions names, which are saved in a file beside the model"
+            self._ui.button("Rename directions …", self._rename, tooltip, look=self._ui.theme.quiet)
         dpg.pop_container_stack()
 
     def _row(self, direction: LatentDirection) -> SliderRow:

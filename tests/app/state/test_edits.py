@@ -9,7 +9,7 @@ import pytest
 
 from app.state import edits
 from stylesdf_core.model.config import MAX_SEED, GeneratorConfig
-from stylesdf_core.model.latents import LatentDirection, seed_to_z
+from stylesdf_core.model.latents import LatentDirection
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
@@ -19,27 +19,14 @@ SKIN = LatentDirection("skin", "Skin", "skin", 41)
 DIRECTIONS = (SMILE, SKIN)
 
 
-def test_a_direction_shows_the_seed_until_it_is_edited() -> None:
-    identity = Identity(7)
-    own = float(seed_to_z(7)[40])
-    assert edits.direction_value(identity, SMILE, 256) == own
-    edited = edits.with_direction(Scene(identity=identity), "smile", 1.25).identity
-    assert edits.direction_value(edited, SMILE, 256) == 1.25
-    assert edits.direction_value(Identity(z=(0.5,) * 256), SMILE, 256) == 0.5
-
-
 def test_locked_directions_keep_their_value_when_the_seed_changes() -> None:
-    scene = edits.with_direction(Scene(identity=Identity(7)), "smile", 1.25)
-    scene = edits.with_seed(scene, 8, DIRECTIONS, {"smile"}, 256)
-    assert scene.identity == Identity(8, edits=(("smile", 1.25),))
-    # A lock also holds a value that was the seed's own; what is not locked is the new seed's.
-    scene = edits.with_seed(Scene(identity=Identity(7)), 8, DIRECTIONS, {"skin"}, 256)
-    assert scene.identity.edits == (("skin", float(seed_to_z(7)[41])),)
+    scene = edits.with_seed(Scene(identity=Identity(7)), 8, [(SMILE, 1.25), (SKIN, 9.0)])
+    assert scene.identity == Identity(8, edits=(("smile", 1.25), ("skin", SKIN.highest)))
 
 
 def test_seeds_stay_in_range() -> None:
-    assert edits.with_seed(Scene(), -1, (), (), 256).identity.seed == 0
-    assert edits.with_seed(Scene(), MAX_SEED + 1, (), (), 256).identity.seed == MAX_SEED
+    assert edits.with_seed(Scene(), -1, ()).identity.seed == 0
+    assert edits.with_seed(Scene(), MAX_SEED + 1, ()).identity.seed == MAX_SEED
     assert edits.with_second_seed(Scene(), -5).mixing.seed == 0
 
 

@@ -23,7 +23,7 @@ from tests.models import tiny_model
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return replace(tiny_model(), directions=(LatentDirection("smile", "Smile", "face", 3),))
+    return replace(tiny_model(), named=(LatentDirection("smile", "Smile", "face", 3),))
 
 
 SCENES = [
