@@ -22,6 +22,8 @@ GROUPS: dict[str, str] = {
     "quality": "Held-out heads against the truth: PSNR in dB, silhouettes' overlap, sharpness",
     "speed": "Images a second",
     "surface": "Share of rays without a surface or with background, range of the field, triangles",
+    "augmentation": "Mean sign of the scores of real images, and the probability of a random "
+    "transform of the discriminator's images, which follows the sign",
     "gradients": "Norms of the gradients",
 }
 #: Groups that are shown at first; every run records them.
@@ -43,6 +45,8 @@ def group_of(name: str) -> str:
         return "speed"
     if "gradient_norm" in name:
         return "gradients"
+    if name.endswith(("augment_p", "real_score_sign")):
+        return "augmentation"
     if "score" in name:
         return "scores"
     if name.rpartition("_")[2] == "beta":

@@ -58,6 +58,7 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Heads", ("data", "heads")),
     ("Length", ("steps", "batch", "chunk", "batch_factor")),
     ("Reading", ("images",)),
+    ("Small data sets", ("augment",)),
     ("Model", ("generator", "output_size", "channel_multiplier")),
     ("Cameras", ("poses",)),
     ("Sphere", ("sphere",)),

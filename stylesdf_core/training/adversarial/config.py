@@ -14,6 +14,7 @@ import tyro
 
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.model.config import STDDEV_GROUP, GeneratorConfig
+from stylesdf_core.training.adversarial.augmentation import AugmentConfig
 from stylesdf_core.training.adversarial.images_config import ImagesConfig
 from stylesdf_core.training.adversarial.poses_config import PosesConfig
 from stylesdf_core.training.run_config import RunConfig
@@ -210,6 +211,7 @@ class ImageStageConfig:
     """Most images computed at a time, to fit into memory; gradients do not depend on it."""
 
     images: ImagesConfig = field(default_factory=ImagesConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     poses: PosesConfig = field(default_factory=PosesConfig)
     run: RunConfig = field(default_factory=RunConfig)
 

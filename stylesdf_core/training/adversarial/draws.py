@@ -15,6 +15,7 @@ from torch import Tensor
 
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
+from stylesdf_core.training.adversarial.augmentation import NUMBERS
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Fakes:
         angles: (B, 2), azimuth and elevation, radians.
         jitter: (B, T, T, 1) in [0, 1), an offset for each ray.
         rays: (B, R) int64, rays on which the geometry's losses are computed.
+        augment: (B, 8, 3) in [0, 1), the numbers of :func:`augmentation.augmented`.
         noise_seed: (B,) int64, seeds of the decoder's noise; they stay on the CPU.
         poses: the distribution that the angles are from.
     """
@@ -38,6 +40,7 @@ class Fakes:
     angles: Tensor
     jitter: Tensor
     rays: Tensor
+    augment: Tensor
     noise_seed: Tensor
     poses: Poses = FFHQ_POSES
 
@@ -52,6 +55,7 @@ class Fakes:
             self.angles[part],
             self.jitter[part],
             self.rays[part],
+            self.augment[part],
             self.noise_seed[part],
             self.poses,
         )
@@ -65,6 +69,7 @@ class Fakes:
             self.angles.to(device),
             self.jitter.to(device),
             self.rays.to(device),
+            self.augment.to(device),
             self.noise_seed,
             self.poses,
         )
@@ -91,6 +96,7 @@ def draw_fakes(
         jitter=torch.rand(batch, thumb, thumb, 1, generator=random),
         rays=torch.randint(thumb * thumb, (batch, rays), generator=random),
         noise_seed=torch.randint(2**62, (batch,), generator=random),
+        augment=torch.rand(batch, *NUMBERS, generator=random),
         poses=poses,
     )
 

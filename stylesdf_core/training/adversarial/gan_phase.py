@@ -24,7 +24,8 @@ from torch.optim import Adam, Optimizer
 
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator, VolumeRender
-from stylesdf_core.seeds import seeded_weights
+from stylesdf_core.seeds import seeded, seeded_weights
+from stylesdf_core.training.adversarial.augmentation import NUMBERS, Augmentation
 from stylesdf_core.training.adversarial.config import (
     DecoderStageConfig,
     ImageLosses,
@@ -58,6 +59,8 @@ class GanPhase(AdversarialPhase):
     Attributes:
         d_terms: losses of the stage's discriminators by their names, wrapped by DDP if there are
             several processes.
+        augmentations: the transforms before the discriminators, by the same names; empty if the
+            images are seen as they are.
         path: running mean of path lengths; unused by a phase without decoder.
         g_terms: the generator's losses, wrapped by DDP if there are several processes.
     """
@@ -82,6 +85,7 @@ class GanPhase(AdversarialPhase):
         losses = [part for part in (self.volume, self.image) if part is not None]
         self.lazy = {name: every for part in losses for name, every in part.lazy.items()}
         self.d_terms: dict[str, nn.Module] = {}
+        self.augmentations: dict[str, Augmentation] = {}
         live.requires_grad_(False)
         if self.volume is not None:
             rate = self.volume.generator_rate
@@ -104,7 +108,9 @@ class GanPhase(AdversarialPhase):
         # Renderer and decoder share one backward pass, hence one scaler.
         self.moving = [self.optimizers[n] for n in ("renderer", "decoder") if n in self.optimizers]
         self.scalers = {name: self.autocast.scaler() for name in ("generator", *self.d_terms)}
-        judged = {name: self.networks[name].__call__ for name in self.d_terms}
+        judged: dict[str, Callable[[Tensor, Fakes], Any]] = {
+            name: partial(self._discriminate, name) for name in self.d_terms
+        }
         self.g_terms = world.replicate(
             GeneratorTerms(live, judged, self.volume, self.image, self.autocast)
         )
@@ -119,11 +125,24 @@ class GanPhase(AdversarialPhase):
         terms = DiscriminatorTerms(network, weights, self.autocast)
         self.d_terms[name] = self.context.world.replicate(terms)
         self.networks[name], self.optimizers[name] = network, optimizer
+        if self.config.augment.is_on(len(self.images)):
+            self.augmentations[name] = Augmentation(self.config.augment)
+            self.networks[f"{name}_augmentation"] = self.augmentations[name]
+
+    def _discriminate(self, name: str, images: Tensor, fakes: Fakes) -> Any:
+        """What a discriminator says of generated images."""
+        return self.networks[name](self._augmented(name, images, fakes.augment))
+
+    def _augmented(self, name: str, images: Tensor, numbers: Tensor) -> Tensor:
+        """The images as a discriminator sees them."""
+        augmentation = self.augmentations.get(name)
+        return images if augmentation is None else augmentation(images, numbers)
 
     def step(self, index: int) -> Terms:
         """One update of each discriminator, then one or two of the generator."""
         limit = self.context.run.max_gradient_norm
         record = self.accumulate_discriminators(index)
+        record |= self.adapt_augmentations(index, record)
         for name in self.d_terms:
             norm = update([self.optimizers[name]], self.scalers[name], limit)
             record[f"{name}_gradient_norm"] = norm
@@ -137,6 +156,7 @@ class GanPhase(AdversarialPhase):
         fakes = self._draw(Purpose.DISCRIMINATOR, index, self.config.batch)
         real = self.images.batch(index, self.config.batch, self.attempt)
         thumbs, images = self._show(fakes)
+        numbers = self._real_numbers(index).to(device) if self.augmentations else fakes.augment
         record: Terms = {}
         for name, terms in self.d_terms.items():
             self.networks[name].requires_grad_(True)
@@ -146,9 +166,29 @@ class GanPhase(AdversarialPhase):
                 weights, true, fake = self.image, real.images, images
             assert weights is not None
             with_r1 = weights.r1 > 0 and index % weights.r1_every == 0
-            part = partial(_judge, terms, true(device), fake, fakes.angles, with_r1)
+            true_images = self._augmented(name, true(device), numbers)
+            fake = self._augmented(name, fake, fakes.augment)
+            part = partial(_judge, terms, true_images, fake, fakes.angles, with_r1)
             record |= self._accumulate(terms, part, len(fakes), name)
         return record
+
+    def adapt_augmentations(self, index: int, record: Terms) -> Terms:
+        """Every few steps: let the transforms' probability follow the scores of real images."""
+        device = self.context.world.device
+        for name, augmentation in self.augmentations.items():
+            if augmentation.is_due(index):
+                sign = record[f"{_prefix(name)}real_score_sign"]
+                augmentation.follow(float(self.context.world.mean(sign)), self.config.batch)
+        return {
+            f"{_prefix(name)}augment_p": augmentation.probability.to(device, copy=True)
+            for name, augmentation in self.augmentations.items()
+        }
+
+    def _real_numbers(self, index: int) -> Tensor:
+        """The random numbers of this process's share of a step's real images, (B, 8, 3)."""
+        random = seeded(self.context.run.seed, Purpose.AUGMENT, self.attempt, index)
+        numbers = torch.rand(self.config.batch, *NUMBERS, generator=random)
+        return numbers[self.context.world.share.of(self.config.batch)]
 
     def accumulate_generator(self, index: int) -> Terms:
         """The generator's gradients of a step."""
@@ -233,6 +273,11 @@ class GanPhase(AdversarialPhase):
         return torch.cat(thumbs), torch.cat(images or thumbs)
 
 
+def _prefix(name: str) -> str:
+    """Begins the recorded terms of a discriminator; see :class:`DiscriminatorTerms`."""
+    return "image_" if name == "discriminator" else ""
+
+
 def _judge(
     terms: nn.Module, real: Tensor, fake: Tensor, angles: Tensor, with_r1: bool, chunk: slice
 ) -> Terms:
@@ -245,15 +290,15 @@ class GeneratorTerms(nn.Module):
     """The generator's losses by the volume renders and by the images, those that a stage has.
 
     Args:
-        judged: calls the discriminators, by their names. They must not be submodules: their
-            parameters are not trained here.
+        judged: calls the discriminators, by their names, on the images of fakes. The discriminators
+            must not be submodules: their parameters are not trained here.
         volume, image: weights of the losses; None for none.
     """
 
     def __init__(
         self,
         generator: Generator,
-        judged: dict[str, Callable[[Tensor], Any]],
+        judged: dict[str, Callable[[Tensor, Fakes], Any]],
         volume: VolumeLosses | None,
         image: ImageLosses | None,
         autocast: Autocast,

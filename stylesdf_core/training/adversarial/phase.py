@@ -27,6 +27,7 @@ class Purpose(IntEnum):
     DISCRIMINATOR = 22
     GENERATOR = 23
     PATH = 24
+    AUGMENT = 25
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,10 @@ from stylesdf_core.training.settings import by_path, differences
 from stylesdf_core.training.world import World, joined_world
 
 #: Networks that a stage hands on to the stages after it.
-HANDED_ON = ("volume_discriminator", "discriminator", "path_mean")
+HANDED_ON = (
+    "volume_discriminator", "discriminator", "path_mean",
+    "volume_discriminator_augmentation", "discriminator_augmentation",
+)  # fmt: skip
 
 
 def train_from_images(run: RunDir, config: StageConfig, loop: Loop = train) -> Operation[Any]:
@@ -186,7 +189,7 @@ def _plans(
         phase = GanPhase(models, context, config, images)
         if fresh and config.init is not None:
             missing = take_over(config.init, phase)
-            judges = [name.replace("_", " ") for name in missing if name != "path_mean"]
+            judges = [name.replace("_", " ") for name in missing if name.endswith("discriminator")]
             if judges and isinstance(config, JointConfig) and context.world.is_main:
                 event = f"{config.init} has no fitting {' nor '.join(judges)}: it starts untrained"
                 run.append_stats({"step": 0, "event": event})

@@ -35,6 +35,7 @@ def test_every_recorded_figure_has_a_group() -> None:
         "d_logistic": "losses", "eikonal": "losses", "beta": "β", "image_score_fake": "scores",
         "swd": "distance", "frechet": "distance", "psnr_thumb": "quality", "iou": "quality",
         "images_per_second": "speed", "no_crossing": "surface",
+        "image_augment_p": "augmentation", "real_score_sign": "augmentation",
         "g_gradient_norm": "gradients", "step": "", "eta_hours": "", "something_new": "losses",
     }  # fmt: skip
     assert {name: group_of(name) for name in names} == names

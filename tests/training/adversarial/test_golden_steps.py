@@ -55,7 +55,7 @@ def volume_generator() -> dict[str, float]:
     generator.field.requires_grad_(True)
     judge = reference_discriminator("layout_d_volume")
     fakes = draw_fakes(seeded(1), 1, generator.config, FFHQ_POSES)
-    terms = VolumeGeneratorTerms(generator, judge, VolumeLosses(), FULL)
+    terms = VolumeGeneratorTerms(generator, lambda shown, _: judge(shown), VolumeLosses(), FULL)
     return figures(terms(fakes), mapping=generator.mapping, field=generator.field)
 
 
@@ -74,7 +74,8 @@ def image_generator() -> dict[str, float]:
     decoder.requires_grad_(True)
     fakes = draw_fakes(seeded(2), 2, generator.config, FFHQ_POSES, mixing=0.9)
     w, other_w = generator.mapping(reference_z(100, 2)), generator.mapping(reference_z(101, 2))
-    terms = DecoderTerms(decoder, reference_discriminator("layout_d_256"), FULL)
+    judge = reference_discriminator("layout_d_256")
+    terms = DecoderTerms(decoder, lambda shown, _: judge(shown), FULL)
     return figures(terms(uniform(108, 2, 256, 64, 64), w, other_w, fakes), decoder=decoder)
 
 

@@ -58,6 +58,7 @@ class DiscriminatorTerms(nn.Module):
         record = {
             "d_logistic": loss.detach(),
             "score_real": real_logits.detach().mean(),
+            "real_score_sign": real_logits.detach().sign().mean(),
             "score_fake": fake_logits.detach().mean(),
         }
         if real is not None:

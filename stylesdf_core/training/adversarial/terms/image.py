@@ -67,12 +67,12 @@ class DecoderTerms(nn.Module):
     """The decoder's adversarial loss.
 
     Args:
-        discriminate: calls the discriminator, which must not be a submodule: its parameters are
-            not trained here.
+        discriminate: calls the discriminator on the images of fakes. The discriminator must not
+            be a submodule: its parameters are not trained here.
     """
 
     def __init__(
-        self, decoder: Decoder, discriminate: Callable[[Tensor], Tensor], autocast: Autocast
+        self, decoder: Decoder, discriminate: Callable[[Tensor, Fakes], Tensor], autocast: Autocast
     ) -> None:
         super().__init__()
         self.decoder = decoder
@@ -83,7 +83,7 @@ class DecoderTerms(nn.Module):
         """The loss of a chunk."""
         with self._autocast.on():
             images, _ = decode(self.decoder, features, w, other_w, fakes)
-            logits = self._discriminate(images)
+            logits = self._discriminate(images, fakes)
         adversarial = generator_loss(logits.float())
         return {"loss": adversarial, "image_g_adversarial": adversarial.detach()}
 

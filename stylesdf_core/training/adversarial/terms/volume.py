@@ -110,14 +110,14 @@ class VolumeGeneratorTerms(nn.Module):
     """The volume renderer's loss: adversarial, pose, eikonal, minimal surface (Eq. 6–8).
 
     Args:
-        discriminate: calls the discriminator, which must not be a submodule: its parameters are
-            not trained here.
+        discriminate: calls the discriminator on the renders of fakes. The discriminator must not
+            be a submodule: its parameters are not trained here.
     """
 
     def __init__(
         self,
         generator: Generator,
-        discriminate: Callable[[Tensor], LogitsAndAngles],
+        discriminate: Callable[[Tensor, Fakes], LogitsAndAngles],
         weights: VolumeLosses,
         autocast: Autocast,
     ) -> None:
@@ -158,7 +158,7 @@ class VolumeGeneratorTerms(nn.Module):
     def _discriminator_terms(self, render: VolumeRender, fakes: Fakes) -> tuple[Tensor, Terms]:
         """The adversarial and the pose term."""
         with self._autocast.on():
-            output = self._discriminate(render.rgb)
+            output = self._discriminate(render.rgb, fakes)
         adversarial = generator_loss(output.logits.float())
         pose = pose_loss(output.angles.float(), fakes.angles)
         loss = adversarial + self.weights.pose * pose
