@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.state.settings import Settings
 from app.workers.alarm import Alarm
-from app.workers.mesh_worker import LiveMesh, MeshPass, MeshRequest
+from app.workers.engine_share import EngineShare
+from app.workers.mesh_worker import LiveMesh, MeshDrawer, MeshPass, MeshRequest
 from app.workers.picture_worker import PicturePass, PictureRequest, picture_worker
 from app.workers.schedule import LatestWorker, RestDetector
 from stylesdf_core.scene.scene import Scene
@@ -29,17 +30,27 @@ class Screen:
             hidden pane.
         picture_size, mesh_size: edges of the panes in pixels, for the viewport to set.
         news: set with each result, ends the main loop's sleep; cleared before the loop polls.
+
+    Args:
+        share: the engine of both workers; None for an engine of each worker's own.
+        drawer: draws meshes; None to draw with OpenGL.
+        news: None for an alarm of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        share: EngineShare | None = None,
+        drawer: MeshDrawer | None = None,
+        news: Alarm | None = None,
+    ) -> None:
         self.picture: PicturePass | None = None
         self.mesh: MeshPass | None = None
         self.picture_error: BaseException | None = None
         self.mesh_error: BaseException | None = None
         self.picture_size = self.mesh_size = 512
-        self.news = Alarm()
-        self._pictures = picture_worker(self.news)
-        self._live = LiveMesh()
+        self.news = news or Alarm()
+        self._pictures = picture_worker(self.news, share or EngineShare())
+        self._live = LiveMesh(drawer, share)
         self._meshes = LatestWorker("mesh", self._live.passes, self.news)
         self._rest = RestDetector()
         self._wanted: tuple[PictureRequest | None, MeshRequest | None] = (None, None)

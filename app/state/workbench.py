@@ -65,9 +65,12 @@ class Workbench:
     Args:
         store: where settings and the autosaved session live.
         scene: shown first; None for the autosaved scene, else the default face.
+        screen: None for a screen with engines of its own.
     """
 
-    def __init__(self, store: SettingsStore, scene: Scene | None = None) -> None:
+    def __init__(
+        self, store: SettingsStore, scene: Scene | None = None, screen: Screen | None = None
+    ) -> None:
         self.store = store
         self.settings: Settings = store.load()
         self.document = Document(scene or store.load_autosave() or Scene())
@@ -80,7 +83,7 @@ class Workbench:
 
         self.models = ModelSlot()
         self.direction_values = DirectionValues(self.models, self.document)
-        self.screen = Screen()
+        self.screen = screen or Screen()
         self.album = FaceAlbum(store.faces_folder, self.screen.news)
         #: What style mixing does on the loaded model; None until it has been measured.
         self.mixing_effects: MixingEffects | None = None

@@ -4,6 +4,7 @@
 schedule           which request is computed, when it is refined, when a frame is drawn
 picture_worker     pictures in passes, coarse to fine
 mesh_worker        the live mesh: a draft, then the chosen resolution
+engine_share       an engine that several threads use in turns
 mixing_worker      which controls of style mixing have an effect on a model
 native_dialog      the desktop's file dialog, as a process
 model_loader       the loaded model, and the load under way

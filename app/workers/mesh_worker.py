@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from app.workers.engine_share import EngineShare
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 
 if TYPE_CHECKING:
     from stylesdf_core.engine.engine import Engine
-    from stylesdf_core.mesh.preview import MeshPreview
+    from stylesdf_core.mesh.preview import MeshPicture
     from stylesdf_core.mesh.sdf_grid import SdfGrid
     from stylesdf_core.mesh.surface import MeshReport, SurfaceMesh
     from stylesdf_core.model.model import Model
     from stylesdf_core.progress import Progress
+    from stylesdf_core.rendering.camera import OrbitCamera
 
 #: Grid points per axis while something moves, at most.
 LIVE_RESOLUTION = 48
@@ -61,6 +64,7 @@ class MeshPass:
         pixels: (size, size, 3) float32 in [0, 1].
         resolution: of the grid that the mesh was made from.
         report: on the finished mesh; None for a coarser mesh.
+        mesh: the mesh itself.
     """
 
     request: MeshRequest
@@ -68,6 +72,25 @@ class MeshPass:
     resolution: int
     seconds: float
     report: MeshReport | None
+    mesh: SurfaceMesh
+
+
+class MeshDrawer(Protocol):
+    """Draws meshes, as :class:`~stylesdf_core.mesh.preview.MeshPreview` does."""
+
+    def submit(
+        self,
+        mesh: SurfaceMesh,
+        camera: OrbitCamera,
+        size: int,
+        *,
+        wireframe: bool = False,
+        vertex_colors: bool = True,
+    ) -> Future[MeshPicture]:
+        """Ask for a picture."""
+
+    def forget(self) -> None:
+        """Free the mesh that was drawn last."""
 
 
 class LiveMesh:
@@ -75,10 +98,12 @@ class LiveMesh:
 
     Args:
         preview: draws the meshes; None to open a preview before the first drawing.
+        share: the engine; None for an engine of its own.
     """
 
-    def __init__(self, preview: MeshPreview | None = None) -> None:
+    def __init__(self, preview: MeshDrawer | None = None, share: EngineShare | None = None) -> None:
         self._preview = preview
+        self._share = share or EngineShare()
         self._engine: Engine | None = None
         self._engine_key: tuple[Model, str] | None = None
         self._face: Scene | None = None
@@ -89,6 +114,9 @@ class LiveMesh:
 
     def passes(self, request: MeshRequest) -> Iterator[MeshPass | None]:
         """A draft, from the fine mesh if it has been made already, then the finished picture."""
+        return self._share.in_turns(self._passes(request))
+
+    def _passes(self, request: MeshRequest) -> Generator[MeshPass | None, None, None]:
         self._forget_what_changed(request)
         fine = request.settings.resolution
         live = fine if fine in self._meshes else min(LIVE_RESOLUTION, fine)
@@ -114,13 +142,11 @@ class LiveMesh:
             kept.pop(resolution, None)
 
     def _forget_what_changed(self, request: MeshRequest) -> None:
-        from stylesdf_core.engine.engine import Engine
-
         key = (request.model, request.device)
-        if self._engine is None or key != self._engine_key:
-            self._engine = None  # frees the old engine's memory before the new engine takes some
-            self._engine, self._engine_key = Engine(*key), key
-            self._face = None
+        if key != self._engine_key:
+            self._engine = self._face = None  # frees the old engine's memory
+            self._engine_key = key
+        self._engine = self._share.engine(*key)
         neutral, settings = Scene(), request.settings
         finest = max(settings.resolution, LIVE_RESOLUTION)
         for resolution in {finer for finer in self.resolutions if finer > finest}:
@@ -191,7 +217,7 @@ class LiveMesh:
             self._reports[resolution] = report(mesh)
         is_fine = resolution == request.settings.resolution
         known = self._reports.get(resolution) if is_fine else None
-        return MeshPass(request, pixels, resolution, time.perf_counter() - start, known)
+        return MeshPass(request, pixels, resolution, time.perf_counter() - start, known, mesh)
 
 
 def _interruptible(operation: Generator[Progress, None, R]) -> Generator[None, None, R]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from app.workers.engine_share import EngineShare
 from app.workers.schedule import LatestWorker, PassPlanner
 from stylesdf_core.scene.scene import SURFACE_VIEWS, Scene, View
 
@@ -79,23 +80,27 @@ class PicturePass:
         return other is not None and self.request == other.request and self.index < other.index
 
 
-def picture_worker(news: threading.Event) -> LatestWorker[PictureRequest, PicturePass]:
+def picture_worker(
+    news: threading.Event, share: EngineShare
+) -> LatestWorker[PictureRequest, PicturePass]:
     """A worker that renders the newest request, coarse to fine; each pass sets ``news``."""
-    return LatestWorker("pictures", _Renderer().passes, news)
+    renderer = _Renderer(share)
+    return LatestWorker("pictures", lambda asked: share.in_turns(renderer.passes(asked)), news)
 
 
 class _Renderer:
-    """The engine of the last request, and the time that its first passes take."""
+    """Renders with a shared engine, and remembers the time that first passes take."""
 
-    def __init__(self) -> None:
-        self._engine: Engine | None = None
-        self._engine_key: tuple[Model, str] | None = None
+    def __init__(self, share: EngineShare) -> None:
+        self._share = share
+        self._model: Model | None = None
         self._face: object = None
         self._planners: dict[object, PassPlanner] = {}
 
-    def passes(self, request: PictureRequest) -> Iterator[PicturePass | None]:
+    def passes(self, request: PictureRequest) -> Generator[PicturePass | None, None, None]:
         """The passes of a request, and None where the work may be interrupted."""
-        engine, planner = self._engine_for(request), self._planner_for(request)
+        engine = self._share.engine(request.model, request.device)
+        planner = self._planner_for(request)
         refines = request.view in SURFACE_VIEWS
         start = time.perf_counter()
         count = 0
@@ -114,18 +119,10 @@ class _Renderer:
             *_, frame = engine.passes(request.scene, request.view, size, coarsest=size)
             yield _pass(engine, request, frame, count - 1, count)
 
-    def _engine_for(self, request: PictureRequest) -> Engine:
-        from stylesdf_core.engine.engine import Engine
-
-        key = (request.model, request.device)
-        if self._engine is None or key != self._engine_key:
-            self._engine = None  # frees the old engine's memory before the new engine takes some
-            self._engine, self._engine_key = Engine(*key), key
-            self._face, self._planners = None, {}
-        return self._engine
-
     def _planner_for(self, request: PictureRequest) -> PassPlanner:
         """A planner for the view; first pictures of a face, which cost more, have their own."""
+        if request.model is not self._model:
+            self._model, self._face, self._planners = request.model, None, {}
         scene = request.scene
         face = (scene.identity, scene.morph, scene.truncation_psi, scene.mixing.of_field)
         is_new, self._face = face != self._face, face
