@@ -23,15 +23,18 @@ import tyro
 from tqdm import tqdm
 
 from app.bench.command import ProgramBench
+from stylesdf_core.commands.batch import Batch
 from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
+from stylesdf_core.commands.demo import Demo
 from stylesdf_core.commands.directions import ModelsDirections
 from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.films import Animate, RenderTurntable
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
 from stylesdf_core.commands.heads.recipe import RecipeHeads
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
-from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
+from stylesdf_core.commands.pictures import RenderImage
 from stylesdf_core.commands.scene_flags import note_on_weights
 from stylesdf_core.commands.train.listing import TrainList
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, default_config
@@ -93,6 +96,8 @@ def _command_type(words: Sequence[str]) -> Any:
         | Annotated[RenderImage, tyro.conf.subcommand("render")]
         | Annotated[ExportMesh, tyro.conf.subcommand("mesh")]
         | Annotated[RenderTurntable, tyro.conf.subcommand("turntable")]
+        | Annotated[Animate, tyro.conf.subcommand("animate")]
+        | Annotated[Batch, tyro.conf.subcommand("batch")]
         | Annotated[Demo, tyro.conf.subcommand("demo")]
         | Annotated[Measure, tyro.conf.subcommand("measure")]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]

@@ -1,12 +1,18 @@
 # The public names: type checkers read them here, and __init__.py imports each when first used.
 
+from .commands.batch import Batch as Batch
 from .commands.bench import Bench as Bench
 from .commands.dataset import (
     DatasetCheck as DatasetCheck,
     DatasetPack as DatasetPack,
 )
+from .commands.demo import Demo as Demo
 from .commands.directions import ModelsDirections as ModelsDirections
 from .commands.evaluate import Evaluate as Evaluate
+from .commands.films import (
+    Animate as Animate,
+    RenderTurntable as RenderTurntable,
+)
 from .commands.heads.make import MakeHeads as MakeHeads
 from .commands.heads.measure import Measure as Measure
 from .commands.meshes import ExportMesh as ExportMesh
@@ -16,11 +22,7 @@ from .commands.models import (
     ModelsFetch as ModelsFetch,
     ModelsList as ModelsList,
 )
-from .commands.pictures import (
-    Demo as Demo,
-    RenderImage as RenderImage,
-    RenderTurntable as RenderTurntable,
-)
+from .commands.pictures import RenderImage as RenderImage
 from .commands.heads.recipe import RecipeHeads as RecipeHeads
 from .commands.train.fit import TrainFit as TrainFit
 from .commands.train.stages import (
@@ -52,6 +54,10 @@ from .progress import (
     drain as drain,
 )
 from .rendering.camera import OrbitCamera as OrbitCamera
+from .scene.animation import (
+    Animation as Animation,
+    Keyframe as Keyframe,
+)
 from .scene.scene import (
     Identity as Identity,
     Mixing as Mixing,

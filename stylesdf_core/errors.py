@@ -8,6 +8,7 @@
     │   ├── ModelNotFoundError   no model of that name or path
     │   ├── EmptySurfaceError    the field has no surface at the requested level
     │   └── OutputError          a result cannot be written where it was asked for
+    ├── BatchError               some files of a batch could not be made        (exit status 1)
     ├── DownloadError            published weights could not be fetched whole   (exit status 1)
     ├── GraphicsError            no OpenGL context can be made on this machine  (exit status 1)
     └── TrainingError            a run stopped itself, and says why             (exit status 1)
@@ -57,6 +58,10 @@ class EmptySurfaceError(InputError):
 
 class OutputError(InputError):
     """A result cannot be written to the requested place."""
+
+
+class BatchError(StyleSDFError):
+    """Some files of a batch could not be made; the others are there."""
 
 
 class DownloadError(StyleSDFError):

@@ -107,24 +107,29 @@ def printable(sentence: str) -> str:
     return shown if len(shown) <= _LONGEST_SENTENCE else f"{shown[:_LONGEST_SENTENCE]}…"
 
 
-def read_json(path: Path | str, *, error: type[StyleSDFError] = InputError) -> Any:
+def read_json(
+    path: Path | str, *, error: type[StyleSDFError] = InputError, largest: int = LARGEST_JSON
+) -> Any:
     """The JSON document in the file ``path``: UTF-8, or UTF-16 with a byte order mark.
+
+    Args:
+        largest: file that is read, bytes.
 
     Raises:
         StyleSDFError: of the type ``error``: no such file, or no JSON; names the file.
     """
     with reading(path, "JSON", error=error), open(path, "rb") as stream:
-        return parse_json(stream.read(LARGEST_JSON + 1))
+        return parse_json(stream.read(largest + 1), largest)
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes, largest: int = LARGEST_JSON) -> Any:
     """The JSON document ``content``, encoded as in :func:`read_json`; for use in :func:`reading`.
 
     Raises:
-        ValueError: not JSON, longer than 4 MB, or nested deeper than 64 levels.
+        ValueError: not JSON, longer than ``largest`` bytes, or nested deeper than 64 levels.
     """
-    if len(content) > LARGEST_JSON:
-        raise ValueError(f"it has more than {LARGEST_JSON >> 20} MB")
+    if len(content) > largest:
+        raise ValueError(f"it has more than {largest >> 20} MB")
     text = content.decode(json.detect_encoding(content))
     depth = 0
     for token in re.finditer(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[]}]', text, re.DOTALL):

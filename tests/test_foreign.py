@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from PIL import Image
 
 from app.train.samples import SampleRequest, read_sample
+from stylesdf_core.commands.batch_table import BatchFile, BatchTable
 from stylesdf_core.data.images import find_usable, open_images
 from stylesdf_core.data.lmdb_images import write_lmdb
 from stylesdf_core.errors import InputError
@@ -27,6 +29,7 @@ from stylesdf_core.model.checkpoints import load_checkpoint, save_published, sav
 from stylesdf_core.model.direction_files import read_directions, save_directions
 from stylesdf_core.model.latents import LatentDirection, load_directions, load_z
 from stylesdf_core.progress import drain
+from stylesdf_core.scene.animation import Animation, Keyframe, read_animation, write_animation
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.session_files import exif, gif_comment, png_info, read_scene
 from stylesdf_core.training.runs.run_dir import RunDir
@@ -161,9 +164,23 @@ def _small() -> torch.nn.Module:
     return tiny_generator(width=8, depth=1, z_dim=8, thumb_size=16, output_size=16)
 
 
+def _keyframes(path: Path) -> None:
+    frames = (Keyframe(0.0), Keyframe(1.0, Scene(identity=Identity(1)), "depth", "flow"))
+    write_animation(Animation(frames), path)
+
+
+def _batch(path: Path) -> None:
+    table = BatchTable(path.parent)
+    line = BatchFile(3, "a.png", settings=table.setting({"family": "pictures"}))
+    with table.kept([line]):
+        table.put(replace(line, state="made", bytes=9))
+
+
 _Make, _Read = Callable[[Path], object], Callable[[Path], object]
 _KINDS: dict[str, tuple[_Make, _Read]] = {
     "scene.json": (lambda path: path.write_text(_SESSION), read_scene),
+    "keyframes.json": (_keyframes, read_animation),
+    "batch.json": (_batch, lambda path: BatchTable(path.parent).missing([BatchFile(3, "a.png")])),
     "scene.png": (_image, read_scene),
     "scene.gif": (_image, read_scene),
     "scene.webp": (_image, read_scene),

@@ -29,6 +29,9 @@ def imported_by(statement: str) -> set[str]:
 
 
 PUBLIC = [
+    "Animate",
+    "Animation",
+    "Batch",
     "Bench",
     "DatasetCheck",
     "DatasetPack",
@@ -41,6 +44,7 @@ PUBLIC = [
     "Identity",
     "Info",
     "InputError",
+    "Keyframe",
     "MakeHeads",
     "Measure",
     "Mixing",

@@ -13,8 +13,9 @@ from stylesdf_core.resources import expanded
 from stylesdf_core.scene.scene import Scene, View
 
 if TYPE_CHECKING:
+    from stylesdf_core.commands.films import RenderTurntable
     from stylesdf_core.commands.meshes import ExportMesh
-    from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
+    from stylesdf_core.commands.pictures import RenderImage
 
     ExportRequest: TypeAlias = RenderImage | RenderTurntable | ExportMesh
 
@@ -100,8 +101,9 @@ def export_request(
         stem: file name without suffix; empty for :func:`default_stem`.
         taken: files that other exports are about to write.
     """
+    from stylesdf_core.commands.films import RenderTurntable
     from stylesdf_core.commands.meshes import ExportMesh
-    from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
+    from stylesdf_core.commands.pictures import RenderImage
 
     split, background = settings.view.split, settings.export.background or None
     view = settings.view.picture_view if split else settings.view.view

@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
@@ -106,7 +106,7 @@ class LiveMesh:
         self._share = share or EngineShare()
         self._engine: Engine | None = None
         self._engine_key: tuple[Model, str] | None = None
-        self._face: Scene | None = None
+        self._face: object = None
         self._surface: tuple[object, ...] = ()
         self._grids: dict[int, SdfGrid] = {}
         self._meshes: dict[int, SurfaceMesh] = {}
@@ -147,11 +147,11 @@ class LiveMesh:
             self._engine = self._face = None  # frees the old engine's memory
             self._engine_key = key
         self._engine = self._share.engine(*key)
-        neutral, settings = Scene(), request.settings
+        settings = request.settings
         finest = max(settings.resolution, LIVE_RESOLUTION)
         for resolution in {finer for finer in self.resolutions if finer > finest}:
             self._forget_resolution(resolution)
-        face = replace(request.scene, camera=neutral.camera, mixing=request.scene.mixing.of_field)
+        face = request.scene.of_field
         surface = (face, settings.level, settings.largest_component, settings.vertex_colors)
         if face != self._face:
             self._face = face

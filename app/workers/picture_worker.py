@@ -123,8 +123,7 @@ class _Renderer:
         """A planner for the view; first pictures of a face, which cost more, have their own."""
         if request.model is not self._model:
             self._model, self._face, self._planners = request.model, None, {}
-        scene = request.scene
-        face = (scene.identity, scene.morph, scene.truncation_psi, scene.mixing.of_field)
+        face = request.scene.of_field
         is_new, self._face = face != self._face, face
         return self._planners.setdefault((request.view, is_new), PassPlanner())
 

@@ -3,8 +3,11 @@
 ``run()`` is a generator: it yields Progress and ends with the result. The command line, the window
 and the tests make the same requests.
 
-pictures       ``render``, ``turntable``, ``demo``
+pictures       ``render``
+films          ``animate``, ``turntable``
 meshes         ``mesh``
+batch          ``batch``: pictures and meshes of many faces
+demo           ``demo``
 models         ``models list``, ``models fetch``, ``models export``, ``info``
 directions     ``models directions``
 dataset        ``dataset check``, ``dataset pack``
@@ -17,7 +20,8 @@ Shared by them:
 
 assets         meshes as assets: triangles, textures, levels of detail, units, a base
 rendering      any view of a scene as a picture, meshes included
-animation      films as GIF, WebP, MP4 and numbered pictures, written frame by frame
+batch_table    the table of a batch's files, as JSON and CSV
+film_files     films as GIF, WebP, MP4 and numbered pictures, written frame by frame
 backgrounds    what a written picture shows behind the head
 scene_flags    a scene as command-line flags, and back
 depth_files    depth as a 16-bit picture, with its scale beside it

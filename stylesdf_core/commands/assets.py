@@ -18,7 +18,7 @@ from stylesdf_core.rendering.camera import METRES_PER_UNIT
 from stylesdf_core.scene.scene import Scene
 
 if TYPE_CHECKING:
-    from stylesdf_core.commands.rendering import MeshSettings
+    from stylesdf_core.commands.rendering import SurfaceSettings
     from stylesdf_core.engine.engine import Engine
     from stylesdf_core.mesh.surface import SurfaceMesh
 
@@ -52,9 +52,6 @@ class AssetSettings:
     base: bool = False
     """Put the surface on a flat, closed base, for printing."""
 
-    name: str = ""
-    """Name of the object in the file; without it, the file's."""
-
     def __post_init__(self) -> None:
         check_finite(self)
         if self.triangles != tuple(sorted(self.triangles, reverse=True)):
@@ -71,8 +68,8 @@ class AssetSettings:
         """Whether the mesh is not simply that of the grid."""
         return bool(self.triangles) or self.texture is not None
 
-    def placement(self, out: Path) -> MeshPlacement:
-        """Unit, axes and name in the file ``out``.
+    def placement(self, out: Path, name: str = "") -> MeshPlacement:
+        """Unit, axes and name in the file ``out``; without a name, the file's.
 
         Raises:
             InputError: the file's format cannot hold what is asked for.
@@ -87,7 +84,7 @@ class AssetSettings:
             suffix,
             unit=self.units,
             up=self.up,
-            name=self.name or out.stem,
+            name=name or out.stem,
             metres_per_unit=self.metres_per_unit,
         )
 
@@ -105,7 +102,7 @@ class AssetSettings:
 
 
 def asset_meshes(
-    engine: Engine, scene: Scene, mesh: MeshSettings, asset: AssetSettings
+    engine: Engine, scene: Scene, mesh: SurfaceSettings, asset: AssetSettings
 ) -> Iterator[Operation[SurfaceMesh]]:
     """The meshes of all levels of detail, in world coordinates, as operations to run in order.
 

@@ -10,13 +10,14 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from stylesdf_core.commands.assets import AssetSettings
+from stylesdf_core.commands.batch import Batch
+from stylesdf_core.commands.demo import Demo
 from stylesdf_core.commands.field_help import settings_of
+from stylesdf_core.commands.films import Animate, RenderTurntable
 from stylesdf_core.commands.meshes import ExportMesh
-from stylesdf_core.commands.pictures import Demo, RenderImage, RenderTurntable
-from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.commands.pictures import RenderImage
 from stylesdf_core.commands.scene_flags import flags_from_scene
 from stylesdf_core.commands.train.base import TrainStage
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, TrainRequest, default_config
@@ -28,13 +29,17 @@ PROGRAM = "stylesdf-studio"
 _NAMES: dict[type, tuple[str, ...]] = {
     RenderImage: ("render",),
     RenderTurntable: ("turntable",),
+    Animate: ("animate",),
+    Batch: ("batch",),
     ExportMesh: ("mesh",),
     Demo: ("demo",),
     **{command: ("train", stage) for stage, command in TRAIN_COMMANDS.items()},
 }
 
 
-Request: TypeAlias = RenderImage | RenderTurntable | ExportMesh | Demo | TrainRequest
+Request: TypeAlias = (
+    RenderImage | RenderTurntable | Animate | ExportMesh | Batch | Demo | TrainRequest
+)
 
 
 def program_words() -> tuple[str, ...]:
@@ -72,7 +77,7 @@ def command_words(request: Request, program: Sequence[str] = (PROGRAM,)) -> list
         value = getattr(request, field.name)
         if isinstance(value, Scene):
             words += flags_from_scene(value)
-        elif isinstance(value, MeshSettings | AssetSettings):
+        elif dataclasses.is_dataclass(value):
             words += _changed_flags(value)
     return words + _changed_flags(request)
 
@@ -105,13 +110,15 @@ def _changed_settings(request: TrainRequest) -> list[str]:
     return words
 
 
-def _changed_flags(settings: Request | MeshSettings | AssetSettings) -> list[str]:
+def _changed_flags(settings: Any) -> list[str]:
     """Flags of the plain fields that differ from their defaults."""
+    kind: type = type(settings)
+    flags = {setting.path: setting.flag for setting in settings_of(kind)}
     words: list[str] = []
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if not dataclasses.is_dataclass(value) and value != field.default:
-            words += _flag(f"--{field.name.replace('_', '-')}", value)
+        if field.name in flags and value != field.default:
+            words += _flag(flags[field.name], value)
     return words
 
 

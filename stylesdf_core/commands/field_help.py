@@ -57,7 +57,8 @@ def settings_of(config: type, path: str = "", flag: str = "--") -> tuple[Setting
             kind, *marks = get_args(kind)
         if tyro.conf.Suppress in marks:
             continue
-        here = f"{flag}{name.replace('_', '-')}"
+        named = next((mark.name for mark in marks if getattr(mark, "name", None)), name)
+        here = f"{flag}{named.replace('_', '-')}"
         if isinstance(kind, type) and is_dataclass(kind):
             unprefixed = any(getattr(mark, "name", None) == "" for mark in marks)
             inner = settings_of(kind, f"{path}{name}.", flag if unprefixed else f"{here}.")

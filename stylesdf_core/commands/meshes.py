@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import tyro
 
 from stylesdf_core.commands.assets import AssetSettings, asset_meshes
-from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.commands.rendering import Device, SurfaceSettings
 from stylesdf_core.commands.scene_flags import SceneFlags
 from stylesdf_core.files import check_destination
 from stylesdf_core.mesh import SUFFIXES
@@ -18,6 +18,7 @@ from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import signed
 
 if TYPE_CHECKING:
+    from stylesdf_core.engine.engine import Engine
     from stylesdf_core.mesh.placement import MeshPlacement
     from stylesdf_core.mesh.surface import MeshReport
 
@@ -64,7 +65,7 @@ class ExportedMesh:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportMesh:
+class ExportMesh(SurfaceSettings):
     """Extract the surface of a face and write it as a mesh."""
 
     out: Path
@@ -72,23 +73,13 @@ class ExportMesh:
 
     scene: SceneFlags = field(default_factory=Scene)
 
-    resolution: int = 128
-    """Grid points along each edge of the volume, 32 to 512."""
-
-    level: float = 0.0
-    """Signed distance of the surface, world units (the volume's edge is 0.24); 0 is the skin,
-    above is outside."""
-
-    largest_component: bool = True
-    """Keep only the largest connected part."""
-
-    vertex_colors: bool = True
-    """Colour the vertices."""
-
     asset: AssetFlags = field(default_factory=AssetSettings)
 
-    device: str = "auto"
-    """Where to compute: auto, cpu, cuda or mps."""
+    name: str = ""
+    """Name of the object in the file; without it, the file's."""
+
+    device: Device = "auto"
+    """Where to compute."""
 
     def run(self) -> Operation[ExportedMesh]:
         """Extract, write and re-read; the result is the file and a report on it.
@@ -98,26 +89,37 @@ class ExportMesh:
                 library that is not installed.
             EmptySurfaceError: there is no surface at this level.
         """
-        settings = MeshSettings(
-            self.resolution, self.level, self.largest_component, self.vertex_colors
-        )
-        outs = self.asset.files(self.out)
-        check_destination(self.out, SUFFIXES)
-        placement = self.asset.placement(self.out)
-        for file in self.asset.all_files(self.out):
-            check_destination(file)
+        self.check()
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine.engine import Engine
-        from stylesdf_core.mesh.formats import export_mesh
-        from stylesdf_core.mesh.surface import report, welded
         from stylesdf_core.model.model import load_model
 
         engine = Engine(load_model(self.scene.model), self.device, exact=True)
+        return (yield from part(self.write(engine), 0.05, 1.0))
+
+    def check(self) -> None:
+        """Refuse files that cannot be written.
+
+        Raises:
+            InputError: names the file.
+        """
+        check_destination(self.out, SUFFIXES)
+        self.asset.placement(self.out, self.name)
+        for file in self.asset.all_files(self.out):
+            check_destination(file)
+
+    def write(self, engine: Engine) -> Operation[ExportedMesh]:
+        """Extract with an engine of the scene's model, exact; otherwise as :meth:`run`."""
+        from stylesdf_core.mesh.formats import export_mesh
+        from stylesdf_core.mesh.surface import report, welded
+
+        self.check()
+        outs, placement = self.asset.files(self.out), self.asset.placement(self.out, self.name)
         session = signed(self.scene).to_json()
         exported: list[ExportedMesh] = []
-        levels = asset_meshes(engine, self.scene, settings, self.asset)
+        levels = asset_meshes(engine, self.scene, self, self.asset)
         for index, (out, level) in enumerate(zip(outs, levels, strict=True)):
-            begin, end = (0.05 + 0.95 * k / len(outs) for k in (index, index + 1))
+            begin, end = (k / len(outs) for k in (index, index + 1))
             mesh = yield from part(level, begin, end - 0.03)
             yield Progress(end - 0.03, 1, f"writing {len(mesh.faces):,} triangles")
             files = export_mesh(mesh, out, placement=placement, session=session)

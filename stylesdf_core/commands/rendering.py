@@ -1,16 +1,20 @@
 """Any view of a scene as a picture; used by the commands for pictures, films and meshes.
 
 The engine draws all views but ``mesh``. For the view ``mesh``, the surface is extracted and drawn
-by OpenGL.
+by OpenGL. The options of pictures and of surfaces stand here once, for all commands.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
+import tyro
 
+from stylesdf_core.commands.backgrounds import Background, BackgroundFlag, shown
 from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.errors import check_range
@@ -27,27 +31,91 @@ MIN_SIZE, MAX_SIZE = 16, 2048
 
 
 @dataclass(frozen=True)
-class MeshSettings:
-    """How the mesh view extracts and shows the surface."""
+class SurfaceSettings:
+    """How a surface is extracted from the signed distances."""
 
     resolution: int = 128
-    """Of the mesh view: grid points along each edge of the volume, 32 to 512."""
+    """Of meshes: grid points along each edge of the volume, 32 to 512."""
 
     level: float = 0.0
-    """Of the mesh view: signed distance of the surface, world units."""
+    """Of meshes: signed distance of the surface, world units (the volume's edge is 0.24); 0 is the
+    skin, above is outside."""
 
     largest_component: bool = True
-    """Of the mesh view: keep only the largest connected part."""
+    """Of meshes: keep only the largest connected part."""
 
     vertex_colors: bool = True
-    """Of the mesh view: coloured, or plain clay."""
-
-    wireframe: bool = False
-    """Of the mesh view: draw the triangles' edges."""
+    """Of meshes: colour the vertices."""
 
     def __post_init__(self) -> None:
         check_finite(self)
         check_range("resolution", self.resolution, MIN_RESOLUTION, MAX_RESOLUTION)
+
+
+@dataclass(frozen=True)
+class MeshSettings(SurfaceSettings):
+    """How the mesh view extracts and shows the surface."""
+
+    wireframe: bool = False
+    """Of the mesh view: draw the triangles' edges."""
+
+
+Device: TypeAlias = Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda,mps}")]
+MeshFlags: TypeAlias = Annotated[MeshSettings, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions:
+    """How pictures are drawn: the fields that all requests for pictures and films share."""
+
+    out: Path
+    """The file or folder to write."""
+
+    view: View = "image"
+    """View: the decoded image, the 64² volume render, its depth or normals, or the mesh."""
+
+    size: int | None = None
+    """Edge in pixels, 16 to 2048; without it, the view's own resolution."""
+
+    device: Device = "auto"
+    """Where to compute."""
+
+    background: BackgroundFlag = None
+    """Behind the head: none for a transparent picture, a colour, or a picture file; without it,
+    the model's own background."""
+
+    fast: bool = False
+    """Compute as for the screen: in 16 bits where the processor can, up to 3 grey levels off."""
+
+    split: bool = False
+    """Beside the picture, show the mesh under the same camera."""
+
+    mesh: MeshFlags = field(default_factory=MeshSettings)
+
+    def renderer(self, model: str) -> SceneRenderer:
+        """A renderer of a model's scenes with these options."""
+        return SceneRenderer(model, self.device, self.mesh, exact=not self.fast)
+
+    def pixels(
+        self, renderer: SceneRenderer, scene: Scene, background: Background | None
+    ) -> Operation[npt.NDArray[np.uint8]]:
+        """The picture of a scene, (H, W, 3), or (H, W, 4) where it is transparent.
+
+        Args:
+            background: what the field of that name stands for.
+        """
+        cut = background is not None
+        picture = yield from renderer.draw(scene, self.view, self.size, outline=cut)
+        pixels = shown(picture, background)
+        if self.split:
+            beside = yield from renderer.draw(scene, "mesh", picture.size)
+            pixels = np.hstack((pixels, shown(beside, background)))
+        return pixels
+
+
+def shared_fields(kind: type, request: Any) -> dict[str, Any]:
+    """The values of those fields of a request that the dataclass ``kind`` has, by name."""
+    return {item.name: getattr(request, item.name) for item in fields(kind)}
 
 
 class SceneRenderer:
@@ -67,7 +135,7 @@ class SceneRenderer:
         self.engine: Engine = Engine(load_model(model), device, exact=exact)
         self.mesh_settings = mesh
         self._preview: MeshPreview | None = None
-        self._mesh: tuple[Scene, SurfaceMesh] | None = None
+        self._mesh: tuple[object, SurfaceMesh] | None = None
 
     def __enter__(self) -> SceneRenderer:
         return self
@@ -97,10 +165,9 @@ class SceneRenderer:
         return self._draw_mesh(mesh, scene, size or self.engine.config.output_size)
 
     def _surface(self, scene: Scene) -> Operation[SurfaceMesh]:
-        still = replace(scene, camera=Scene().camera)  # the surface does not depend on the camera
-        if self._mesh is None or self._mesh[0] != still:
+        if self._mesh is None or self._mesh[0] != scene.of_field:
             mesh = yield from surface_of(self.engine, scene, self.mesh_settings)
-            self._mesh = (still, mesh)
+            self._mesh = (scene.of_field, mesh)
         return self._mesh[1]
 
     def _draw_mesh(self, mesh: SurfaceMesh, scene: Scene, size: int) -> Picture:
@@ -121,7 +188,7 @@ class SceneRenderer:
         return Picture("mesh", data, 1.0 - drawn.coverage)
 
 
-def surface_of(engine: Engine, scene: Scene, settings: MeshSettings) -> Operation[SurfaceMesh]:
+def surface_of(engine: Engine, scene: Scene, settings: SurfaceSettings) -> Operation[SurfaceMesh]:
     """Extract the surface of a scene; yields Progress from 0 to 1.
 
     Raises:

@@ -5,15 +5,18 @@ Every command that draws a scene has these flags; the window's "Copy as command"
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import tyro
 
 from stylesdf_core.errors import InputError, StyleSDFError
+from stylesdf_core.foreign import brief
+from stylesdf_core.model.config import check_seed
 from stylesdf_core.model.digests import weights_digest
 from stylesdf_core.model.latents import load_z
 from stylesdf_core.model.model_zoo import is_named, resolve
@@ -23,6 +26,9 @@ from stylesdf_core.scene.session_files import other_weights, read_scene
 _Int: TypeAlias = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 _Float: TypeAlias = Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint="")]
 _File: TypeAlias = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
+#: Seeds of several faces as one text, such as ``0-99,120``.
+SeedsFlag: TypeAlias = Annotated[str, tyro.conf.arg(metavar="N-M,N,…", help_behavior_hint="")]
+_MOST_SEEDS: Final = 100_000
 
 
 def scene_from_flags(
@@ -123,6 +129,30 @@ def scene_from_flags(
         ),
         **_given(model=model, truncation_psi=psi),
     )
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """The seeds that a text such as ``0-99,120`` names, in its order, each once.
+
+    Raises:
+        InputError: the text is no list of seeds and ranges, or names more than 100,000 seeds.
+    """
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,10})\s*(?:[-–]\s*(\d{1,10})\s*)?", part, re.ASCII)
+        if match is None:
+            raise InputError(
+                f"--seeds takes seeds and ranges such as 0-99,120, not {brief(repr(text))}."
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        check_seed(first)
+        check_seed(last)
+        if last < first:
+            raise InputError(f"The range {part.strip()} of --seeds ends before it begins.")
+        if len(seeds) + last - first >= _MOST_SEEDS:
+            raise InputError(f"--seeds names more than {_MOST_SEEDS:,} seeds.")
+        seeds.update(dict.fromkeys(range(first, last + 1)))
+    return tuple(seeds)
 
 
 def note_on_weights(request: object) -> str:

@@ -6,7 +6,7 @@ This is the engine's first step; the latents are then folded into the networks' 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from stylesdf_core.model.latents import (
 )
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.scene.animation import InBetween
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 
 FloatArray = npt.NDArray[np.float32]
@@ -106,10 +107,38 @@ class StyleMapper:
         Truncation pulls w towards the mean w. The truncated w enters the decoder's mapping, whose
         output is pulled towards the mean output of that mapping.
         """
-        key = (scene.identity, scene.morph, scene.mixing, scene.truncation_psi)
+        key = scene.of_styles
         if self._styles is None or self._styles[0] != key:
-            self._styles = (key, self._make_styles(scene))
+            if isinstance(scene, InBetween):
+                self._styles = (key, self._blended(scene))
+            else:
+                self._styles = (key, self._make_styles(scene))
         return self._styles[1]
+
+    def _blended(self, scene: InBetween) -> Styles:
+        """The styles of a face between two others."""
+        first, second = scene.first, scene.second
+        if scene.space == "z":
+            start, end = (self.z(face.identity, face.mixing) for face in (first, second))
+            z = tuple(map(float, slerp(start, end, scene.amount)))
+            first, second = (self._with_z(face, z) for face in (first, second))
+        one, other = self._make_styles(first), self._make_styles(second)
+        layers = max(one.w.dim(), other.w.dim())  # of w by layer, one is broadcast to the other
+        one_w, other_w = (w if w.dim() == layers else w[:, None] for w in (one.w, other.w))
+        w = one_w + scene.amount * (other_w - one_w)
+        if one.decoder is None or other.decoder is None:
+            return Styles(w, None)
+        return Styles(w, torch.lerp(one.decoder, other.decoder, scene.amount))
+
+    def _with_z(self, face: Scene, z: tuple[float, ...]) -> Scene:
+        """The face with another z, which holds its edits and mixed groups of z already."""
+        identity, mixing = face.identity, face.mixing
+        edits = resolve_edits(identity.edits, self._model.directions)
+        others = tuple((d.name, value) for d, value in edits if d.space != "z")
+        if mixing.groups:
+            strengths = mixing.layer_strengths(self._generator.config.n_latent)
+            mixing = replace(mixing, groups=(), strengths=strengths)
+        return replace(face, identity=Identity(identity.seed, z, others), mixing=mixing)
 
     def _make_styles(self, scene: Scene) -> Styles:
         psi, config, mixing = scene.truncation_psi, self._generator.config, scene.mixing

@@ -1,5 +1,7 @@
-"""Scene: all that a picture depends on, as one frozen value, and the files that carry a scene.
+"""Scene: all that a picture depends on, as one frozen value; files; animation.
 
 scene          the dataclass Scene, to and from JSON
+animation      keyframes over scenes, and the scene at every time between them; their file
+paths          ready-made animations: turntable, sway, ellipsoid, morph
 session_files  the scene's JSON in session files and inside PNG, GIF, GLB, OBJ, PLY and 3MF files
 """

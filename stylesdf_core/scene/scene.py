@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -191,6 +192,16 @@ class Scene:
         check_finite(self)
         check_range("truncation ψ", self.truncation_psi, -2, 2)
 
+    @property
+    def of_styles(self) -> Hashable:
+        """The part on which the latents of field and decoder depend; equal where they are."""
+        return (self.identity, self.morph, self.mixing, self.truncation_psi)
+
+    @property
+    def of_field(self) -> Hashable:
+        """The part on which the field depends, hence shape and colours of the surface."""
+        return (self.identity, self.morph, self.mixing.of_field, self.truncation_psi)
+
     def to_json(self) -> str:
         """One line of JSON that :meth:`from_json` reads back to an equal Scene.
 
@@ -222,6 +233,7 @@ class Scene:
         if not isinstance(document, dict) or "stylesdf_scene" not in document:
             raise InputError(f"{where} is not a StyleSDF Studio session.")
         fields = dict(document)
+        fields.pop("animation", None)  # read by :mod:`.animation`
         version = fields.pop("stylesdf_scene")
         if version != _FORMAT:
             raise InputError(f"{where} was saved by a newer program (format {brief(version)}).")

@@ -79,13 +79,13 @@ def test_a_textured_mesh_has_its_pictures_and_its_session(tmp_path: Path, weight
 
 
 def test_an_asset_s_command_line_makes_the_same_asset() -> None:
-    asset = AssetSettings(triangles=(20000, 5000), texture=2048, units="cm", base=True, name="Ada")
-    words = command_line(ExportMesh(out=Path("a.obj"), asset=asset))
+    asset = AssetSettings(triangles=(20000, 5000), texture=2048, units="cm", base=True)
+    words = command_line(ExportMesh(out=Path("a.obj"), asset=asset, name="Ada"))
     assert words == (
-        "stylesdf-studio mesh --triangles 20000 5000 --texture 2048 --units cm --base --name Ada "
-        "--out a.obj"
+        "stylesdf-studio mesh --triangles 20000 5000 --texture 2048 --units cm --base --out a.obj "
+        "--name Ada"
     )
-    assert shlex.split(words)[-1] == "a.obj"
+    assert shlex.split(words)[-1] == "Ada"
 
 
 @pytest.mark.parametrize(

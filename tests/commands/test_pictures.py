@@ -13,8 +13,9 @@ from app.program import main
 from stylesdf_core.commands.command_line import _quoted_for_windows, command_line
 from stylesdf_core.commands.depth_files import write_depth
 from stylesdf_core.commands.field_help import field_help
+from stylesdf_core.commands.films import RenderTurntable
 from stylesdf_core.commands.meshes import ExportMesh
-from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
+from stylesdf_core.commands.pictures import RenderImage
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.errors import InputError
@@ -193,7 +194,8 @@ def test_command_lines_leave_defaults_out() -> None:
     mesh = ExportMesh(out=Path("a.obj"), scene=Scene(identity=Identity(edits=(("smile", 1.0),))))
     text = "stylesdf-studio mesh --set smile=1 --out a.obj"
     assert command_line(mesh) == text
-    assert command_line(replace(mesh, largest_component=False)) == text + " --no-largest-component"
+    one = text.replace("--out", "--no-largest-component --out")
+    assert command_line(replace(mesh, largest_component=False)) == one
     picture = RenderImage(out=Path("a.png"), view="mesh", mesh=MeshSettings(64, wireframe=True))
     text = "stylesdf-studio render --resolution 64 --wireframe --out a.png --view mesh"
     assert command_line(picture) == text
@@ -217,38 +219,6 @@ def test_command_lines_leave_defaults_out() -> None:
 )
 def test_words_for_windows_shells_are_quoted_twice_or_not_at_all(word: str, quoted: str) -> None:
     assert _quoted_for_windows(word) == quoted
-
-
-def test_turntable_gif(tmp_path: Path, weights: str) -> None:
-    request = RenderTurntable(
-        out=tmp_path / "t.gif", scene=Scene(weights), frames=5, fps=10, size=32
-    )
-    drain(request.run())
-    with Image.open(request.out) as gif:
-        assert gif.size == (32, 32)
-        assert gif.n_frames == 5
-        assert gif.info["duration"] == 100
-        assert gif.info["loop"] == 0
-    assert read_scene(request.out) == request.scene
-
-
-def test_turntable_mp4(tmp_path: Path, weights: str) -> None:
-    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="MP4 is an extra")
-    request = RenderTurntable(
-        out=tmp_path / "t.mp4", scene=Scene(weights), frames=6, fps=12, size=33
-    )
-    drain(request.run())
-    count, seconds = ffmpeg.count_frames_and_secs(str(request.out))
-    assert count == 6
-    assert seconds == pytest.approx(0.5, abs=0.1)
-
-
-def test_azimuths_close_the_loop() -> None:
-    swing = RenderTurntable(out=Path("t.gif"), frames=8, arc=1.0).azimuths()
-    assert max(swing) == pytest.approx(0.5)
-    assert min(swing) == pytest.approx(-0.5)
-    turn = RenderTurntable(out=Path("t.gif"), frames=8, arc=6.3).azimuths()
-    np.testing.assert_allclose(np.diff(turn), 2 * np.pi / 8)
 
 
 def test_cancelled_export_leaves_nothing(tmp_path: Path, weights: str) -> None:

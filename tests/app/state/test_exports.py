@@ -11,8 +11,9 @@ from app.state.exports import EXPORTS, default_stem, export_folder, export_kind,
 from app.state.settings import ExportSettings, Settings, ViewSettings
 from stylesdf_core.commands.assets import AssetSettings
 from stylesdf_core.commands.command_line import command_line
+from stylesdf_core.commands.films import RenderTurntable
 from stylesdf_core.commands.meshes import ExportMesh
-from stylesdf_core.commands.pictures import RenderImage, RenderTurntable
+from stylesdf_core.commands.pictures import RenderImage
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.scene.scene import Identity, Scene, View
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from stylesdf_core.commands import pictures
-from stylesdf_core.commands.animation import FrameWriter, frame_schedule, write_gif, write_mp4
-from stylesdf_core.commands.pictures import RenderTurntable
+from stylesdf_core.commands import films
+from stylesdf_core.commands.film_files import FrameWriter, frame_schedule, write_gif, write_mp4
+from stylesdf_core.commands.films import RenderTurntable
 from stylesdf_core.errors import OutputError
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
@@ -47,7 +47,7 @@ def test_every_gif_frame_of_a_full_turn_from_the_back_is_close_to_the_rendered_o
         with write_gif(path, fps, session) as writer:
             yield Recorder(writer)
 
-    monkeypatch.setattr(pictures, "write_gif", recording)
+    monkeypatch.setattr(films, "write_gif", recording)
     scene = Scene(identity=Identity(seed=742), camera=OrbitCamera(azimuth=np.pi))
     out = drain(RenderTurntable(out=tmp_path / "t.gif", scene=scene, frames=36, arc=6.3).run())
     with Image.open(out) as gif:

@@ -1,7 +1,7 @@
 """Films as GIF, WebP and MP4: frames are added one by one, the file appears after the last frame.
 
-A turntable (:mod:`.pictures`) opens one of the writers, adds a frame for each camera, and
-leaves the ``with`` block. Each writer reads its file back before the file gets its final name.
+A film (:mod:`.films`) opens one of the writers, adds its frames, and leaves the ``with`` block.
+Each writer reads its file back before the file gets its final name.
 """
 
 from __future__ import annotations
