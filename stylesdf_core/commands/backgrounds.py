@@ -61,7 +61,7 @@ class Background:
                 f"--background takes none, a colour such as #16181c, or a picture file; there is "
                 f"no file {text}."
             )
-        from stylesdf_core.data.images import upright_rgb
+        from stylesdf_core.data.eight_bits import upright_rgb
 
         with reading(path, "a picture"), open_picture(path) as opened:
             return cls(picture=upright_rgb(opened))

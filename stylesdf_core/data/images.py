@@ -16,12 +16,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path, PureWindowsPath
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
+from PIL import Image
 
+from stylesdf_core.data.eight_bits import is_deep, upright_rgb
 from stylesdf_core.data.lmdb_images import LmdbImages
 from stylesdf_core.data.releases import refuse_release
 from stylesdf_core.errors import InputError
@@ -52,15 +52,6 @@ _NAMED = 3
 
 #: Parsers of pictures raise any type for files that are damaged, or that claim to be enormous.
 UNREADABLE = Exception
-_TURNS = {  # by EXIF orientation
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclass(frozen=True)
@@ -228,17 +219,15 @@ def list_skipped(skipped: Sequence[Skipped]) -> str:
 def square(image: Image.Image, size: int) -> Pixels:
     """The central square of a picture at ``size``², (size, size, 3).
 
-    The picture is turned as its EXIF says; transparent parts become white. Values of more than
-    8 bits are converted by one rule. Whole numbers: white is the largest number of 8, 12, 16 or
-    31 bits, the fewest bits that hold the picture's maximum. Floating-point numbers: 1 is white.
+    The picture is turned as its EXIF says and converted by the rules of
+    :mod:`~stylesdf_core.data.eight_bits`.
 
     Pictures of up to 64² are shrunk by Pillow's Hamming filter, as the published 64² pictures,
     with which volume renders are compared; larger ones, and all enlarged ones, are Lanczos's. So
     a packed picture, a picture of a folder and a thumb are the same wherever they are made.
 
     Raises:
-        UNREADABLE: the file is damaged, or its values fit no rule: negative numbers, floats above
-            1, maxima from 2^16 to 2^30.
+        UNREADABLE: the file is damaged, or its values fit no rule.
     """
     image = upright_rgb(image)
     width, height = image.size
@@ -274,64 +263,13 @@ def split(
 
 def _sound_png(image: Image.Image) -> bool:
     """Whether the checksums of an 8-bit PNG are right, which is found without decoding it."""
-    if image.format != "PNG" or _is_deep(image):
+    if image.format != "PNG" or is_deep(image):
         return False
     try:
         image.verify()
     except UNREADABLE:  # decoding decides; it tolerates, for instance, a missing end chunk
         return False
     return True
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """The decoded picture, turned as its EXIF says.
-
-    Pillow's own function writes the EXIF anew, which fails on odd entries in sound pictures.
-    """
-    image.load()
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except UNREADABLE:
-        return image
-    turn = _TURNS.get(orientation)
-    return image if turn is None else image.transpose(turn)
-
-
-def upright_rgb(image: Image.Image) -> Image.Image:
-    """A picture as RGB, turned as its EXIF says; by the rule of :func:`square`.
-
-    Raises:
-        UNREADABLE: see :func:`square`.
-    """
-    image = _upright(image)
-    if _is_deep(image):
-        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
-    if image.has_transparency_data:  # onto white: colours below full transparency are arbitrary
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _is_deep(image: Image.Image) -> bool:
-    return image.mode.startswith(("I", "F"))
-
-
-def _eight_bits(values: npt.NDArray[Any]) -> Pixels:
-    """Whole or floating-point numbers as 8 bits, by the rule that :func:`square` gives."""
-    if np.issubdtype(values.dtype, np.floating):
-        low, high = values.min(), values.max()
-        if not (low >= 0.0 and high <= 1.0):  # true for NaN as well
-            raise ValueError(f"its values run from {low:g} to {high:g} instead of 0 to 1")
-        return np.rint(values * np.float32(255.0)).astype(np.uint8)
-    low, high = int(values.min()), int(values.max())
-    bits = next(bits for bits in (8, 12, 16, 31) if high < 1 << bits)
-    if low < 0 or (bits == 31 and high < 1 << 30):
-        raise ValueError(
-            f"its values run from {low} to {high}, the range of no known bit depth (8, 12, 16 or "
-            "31); convert it to 8 bits"
-        )
-    return (values >> (bits - 8)).astype(np.uint8)
 
 
 def _bytes_of(file: Path) -> int:

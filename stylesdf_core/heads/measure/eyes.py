@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 
-from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.image_metrics import enlarge
+from stylesdf_core.judges.cascade import load_cascade
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -26,16 +24,7 @@ class EyeDetector:
     """
 
     def __init__(self) -> None:
-        try:
-            import cv2
-            from cv2.data import haarcascades
-
-            self._cascade = cv2.CascadeClassifier(str(Path(haarcascades) / "haarcascade_eye.xml"))
-        except (ImportError, AttributeError):
-            raise InputError(
-                "Looking for eyes needs OpenCV before version 5: "
-                "pip install 'stylesdf-studio[eval]'."
-            ) from None
+        self._cascade = load_cascade("haarcascade_eye.xml", "Looking for eyes")
 
     def finds_both(self, image: FloatArray) -> bool:
         """Whether an eye is found on each side of the middle of the upper 60 % of ``image``.
