@@ -26,8 +26,9 @@ From a drag to a texture, in the order of one turn of the main loop, ``Studio.st
    differs from the last becomes a request to a worker; while the mouse moves, the worker computes
    only the first pass.
 4. *Worker* (``workers/schedule.py``): a thread takes the newest request only. The module's
-   docstring draws the states of a request and says when the next frame is drawn.
-5. *Engine pass* (``workers/picture_worker.py``): the thread iterates ``Engine.passes``, coarse to
+   docstring draws the states of a request and says when the next frame is drawn. How fine the
+   first pass is, up to the decoded image, is chosen in ``workers/pass_planner.py``.
+5. *Passes* (``workers/picture_worker.py``): the thread iterates ``engine/passes.py``, coarse to
    fine, and publishes each pass with its pixels enlarged for the screen.
 6. *Texture* (``widgets/texture.py``): before the next frame ``Screen.poll`` takes the newest pass,
    and ``Viewport.sync`` uploads it as a texture, which that frame draws.

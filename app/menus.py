@@ -21,6 +21,7 @@ from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
 from app.widgets.ui import Ui, plain
 from app.workers.model_loader import DEVICES
+from app.workers.pass_planner import PICTURES_A_SECOND
 from stylesdf_core.model.config import NoiseMode
 from stylesdf_core.model.model_zoo import ModelEntry, ModelKind, list_models
 from stylesdf_core.scene.scene import VIEWS, Scene
@@ -173,6 +174,11 @@ class Menus:
                 "the picture's own pixels, 1:1",
                 lambda: workbench.settings.view.pixels,
             )
+            with self._menu("While moving"):
+                for pace, rate in PICTURES_A_SECOND.items():
+                    act = partial(workbench.change_settings, "view", while_moving=pace)
+                    is_on = _equals(lambda: workbench.settings.view.while_moving, pace)
+                    self._item(pace, act, is_on, f"{rate:.0f} pictures a second")
             dpg.add_separator()
             for name in edits.CAMERA_PRESETS:
                 act = partial(workbench.turn_camera, name)

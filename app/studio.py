@@ -151,6 +151,7 @@ class Studio:
         """
         if self._quitting or not dpg.is_dearpygui_running():
             return False
+        start = time.perf_counter()
         self._guarded(self._before_frame)
         if not self._has_drawn:  # Dear PyGui focuses the first control of a new window
             self._home.take()
@@ -159,6 +160,7 @@ class Studio:
         self.drawn_at = time.perf_counter()
         self._has_drawn = True
         self._guarded(self._after_frame)
+        self.workbench.screen.moving_budget.drawn(time.perf_counter() - start)
         moving = self._is_moving()
         self._pacer.wait(
             self.workbench.screen.news,

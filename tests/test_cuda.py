@@ -14,6 +14,7 @@ import torch
 import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages known)
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.engine.engine import Engine
+from stylesdf_core.engine.passes import passes
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.heads.fit.bank import HeadBank
 from stylesdf_core.mesh.surface import extract_surface
@@ -74,7 +75,7 @@ def test_same_picture_as_the_cpu(heads: Model, scene: Scene, view: str) -> None:
 def test_sixteen_bits_and_passes_end_at_the_same_image(heads: Model) -> None:
     scene = SCENES[0]
     exact = Engine(heads, "cuda", exact=True).render(scene, "image").data
-    *_, last = Engine(heads, "cuda").passes(scene, "image")
+    *_, last = passes(Engine(heads, "cuda"), scene, "image")
     assert last.final
     assert psnr(last.picture.data / 2.0, exact / 2.0) > 45.0
 

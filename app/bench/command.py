@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from app.workers.pass_planner import WhileMoving
 from stylesdf_core.commands.bench import Bench
 from stylesdf_core.commands.models import has_display
 from stylesdf_core.errors import GraphicsError
@@ -30,6 +31,10 @@ class ProgramBench(Bench):
     """Measure only rows whose names begin so: full, heads, studio, full.volume64, heads.mesh,
     studio.orbit … Default: all."""
 
+    while_moving: WhileMoving = "balanced"
+    """Pictures of the window's motions: fluid (more of them), balanced or sharp (finer ones), as
+    View > While moving."""
+
     def row_names(self) -> tuple[str, ...]:
         """Names of the engine's rows and of the window's."""
         from app.bench.studio_bench import chosen_names
@@ -51,7 +56,12 @@ class ProgramBench(Bench):
         try:
             if not has_display():
                 raise GraphicsError(_NO_DISPLAY)
-            figures = yield from studio_figures(names, quick=self.quick, device=self.device)
+            figures = yield from studio_figures(
+                names,
+                quick=self.quick,
+                device=self.device,
+                while_moving=self.while_moving,
+            )
         except GraphicsError as error:
             if not report.speedups and not report.figures:
                 raise

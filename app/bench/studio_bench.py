@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from app.workers.pass_planner import WhileMoving
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.evaluation.report import Figure
 from stylesdf_core.progress import Operation, Progress
@@ -44,6 +45,13 @@ ROWS = (
     Figure("studio.orbit_fps_worst", "the same, worst second", _NOT_YET, "fps", 0, 30),
     # The engine's own time for a picture of the drag.
     Figure("studio.orbit_pass", "computing a picture while orbiting", _NOT_YET, "ms", 1),
+    # New pictures that are decoded, at half or at full size, if this machine were 1, 2 or 4 times
+    # as fast: a picture may then take 1, 2 or 4 times as long.
+    Figure("studio.orbit_decoded", "decoded pictures while orbiting", _NOT_YET, "%", 0),
+    Figure("studio.orbit_decoded_x2", "the same, budget of twice the speed", _NOT_YET, "%", 0),
+    Figure(
+        "studio.orbit_decoded_x4", "the same, budget of four times the speed", _NOT_YET, "%", 0, 90
+    ),
     # From the mouse's last motion, the button still down, to the decoded picture of that camera.
     Figure("studio.stop_image", "stop to decoded 256²", _NOT_YET, "ms", 0, high=120.0),
     # New meshes under a moving slider; from its last motion to the mesh of a 128³ grid.
@@ -64,6 +72,7 @@ class DriveRequest:
         device: auto, cpu, cuda or mps.
         folder: for the studio's settings.
         started: ``time.time()`` at the start of the process.
+        while_moving: the setting View › While moving.
     """
 
     rows: Sequence[str]
@@ -71,6 +80,7 @@ class DriveRequest:
     device: str
     folder: str
     started: float
+    while_moving: WhileMoving = "balanced"
 
 
 def chosen_names(only: Sequence[str] = ()) -> tuple[str, ...]:
@@ -79,7 +89,11 @@ def chosen_names(only: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def studio_figures(
-    rows: Sequence[str], *, quick: bool = False, device: str = "auto"
+    rows: Sequence[str],
+    *,
+    quick: bool = False,
+    device: str = "auto",
+    while_moving: WhileMoving = "balanced",
 ) -> Operation[tuple[Figure, ...]]:
     """Open the window on the shipped model, drive it and report.
 
@@ -87,13 +101,14 @@ def studio_figures(
         rows: keys of the rows to report.
         quick: measure everything once, briefly.
         device: auto, cpu, cuda or mps.
+        while_moving: the setting View › While moving.
 
     Raises:
         GraphicsError: the window could not be opened, or died.
     """
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as complaints:
-        request = DriveRequest(rows, quick, device, folder, time.time())
+        request = DriveRequest(rows, quick, device, folder, time.time(), while_moving)
         command = [sys.executable, "-m", "app.bench.studio_driver", json.dumps(asdict(request))]
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=complaints, text=True

@@ -14,6 +14,7 @@ import math
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import groupby, pairwise
@@ -216,12 +217,43 @@ class _Drive:
         seconds = [s for s in frames if s <= frames[-1] - 1.0]  # beginnings of whole seconds
         worst = min(sum(s <= t < s + 1.0 for t in frames) for s in seconds)
         self._row("studio.orbit_fps_worst", worst)
+        self._decoded_row("studio.orbit_decoded", pictures)
         passes = [1e3 * picture.seconds for picture in pictures]
         detail = f"{min(passes):.1f}–{max(passes):.1f}"
         self._row("studio.orbit_pass", statistics.median(passes), detail)
 
+        for speed in (2, 4):
+            key = f"studio.orbit_decoded_x{speed}"
+            if key in self._request.rows:
+                self._decoded_row(key, self._orbit_at(speed))
+
+    def _orbit_at(self, speed: int) -> list[PicturePass]:
+        """The pictures of a drag on a machine that is taken to be so many times as fast."""
+        budget = self._workbench.screen.moving_budget
+        budget.speed = float(speed)
+        self._settle()
+        self._orbit(1.0)
+        self._forget()
+        self._orbit(self._seconds)
+        self._mouse.release()
+        budget.speed = 1.0
+        return [picture for _, picture in self._pictures[1:]]
+
+    def _decoded_row(self, key: str, pictures: list[PicturePass]) -> None:
+        """The share of decoded pictures, and how many of which level there were."""
+        counts = Counter(f"{picture.resolution}² {picture.kind}" for picture in pictures)
+        decoded = sum(picture.kind == "image" for picture in pictures)
+        detail = ", ".join(f"{count} × {level}" for level, count in sorted(counts.items()))
+        self._row(key, 100.0 * decoded / max(1, len(pictures)), detail)
+
     def _is_current(self) -> bool:
         return self._pictures[-1][1].request.scene.camera == self._workbench.scene.camera
+
+    def _is_decoded(self) -> bool:
+        """Whether the newest picture is the decoded image at its full size."""
+        picture = self._pictures[-1][1]
+        whole = picture.request.model.generator.config.output_size
+        return picture.kind == "image" and picture.resolution == whole
 
     def measure_stops(self) -> None:
         """From the last motion, the button still down, to the decoded picture of that camera."""
@@ -230,7 +262,7 @@ class _Drive:
             self._forget()
             motions, _ = self._orbit(0.7)
             self._wait(
-                lambda: self._pictures[-1][1].kind == "image" and self._is_current(),
+                lambda: self._is_decoded() and self._is_current(),
                 "the decoded picture",
             )
             last_motion = motions[self._workbench.scene.camera][-1]
@@ -317,7 +349,9 @@ def drive(request: DriveRequest) -> None:
     from stylesdf_core.scene.scene import Scene
 
     store = SettingsStore(Path(request.folder) / "config")
-    store.save(replace(store.load(), device=request.device))
+    settings = store.load()
+    view = replace(settings.view, while_moving=request.while_moving)
+    store.save(replace(settings, device=request.device, view=view))
     studio = Studio(store, Scene())
     studio.open()
     try:

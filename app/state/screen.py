@@ -11,6 +11,7 @@ from app.state.settings import Settings
 from app.workers.alarm import Alarm
 from app.workers.engine_share import EngineShare
 from app.workers.mesh_worker import LiveMesh, MeshDrawer, MeshPass, MeshRequest
+from app.workers.pass_planner import MovingBudget
 from app.workers.picture_worker import PicturePass, PictureRequest, picture_worker
 from app.workers.schedule import LatestWorker, RestDetector
 from stylesdf_core.scene.scene import Scene
@@ -29,6 +30,7 @@ class Screen:
         picture_error, mesh_error: errors of the newest requests; None after a result, and for a
             hidden pane.
         picture_size, mesh_size: edges of the panes in pixels, for the viewport to set.
+        moving_budget: how long a picture of a motion may take; the main loop tells it of frames.
         news: set with each result, ends the main loop's sleep; cleared before the loop polls.
 
     Args:
@@ -48,6 +50,7 @@ class Screen:
         self.picture_error: BaseException | None = None
         self.mesh_error: BaseException | None = None
         self.picture_size = self.mesh_size = 512
+        self.moving_budget = MovingBudget()
         self.news = news or Alarm()
         self._pictures = picture_worker(self.news, share or EngineShare())
         self._live = LiveMesh(drawer, share)
@@ -87,7 +90,8 @@ class Screen:
         picture = mesh = None
         if view.shows_picture:
             edge = 0 if view.pixels else self.picture_size
-            picture = PictureRequest(scene, view.picture_view, device, model, edge)
+            budget = self.moving_budget.seconds(view.while_moving)
+            picture = PictureRequest(scene, view.picture_view, device, model, edge, budget)
         if view.shows_mesh:
             mesh = MeshRequest(scene, device, settings.mesh, self.mesh_size, model)
         asked, self._wanted = self._wanted, (picture, mesh)

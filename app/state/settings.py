@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from app.workers.pass_planner import WhileMoving
 from stylesdf_core.commands.assets import AssetSettings
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.dataclass_json import from_json, to_json
@@ -56,6 +57,8 @@ class ViewSettings:
     Attributes:
         split: picture and mesh side by side.
         pixels: show the picture's own pixels, one on each pixel of the screen.
+        while_moving: how many pictures a second a motion shall have: fluid more, sharp fewer and
+            finer ones.
         pose_guide: draw where the camera stands within the trained poses.
         hint_seen: the user has dragged the picture, so the hint is not shown again.
     """
@@ -63,6 +66,7 @@ class ViewSettings:
     view: View = "image"
     split: bool = False
     pixels: bool = False
+    while_moving: WhileMoving = "balanced"
     pose_guide: bool = True
     hint_seen: bool = False
 

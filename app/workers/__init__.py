@@ -2,6 +2,7 @@
 
 =================  ==================================================================
 schedule           which request is computed, when it is refined, when a frame is drawn
+pass_planner       how fine the picture of a motion can be
 picture_worker     pictures in passes, coarse to fine
 mesh_worker        the live mesh: a draft, then the chosen resolution
 engine_share       an engine that several threads use in turns

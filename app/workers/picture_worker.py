@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,13 +13,18 @@ import numpy.typing as npt
 from PIL import Image
 
 from app.workers.engine_share import EngineShare
-from app.workers.schedule import LatestWorker, PassPlanner
+from app.workers.pass_planner import PassPlanner
+from app.workers.schedule import LatestWorker
 from stylesdf_core.scene.scene import SURFACE_VIEWS, Scene, View
 
 if TYPE_CHECKING:
-    from stylesdf_core.engine.engine import Engine, Frame
+    from stylesdf_core.engine.engine import Engine
+    from stylesdf_core.engine.levels import Level
+    from stylesdf_core.engine.matching import Match
+    from stylesdf_core.engine.passes import Frame
     from stylesdf_core.model.model import Model
 
+_BUDGET = 0.03
 #: Usual edge of the pane, pixels. Lanczos' filter resamples a last pass to the pane's edge, in 7 ms
 #: for 668² pixels on one core, since the GPU would interpolate linearly.
 _PANE_EDGE = 512
@@ -43,6 +48,7 @@ class PictureRequest:
         view: image, volume, depth or normals.
         device: as in Settings.
         edge: of the pane, pixels; 0 to show the picture's own pixels.
+        budget: seconds that the first pass may take while something moves.
     """
 
     scene: Scene
@@ -50,6 +56,7 @@ class PictureRequest:
     device: str
     model: Model
     edge: int = _PANE_EDGE
+    budget: float = field(default=_BUDGET, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,26 +96,35 @@ def picture_worker(
 
 
 class _Renderer:
-    """Renders with a shared engine, and remembers the time that first passes take."""
+    """Renders with a shared engine, and remembers what its pictures have told."""
 
     def __init__(self, share: EngineShare) -> None:
         self._share = share
-        self._model: Model | None = None
+        self._key: object = None
         self._face: object = None
+        self._matched: tuple[object, Match] | None = None  # with the face that it belongs to
         self._planners: dict[object, PassPlanner] = {}
 
     def passes(self, request: PictureRequest) -> Generator[PicturePass | None, None, None]:
         """The passes of a request, and None where the work may be interrupted."""
-        engine = self._share.engine(request.model, request.device)
-        planner = self._planner_for(request)
-        refines = request.view in SURFACE_VIEWS
-        start = time.perf_counter()
-        count = 0
-        for frame in engine.passes(request.scene, request.view, coarsest=planner.edge()):
+        from stylesdf_core.engine.levels import volume_level
+        from stylesdf_core.engine.passes import passes
+
+        engine, scene = self._share.engine(request.model, request.device), request.scene
+        planner, match = self._planner_for(engine, request), self._match_for(scene)
+        view, first = request.view, planner.level(request.budget)
+        refines = view in SURFACE_VIEWS
+        start, spent, count = time.perf_counter(), 0.0, 0
+        for frame in passes(engine, scene, view, first=first, match=match):
             count = frame.pass_count + (1 if refines else 0)
             result = _pass(engine, request, frame, frame.pass_index, count)
-            planner.measured(frame.resolution, time.perf_counter() - start)
+            spent += time.perf_counter() - start
+            level = _level_of(frame, first)
+            if level is not None:
+                planner.measured(level, spent if level.image else time.perf_counter() - start)
             yield result
+            if frame.match is not None:
+                self._matched = (_look(scene), frame.match())
             if frame.picture.view == "image" and not frame.final:
                 for _ in range(_LOOKS):
                     time.sleep(_DRAWING / _LOOKS)
@@ -116,16 +132,55 @@ class _Renderer:
             start = time.perf_counter()
         if refines:
             size = engine.config.thumb_size * _REFINED
-            *_, frame = engine.passes(request.scene, request.view, size, coarsest=size)
+            *_, frame = passes(engine, scene, view, size, first=volume_level(size))
             yield _pass(engine, request, frame, count - 1, count)
 
-    def _planner_for(self, request: PictureRequest) -> PassPlanner:
-        """A planner for the view; first pictures of a face, which cost more, have their own."""
-        if request.model is not self._model:
-            self._model, self._face, self._planners = request.model, None, {}
+    def _match_for(self, scene: Scene) -> Match | None:
+        """The Match of the scene's face; None until an image of that face has been finished."""
+        is_own = self._matched is not None and self._matched[0] == _look(scene)
+        return self._matched[1] if self._matched is not None and is_own else None
+
+    def _planner_for(self, engine: Engine, request: PictureRequest) -> PassPlanner:
+        """A planner for the view; first pictures of a face, which cost more, have their own.
+
+        A new face has no Match yet, without which the image at half its size takes as long as the
+        whole image.
+        """
+        from stylesdf_core.engine.levels import levels
+
+        if (request.model, request.device) != self._key:
+            self._key = (request.model, request.device)
+            self._face, self._matched, self._planners = None, None, {}
         face = request.scene.of_field
         is_new, self._face = face != self._face, face
-        return self._planners.setdefault((request.view, is_new), PassPlanner())
+        key = (request.view, is_new)
+        if key not in self._planners:
+            known = levels(engine.config, request.view, engine.device.type)
+            sizes = (0, engine.config.output_size)
+            self._planners[key] = PassPlanner(
+                [level for level in known if not is_new or level.image in sizes]
+            )
+        return self._planners[key]
+
+
+def _look(scene: Scene) -> object:
+    """What the colours of a scene's pictures depend on, besides the camera."""
+    return scene.identity, scene.morph, scene.truncation_psi, scene.mixing, scene.options
+
+
+def _level_of(frame: Frame, first: Level) -> Level | None:
+    """The level whose time a pass tells: its own, or with all passes before it, of an image.
+
+    None for images decoded from a volume render that was made for a coarser picture.
+    """
+    from stylesdf_core.engine.levels import Level
+
+    if frame.pass_index == 0:
+        return first
+    if frame.picture.view != "image":
+        return Level(frame.resolution)
+    is_decoded_first = frame.pass_index == 1 and not first.image
+    return Level(first.rays, frame.resolution) if is_decoded_first else None
 
 
 def _pass(

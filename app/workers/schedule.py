@@ -24,9 +24,10 @@ The order of work in each frame of the main loop:
    for the first pass of the newest request, so that the next frame can show this pass. With nothing
    to compute and nobody at the mouse it sleeps on the :class:`~app.workers.alarm.Alarm`.
 
-A moving mouse thus costs first passes only, at a resolution that :class:`PassPlanner` chooses by
-the time that passes take. Each answer is published before the worker looks for a newer request:
-in the other order, requests that come faster than answers would leave the screen empty.
+A moving mouse thus costs first passes only, at a level that
+:class:`~app.workers.pass_planner.PassPlanner` chooses by the time that passes take.
+Each answer is published before the worker looks for a newer request: in the other order, requests
+that come faster than answers would leave the screen empty.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -241,68 +242,6 @@ class RestDetector:
                 self._pauses.clear()
             self._unchanged = 0
         return self._unchanged > max(self._pauses, default=0)
-
-
-class PassPlanner:
-    """Chooses the edge of the first pass from the time that passes have taken so far.
-
-    The cost of an edge is an exponential average of its times; before the first measurement it is
-    estimated from the number of pixels. An edge is left at a higher cost than it is entered at, so
-    that the picture does not flicker between two resolutions. An edge that was too costly is tried
-    again, less and less often while it stays too costly: the very first pass is always slow.
-
-    Args:
-        edges: pixels, coarse to fine; the first choice is the finest. Below 32 a face can no
-            longer be recognised.
-        budget: seconds that a pass may take while something moves. Slower, finer pictures look
-            better than faster, coarser ones, as long as the motion still looks smooth.
-    """
-
-    _WEIGHT = 0.25  # of the newest measurement
-    _ENTER, _LEAVE = 0.9, 1.25  # of the budget
-    _PATIENCE, _MOST_PATIENCE = 10, 320  # fewest and most passes until a finer edge is tried
-
-    def __init__(self, edges: Sequence[int] = (32, 48, 64), budget: float = 1.0 / 25.0) -> None:
-        self._edges = tuple(edges)
-        self._budget = budget
-        self._level = len(self._edges) - 1
-        self._seconds: dict[int, float] = {}
-        self._passes = 0  # at this level
-        self._patience = self._PATIENCE
-
-    def measured(self, edge: int, seconds: float) -> None:
-        """Note the time of a pass; an ``edge`` that is not among the planner's is ignored."""
-        if edge in self._edges:
-            before = self._seconds.get(edge, seconds)
-            self._seconds[edge] = before + self._WEIGHT * (seconds - before)
-
-    def edge(self) -> int:
-        """Edge of the next first pass."""
-        self._passes += 1
-        finer = self._level + 1
-        if self._level > 0 and self._cost(self._level) > self._LEAVE * self._budget:
-            if self._passes <= 2:  # a trial that has failed
-                self._patience = min(2 * self._patience, self._MOST_PATIENCE)
-            self._enter(self._level - 1)
-        elif finer < len(self._edges) and self._cost(finer) < self._ENTER * self._budget:
-            self._enter(finer)
-        elif finer < len(self._edges) and self._passes > self._patience:
-            self._seconds.pop(self._edges[finer], None)  # the trial alone decides
-            self._enter(finer)
-        elif self._passes > self._MOST_PATIENCE:
-            self._patience = self._PATIENCE
-        return self._edges[self._level]
-
-    def _enter(self, level: int) -> None:
-        self._level, self._passes = level, 1
-
-    def _cost(self, level: int) -> float:
-        """Expected seconds; 0 before the first measurement."""
-        edge = self._edges[level]
-        if edge in self._seconds or not self._seconds:
-            return self._seconds.get(edge, 0.0)
-        nearest = min(self._seconds, key=lambda known: abs(known - edge))
-        return self._seconds[nearest] * (edge / nearest) ** 2
 
 
 class FramePacer:

@@ -2,7 +2,8 @@
 
 A style is folded into the weights once; then only samples that can be seen are evaluated.
 
-engine          Engine: a Scene in, pictures, distances and progressive passes out; add a view here
+passes          a scene's picture in passes, coarse to fine
+engine          Engine: a Scene in, pictures and distances out; add a view here
 styles          a scene's identity, morph and mixing -> the latents of the two networks
 baked_field     a style folded into the field's weights (FiLM-SIREN)
 baked_decoder   a style folded into the decoder's weights
@@ -15,5 +16,7 @@ volume          a camera's rays through the ray march, tile by tile
 texturing       textures of a mesh, baked from decoded pictures and the field
 mixing_effects  how much each control of style mixing changes a model's pictures
 matte           a head cut out of its picture
+levels          levels of detail of a picture that moves
+matching        coarse levels given the colours, place and size of the decoded image
 picture         Picture: a rendered array and the colours in which a screen shows it
 """

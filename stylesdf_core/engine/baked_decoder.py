@@ -8,14 +8,17 @@ leaky ReLU. Convolutions run in 16 bits where the processor does so natively.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylesdf_core.engine.matching import HalfImage
 from stylesdf_core.engine.tiles import Tiles
 from stylesdf_core.model.networks.decoder import Decoder, ModulatedConv, StyledConv, ToRGB
 from stylesdf_core.model.networks.ops import SQRT2, blur_kernel
@@ -111,6 +114,21 @@ class BakedDecoder:
 
     def __call__(self, features: Tensor) -> Tensor:
         """(1, width, thumb, thumb) -> (1, 3, S, S), float32, nominally in [−1, 1]."""
+        ((_, image),) = deque(self._sums(features), maxlen=1)
+        return image
+
+    def half(self, features: Tensor, weights: HalfImage) -> Tensor:
+        """The image of :meth:`__call__` at half the size, (1, 3, S/2, S/2), approximately."""
+        (last,) = deque(islice(self._sums(features), len(self._to_rgbs) - 1), maxlen=1)
+        return weights(*last)
+
+    def with_half(self, features: Tensor) -> tuple[Tensor, Callable[[], HalfImage]]:
+        """The image, and a function that fits the half-size image of these styles to it."""
+        half, (_, image) = deque(self._sums(features), maxlen=2)
+        return image, lambda: HalfImage.fit(*half, image)
+
+    def _sums(self, features: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Feature maps and the skip generator's sum at each resolution, (1, C or 3, H, W)."""
         x = features.to(self._dtype, memory_format=torch.channels_last)
         image: Tensor | None = None
         for index in range(len(self._convs)):
@@ -119,8 +137,7 @@ class BakedDecoder:
                 own = self._folded[self._to_rgbs[index // 2].conv]
                 rgb = F.conv2d(x, own.weight, own.bias).float()
                 image = rgb if image is None else rgb.add_(_twice(image))
-        assert image is not None
-        return image
+                yield x, image
 
     def _styled(self, index: int, x: Tensor) -> Tensor:
         conv, noise = self._convs[index].conv, self._noise[index]

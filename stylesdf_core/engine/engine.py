@@ -1,4 +1,4 @@
-"""Engine: scenes of one model as pictures, fast and in progressive passes, and their surface.
+"""Engine: scenes of one model as pictures, fast, and their surface.
 
 From a Scene to a picture: camera → rays → volume render → (for an image) decoder → Picture. The
 engine folds a scene's styles into the field's and the decoder's weights once (:mod:`.baked_field`,
@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import copy
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -32,7 +31,6 @@ from stylesdf_core.engine.ray_march import (
     TYPICAL_SAMPLES,
     VISIBLE,
     VISIBLE_IN_FILES,
-    VISIBLE_IN_MOTION,
     RayMarch,
     relevant_band,
 )
@@ -49,37 +47,12 @@ FloatArray = npt.NDArray[np.float32]
 T = TypeVar("T")
 PointFunction = Callable[[FloatArray], FloatArray]
 
-COARSE_SIZE = 32
 #: A density field has its surface where half the light is lost within one of 24 samples.
 _DENSITY_LEVEL = math.log(2.0) / ((FAR - NEAR) / 24)
 
 
 #: Difference of the coverages of neighbouring pixels above which an outline runs between them.
 _OUTLINE = 0.2
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The picture of one progressive pass.
-
-    Attributes:
-        pass_index, pass_count: number of the pass, from 0, and the number of passes.
-        resolution: edge of the computed picture, pixels.
-        seconds: computing time of this pass.
-        note: a sentence for the user, for instance that memory is short; usually empty.
-    """
-
-    picture: Picture
-    pass_index: int
-    pass_count: int
-    resolution: int
-    seconds: float
-    note: str = ""
-
-    @property
-    def final(self) -> bool:
-        """Whether no better pass follows."""
-        return self.pass_index == self.pass_count - 1
 
 
 class Engine:
@@ -122,12 +95,12 @@ class Engine:
 
     # --- pictures -------------------------------------------------------------------------------
 
-    def _reproducibly(self, work: Callable[[], T]) -> T:
+    def reproducibly(self, work: Callable[[], T]) -> T:
         """The result of ``work``; of an exact engine the same at any number of threads."""
         return self._tiles.on_one_core(work) if self._exact else work()
 
     def _field(self, scene: Scene) -> BakedField:
-        return self._reproducibly(lambda: self._baked_field(scene))
+        return self.reproducibly(lambda: self._baked_field(scene))
 
     def _baked_field(self, scene: Scene) -> BakedField:
         styles = self.mapper.styles(scene)
@@ -137,80 +110,37 @@ class Engine:
             self._baked = (styles.of_field, field)
         return self._baked[1]
 
-    def passes(
-        self, scene: Scene, view: View, size: int | None = None, *, coarsest: int = COARSE_SIZE
-    ) -> Iterator[Frame]:
-        """Render coarse to fine; the last pass equals :meth:`render`.
-
-        The first pass is made for motion: it leaves out samples that are hardly visible. An image
-        takes three passes. The second pass decodes the first pass's volume render if that render
-        has the thumb size (PSNR 65 dB to the last pass, on the shipped model); otherwise the second
-        pass shows a volume render of the thumb size.
-
-        Args:
-            view: image, volume, depth or normals.
-            size: edge of volume, depth and normals in pixels; None for the model's thumb size.
-            coarsest: largest edge of the first pass, pixels.
-        """
-        start = time.perf_counter()
-        count = 3 if view == "image" else 2
-        for index, picture in enumerate(self._coarse_to_fine(scene, view, size, coarsest)):
-            seconds = time.perf_counter() - start
-            edge = self.config.output_size if picture.view == "image" else picture.size
-            yield Frame(picture, index, count, edge, seconds, self._note(view))
-            start = time.perf_counter()
-
-    def _coarse_to_fine(
-        self, scene: Scene, view: View, size: int | None, coarsest: int
-    ) -> Iterator[Picture]:
-        decodes = view == "image"
-        preview: View = "volume" if decodes else view
-        target = self.config.thumb_size if decodes else size or self.config.thumb_size
-        first = min(coarsest, target)
-        decodes_first = decodes and first == target
-        moving = self._render_volume(
-            scene, first, features=decodes_first, visible=VISIBLE_IN_MOTION
-        )
-        yield self._picture(scene, preview, moving)
-        if decodes_first:
-            yield self._picture(scene, view, moving)
-        volume = self._render_volume(scene, target, features=decodes)
-        if decodes and not decodes_first:
-            yield self._picture(scene, preview, volume)
-        yield self._picture(scene, view, volume)
-
-    def _note(self, view: View) -> str:
+    def note(self, view: View) -> str:
+        """A remark on a view's pictures for the user; usually empty."""
         if view == "image" and not self.config.has_decoder:
             return "This model has no decoder: the volume render is shown, enlarged."
         return self._tiles.note or (cpu_kernels.NOTE if self.device.type == "cpu" else "")
 
     def render(self, scene: Scene, view: View, size: int | None = None) -> Picture:
-        """The finished picture at once; arguments as in :meth:`passes`."""
+        """The finished picture at once; arguments as in :func:`~.passes.passes`."""
         if view == "image" or size is None:
             return self.render_views(scene, (view,))[view]
-        return self._picture(scene, view, self._render_volume(scene, size, features=False))
+        return self.picture(scene, view, self.render_volume(scene, size, features=False))
 
     def render_views(self, scene: Scene, views: Sequence[View]) -> dict[View, Picture]:
         """Several views of one camera from a single volume render, at the model's own sizes."""
-        volume = self._render_volume(scene, self.config.thumb_size, features="image" in views)
-        return {view: self._picture(scene, view, volume) for view in views}
+        volume = self.render_volume(scene, self.config.thumb_size, features="image" in views)
+        return {view: self.picture(scene, view, volume) for view in views}
 
     def features(self, scene: Scene) -> Tensor:
         """The decoder's input for a scene: (width, thumb_size, thumb_size), float32."""
-        features = self._render_volume(scene, self.config.thumb_size, features=True).features
+        features = self.render_volume(scene, self.config.thumb_size, features=True).features
         assert features is not None
         return features
 
-    def _picture(self, scene: Scene, view: View, volume: Volume) -> Picture:
+    def picture(self, scene: Scene, view: View, volume: Volume) -> Picture:
         """A view of a volume render, decoded for ``image``."""
-        return self._reproducibly(lambda: self._make_picture(scene, view, volume))
+        return self.reproducibly(lambda: self._make_picture(scene, view, volume))
 
     def _make_picture(self, scene: Scene, view: View, volume: Volume) -> Picture:
-        background = volume.background.cpu().numpy()
         if view == "image":
-            data = self._decode(scene, volume).float().cpu().numpy()
-            background = np.zeros(data.shape[1:], np.float32)
-        elif view == "volume":
+            return Picture.decoded(self._decode(scene, volume))
+        if view == "volume":
             data = volume.rgb.cpu().numpy()
         elif view == "depth":
             data = volume.depth[None].cpu().numpy()
@@ -218,20 +148,25 @@ class Engine:
             data = self._surface_normals(scene, volume)
         else:
             raise ValueError(f"the engine draws no view {view!r}")
-        return Picture(view, data, background)
+        return Picture(view, data, volume.background.cpu().numpy())
 
     @torch.no_grad()
     def _decode(self, scene: Scene, volume: Volume) -> Tensor:
         """The image (3, S, S) of a volume render; without decoder the render itself, enlarged."""
+        decoder = self.baked_decoder(scene)
+        if decoder is None:
+            size = (256, 256)
+            return F.interpolate(volume.rgb[None], size=size, mode="bicubic").clamp(-1, 1)[0]
+        assert volume.features is not None
+        return decoder(volume.features[None])[0]
+
+    def baked_decoder(self, scene: Scene) -> BakedDecoder | None:
+        """The decoder with a scene's styles and noise; None for a model without decoder."""
         styles = self.mapper.styles(scene).decoder
         if styles is None or self._decoder is None:
-            size = (256, 256)
-            image = F.interpolate(volume.rgb[None], size=size, mode="bicubic").clamp(-1, 1)
-        else:
-            assert volume.features is not None
-            self._decoder.bake(styles, self.generator.noise_maps(scene.options))
-            image = self._decoder(volume.features[None])
-        return image[0]
+            return None
+        self._decoder.bake(styles, self.generator.noise_maps(scene.options))
+        return self._decoder
 
     def _surface_normals(self, scene: Scene, volume: Volume) -> FloatArray:
         """World normals (3, H, W) at the expected depth of every pixel."""
@@ -247,16 +182,17 @@ class Engine:
     def _border(self, scene: Scene) -> BorderBackground:
         """The background around the trained view from the camera's direction."""
         camera = OrbitCamera(scene.camera.azimuth, scene.camera.elevation, self.model.poses.fov)
-        view = self._render_volume(replace(scene, camera=camera), BORDER_EDGE, features=True)
+        view = self.render_volume(replace(scene, camera=camera), BORDER_EDGE, features=True)
         assert view.features is not None
         maps = (view.rgb, view.features, view.background[None])
         return BorderBackground.around(*(x[None] for x in maps))
 
-    def _render_volume(
+    def render_volume(
         self, scene: Scene, edge: int, *, features: bool, visible: float | None = None
     ) -> Volume:
+        """A volume render of ``edge``² pixels, without samples that weigh less than ``visible``."""
         threshold = self._visible if visible is None else visible
-        return self._reproducibly(lambda: self._march(scene, edge, features, threshold))
+        return self.reproducibly(lambda: self._march(scene, edge, features, threshold))
 
     @torch.no_grad()
     def _march(self, scene: Scene, edge: int, features: bool, visible: float) -> Volume:
@@ -270,12 +206,12 @@ class Engine:
         Twice the thumb size shows where the outline runs; only there the field is asked at the
         picture's resolution, with four rays a pixel.
         """
-        return self._reproducibly(lambda: self._coverage(scene, edge))
+        return self.reproducibly(lambda: self._coverage(scene, edge))
 
     @torch.no_grad()
     def _coverage(self, scene: Scene, edge: int) -> FloatArray:
         coarse = min(edge, 2 * self.config.thumb_size)
-        background = self._render_volume(scene, coarse, features=False).background[None, None]
+        background = self.render_volume(scene, coarse, features=False).background[None, None]
         covered = 1.0 - background
         around = F.max_pool2d(covered, 3, 1, 1) + F.max_pool2d(-covered, 3, 1, 1)
         cover = F.interpolate(covered, size=(edge, edge), mode="bilinear")[0, 0]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 from stylesdf_core.scene.scene import SURFACE_VIEWS, View
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -46,6 +50,12 @@ class Picture:
     view: View
     data: FloatArray
     background: FloatArray
+
+    @classmethod
+    def decoded(cls, image: Tensor) -> Picture:
+        """A decoded image (3, S, S) on any device."""
+        data = image.float().cpu().numpy()
+        return cls("image", data, np.zeros(data.shape[1:], np.float32))
 
     @property
     def size(self) -> int:

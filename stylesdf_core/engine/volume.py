@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.engine.ray_march import RayMarch
@@ -31,6 +32,22 @@ class Volume:
     features: Tensor | None
     background: Tensor
     depth: Tensor
+
+    def reduced(self, edge: int) -> Volume:
+        """The means over square blocks of pixels, ``edge``² of them."""
+        block = self.rgb.shape[1] // edge
+        if block == 1:
+            return self
+
+        def mean(values: Tensor) -> Tensor:
+            return F.avg_pool2d(values[None], block)[0]
+
+        return Volume(
+            mean(self.rgb),
+            None if self.features is None else mean(self.features),
+            mean(self.background[None])[0],
+            mean(self.depth[None])[0],
+        )
 
 
 @dataclass(frozen=True)

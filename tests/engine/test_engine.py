@@ -10,6 +10,8 @@ import torch
 
 from stylesdf_core.engine.baked_decoder import BakedDecoder
 from stylesdf_core.engine.engine import Engine
+from stylesdf_core.engine.levels import volume_level
+from stylesdf_core.engine.passes import passes
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.model.config import RenderOptions
@@ -76,19 +78,19 @@ def test_sixteen_bits_cost_less_than_half_a_grey_step(scene: Scene) -> None:
 @pytest.mark.parametrize("view", [view for view in VIEWS if view != "mesh"])
 def test_last_pass_equals_the_one_shot_render(view: View) -> None:
     engine = Engine(tiny_model(thumb_size=64, output_size=128), "cpu")
-    *_, last = engine.passes(Scene(), view)
+    *_, last = passes(engine, Scene(), view)
     assert last.final
     np.testing.assert_array_equal(last.picture.data, engine.render(Scene(), view).data)
 
 
 def test_an_image_is_decoded_from_what_moved_before_it_is_from_all() -> None:
     engine = Engine(tiny_model(thumb_size=32, output_size=64), "cpu")
-    draft, decoded, exact = engine.passes(Scene(), "image", coarsest=32)
+    draft, decoded, exact = passes(engine, Scene(), "image", first=volume_level(32))
     assert [f.picture.view for f in (draft, decoded, exact)] == ["volume", "image", "image"]
     assert [f.resolution for f in (draft, decoded, exact)] == [32, 64, 64]
     assert [f.pass_count for f in (draft, decoded, exact)] == [3, 3, 3]
     assert psnr(decoded.picture.display(), exact.picture.display()) > 40.0
-    coarse, volume, again = engine.passes(Scene(), "image", coarsest=16)
+    coarse, volume, again = passes(engine, Scene(), "image", first=volume_level(16))
     assert [f.picture.view for f in (coarse, volume, again)] == ["volume", "volume", "image"]
     assert [f.resolution for f in (coarse, volume, again)] == [16, 32, 64]
     np.testing.assert_array_equal(again.picture.data, exact.picture.data)
@@ -175,7 +177,7 @@ def test_normals_are_the_gradient_at_the_drawn_depth() -> None:
 
 def test_renderer_only_model_shows_its_volume_render_and_says_so() -> None:
     engine = Engine(tiny_model(output_size=16), "cpu")
-    *_, last = engine.passes(Scene(), "image")
+    *_, last = passes(engine, Scene(), "image")
     assert "no decoder" in last.note
     assert last.picture.size == 256
 

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from stylesdf_core.engine.engine import Engine, Frame
+from stylesdf_core.engine.engine import Engine
+from stylesdf_core.engine.levels import volume_level
+from stylesdf_core.engine.passes import Frame, passes
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.engine.tiles import Tiles
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath
@@ -202,9 +204,9 @@ class Walk:
         scene, view, size = self.scene, self.pick(DRAWN), self.pick((None, 16, 24))
         coarsest = self.pick((5, 12, 32))
         arguments = (scene, view, size)
-        frames = self.engines[index].passes(*arguments, coarsest=coarsest)
+        frames = passes(self.engines[index], *arguments, first=volume_level(coarsest))
         now = self.pick((0, 1, 2, 3))
-        true = list(self.fresh(index).passes(*arguments, coarsest=coarsest))
+        true = list(passes(self.fresh(index), *arguments, first=volume_level(coarsest)))
         for frame, expected in zip(islice(frames, now), true, strict=False):
             assert_same_frame(frame, expected)
             self.compared += 1
@@ -257,7 +259,7 @@ def test_same_bytes_on_any_number_of_threads(threads: int) -> None:
 def test_last_pass_is_what_a_fresh_engine_renders(view: View, coarsest: int) -> None:
     """Also where the first pass has left a coarser distance grid behind."""
     for model in models():
-        *_, last = Engine(model, "cpu").passes(EVERYTHING, view, coarsest=coarsest)
+        *_, last = passes(Engine(model, "cpu"), EVERYTHING, view, first=volume_level(coarsest))
         assert_same_picture(last.picture, Engine(model, "cpu").render(EVERYTHING, view))
 
 

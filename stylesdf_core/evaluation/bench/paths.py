@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.engine.engine import Engine
+from stylesdf_core.engine.levels import volume_level
+from stylesdf_core.engine.passes import passes
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath, enlarged
 from stylesdf_core.evaluation.bench.timing import Path, clocked
 from stylesdf_core.evaluation.image_metrics import psnr
@@ -88,10 +90,10 @@ def decode(pair: Pair, _: int) -> PicturePaths:
         return clocked(lambda s: pair.reference.decoded(s, features), pair.device)(scene)
 
     # After a first pass smaller than the volume render, the last pass is the decoder's alone.
-    coarsest = pair.engine.config.thumb_size // 2
+    first = volume_level(pair.engine.config.thumb_size // 2)
 
     def engine(scene: Scene) -> tuple[FloatArray, float]:
-        *_, last = pair.engine.passes(scene, "image", coarsest=coarsest)
+        *_, last = passes(pair.engine, scene, "image", first=first)
         return last.picture.data, 1e3 * last.seconds
 
     return reference, engine
@@ -119,7 +121,7 @@ def first_pass(pair: Pair, *, new_engine: bool) -> Path[int]:
 
     def edge(scene: Scene) -> int:
         engine = Engine(pair.engine.model, pair.device.type) if new_engine else pair.engine
-        return next(engine.passes(scene, "image")).resolution
+        return next(passes(engine, scene, "image")).resolution
 
     return clocked(edge, pair.device)
 

@@ -58,7 +58,8 @@ def test_both_parts_come_in_one_report(asked: list[tuple[Any, ...]], tmp_path: P
     report = drain(ProgramBench(quick=True, device="cpu", json=out, card=(card, short)).run())
     assert report.figures == (ENGINE, WINDOW)
     assert report.notes == ()
-    assert asked == [("engine", ()), ("window", chosen_names(), {"quick": True, "device": "cpu"})]
+    options = {"quick": True, "device": "cpu", "while_moving": "balanced"}
+    assert asked == [("engine", ()), ("window", chosen_names(), options)]
     data = json.loads(out.read_text(encoding="utf-8"))
     assert [row["name"] for row in data["results"]] == ["heads.first_pass", "studio.memory"]
     text = card.read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stylesdf_core.engine.engine import Engine, Frame
+from stylesdf_core.engine.passes import Frame, passes
 from stylesdf_core.errors import StyleSDFError
-from stylesdf_core.evaluation.bench import rows
+from stylesdf_core.evaluation.bench import paths, rows
 from stylesdf_core.evaluation.bench.memory_probe import peak_memory
 from stylesdf_core.evaluation.bench.paths import compare_pictures, decode, hausdorff
 from stylesdf_core.evaluation.bench.rows import (
@@ -114,14 +114,13 @@ def test_only_the_first_pass_of_a_moving_camera_has_a_target(subject: Pairs) -> 
 
 def test_decoding_is_measured_alone(subject: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     counts: list[int] = []
-    passes = Engine.passes
 
     def counted(*args: Any, **options: Any) -> Iterator[Frame]:
         frames = list(passes(*args, **options))
         counts.append(len(frames))
         return iter(frames)
 
-    monkeypatch.setattr(Engine, "passes", counted)
+    monkeypatch.setattr(paths, "passes", counted)
     _, engine = decode(subject[0], 256)
     engine(orbiting(0))
     assert counts == [3]  # a preview, the volume render, the decoder

@@ -1,0 +1,74 @@
+"""Which level the picture worker shows, and when it has a Match."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.workers.engine_share import EngineShare
+from app.workers.picture_worker import PicturePass, PictureRequest, _Renderer
+from stylesdf_core.model.model import Model
+from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.scene.scene import Identity, Scene
+from tests.models import tiny_model
+
+ENDLESS = 1e6
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return tiny_model()
+
+
+def request(model: Model, azimuth: float, seed: int = 0, budget: float = ENDLESS) -> PictureRequest:
+    scene = Scene(identity=Identity(seed), camera=OrbitCamera(azimuth))
+    return PictureRequest(scene, "image", "cpu", model, budget=budget)
+
+
+def in_motion(renderer: _Renderer, wanted: PictureRequest) -> PicturePass:
+    """The first pass, which a newer request interrupts."""
+    first = next(iter(renderer.passes(wanted)))
+    assert first is not None
+    return first
+
+
+def at_rest(renderer: _Renderer, wanted: PictureRequest) -> list[PicturePass]:
+    return [made for made in renderer.passes(wanted) if made is not None]
+
+
+def test_a_motion_is_decoded_where_there_is_time(model: Model) -> None:
+    renderer = _Renderer(EngineShare())
+    passes = at_rest(renderer, request(model, 0.0))
+    assert [made.kind for made in passes] == ["volume", "image", "image"]
+    shown = [in_motion(renderer, request(model, 0.1 * step)) for step in range(1, 8)]
+    assert shown[0].kind == "volume"  # nothing is known of the time that it takes
+    assert {(made.kind, made.resolution) for made in shown[3:]} == {("image", 64)}
+    hurried = [in_motion(renderer, request(model, 0.1 * step, budget=1e-9)) for step in range(9)]
+    assert {made.kind for made in hurried[4:]} == {"volume"}
+
+
+def test_the_match_is_that_of_the_face_on_the_screen(model: Model) -> None:
+    renderer = _Renderer(EngineShare())
+    first, other = request(model, 0.0), request(model, 0.0, seed=1)
+    assert renderer._match_for(first.scene) is None
+    at_rest(renderer, first)
+    assert renderer._match_for(request(model, 0.3).scene) is not None
+    in_motion(renderer, other)
+    assert renderer._match_for(other.scene) is None
+    mixed = replace(first.scene, mixing=replace(first.scene.mixing, seed=5))
+    assert renderer._match_for(mixed) is None
+
+
+def test_half_the_size_is_for_faces_with_a_match(model: Model) -> None:
+    """Without a Match the whole image would be decoded and reduced."""
+    renderer = _Renderer(EngineShare())
+    at_rest(renderer, request(model, 0.0))
+    at_rest(renderer, request(model, 0.2))
+    of_new_faces, of_known = (renderer._planners[("image", is_new)] for is_new in (True, False))
+    assert {level.image for level in of_new_faces._levels} == {0, 64}
+    assert {level.image for level in of_known._levels} == {0, 32, 64}
+
+
+def test_a_budget_alone_is_no_new_picture(model: Model) -> None:
+    assert request(model, 0.1, budget=1.0) == request(model, 0.1, budget=2.0)
