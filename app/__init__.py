@@ -5,6 +5,7 @@ Floor plan, top floor first; a room imports only rooms below it (checked by impo
 =============  ====================================================================================
 __main__       the start of ``stylesdf-studio``: signals and streams, then ``program``
 program        reads the command line, then opens the window or runs a command
+serve/         the studio in a browser, over HTTP; no Dear PyGui
 bench/         measures the studio's speed while a script moves the mouse
 studio         the window: main loop, the two pages, actions for menus and shortcuts
 menus          the menu bar

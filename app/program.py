@@ -23,6 +23,7 @@ import tyro
 from tqdm import tqdm
 
 from app.bench.command import ProgramBench
+from app.serve.command import Serve
 from stylesdf_core.commands.batch import Batch
 from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
 from stylesdf_core.commands.demo import Demo
@@ -42,7 +43,7 @@ from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.errors import GraphicsError, InputError, StyleSDFError
 from stylesdf_core.foreign import printable
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
-from stylesdf_core.progress import Operation
+from stylesdf_core.progress import Announcement, Operation
 from stylesdf_core.scene.session_files import SESSION_SUFFIXES, read_scene
 from stylesdf_core.training.adversarial.config import PresetName
 
@@ -101,6 +102,7 @@ def _command_type(words: Sequence[str]) -> Any:
         | Annotated[Demo, tyro.conf.subcommand("demo")]
         | Annotated[Measure, tyro.conf.subcommand("measure")]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[Serve, tyro.conf.subcommand("serve")]
         | Annotated[ProgramBench, tyro.conf.subcommand("bench")]
         | Annotated[Info, tyro.conf.subcommand("info")]
         | Models
@@ -236,6 +238,11 @@ def _run(operation: Operation[Any], quiet: bool) -> Any:
                 progress = next(operation)
             except StopIteration as stop:
                 return stop.value
+            if isinstance(progress, Announcement):
+                bar.clear()
+                if not quiet:
+                    print(progress.message, flush=True)
+                continue
             bar.set_description_str(progress.message, refresh=False)
             bar.update(progress.fraction - bar.n)
 

@@ -32,6 +32,11 @@ class Progress:
         return min(1.0, self.done / self.total) if self.total > 0 else 0.0
 
 
+@dataclass(frozen=True)
+class Announcement(Progress):
+    """Progress whose message the user has to read now, on a line of its own."""
+
+
 #: Long work: yields progress, returns its result; closing it cancels and cleans up.
 Operation: TypeAlias = Generator[Progress, None, R]
 

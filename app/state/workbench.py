@@ -66,10 +66,15 @@ class Workbench:
         store: where settings and the autosaved session live.
         scene: shown first; None for the autosaved scene, else the default face.
         screen: None for a screen with engines of its own.
+        jobs: None for a queue of its own.
     """
 
     def __init__(
-        self, store: SettingsStore, scene: Scene | None = None, screen: Screen | None = None
+        self,
+        store: SettingsStore,
+        scene: Scene | None = None,
+        screen: Screen | None = None,
+        jobs: JobQueue | None = None,
     ) -> None:
         self.store = store
         self.settings: Settings = store.load()
@@ -89,7 +94,7 @@ class Workbench:
         self.mixing_effects: MixingEffects | None = None
         self._mixing = mixing_worker(self.screen.news, lambda: self.screen.busy)
         self._measured: MixingRequest | None = None
-        self.jobs = JobQueue()
+        self.jobs = jobs or JobQueue()
         self.toasts: list[Toast] = []
         self.last_export = "PNG"
         #: Whether the viewport is hidden, so that nothing is computed for the viewport.

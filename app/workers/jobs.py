@@ -16,6 +16,7 @@ from stylesdf_core.progress import Operation
 
 #: Finished jobs that are still listed.
 _REMEMBERED = 20
+_LOOK = 0.2  # seconds between two looks at whether a waiting job has been cancelled
 
 
 class JobState(Enum):
@@ -68,9 +69,14 @@ class Job:
 
 
 class JobQueue:
-    """Runs operations one after the other in a thread of its own; newest last in ``jobs``."""
+    """Runs operations one after the other in a thread of its own; newest last in ``jobs``.
 
-    def __init__(self) -> None:
+    Args:
+        turn: shared by queues of which one works at a time; None to work alone.
+    """
+
+    def __init__(self, turn: threading.Lock | None = None) -> None:
+        self._turn = turn or threading.Lock()
         self.jobs: list[Job] = []
         self._changed = threading.Condition()
         self._finished: deque[Job] = deque()
@@ -159,6 +165,15 @@ class JobQueue:
             return None
 
     def _work(self, job: Job) -> JobState:
+        while not self._turn.acquire(timeout=_LOOK):
+            if job.cancel_requested:
+                return JobState.CANCELLED
+        try:
+            return self._iterate(job)
+        finally:
+            self._turn.release()
+
+    def _iterate(self, job: Job) -> JobState:
         with closing(job.operation()) as operation:
             while not job.cancel_requested:
                 try:

@@ -84,6 +84,12 @@ def export_mesh(
     return [path.with_name(name) for name in contents]
 
 
+def viewer_glb(mesh: SurfaceMesh) -> bytes:
+    """A mesh in world units as the contents of a GLB file, for viewers that draw it themselves."""
+    model = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.normals, process=False)
+    return _encode_glb(model, mesh, placement_for(".glb"), None)
+
+
 def _encode(mesh: SurfaceMesh, path: Path, placement: MeshPlacement, session: str | None) -> Files:
     """File names and contents, the mesh first."""
     suffix = path.suffix.lower()
