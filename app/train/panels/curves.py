@@ -19,7 +19,7 @@ from app.widgets.ui import Ui
 _TOOLS = 32
 _SLIDER = 204
 _BUTTONS = {"losses": 56, "β": 26, "scores": 56, "distance": 66, "quality": 56,
-            "speed": 52, "surface": 60, "gradients": 72}  # fmt: skip
+            "speed": 52, "surface": 60, "gradients": 72, "augmentation": 100}  # fmt: skip
 #: Width and height of one curve's name and value over a plot, at scale 1.
 _CELL, _LINE = 128, 16
 #: Rows that the buttons may take, and least height of a plot's curves.

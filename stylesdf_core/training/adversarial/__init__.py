@@ -3,6 +3,7 @@
 config         settings of the stages, one nested dataclass each
 images_config  settings of the images
 poses_config   settings of the cameras, which belong to the model
+augment_config  settings of the images' random transforms
 presets        settings that differ from the paper's, by preset
 stages         from a stage's settings to a run: images, models, phases
 phase          base of the phases: draws generated images, measures the averaged generator

@@ -14,7 +14,7 @@ import tyro
 
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.model.config import STDDEV_GROUP, GeneratorConfig
-from stylesdf_core.training.adversarial.augmentation import AugmentConfig
+from stylesdf_core.training.adversarial.augment_config import AugmentConfig
 from stylesdf_core.training.adversarial.images_config import ImagesConfig
 from stylesdf_core.training.adversarial.poses_config import PosesConfig
 from stylesdf_core.training.run_config import RunConfig

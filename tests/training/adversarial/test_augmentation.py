@@ -12,13 +12,8 @@ from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
 from stylesdf_core.seeds import seeded
-from stylesdf_core.training.adversarial.augmentation import (
-    FEW_IMAGES,
-    NUMBERS,
-    Augmentation,
-    AugmentConfig,
-    augmented,
-)
+from stylesdf_core.training.adversarial.augment_config import FEW_IMAGES, AugmentConfig
+from stylesdf_core.training.adversarial.augmentation import NUMBERS, Augmentation, augmented
 from stylesdf_core.training.adversarial.config import ADJUSTABLE, RendererConfig
 from stylesdf_core.training.adversarial.presets import preset
 from stylesdf_core.training.stages import train_run
