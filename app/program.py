@@ -32,10 +32,11 @@ from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.films import Animate, RenderTurntable
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
-from stylesdf_core.commands.heads.recipe import RecipeHeads
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import RenderImage
+from stylesdf_core.commands.recipes.compare import RecipeCompare
+from stylesdf_core.commands.recipes.heads import RecipeHeads
 from stylesdf_core.commands.scene_flags import note_on_weights
 from stylesdf_core.commands.train.listing import TrainList
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, default_config
@@ -84,6 +85,11 @@ Dataset: TypeAlias = Annotated[
     | Annotated[DatasetPack, tyro.conf.subcommand("pack")],
     tyro.conf.subcommand("dataset", description="Check images to train on, pack images."),
 ]
+Recipe: TypeAlias = Annotated[
+    Annotated[RecipeHeads, tyro.conf.subcommand("heads")]
+    | Annotated[RecipeCompare, tyro.conf.subcommand("compare")],
+    tyro.conf.subcommand("recipe", description="Run many commands in order; resume them."),
+]
 
 
 def _command_type(words: Sequence[str]) -> Any:
@@ -109,7 +115,7 @@ def _command_type(words: Sequence[str]) -> Any:
         | Annotated[MakeHeads, tyro.conf.subcommand("heads")]
         | Dataset
         | _train_type(_preset(words))
-        | Annotated[RecipeHeads, tyro.conf.subcommand("recipe")]
+        | Recipe
     )
 
 

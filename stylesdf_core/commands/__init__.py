@@ -11,7 +11,8 @@ demo           ``demo``
 models         ``models list``, ``models fetch``, ``models export``, ``info``
 directions     ``models directions``
 dataset        ``dataset check``, ``dataset pack``
-heads/         ``heads``, ``recipe``, ``measure``: synthetic heads
+heads/         ``heads``, ``measure``: synthetic heads
+recipes/       ``recipe heads``, ``recipe compare``: many commands in order
 train/         ``train …``: the stages of training
 evaluate       ``evaluate``: a model against pictures
 bench          ``bench``: speed
