@@ -25,7 +25,7 @@ from tqdm import tqdm
 from app.bench.command import ProgramBench
 from app.serve.command import Serve
 from stylesdf_core.commands.batch import Batch
-from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
+from stylesdf_core.commands.dataset import DatasetAlign, DatasetCheck, DatasetPack
 from stylesdf_core.commands.demo import Demo
 from stylesdf_core.commands.directions import ModelsDirections
 from stylesdf_core.commands.evaluate import Evaluate
@@ -82,8 +82,11 @@ Models: TypeAlias = Annotated[
 ]
 Dataset: TypeAlias = Annotated[
     Annotated[DatasetCheck, tyro.conf.subcommand("check")]
-    | Annotated[DatasetPack, tyro.conf.subcommand("pack")],
-    tyro.conf.subcommand("dataset", description="Check images to train on, pack images."),
+    | Annotated[DatasetPack, tyro.conf.subcommand("pack")]
+    | Annotated[DatasetAlign, tyro.conf.subcommand("align")],
+    tyro.conf.subcommand(
+        "dataset", description="Check images to train on, pack images, crop faces of photographs."
+    ),
 ]
 Recipe: TypeAlias = Annotated[
     Annotated[RecipeHeads, tyro.conf.subcommand("heads")]

@@ -3,6 +3,7 @@
 from .commands.batch import Batch as Batch
 from .commands.bench import Bench as Bench
 from .commands.dataset import (
+    DatasetAlign as DatasetAlign,
     DatasetCheck as DatasetCheck,
     DatasetPack as DatasetPack,
 )

@@ -33,6 +33,7 @@ PUBLIC = [
     "Animation",
     "Batch",
     "Bench",
+    "DatasetAlign",
     "DatasetCheck",
     "DatasetPack",
     "Demo",
