@@ -24,7 +24,7 @@ from .commands.models import (
     ModelsList as ModelsList,
 )
 from .commands.pictures import RenderImage as RenderImage
-from .commands.heads.recipe import RecipeHeads as RecipeHeads
+from .commands.recipes.heads import RecipeHeads as RecipeHeads
 from .commands.train.fit import TrainFit as TrainFit
 from .commands.train.stages import (
     TrainDecoder as TrainDecoder,
