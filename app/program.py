@@ -32,6 +32,8 @@ from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.films import Animate, RenderTurntable
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
+from stylesdf_core.commands.heads.measure_invert import MeasureInvert
+from stylesdf_core.commands.invert import Invert
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import RenderImage
@@ -51,6 +53,8 @@ from stylesdf_core.training.adversarial.config import PresetName
 PROGRAM = "stylesdf-studio"
 DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
+#: What `measure` measures; `heads` may be left out.
+_MEASURES = ("heads", "invert", "-h", "--help")
 _CANCELLED = "Cancelled; no incomplete file has its final name."
 
 DESCRIPTION = """StyleSDF Studio: explore 3D-aware generated faces.
@@ -79,6 +83,13 @@ Models: TypeAlias = Annotated[
     | Annotated[ModelsExport, tyro.conf.subcommand("export")]
     | Annotated[ModelsDirections, tyro.conf.subcommand("directions")],
     tyro.conf.subcommand("models", description="List, fetch and convert models; name directions."),
+]
+Measures: TypeAlias = Annotated[
+    Annotated[Measure, tyro.conf.subcommand("heads")]
+    | Annotated[MeasureInvert, tyro.conf.subcommand("invert")],
+    tyro.conf.subcommand(
+        "measure", description="Compare a model, or its fits to pictures, with unseen heads."
+    ),
 ]
 Dataset: TypeAlias = Annotated[
     Annotated[DatasetCheck, tyro.conf.subcommand("check")]
@@ -109,7 +120,8 @@ def _command_type(words: Sequence[str]) -> Any:
         | Annotated[Animate, tyro.conf.subcommand("animate")]
         | Annotated[Batch, tyro.conf.subcommand("batch")]
         | Annotated[Demo, tyro.conf.subcommand("demo")]
-        | Annotated[Measure, tyro.conf.subcommand("measure")]
+        | Annotated[Invert, tyro.conf.subcommand("invert")]
+        | Measures
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
         | Annotated[Serve, tyro.conf.subcommand("serve")]
         | Annotated[ProgramBench, tyro.conf.subcommand("bench")]
@@ -192,6 +204,8 @@ def _parse(words: list[str]) -> Any:
         InputError: the words cannot be understood; tyro's message as one sentence.
         SystemExit: after ``--help``.
     """
+    if words[0] == "measure" and words[1:2] and words[1] not in _MEASURES:
+        words = ["measure", "heads", *words[1:]]
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):

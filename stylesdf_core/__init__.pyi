@@ -16,6 +16,8 @@ from .commands.films import (
 )
 from .commands.heads.make import MakeHeads as MakeHeads
 from .commands.heads.measure import Measure as Measure
+from .commands.heads.measure_invert import MeasureInvert as MeasureInvert
+from .commands.invert import Invert as Invert
 from .commands.meshes import ExportMesh as ExportMesh
 from .commands.models import (
     Info as Info,

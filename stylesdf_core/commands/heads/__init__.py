@@ -1,5 +1,6 @@
 """Commands of the synthetic heads.
 
-make     ``heads``: a data set of synthetic heads
-measure  ``measure``: a model against the true synthetic heads
+make            ``heads``: a data set of synthetic heads
+measure         ``measure heads``: a model against the true synthetic heads
+measure_invert  ``measure invert``: fits to pictures of unseen heads against these heads
 """
