@@ -234,7 +234,8 @@ class Studio:
         mouse = tuple(dpg.get_mouse_pos(local=False))
         moved, self._mouse = mouse != self._mouse, mouse
         lasts = time.monotonic() - self._moved_at < _MOTION_LASTS
-        return moved or (lasts and not self.workbench.screen.refines)
+        plays = self.workbench.timeline.is_playing
+        return moved or plays or (lasts and not self.workbench.screen.refines)
 
     # --- building -------------------------------------------------------------------------------
 

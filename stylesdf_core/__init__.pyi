@@ -3,7 +3,6 @@
 from .commands.batch import Batch as Batch
 from .commands.bench import Bench as Bench
 from .commands.dataset import (
-    DatasetAlign as DatasetAlign,
     DatasetCheck as DatasetCheck,
     DatasetPack as DatasetPack,
 )
@@ -16,8 +15,6 @@ from .commands.films import (
 )
 from .commands.heads.make import MakeHeads as MakeHeads
 from .commands.heads.measure import Measure as Measure
-from .commands.heads.measure_invert import MeasureInvert as MeasureInvert
-from .commands.invert import Invert as Invert
 from .commands.meshes import ExportMesh as ExportMesh
 from .commands.models import (
     Info as Info,
@@ -26,7 +23,7 @@ from .commands.models import (
     ModelsList as ModelsList,
 )
 from .commands.pictures import RenderImage as RenderImage
-from .commands.recipes.heads import RecipeHeads as RecipeHeads
+from .commands.heads.recipe import RecipeHeads as RecipeHeads
 from .commands.train.fit import TrainFit as TrainFit
 from .commands.train.stages import (
     TrainDecoder as TrainDecoder,

@@ -8,10 +8,11 @@ viewport      picture and mesh under one camera; the mouse's gestures
 strip         the foldable area under the viewport, and its tabs
 toolbar       view modes, split and camera presets under the viewport
 overlay       cards for loading and errors over the viewport, and toasts
+time_axis     the axis of the timeline: keyframes and playhead
 layer_bars    one upright bar for each layer of field and decoder
 background    the background of exported pictures
 assets        the settings of exported meshes
 sliders       sliders and seed fields that change the document or the settings
-panels/       one file for each panel: identity, mixing, camera, mesh, export, jobs, status
+panels/       one file for each panel: identity, mixing, camera, mesh, export …
 ============  =================================================================================
 """

@@ -141,7 +141,7 @@ class LayerBars(MouseTarget):
         return max((bar for bar in range(self._count) if self._left(bar) <= x), default=0)
 
     def _draw(self) -> None:
-        effects = self._workbench.mixing_effects
+        effects = self._workbench.mixing.effects
         if not self._canvas.wants(self._mixing, self._hovered, self._width, effects):
             return
         px, size, canvas = self._ui.px, self._ui.px(fonts.SMALL), self._canvas

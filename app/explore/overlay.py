@@ -10,8 +10,9 @@ from pathlib import Path
 import dearpygui.dearpygui as dpg
 
 from app.explore.viewport import Pane
+from app.state.messages import Toast
 from app.state.problems import Problem, Remedy, drawing_problem, load_problem
-from app.state.workbench import Toast, Workbench
+from app.state.workbench import Workbench
 from app.widgets import theme
 from app.widgets.canvas import Canvas
 from app.widgets.files import show_file
@@ -101,8 +102,8 @@ class Overlay:
 
     def dismiss(self) -> None:
         """Send away the newest message, if there is one."""
-        if self._workbench.toasts:
-            self._workbench.dismiss(self._workbench.toasts[-1])
+        if self._workbench.messages.toasts:
+            self._workbench.messages.dismiss(self._workbench.messages.toasts[-1])
 
     def sync_toasts(self, origin: tuple[int, int], size: tuple[int, int]) -> None:
         """Show only the toasts, in the lower right corner of a rectangle without a viewport."""
@@ -154,7 +155,7 @@ class Overlay:
 
     def _sync_toasts(self, origin: tuple[int, int], size: tuple[int, int]) -> None:
         px = self._ui.px
-        toasts = self._workbench.toasts
+        toasts = self._workbench.messages.toasts
         for toast in [t for t in self._toasts if t not in toasts]:
             dpg.delete_item(self._toasts.pop(toast))
         bottom = origin[1] + size[1] - px(12)
@@ -177,7 +178,7 @@ class Overlay:
             with dpg.group(horizontal=True):
                 if toast.path is not None:
                     ui.button("Show file", partial(self._show_file, toast.path))
-                dismiss = partial(self._workbench.dismiss, toast)
+                dismiss = partial(self._workbench.messages.dismiss, toast)
                 ui.button("Dismiss", dismiss, look=ui.theme.quiet)
         dpg.bind_item_theme(window, ui.theme.toast)
         return int(window)

@@ -21,6 +21,7 @@ from app.explore.panels.jobs import JobsPanel
 from app.explore.panels.mesh import MeshPanel
 from app.explore.panels.mixing import MixingPanel
 from app.explore.panels.status import StatusPanel
+from app.explore.panels.timeline import TimelinePanel
 from app.explore.section import Section
 from app.explore.strip import Strip
 from app.explore.toolbar import Toolbar
@@ -91,6 +92,11 @@ class ExplorePage:
                     ui, workbench, textures, controls, self._drop_targets
                 ),
             )
+            self.timeline = self.strip.add(
+                "Timeline",
+                "Keyframes, and films through them",
+                lambda controls: TimelinePanel(ui, workbench, textures, controls),
+            )
         with columns.right.inside(), dpg.group() as self._right:
             self._section("Camera", lambda: CameraPanel(ui, workbench))
             self._section("Mesh", lambda: MeshPanel(ui, workbench))
@@ -117,14 +123,14 @@ class ExplorePage:
         """Place the columns anew if the layout has changed, and show the state."""
         workbench, scene = self._workbench, self._workbench.scene
         self._layout()
-        self.viewport.sync(scene)
+        self.viewport.sync(workbench.timeline.shown)
         self._status.sync(scene)
         self._jobs.sync()
         self.strip.sync(scene)
         screen = workbench.screen
         key = (
             scene, workbench.settings, workbench.directions, screen.mesh, screen.mesh_error,
-            workbench.mixing_effects,
+            workbench.mixing.effects,
         )  # fmt: skip
         if key != self._synced:
             self._synced = key

@@ -94,8 +94,8 @@ class Strip:
     def resize(self, width: int, height: int) -> None:
         """Fill an area of :meth:`height`."""
         self._width = width
-        panel, _, _ = self._panels[self.chosen]
-        panel.resize(width, max(1, height - self._ui.px(_HEAD + _BELOW)))
+        for panel, _, _ in self._panels.values():
+            panel.resize(width, max(1, height - self._ui.px(_HEAD + _BELOW)))
 
     def sync(self, scene: Scene) -> None:
         """Show the chosen panel, and let it show the state."""

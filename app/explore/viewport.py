@@ -257,15 +257,14 @@ class Viewport(MouseTarget):
         panes = self._panes()
         if dx == dy == 0.0 or not panes:
             return
-        scene, edge = self._workbench.scene, panes[0].edge
-        camera = scene.camera
+        camera, edge = self._workbench.timeline.shown.camera, panes[0].edge
         if self._button == LEFT:
             camera = camera.orbit(*orbit_angles(dx, dy, camera, edge))
             self._workbench.change_settings("view", hint_seen=True)
         else:
             focal = camera.focal(1) * edge
             camera = camera.pan(-dx / focal, dy / focal)
-        self._workbench.document.update(replace(scene, camera=camera))
+        self._workbench.document.update(replace(self._workbench.scene, camera=camera))
 
     def release(self) -> None:
         """End the drag, as one undo step."""
@@ -273,6 +272,5 @@ class Viewport(MouseTarget):
 
     def wheel(self, steps: float) -> None:
         """Change the field of view."""
-        scene = self._workbench.scene
-        camera = scene.camera.zoom(_WHEEL**steps)
-        self._workbench.document.update(replace(scene, camera=camera))
+        camera = self._workbench.timeline.shown.camera.zoom(_WHEEL**steps)
+        self._workbench.document.update(replace(self._workbench.scene, camera=camera))

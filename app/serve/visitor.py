@@ -25,9 +25,10 @@ from app.serve.cameras import (
 from app.serve.page import SESSION, Page, Post
 from app.serve.pictures import empty_canvas, on_canvas
 from app.state.exports import default_stem, export_kind
+from app.state.messages import Toast
 from app.state.screen import Screen
 from app.state.settings import SettingsStore
-from app.state.workbench import Toast, Workbench
+from app.state.workbench import Workbench
 from app.workers.alarm import Alarm
 from app.workers.engine_share import EngineShare
 from app.workers.jobs import Job, JobQueue, JobState
@@ -248,7 +249,7 @@ class Visitor:
 
     def _notice(self) -> None:
         """Show the workbench's new messages."""
-        toasts = self.workbench.toasts
+        toasts = self.workbench.messages.toasts
         for toast in toasts:
             if toast not in self._noticed:
                 color: Literal["red"] | None = "red" if toast.is_error else None

@@ -2,11 +2,14 @@
 
 ============  =================================================================================
 workbench     one object that panels read and call: document, settings, workers, messages
-document      the current scene, its history, and whether it is saved
+document      the scene and the keyframes, their history, and whether they are saved
+sessions      sessions from files, and which of their models are loaded
 directions    where the shown face lies on each direction of its model
 edits         changes that panels make to a scene, as pure functions
 faces         the faces visited and the favourites, kept in files
+messages      messages to the user, shown as toasts
 screen        the newest picture and mesh; asks the workers for finer ones
+timeline      keyframes, the playhead, and the scene that it shows
 displays      the displays of this machine, and the window's place on them
 settings      settings that are remembered between starts, and their files
 file_browser  folders, entries and typed paths of the program's own file dialog

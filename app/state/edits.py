@@ -7,11 +7,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stylesdf_core.model.config import DECODER_W_DIM, MAX_SEED, GeneratorConfig
+from stylesdf_core.model.config import MAX_SEED, GeneratorConfig
 from stylesdf_core.model.latents import LatentDirection, group_names
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
-from stylesdf_core.scene.offsets import StyleOffsets
+from stylesdf_core.scene.animation import Animation
 from stylesdf_core.scene.scene import Identity, Morph, Scene
 
 #: Random seeds are drawn below this; six digits can be read, remembered and typed.
@@ -196,6 +196,18 @@ def adapted(scene: Scene, config: GeneratorConfig, directions: Sequence[LatentDi
     groups = tuple((name, weight) for name, weight in mixing.groups if name in named)
     crossover = min(max(mixing.crossover, 0), config.n_latent)
     mixing = replace(mixing, crossover=crossover, groups=groups)
-    styles = config.film_layers * config.z_dim, config.n_latent * DECODER_W_DIM
-    offsets = identity.offsets if identity.offsets.fits(*styles) else StyleOffsets()
-    return replace(scene, identity=Identity(identity.seed, z, edits, offsets), mixing=mixing)
+    return replace(scene, identity=Identity(identity.seed, z, edits), mixing=mixing)
+
+
+def adapted_animation(
+    animation: Animation, model: str, config: GeneratorConfig, directions: Sequence[LatentDirection]
+) -> Animation:
+    """Keyframes for another model, without the parts that do not fit it."""
+    if animation.model == model or not animation.keyframes:
+        return animation
+    changed = animation.with_model(model)
+    keyframes = (
+        replace(keyframe, scene=adapted(keyframe.scene, config, directions))
+        for keyframe in changed.keyframes
+    )
+    return replace(changed, keyframes=tuple(keyframes))

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from app.state.settings import Settings, default_export_folder
 from stylesdf_core.files import free_path
 from stylesdf_core.resources import expanded
+from stylesdf_core.scene.animation import Animation
 from stylesdf_core.scene.scene import Scene, View
 
 if TYPE_CHECKING:
-    from stylesdf_core.commands.films import RenderTurntable
+    from stylesdf_core.commands.films import Animate, RenderTurntable
     from stylesdf_core.commands.meshes import ExportMesh
     from stylesdf_core.commands.pictures import RenderImage
 
-    ExportRequest: TypeAlias = RenderImage | RenderTurntable | ExportMesh
+    ExportRequest: TypeAlias = RenderImage | RenderTurntable | Animate | ExportMesh
 
 Family = Literal["picture", "mesh", "animation"]
 
@@ -151,6 +152,32 @@ def export_request(
         split=split and kind.view is None,
         background=None if kind.sixteen_bit else background,
         sixteen_bit=kind.sixteen_bit,
+        device=settings.device,
+        mesh=settings.mesh,
+    )
+
+
+def film_request(
+    animation: Animation, suffix: str, settings: Settings, taken: Collection[Path] = ()
+) -> Animate:
+    """The request of the timeline's film, with the panel's settings of animations.
+
+    Args:
+        suffix: of the film; empty for a folder of numbered pictures.
+        taken: files that other exports are about to write.
+    """
+    from stylesdf_core.commands.films import Animate
+
+    scene = animation.keyframes[0].scene if animation.keyframes else Scene()
+    name = f"{Path(scene.model).stem}-{scene.identity.seed:06d}-animation{suffix}"
+    return Animate(
+        out=free_path(export_folder(settings) / name, taken),
+        animation=animation,
+        fps=settings.export.fps,
+        size=settings.export.size or None,
+        view=settings.view.picture_view if settings.view.split else settings.view.view,
+        split=settings.view.split,
+        background=settings.export.background or None,
         device=settings.device,
         mesh=settings.mesh,
     )

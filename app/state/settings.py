@@ -16,6 +16,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_json, write_text
 from stylesdf_core.foreign import read_json
 from stylesdf_core.resources import user_folder
+from stylesdf_core.scene.animation import Animation, read_animation, session_text
 from stylesdf_core.scene.scene import Scene, View
 from stylesdf_core.scene.session_files import read_scene
 
@@ -207,13 +208,20 @@ class SettingsStore:
         except InputError:
             return None
 
-    def save_autosave(self, scene: Scene) -> None:
-        """Write the scene atomically.
+    def load_timeline(self) -> Animation | None:
+        """The autosaved keyframes, or None where there are none that can be read."""
+        try:
+            return read_animation(self.autosave_path)
+        except InputError:
+            return None
+
+    def save_autosave(self, scene: Scene, animation: Animation) -> None:
+        """Write scene and keyframes atomically.
 
         Raises:
             OutputError: the folder cannot be written.
         """
-        write_text(self.autosave_path, scene.to_json() + "\n")
+        write_text(self.autosave_path, session_text(scene, animation))
 
 
 def _tolerant(cls: type[Any], data: Any) -> Any:

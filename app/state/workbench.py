@@ -7,10 +7,9 @@ workers have threads of their own.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,45 +17,30 @@ from app.state import edits, exports
 from app.state.directions import DirectionValues
 from app.state.document import Document
 from app.state.faces import FaceAlbum
+from app.state.messages import Messages
 from app.state.problems import title_and_text
 from app.state.screen import Screen
+from app.state.sessions import read_for_window
 from app.state.settings import Section, Settings, SettingsStore
-from app.state.wording import in_window
+from app.state.timeline import Timeline
 from app.workers.jobs import Job, JobQueue, JobState
-from app.workers.mixing_worker import MixingRequest, mixing_worker
+from app.workers.mixing_worker import MixingMeter, MixingRequest
 from app.workers.model_loader import Loading, ModelSlot
 from app.workers.process import give_memory_back
 from stylesdf_core.commands.meshes import ExportedMesh
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.files import write_text
 from stylesdf_core.model.latents import LatentDirection
-from stylesdf_core.model.model_zoo import absolute, is_named
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
-from stylesdf_core.scene.scene import Scene
-from stylesdf_core.scene.session_files import other_weights, read_scene
+from stylesdf_core.scene.animation import session_text
+from stylesdf_core.scene.scene import Scene, View
+from stylesdf_core.scene.session_files import other_weights
 
 if TYPE_CHECKING:
-    from stylesdf_core.engine.mixing_effects import MixingEffects
+    from stylesdf_core.commands.films import Animate
     from stylesdf_core.model.model import Model
 
 _AUTOSAVE_AFTER = 2.0  # seconds without change
-_TOAST_SECONDS = 8.0
-
-
-@dataclass(frozen=True, eq=False)
-class Toast:
-    """A message over the viewport.
-
-    Attributes:
-        path: the file that the button "Show file" shows; None for no button.
-        is_error: written in the error colour.
-        until: time.monotonic() at which it disappears by itself.
-    """
-
-    text: str
-    path: Path | None = None
-    is_error: bool = False
-    until: float = math.inf
 
 
 class Workbench:
@@ -78,8 +62,9 @@ class Workbench:
     ) -> None:
         self.store = store
         self.settings: Settings = store.load()
-        self.document = Document(scene or store.load_autosave() or Scene())
-        self._saved = self._last = (self.document.scene, self.settings)
+        kept = (store.load_autosave(), store.load_timeline()) if scene is None else (scene, None)
+        self.document = Document(*kept)
+        self._saved = self._last = (self.document.scene, self.document.animation, self.settings)
         self._changed_at = time.monotonic()
         self._may_hold_memory = True
         # The scene as the last model opened could hold it, and with all that came from the models
@@ -90,12 +75,11 @@ class Workbench:
         self.direction_values = DirectionValues(self.models, self.document)
         self.screen = screen or Screen()
         self.album = FaceAlbum(store.faces_folder, self.screen.news)
-        #: What style mixing does on the loaded model; None until it has been measured.
-        self.mixing_effects: MixingEffects | None = None
-        self._mixing = mixing_worker(self.screen.news, lambda: self.screen.busy)
-        self._measured: MixingRequest | None = None
+        self.timeline = Timeline(self.document, self.album, self._show_view)
+        self.mixing = MixingMeter(self.screen.news, lambda: self.screen.busy)
         self.jobs = jobs or JobQueue()
-        self.toasts: list[Toast] = []
+        self.messages = Messages()
+        self.toast = self.messages.show
         self.last_export = "PNG"
         #: Whether the viewport is hidden, so that nothing is computed for the viewport.
         self.is_resting = False
@@ -151,6 +135,7 @@ class Workbench:
         if loaded is not None:
             self._model_loaded(loaded)
         self.screen.poll()
+        self.timeline.tick()
         self.album.poll()
         self.album.note(self.screen.picture, self._session())
         self._poll_jobs()
@@ -161,12 +146,14 @@ class Workbench:
             and self.scene.model == self.models.reference
             and not self.is_resting
         ):
-            self.screen.request(self.model, self.scene, self.settings)
-            self._measure_mixing(self.model)
+            self.screen.request(self.model, self.timeline.shown, self.settings)
+            mixes = self.scene.mixing.seed is not None and not self.busy
+            self.mixing.tick(MixingRequest(self.model, self.settings.device), wanted=mixes)
         now = time.monotonic()
-        self.toasts = [toast for toast in self.toasts if toast.until > now]
-        if (self.scene, self.settings) != self._last:
-            self._last, self._changed_at = (self.scene, self.settings), now
+        self.messages.tick()
+        content = (self.scene, self.document.animation, self.settings)
+        if content != self._last:
+            self._last, self._changed_at = content, now
             self._may_hold_memory = True
         if now - self._changed_at > _AUTOSAVE_AFTER:
             self.autosave()
@@ -175,31 +162,23 @@ class Workbench:
                 self.screen.forget_hidden_mesh(self.settings)
                 give_memory_back()
 
-    def _measure_mixing(self, model: Model) -> None:
-        """With a second face, find out once for each model which controls have an effect."""
-        request = MixingRequest(model, self.settings.device)
-        if self._measured is not None and self._measured.model is not model:
-            self._measured = self.mixing_effects = None
-        if self._measured is None and self.scene.mixing.seed is not None and not self.busy:
-            self._measured = request
-            self._mixing.submit(request)
-        outcome = self._mixing.poll()
-        if outcome is not None and outcome.request == self._measured:
-            self.mixing_effects = outcome.value
-
     def _model_loaded(self, loaded: Loading) -> None:
         assert self.model is not None
         self.screen.forget()
         if self.settings.device not in self.models.devices:
             self.settings = replace(self.settings, device="auto")
         config = self.model.generator.config
+        animation = edits.adapted_animation(
+            self.document.animation, loaded.reference, config, self.directions
+        )
         if loaded.adopt:
             whole = edits.restored(self.scene, self._fitted, self._whole)
             whole = replace(whole, model=loaded.reference, model_digest=self.model.digest)
             self._fitted, self._whole = edits.adapted(whole, config, self.directions), whole
-            self.document.apply(self._fitted)
+            self.document.apply(self._fitted, animation)
         elif self.scene.model == loaded.reference:
             self.document.update(edits.adapted(self.scene, config, self.directions))
+            self.document.arrange(animation)
             self.document.commit()
             self._note_other_weights()
         if Path(loaded.reference).exists():
@@ -250,6 +229,10 @@ class Workbench:
         """Put a folder at the head of those that file dialogs offer."""
         self.settings = self.settings.with_recent_folder(str(folder))
 
+    def _show_view(self, view: View) -> None:
+        if self.settings.view.view != view:
+            self.change_settings("view", view=view)
+
     def toggle_split(self) -> None:
         """Show picture and mesh side by side, or only the chosen view."""
         self.change_settings("view", split=not self.settings.view.split)
@@ -290,26 +273,20 @@ class Workbench:
         A model file that the user has not opened before is not loaded; the current model stays.
         """
         try:
-            scene = read_scene(path)
+            known = (self.models.reference, self.scene.model, *self.settings.recent_models)
+            opened = read_for_window(path, self.scene.model, known)
         except StyleSDFError as error:
             self.toast(str(error), is_error=True)
             return
-        said, is_session = f"Opened {path.name}", path.suffix.lower() == ".json"
-        # A stranger's session may name any path, such as a share in a network: it is not touched.
-        mine = (self.models.reference, self.scene.model, *self.settings.recent_models)
-        if not is_named(scene.model) and scene.model not in map(absolute, mine):
-            said += f"; its model {scene.model} is not loaded: open that file if you trust it"
-            scene = replace(scene, model=self.scene.model, model_digest="")
-            is_session = False
         self.models.dismiss()
-        self.document.opened(scene, path if is_session else None)
-        self.toast(said)
+        self.document.opened(opened.scene, opened.path, opened.animation)
+        self.toast(f"Opened {path.name}{opened.note}")
         self._note_other_weights()
 
     def save_session(self, path: Path) -> None:
         """Write the session; errors become toasts."""
         try:
-            write_text(path, self._session().to_json() + "\n")
+            write_text(path, session_text(self._session(), self.document.animation))
         except StyleSDFError as error:
             self.toast(str(error), is_error=True)
             return
@@ -318,11 +295,12 @@ class Workbench:
 
     def autosave(self) -> None:
         """Write scene and settings if they have changed since the last autosave."""
-        session = self._session()
-        (scene, settings), self._saved = self._saved, (session, self.settings)
+        session, animation = self._session(), self.document.animation
+        (scene, kept, settings), self._saved = self._saved, (session, animation, self.settings)
         try:
-            if session != scene or session.model_digest != scene.model_digest:
-                self.store.save_autosave(session)
+            is_new = session != scene or session.model_digest != scene.model_digest
+            if is_new or animation != kept:
+                self.store.save_autosave(session, animation)
             if self.settings != settings:
                 self.store.save(self.settings)
         except StyleSDFError as error:
@@ -333,7 +311,10 @@ class Workbench:
     def export(self, name: str, stem: str = "") -> Job:
         """Queue an export; ``name`` is that of a kind in :data:`app.state.exports.EXPORTS`."""
         self.last_export = name
-        request = self._export_request(name, stem)
+        return self.submit(self._export_request(name, stem))
+
+    def submit(self, request: exports.ExportRequest) -> Job:
+        """Queue a request that writes a file."""
         return self.jobs.submit(request.out.name, request.run, out=request.out)
 
     def retry(self, job: Job) -> None:
@@ -343,18 +324,31 @@ class Workbench:
 
     def command(self, name: str, stem: str = "") -> str | None:
         """The terminal command for an export; None, with a toast, if the export has none."""
+        return self.command_of(self._export_request(name, stem))
+
+    def command_of(self, request: exports.ExportRequest) -> str | None:
+        """The terminal command for a request; None, with a toast, if there is none."""
         from stylesdf_core.commands.command_line import command_line, program_words
 
         try:
-            return command_line(self._export_request(name, stem), program_words())
+            return command_line(request, program_words())
         except StyleSDFError as error:
             self.toast(str(error), is_error=True)
             return None
 
     def _export_request(self, name: str, stem: str) -> exports.ExportRequest:
-        taken = [job.out for job in self.jobs.active if job.out is not None]
         kind = exports.export_kind(name)
-        return exports.export_request(self.scene, kind, self.settings, stem=stem, taken=taken)
+        return exports.export_request(
+            self.scene, kind, self.settings, stem=stem, taken=self._taken()
+        )
+
+    def film_request(self, suffix: str) -> Animate:
+        """The request of the timeline's film; without a suffix, of a folder of pictures."""
+        return exports.film_request(self.document.animation, suffix, self.settings, self._taken())
+
+    def _taken(self) -> list[Path]:
+        """Files that jobs are about to write."""
+        return [job.out for job in self.jobs.active if job.out is not None]
 
     def _poll_jobs(self) -> None:
         for job in self.jobs.poll():
@@ -369,29 +363,12 @@ class Workbench:
                 if job.then is not None:
                     job.then(job.result)
 
-    def toast(
-        self, text: str, path: Path | None = None, *, is_error: bool = False, stays: bool = True
-    ) -> None:
-        """Show a message for some seconds, or an error until it is dismissed.
-
-        Args:
-            stays: False for an error that is also shown elsewhere, and so passes like a message.
-        """
-        until = math.inf if is_error and stays else time.monotonic() + _TOAST_SECONDS
-        text = in_window(text)
-        others = [toast for toast in self.toasts if toast.text != text]
-        self.toasts = [*others[-2:], Toast(text, path, is_error, until)]
-
-    def dismiss(self, toast: Toast) -> None:
-        """Hide a message before its time is over."""
-        self.toasts = [other for other in self.toasts if other is not toast]
-
     def close(self) -> None:
         """Save, stop all threads."""
         self.document.commit()
         self.autosave()
         self.models.close()
         self.screen.close()
-        self._mixing.close()
+        self.mixing.close()
         self.jobs.close()
         self.album.close()

@@ -25,23 +25,44 @@ class MixingRequest:
     device: str
 
 
-def mixing_worker(
-    news: threading.Event, is_busy: Callable[[], bool]
-) -> LatestWorker[MixingRequest, MixingEffects]:
-    """A worker whose one answer to a request is the model's effects; sets ``news``.
+class MixingMeter:
+    """Measures each loaded model once, when a second face is mixed in for the first time.
+
+    Attributes:
+        effects: of style mixing on the model; None until they have been measured.
 
     Args:
+        news: set with the result.
         is_busy: whether pictures are being computed; the measurement waits meanwhile.
     """
 
-    def work(request: MixingRequest) -> Iterator[MixingEffects | None]:
+    def __init__(self, news: threading.Event, is_busy: Callable[[], bool]) -> None:
+        self.effects: MixingEffects | None = None
+        self._is_busy = is_busy
+        self._worker = LatestWorker("mixing", self._work, news)
+        self._measured: MixingRequest | None = None
+
+    def tick(self, request: MixingRequest, *, wanted: bool) -> None:
+        """Once a frame: begin where it is wanted, and take the result."""
+        if self._measured is not None and self._measured.model is not request.model:
+            self._measured = self.effects = None
+        if self._measured is None and wanted:
+            self._measured = request
+            self._worker.submit(request)
+        outcome = self._worker.poll()
+        if outcome is not None and outcome.request == self._measured:
+            self.effects = outcome.value
+
+    def close(self) -> None:
+        """End the thread."""
+        self._worker.close()
+
+    def _work(self, request: MixingRequest) -> Iterator[MixingEffects | None]:
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.engine.mixing_effects import measure_mixing
 
         for answer in measure_mixing(Engine(request.model, request.device)):
-            while is_busy():
+            while self._is_busy():
                 time.sleep(_LOOKS)
                 yield None
             yield answer
-
-    return LatestWorker("mixing", work, news)

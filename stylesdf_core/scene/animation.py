@@ -40,7 +40,7 @@ from stylesdf_core.foreign import brief
 from stylesdf_core.model.model_zoo import absolute
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Scene, View
-from stylesdf_core.scene.session_files import read_session
+from stylesdf_core.scene.session_files import read_scene, read_session
 
 #: How an animation goes from a keyframe to the next: ``smooth`` starts and ends at rest, ``in``
 #: only starts and ``out`` only ends at rest, ``linear`` keeps its speed, ``flow`` passes through
@@ -278,10 +278,43 @@ def read_animation(path: Path | str) -> Animation:
     Raises:
         InputError: no such file, it is damaged, or there are no keyframes in it.
     """
+    document = read_session(path)
+    return Animation.from_document(_animation_of(document), Path(path).name)
+
+
+def read_timeline(path: Path | str) -> tuple[Scene, Animation | None]:
+    """The scene and the keyframes of a session, or the first scene of a file of keyframes.
+
+    The keyframes are None where the file is an exported picture or mesh, which has no room for
+    them.
+
+    Raises:
+        InputError: no such file, it is damaged, or carries no session.
+    """
     document, where = read_session(path), Path(path).name
-    if isinstance(document, dict) and "animation" in document:
-        document = document["animation"]
-    return Animation.from_document(document, where)
+    found = _animation_of(document)
+    animation = Animation() if found is None else Animation.from_document(found, where)
+    if found is not None and found is document:
+        if not animation.keyframes:
+            raise InputError(f"{where} holds no keyframes.")
+        return animation.keyframes[0].scene, animation
+    is_session = Path(path).suffix.lower() == ".json"
+    return read_scene(path), animation if is_session else None
+
+
+def session_text(scene: Scene, animation: Animation) -> str:
+    """A session with its keyframes, as the text of a ``.json`` file."""
+    document = json.loads(scene.to_json())
+    if animation.keyframes:
+        document["animation"] = animation.to_document()
+    return json.dumps(document, allow_nan=False) + "\n"
+
+
+def _animation_of(document: Any) -> Any:
+    """The part of a JSON document that is an animation; None where there is none."""
+    if not isinstance(document, dict):
+        return None
+    return document if "stylesdf_animation" in document else document.get("animation")
 
 
 def write_animation(animation: Animation, path: Path | str) -> None:

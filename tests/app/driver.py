@@ -239,7 +239,7 @@ class Driver:
         assert not any(others)
         self.click(panel.bars.item, 3, at=(0.03, 0.5))
         assert workbench.scene.mixing.field_strengths == ()
-        self.wait(lambda: workbench.mixing_effects is not None, "the effects of mixing")
+        self.wait(lambda: workbench.mixing.effects is not None, "the effects of mixing")
         self.hands(self.viewport(0.5, 0.9), "click 1")
         self.press("Escape", "p")
         self.settle()
@@ -312,6 +312,49 @@ class Driver:
         self.press("F9")
         assert not workbench.settings.window.strip_shown
         self.press("F9")
+        self.settle()
+
+    def timeline(self) -> None:
+        """Keyframes are added, dragged, scrubbed, played and exported; undo takes them back."""
+        workbench, panel = self.workbench, self.studio.explore.timeline
+        timeline, axis = workbench.timeline, panel.axis
+        self.click(self.button("Timeline"))
+        for seed in (41, 42):
+            workbench.set_seed(seed)
+            self.settle()
+            self.click(panel.plus.item)
+        times = [keyframe.time for keyframe in timeline.keyframes]
+        assert times == [0.0, 2.0]
+        x, y = dpg.get_item_rect_min(axis.item)
+        left, right = (int(x + axis.place(time)) for time in times)
+        middle, height = (left + right) // 2, int(y) + 9
+        self.hands(f"mousemove {middle} {height} sleep 0.1 mousedown 1 sleep 0.1 mouseup 1")
+        assert timeline.is_shown
+        assert 0.8 < timeline.time < 1.2
+        self.settle()
+        assert workbench.screen.picture is not None
+        assert workbench.screen.picture.request.scene == timeline.shown
+        self.hands(f"mousemove {right} {height} sleep 0.1 mousedown 1 sleep 0.1")
+        self.hands(f"mousemove {middle} {height} sleep 0.2 mouseup 1")
+        assert 0.8 < timeline.keyframes[1].time < 1.2
+        workbench.document.undo()
+        assert [keyframe.time for keyframe in timeline.keyframes] == times
+        self.hands(f"mousemove {left} {height} click 1")
+        assert workbench.scene.identity.seed == 41
+        self.click(panel.play.item)
+        self.wait(lambda: timeline.time > 0.3, "the playhead")
+        self.click(panel.play.item)
+        assert not timeline.is_playing
+        self.click(panel.export)
+        self.click(self.row("GIF"))
+        self.wait(lambda: not workbench.jobs.active, "the film")
+        job = workbench.jobs.jobs[-1]
+        assert job.state is JobState.DONE, job.error
+        assert job.out is not None
+        assert read_scene(job.out) == timeline.keyframes[0].scene
+        workbench.jobs.forget(job)
+        timeline.clear()
+        self.click(self.button("Filmstrip"))
         self.settle()
 
     def press(self, *keys: str) -> None:
@@ -439,7 +482,7 @@ class Driver:
         assert load_problem(workbench) is None
         workbench.toast("wrong", is_error=True)
         self.press("Escape")
-        assert "wrong" not in [toast.text for toast in workbench.toasts]
+        assert "wrong" not in [toast.text for toast in workbench.messages.toasts]
         assert workbench.scene == scene
 
     def storm(self) -> None:
@@ -514,6 +557,7 @@ def main() -> None:
         driver.mixing,
         driver.views,
         driver.filmstrip,
+        driver.timeline,
         driver.keyboard,
         driver.file_dialog,
         driver.exports,

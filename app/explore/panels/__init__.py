@@ -10,6 +10,7 @@ camera        azimuth, elevation, field of view, pose guide
 mesh          resolution, level and look of the surface; the mesh report
 export        folder, name, a button for each format; the turntable
 filmstrip     the faces visited and the favourites, under the viewport
+timeline      keyframes and films of them, under the viewport
 jobs          exports and downloads under way
 status        the line at the bottom: picture, speed, device, memory
 ============  =================================================================================

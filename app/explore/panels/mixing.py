@@ -92,7 +92,7 @@ class MixingPanel:
 
     def _sync_effects(self, active: bool) -> None:
         """Dim the controls that do nothing on this model, and name them."""
-        effects = self._workbench.mixing_effects
+        effects = self._workbench.mixing.effects
         if not active:
             text = "Choose a second face, to take its hair, skin or single layers."
         elif effects is None:

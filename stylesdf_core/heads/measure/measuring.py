@@ -7,6 +7,7 @@ was not trained on these heads. ψ is 1 and noise is fixed; everything else is a
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -215,7 +216,7 @@ class HeadsMeasurement:
             try:
                 mesh = drain(extract_surface(sdf, resolution=MESH_RESOLUTION))
             except EmptySurfaceError:
-                self.meshes.append(MeshScore.of_nothing(seed))
+                self.meshes.append(MeshScore(seed, 0, 0, 0.0, False, 180.0, math.inf, math.inf))
             else:
                 surface = self.truth.surface(head)
                 self.meshes.append(score_mesh(seed, mesh, sdf, normals, surface, head.height))

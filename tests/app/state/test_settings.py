@@ -16,6 +16,7 @@ from app.state.settings import (
     WindowSettings,
 )
 from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.scene.animation import Animation, Keyframe
 from stylesdf_core.scene.scene import Identity, Scene
 
 OTHER = Settings(
@@ -75,8 +76,14 @@ def test_each_wrong_field_takes_its_default_and_spares_the_others(store: Setting
 
 def test_autosave_round_trip(store: SettingsStore) -> None:
     scene = Scene(identity=Identity(742, edits=(("smile", 1.5),)), truncation_psi=0.4)
-    store.save_autosave(scene)
+    assert store.load_timeline() is None
+    store.save_autosave(scene, Animation())
     assert store.load_autosave() == scene
+    assert store.load_timeline() is None
+    animation = Animation((Keyframe(0.0, scene), Keyframe(1.0)))
+    store.save_autosave(scene, animation)
+    assert store.load_autosave() == scene
+    assert store.load_timeline() == animation
 
 
 def test_recent_models_are_limited_and_listed_once() -> None:

@@ -20,6 +20,7 @@ from app.workers.process import give_memory_back
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.mesh.preview import MeshPreview
+from stylesdf_core.scene.animation import InBetween, write_animation
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.session_files import read_scene
 from tests.models import save_tiny
@@ -283,7 +284,7 @@ def test_exports_run_as_jobs_and_restore_their_session(
     assert job.out == tmp_path / "out" / "tiny-000011.png"
     assert again.out == tmp_path / "out" / "tiny-000011-2.png"
     assert read_scene(job.out) == scene
-    assert [toast.path for toast in workbench.toasts] == [job.out, again.out]
+    assert [toast.path for toast in workbench.messages.toasts] == [job.out, again.out]
     workbench.open_session(job.out)
     assert workbench.scene == scene
     assert workbench.document.path is None  # saving must not replace the picture
@@ -294,8 +295,8 @@ def test_a_failed_export_says_why(workbench: Workbench, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("not a folder")
     job = workbench.export("PNG")
     settle(workbench)
-    assert workbench.toasts[-1].is_error
-    assert "Cannot write" in workbench.toasts[-1].text
+    assert workbench.messages.toasts[-1].is_error
+    assert "Cannot write" in workbench.messages.toasts[-1].text
     assert workbench.jobs.jobs == [job], "the failure stays listed"
     (tmp_path / "out").unlink()
     workbench.retry(job)
@@ -313,10 +314,10 @@ def test_an_error_stays_until_it_is_dismissed(
     later = time.monotonic() + 3600.0
     monkeypatch.setattr("app.state.workbench.time.monotonic", lambda: later)
     workbench.tick()
-    (error,) = workbench.toasts
+    (error,) = workbench.messages.toasts
     assert error.text == "Size is wrong."
-    workbench.dismiss(error)
-    assert workbench.toasts == []
+    workbench.messages.dismiss(error)
+    assert workbench.messages.toasts == []
 
 
 def test_commands_can_be_copied(workbench: Workbench) -> None:
@@ -325,7 +326,7 @@ def test_commands_can_be_copied(workbench: Workbench) -> None:
     assert "stylesdf-studio mesh" in command
     workbench.document.apply(replace(workbench.scene, identity=Identity(z=(0.0,) * 256)))
     assert workbench.command("PNG") is None
-    assert workbench.toasts[-1].is_error
+    assert workbench.messages.toasts[-1].is_error
 
 
 def test_sessions_are_saved_and_opened(workbench: Workbench, tmp_path: Path) -> None:
@@ -338,10 +339,10 @@ def test_sessions_are_saved_and_opened(workbench: Workbench, tmp_path: Path) -> 
     workbench.open_session(path)
     assert workbench.scene == scene
     workbench.open_session(tmp_path / "missing.json")
-    assert workbench.toasts[-1].is_error
+    assert workbench.messages.toasts[-1].is_error
     (tmp_path / "other.json").write_text("{}")
     workbench.open_session(tmp_path / "other.json")
-    assert "not a StyleSDF Studio session" in workbench.toasts[-1].text
+    assert "not a StyleSDF Studio session" in workbench.messages.toasts[-1].text
     assert workbench.scene == scene
 
 
@@ -353,7 +354,7 @@ def test_the_model_of_a_strangers_session_is_not_touched(
     mine = workbench.scene.model
     workbench.open_session(path)
     assert (workbench.scene.model, workbench.scene.identity.seed) == (mine, 7)
-    assert f"its model {share} is not loaded" in workbench.toasts[-1].text
+    assert f"its model {share} is not loaded" in workbench.messages.toasts[-1].text
     assert workbench.document.path is None  # saving must not replace the stranger's session
 
 
@@ -364,14 +365,17 @@ def test_a_session_made_with_other_weights_says_so(workbench: Workbench, tmp_pat
     workbench.save_session(path)
     assert read_scene(path).model_digest == digest
     workbench.open_session(path)
-    assert [toast.text for toast in workbench.toasts] == ["Saved face.json", "Opened face.json"]
+    assert [toast.text for toast in workbench.messages.toasts] == [
+        "Saved face.json",
+        "Opened face.json",
+    ]
     path.write_text(path.read_text().replace(digest, "0123456789abcdef"))
     workbench.open_session(path)
     expected = f"(digest {digest} instead of 0123456789abcdef)"
-    assert expected in workbench.toasts[-1].text
+    assert expected in workbench.messages.toasts[-1].text
     later = Workbench(workbench.store, read_scene(path))  # the model is not loaded yet
-    run_until(later, lambda: bool(later.toasts))
-    assert expected in later.toasts[-1].text
+    run_until(later, lambda: bool(later.messages.toasts))
+    assert expected in later.messages.toasts[-1].text
     later.close()
     again = later.store.load_autosave()
     assert again is not None
@@ -409,3 +413,63 @@ def test_memory_is_returned_once_when_the_studio_rests(
 
 def test_memory_can_be_returned_on_every_system() -> None:
     give_memory_back()
+
+
+def test_a_session_carries_its_keyframes_and_a_picture_leaves_them(
+    workbench: Workbench, tmp_path: Path, model_path: Path
+) -> None:
+    settle(workbench)
+    timeline, path = workbench.timeline, tmp_path / "moving.json"
+    timeline.make("sway", 1.0)
+    animation = workbench.document.animation
+    workbench.save_session(path)
+    timeline.clear()
+    assert workbench.document.dirty
+    workbench.open_session(path)
+    assert workbench.document.animation == animation
+    workbench.autosave()
+    assert workbench.store.load_timeline() == animation
+    plain = tmp_path / "plain.json"
+    plain.write_text(Scene(str(model_path), Identity(5)).to_json())
+    workbench.open_session(plain)
+    assert workbench.document.animation.keyframes == ()
+    workbench.document.undo()
+    assert workbench.document.animation == animation
+    keyframes = tmp_path / "keyframes.json"
+    write_animation(animation, keyframes)
+    workbench.open_session(keyframes)
+    assert workbench.scene == animation.keyframes[0].scene
+
+
+def test_the_playhead_s_scene_is_on_the_screen_and_is_no_visited_face(
+    workbench: Workbench,
+) -> None:
+    settle(workbench)
+    timeline, before = workbench.timeline, len(workbench.album.faces)
+    timeline.add(workbench.screen.picture, "image")
+    workbench.set_seed(9)
+    settle(workbench)
+    timeline.add(workbench.screen.picture, "image")
+    timeline.seek(1.0)
+    settle(workbench)
+    assert workbench.screen.picture is not None
+    assert isinstance(workbench.screen.picture.request.scene, InBetween)
+    assert len(workbench.album.faces) <= before + 2
+    request = workbench.film_request(".webp")
+    assert request.animation == workbench.document.animation
+    job = workbench.submit(replace(request, fps=2.0, size=16))
+    settle(workbench)
+    assert job.state is JobState.DONE
+    assert job.out is not None
+    assert job.out.name.endswith("-animation.webp")
+
+
+def test_keyframes_follow_the_scene_to_another_model(workbench: Workbench, tmp_path: Path) -> None:
+    settle(workbench)
+    workbench.timeline.make("turntable", 1.0)
+    other = save_tiny(tmp_path / "other.safetensors", width=16)
+    workbench.open_model(str(other))
+    settle(workbench)
+    assert workbench.document.animation.model == workbench.scene.model == str(other)
+    workbench.document.undo()
+    assert workbench.document.animation.model == workbench.scene.model != str(other)

@@ -124,7 +124,7 @@ def test_a_later_stage_is_checked_with_the_weights_it_starts_from(
     assert new.problem is not None
     assert (new.problem.field, new.problem.is_gap) == ("init", True)
     assert training.command() is None
-    assert training.workbench.toasts[-1].text == new.problem.text
+    assert training.workbench.messages.toasts[-1].text == new.problem.text
     new.change(init=str(tmp_path / "broken.pt"))
     (tmp_path / "broken.pt").write_bytes(b"nothing")
     until(training, lambda: new.problem is not None)
@@ -147,7 +147,7 @@ def test_runs_are_listed_added_and_taken_off(training: Training, tmp_path: Path)
     until(training, lambda: len(training.runs) == 2)
     assert training.selected == other.path
     training.add(tmp_path / "nothing")
-    assert "holds no training run" in training.workbench.toasts[-1].text
+    assert "holds no training run" in training.workbench.messages.toasts[-1].text
     for path in (ours.path, other.path):
         training.remove(path)
     until(training, lambda: not training.runs)
@@ -166,7 +166,7 @@ def test_runs_are_listed_added_and_taken_off(training: Training, tmp_path: Path)
 def test_any_checkpoint_can_be_opened(training: Training, tmp_path: Path) -> None:
     run = make_run(tmp_path / "runs" / "a", tmp_path)
     assert not training.open_model(run.path)
-    assert "no checkpoint" in training.workbench.toasts[-1].text
+    assert "no checkpoint" in training.workbench.messages.toasts[-1].text
     for step in (2, 4):
         run.save_checkpoint(step, {"step": step}, Generator(THUMB), keep=3, best=step == 2)
     opened = []
