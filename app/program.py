@@ -25,17 +25,20 @@ from tqdm import tqdm
 from app.bench.command import ProgramBench
 from app.serve.command import Serve
 from stylesdf_core.commands.batch import Batch
-from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
+from stylesdf_core.commands.dataset import DatasetAlign, DatasetCheck, DatasetPack
 from stylesdf_core.commands.demo import Demo
 from stylesdf_core.commands.directions import ModelsDirections
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.films import Animate, RenderTurntable
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
-from stylesdf_core.commands.heads.recipe import RecipeHeads
+from stylesdf_core.commands.heads.measure_invert import MeasureInvert
+from stylesdf_core.commands.invert import Invert
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
 from stylesdf_core.commands.pictures import RenderImage
+from stylesdf_core.commands.recipes.compare import RecipeCompare
+from stylesdf_core.commands.recipes.heads import RecipeHeads
 from stylesdf_core.commands.scene_flags import note_on_weights
 from stylesdf_core.commands.train.listing import TrainList
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, default_config
@@ -50,6 +53,8 @@ from stylesdf_core.training.adversarial.config import PresetName
 PROGRAM = "stylesdf-studio"
 DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
+#: What `measure` measures; `heads` may be left out.
+_MEASURES = ("heads", "invert", "-h", "--help")
 _CANCELLED = "Cancelled; no incomplete file has its final name."
 
 DESCRIPTION = """StyleSDF Studio: explore 3D-aware generated faces.
@@ -79,10 +84,25 @@ Models: TypeAlias = Annotated[
     | Annotated[ModelsDirections, tyro.conf.subcommand("directions")],
     tyro.conf.subcommand("models", description="List, fetch and convert models; name directions."),
 ]
+Measures: TypeAlias = Annotated[
+    Annotated[Measure, tyro.conf.subcommand("heads")]
+    | Annotated[MeasureInvert, tyro.conf.subcommand("invert")],
+    tyro.conf.subcommand(
+        "measure", description="Compare a model, or its fits to pictures, with unseen heads."
+    ),
+]
 Dataset: TypeAlias = Annotated[
     Annotated[DatasetCheck, tyro.conf.subcommand("check")]
-    | Annotated[DatasetPack, tyro.conf.subcommand("pack")],
-    tyro.conf.subcommand("dataset", description="Check images to train on, pack images."),
+    | Annotated[DatasetPack, tyro.conf.subcommand("pack")]
+    | Annotated[DatasetAlign, tyro.conf.subcommand("align")],
+    tyro.conf.subcommand(
+        "dataset", description="Check images to train on, pack images, crop faces of photographs."
+    ),
+]
+Recipe: TypeAlias = Annotated[
+    Annotated[RecipeHeads, tyro.conf.subcommand("heads")]
+    | Annotated[RecipeCompare, tyro.conf.subcommand("compare")],
+    tyro.conf.subcommand("recipe", description="Run many commands in order; resume them."),
 ]
 
 
@@ -100,7 +120,8 @@ def _command_type(words: Sequence[str]) -> Any:
         | Annotated[Animate, tyro.conf.subcommand("animate")]
         | Annotated[Batch, tyro.conf.subcommand("batch")]
         | Annotated[Demo, tyro.conf.subcommand("demo")]
-        | Annotated[Measure, tyro.conf.subcommand("measure")]
+        | Annotated[Invert, tyro.conf.subcommand("invert")]
+        | Measures
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
         | Annotated[Serve, tyro.conf.subcommand("serve")]
         | Annotated[ProgramBench, tyro.conf.subcommand("bench")]
@@ -109,7 +130,7 @@ def _command_type(words: Sequence[str]) -> Any:
         | Annotated[MakeHeads, tyro.conf.subcommand("heads")]
         | Dataset
         | _train_type(_preset(words))
-        | Annotated[RecipeHeads, tyro.conf.subcommand("recipe")]
+        | Recipe
     )
 
 
@@ -183,6 +204,8 @@ def _parse(words: list[str]) -> Any:
         InputError: the words cannot be understood; tyro's message as one sentence.
         SystemExit: after ``--help``.
     """
+    if words[0] == "measure" and words[1:2] and words[1] not in _MEASURES:
+        words = ["measure", "heads", *words[1:]]
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):

@@ -3,6 +3,7 @@
 from .commands.batch import Batch as Batch
 from .commands.bench import Bench as Bench
 from .commands.dataset import (
+    DatasetAlign as DatasetAlign,
     DatasetCheck as DatasetCheck,
     DatasetPack as DatasetPack,
 )
@@ -15,6 +16,8 @@ from .commands.films import (
 )
 from .commands.heads.make import MakeHeads as MakeHeads
 from .commands.heads.measure import Measure as Measure
+from .commands.heads.measure_invert import MeasureInvert as MeasureInvert
+from .commands.invert import Invert as Invert
 from .commands.meshes import ExportMesh as ExportMesh
 from .commands.models import (
     Info as Info,
@@ -23,7 +26,7 @@ from .commands.models import (
     ModelsList as ModelsList,
 )
 from .commands.pictures import RenderImage as RenderImage
-from .commands.heads.recipe import RecipeHeads as RecipeHeads
+from .commands.recipes.heads import RecipeHeads as RecipeHeads
 from .commands.train.fit import TrainFit as TrainFit
 from .commands.train.stages import (
     TrainDecoder as TrainDecoder,

@@ -45,7 +45,7 @@ def check_destination(path: Path | str, suffixes: Sequence[str] = ()) -> None:
     """
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
-        endings = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
+        endings = " or ".join(filter(None, (", ".join(suffixes[:-1]), suffixes[-1])))
         raise OutputError(f"{path}: the file name must end in {endings}.")
     _refuse_folder(path)
     try:

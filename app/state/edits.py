@@ -7,11 +7,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stylesdf_core.model.config import MAX_SEED, GeneratorConfig
+from stylesdf_core.model.config import DECODER_W_DIM, MAX_SEED, GeneratorConfig
 from stylesdf_core.model.latents import LatentDirection, group_names
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import Animation
+from stylesdf_core.scene.offsets import StyleOffsets
 from stylesdf_core.scene.scene import Identity, Morph, Scene
 
 #: Random seeds are drawn below this; six digits can be read, remembered and typed.
@@ -196,7 +197,9 @@ def adapted(scene: Scene, config: GeneratorConfig, directions: Sequence[LatentDi
     groups = tuple((name, weight) for name, weight in mixing.groups if name in named)
     crossover = min(max(mixing.crossover, 0), config.n_latent)
     mixing = replace(mixing, crossover=crossover, groups=groups)
-    return replace(scene, identity=Identity(identity.seed, z, edits), mixing=mixing)
+    styles = config.film_layers * config.z_dim, config.n_latent * DECODER_W_DIM
+    offsets = identity.offsets if identity.offsets.fits(*styles) else StyleOffsets()
+    return replace(scene, identity=Identity(identity.seed, z, edits, offsets), mixing=mixing)
 
 
 def adapted_animation(

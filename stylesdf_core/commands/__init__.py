@@ -6,12 +6,14 @@ and the tests make the same requests.
 pictures       ``render``
 films          ``animate``, ``turntable``
 meshes         ``mesh``
+invert         ``invert``: photographs to a head
 batch          ``batch``: pictures and meshes of many faces
 demo           ``demo``
 models         ``models list``, ``models fetch``, ``models export``, ``info``
 directions     ``models directions``
 dataset        ``dataset check``, ``dataset pack``
-heads/         ``heads``, ``recipe``, ``measure``: synthetic heads
+heads/         ``heads``, ``measure``: synthetic heads
+recipes/       ``recipe heads``, ``recipe compare``: many commands in order
 train/         ``train …``: the stages of training
 evaluate       ``evaluate``: a model against pictures
 bench          ``bench``: speed

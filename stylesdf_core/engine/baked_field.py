@@ -52,6 +52,11 @@ class BakedField:
         """Channels of the features."""
         return int(self._view.bias.shape[0])
 
+    @property
+    def device(self) -> torch.device:
+        """Where the folded weights lie."""
+        return self._view.bias.device
+
     def trunk(self, points: Tensor) -> Tensor:
         """Outputs of the last trunk layer, (N, width), at world points (N, 3)."""
         return self._through_layers(points, points.new_empty(len(points), self.width))
@@ -73,6 +78,19 @@ class BakedField:
                 x = torch.sin(torch.addmm(layer.bias, x, layer.weight))
             (gradient,) = torch.autograd.grad(self.scalar_of(x).sum(), own)
         return gradient
+
+    def differentiable(self, points: Tensor, viewdirs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Scalar (N,), colour before the sigmoid (N, 3) and features (N, width), with gradients.
+
+        Gradients reach the points, (N, 3) world, their unit view directions, (N, 3), and the w
+        that was folded in.
+        """
+        x = points
+        for layer in self._layers:
+            x = torch.sin(torch.addmm(layer.bias, x, layer.weight))
+        products = torch.addmm(self.direction_terms(viewdirs), x, self._view.weight)
+        features = torch.sin(products)
+        return self.scalar_of(x), self.logits_of(features), features
 
     def direction_terms(self, viewdirs: Tensor) -> Tensor:
         """The view layer's term of unit view directions (R, 3), computed once a ray: (R, width)."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.errors import InputError
+from stylesdf_core.model.config import DECODER_W_DIM
 from stylesdf_core.model.latents import (
     LatentDirection,
     Space,
@@ -38,7 +39,7 @@ class Styles:
 
     Attributes:
         w: (1, z_dim), the renderer's w, truncated; (1, film_layers, z_dim) where a second style is
-            mixed into the field's layers.
+            mixed into the field's layers or a fit has given them offsets.
         decoder: (1, n_latent, 512), the decoder's styles, truncated and mixed; None for a
             renderer-only model.
     """
@@ -138,7 +139,7 @@ class StyleMapper:
         if mixing.groups:
             strengths = mixing.layer_strengths(self._generator.config.n_latent)
             mixing = replace(mixing, groups=(), strengths=strengths)
-        return replace(face, identity=Identity(identity.seed, z, others), mixing=mixing)
+        return replace(face, identity=replace(identity, z=z, edits=others), mixing=mixing)
 
     def _make_styles(self, scene: Scene) -> Styles:
         psi, config, mixing = scene.truncation_psi, self._generator.config, scene.mixing
@@ -147,10 +148,12 @@ class StyleMapper:
         w = other_w = self._truncated(self._edited(w, self._mean_w, edits, "w"), psi)
         if mixing.seed is not None:
             other_w = self._truncated(self._w(Identity(mixing.seed), Morph()), psi)
-        field_w = w
+        share = psi * (1.0 if scene.morph.seed is None else 1.0 - scene.morph.amount)
+        offsets = scene.identity.offsets
+        field_w = _shifted(w, offsets.of_field(config.film_layers, config.z_dim), share)
         strengths = mixing.film_strengths(config.film_layers)
         if any(strengths):
-            field_w = self._by_layer(w, other_w, strengths)
+            field_w = self._by_layer(field_w, other_w, strengths)
         decoder = self._generator.decoder
         if decoder is None or self._mean_decoder is None:
             return Styles(field_w, None)
@@ -159,6 +162,7 @@ class StyleMapper:
         if mixing.seed is not None:
             other = decoder.map(other_w)
         own, other = (mean + psi * (x - mean) for x in (own, other))
+        own = _shifted(own, offsets.of_decoder(config.n_latent, DECODER_W_DIM), share)
         return Styles(field_w, self._by_layer(own, other, mixing.layer_strengths(config.n_latent)))
 
     @torch.no_grad()
@@ -215,9 +219,21 @@ class StyleMapper:
         return self._mean_w + psi * (w - self._mean_w)
 
     def _by_layer(self, own: Tensor, other: Tensor, strengths: tuple[float, ...]) -> Tensor:
-        """``own`` (1, C) moved towards ``other`` by each layer's strength, (1, layers, C)."""
+        """``own`` moved towards ``other`` (1, C) by each layer's strength, (1, layers, C).
+
+        Args:
+            own: (1, C) or (1, layers, C).
+        """
         weights = torch.tensor(strengths, device=self._device)[None, :, None]
-        return own[:, None] + weights * (other - own)[:, None]
+        own = own if own.dim() == 3 else own[:, None]
+        return own + weights * (other[:, None] - own)
+
+
+def _shifted(style: Tensor, offsets: FloatArray | None, share: float) -> Tensor:
+    """A style (1, C), or (1, layers, C) with a share of the layers' offsets added."""
+    if offsets is None:
+        return style
+    return style[:, None] + share * torch.from_numpy(offsets).to(style)
 
 
 def _axis(direction: LatentDirection, latent: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ image_metrics   scores of a picture against another one: PSNR, sharpness
 shape_metrics   scores of a shape against another one: silhouettes, points, normals, the field
 report          Figure and Report: figures beside targets, as table, JSON and part of a card
 comparison      two models' reports side by side
+side_by_side    figures and faces of several models, a column for each
 grids           pictures beside each other in one PNG
 bench/          speed: the engine against the plain modules
 """

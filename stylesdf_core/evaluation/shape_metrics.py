@@ -59,6 +59,31 @@ def median_chamfer(a: FloatArray, b: FloatArray) -> float:
     return float(np.median(np.concatenate([nearest_distances(a, b), nearest_distances(b, a)])))
 
 
+def dents(
+    points: FloatArray, heights: FloatArray, *, radius: float, least: float
+) -> tuple[float, float]:
+    """Concavities that a true surface lacks: their share of the points, and their mean depth.
+
+    A point's height is compared with the mean height of the points around it, so that a surface
+    that lies everywhere too deep, or is too large, has no dents.
+
+    Args:
+        points: (N, 3), spread evenly over the measured surface.
+        heights: (N,), how far each point lies outside the true surface; negative inside.
+        radius: of the surroundings, larger than the dents that are looked for.
+        least: depth from which a point belongs to a dent.
+
+    Returns:
+        share in [0, 1] and depth in the unit of the heights; (0, 0) without dents.
+    """
+    tree = cKDTree(points)
+    around = tree.query_ball_point(points, radius)
+    mean = np.array([heights[near].mean() for near in around])
+    depths = mean - heights
+    dented = depths > least
+    return float(dented.mean()), float(depths[dented].mean()) if dented.any() else 0.0
+
+
 def gradient_norms(field: ScalarField, points: FloatArray, step: float = 5e-4) -> FloatArray:
     """‖∇d‖ of a field at ``points`` (N, 3) by central differences over ``step``; (N,)."""
     squared = np.zeros(len(points), np.float64)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.judges.face import Face
+from stylesdf_core.judges.face import FoundFace
 from stylesdf_core.judges.photo import Box, Photo, Pixels
 
 FloatArray = npt.NDArray[np.float64]
@@ -42,7 +42,7 @@ class CascadeJudge:
         found = _detect(self._faces, pixels, scale=1.1, neighbours=4, smallest=_SMALLEST)
         return sorted(found, key=lambda box: box[0] - box[2])
 
-    def face(self, photo: Photo, box: Box) -> Face:
+    def face(self, photo: Photo, box: Box) -> FoundFace:
         """The face in a box of the photograph."""
         left, top, right, bottom = (round(value) for value in box)
         edge, corner = right - left, np.array([left, top], np.float64)
@@ -52,7 +52,7 @@ class CascadeJudge:
         boxes = _detect(self._eyes, pixels, scale=1.05, neighbours=5, smallest=len(pixels) // 6)
         middles = [((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in boxes]
         eyes = corner + factor * np.reshape(middles, (-1, 2))
-        return Face.of_anchors(box, _laid(usual, eyes, _NEAR * edge))
+        return FoundFace.of_anchors(box, _laid(usual, eyes, _NEAR * edge))
 
 
 @cache

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.foreign import reading
-from stylesdf_core.judges.face import Face
+from stylesdf_core.judges.face import FoundFace
 from stylesdf_core.judges.photo import Box, Photo, Pixels
 
 FloatArray = npt.NDArray[np.float64]
@@ -56,14 +56,14 @@ class DlibJudge:
         found = sorted(found, key=lambda box: -box.width())
         return [(box.left(), box.top(), box.right() + 1, box.bottom() + 1) for box in found]
 
-    def face(self, photo: Photo, box: Box) -> Face:
+    def face(self, photo: Photo, box: Box) -> FoundFace:
         """The face in a box of the photograph."""
         pixels, origin, factor = _around(photo, box)
         shape = self._landmarks(pixels, self._rectangle(box, origin, factor))
         points = np.array([(point.x, point.y) for point in shape.parts()], np.float64)
-        return Face.of_landmarks(box, origin + (points + 0.5) * factor)
+        return FoundFace.of_landmarks(box, origin + (points + 0.5) * factor)
 
-    def embedding(self, photo: Photo, face: Face) -> FloatArray:
+    def embedding(self, photo: Photo, face: FoundFace) -> FloatArray:
         """128 numbers; the Euclidean distance of two people's is above 0.6, as a rule.
 
         Args:

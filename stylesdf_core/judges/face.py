@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from stylesdf_core.judges.framing import Frame, ffhq_frame
+from stylesdf_core.judges.framing import CropFrame, ffhq_frame
 from stylesdf_core.judges.photo import Box, Photo, Pixels
 from stylesdf_core.judges.pose import HeadPose, anchors_of, frontal_pose, pose_of_landmarks
 
@@ -18,7 +18,7 @@ FramePreset = Literal["ffhq", "heads"]
 
 
 @dataclass(frozen=True)
-class Face:
+class FoundFace:
     """One face; make with :func:`~stylesdf_core.judges.finding.find_faces`.
 
     Attributes:
@@ -35,12 +35,12 @@ class Face:
     landmarks: FloatArray | None = None
 
     @classmethod
-    def of_landmarks(cls, box: Box, landmarks: FloatArray) -> Face:
+    def of_landmarks(cls, box: Box, landmarks: FloatArray) -> FoundFace:
         """With landmarks (68, 2), which give anchors and pose."""
         return cls(box, anchors_of(landmarks), pose_of_landmarks(landmarks), landmarks)
 
     @classmethod
-    def of_anchors(cls, box: Box, anchors: FloatArray) -> Face:
+    def of_anchors(cls, box: Box, anchors: FloatArray) -> FoundFace:
         """Of which only the eyes and the corners of the mouth are known, or guessed: (4, 2)."""
         return cls(box, anchors, frontal_pose(anchors))
 
@@ -49,7 +49,7 @@ class Face:
         """Pixels from the left to the right side of the box."""
         return self.box[2] - self.box[0]
 
-    def frame(self, preset: FramePreset) -> Frame:
+    def frame(self, preset: FramePreset) -> CropFrame:
         """The square of the photograph that a crop shows."""
         return ffhq_frame(self.anchors) if preset == "ffhq" else self.pose.frame
 
@@ -63,5 +63,5 @@ class Judge(Protocol):
     def boxes(self, pixels: Pixels) -> list[Box]:
         """Boxes of the upright faces in a picture (H, W, 3), largest first."""
 
-    def face(self, photo: Photo, box: Box) -> Face:
+    def face(self, photo: Photo, box: Box) -> FoundFace:
         """The face in a box of the photograph."""

@@ -10,7 +10,7 @@ from PIL import Image
 from stylesdf_core.errors import InputError
 from stylesdf_core.judges.cascade import cascade_judge
 from stylesdf_core.judges.dlib_judge import dlib_judge, has_dlib
-from stylesdf_core.judges.face import Face, FramePreset, Judge
+from stylesdf_core.judges.face import FoundFace, FramePreset, Judge
 from stylesdf_core.judges.photo import Photo
 
 #: Longest edge of the copy in which faces are looked for, pixels.
@@ -32,7 +32,7 @@ def find_judge() -> Judge:
     return dlib_judge()
 
 
-def find_faces(photo: Photo, judge: Judge | None = None) -> list[Face]:
+def find_faces(photo: Photo, judge: Judge | None = None) -> list[FoundFace]:
     """All upright faces, largest first; faces turned by more than 30° are not found.
 
     Faces must be at least 4 % of the photograph's longer edge wide.
@@ -77,7 +77,7 @@ def one_face(
     preset: FramePreset = "heads",
     smallest: int = 64,
     judge: Judge | None = None,
-) -> Face:
+) -> FoundFace:
     """The face of a photograph.
 
     Args:

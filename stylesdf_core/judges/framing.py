@@ -21,7 +21,7 @@ _GRID = 64
 
 
 @dataclass(frozen=True)
-class Frame:
+class CropFrame:
     """A square in a photograph, which may be turned and reach beyond the edges.
 
     Attributes:
@@ -58,7 +58,7 @@ class Frame:
         return float(1.0 - ((points >= 0.0) & (points <= size)).all(axis=-1).mean())
 
 
-def ffhq_frame(anchors: FloatArray) -> Frame:
+def ffhq_frame(anchors: FloatArray) -> CropFrame:
     """The square that FFHQ cuts out of a photograph (Karras et al. 2019, appendix A).
 
     The square's middle lies below the middle of the eyes by a tenth of the way to the mouth's
@@ -75,10 +75,10 @@ def ffhq_frame(anchors: FloatArray) -> Frame:
     turned = across + np.array([down[1], -down[0]])
     half = max(2.0 * math.hypot(*across), 1.8 * math.hypot(*down)) / math.hypot(*turned)
     middle = eyes + 0.1 * down
-    return Frame((middle[0], middle[1]), (half * turned[0], half * turned[1]))
+    return CropFrame((middle[0], middle[1]), (half * turned[0], half * turned[1]))
 
 
-def crop(photo: Photo, frame: Frame, size: int) -> Pixels:
+def crop(photo: Photo, frame: CropFrame, size: int) -> Pixels:
     """The square as an upright picture (size, size, 3).
 
     A photograph with more pixels is averaged, so that nothing aliases. Beyond the photograph's

@@ -117,5 +117,6 @@ def open_photo(path: Path) -> Photo:
         image.load()
         turn = eight_bits.exif_turn(image)
         # The rule for deep values needs the whole picture's maximum.
-        stored = eight_bits.rgb(image) if eight_bits.is_deep(image) else image.copy()
+        stored = eight_bits.rgb(image) if eight_bits.is_deep(image) else image
+        eight_bits.rgb(stored.crop((0, 0, 1, 1)))  # refuses modes that Pillow does not convert
     return Photo(path.name, stored, turn)

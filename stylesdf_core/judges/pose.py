@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
-from stylesdf_core.judges.framing import Frame
+from stylesdf_core.judges.framing import CropFrame
 from stylesdf_core.judges.generic_face import (
     FIRST,
     LEFT_EYE,
@@ -53,7 +53,7 @@ class HeadPose:
 
     azimuth: float
     elevation: float
-    frame: Frame
+    frame: CropFrame
     residual: float
 
     @property
@@ -102,7 +102,7 @@ def _pose(positions: FloatArray, seen: ComplexArray, azimuth: float, elevation: 
     projected = _project(positions, azimuth, elevation)
     scale, shift = _similarity(projected, seen)
     miss = np.abs(scale * projected + shift - seen)
-    frame = Frame((shift.real, shift.imag), (scale.real, scale.imag))
+    frame = CropFrame((shift.real, shift.imag), (scale.real, scale.imag))
     return HeadPose(azimuth, elevation, frame, float(np.sqrt(np.square(miss).mean())) / frame.edge)
 
 

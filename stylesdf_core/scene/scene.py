@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from stylesdf_core.dataclass_json import check_finite, from_json, to_json
@@ -18,6 +18,7 @@ from stylesdf_core.foreign import brief, cause, parse_json
 from stylesdf_core.model.config import RenderOptions, check_seed
 from stylesdf_core.model.model_zoo import absolute
 from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.scene.offsets import StyleOffsets
 
 View = Literal["image", "volume", "depth", "normals", "mesh"]
 VIEWS: tuple[View, ...] = get_args(View)
@@ -36,11 +37,14 @@ class Identity:
         seed: 0 to 2³² − 1.
         z: z_dim numbers instead of the seed's z, −100 to 100, or None.
         edits: (direction name, value) pairs, values in standard deviations; kept sorted.
+        offsets: what a fit to photographs adds to the styles of this z; it stays where z is
+            edited.
     """
 
     seed: int = 0
     z: tuple[float, ...] | None = None
     edits: tuple[tuple[str, float], ...] = ()
+    offsets: StyleOffsets = field(default_factory=StyleOffsets)
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -58,7 +62,7 @@ class Identity:
         edits = {k: v for k, v in self.edits if k != name}
         if value is not None:
             edits[name] = value
-        return Identity(self.seed, self.z, tuple(edits.items()))
+        return replace(self, edits=tuple(edits.items()))
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,20 @@ def slope_loss(scalar: Tensor, scalar_beside: Tensor, normals: Tensor, steps: Te
     return difference.abs().mean()
 
 
+def normal_smoothness_loss(normals: Tensor, beside: Tensor, weights: Tensor) -> Tensor:
+    """Mean ‖n(x) − n(x + δ)‖² of surface points x: dents and noise of the surface cost.
+
+    Source: Oechsle et al., "UNISURF", 2021, section 3.3. On a sphere of radius R the loss is
+    (|δ|/R)² for small tangential δ, on a plane 0.
+
+    Args:
+        normals, beside: (B, N, 3), unit normals at the points and beside them.
+        weights: (B, N), 0 where a ray meets no surface.
+    """
+    bent = (normals - beside).square().sum(dim=-1)
+    return (weights * bent).sum() / weights.sum().clamp(min=1e-6)
+
+
 def pyramid_loss(images: Tensor, truth: Tensor, *, levels: int = 3) -> Tensor:
     """Mean absolute differences of values and of horizontal and vertical slopes, over scales.
 

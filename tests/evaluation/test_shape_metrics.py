@@ -11,6 +11,7 @@ from stylesdf_core.evaluation.shape_metrics import (
     FloatArray,
     angles,
     back_project,
+    dents,
     gradient_norms,
     intersection_over_union,
     median_chamfer,
@@ -124,3 +125,16 @@ def test_a_second_sphere_is_seen_in_the_mesh() -> None:
     assert score.components == 2
     assert score.largest == pytest.approx(0.9, abs=0.03)
     assert score.watertight
+
+
+def test_a_dent_has_its_area_and_depth_and_an_offset_is_none() -> None:
+    points = unit_vectors(4000)
+    cap = points[:, 2] > math.cos(0.2)
+    heights = np.where(cap, -0.03, 0.1).astype(np.float32)  # all too high, but for a dimple
+    share, depth = dents(points, heights, radius=0.8, least=0.02)
+    assert share == pytest.approx(float(cap.mean()), abs=1e-9)
+    assert share == pytest.approx(0.5 * (1.0 - math.cos(0.2)), rel=0.2)
+    assert depth == pytest.approx(0.13, rel=0.1), "below the surroundings, which hold the dimple"
+    assert dents(points, np.full(4000, 0.1, np.float32), radius=0.8, least=0.02) == (0.0, 0.0)
+    bump = np.where(cap, 0.13, 0.0).astype(np.float32)
+    assert dents(points, bump, radius=0.8, least=0.02) == (0.0, 0.0), "a bump is no dent"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stylesdf_core.judges.framing import Frame, crop, ffhq_frame
+from stylesdf_core.judges.framing import CropFrame, crop, ffhq_frame
 from stylesdf_core.judges.photo import Photo
 
 
@@ -17,12 +17,12 @@ def ramp(width: int, height: int) -> np.ndarray:
 
 def test_a_frame_of_whole_pixels_is_cut_out_unchanged() -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)
-    picture = crop(Photo.of(pixels), Frame((24.0, 20.0), (8.0, 0.0)), 16)
+    picture = crop(Photo.of(pixels), CropFrame((24.0, 20.0), (8.0, 0.0)), 16)
     assert np.array_equal(picture, pixels[12:28, 16:32])
 
 
 def test_a_turned_frame_is_set_upright() -> None:
-    picture = crop(Photo.of(ramp(100, 100)), Frame((50.0, 50.0), (0.0, 16.0)), 32)
+    picture = crop(Photo.of(ramp(100, 100)), CropFrame((50.0, 50.0), (0.0, 16.0)), 32)
     red, green = picture[16, 16, :2].astype(int)
     assert (red, green) == pytest.approx((99, 101), abs=2)
     assert picture[16, -1, 1] - picture[16, 0, 1] == pytest.approx(62, abs=2)  # right was down
@@ -32,7 +32,7 @@ def test_a_turned_frame_is_set_upright() -> None:
 @pytest.mark.parametrize(("half", "size"), [(6.0, 32), (30.0, 16), (100.0, 16)])
 def test_crops_of_any_scale_show_the_frame(half: float, size: int) -> None:
     pixels = np.kron(ramp(100, 100), np.ones((4, 4, 1), np.uint8))
-    picture = crop(Photo.of(pixels), Frame((200.0, 180.0), (half, 0.0)), size).astype(float)
+    picture = crop(Photo.of(pixels), CropFrame((200.0, 180.0), (half, 0.0)), size).astype(float)
     per_pixel = half / size  # grey levels: 2 a pixel of the ramp, which is 4 photograph's pixels
     columns = 99 + per_pixel * (np.arange(size) + 0.5 - size / 2)
     assert np.abs(picture[size // 2, 2:-2, 0] - columns[2:-2]).max() < 2.5
@@ -41,15 +41,15 @@ def test_crops_of_any_scale_show_the_frame(half: float, size: int) -> None:
 
 def test_beyond_the_edge_lies_the_mirror_image() -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (32, 32, 3), np.uint8)
-    picture = crop(Photo.of(pixels), Frame((0.0, 16.0), (16.0, 0.0)), 32)
+    picture = crop(Photo.of(pixels), CropFrame((0.0, 16.0), (16.0, 0.0)), 32)
     assert np.array_equal(picture[:, 16:], pixels[:, :16])
     assert np.array_equal(picture[:, :16], pixels[:, 15::-1])
 
 
 def test_the_share_outside_of_the_photograph() -> None:
-    assert Frame((50.0, 50.0), (20.0, 0.0)).outside((100, 100)) == 0.0
-    assert Frame((0.0, 50.0), (20.0, 0.0)).outside((100, 100)) == pytest.approx(0.5)
-    assert Frame((-50.0, 50.0), (20.0, 0.0)).outside((100, 100)) == 1.0
+    assert CropFrame((50.0, 50.0), (20.0, 0.0)).outside((100, 100)) == 0.0
+    assert CropFrame((0.0, 50.0), (20.0, 0.0)).outside((100, 100)) == pytest.approx(0.5)
+    assert CropFrame((-50.0, 50.0), (20.0, 0.0)).outside((100, 100)) == 1.0
 
 
 def test_ffhqs_frame_of_a_face_by_hand() -> None:

@@ -20,6 +20,7 @@ from stylesdf_core.training.losses import (
     generator_loss,
     gradient_penalty,
     minimal_surface_loss,
+    normal_smoothness_loss,
     path_length_mean,
     path_length_penalty,
     path_lengths,
@@ -46,6 +47,26 @@ def test_slope_loss_is_zero_on_a_plane_and_sees_wrong_normals() -> None:
     assert right < 1e-3
     wrong = slope_loss(plane(points), plane(points + steps), -normal, steps)
     assert wrong > 0.5
+
+
+def test_normals_of_a_sphere_bend_by_the_offset_over_the_radius() -> None:
+    random = torch.Generator().manual_seed(1)
+    normals = torch.nn.functional.normalize(torch.randn(2, 50, 3, generator=random), dim=-1)
+    other = torch.randn(2, 50, 3, generator=random)
+    tangents = torch.nn.functional.normalize(torch.linalg.cross(normals, other), dim=-1)
+    radius, offset = 0.08, 0.004
+    beside = torch.nn.functional.normalize(radius * normals + offset * tangents, dim=-1)
+    weights = torch.ones(2, 50)
+    expected = (offset / radius) ** 2
+    assert float(normal_smoothness_loss(normals, beside, weights)) == pytest.approx(
+        expected, rel=0.01
+    )
+    assert float(normal_smoothness_loss(normals, normals, weights)) == 0.0
+    beside[:, 25:], weights[:, 25:] = -normals[:, 25:], 0.0  # rays that meet no surface
+    assert float(normal_smoothness_loss(normals, beside, weights)) == pytest.approx(
+        expected, rel=0.01
+    )
+    assert float(normal_smoothness_loss(normals, beside, 0.0 * weights)) == 0.0
 
 
 def test_pyramid_loss_counts_an_offset_once_and_edges_twice() -> None:

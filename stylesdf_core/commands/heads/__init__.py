@@ -1,7 +1,6 @@
 """Commands of the synthetic heads.
 
-make          ``heads``: a data set of synthetic heads
-recipe        ``recipe``: makes a model from the face model: data, training, weights, figures
-recipe_steps  requests one after the other, each resumed where it stopped
-measure       ``measure``: a model against the true synthetic heads
+make            ``heads``: a data set of synthetic heads
+measure         ``measure heads``: a model against the true synthetic heads
+measure_invert  ``measure invert``: fits to pictures of unseen heads against these heads
 """

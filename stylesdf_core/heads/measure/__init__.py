@@ -1,9 +1,10 @@
 """A model measured against the true synthetic heads of the same seeds.
 
-measuring  HeadsMeasurement: renders a model's heads and the true ones, and collects scores
-truth      the true head of a seed: pictures, silhouettes, surface, eyes
-scores     scores of one head: views, orbits, meshes
-eyes       whether a frontal face has two eyes, by OpenCV's detector
-irises     scores of an eye: its catchlight and the colour of its iris
-figures    figures with their targets, and one report, from the scores
+measuring   HeadsMeasurement: renders a model's heads and the true ones, and collects scores
+truth       the true head of a seed: pictures, silhouettes, surface, eyes
+scores      scores of one head: views, orbits, meshes
+eyes        whether a frontal face has two eyes, by OpenCV's detector
+irises      scores of an eye: its catchlight and the colour of its iris
+inversions  heads fitted to single pictures of unseen heads, and their figures
+figures     figures with their targets, and one report, from the scores
 """

@@ -67,6 +67,7 @@ FIGURES = (
         "normal_angle", "mesh normals to the truth's, median angle", _NOT_YET, "°", 1, high=15.0
     ),
     Figure("mesh_distance", "mesh to true surface, median", _NOT_YET, _HEIGHT, better="lower"),
+    Figure("dents", "surface in dents that the truth lacks", _NOT_YET, "%", better="lower"),
     Figure("floating_parts", "floating parts while orbiting", _NOT_YET, digits=0, high=0.0),
     Figure("stray_points", "points 5 % of head height off while orbiting", _NOT_YET, "%", high=1.0),
     Figure(
@@ -212,6 +213,11 @@ def _of_meshes(scores: Sequence[MeshScore]) -> Changes:
         ),
         "normal_angle": _found(float(np.mean(angles)), f"worst mesh {max(angles):.1f}°"),
         "mesh_distance": _found(100.0 * _mean(scores, "distance")),
+        "dents": _found(
+            100.0 * _mean(scores, "dented"),
+            "at least 0.5 % of head height below the surface around; on average "
+            f"{100.0 * _mean(scores, 'dent_depth'):.2f} %",
+        ),
     }
 
 

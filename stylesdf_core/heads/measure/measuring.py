@@ -7,7 +7,6 @@ was not trained on these heads. ψ is 1 and noise is fixed; everything else is a
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -216,7 +215,7 @@ class HeadsMeasurement:
             try:
                 mesh = drain(extract_surface(sdf, resolution=MESH_RESOLUTION))
             except EmptySurfaceError:
-                self.meshes.append(MeshScore(seed, 0, 0, 0.0, False, 180.0, math.inf, math.inf))
+                self.meshes.append(MeshScore.of_nothing(seed))
             else:
                 surface = self.truth.surface(head)
                 self.meshes.append(score_mesh(seed, mesh, sdf, normals, surface, head.height))

@@ -13,6 +13,7 @@ from stylesdf_core.evaluation.shape_metrics import (
     ScalarField,
     angles,
     back_project,
+    dents,
     gradient_norms,
     intersection_over_union,
     median_chamfer,
@@ -34,6 +35,8 @@ STRAY = 0.05
 SHELL = 0.005
 #: Mesh vertices drawn at random for angles, and for gradients.
 _ANGLE_POINTS, _GRADIENT_POINTS = 4000, 1000
+#: Shares of the head's height: how far a point's surroundings reach, and a dent's least depth.
+_AROUND, _DENT = 0.12, 0.005
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,9 @@ class MeshScore:
             the true normals at the nearest points of the true surface, degrees.
         distance: median distance of these vertices to the true surface, share of the head's height.
         gradient_error: mean |‖∇d‖ − 1| within 0.005 of the surface.
+        dented: share of these vertices in dents, concavities of at least half a hundredth of the
+            head's height that the truth lacks.
+        dent_depth: mean depth of the dents' vertices, share of the head's height.
     """
 
     seed: int
@@ -134,6 +140,14 @@ class MeshScore:
     angle: float
     distance: float
     gradient_error: float
+    dented: float
+    dent_depth: float
+
+    @classmethod
+    def of_nothing(cls, seed: int) -> MeshScore:
+        """The score of a head whose field has no surface."""
+        inf = float("inf")
+        return cls(seed, 0, 0, 0.0, False, 180.0, inf, inf, 1.0, inf)
 
 
 def surface_points(depth: Picture, camera: OrbitCamera) -> FloatArray:
@@ -236,6 +250,8 @@ def score_mesh(
     shell = points[:_GRADIENT_POINTS]
     offset = rng.uniform(-SHELL, SHELL, (len(shell), 1)).astype(np.float32)
     gradients = gradient_norms(sdf, shell + offset * own[:_GRADIENT_POINTS])
+    heights = ((points - truth.points[nearest]) * truth.normals[nearest]).sum(axis=1)
+    dented, depth = dents(points, heights, radius=_AROUND * head_height, least=_DENT * head_height)
     return MeshScore(
         seed=seed,
         triangles=whole.triangles,
@@ -245,6 +261,8 @@ def score_mesh(
         angle=float(np.median(angles(own, truth.normals[nearest]))),
         distance=float(np.median(distance)) / head_height,
         gradient_error=float(np.abs(gradients - 1.0).mean()),
+        dented=dented,
+        dent_depth=depth / head_height,
     )
 
 

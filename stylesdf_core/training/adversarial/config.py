@@ -76,9 +76,13 @@ class VolumeLosses:
     """Weight of the minimal-surface term (Eq. 8); lower the weight if the surface vanishes. A
     density field has no such term."""
 
+    normal_smoothness: float = 0.0
+    """Weight of the change of the surface's normal within 0.004 world units, some 5 mm of a head;
+    more makes a surface with fewer dents and less detail. Not in the paper. A density field has no
+    such term."""
+
     geometry_rays: int = 0
-    """Random rays of each image on which the eikonal and the minimal-surface term are computed; 0
-    for all rays."""
+    """Random rays of each image on which the terms of the surface are computed; 0 for all rays."""
 
     anchor: float = 0.0
     """Weight of the sphere's loss at the first step; falls to 0 within anchor_steps. Not in the

@@ -29,7 +29,12 @@ from stylesdf_core.training.adversarial.gan_phase import new_volume_discriminato
 from stylesdf_core.training.adversarial.phase import PhaseContext, Purpose
 from stylesdf_core.training.adversarial.snapshots import Snapshots
 from stylesdf_core.training.adversarial.sphere_phase import SpherePhase
-from stylesdf_core.training.adversarial.terms.volume import SPHERE_RADIUS, ray_points, render_fakes
+from stylesdf_core.training.adversarial.terms.volume import (
+    SPHERE_RADIUS,
+    normal_smoothness,
+    ray_points,
+    render_fakes,
+)
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import sphere_loss
 from stylesdf_core.training.run_config import Precision
@@ -87,6 +92,38 @@ def test_without_eikonal_the_minimal_surface_stays(
         last = [r for r in run.read_stats() if "g_adversarial" in r][-1]
         assert "eikonal" not in last
         assert last["minimal_surface"] > 0
+
+
+@pytest.mark.parametrize("rays", [0, 20])
+def test_normal_smoothness_makes_the_surface_of_a_rough_field_smoother(rays: int) -> None:
+    """A few steps by this term alone; the field begins with random weights."""
+    with seeded_weights(0):
+        generator = Generator(replace(THUMB, samples=12))
+    fakes = draw_fakes(seeded(1), 4, generator.config, Poses(), rays=rays)
+    optimizer = torch.optim.Adam(generator.field.parameters(), 3e-3)
+    w = generator.mapping(fakes.z).detach()
+    found = []
+    for _ in range(8):
+        loss = normal_smoothness(generator, render_fakes(generator, w, fakes), w, fakes)
+        found.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert found[0] > 1e-4
+    assert found[-1] < 0.7 * found[0]
+
+
+def test_normal_smoothness_is_recorded_where_it_has_a_weight(
+    tmp_path: Path, renderer: RendererConfig
+) -> None:
+    config = replace(renderer, volume=replace(VOLUME, normal_smoothness=0.1, geometry_rays=5))
+    run = start(tmp_path / "run", config)
+    drain(train_run(run))
+    assert [r for r in run.read_stats() if "g_adversarial" in r][-1]["normal_smoothness"] > 0
+    density = replace(config, generator=replace(THUMB, field="density"))
+    run = start(tmp_path / "density", density)
+    drain(train_run(run))
+    assert not any("normal_smoothness" in record for record in run.read_stats())
 
 
 def test_sphere_init_approaches_a_sphere(tmp_path: Path, renderer: RendererConfig) -> None:

@@ -7,9 +7,11 @@ whole batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -25,12 +27,15 @@ from stylesdf_core.training.losses import (
     eikonal_loss,
     generator_loss,
     minimal_surface_loss,
+    normal_smoothness_loss,
     pose_loss,
     sphere_loss,
 )
 from stylesdf_core.training.optimizing import Terms
 from stylesdf_core.training.precision import Autocast
 
+#: Distance over which the change of normals is measured, world units.
+_BESIDE = 0.004
 #: (far − near)/4, world units: the sphere that training starts from.
 SPHERE_RADIUS = 0.06
 
@@ -91,6 +96,28 @@ def sdf_and_gradient(generator: Generator, points: Tensor, w: Tensor) -> tuple[T
     return sdf, gradient
 
 
+def normal_smoothness(
+    generator: Generator, render: VolumeRender, w: Tensor, fakes: Fakes
+) -> Tensor:
+    """How much the normals of a rendered surface change over _BESIDE, in random directions.
+
+    The points are the expected points of the chosen rays, or of all rays; each is moved across its
+    camera's axis, by an angle that the ray's jitter gives.
+    """
+    points = render.xyz.detach().flatten(2).transpose(1, 2)  # (B, HW, 3)
+    seen = 1.0 - render.mask.detach().flatten(1)
+    angles = 2.0 * math.pi * fakes.jitter.flatten(1)
+    axes = cam2world(fakes.angles[:, 0], fakes.angles[:, 1])[:, None, :, :2]  # right, up
+    across = torch.stack([angles.cos(), angles.sin()], dim=-1)
+    offsets = _BESIDE * (axes @ across[..., None]).squeeze(-1)
+    if fakes.rays.shape[1]:
+        rows = torch.arange(len(points), device=points.device)[:, None]
+        points, offsets, seen = (x[rows, fakes.rays] for x in (points, offsets, seen))
+    _, gradient = sdf_and_gradient(generator, torch.cat([points, points + offsets], dim=1), w)
+    own, beside = F.normalize(gradient, dim=-1).chunk(2, dim=1)
+    return normal_smoothness_loss(own, beside, seen)
+
+
 class SphereTerms(nn.Module):
     """The sphere's loss at samples of training cameras."""
 
@@ -148,6 +175,10 @@ class VolumeGeneratorTerms(nn.Module):
                     loss = loss + anchor * sphere_loss(sdf, points, SPHERE_RADIUS)
             terms = geometry_terms(sdf, gradient, self.weights)
             loss = loss + terms.pop("loss")
+            if self.weights.normal_smoothness > 0:
+                smoothness = normal_smoothness(generator, render, w, fakes)
+                loss = loss + self.weights.normal_smoothness * smoothness
+                terms["normal_smoothness"] = smoothness.detach()
             record |= terms | {"beta": generator.field.sigmoid_beta.detach()[0]}
         return {"loss": loss, **record, **describe(render, is_sdf=is_sdf)}
 

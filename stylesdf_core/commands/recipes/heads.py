@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import tyro
+from typing import Any, Literal
 
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
-from stylesdf_core.commands.heads.recipe_steps import Record, Request, run_steps
+from stylesdf_core.commands.recipes.steps import Record, Request, run_steps
 from stylesdf_core.commands.train.fit import TrainFit
 from stylesdf_core.commands.train.stages import TrainJoint
 from stylesdf_core.errors import check_range
@@ -75,9 +73,6 @@ class RecipeHeads:
     Every step has its own folder in --out; recipe.json lists the steps' settings, durations and
     machines. After a kill, a failure or a stop, run the same command again to go on.
     """
-
-    name: Annotated[Literal["heads"], tyro.conf.Positional] = "heads"
-    """Name of the recipe."""
 
     facekit: Path
     """A clone of github.com/ICT-VGL/ICT-FaceKit, or the .npz written from one."""

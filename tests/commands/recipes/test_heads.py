@@ -14,8 +14,8 @@ import torch
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
-from stylesdf_core.commands.heads.recipe import RecipeHeads, WriteHeadsModel, duration, steps_table
-from stylesdf_core.commands.heads.recipe_steps import Record, run_steps
+from stylesdf_core.commands.recipes.heads import RecipeHeads, WriteHeadsModel, duration, steps_table
+from stylesdf_core.commands.recipes.steps import Record, run_steps
 from stylesdf_core.commands.train.fit import TrainFit
 from stylesdf_core.commands.train.stages import TrainJoint
 from stylesdf_core.errors import InputError, TrainingError

@@ -1,0 +1,144 @@
+"""Several models beside each other: one table of their figures, one picture of their faces.
+
+For comparisons of models that were trained on the same images, such as a signed distance and a
+density (``recipe compare``).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylesdf_core.engine.engine import Engine
+from stylesdf_core.errors import EmptySurfaceError
+from stylesdf_core.evaluation.grids import FloatArray, write_grid
+from stylesdf_core.evaluation.report import Figure, Report, Table
+from stylesdf_core.mesh.surface import extract_surface, report
+from stylesdf_core.progress import Operation, part
+from stylesdf_core.scene.scene import Identity, Scene, View
+
+#: Azimuths of the picture's columns, radians.
+AZIMUTHS = (-0.6, -0.3, 0.0, 0.3, 0.6)
+#: Edge of the grid on which surfaces are meshed.
+_MESH = 96
+
+
+@dataclass(frozen=True)
+class SideBySide(Report):
+    """A comparison of models as a table, a column for each.
+
+    Attributes:
+        protocol: what was trained and measured, one sentence.
+        columns: heading and figures of each model.
+    """
+
+    protocol: str
+    columns: tuple[tuple[str, Sequence[Figure]], ...]
+
+    def sections(self, draw: Callable[[Table], str]) -> list[str]:
+        """Protocol and table; a dash where a model lacks a figure."""
+        cells = [{f.title: f.value_text for f in figures} for _, figures in self.columns]
+        titles = dict.fromkeys(title for column in cells for title in column)
+        head = ("", *(heading for heading, _ in self.columns))
+        rows = [(title, *(column.get(title, "–") for column in cells)) for title in titles]
+        return [self.protocol, draw([head, *rows])]
+
+    def to_json(self) -> dict[str, Any]:
+        """Protocol and all figures, by model."""
+        models = {
+            heading: [figure.to_json() for figure in figures] for heading, figures in self.columns
+        }
+        return {"protocol": self.protocol, "models": models}
+
+
+def training_figures(records: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """Images that a run has been trained on, and how many a second, from the run's records."""
+    images = [record["images"] for record in records if "images" in record]
+    speeds = [r["images_per_second"] for r in records if "images_per_second" in r]
+    return [
+        Figure("images", "images of training", max(images, default=math.nan), digits=0),
+        Figure(
+            "images_per_second",
+            "images of training a second, median",
+            statistics.median(speeds) if speeds else math.nan,
+            digits=1,
+            better="higher",
+        ),
+    ]
+
+
+def surface_figures(engine: Engine, seeds: Sequence[int]) -> Operation[list[Figure]]:
+    """Floaters in the surfaces of some heads; yields Progress in heads.
+
+    A floater is a component of the surface besides the largest one, at 96³ points in the trained
+    volume. A density's surface lies where half the light is lost within a sample.
+    """
+    loose: list[float] = []
+    for index, seed in enumerate(seeds):
+        scene = Scene(identity=Identity(seed=seed))
+        try:
+            meshing = extract_surface(engine.sdf(scene), resolution=_MESH)
+            mesh = yield from part(meshing, index, index + 1, len(seeds))
+        except EmptySurfaceError:
+            loose.append(1.0)
+            continue
+        loose.append(1.0 - report(mesh).largest_fraction)
+    worst = max(loose, default=0.0)
+    return [
+        Figure(
+            "floaters",
+            "triangles outside the largest component",
+            100.0 * float(np.mean(loose)) if loose else math.nan,
+            unit="%",
+            better="lower",
+            detail=f"{len(loose)} heads, worst {100.0 * worst:.1f} %",
+        )
+    ]
+
+
+def face_rows(engine: Engine, seed: int) -> Iterator[list[FloatArray]]:
+    """Rows of a model's pictures (H, W, 3) in [0, 1], a column for each azimuth.
+
+    The rows: the decoded image if there is a decoder, the volume render, the surface's normals.
+    """
+    edge = engine.config.output_size
+    views: tuple[View, ...] = ("volume", "normals")
+    if engine.config.has_decoder:
+        views = ("image", *views)
+    scene = Scene(identity=Identity(seed=seed), truncation_psi=1.0)
+    turned = [replace(scene, camera=replace(scene.camera, azimuth=a)) for a in AZIMUTHS]
+    for view in views:
+        size = edge if view == "normals" else None
+        yield [engine.render(each, view, size).display() for each in turned]
+
+
+def write_faces(path: Path, rows: Sequence[Sequence[FloatArray]]) -> None:
+    """Write the rows of all models under each other, enlarged to the largest picture.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    edge = max(len(picture) for row in rows for picture in row)
+    write_grid(path, [[_resized(picture, edge) for picture in row] for row in rows])
+
+
+def _resized(picture: FloatArray, edge: int) -> FloatArray:
+    """A picture (H, H, 3) at another edge; enlarged by repeated pixels, which invent nothing."""
+    index = (np.arange(edge) * len(picture)) // edge
+    return picture[index][:, index]
+
+
+def read_figures(report: Mapping[str, Any]) -> list[Figure]:
+    """The figures of a report's JSON, as :meth:`Figure.to_json` wrote them."""
+    known = Figure.__dataclass_fields__
+    rows: list[dict[str, Any]] = [
+        {name: value for name, value in row.items() if name in known} for row in report["figures"]
+    ]
+    return [Figure(**{**row, "value": math.nan if row["value"] is None else row["value"]})
+            for row in rows]  # fmt: skip

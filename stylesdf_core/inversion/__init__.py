@@ -1,0 +1,9 @@
+"""From photographs to a head: optimisation of a scene until it looks like them.
+
+fitting    Fit: the stages of the fit, from the mean face to the styles of each layer
+unknowns   what is fitted, as tensors with gradients, and the scene that it makes
+march      a volume render with gradients that evaluates only samples near the surface
+losses     terms of the fit's loss
+picture    a photograph as a square around a head, compared at any resolution
+matte      a photograph's head on the model's own background
+"""

@@ -1,0 +1,276 @@
+"""The fit of a person to photographs: pose and z, then the styles of each layer, coarse to fine.
+
+Three stages follow each other, each with Adam from where the last one ended:
+
+pose      z, poses, lights and framings, on pictures of 24² to 32² pixels; the surface is foggy
+          at first (20 β), which gives the pose a gradient from afar, and ends as it is (β)
+shape     z, lights and poses, and an offset of the w of each layer of the field, on the pixels
+          of the volume render; offsets are held small, and ‖∇d‖ near 1, so that the surface
+          stays a head
+image     an offset of the style of each layer of the decoder, on windows of the image
+
+A stage ends with its steps or with its share of the seconds, whichever comes first.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stylesdf_core.engine.baked_field import BakedField
+from stylesdf_core.inversion.losses import gradient_error, picture_loss
+from stylesdf_core.inversion.march import soft_render
+from stylesdf_core.inversion.picture import Lattice, PhotoView
+from stylesdf_core.inversion.unknowns import Unknowns
+from stylesdf_core.model.config import RenderOptions
+from stylesdf_core.model.model import Model
+from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.rendering.camera import FAR, NEAR
+from stylesdf_core.rendering.volume_rendering import density_to_sigma, sdf_to_sigma
+
+#: β at the beginning, as a multiple of the model's.
+_FOG = 20.0
+#: Share of the first stage after which β is the model's.
+_CLEAR = 0.8
+#: Edges of the first stage's pictures, and the share of the stage after which the second is used.
+_EDGES, _FINER = (24, 32), 0.4
+#: Weights of the priors beside the pictures' loss.
+_Z_PRIOR, _FIELD_PRIOR, _DECODER_PRIOR, _EIKONAL = 3e-3, 0.3, 0.02, 0.02
+#: Weights of the estimated pose and framing, per squared standard deviation; standard deviation of
+#: the estimated framing.
+_POSE_PRIOR, _FRAMING_SPREAD = 0.01, 0.05
+#: A photograph shows what no z does, such as clothes: its z is held this many times as much.
+_PHOTO_Z = 3.0
+#: Points at which ‖∇d‖ is measured in a step.
+_EIKONAL_POINTS = 256
+#: Least half width of the layer of samples with gradients, world units.
+_LAYER = 0.004
+#: Fewest samples of a ray, and their distance as a multiple of β: fog needs fewer than a surface.
+_FEWEST, _SPACING = 16, 1.5
+#: The field's stage renders every second row and column, from a random first one.
+_STEP = 2
+#: Edge, in pixels of the feature map, of the windows that are decoded; and of their margin, which
+#: the convolutions' padding touches and which is not compared.
+_WINDOW, _MARGIN = 32, 3
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A stage: its steps in a fit of a minute, and the share of the seconds at which it ends."""
+
+    name: str
+    steps: int
+    until: float
+
+    def shares(self, start: float, seconds: float) -> Iterator[float]:
+        """How far the stage is, 0 to below 1, before each of its steps.
+
+        Args:
+            start: when the fit began, of the monotonic clock.
+        """
+        begin, end = time.monotonic(), start + self.until * seconds
+        steps = max(1, round(self.steps * seconds / _MINUTE))
+        for step in range(steps):
+            now = time.monotonic()
+            if step and now >= end:
+                return
+            yield max(step / steps, min(0.99, (now - begin) / max(end - begin, 1e-3)))
+
+
+_MINUTE = 60.0
+_STAGES = (
+    _Stage("finding the pose", 120, 0.35),
+    _Stage("fitting the shape", 100, 0.75),
+    _Stage("fitting the image", 100, 1.0),
+)
+
+
+class Fit:
+    """A fit; iterate :meth:`run`, and read :attr:`unknowns` between its steps.
+
+    Args:
+        model: its weights are only read.
+        generator: the model's generator on the device of the views.
+        views: one or more photographs of one person.
+        seconds: of the whole fit, 1 or more; more seconds are more steps, too.
+        framed: the photographs are framed exactly as the model's own pictures.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        generator: Generator,
+        views: Sequence[PhotoView],
+        *,
+        seconds: float = _MINUTE,
+        framed: bool = False,
+    ) -> None:
+        self._generator, self._seconds, self._framed = generator, seconds, framed
+        self.views = list(views)
+        self.unknowns = Unknowns(model, generator, views)
+        self._estimated = self.unknowns.angles.detach().clone()
+        self._beta = max(float(generator.field.sigmoid_beta), 1e-6)
+        self._random = torch.Generator().manual_seed(0)
+
+    def run(self) -> Operation[None]:
+        """Fit; yields Progress after every step. Closing it keeps the unknowns as they are."""
+        start, before = time.monotonic(), 0.0
+        stages = [self._find_pose, self._fit_shape]
+        if self._generator.decoder is not None:
+            stages.append(self._fit_image)
+        for stage, work in zip(_STAGES, stages, strict=False):
+            for share in work(stage.shares(start, self._seconds)):
+                yield Progress(before + share * (stage.until - before), 1.0, stage.name)
+            before = stage.until
+
+    # --- stages ---------------------------------------------------------------------------------
+
+    def _find_pose(self, shares: Iterator[float]) -> Iterator[float]:
+        own, views = self.unknowns, self.views
+        groups = [
+            {"params": [own.z, own.light], "lr": 0.08},
+            {"params": [own.angles], "lr": 0.02},
+            {"params": [own.framing], "lr": 0.0 if self._framed else 0.005},
+        ]
+        optimizer = torch.optim.Adam(groups, betas=(0.9, 0.95))
+        targets = {edge: [view.picture(edge) for view in views] for edge in _EDGES}
+        for share in shares:
+            edge = _EDGES[share >= _FINER]
+            beta = self._beta * _FOG ** max(0.0, 1.0 - share / _CLEAR)
+            optimizer.zero_grad()
+            self._prior().backward()
+            for photo in range(len(views)):
+                rgb, _ = self._rendered(photo, Lattice(edge), beta)
+                (picture_loss(rgb, targets[edge][photo][None]) / len(views)).backward()
+            optimizer.step()
+            yield share
+        if not self._framed:
+            for photo, view in enumerate(views):
+                views[photo] = view.reframed(own.take_framing(photo))
+
+    def _fit_shape(self, shares: Iterator[float]) -> Iterator[float]:
+        own, views = self.unknowns, self.views
+        edge = self._generator.config.thumb_size
+        groups = [
+            {"params": [own.z, own.light], "lr": 0.03},
+            {"params": [own.angles], "lr": 0.002},
+            {"params": [own.field], "lr": 0.002},
+        ]
+        optimizer = torch.optim.Adam(groups, betas=(0.9, 0.95))
+        rates = [group["lr"] for group in optimizer.param_groups]
+        targets = [view.picture(edge) for view in views]
+        for share in shares:
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * (1.0 - 0.9 * share)
+            optimizer.zero_grad()
+            self._prior().backward()
+            for photo in range(len(views)):
+                pixels = Lattice(edge, _STEP, *self._drawn(_STEP, 2))
+                rgb, _ = self._rendered(photo, pixels, self._beta)
+                (picture_loss(rgb, pixels.of(targets[photo][None])) / len(views)).backward()
+            self._flatness().backward()
+            optimizer.step()
+            yield share
+
+    def _fit_image(self, shares: Iterator[float]) -> Iterator[float]:
+        own, views, config = self.unknowns, self.views, self._generator.config
+        decoder = self._generator.decoder
+        assert decoder is not None
+        with torch.no_grad():
+            features = [self._features(photo) for photo in range(len(views))]
+            styles = [own.decoder_styles(photo) - own.decoder for photo in range(len(views))]
+        targets = [view.picture(config.output_size) for view in views]
+        noise = self._generator.noise_maps(RenderOptions())
+        optimizer = torch.optim.Adam([own.decoder], lr=0.02, betas=(0.9, 0.95))
+        window = min(_WINDOW, config.thumb_size)
+        margin = _MARGIN if window < config.thumb_size else 0
+        for step, share in enumerate(shares):
+            optimizer.param_groups[0]["lr"] = 0.02 * (1.0 - 0.9 * share)
+            photo = step % len(views)
+            top, left = self._drawn(config.thumb_size - window + 1, 2)
+            box = _Box(top, left, window)
+            image = decoder(
+                box.of(features[photo]),
+                styles[photo] + own.decoder,
+                [None if n is None else box.of(n, n.shape[-1] // config.thumb_size) for n in noise],
+            )
+            inner = _Box(margin, margin, window - 2 * margin)
+            scale = config.output_size // config.thumb_size
+            truth = box.of(targets[photo][None], scale)
+            loss = picture_loss(inner.of(image, scale), inner.of(truth, scale))
+            loss = loss + _DECODER_PRIOR * own.decoder.square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield share
+
+    # --- parts of the losses --------------------------------------------------------------------
+
+    def _drawn(self, below: int, count: int) -> list[int]:
+        """Random whole numbers from 0."""
+        numbers: list[int] = torch.randint(0, below, (count,), generator=self._random).tolist()
+        return numbers
+
+    def _density(self, beta: float) -> Callable[[Tensor], Tensor]:
+        if self._generator.config.field == "density":
+            return density_to_sigma
+        return lambda scalar: sdf_to_sigma(scalar, beta)
+
+    def _rendered(self, photo: int, pixels: Lattice, beta: float) -> tuple[Tensor, Tensor]:
+        """Colours (1, 3, edge, edge) and features (1, width, edge, edge) of a photograph's view."""
+        own, most = self.unknowns, self._generator.config.samples
+        seen = soft_render(
+            BakedField(self._generator.field, own.field_styles(photo)),
+            self._density(beta),
+            own.rays(photo, pixels),
+            min(most, max(_FEWEST, math.ceil((FAR - NEAR) / (_SPACING * beta)))),
+            max(3.0 * beta, _LAYER),
+        )
+        return _square(seen.rgb, pixels.edge), _square(seen.features, pixels.edge)
+
+    def _features(self, photo: int) -> Tensor:
+        """The decoder's input, (1, width, thumb, thumb)."""
+        return self._rendered(photo, Lattice(self._generator.config.thumb_size), self._beta)[1]
+
+    def _prior(self) -> Tensor:
+        own = self.unknowns
+        z = torch.cat([own.z_of(photo) for photo in range(len(self.views))]) - own.start
+        held = _Z_PRIOR * (1.0 if self._framed else _PHOTO_Z)
+        spread = torch.tensor([view.spread for view in self.views], device=z.device)[:, None]
+        angles = (own.angles - self._estimated) / spread
+        off = angles.square().mean() + (own.framing / _FRAMING_SPREAD).square().mean()
+        styles = held * z.square().mean() + _FIELD_PRIOR * own.field.square().mean()
+        return styles + _POSE_PRIOR * off
+
+    def _flatness(self) -> Tensor:
+        """The eikonal term at random points near the surface."""
+        if self._generator.config.field == "density":
+            return self.unknowns.z.sum() * 0.0
+        field = BakedField(self._generator.field, self.unknowns.field_styles(0))
+        return _EIKONAL * gradient_error(field, _EIKONAL_POINTS, self._random)
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A square part of maps, in pixels of the feature map."""
+
+    top: int
+    left: int
+    edge: int
+
+    def of(self, maps: Tensor, scale: int = 1) -> Tensor:
+        """Cut (…, H, W) maps that are ``scale`` times as large as the feature map."""
+        rows = slice(self.top * scale, (self.top + self.edge) * scale)
+        columns = slice(self.left * scale, (self.left + self.edge) * scale)
+        return maps[..., rows, columns]
+
+
+def _square(values: Tensor, edge: int) -> Tensor:
+    """(edge², C) -> (1, C, edge, edge)."""
+    return values.view(edge, edge, -1).movedim(-1, 0)[None]

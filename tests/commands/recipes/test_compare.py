@@ -1,0 +1,109 @@
+"""``recipe compare``: trains both fields, measures them, writes one table and one picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.recipes.compare import HEADINGS, RecipeCompare
+from stylesdf_core.commands.recipes.steps import Request
+from stylesdf_core.commands.train.stages import TrainDecoder, TrainRenderer
+from stylesdf_core.errors import InputError
+from stylesdf_core.progress import drain
+from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.settings import with_values
+from tests.training.adversarial.stage_phases import write_images
+
+#: A model of a few thousand numbers, trained for two steps.
+SMALL = {
+    "config.generator.width": 8, "config.generator.depth": 1, "config.generator.thumb_size": 8,
+    "config.generator.z_dim": 8, "config.generator.output_size": 8, "config.generator.samples": 4,
+    "config.volume.discriminator_channels": 4, "config.images.compare": 8,
+    "config.images.held_out": 0.0, "config.sphere.steps": 2, "config.batch": 4,
+    "config.run.evaluate_every": 2, "config.run.checkpoint_every": 2, "config.run.record_every": 1,
+}  # fmt: skip
+
+
+class Small(RecipeCompare):
+    """The same recipe with a smaller network."""
+
+    def requests(self) -> dict[str, Request]:
+        """The requests, each with the settings of SMALL that it has."""
+        requests = super().requests()
+        for name, request in requests.items():
+            if isinstance(request, TrainRenderer):
+                requests[name] = with_values(request, SMALL)
+            if isinstance(request, Evaluate):
+                requests[name] = replace(request, orbits=0)
+            if isinstance(request, TrainDecoder):
+                changes = {"config.output_size": 16, "config.image.widest": 8}
+                shared = {k: v for k, v in SMALL.items() if ".run." in k or ".images." in k}
+                requests[name] = with_values(request, {**shared, **changes})
+        return requests
+
+
+def files_in(folder: Path) -> dict[Path, int]:
+    """When each file was written, but for those that every start writes."""
+    anew = ("recipe.json", "comparison.json", "comparison.md", "comparison.png")
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in anew)
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+@pytest.fixture
+def compare(tmp_path: Path) -> RecipeCompare:
+    write_images(tmp_path / "images")
+    return Small(
+        data=tmp_path / "images", out=tmp_path / "out", steps=2, decoder_steps=2, count=16,
+        threads=1, device="cpu",
+    )  # fmt: skip
+
+
+def test_both_fields_are_trained_alike_and_stand_in_one_table(compare: RecipeCompare) -> None:
+    card = compare.data.parent / "card.md"
+    marks = "<!-- measured by `stylesdf-studio recipe compare`: {} -->"
+    card.write_text(f"# Card\n{marks.format('begin')}\n{marks.format('end')}\n", encoding="utf-8")
+    result = drain(replace(compare, card=card).run())
+    configs = {name: RunDir(compare.out / name).read_config() for name in ("sdf", "density")}
+    assert [c["generator"].pop("field") for c in configs.values()] == ["sdf", "density"]
+    assert configs["sdf"] == configs["density"]
+    assert RunDir(compare.out / "density").saved_step() == 2, "no sphere"
+    comparison = json.loads((compare.out / "comparison.json").read_text(encoding="utf-8"))
+    assert list(comparison["models"]) == list(HEADINGS.values())
+    for figures in comparison["models"].values():
+        values = {figure["key"]: figure["value"] for figure in figures}
+        assert values["images"] in (8, 16)  # of the renderers, of the decoders
+        assert values["images_per_second"] > 0
+        assert 0 <= values["floaters"] <= 100
+        assert any(key.startswith("frechet") for key in values)
+    table = (compare.out / "comparison.md").read_text(encoding="utf-8")
+    assert all(heading in table.splitlines()[2] for heading in HEADINGS.values())
+    assert table.strip() in card.read_text(encoding="utf-8")
+    assert str(compare.out / "comparison.png") in str(result)
+    picture = np.asarray(Image.open(compare.out / "comparison.png"))
+    assert picture.shape == (10 * 16, 5 * 16, 3), "2 rows a field, 3 with a decoder; 5 azimuths"
+    written = files_in(compare.out)
+    drain(replace(compare, card=card).run())
+    assert files_in(compare.out) == written, "nothing is trained or measured again"
+
+
+def test_a_card_without_a_place_for_the_table_is_refused_before_training(
+    compare: RecipeCompare,
+) -> None:
+    card = compare.data.parent / "card.md"
+    card.write_text("# Card\n", encoding="utf-8")
+    with pytest.raises(InputError, match="recipe compare"):
+        drain(replace(compare, card=card).run())
+    assert not compare.out.exists()
+
+
+def test_without_decoder_steps_there_are_two_models(compare: RecipeCompare) -> None:
+    requests = replace(compare, decoder_steps=0).requests()
+    assert list(requests) == ["sdf", "density", "evaluate sdf", "evaluate density"]
+    with pytest.raises(InputError, match="--decoder-steps must be at least 0"):
+        drain(replace(compare, decoder_steps=-1).run())

@@ -1,0 +1,112 @@
+"""``invert`` and ``measure invert`` on a tiny model with random weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylesdf_core.commands.heads.measure_invert import MeasureInvert
+from stylesdf_core.commands.invert import Invert
+from stylesdf_core.commands.pictures import RenderImage
+from stylesdf_core.errors import InputError
+from stylesdf_core.progress import drain
+from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.scene.scene import Identity, Scene
+from stylesdf_core.scene.session_files import read_scene
+from tests.models import save_tiny
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny(tmp_path_factory.mktemp("invert") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def photo(weights: Path) -> Path:
+    path = weights.with_name("photo.png")
+    scene = Scene(
+        str(weights), Identity(seed=3), truncation_psi=1.0, camera=OrbitCamera(azimuth=0.2)
+    )
+    drain(RenderImage(out=path, scene=scene, device="cpu").run())
+    return path
+
+
+def test_a_framed_picture_becomes_a_session_that_every_command_takes(
+    weights: Path, photo: Path, tmp_path: Path
+) -> None:
+    out, compared = tmp_path / "head.json", tmp_path / "compared.png"
+    request = Invert(
+        photo=(photo,),
+        model=str(weights),
+        out=out,
+        seconds=3,
+        framed=True,
+        compare=compared,
+        device="cpu",
+    )
+    assert drain(request.run()) == out
+    scene = read_scene(out)
+    assert scene.camera.azimuth == pytest.approx(0.2, abs=0.15)
+    assert scene.identity.offsets.field
+    with Image.open(compared) as strip:
+        assert strip.size == (5 * 64, 64)
+    assert read_scene(compared) == scene
+    rendered = tmp_path / "again.png"
+    drain(RenderImage(out=rendered, scene=scene, device="cpu").run())
+    with Image.open(rendered) as one, Image.open(compared) as strip:
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(strip)[:, 64:128])
+
+
+def test_a_picture_without_face_is_refused_in_one_sentence(
+    weights: Path, photo: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("dlib")
+    out = tmp_path / "head.json"
+    request = Invert(photo=(photo,), model=str(weights), out=out, device="cpu")
+    with pytest.raises(InputError, match=r"photo\.png.*no face is found"):
+        drain(request.run())
+    assert not out.exists()
+
+
+def test_framed_pictures_are_square(weights: Path, tmp_path: Path) -> None:
+    wide = tmp_path / "wide.png"
+    Image.new("RGB", (40, 30)).save(wide)
+    request = Invert(
+        photo=(wide,), model=str(weights), out=tmp_path / "a.json", framed=True, device="cpu"
+    )
+    with pytest.raises(InputError, match="40 × 30 pixels; with --framed a photograph is square"):
+        drain(request.run())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seconds": 0.0}, "--seconds must lie between 1 and 3600"),
+        ({"photo": ()}, "the number of photographs must lie between 1 and 12"),
+        ({"face": 0}, "--face must be at least 1"),
+        ({"out": Path("head.png")}, r"must end in \.json"),
+    ],
+)
+def test_values_out_of_range_are_refused(
+    photo: Path, changes: dict[str, object], message: str
+) -> None:
+    values: dict[str, object] = {"photo": (photo,), "out": Path("head.json"), **changes}
+    with pytest.raises(InputError, match=message):
+        drain(Invert(**values).run())  # type: ignore[arg-type]
+
+
+def test_fits_to_the_models_own_pictures_are_measured(weights: Path, tmp_path: Path) -> None:
+    out, grid = tmp_path / "figures.json", tmp_path / "grid.png"
+    request = MeasureInvert(
+        model=str(weights), count=2, seconds=1, out=out, grid=grid, device="cpu"
+    )
+    report = drain(request.run())
+    assert "the model's own pictures" in str(report)
+    figures = {figure["key"] for figure in json.loads(out.read_text(encoding="utf-8"))["figures"]}
+    assert {"pose_error", "psnr_thumb", "psnr_image", "psnr_novel", "depth_error"} <= figures
+    with Image.open(grid) as picture:
+        assert picture.size == (6 * 64, 2 * 64)
