@@ -9,7 +9,8 @@ import torch
 
 from stylesdf_core.model.checkpoints import save_safetensors
 from stylesdf_core.model.config import GeneratorConfig
-from stylesdf_core.model.model import Model, mean_latents
+from stylesdf_core.model.mean_latents import mean_latents
+from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator
 
 TINY = GeneratorConfig(width=24, depth=2, thumb_size=16, output_size=64, channel_multiplier=1)

@@ -15,13 +15,14 @@ from PIL import Image
 from app.workers.engine_share import EngineShare
 from app.workers.pass_planner import PassPlanner
 from app.workers.schedule import LatestWorker
+from stylesdf_core.engine import compiled_loops
 from stylesdf_core.scene.scene import SURFACE_VIEWS, Scene, View
 
 if TYPE_CHECKING:
     from stylesdf_core.engine.engine import Engine
     from stylesdf_core.engine.levels import Level
     from stylesdf_core.engine.matching import Match
-    from stylesdf_core.engine.passes import Frame
+    from stylesdf_core.engine.passes import RenderPass
     from stylesdf_core.model.model import Model
 
 _BUDGET = 0.03
@@ -34,6 +35,9 @@ _MOVING_SIZE = 256
 #: Depth and normals are rendered this much finer than the model's thumb size when idle.
 _REFINED = 2
 MAX_PICTURE = 1024
+#: The worker waits so many seconds for the compiled loops after its first picture. They are loaded
+#: by then, unless they have to be compiled, which takes nine seconds.
+_LOADING = 1.0
 #: After a decoded picture that is not final, the worker waits so many seconds, in which the window
 #: can draw the picture, and checks so often for a newer request. Only then is the exact picture
 #: rendered, which hardly looks different: drawing and rendering at once would save no time.
@@ -110,6 +114,7 @@ class _Renderer:
         from stylesdf_core.engine.levels import volume_level
         from stylesdf_core.engine.passes import passes
 
+        compiled_loops.postpone()  # a face is drawn without them before they are loaded
         engine, scene = self._share.engine(request.model, request.device), request.scene
         planner, match = self._planner_for(engine, request), self._match_for(scene)
         view, first = request.view, planner.level(request.budget)
@@ -123,6 +128,7 @@ class _Renderer:
             if level is not None:
                 planner.measured(level, spent if level.image else time.perf_counter() - start)
             yield result
+            compiled_loops.load_in_background(_LOADING)
             if frame.match is not None:
                 self._matched = (_look(scene), frame.match())
             if frame.picture.view == "image" and not frame.final:
@@ -168,7 +174,7 @@ def _look(scene: Scene) -> object:
     return scene.identity, scene.morph, scene.truncation_psi, scene.mixing, scene.options
 
 
-def _level_of(frame: Frame, first: Level) -> Level | None:
+def _level_of(frame: RenderPass, first: Level) -> Level | None:
     """The level whose time a pass tells: its own, or with all passes before it, of an image.
 
     None for images decoded from a volume render that was made for a coarser picture.
@@ -184,7 +190,7 @@ def _level_of(frame: Frame, first: Level) -> Level | None:
 
 
 def _pass(
-    engine: Engine, request: PictureRequest, frame: Frame, index: int, count: int
+    engine: Engine, request: PictureRequest, frame: RenderPass, index: int, count: int
 ) -> PicturePass:
     pixels = frame.picture.display()
     if request.edge == 0:

@@ -145,7 +145,9 @@ class ModelsExport:
                 )
         else:
             dtype = torch.float16 if self.half else torch.float32
-            save_safetensors(loaded.generator, self.out, dtype=dtype, metadata=loaded.metadata)
+            save_safetensors(
+                loaded.generator, self.out, dtype=dtype, metadata=loaded.metadata, means=True
+            )
         return ExportedModel(self.out)
 
 
@@ -207,7 +209,7 @@ class Info:
         yield Progress(0, 2, "looking for devices")
         import torch
 
-        from stylesdf_core.engine import cpu_kernels
+        from stylesdf_core.engine import compiled_loops
 
         there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         yield Progress(1, 2, "trying OpenGL")
@@ -222,7 +224,7 @@ class Info:
             },
             devices=("cpu", *(name for name, available in there.items() if available)),
             threads=torch.get_num_threads(),
-            compiled=cpu_kernels.STATE,
+            compiled=compiled_loops.state(),
             opengl=opengl,
             display=has_display(),
             cache=model_zoo.cache_folder(),

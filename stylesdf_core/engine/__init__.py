@@ -10,6 +10,7 @@ baked_decoder   a style folded into the decoder's weights
 distance_grid   distances of one style on a grid, with a bound on the error in every cell
 ray_march       volume rendering that evaluates only samples that can be seen
 compiled_march  the ray march with compiled loops, for a CPU
+compiled_loops  whether the compiled loops are used, and when they are loaded
 cpu_kernels     the compiled loops themselves (Numba)
 tiles           rows of work cut into pieces that stay in a core's cache
 volume          a camera's rays through the ray march, tile by tile

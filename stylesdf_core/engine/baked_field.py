@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stylesdf_core.engine import cpu_kernels
+from stylesdf_core.engine import compiled_loops
 from stylesdf_core.model.networks.film_siren import FilmSiren, SirenField, layer_styles
 from stylesdf_core.rendering.camera import VOLUME_SCALE
 
@@ -146,7 +146,9 @@ def _fold(layer: nn.Module, w: Tensor) -> _SineLayer:
 
 def _sine_of_sum(x: Tensor, bias: Tensor) -> None:
     """x ← sin(x + bias) in place."""
-    if cpu_kernels.AVAILABLE and x.device.type == "cpu":
+    if x.device.type == "cpu" and compiled_loops.usable():
+        from stylesdf_core.engine import cpu_kernels
+
         cpu_kernels.sine_of_sum(x.numpy(), bias.numpy())
     else:
         x.add_(bias).sin_()
@@ -154,7 +156,9 @@ def _sine_of_sum(x: Tensor, bias: Tensor) -> None:
 
 def _sine_of_sum_by_row(x: Tensor, biases: Tensor, index: Tensor) -> None:
     """x ← sin(x + biases[index]) in place."""
-    if cpu_kernels.AVAILABLE and x.device.type == "cpu":
+    if x.device.type == "cpu" and compiled_loops.usable():
+        from stylesdf_core.engine import cpu_kernels
+
         cpu_kernels.sine_of_sum_by_row(x.numpy(), biases.numpy(), index.numpy())
     else:
         x.add_(biases[index]).sin_()

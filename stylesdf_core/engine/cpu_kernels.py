@@ -6,7 +6,8 @@ gain: torch's sine takes four times as long as this file's sine, and a loop over
 ray at its first opaque sample.
 
 The compiled code is cached on disk, so that only the first use on a machine waits for the compiler:
-nine seconds on two cores. Numba and its cache are optional, whatever is wrong with them.
+nine seconds on two cores. The cache is optional; :mod:`.compiled_loops` does without this module
+where it cannot be imported.
 """
 
 from __future__ import annotations
@@ -18,40 +19,21 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from stylesdf_core.resources import expanded
 
-
-def _load() -> tuple[Any, str]:
-    """Numba's ``njit``, or None and the reason why there is none."""
-    if os.environ.get("STYLESDF_COMPILED") == "0":
-        return None, "turned off by STYLESDF_COMPILED=0"
-    try:
-        from numba import njit
-    except Exception as error:  # built for another NumPy or Python, a library is missing …
-        if isinstance(error, ModuleNotFoundError) and error.name == "numba":
-            return None, "Numba is not installed"
-        first_line = str(error).partition("\n")[0] or repr(error)
-        return None, f"Numba cannot be loaded: {first_line}"
-    return njit, ""
-
-
-_njit, _reason = _load()
-#: Whether compiled loops can be used; ``STYLESDF_COMPILED=0`` turns them off.
-AVAILABLE = _njit is not None
-#: How it stands with compiled loops, in words.
-STATE = _reason or "compiled loops"
-#: What a user should do about them; empty where all is well or meant so.
-NOTE = f"{_reason}; rendering is slower without it." if _reason.startswith("Numba cannot") else ""
+#: How it stands with the loops, in words.
+STATE = "compiled loops"
+#: What a user should do about them; usually empty.
+NOTE = ""
 
 
 def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Numba's ``njit`` with a disk cache and without the GIL; without Numba, the function."""
-    if not AVAILABLE:
-        return lambda function: function
+    """Numba's ``njit`` with a disk cache and without the GIL."""
 
     def compile_later(function: Callable[..., Any]) -> Callable[..., Any]:
-        kernel: Any = _njit(nogil=True, **options)(function)
+        kernel: Any = njit(nogil=True, **options)(function)
         _cache_on_disk(kernel)
         compiled: Callable[..., Any] = kernel
         return compiled
@@ -365,3 +347,29 @@ def accumulate(
         own, total = features[row], feature_sum[ray]
         for channel in range(total.size):
             total[channel] += share * own[channel]
+
+
+def call_all() -> None:
+    """Call every loop once, on one ray: loads each loop's code, or compiles it.
+
+    Raises:
+        Exception: of any kind, where Numba does not fit this Python or NumPy.
+    """
+    x, bias, spacing = np.zeros((1, 1), np.float32), np.zeros(1, np.float32), np.ones(1, np.float32)
+    rays, samples, rows = (np.zeros(1, np.int64) for _ in range(3))
+    t_vals, grid = np.array([0.9, 1.1], np.float32), np.zeros((2, 2, 2, 2), np.float32)
+    lines, points, logits, rgb = (np.zeros((1, 3), np.float32) for _ in range(4))
+    upper, depths, weights = (np.zeros((1, 2), np.float32) for _ in range(3))
+    selected, evaluated = (np.zeros((1, 2), np.bool_) for _ in range(2))
+    sine_of_sum(x, bias)
+    sine_of_sum_by_row(x, x.copy(), rays)
+    bound_depths(
+        grid, 0.1, t_vals, 0.1, 0.1, lines, lines, spacing, np.empty((0, 0), np.bool_),
+        upper, depths, selected,
+    )  # fmt: skip
+    selected[0] = True, False
+    list_selected(selected, t_vals, lines, lines, rays, samples, points)
+    record_evaluated(bias, rays, samples, spacing, 0.1, 0.1, upper, depths, evaluated, selected)
+    compute_weights(depths, evaluated, t_vals, True, weights, bias, spacing)
+    select_visible(weights, 0.1, rays, samples, rows, rays, spacing)
+    accumulate(spacing, rays, logits, x, rgb, x.copy())

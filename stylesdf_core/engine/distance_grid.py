@@ -16,12 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylesdf_core.mesh.neighbours import pairwise
 from stylesdf_core.mesh.sdf_grid import (
     FloatArray,
     SdfGrid,
     grid_strides,
     interpolation_reach,
-    pairwise,
     sample_band,
     split_cells,
 )

@@ -21,10 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylesdf_core.engine import cpu_kernels
+from stylesdf_core.engine import compiled_loops
 from stylesdf_core.engine.baked_decoder import BakedDecoder, fast_dtype
 from stylesdf_core.engine.baked_field import BakedField
-from stylesdf_core.engine.compiled_march import CompiledRayMarch
 from stylesdf_core.engine.distance_grid import COARSE, FINE, DistanceGrid
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.engine.ray_march import (
@@ -82,6 +81,8 @@ class Engine:
         if self.device.type != "cpu":
             generator = copy.deepcopy(generator).to(self.device)
         self.generator = generator
+        if exact and self.device.type == "cpu":
+            compiled_loops.wait()
         self._exact, self._visible = exact, VISIBLE_IN_FILES if exact else VISIBLE
         self.mapper = StyleMapper(model, generator, self.device)
         self._tiles = Tiles(self.device)
@@ -114,7 +115,7 @@ class Engine:
         """A remark on a view's pictures for the user; usually empty."""
         if view == "image" and not self.config.has_decoder:
             return "This model has no decoder: the volume render is shown, enlarged."
-        return self._tiles.note or (cpu_kernels.NOTE if self.device.type == "cpu" else "")
+        return self._tiles.note or (compiled_loops.note() if self.device.type == "cpu" else "")
 
     def render(self, scene: Scene, view: View, size: int | None = None) -> Picture:
         """The finished picture at once; arguments as in :func:`~.passes.passes`."""
@@ -232,8 +233,12 @@ class Engine:
         options = scene.options
         samples = options.samples or self.config.samples
         grid = self._distances(scene, edge)
-        compiled = cpu_kernels.AVAILABLE and grid is not None
-        march = (CompiledRayMarch if compiled else RayMarch)(
+        march_class = RayMarch
+        if grid is not None and compiled_loops.usable():
+            from stylesdf_core.engine.compiled_march import CompiledRayMarch
+
+            march_class = CompiledRayMarch
+        march = march_class(
             self._field(scene),
             self.generator.sigma,
             self._beta,

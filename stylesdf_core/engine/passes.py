@@ -25,7 +25,7 @@ _Step: TypeAlias = tuple[Picture, Callable[[], Match] | None]
 
 
 @dataclass(frozen=True)
-class Frame:
+class RenderPass:
     """The picture of one progressive pass.
 
     Attributes:
@@ -59,7 +59,7 @@ def passes(
     *,
     first: Level = COARSE_LEVEL,
     match: Match | None = None,
-) -> Iterator[Frame]:
+) -> Iterator[RenderPass]:
     """Render coarse to fine; the last pass equals ``engine.render``.
 
     The first pass is made for motion: it leaves out samples that are hardly visible. An image takes
@@ -83,7 +83,7 @@ def passes(
     for index, (picture, fit) in enumerate(_steps(engine, scene, view, size, first, match)):
         seconds = time.perf_counter() - start
         edge = min(picture.size, whole) if picture.view == "image" else picture.size
-        yield Frame(picture, index, count, edge, seconds, engine.note(view), fit)
+        yield RenderPass(picture, index, count, edge, seconds, engine.note(view), fit)
         start = time.perf_counter()
 
 

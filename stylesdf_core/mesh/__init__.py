@@ -1,6 +1,7 @@
 """The surface of a signed distance field as triangles, and mesh files.
 
 sdf_grid    a field sampled on a grid, exactly wherever its surface can be
+neighbours  pairs and largest values of neighbouring grid values
 surface     marching cubes on that grid, normals, colours, connected parts, a report
 fields      a surface as functions of points; a base for printing
 simplify    a mesh with fewer triangles, and its charts

@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import maximum_filter
 
 from stylesdf_core.errors import InputError, check_range
+from stylesdf_core.mesh.neighbours import largest_around, pairwise
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 
@@ -292,7 +292,7 @@ def _lipschitz_reach(
         slope_squared += slope * slope
     # The neighbours count too: detail near a cell hints at detail in the cell. The median is the
     # least slope, lest cells on a plateau (a medial axis, a saturated field) pass for flat.
-    lipschitz = np.sqrt(maximum_filter(slope_squared, size=3))
+    lipschitz = np.sqrt(largest_around(slope_squared))
     lipschitz = np.maximum(lipschitz, np.median(lipschitz))
     half_diagonal = 0.5 * float(np.linalg.norm(gaps.max() * pitch))
     reach: FloatArray = np.float32(_SLOPE * half_diagonal) * lipschitz
@@ -310,7 +310,7 @@ def _bend(values: FloatArray, gaps: IntArray) -> FloatArray:
         for k in range(3):
             at_cells = pairwise(np.maximum, at_cells, k)
         total += at_cells * _along(gaps * gaps, axis)
-    wider: FloatArray = maximum_filter(total, size=3) / np.float32(8.0)
+    wider: FloatArray = largest_around(total) / np.float32(8.0)
     return wider
 
 
@@ -331,14 +331,6 @@ def _crossed_cells(values: FloatArray, band: tuple[float, float]) -> BoolArray:
             every = pairwise(np.logical_and, every, axis)
         crossed |= some & ~every
     return crossed
-
-
-def pairwise(operation: np.ufunc, array: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
-    """``operation`` on each pair of neighbours along ``axis``, which becomes one shorter."""
-    before, after = [slice(None)] * array.ndim, [slice(None)] * array.ndim
-    before[axis], after[axis] = slice(None, -1), slice(1, None)
-    result: npt.NDArray[Any] = operation(array[tuple(before)], array[tuple(after)])
-    return result
 
 
 def split_cells(cells: FloatArray, kept: IntArray) -> FloatArray:

@@ -11,6 +11,7 @@ tensor_pickles  PyTorch's pickles, read without executing code
 digests         digests of weights files: damage, and other files of the same name
 published       key names and shapes of the checkpoints published with the paper
 poses           the cameras that a model was trained with
+mean_latents    mean latents, computed or stored beside the weights
 model           Model: a generator with its mean latents and directions, ready to draw
 model_zoo       a model's name, file or run folder -> a weights file
 download        published weights from the network, resumed and verified

@@ -76,9 +76,10 @@ def filled(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> 
         {key: tuple(value.shape) for key, value in state.items()},
         path,
     )
-    weights = {key: value.float() for key, value in state.items()}
+    weights = {key: value.to(torch.float32, copy=True) for key, value in state.items()}
     for key, value in weights.items():
-        if not torch.isfinite(value).all():
+        # The sum of finite weights is finite, unless they are huge; it is ten times as fast.
+        if not math.isfinite(float(value.sum())) and not torch.isfinite(value).all():
             raise CheckpointError(f"{path}: {key} holds NaN or infinite values; the file is bad.")
     generator.load_state_dict(weights, assign=True)
     return generator.eval().requires_grad_(False)

@@ -33,7 +33,14 @@ from stylesdf_core.model.blank_networks import (
     first_keys,
 )
 from stylesdf_core.model.config import FieldKind, GeneratorConfig
-from stylesdf_core.model.digests import DIGEST, content_digest
+from stylesdf_core.model.digests import DIGEST, MEANS_DIGEST, content_digest
+from stylesdf_core.model.mean_latents import (
+    DECODER,
+    RENDERER,
+    MeanLatents,
+    mean_latents,
+    stored_means,
+)
 from stylesdf_core.model.networks.decoder import decoder_channels
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
@@ -53,11 +60,13 @@ class LoadedModel:
         generator: on the CPU, float32, in evaluation mode.
         path: the file.
         metadata: texts that our own files carry (title, poses, …); empty for published files.
+        means: the mean latents, where our own file holds them.
     """
 
     generator: Generator
     path: Path
     metadata: Mapping[str, str]
+    means: MeanLatents | None = None
 
     @property
     def poses(self) -> Poses | None:
@@ -152,8 +161,13 @@ def save_safetensors(
     *,
     dtype: torch.dtype = torch.float32,
     metadata: Mapping[str, str] | None = None,
+    means: bool = False,
 ) -> None:
-    """Write a ``.safetensors``: tensors in ``dtype``, the config as JSON in the metadata."""
+    """Write a ``.safetensors``: tensors in ``dtype``, the config as JSON in the metadata.
+
+    Args:
+        means: add the mean latents, so that the model loads in half the time.
+    """
     tensors = {
         key: value.detach().to("cpu", dtype).contiguous()
         for key, value in generator.state_dict().items()
@@ -162,6 +176,10 @@ def save_safetensors(
     header["format"] = FORMAT
     header["config"] = json.dumps(to_json(generator.config))
     header[DIGEST] = content_digest(tensors, header)
+    if means:  # of the weights as they will be read
+        added = mean_latents(filled(generator.config, tensors, Path(path))).tensors()
+        header[MEANS_DIGEST] = content_digest(added, {})
+        tensors |= added
     with atomic_output(path) as temporary, _disk_errors():
         save_file(tensors, temporary, header)
 
@@ -212,16 +230,19 @@ def _load_safetensors(path: Path) -> LoadedModel:
     with _reading(path), safe_open(path, framework="pt") as file:
         metadata = dict(file.metadata() or {})
         config = _stated_config(metadata, list(file.keys()), path)
-        # Copies: tensors of the file's mapping would keep it from being deleted on Windows.
-        state = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
+        # Copied below: while tensors lie in its mapping, Windows does not delete the file.
+        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    own_means = {key: state.pop(key) for key in (RENDERER, DECODER) if key in state}
     if whole := [key for key, value in state.items() if not value.is_floating_point()]:
         raise CheckpointError(f"{path} holds whole numbers as weights: {first_keys(whole)}.")
-    if metadata.get(DIGEST) not in (None, content_digest(state, metadata)):
+    digests = {DIGEST: content_digest(state, metadata), MEANS_DIGEST: content_digest(own_means, {})}
+    if any(metadata.get(name) not in (None, digest) for name, digest in digests.items()):
         raise CheckpointError(
             f"{path} is damaged: its content is not what was written. Download or copy it again."
         )
-    texts = {name: text for name, text in metadata.items() if name not in ("config", DIGEST)}
-    return LoadedModel(filled(config, state, path), path, texts)
+    texts = {name: text for name, text in metadata.items() if name not in ("config", *digests)}
+    generator = filled(config, state, path)
+    return LoadedModel(generator, path, texts, stored_means(own_means, generator))
 
 
 def _stated_config(metadata: Mapping[str, str], keys: Sequence[str], path: Path) -> GeneratorConfig:

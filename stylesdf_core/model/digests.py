@@ -21,8 +21,11 @@ from stylesdf_core.foreign import reading
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Entry of the metadata that holds the digest of everything else in the file.
+#: Entry of the metadata that holds the digest of everything else in the file but the mean latents,
+#: which follow from the weights: the same weights have the same digest without them.
 DIGEST = "digest"
+#: Entry of the metadata that holds the digest of the mean latents.
+MEANS_DIGEST = "means_digest"
 #: Digits of a digest that sessions name.
 _SHOWN = 16
 
@@ -33,7 +36,7 @@ def content_digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -
 
     digest = hashlib.sha256()
     for name, text in sorted(metadata.items()):
-        if name != DIGEST:
+        if name not in (DIGEST, MEANS_DIGEST):
             digest.update(f"{name}={text};".encode())
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()

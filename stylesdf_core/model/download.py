@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
-
-import requests
 
 from stylesdf_core.errors import DownloadError
 from stylesdf_core.progress import Operation, Progress
+
+if TYPE_CHECKING:
+    import requests  # otherwise imported with the first download: a tenth of a second
 
 _TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two chunks
 _CHUNK = 1 << 18  # bytes
@@ -48,6 +50,8 @@ def download(remote: RemoteFile, path: Path) -> Operation[Path]:
         DownloadError: no connection, a refusal, a download cut short (the bytes that arrived are
             kept), or another file than the published one.
     """
+    import requests
+
     if path.is_file() and path.stat().st_size == remote.size:
         return path
     part = path.with_name(path.name + ".part")
@@ -73,6 +77,8 @@ def _receive(remote: RemoteFile, part: Path) -> Operation[None]:
         return
     if have > remote.size:
         have = 0
+    import requests
+
     with requests.Session() as session, _open(session, remote, have, part.stem) as response:
         resumed = response.status_code == HTTPStatus.PARTIAL_CONTENT
         if not resumed:

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.model import model_zoo
@@ -22,28 +20,14 @@ from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.digests import weights_digest
 from stylesdf_core.model.direction_files import read_directions
 from stylesdf_core.model.latents import LatentDirection, load_directions
+from stylesdf_core.model.mean_latents import MeanLatents, mean_latents
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.model.principal_directions import find_directions
 from stylesdf_core.progress import drain
 from stylesdf_core.resources import shipped
 
-_MEAN_SAMPLES = 10_000
-_MEAN_SEED = 0x57A7
 _KEPT = 2
-
-
-@dataclass(frozen=True)
-class MeanLatents:
-    """Mean latents of 10,000 z; truncation moves a latent towards its mean.
-
-    Attributes:
-        renderer: (1, z_dim), mean w.
-        decoder: (1, 512), mean of the decoder's w; None for a renderer-only model.
-    """
-
-    renderer: Tensor
-    decoder: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -77,18 +61,6 @@ class Model:
         """
         means = self.means
         return self.named or drain(find_directions(self.generator, means.renderer, means.decoder))
-
-
-def mean_latents(generator: Generator) -> MeanLatents:
-    """Both mean latents of a generator, from a fixed seed."""
-    z_dim = generator.config.z_dim
-    z = np.random.default_rng(_MEAN_SEED).standard_normal((_MEAN_SAMPLES, z_dim))
-    with torch.inference_mode():
-        w = generator.mapping(torch.from_numpy(z).to(generator.field.sigmoid_beta))
-        decoder = None
-        if generator.decoder is not None:
-            decoder = generator.decoder.map(w).mean(dim=0, keepdim=True)
-    return MeanLatents(w.mean(dim=0, keepdim=True), decoder)
 
 
 _cache: OrderedDict[tuple[Path, int], Model] = OrderedDict()
@@ -126,7 +98,7 @@ def load_model(reference: str) -> Model:
             name=name,
             path=entry.path,
             generator=loaded.generator,
-            means=mean_latents(loaded.generator),
+            means=loaded.means or mean_latents(loaded.generator),
             named=saved,
             poses=entry.poses or loaded.poses or FFHQ_POSES,
             digest=digest,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.linalg import eigh
 from torch import Tensor
 
 from stylesdf_core.model.latents import LatentDirection, Space
@@ -62,6 +61,8 @@ def find_directions(
 
 def _principal(covariance: FloatArray, space: Space, count: int) -> list[LatentDirection]:
     """The ``count`` eigenvectors of a covariance (C, C) with the largest eigenvalues."""
+    from scipy.linalg import eigh
+
     edge = len(covariance)
     variances, axes = eigh(covariance, subset_by_index=(max(0, edge - count), edge - 1))
     total = max(float(np.trace(covariance)), 1e-30)

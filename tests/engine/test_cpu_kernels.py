@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine import baked_field, cpu_kernels
+from stylesdf_core.engine import baked_field, compiled_loops
 from stylesdf_core.engine.distance_grid import RADIUS as GRID_RADIUS
 from stylesdf_core.engine.distance_grid import DistanceGrid
 from stylesdf_core.engine.engine import Engine
@@ -34,7 +34,7 @@ from stylesdf_core.scene.scene import Scene, View
 from tests.models import tiny_model
 
 compiled = pytest.mark.skipif(
-    not cpu_kernels.AVAILABLE, reason="Numba is not installed, or STYLESDF_COMPILED=0"
+    not compiled_loops.usable(), reason="Numba is not installed, or STYLESDF_COMPILED=0"
 )
 CPU = torch.device("cpu")
 RADIUS = 0.08
@@ -145,6 +145,8 @@ def both_bounds(tile: Tile, beta: float, visible: float, samples: int) -> list[_
     selected = torch.zeros(shape, dtype=torch.bool)
     inside = torch.ones(0, 0, dtype=torch.bool)
     arrays = (x.contiguous().numpy() for x in (*given, inside, upper, lower, selected))
+    from stylesdf_core.engine import cpu_kernels
+
     count = cpu_kernels.bound_depths(
         grid.interleaved, GRID_RADIUS, t_vals.numpy(), beta, visible, *arrays
     )
@@ -199,8 +201,8 @@ def test_the_same_pictures_without_compiled_loops(
     model, scene = tiny_model(field=field), Scene(camera=OrbitCamera(0.4, -0.2, 8.0))
     views: tuple[View, ...] = ("image", "volume", "depth")
     fast = Engine(model, "cpu", exact=True).render_views(scene, views)
-    monkeypatch.setattr(cpu_kernels, "AVAILABLE", False)
-    monkeypatch.setattr(cpu_kernels, "sine_of_sum", None)  # whoever calls it now is found out
+    monkeypatch.setattr(compiled_loops, "usable", lambda: False)
+    monkeypatch.setitem(sys.modules, "stylesdf_core.engine.cpu_kernels", None)  # whoever imports it
     plain = Engine(model, "cpu", exact=True).render_views(scene, views)
     solid = plain["depth"].background < 0.9
     assert solid.any()
@@ -213,9 +215,9 @@ def test_the_same_pictures_without_compiled_loops(
 
 
 def state_of_kernels(code: str = "", **environment: str) -> list[str]:
-    """AVAILABLE, STATE and NOTE in a fresh process that runs ``code`` first."""
-    code += "\nfrom stylesdf_core.engine import cpu_kernels as kernels"
-    code += "\nprint(kernels.AVAILABLE, kernels.STATE, kernels.NOTE, sep='\\n')"
+    """Whether loops are usable, state and note, in a fresh process that runs ``code`` first."""
+    code += "\nfrom stylesdf_core.engine import compiled_loops as loops"
+    code += "\nprint(loops.usable(), loops.state(), loops.note(), sep='\\n')"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
@@ -239,6 +241,44 @@ def test_numba_that_cannot_be_loaded_is_off_with_a_note(tmp_path: Path) -> None:
     assert available == "False"
     assert state == "Numba cannot be loaded: Numba needs NumPy 2.3 or less"
     assert note == f"{state}; rendering is slower without it."
+
+
+@compiled
+def test_numba_that_cannot_compile_is_off_with_a_note() -> None:
+    """Numba may be imported, and refuse this NumPy or a loop only when the loop is called."""
+    refusing = """
+import numba
+def njit(**options):
+    def refuse(function):
+        def loop(*arguments):
+            raise SystemError("unknown type of array\\nwith details")
+        loop.py_func = function
+        return loop
+    return refuse
+numba.njit = njit
+"""
+    available, state, note = state_of_kernels(refusing)
+    assert available == "False"
+    assert state == "Numba cannot be loaded: unknown type of array"
+    assert note == f"{state}; rendering is slower without it."
+
+
+@compiled
+def test_postponed_loops_are_loaded_beside_the_pictures() -> None:
+    code = """
+from stylesdf_core.engine import compiled_loops as loops
+loops.postpone()
+assert not loops.usable() and loops.state() == "not loaded yet" and "numba" not in sys.modules
+loops.load_in_background(0.0)
+loops.wait()
+assert loops.usable()
+loops.postpone()  # too late
+loops.load_in_background(0.0)
+"""
+    assert state_of_kernels("import sys" + code)[0] == "True"
+    assert state_of_kernels("import sys" + code.replace("load_in_background(0.0)", "wait()"))[
+        0
+    ] == ("True")
 
 
 @compiled

@@ -15,7 +15,7 @@ import torch
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.levels import volume_level
-from stylesdf_core.engine.passes import Frame, passes
+from stylesdf_core.engine.passes import RenderPass, passes
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.engine.tiles import Tiles
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath
@@ -99,7 +99,7 @@ def assert_same_picture(one: Picture, other: Picture) -> None:
     np.testing.assert_array_equal(one.background, other.background)
 
 
-def assert_same_frame(one: Frame, other: Frame) -> None:
+def assert_same_frame(one: RenderPass, other: RenderPass) -> None:
     assert replace(one, picture=other.picture, seconds=0.0) == replace(other, seconds=0.0)
     assert_same_picture(one.picture, other.picture)
 

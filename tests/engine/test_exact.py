@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from stylesdf_core.engine import cpu_kernels
+from stylesdf_core.engine import compiled_loops
 from stylesdf_core.engine.baked_decoder import BakedDecoder
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.tiles import Tiles
@@ -38,7 +38,8 @@ def published_widths(**changes: object) -> Model:
 def test_a_file_s_pixels_are_the_plain_path_s_on_any_weights(
     compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cpu_kernels, "AVAILABLE", compiled and cpu_kernels.AVAILABLE)
+    if not compiled:
+        monkeypatch.setattr(compiled_loops, "usable", lambda: False)
     engine = Engine(published_widths(output_size=128), "cpu", exact=True)
     volume, image = reference(engine, SCENE)
     np.testing.assert_allclose(engine.render(SCENE, "image").data, image, rtol=0.0, atol=1e-3)

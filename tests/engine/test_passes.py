@@ -14,7 +14,7 @@ from scipy import ndimage
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.levels import Level, levels
 from stylesdf_core.engine.matching import Match
-from stylesdf_core.engine.passes import Frame, passes
+from stylesdf_core.engine.passes import RenderPass, passes
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.model.model import load_model
 from stylesdf_core.rendering.camera import OrbitCamera
@@ -24,7 +24,7 @@ from tests.models import tiny_model
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 
 
-def first_frame(engine: Engine, scene: Scene, level: Level, match: Match | None) -> Frame:
+def first_frame(engine: Engine, scene: Scene, level: Level, match: Match | None) -> RenderPass:
     return next(iter(passes(engine, scene, "image", first=level, match=match)))
 
 

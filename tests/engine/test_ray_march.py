@@ -11,9 +11,8 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from stylesdf_core.engine import cpu_kernels
+from stylesdf_core.engine import compiled_loops
 from stylesdf_core.engine.baked_field import BakedField
-from stylesdf_core.engine.compiled_march import CompiledRayMarch
 from stylesdf_core.engine.distance_grid import COARSE, FINE, DistanceGrid
 from stylesdf_core.engine.ray_march import (
     VISIBLE,
@@ -47,11 +46,16 @@ CPU = torch.device("cpu")
 marching: list[type[RayMarch]] = []
 
 
-@pytest.fixture(params=[RayMarch, CompiledRayMarch], autouse=True)
+@pytest.fixture(params=["plain", "compiled"], autouse=True)
 def _both(request: pytest.FixtureRequest) -> None:
-    if request.param is CompiledRayMarch and not cpu_kernels.AVAILABLE:
+    if request.param == "plain":
+        marching[:] = [RayMarch]
+        return
+    if not compiled_loops.usable():
         pytest.skip("Numba is not installed, or turned off")
-    marching[:] = [request.param]
+    from stylesdf_core.engine.compiled_march import CompiledRayMarch
+
+    marching[:] = [CompiledRayMarch]
 
 
 @dataclass

@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from stylesdf_core.engine import cpu_kernels
+from stylesdf_core.engine import compiled_loops
 from stylesdf_core.engine.baked_field import BakedField
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.model.config import RenderOptions
@@ -56,7 +56,8 @@ def repeating_model(field: str = "sdf") -> Engine:
 def test_the_field_is_never_asked_beyond_the_volume(
     camera: OrbitCamera, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cpu_kernels, "AVAILABLE", compiled and cpu_kernels.AVAILABLE)
+    if not compiled:
+        monkeypatch.setattr(compiled_loops, "usable", lambda: False)
     engine, asked, trunk = Engine(tiny_model(), "cpu"), [], BakedField.trunk
 
     def record(field: BakedField, points: Tensor) -> Tensor:

@@ -217,7 +217,9 @@ class WriteHeadsModel:
         yield Progress(0, 1, "writing the weights")
         loaded = load_checkpoint(model_zoo.resolve(self.run_dir).path)
         metadata = {**loaded.metadata, **METADATA}
-        save_safetensors(loaded.generator, self.weights, dtype=torch.float16, metadata=metadata)
+        save_safetensors(
+            loaded.generator, self.weights, dtype=torch.float16, metadata=metadata, means=True
+        )
         text = (
             shipped("assets/cards/heads.md")
             .read_text(encoding="utf-8")

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.model.checkpoints import load_checkpoint, save_safetensors
 from stylesdf_core.model.config import GeneratorConfig, RenderOptions
-from stylesdf_core.model.model import MeanLatents, Model, mean_latents
+from stylesdf_core.model.mean_latents import MeanLatents, mean_latents
+from stylesdf_core.model.model import Model
 from stylesdf_core.model.model_zoo import cache_folder
 from stylesdf_core.model.networks.decoder import StyledConv, ToRGB
 from stylesdf_core.model.networks.film_siren import FilmSiren

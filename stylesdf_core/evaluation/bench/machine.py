@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from stylesdf_core.engine import cpu_kernels
+from stylesdf_core.engine import compiled_loops
 from stylesdf_core.engine.baked_decoder import fast_dtype
 
 #: Processes per core, of other programs, above which figures of speed mean little.
@@ -79,7 +79,7 @@ def describe_machine(device: torch.device) -> Machine:
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         dtype=dtype,
         decoder_dtype=decoder_dtype,
-        compiled=cpu_kernels.AVAILABLE and device.type == "cpu",
+        compiled=device.type == "cpu" and compiled_loops.usable(),
         load=psutil.getloadavg()[0],
     )
 

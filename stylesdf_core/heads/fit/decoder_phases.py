@@ -49,7 +49,8 @@ from stylesdf_core.heads.fit.phase import (
 )
 from stylesdf_core.heads.fit.supervision import PointSupervision
 from stylesdf_core.heads.fit.windows import WindowBatch, cut, draw_windows
-from stylesdf_core.model.model import MeanLatents, Model
+from stylesdf_core.model.mean_latents import MeanLatents
+from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import OrbitCamera

@@ -25,7 +25,8 @@ from stylesdf_core.evaluation.grids import save_grid
 from stylesdf_core.mesh.formats import export_mesh
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.config import RenderOptions
-from stylesdf_core.model.model import Model, mean_latents
+from stylesdf_core.model.mean_latents import mean_latents
+from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain

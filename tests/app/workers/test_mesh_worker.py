@@ -19,7 +19,8 @@ from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.mesh.preview import MeshPicture
 from stylesdf_core.mesh.surface import SurfaceMesh
 from stylesdf_core.model.config import GeneratorConfig
-from stylesdf_core.model.model import MeanLatents, Model
+from stylesdf_core.model.mean_latents import MeanLatents
+from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator as Network
 from stylesdf_core.scene.scene import Identity, Scene
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stylesdf_core.engine.passes import Frame, passes
+from stylesdf_core.engine.passes import RenderPass, passes
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.evaluation.bench import paths, rows
 from stylesdf_core.evaluation.bench.memory_probe import peak_memory
@@ -115,7 +115,7 @@ def test_only_the_first_pass_of_a_moving_camera_has_a_target(subject: Pairs) -> 
 def test_decoding_is_measured_alone(subject: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     counts: list[int] = []
 
-    def counted(*args: Any, **options: Any) -> Iterator[Frame]:
+    def counted(*args: Any, **options: Any) -> Iterator[RenderPass]:
         frames = list(passes(*args, **options))
         counts.append(len(frames))
         return iter(frames)

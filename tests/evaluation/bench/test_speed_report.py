@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesdf_core.engine import cpu_kernels
+from stylesdf_core.engine import compiled_loops
 from stylesdf_core.evaluation.bench.machine import Machine, describe_machine
 from stylesdf_core.evaluation.bench.speed_report import (
     SHORT,
@@ -132,4 +132,4 @@ def test_this_machine_is_described() -> None:
     assert machine.threads >= 1
     assert (machine.device, machine.dtype) == ("cpu", "float32")
     assert machine.decoder_dtype in {"float32", "bfloat16"}
-    assert machine.compiled is cpu_kernels.AVAILABLE
+    assert machine.compiled is compiled_loops.usable()
