@@ -14,9 +14,11 @@ from app.widgets.dialogs import Dialogs
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.resources import home
+from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import SESSION_SUFFIXES
 
 _STEP = math.radians(4.0)
+_PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".gif")
 Page = Literal["explore", "train"]
 #: Scales of the window to choose from; 0 follows the display.
 FONT_SCALES = (0.0, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
@@ -96,6 +98,23 @@ class Actions:
             SESSION_SUFFIXES,
             self.workbench.open_session,
         )
+
+    def open_photo(self) -> None:
+        """Ask for a photograph of which to make a head."""
+        if self.workbench.model is None:
+            self.workbench.toast("Open a model first: the head is made by a model.", is_error=True)
+            return
+        self.dialogs.open_file("Photo of a face", home(), _PHOTO_SUFFIXES, self._start_photo)
+
+    def _start_photo(self, path: Path) -> None:
+        workbench = self.workbench
+        workbench.photo.start(path, workbench.scene.model, workbench.settings.device)
+
+    def take_head(self, head: Scene) -> None:
+        """Show a head that was fitted to a photograph; undo goes back to the face before."""
+        document = self.workbench.document
+        document.apply(replace(head, options=document.scene.options))
+        document.path = None  # saving must not replace the session of the face before
 
     def save_session(self) -> None:
         """Save into the file that the session came from; ask for a file if there is none."""

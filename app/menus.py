@@ -131,6 +131,7 @@ class Menus:
     def _build_file(self) -> None:
         actions = self._actions
         with self._menu("File"):
+            self._item("New from photo …", "make a head of a photo")
             self._item("Open session or exported file …", "open a session")
             self._item("Save session", "save the session")
             self._item("Save session as …", actions.save_session_as)

@@ -18,6 +18,7 @@ import dearpygui.dearpygui as dpg
 from app.actions import Actions, Page
 from app.explore.overlay import Overlay
 from app.explore.page import ExplorePage
+from app.explore.photo_dialog import PhotoDialog
 from app.menus import Menus
 from app.shortcuts import Keyboard, Shortcut, shortcuts
 from app.state.displays import Display, Placement, displays, least_size, placed, under
@@ -165,7 +166,10 @@ class Studio:
         self._pacer.wait(
             self.workbench.screen.news,
             self.workbench.screen.wait_for_first,
-            active=moving or self._is_used or bool(self.workbench.jobs.active),
+            active=moving
+            or self._is_used
+            or bool(self.workbench.jobs.active)
+            or self.workbench.photo.is_working,
             computing=self.workbench.busy,
             moving=moving,
         )
@@ -259,6 +263,10 @@ class Studio:
             )
             opened = partial(self.show_page, "explore")
             self.train_page = TrainPage(ui, self.training, self.dialogs, self._textures, opened)
+        self._photo_dialog = PhotoDialog(
+            ui, workbench.photo, self.dialogs, self._textures, actions.take_head,
+            actions.open_photo,
+        )  # fmt: skip
         self._has_drawn = False
         dpg.bind_item_theme(window, ui.theme.flat)
         self._overlay = Overlay(ui, workbench, Remedy("Open another file …", actions.open_model))
@@ -290,6 +298,7 @@ class Studio:
     def _sync(self) -> None:
         """Show the state in the widgets."""
         self._menus.sync(self.workbench.scene)
+        self._photo_dialog.sync()
         self._sync_title()
         if self.page == "train":
             self.train_page.sync()

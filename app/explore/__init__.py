@@ -7,6 +7,7 @@ columns       the columns that hold the panels, and their splitters
 viewport      picture and mesh under one camera; the mouse's gestures
 strip         the foldable area under the viewport, and its tabs
 toolbar       view modes, split and camera presets under the viewport
+photo_dialog  *New from photo*: a photograph, the guess beside it, faces to choose from
 overlay       cards for loading and errors over the viewport, and toasts
 time_axis     the axis of the timeline: keyframes and playhead
 layer_bars    one upright bar for each layer of field and decoder

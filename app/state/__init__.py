@@ -10,6 +10,7 @@ faces         the faces visited and the favourites, kept in files
 messages      messages to the user, shown as toasts
 screen        the newest picture and mesh; asks the workers for finer ones
 timeline      keyframes, the playhead, and the scene that it shows
+photo_fit     *New from photo*: the faces of a photograph, and the fit to one in a thread
 displays      the displays of this machine, and the window's place on them
 settings      settings that are remembered between starts, and their files
 file_browser  folders, entries and typed paths of the program's own file dialog

@@ -18,6 +18,7 @@ from app.state.directions import DirectionValues
 from app.state.document import Document
 from app.state.faces import FaceAlbum
 from app.state.messages import Messages
+from app.state.photo_fit import PhotoFit
 from app.state.problems import title_and_text
 from app.state.screen import Screen
 from app.state.sessions import read_for_window
@@ -80,6 +81,7 @@ class Workbench:
         self.jobs = jobs or JobQueue()
         self.messages = Messages()
         self.toast = self.messages.show
+        self.photo = PhotoFit(self.screen.news)
         self.last_export = "PNG"
         #: Whether the viewport is hidden, so that nothing is computed for the viewport.
         self.is_resting = False
@@ -371,4 +373,5 @@ class Workbench:
         self.screen.close()
         self.mixing.close()
         self.jobs.close()
+        self.photo.close()
         self.album.close()

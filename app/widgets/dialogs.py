@@ -156,6 +156,18 @@ class Dialogs:
                 self._ui.button("Cancel", self.cancel)
         self._accept = accept
 
+    @contextmanager
+    def panel(self, title: str, width: int, height: int) -> Iterator[Item]:
+        """A dialog that the block fills; ``width`` and ``height`` at scale 1."""
+        with self._window(title, *self._size(width, height), modal=True):
+            yield self._open
+
+    def after_closing(self, act: Callable[[], None]) -> None:
+        """Close the open dialog, then do what opens another."""
+        self.cancel()
+        # Dear PyGui closes a dialog that is opened in the frame in which another is deleted.
+        self._answer = (_FRAMES_BETWEEN, act)
+
     def accept(self) -> None:
         """Do what Enter means in the open dialog."""
         if self._accept is not None:
@@ -212,9 +224,7 @@ class Dialogs:
         inside = 2 * self._ui.px(16)
 
         def take(path: Path) -> None:
-            self.cancel()
-            # Dear PyGui closes a dialog that is opened in the frame in which another is deleted.
-            self._answer = (_FRAMES_BETWEEN, lambda: self._take(path, question, chosen))
+            self.after_closing(lambda: self._take(path, question, chosen))
 
         with self._window(question.title, width, height, modal=True):
             self._files = FileDialog(

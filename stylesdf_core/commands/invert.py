@@ -13,6 +13,8 @@ from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.progress import Operation, Progress, part
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from torch import Tensor
 
     from stylesdf_core.engine.engine import Engine
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from stylesdf_core.judges.face import FoundFace, FramePreset
     from stylesdf_core.judges.photo import Photo, Pixels
     from stylesdf_core.scene.scene import Scene
+
+    FloatArray = npt.NDArray[np.float32]
 
 _MOST_PHOTOS = 12
 #: Largest edge of the squares that are fitted, pixels.
@@ -135,6 +139,27 @@ class Fitting:
         yield from part(self._fit.run(), 0.01 * (len(views) + 1), 1.0)
 
     @property
+    def has_guess(self) -> bool:
+        """Whether the fit has begun, so that there is a head to look at."""
+        return self._fit is not None
+
+    @property
+    def pictures(self) -> tuple[FloatArray, FloatArray]:
+        """The first photograph as it is compared, and the head, (S, S, 3) in [0, 1] each.
+
+        To be asked for by the thread that iterates :meth:`run`.
+        """
+        import numpy as np
+
+        from stylesdf_core.engine.picture import pixels
+
+        assert self._engine is not None
+        assert self._fit is not None
+        head = pixels(self._engine.render(self.scene, "image"))
+        photo = self._fit.views[0].picture(len(head))[:3].movedim(0, -1).cpu().numpy()
+        return np.asarray(np.clip(0.5 * photo + 0.5, 0.0, 1.0), np.float32), head
+
+    @property
     def scene(self) -> Scene:
         """The scene of the first photograph.
 
@@ -153,11 +178,7 @@ class Fitting:
         from stylesdf_core.engine.picture import pixels
 
         assert self._engine is not None
-        assert self._fit is not None
-        scene = self.scene
-        head = pixels(self._engine.render(scene, "image"))
-        photo = self._fit.views[0].picture(len(head))[:3].movedim(0, -1).cpu().numpy()
-        photo = np.clip(0.5 * photo + 0.5, 0.0, 1.0)
+        scene, (photo, head) = self.scene, self.pictures
         turned = []
         for turn in _TURNS:
             camera = replace(scene.camera, azimuth=scene.camera.azimuth + turn)
