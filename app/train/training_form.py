@@ -59,7 +59,7 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Length", ("steps", "batch", "chunk", "batch_factor")),
     ("Reading", ("images",)),
     ("Small data sets", ("augment",)),
-    ("Model", ("generator", "output_size", "channel_multiplier")),
+    ("Model", ("generator", "output_size", "channel_multiplier", "decoder_kind")),
     ("Cameras", ("poses",)),
     ("Sphere", ("sphere",)),
     ("Learning the volume render", ("volume", "renderer_rate")),

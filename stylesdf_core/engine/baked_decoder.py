@@ -21,7 +21,13 @@ from torch import Tensor
 from stylesdf_core.engine.matching import HalfImage
 from stylesdf_core.engine.tiles import Tiles
 from stylesdf_core.model.networks.decoder import Decoder, ModulatedConv, StyledConv, ToRGB
-from stylesdf_core.model.networks.ops import SQRT2, blur_kernel
+from stylesdf_core.model.networks.ops import (
+    SQRT2,
+    blur_kernel,
+    doubled,
+    filtered_leaky_relu,
+    low_pass,
+)
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
@@ -73,6 +79,7 @@ class BakedDecoder:
         self._convs = [cast(StyledConv, layer) for layer in decoder.convs]
         self._to_rgbs = [cast(ToRGB, layer) for layer in decoder.to_rgbs]
         self._dtype = dtype
+        self._taps = low_pass() if decoder.alias_free else None
         self._folded: dict[ModulatedConv, _Folded] = {}
         self._noise: list[Tensor | None] = []
 
@@ -104,7 +111,7 @@ class BakedDecoder:
             norm = torch.rsqrt(weight.square().sum(dim=(1, 2, 3)) + 1e-8)  # (out,)
             weight = weight * (SQRT2 * norm[:, None, None, None])
             bias = bias * SQRT2
-        if conv.upsample:
+        if conv.upsample and not conv.alias_free:
             weight = weight.transpose(0, 1)
         self._folded[conv] = _Folded(
             style.clone(),
@@ -136,17 +143,24 @@ class BakedDecoder:
             if index % 2 == 0:  # after the first and after each level's second convolution
                 own = self._folded[self._to_rgbs[index // 2].conv]
                 rgb = F.conv2d(x, own.weight, own.bias).float()
-                image = rgb if image is None else rgb.add_(_twice(image))
+                image = rgb if image is None else rgb.add_(self._doubled(image))
                 yield x, image
+
+    def _doubled(self, image: Tensor) -> Tensor:
+        return _twice(image) if self._taps is None else doubled(image, self._taps.to(image.device))
 
     def _styled(self, index: int, x: Tensor) -> Tensor:
         conv, noise = self._convs[index].conv, self._noise[index]
         own = self._folded[conv]
-        convolve = _upsampled if conv.upsample else _convolved
+        convolve = _upsampled if conv.upsample and self._taps is None else _convolved
         if self._strips is None:
             y = convolve(x, own, 0, x.shape[2])
         else:
             y = self._in_strips(self._strips, convolve, x, own)
+        if self._taps is not None:
+            if conv.upsample:
+                y = doubled(y, self._taps.to(y.device))
+            return filtered_leaky_relu(y, self._taps.to(y.device), 1.0)
         if noise is not None:
             y += noise
         return F.leaky_relu_(y, 0.2)

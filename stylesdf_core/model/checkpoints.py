@@ -185,7 +185,17 @@ def save_safetensors(
 
 
 def save_published(generator: Generator, path: Path | str) -> None:
-    """Write ``{"g_ema": …}`` in the published layout, which the published code loads."""
+    """Write ``{"g_ema": …}`` in the published layout, which the published code loads.
+
+    Raises:
+        InputError: the decoder is not StyleGAN2's, the only one that the layout knows.
+        OutputError: the disk is full or cannot be written.
+    """
+    if generator.config.has_decoder and generator.config.decoder != "stylegan2":
+        raise InputError(
+            "The published layout holds only StyleGAN2's decoder, and this model's decoder is "
+            f"{generator.config.decoder}; write a .safetensors file instead."
+        )
     save_tensors({"g_ema": to_published(generator)}, path)
 
 

@@ -13,6 +13,7 @@ from stylesdf_core.errors import InputError, check_range
 
 FieldKind = Literal["sdf", "density"]
 NoiseMode = Literal["fixed", "random", "none"]
+DecoderKind = Literal["stylegan2", "alias_free"]
 
 #: Length of the decoder's own w; the published layout fixes it.
 DECODER_W_DIM = 512
@@ -46,6 +47,8 @@ class GeneratorConfig:
         channel_multiplier: scales the decoder's channels (2 in the published models).
         field: meaning of the field's scalar: a signed distance, or a density as in π-GAN.
         samples: points per ray the model was trained with.
+        decoder: StyleGAN2's, or the same layers with low-pass filters around every non-linearity
+            and change of resolution, and without noise, so that details move with the surface.
     """
 
     z_dim: int = 256
@@ -56,8 +59,13 @@ class GeneratorConfig:
     channel_multiplier: int = 2
     field: FieldKind = "sdf"
     samples: int = 24
+    decoder: DecoderKind = "stylegan2"
 
     def __post_init__(self) -> None:
+        if self.decoder not in get_args(DecoderKind):
+            raise InputError(
+                f"Generator config: decoder must be stylegan2 or alias_free, not {self.decoder!r}."
+            )
         for name, most in _LARGEST.items():
             check_range(f"Generator config: {name}", getattr(self, name), 1, most)
         ratio = self.output_size / self.thumb_size

@@ -14,7 +14,10 @@ from stylesdf_core.model.config import DECODER_W_DIM, GeneratorConfig
 from stylesdf_core.model.networks.ops import (
     EqualLinear,
     blur_kernel,
+    doubled,
+    filtered_leaky_relu,
     leaky_relu,
+    low_pass,
     of_type,
     pixel_norm,
     upfirdn2d,
@@ -34,10 +37,21 @@ class ModulatedConv(nn.Module):
 
     Written as scale → shared convolution → scale, which equals modulating the weights and needs
     no grouped convolution.
+
+    Args:
+        upsample: double the resolution: by a transposed convolution and [1, 3, 3, 1], or, if
+            ``alias_free``, by a low-pass after the convolution.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, *, demodulate: bool, upsample: bool
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        demodulate: bool,
+        upsample: bool,
+        alias_free: bool = False,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
@@ -46,7 +60,10 @@ class ModulatedConv(nn.Module):
         self.demodulate = demodulate
         self.upsample = upsample
         self.kernel_size = kernel
-        if upsample:
+        self.alias_free = alias_free
+        if upsample and alias_free:
+            self.register_buffer("taps", low_pass(), persistent=False)
+        elif upsample:
             self.register_buffer("blur", blur_kernel(gain=4.0))
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
@@ -54,11 +71,13 @@ class ModulatedConv(nn.Module):
         scales = self.modulation(style)  # (B, in)
         weight = self.weight * self.scale
         x = x.to(scales.dtype) * scales[:, :, None, None]
-        if self.upsample:
+        if self.upsample and not self.alias_free:
             y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
             y = upfirdn2d(y, cast(Tensor, self.blur), pad=(1, 1))
         else:
             y = F.conv2d(x, weight, padding=self.kernel_size // 2)
+            if self.upsample:
+                y = doubled(y, cast(Tensor, self.taps))
         if self.demodulate:
             energy = weight.square().sum(dim=(2, 3))  # (out, in)
             norm = torch.rsqrt(scales.square() @ energy.T + 1e-8)  # (B, out)
@@ -67,20 +86,37 @@ class ModulatedConv(nn.Module):
 
 
 class StyledConv(nn.Module):
-    """Modulated 3×3 convolution, noise, bias and leaky ReLU·√2."""
+    """Modulated 3×3 convolution, noise, bias and leaky ReLU·√2; without noise if alias-free."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, upsample: bool = False) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        upsample: bool = False,
+        alias_free: bool = False,
+    ) -> None:
         super().__init__()
-        self.conv = ModulatedConv(in_channels, out_channels, 3, demodulate=True, upsample=upsample)
-        self.noise_strength = nn.Parameter(torch.zeros(1))
+        self.conv = ModulatedConv(
+            in_channels, out_channels, 3, demodulate=True, upsample=upsample, alias_free=alias_free
+        )
+        if alias_free:
+            self.register_buffer("noise_strength", torch.zeros(1), persistent=False)
+            self.register_buffer("taps", low_pass(), persistent=False)
+        else:
+            self.noise_strength = nn.Parameter(torch.zeros(1))
+        self.alias_free = alias_free
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
         """``noise``: (1 or B, 1, H', W'), or None for no noise."""
-        y = self.conv(x, style)
+        y: Tensor = self.conv(x, style)
+        bias = of_type(self.bias[:, None, None], y)
+        if self.alias_free:
+            return filtered_leaky_relu(y + bias, cast(Tensor, self.taps))
         if noise is not None:
             y = y + of_type(self.noise_strength * noise, y)
-        return leaky_relu(y + of_type(self.bias[:, None, None], y))
+        return leaky_relu(y + bias)
 
 
 class ToRGB(nn.Module):
@@ -90,11 +126,14 @@ class ToRGB(nn.Module):
     over all levels, and three channels take little memory.
     """
 
-    def __init__(self, in_channels: int, *, upsample: bool) -> None:
+    def __init__(self, in_channels: int, *, upsample: bool, alias_free: bool = False) -> None:
         super().__init__()
         self.conv = ModulatedConv(in_channels, 3, 1, demodulate=False, upsample=False)
         self.bias = nn.Parameter(torch.zeros(3))
-        if upsample:
+        self.alias_free = alias_free
+        if upsample and alias_free:
+            self.register_buffer("taps", low_pass(), persistent=False)
+        elif upsample:
             self.register_buffer("blur", blur_kernel(gain=4.0))
 
     def forward(self, x: Tensor, style: Tensor, skip: Tensor | None) -> Tensor:
@@ -103,6 +142,8 @@ class ToRGB(nn.Module):
         y = y + self.bias[:, None, None]
         if skip is not None:
             with torch.autocast(y.device.type, enabled=False):
+                if self.alias_free:
+                    return y + doubled(skip, cast(Tensor, self.taps))
                 y = y + upfirdn2d(skip, cast(Tensor, self.blur), up=2, pad=(2, 1))
         return y
 
@@ -125,14 +166,16 @@ class Decoder(nn.Module):
         ]
         self.mapping = nn.ModuleList(mapping)
         channels = decoder_channels(0, multiplier)
-        self.convs = nn.ModuleList([StyledConv(config.width, channels)])
-        self.to_rgbs = nn.ModuleList([ToRGB(channels, upsample=False)])
+        filtered = {"alias_free": config.decoder == "alias_free"}
+        self.convs = nn.ModuleList([StyledConv(config.width, channels, **filtered)])
+        self.to_rgbs = nn.ModuleList([ToRGB(channels, upsample=False, **filtered)])
         for level in range(1, config.upsamplings + 1):
             previous, channels = channels, decoder_channels(level, multiplier)
-            self.convs.append(StyledConv(previous, channels, upsample=True))
-            self.convs.append(StyledConv(channels, channels))
-            self.to_rgbs.append(ToRGB(channels, upsample=True))
+            self.convs.append(StyledConv(previous, channels, upsample=True, **filtered))
+            self.convs.append(StyledConv(channels, channels, **filtered))
+            self.to_rgbs.append(ToRGB(channels, upsample=True, **filtered))
         self.n_latent = config.n_latent
+        self.alias_free = config.decoder == "alias_free"
         for index, size in enumerate(self.noise_sizes(config)):
             self.register_buffer(f"noise_{index}", torch.randn(1, 1, size, size))
 
@@ -161,7 +204,8 @@ class Decoder(nn.Module):
         Args:
             features: (B, width, thumb, thumb).
             styles: (B, n_latent, 512).
-            noise: a noise map, or None for no noise, for each convolution.
+            noise: a noise map, or None for no noise, for each convolution; an alias-free decoder
+                leaves noise out, which would stay on the screen while the surface moves.
         """
         x = self.convs[0](features, styles[:, 0], noise[0])
         image: Tensor = self.to_rgbs[0](x, styles[:, 1], None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -55,6 +56,69 @@ def upfirdn2d(x: Tensor, kernel: Tensor, up: int = 1, pad: tuple[int, int] = (0,
     k = kernel.shape[0]
     left, right = pad[0] - (k - 1), pad[1] - (k - up)
     return F.pad(y, (left, right, left, right))
+
+
+def low_pass() -> Tensor:
+    """Twelve taps that sum to 1, a windowed sinc, for filters at twice a map's resolution.
+
+    The cutoff is 0.8 of the highest frequency that the map can hold: what a leaky ReLU adds near
+    that frequency would alias (with 1.0, an image of moved features is 8 times farther from the
+    moved image). Symmetric with an even number of taps, so that pixels' centres stay aligned when
+    the resolution is doubled or halved.
+    """
+    count, cutoff = 12, 0.8
+    offsets = torch.arange(count) - 0.5 * (count - 1)
+    taps = torch.sinc(0.5 * cutoff * offsets)
+    taps = taps * torch.kaiser_window(count, periodic=False, beta=4.0)
+    return taps / taps.sum()
+
+
+def doubled(x: Tensor, taps: Tensor) -> Tensor:
+    """Maps (B, C, H, W) at twice the resolution without frequencies that they did not have.
+
+    Beyond their edge, maps continue with their outermost pixels.
+
+    Args:
+        taps: (12,), see :func:`low_pass`.
+    """
+    for axis in (2, 3):
+        kernel, (margin, crop), stride = _along(axis, x, 2.0 * taps)
+        inside = tuple(cut + 2 * grown for cut, grown in zip(crop, margin, strict=True))
+        wide = F.pad(x, (margin[1], margin[1], margin[0], margin[0]), mode="replicate")
+        x = F.conv_transpose2d(wide, kernel, stride=stride, padding=inside, groups=x.shape[1])
+    return x
+
+
+def halved(x: Tensor, taps: Tensor) -> Tensor:
+    """Maps (B, C, 2H, 2W) at half the resolution, without the frequencies that it cannot hold."""
+    for axis in (2, 3):
+        kernel, (_, crop), stride = _along(axis, x, taps)
+        wide = F.pad(x, (crop[1], crop[1], crop[0], crop[0]), mode="replicate")
+        x = F.conv2d(wide, kernel, stride=stride, groups=x.shape[1])
+    return x
+
+
+_Pair: TypeAlias = tuple[int, int]
+
+
+def _along(axis: int, x: Tensor, taps: Tensor) -> tuple[Tensor, tuple[_Pair, _Pair], _Pair]:
+    """The taps as a kernel of every channel along one axis: (kernel, (margin, crop), stride)."""
+    count, first = len(taps), axis == 2
+    shape = (count, 1) if first else (1, count)
+    kernel = taps.to(x.dtype).reshape(1, 1, *shape).expand(x.shape[1], 1, *shape)
+
+    def pair(along: int, across: int) -> _Pair:
+        return (along, across) if first else (across, along)
+
+    return kernel, (pair(count // 4, 0), pair(count // 2 - 1, 0)), pair(2, 1)
+
+
+def filtered_leaky_relu(x: Tensor, taps: Tensor, gain: float = SQRT2) -> Tensor:
+    """:func:`leaky_relu` at twice the resolution, so that its new frequencies do not alias.
+
+    Source: Karras et al., "Alias-Free Generative Adversarial Networks", 2021, section 2.
+    """
+    return halved(leaky_relu(doubled(x, taps), gain), taps)
 
 
 class EqualLinear(nn.Module):

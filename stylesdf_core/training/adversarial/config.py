@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 import tyro
 
 from stylesdf_core.errors import InputError, check_range
-from stylesdf_core.model.config import STDDEV_GROUP, GeneratorConfig
+from stylesdf_core.model.config import STDDEV_GROUP, DecoderKind, GeneratorConfig
 from stylesdf_core.training.adversarial.augment_config import AugmentConfig
 from stylesdf_core.training.adversarial.images_config import ImagesConfig
 from stylesdf_core.training.adversarial.poses_config import PosesConfig
@@ -346,6 +346,10 @@ class DecoderStageConfig(DecodedStageConfig):
 
     channel_multiplier: int = 2
     """Scales the decoder's channels; 2 in the published models."""
+
+    decoder_kind: DecoderKind = "stylegan2"
+    """stylegan2, as published, or alias_free: low-pass filters around every non-linearity and no
+    noise, so that details move with the surface; some four times slower."""
 
 
 @dataclass(frozen=True, kw_only=True)

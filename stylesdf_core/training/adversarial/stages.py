@@ -99,13 +99,15 @@ def architecture(config: StageConfig, run: RunDir) -> GeneratorConfig:
     )
     if isinstance(config, RendererConfig):
         wanted = config.generator
-        # Without a decoder, the multiplier of its channels has no meaning.
-        fits = replace(given, channel_multiplier=wanted.channel_multiplier) == wanted
+        # Without a decoder, its kind and the multiplier of its channels have no meaning.
+        same = {"channel_multiplier": wanted.channel_multiplier, "decoder": wanted.decoder}
+        fits = replace(given, **same) == wanted  # type: ignore[arg-type]
     elif isinstance(config, DecoderStageConfig):
         wanted = replace(
             given,
             output_size=config.output_size,
             channel_multiplier=config.channel_multiplier,
+            decoder=config.decoder_kind,
         )
         fits = wanted.has_decoder and (given == wanted or not given.has_decoder)
     else:

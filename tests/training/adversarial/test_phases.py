@@ -53,6 +53,7 @@ from tests.training.adversarial.stage_phases import (
     stage_config,
     start,
     state,
+    write_weights,
 )
 
 
@@ -68,6 +69,23 @@ def test_frozen_parts_stay(tmp_path: Path, decoder: DecoderStageConfig) -> None:
         before["decoder.convs.0.conv.weight"], after["decoder.convs.0.conv.weight"]
     )
     assert float(state(run)["networks"]["path_mean"]["mean"]) > 0
+
+
+def test_an_alias_free_decoder_is_trained_and_stays_one(
+    tmp_path: Path, decoder: DecoderStageConfig
+) -> None:
+    thumbs = tmp_path / "thumbs.safetensors"
+    write_weights(thumbs, THUMB)
+    config = replace(decoder, init=str(thumbs), decoder_kind="alias_free", steps=2)
+    run = start(tmp_path / "run", config)
+    result = drain(train_run(run))
+    trained = load_checkpoint(result.weights).generator
+    assert trained.config == replace(WHOLE, decoder="alias_free")
+    assert trained.decoder is not None
+    assert not any(name.endswith("noise_strength") for name, _ in trained.named_parameters())
+    other = start(tmp_path / "other", replace(config, init=str(run.path), decoder_kind="stylegan2"))
+    with pytest.raises(InputError, match=r"does not fit the decoder stage's architecture: decoder"):
+        drain(train_run(other))
 
 
 def test_density_field_trains_without_the_sdf_losses(
