@@ -76,6 +76,8 @@ def dents(
     Returns:
         share in [0, 1] and depth in the unit of the heights; (0, 0) without dents.
     """
+    if not len(points):
+        return 0.0, 0.0
     tree = cKDTree(points)
     around = tree.query_ball_point(points, radius)
     mean = np.array([heights[near].mean() for near in around])

@@ -127,8 +127,8 @@ class MeshScore:
             the true normals at the nearest points of the true surface, degrees.
         distance: median distance of these vertices to the true surface, share of the head's height.
         gradient_error: mean |‖∇d‖ − 1| within 0.005 of the surface.
-        dented: share of these vertices in dents, concavities of at least half a hundredth of the
-            head's height that the truth lacks.
+        dented: share of the outer vertices in dents, concavities of at least half a hundredth of
+            the head's height that the truth lacks.
         dent_depth: mean depth of the dents' vertices, share of the head's height.
     """
 
@@ -250,15 +250,23 @@ def score_mesh(
     shell = points[:_GRADIENT_POINTS]
     offset = rng.uniform(-SHELL, SHELL, (len(shell), 1)).astype(np.float32)
     gradients = gradient_norms(sdf, shell + offset * own[:_GRADIENT_POINTS])
-    heights = ((points - truth.points[nearest]) * truth.normals[nearest]).sum(axis=1)
-    dented, depth = dents(points, heights, radius=_AROUND * head_height, least=_DENT * head_height)
+    true_normals = truth.normals[nearest]
+    heights = ((points - truth.points[nearest]) * true_normals).sum(axis=1)
+    # The truth has no points inside nostrils and mouth, whose nearest points face elsewhere.
+    outside = ((own * true_normals).sum(axis=1) > 0.5) & (distance < STRAY * head_height)
+    dented, depth = dents(
+        points[outside],
+        heights[outside],
+        radius=_AROUND * head_height,
+        least=_DENT * head_height,
+    )
     return MeshScore(
         seed=seed,
         triangles=whole.triangles,
         components=whole.components,
         largest=whole.largest_fraction,
         watertight=report(main).watertight,
-        angle=float(np.median(angles(own, truth.normals[nearest]))),
+        angle=float(np.median(angles(own, true_normals))),
         distance=float(np.median(distance)) / head_height,
         gradient_error=float(np.abs(gradients - 1.0).mean()),
         dented=dented,
