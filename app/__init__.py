@@ -7,11 +7,12 @@ __main__       the start of ``stylesdf-studio``: signals and streams, then ``pro
 program        reads the command line, then opens the window or runs a command
 serve/         the studio in a browser, over HTTP; no Dear PyGui
 bench/         measures the studio's speed while a script moves the mouse
-studio         the window: main loop, the two pages, actions for menus and shortcuts
+studio         the window: main loop, the tabs, actions for menus and shortcuts
 menus          the menu bar
 shortcuts      one table of shortcuts, read by the keyboard handler, the menus and the F1 list
 actions        actions of menus and keys that need the window: file dialogs, views and tabs
 train/         the Train tab: runs, curves, samples, the form of a new run
+sheet/         the Sheet tab: an endless page of faces
 explore/       the Explore tab: viewport, toolbar, panels, cards and toasts
 widgets/       building blocks over Dear PyGui that both tabs share: theme, slider, dialogs …
 state/         the document, the settings, the picture and mesh on the screen; no Dear PyGui

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from app.state import exports
 from app.state.workbench import Workbench
+from app.widgets.backdrop import Rectangle
 from app.widgets.dialogs import Dialogs
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
@@ -19,9 +20,28 @@ from stylesdf_core.scene.session_files import SESSION_SUFFIXES
 
 _STEP = math.radians(4.0)
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".gif")
-Page = Literal["explore", "train"]
+Page = Literal["explore", "sheet", "train"]
+PAGES: tuple[Page, ...] = get_args(Page)
 #: Scales of the window to choose from; 0 follows the display.
 FONT_SCALES = (0.0, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+
+
+class Tab(Protocol):
+    """A tab beside Explore.
+
+    Attributes:
+        middle: origin and size, pixels of the window, of the part over which toasts lie.
+        ground: the part of the window that no panel covers.
+    """
+
+    middle: tuple[tuple[int, int], tuple[int, int]]
+    ground: Rectangle
+
+    def show(self, shown: bool) -> None:
+        """Show or hide the tab."""
+
+    def sync(self) -> None:
+        """Show the state."""
 
 
 class StudioWindow(Protocol):
@@ -38,7 +58,7 @@ class StudioWindow(Protocol):
         """The page on the screen."""
 
     def show_page(self, page: Page) -> None:
-        """Show the Explore tab or the Train tab."""
+        """Show a tab."""
 
     def ask_to_quit(self) -> None:
         """Close, asking first while jobs run."""
@@ -87,8 +107,8 @@ class Actions:
             self.workbench.album.toggle_star(face)
 
     def switch_page(self) -> None:
-        """Switch between the Explore tab and the Train tab."""
-        self.window.show_page("train" if self.window.page == "explore" else "explore")
+        """Switch to the next tab, from the last to the first."""
+        self.window.show_page(PAGES[(PAGES.index(self.window.page) + 1) % len(PAGES)])
 
     def open_session(self) -> None:
         """Ask for a session or an exported file."""

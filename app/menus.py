@@ -1,4 +1,4 @@
-"""The menu bar: menus with shortcuts, the two tabs, and at the right the model's menu and state."""
+"""The menu bar: menus with shortcuts, the tabs, and at the right the model's menu and state."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from stylesdf_core.scene.scene import VIEWS, Scene
 _SAMPLES = (None, 12, 24, 48, 96)
 _TABS: tuple[tuple[Page, str, str], ...] = (
     ("explore", "Explore", "Faces: identity, camera, mesh, export  Ctrl+T"),
+    ("sheet", "Sheet", "A page of faces: seeds, edits, ranges, morphs  Ctrl+T"),
     ("train", "Train", "Training runs: start, follow, resume, open  Ctrl+T"),
 )
 _MODELS = (
@@ -72,7 +73,7 @@ class Menus:
             self._tabs: dict[Page, theme.Item] = {}
             for page, label, tip in _TABS:
                 act = partial(actions.window.show_page, page)
-                self._tabs[page] = ui.button(label, act, tip, width=ui.px(72))
+                self._tabs[page] = ui.button(label, act, tip, width=ui.px(66))
             self._spacer = dpg.add_spacer(width=1)
             with self._menu("model") as self._model_menu:
                 pass

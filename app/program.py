@@ -40,6 +40,7 @@ from stylesdf_core.commands.pictures import RenderImage
 from stylesdf_core.commands.recipes.compare import RecipeCompare
 from stylesdf_core.commands.recipes.heads import RecipeHeads
 from stylesdf_core.commands.scene_flags import note_on_weights
+from stylesdf_core.commands.sheets import RenderSheet
 from stylesdf_core.commands.train.listing import TrainList
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, default_config
 from stylesdf_core.dataclass_json import check_finite
@@ -119,6 +120,7 @@ def _command_type(words: Sequence[str]) -> Any:
         | Annotated[RenderTurntable, tyro.conf.subcommand("turntable")]
         | Annotated[Animate, tyro.conf.subcommand("animate")]
         | Annotated[Batch, tyro.conf.subcommand("batch")]
+        | Annotated[RenderSheet, tyro.conf.subcommand("sheet")]
         | Annotated[Demo, tyro.conf.subcommand("demo")]
         | Annotated[Invert, tyro.conf.subcommand("invert")]
         | Measures

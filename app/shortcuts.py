@@ -36,7 +36,7 @@ class Shortcut:
         code: Dear PyGui's key code.
         what: the action in a few words, by which a menu finds the shortcut.
         repeats: acts again while the key is held.
-        anywhere: acts in the Train tab too.
+        anywhere: acts in all tabs.
     """
 
     keys: str
@@ -85,7 +85,7 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
         key("Ctrl+Shift+S", dpg.mvKey_S, "save the session", actions.save_session),
         key("Ctrl+Z", dpg.mvKey_Z, "undo", document.undo, True),
         key("Ctrl+Shift+Z", dpg.mvKey_Z, "redo", document.redo, True),
-        key("Ctrl+T", dpg.mvKey_T, "explore or train", actions.switch_page, anywhere=True),
+        key("Ctrl+T", dpg.mvKey_T, "next tab", actions.switch_page, anywhere=True),
         key("F1", dpg.mvKey_F1, "list of shortcuts", window.show_shortcuts, anywhere=True),
         key("F9", dpg.mvKey_F9, "fold or unfold the filmstrip", actions.toggle_strip),
         key("F10", dpg.mvKey_F10, "hide or show the panels", actions.toggle_panels, anywhere=True),

@@ -1,4 +1,4 @@
-"""The window: main loop, the two pages, and the window's actions for menus and shortcuts.
+"""The window: main loop, the tabs, and the window's actions for menus and shortcuts.
 
 The actions are: scale, pages, quitting, dialogs. Everything here and in the panels runs on the main
 thread: the main loop runs Dear PyGui's callbacks between frames, and workers hand over values.
@@ -15,11 +15,12 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.actions import Actions, Page
+from app.actions import Actions, Page, Tab
 from app.explore.overlay import Overlay
 from app.explore.page import ExplorePage
 from app.explore.photo_dialog import PhotoDialog
 from app.menus import Menus
+from app.sheet.page import SheetPage
 from app.shortcuts import Keyboard, Shortcut, shortcuts
 from app.state.displays import Display, Placement, displays, least_size, placed, under
 from app.state.problems import Remedy
@@ -262,7 +263,9 @@ class Studio:
                 actions.rename_directions,
             )
             opened = partial(self.show_page, "explore")
+            self.sheet_page = SheetPage(ui, workbench, self._textures, opened)
             self.train_page = TrainPage(ui, self.training, self.dialogs, self._textures, opened)
+        self._tabs: dict[Page, Tab] = {"sheet": self.sheet_page, "train": self.train_page}
         self._photo_dialog = PhotoDialog(
             ui, workbench.photo, self.dialogs, self._textures, actions.take_head,
             actions.open_photo,
@@ -300,10 +303,10 @@ class Studio:
         self._menus.sync(self.workbench.scene)
         self._photo_dialog.sync()
         self._sync_title()
-        if self.page == "train":
-            self.train_page.sync()
-            self._backdrop.show([self.train_page.ground])
-            self._overlay.sync_toasts(*self.train_page.middle)
+        if (tab := self._tabs.get(self.page)) is not None:
+            tab.sync()
+            self._backdrop.show([tab.ground])
+            self._overlay.sync_toasts(*tab.middle)
             return
         explore = self.explore
         explore.sync()
@@ -329,12 +332,13 @@ class Studio:
     # --- actions for menus and shortcuts --------------------------------------------------------
 
     def show_page(self, page: Page) -> None:
-        """Show the Explore tab or the Train tab; nothing is computed for a hidden viewport."""
+        """Show a tab; nothing is computed for a hidden viewport."""
         self.page = page
         self.workbench.is_resting = page != "explore"
         if self.workbench.is_resting:
             self.explore.hide()
-        self.train_page.show(page == "train")
+        for name, tab in self._tabs.items():
+            tab.show(name == page)
 
     @property
     def scale(self) -> float:

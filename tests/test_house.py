@@ -61,6 +61,7 @@ PUBLIC = [
     "RenderImage",
     "RenderOptions",
     "RenderTurntable",
+    "RenderSheet",
     "Scene",
     "StyleSDFError",
     "TrainDecoder",

@@ -78,6 +78,10 @@ class FieldSliders:
             value = getattr(values, name)
             row.show(float(value), edited=value != getattr(self._neutral, name))
 
+    def hide(self, name: str, hidden: bool) -> None:
+        """Hide a slider that counts for nothing, or show it."""
+        dpg.configure_item(self._rows[name].item, show=not hidden)
+
     def train(self, name: str, reach: float) -> None:
         """Tint a slider's track beyond ± ``reach``, which the model was not trained for."""
         row = self._rows[name]

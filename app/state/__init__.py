@@ -7,6 +7,7 @@ sessions      sessions from files, and which of their models are loaded
 directions    where the shown face lies on each direction of its model
 edits         changes that panels make to a scene, as pure functions
 faces         the faces visited and the favourites, kept in files
+contact_sheet  an endless page of faces, filled while nothing else is computed
 messages      messages to the user, shown as toasts
 screen        the newest picture and mesh; asks the workers for finer ones
 timeline      keyframes, the playhead, and the scene that it shows

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from stylesdf_core.commands.films import Animate, RenderTurntable
     from stylesdf_core.commands.meshes import ExportMesh
     from stylesdf_core.commands.pictures import RenderImage
+    from stylesdf_core.commands.sheets import RenderSheet
 
-    ExportRequest: TypeAlias = RenderImage | RenderTurntable | Animate | ExportMesh
+    ExportRequest: TypeAlias = RenderImage | RenderTurntable | Animate | RenderSheet | ExportMesh
 
 Family = Literal["picture", "mesh", "animation"]
 
@@ -180,4 +181,21 @@ def film_request(
         background=settings.export.background or None,
         device=settings.device,
         mesh=settings.mesh,
+    )
+
+
+def sheet_request(first: Scene, settings: Settings, taken: Collection[Path] = ()) -> RenderSheet:
+    """The request of the contact sheet's export; arguments as in :func:`export_request`."""
+    from stylesdf_core.commands.sheets import RenderSheet
+
+    sheet = settings.sheet
+    name = f"{Path(first.model).stem}-{first.identity.seed:06d}-{sheet.page.of}-sheet.png"
+    return RenderSheet(
+        out=free_path(export_folder(settings) / name, taken),
+        scene=first,
+        sheet=sheet.page,
+        rows=sheet.rows,
+        cell=sheet.cell,
+        view=sheet.view,
+        device=settings.device,
     )

@@ -77,7 +77,9 @@ class FaceAlbum:
         self.is_loading = True
         self._has_complained = False
         self.version = 0
-        self._current: str | None = None  # name of the face that is being edited
+        self._by_name: dict[str, Face] = {}
+        self._by_scene: dict[Scene, Face] = {}
+        self._current = ""  # name of the face that is being edited
         self._noted: PicturePass | None = None
         self._last_name = ""
         self._do(partial(_read_all, folder), self._loaded)
@@ -85,7 +87,7 @@ class FaceAlbum:
     @property
     def current(self) -> Face | None:
         """The face that was visited last."""
-        return self._named(self._current)
+        return self._by_name.get(self._current)
 
     def poll(self) -> None:
         """Take what the thread has finished; to be called once a frame.
@@ -144,7 +146,7 @@ class FaceAlbum:
 
     def find(self, scene: Scene) -> Face | None:
         """The album's face of a scene; camera and options do not count."""
-        return next((face for face in self.faces if _is_same(face.scene, scene)), None)
+        return self._by_scene.get(_face_of(scene))
 
     def enter(self, face: Face) -> None:
         """Note that a face of the album is shown again."""
@@ -187,7 +189,7 @@ class FaceAlbum:
 
     def _made(self, made: object) -> None:
         assert isinstance(made, Face)
-        if (before := self._named(made.name)) is not None:
+        if (before := self._by_name.get(made.name)) is not None:
             made = replace(made, is_favourite=before.is_favourite)
         others = (face for face in self.faces if face.name != made.name)
         self._set((made, *others))
@@ -200,9 +202,8 @@ class FaceAlbum:
         for starred, most in ((False, MOST_VISITED), (True, MOST_FAVOURITES)):
             for face in [f for f in self.faces if f.is_favourite == starred][most:]:
                 self.remove(face)
-
-    def _named(self, name: str | None) -> Face | None:
-        return next((face for face in self.faces if face.name == name), None)
+        self._by_name = {face.name: face for face in self.faces}
+        self._by_scene = {_face_of(face.scene): face for face in reversed(self.faces)}
 
     def _path(self, face: Face) -> Path:
         return _path(self._folder, face.name, is_favourite=face.is_favourite)
@@ -221,9 +222,10 @@ def _origin(scene: Scene) -> tuple[object, ...]:
     return scene.model, scene.identity.seed, scene.identity.z, scene.morph.seed, scene.mixing.seed
 
 
-def _is_same(one: Scene, other: Scene) -> bool:
-    """Whether two scenes show the same face, from any camera."""
-    return one == replace(other, camera=one.camera, options=one.options)
+def _face_of(scene: Scene) -> Scene:
+    """The scene from the front; equal for all views of a face."""
+    front = Scene()
+    return replace(scene, camera=front.camera, options=front.options)
 
 
 def _path(folder: Path, name: str, *, is_favourite: bool) -> Path:

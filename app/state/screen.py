@@ -101,6 +101,13 @@ class Screen:
         self.picture_error = self.picture_error if picture is not None else None
         self.mesh_error = self.mesh_error if mesh is not None else None
 
+    def pause(self) -> None:
+        """While nothing is shown: end the work that waits for a motion's end."""
+        if self._pictures.is_held_back or self._meshes.is_held_back:
+            self._pictures.drop()
+            self._meshes.drop()
+            self.forget()
+
     def forget(self) -> None:
         """Compute everything anew with the next request."""
         self._wanted = (None, None)

@@ -19,6 +19,7 @@ from stylesdf_core.resources import user_folder
 from stylesdf_core.scene.animation import Animation, read_animation, session_text
 from stylesdf_core.scene.scene import Scene, View
 from stylesdf_core.scene.session_files import read_scene
+from stylesdf_core.scene.sheet import Sheet
 
 _RECENT = 8
 
@@ -108,6 +109,22 @@ class ExportSettings:
 
 
 @dataclass(frozen=True)
+class SheetSettings:
+    """The contact sheet.
+
+    Attributes:
+        view: of all faces.
+        rows: of an exported sheet.
+        cell: edge of a face on an exported sheet, pixels.
+    """
+
+    page: Sheet = field(default_factory=Sheet)
+    view: View = "image"
+    rows: int = 4
+    cell: int = 160
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     """The folders in which training runs are found.
 
@@ -124,7 +141,7 @@ class TrainingSettings:
     data: str = ""
 
 
-Section = Literal["window", "view", "mesh", "asset", "export", "training"]
+Section = Literal["window", "view", "mesh", "asset", "export", "sheet", "training"]
 
 
 @dataclass(frozen=True)
@@ -143,6 +160,7 @@ class Settings:
     mesh: MeshSettings = field(default_factory=MeshSettings)
     asset: AssetSettings = field(default_factory=AssetSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
+    sheet: SheetSettings = field(default_factory=SheetSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     device: str = "auto"
     recent_models: tuple[str, ...] = ()

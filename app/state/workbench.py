@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.state import edits, exports
+from app.state.contact_sheet import ContactSheet
 from app.state.directions import DirectionValues
 from app.state.document import Document
 from app.state.faces import FaceAlbum
@@ -39,9 +40,10 @@ from stylesdf_core.scene.session_files import other_weights
 
 if TYPE_CHECKING:
     from stylesdf_core.commands.films import Animate
+    from stylesdf_core.commands.sheets import RenderSheet
     from stylesdf_core.model.model import Model
 
-_AUTOSAVE_AFTER = 2.0  # seconds without change
+_AUTOSAVE_AFTER, _IDLE_AFTER = 2.0, 0.4  # seconds without change
 
 
 class Workbench:
@@ -78,6 +80,7 @@ class Workbench:
         self.album = FaceAlbum(store.faces_folder, self.screen.news)
         self.timeline = Timeline(self.document, self.album, self._show_view)
         self.mixing = MixingMeter(self.screen.news, lambda: self.screen.busy)
+        self.sheet = ContactSheet(self.screen.news, self._is_idle)
         self.jobs = jobs or JobQueue()
         self.messages = Messages()
         self.toast = self.messages.show
@@ -140,14 +143,13 @@ class Workbench:
         self.timeline.tick()
         self.album.poll()
         self.album.note(self.screen.picture, self._session())
+        self.sheet.tick(self.settings.device)
         self._poll_jobs()
         if self.models.lacks(self.scene.model):
             self.models.load(self.scene.model, adopt=False)
-        if (
-            self.model is not None
-            and self.scene.model == self.models.reference
-            and not self.is_resting
-        ):
+        if self.is_resting:
+            self.screen.pause()
+        elif self.model is not None and self.scene.model == self.models.reference:
             self.screen.request(self.model, self.timeline.shown, self.settings)
             mixes = self.scene.mixing.seed is not None and not self.busy
             self.mixing.tick(MixingRequest(self.model, self.settings.device), wanted=mixes)
@@ -163,6 +165,10 @@ class Workbench:
                 self._may_hold_memory = False
                 self.screen.forget_hidden_mesh(self.settings)
                 give_memory_back()
+
+    def _is_idle(self) -> bool:
+        """Whether nothing moves and no picture is computed, so that other work may begin."""
+        return not self.screen.busy and time.monotonic() - self._changed_at > _IDLE_AFTER
 
     def _model_loaded(self, loaded: Loading) -> None:
         assert self.model is not None
@@ -344,6 +350,10 @@ class Workbench:
             self.scene, kind, self.settings, stem=stem, taken=self._taken()
         )
 
+    def sheet_request(self) -> RenderSheet:
+        """The request of the contact sheet's export."""
+        return exports.sheet_request(self.sheet.first, self.settings, self._taken())
+
     def film_request(self, suffix: str) -> Animate:
         """The request of the timeline's film; without a suffix, of a folder of pictures."""
         return exports.film_request(self.document.animation, suffix, self.settings, self._taken())
@@ -372,6 +382,7 @@ class Workbench:
         self.models.close()
         self.screen.close()
         self.mixing.close()
+        self.sheet.close()
         self.jobs.close()
         self.photo.close()
         self.album.close()

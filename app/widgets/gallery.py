@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from itertools import count
@@ -10,6 +10,7 @@ from itertools import count
 import dearpygui.dearpygui as dpg
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from app.widgets import fonts, icons, theme
 from app.widgets.backdrop import Rectangle
@@ -23,6 +24,7 @@ _DRAG_BEGINS = 6.0  # pixels at scale 1 that a press may move and still be a cli
 _WHEEL = 0.6  # of a cell per notch
 #: New textures a frame: a page of thumbnails must not delay a frame.
 _UPLOADS = 6
+_FRAMES_DRAWN = 3  # after which a replaced texture is surely not drawn any more
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ class Gallery(MouseTarget):
         # Textures by the key of the pixels they hold, the least recently drawn first.
         self._held: OrderedDict[Hashable, PictureTexture] = OrderedDict()
         self._numbers = count()
+        self._frame = 0
+        self._uploaded: deque[tuple[int, PictureTexture]] = deque()  # with the frame of each
         self._canvas = Canvas(1, 1)
         self.item = self._canvas.item
         self._floating = dpg.add_viewport_drawlist(front=True)
@@ -118,6 +122,11 @@ class Gallery(MouseTarget):
         if middle is not None:
             self._scroll = float(middle // self._columns * self._step)
         self._canvas.resize(self._width, self._height)
+
+    @property
+    def edge(self) -> int:
+        """Of a cell, pixels."""
+        return self._edge
 
     @property
     def _step(self) -> int:
@@ -180,12 +189,16 @@ class Gallery(MouseTarget):
     def show(self, total: int | None, cell: Callable[[int], Cell]) -> None:
         """Draw the visible ones of ``total`` cells, endlessly many for None, if they changed."""
         self._count = total
+        self._frame += 1
+        while self._uploaded and self._frame > self._uploaded[0][0] + _FRAMES_DRAWN:
+            self._uploaded.popleft()[1].free()
         self._clamp()
         cells = {index: cell(index) for index in self.visible}
         uploads = 0
         for shown in cells.values():
-            if shown.pixels is not None and shown.key not in self._held and uploads < _UPLOADS:
-                self._upload(shown, keep=len(cells))
+            key = self._key(shown)
+            if shown.pixels is not None and key not in self._held and uploads < _UPLOADS:
+                self._upload(key, shown.pixels, keep=len(cells))
                 uploads += 1
         tags = {i: self._texture(c) for i, c in cells.items()}
         content = [(i, tags[i], c.label, c.is_starred, c.is_marked, c.problem)
@@ -199,26 +212,34 @@ class Gallery(MouseTarget):
                 self._draw_cell(index, shown)
 
     def _texture(self, cell: Cell) -> theme.Item:
-        texture = self._held.get(cell.key)
+        key = self._key(cell)
+        texture = self._held.get(key)
         if texture is None:
             return 0
-        self._held.move_to_end(cell.key)
+        self._held.move_to_end(key)
         return texture.tag
 
-    def _upload(self, cell: Cell, keep: int) -> None:
-        """Upload a cell's pixels, in place of a picture that has long not been drawn."""
-        if len(self._held) > 2 * keep + 8:
+    def _key(self, cell: Cell) -> Hashable:
+        """Of a cell's texture, which is made anew where cells become twice as large."""
+        return cell.key, self._edge.bit_length()
+
+    def _upload(self, key: Hashable, pixels: npt.NDArray[np.uint8], keep: int) -> None:
+        """Upload pixels, in place of a picture that has long not been drawn."""
+        if len(self._held) > keep + 8:
             _, texture = self._held.popitem(last=False)
         else:
             texture = self._textures[f"{self._name}-{next(self._numbers)}"]
-        assert cell.pixels is not None
-        texture.show(cell.pixels.astype(np.float32) / np.float32(255.0))
-        self._held[cell.key] = texture
+        image = Image.fromarray(pixels)
+        most = 1 << self._edge.bit_length()
+        image.thumbnail((most, most), Image.Resampling.LANCZOS)
+        texture.show(np.asarray(image, np.float32) / np.float32(255.0))
+        self._held[key] = texture
+        self._uploaded.append((self._frame, texture))
 
     def _draw_cell(self, index: int, cell: Cell) -> None:
         canvas, px, edge = self._canvas, self._ui.px, self._edge
         x, y = self._corner(index)
-        texture = self._held.get(cell.key)
+        texture = self._held.get(self._key(cell))
         if texture is not None:
             dpg.draw_image(
                 texture.tag, (x, y), (x + edge, y + edge),
@@ -299,9 +320,9 @@ class Gallery(MouseTarget):
             dpg.delete_item(self._floating, children_only=True)
             self._actions.dragged(index, *self._mouse)
 
-    def carry(self, key: Hashable) -> None:
+    def carry(self, cell: Cell) -> None:
         """Draw a picture at the mouse while it is dragged."""
-        texture, half = self._held.get(key), min(self._edge, self._ui.px(72)) / 2
+        texture, half = self._held.get(self._key(cell)), min(self._edge, self._ui.px(72)) / 2
         if texture is not None:
             x, y = self._mouse
             dpg.draw_image(

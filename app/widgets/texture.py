@@ -50,6 +50,12 @@ class PictureTexture:
         self.uv_min = (1.0 / width, 1.0 / height)
         self.uv_max = (1.0 - self.uv_min[0], 1.0 - self.uv_min[1])
 
+    def free(self) -> None:
+        """Delete the picture before, once two frames have been drawn since :meth:`show`."""
+        if self._before:
+            dpg.delete_item(self._before)
+            self._before = 0
+
     def middle(self, share: float) -> tuple[tuple[float, float], tuple[float, float]]:
         """Texture coordinates of the picture's middle part, ``share`` of its edge."""
         (left, top), (right, bottom) = self.uv_min, self.uv_max

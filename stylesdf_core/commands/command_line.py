@@ -19,6 +19,7 @@ from stylesdf_core.commands.films import Animate, RenderTurntable
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage
 from stylesdf_core.commands.scene_flags import flags_from_scene
+from stylesdf_core.commands.sheets import RenderSheet
 from stylesdf_core.commands.train.base import TrainStage
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, TrainRequest, default_config
 from stylesdf_core.scene.scene import Scene
@@ -31,6 +32,7 @@ _NAMES: dict[type, tuple[str, ...]] = {
     RenderTurntable: ("turntable",),
     Animate: ("animate",),
     Batch: ("batch",),
+    RenderSheet: ("sheet",),
     ExportMesh: ("mesh",),
     Demo: ("demo",),
     **{command: ("train", stage) for stage, command in TRAIN_COMMANDS.items()},
@@ -38,7 +40,7 @@ _NAMES: dict[type, tuple[str, ...]] = {
 
 
 Request: TypeAlias = (
-    RenderImage | RenderTurntable | Animate | ExportMesh | Batch | Demo | TrainRequest
+    RenderImage | RenderTurntable | Animate | ExportMesh | Batch | RenderSheet | Demo | TrainRequest
 )
 
 

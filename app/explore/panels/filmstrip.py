@@ -154,7 +154,7 @@ class FilmstripPanel:
         for target in self._targets():
             place = target.place
             self.gallery.highlight(place, target.text, is_under=_holds(place, x, y))
-        self.gallery.carry(self._faces[index])
+        self.gallery.carry(self._cell(index))
 
     def _dropped(self, index: int, x: float, y: float) -> None:
         for target in self._targets():

@@ -2,7 +2,7 @@
 
     python -m tests.app.train.train_driver MODEL FOLDER [STEP …]
 
-Starts runs that are trained for a few steps; see tests/app/driver.py.
+Starts runs that are trained for a few steps; see tests/app/hands.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from app.studio import Studio
 from app.workers.process import end_if_busy
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.training.runs.run_dir import RunDir
-from tests.app.driver import HEIGHT, WIDTH, Driver, say
+from tests.app.hands import HEIGHT, WIDTH, Hands, say
 from tests.training.adversarial.stage_phases import write_images
 
 #: Training leaves the CPU to everybody else, so a busy machine may starve it, seconds.
@@ -47,7 +47,7 @@ def change_steps(run: RunDir, steps: int) -> None:
     file.write_text(json.dumps({**settings, "steps": steps}))
 
 
-class TrainDriver(Driver):
+class TrainDriver(Hands):
     """The studio at its Train tab."""
 
     def __init__(self, model: Path, folder: Path) -> None:

@@ -1,0 +1,161 @@
+"""The Sheet tab in the window: options at the left, an endless page of faces beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import dearpygui.dearpygui as dpg
+
+from app.sheet.options import OptionsPanel
+from app.state import edits
+from app.state.contact_sheet import SheetCell
+from app.state.workbench import Workbench
+from app.widgets import theme
+from app.widgets.backdrop import Rectangle
+from app.widgets.column import MENU_HEIGHT, PADDING, Column
+from app.widgets.gallery import Cell, Gallery, GalleryActions
+from app.widgets.popup import PopupMenu
+from app.widgets.texture import Textures
+from app.widgets.ui import Ui
+
+#: Widths of the options at scale 1; the least width leaves room in a narrow window.
+_LEFT, _LEAST_LEFT, _SHARE = 272, 208, 0.28
+
+
+class SheetPage:
+    """The tab's options and faces; created in the primary window.
+
+    Args:
+        opened: called when a face is shown in the Explore tab.
+
+    Attributes:
+        middle: origin and size of the page of faces, pixels of the window; toasts lie over it.
+        ground: the part of the window that no panel covers.
+    """
+
+    def __init__(
+        self, ui: Ui, workbench: Workbench, textures: Textures, opened: Callable[[], None]
+    ) -> None:
+        self._ui, self._workbench, self._opened = ui, workbench, opened
+        self._is_shown = False
+        self._place: tuple[object, ...] = ()
+        self._page: tuple[object, ...] = ()
+        self.middle = ((0, 0), (1, 1))
+        self.ground = Rectangle(0, 0, 0, 0)
+        self._left, self._right = Column(ui.theme.panel, scrolls=True), Column(ui.theme.flat)
+        self._popup = PopupMenu(ui)
+        with self._left.inside():
+            self.options = OptionsPanel(ui, workbench)
+        with self._right.inside():
+            self._text = dpg.add_text(color=theme.MUTED, show=False)
+            self._again = ui.button("Try again", workbench.sheet.retry)
+            actions = GalleryActions(self._open, self._star, self._menu)
+            self.gallery = Gallery(ui, textures, "sheet", actions, is_strip=False, labelled=True)
+
+    def show(self, shown: bool) -> None:
+        """Show the tab, or hide it while another tab is shown."""
+        self._is_shown = shown
+        self._place = ()
+        self._left.show(shown)
+        self._right.show(shown)
+        sheet, workbench = self._workbench.sheet, self._workbench
+        if shown and (not sheet.has_begun or sheet.first.model != workbench.scene.model):
+            sheet.begin(workbench.scene)
+
+    def sync(self) -> None:
+        """Show the state; does nothing while the tab is hidden."""
+        if not self._is_shown:
+            return
+        workbench, sheet = self._workbench, self._workbench.sheet
+        settings = workbench.settings.sheet
+        self._lay_out(settings.page.columns)
+        page = (sheet.first, settings.page)
+        if page != self._page:
+            self._page = page
+            self.gallery.scroll_to(0)
+        sheet.show(
+            workbench.model, settings.page, settings.view, self.gallery.visible, self.gallery.edge
+        )
+        self.options.sync()
+        problem = sheet.problem
+        if workbench.model is None:
+            problem = "The faces appear here once the model is loaded."
+        dpg.configure_item(self._text, show=bool(problem))
+        dpg.configure_item(self._again, show=bool(sheet.problem))
+        dpg.configure_item(self.gallery.item, show=not problem)
+        if problem:
+            dpg.set_value(self._text, problem)
+        else:
+            self.gallery.show(None, self._cell)
+
+    def _lay_out(self, columns: int) -> None:
+        width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
+        panels = self._workbench.settings.window.panels_shown
+        place = (width, height, panels, columns)
+        if place == self._place or width <= 0 or height <= 0:
+            return
+        self._place = place
+        px = self._ui.px
+        top, pad = px(MENU_HEIGHT), px(PADDING)
+        left = min(px(_LEFT), max(px(_LEAST_LEFT), round(_SHARE * width))) if panels else 0
+        tall, wide = height - top, max(1, width - left - 2 * pad)
+        self._left.show(panels)
+        self._left.place(0, top, left, tall)
+        self.options.resize(left - 2 * pad)
+        self._right.place(left + pad, top + pad, wide, tall - pad)
+        self.gallery.resize(wide, tall - pad, columns)
+        dpg.configure_item(self._text, wrap=wide)
+        self.middle = ((left, top), (width - left, tall))
+        self.ground = Rectangle(left, top, width, height)
+        self._ui.tooltips.edges = (left, width)
+
+    def _cell(self, index: int) -> Cell:
+        cell = self._workbench.sheet.cell(index)
+        if cell is None:
+            return Cell(index, None)
+        face = self._workbench.album.find(cell.scene)
+        starred = face is not None and face.is_favourite
+        thumbnail = cell.thumbnail
+        if thumbnail is None:
+            return Cell(index, None, cell.label, is_starred=starred)
+        return Cell(
+            thumbnail, thumbnail.pixels, cell.label, is_starred=starred, problem=thumbnail.problem
+        )
+
+    # --- actions --------------------------------------------------------------------------------
+
+    def _scene(self, index: int) -> SheetCell | None:
+        return self._workbench.sheet.cell(index)
+
+    def _open(self, index: int) -> None:
+        if (cell := self._scene(index)) is not None:
+            self._workbench.document.apply(cell.scene)
+            self._opened()
+
+    def _star(self, index: int) -> None:
+        cell, album = self._scene(index), self._workbench.album
+        if cell is None or cell.thumbnail is None or cell.thumbnail.pixels is None:
+            return
+        face = album.find(cell.scene)
+        if face is not None:
+            album.toggle_star(face)
+        else:
+            album.keep(cell.scene, cell.thumbnail.pixels)
+
+    def _menu(self, index: int) -> None:
+        cell, workbench = self._scene(index), self._workbench
+        if cell is None:
+            return
+        seed = cell.scene.identity.seed
+        self._popup.open(
+            [
+                ("Explore this face", partial(self._open, index)),
+                ("Give or remove a star", partial(self._star, index)),
+                ("Begin the page with it", partial(workbench.sheet.begin, cell.scene)),
+                (
+                    f"Take seed {seed} as second face",
+                    partial(workbench.edit, edits.with_second_seed, seed),
+                ),
+            ]
+        )

@@ -1,0 +1,106 @@
+"""Steps of the window test that read and write files: dialogs, exports, a broken file."""
+
+from __future__ import annotations
+
+import dearpygui.dearpygui as dpg
+
+from app.state.exports import EXPORTS
+from app.state.problems import load_problem
+from app.workers.jobs import JobState
+from stylesdf_core.scene.session_files import read_scene
+from tests.app.hands import Hands
+
+
+class FileSteps(Hands):
+    """Files, opened and written."""
+
+    def file_dialog(self) -> None:
+        """A typed absolute path is taken on Enter; Escape closes; a double click opens."""
+        workbench = self.workbench
+        folder = self.folder / "Größe und Ähre"
+        folder.mkdir()
+        session = folder / ("s" * 190 + ".json")
+        session.write_text(workbench.scene.to_json())
+        workbench.random_seed()
+        self.studio.actions.open_session()
+        self.frames(5)
+        assert self.studio.dialogs.is_open
+        self.press("Escape")
+        assert not self.studio.dialogs.is_open
+        self.studio.actions.open_session()
+        self.frames(5)
+        self.hands(f"type --delay 30 {folder.parent}")
+        self.press("Return")
+        assert self.studio.dialogs.is_open
+        self.click(self.row(folder.name))
+        for _ in range(10):  # on a busy machine two clicks may fall too far apart
+            self.hands("click --repeat 2 --delay 20 1")
+            if self.row("sss", missing_ok=True):
+                break
+        for _ in range(10):
+            self.click(self.row("sss"))
+            self.press("Return")
+            if not self.studio.dialogs.is_open:
+                break
+        assert workbench.document.path == session
+        saved = session.rename(folder / "saved.json")
+        workbench.random_seed()
+        for answer in ("Escape", "Return"):  # a file is replaced only after a question
+            self.studio.actions.save_session_as()
+            self.frames(5)
+            self.hands(f"key ctrl+a sleep 0.2 type --delay 60 {saved.stem}")
+            self.press("Return")
+            assert self.studio.dialogs.is_open
+            assert read_scene(saved) != workbench.scene
+            self.press(answer)
+            assert not self.studio.dialogs.is_open
+        assert read_scene(saved) == workbench.scene
+        assert str(folder) in workbench.settings.recent_folders
+        self.settle()
+
+    def exports(self) -> None:
+        """Every export button writes a complete file, and a session where the format allows."""
+        workbench = self.workbench
+        workbench.change_settings("window", folded=("Camera", "Mesh"))  # makes room for all
+        self.frames(4)
+        for kind in EXPORTS:
+            self.click(self.button(kind.name))
+        self.wait(lambda: not workbench.jobs.active, "the exports")
+        jobs = workbench.jobs.jobs
+        assert len(jobs) == len(EXPORTS), [job.label for job in jobs]
+        for job in jobs:
+            assert job.state is JobState.DONE, (job.label, job.error)
+            assert job.out is not None
+            assert job.out.stat().st_size > 0
+            assert not job.out.name.endswith("-2.png"), "each kind has a name of its own"
+            if job.out.suffix in (".png", ".gif", ".glb", ".obj", ".ply"):
+                assert read_scene(job.out) == workbench.scene, job.out
+        self.click(self.button("GLB"), 3)
+        assert "stylesdf-studio mesh" in dpg.get_clipboard_text()
+        self.hands("key r")
+        workbench.open_session(
+            next(j.out for j in jobs if j.out is not None and j.label.endswith("png"))
+        )
+        self.settle()
+
+    def broken_checkpoint(self) -> None:
+        """A broken file shows a card with remedies; the picture stays."""
+        workbench = self.workbench
+        broken = self.folder / "broken.pt"
+        broken.write_bytes(b"PK\x03\x04 not a checkpoint")
+        scene = workbench.scene
+        workbench.open_model(str(broken))
+        self.wait(lambda: workbench.models.loading is None, "the failure")
+        self.frames(5)
+        assert load_problem(workbench) is not None
+        self.click(self.button("Stay with tiny"))
+        assert load_problem(workbench) is None
+        workbench.open_model(str(broken))
+        self.wait(lambda: workbench.models.failed is not None, "the failure")
+        self.frames(5)
+        self.press("Return")  # the first remedy
+        assert load_problem(workbench) is None
+        workbench.toast("wrong", is_error=True)
+        self.press("Escape")
+        assert "wrong" not in [toast.text for toast in workbench.messages.toasts]
+        assert workbench.scene == scene

@@ -1,0 +1,92 @@
+"""Random events: the window survives them, and its memory does not grow."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import psutil
+
+from tests.app.hands import HEIGHT, WIDTH, Hands, say
+
+#: For a long run: STYLESDF_STORM=10000.
+RANDOM_EVENTS = int(os.environ.get("STYLESDF_STORM", "500"))
+_WARM_UP = 250  # events before memory is looked at: first uses of everything
+_GROWTH = 1.10
+#: No Ctrl+Q, which quits, and no F11, which needs a window manager.
+RANDOM_KEYS = (
+    *("Left", "Right", "Up", "Down", "f", "bracketleft", "bracketright", "r", "space", "e", "a"),
+    *("1", "2", "3", "4", "5", "7", "minus", "period", "BackSpace", "Return", "Escape", "Tab"),
+    *(
+        "s",
+        "ctrl+t",
+        "F1",
+        "F9",
+        "F10",
+        "ctrl+s",
+        "ctrl+o",
+        "ctrl+z",
+        "ctrl+shift+z",
+        "ctrl+shift+s",
+    ),
+)
+
+
+class Storm(Hands):
+    """Random events."""
+
+    def storm(self) -> None:
+        """The window survives random events, and its memory does not grow."""
+        source = random.Random(0)
+        self._random_events(source, _WARM_UP)
+        before = self._memory_at_rest()
+        self._random_events(source, RANDOM_EVENTS - _WARM_UP)
+        after = self._memory_at_rest()
+        say(f"  {RANDOM_EVENTS} events: {before:.0f} MB before, {after:.0f} MB after")
+        assert after < _GROWTH * before, (before, after)
+        assert not self.studio.failures, self.studio.failures
+
+    def _random_events(self, source: random.Random, count: int) -> None:
+        for start in range(0, count, 25):
+            self.hands(*(self._random_event(source) for _ in range(min(25, count - start))))
+            for job in self.workbench.jobs.active:
+                self.workbench.jobs.cancel(job)
+        self.hands("mouseup 1 mouseup 2 mouseup 3")
+
+    def _memory_at_rest(self) -> float:
+        """Resident MB with the same face on the screen and no work under way."""
+        workbench = self.workbench
+        self.frames(30)  # on a busy machine the last events are still on their way
+        self.settle()
+        self.studio.dialogs.cancel()
+        self.studio.show_page("explore")  # the hidden viewport would compute nothing
+        workbench.models.dismiss()
+        workbench.change_settings("view", view="image", split=False)
+        workbench.change_settings("mesh", resolution=32)
+        self.wait(lambda: not workbench.jobs.active, "the jobs")
+        for _ in range(5):  # until the last of the late events has come
+            workbench.set_seed(123456)
+            self.settle()
+            assert workbench.screen.picture is not None
+            if workbench.screen.picture.request.scene.identity.seed == 123456:
+                break
+        shown = workbench.screen.picture.request.scene.identity.seed
+        assert shown == 123456, (shown, workbench.scene, workbench.screen.picture_error)
+        end = time.monotonic() + 3.0  # at rest for so long the studio gives memory back
+        while time.monotonic() < end:
+            self.frames(1)
+        return float(psutil.Process().memory_info().rss) / 2**20
+
+    def _random_event(self, source: random.Random) -> str:
+        x, y = source.randrange(WIDTH), source.randrange(HEIGHT)
+        choice = source.random()
+        if choice < 0.35:
+            return f"mousemove {x} {y} click {source.choice((1, 1, 1, 2, 3))}"
+        if choice < 0.55:
+            to = f"mousemove {source.randrange(WIDTH)} {source.randrange(HEIGHT)}"
+            button = source.choice((1, 3))
+            return f"mousemove {x} {y} mousedown {button} {to} mouseup {button}"
+        if choice < 0.65:
+            return f"mousemove {x} {y} click {source.choice((4, 5))}"
+        return f"key {source.choice(RANDOM_KEYS)}"
