@@ -9,6 +9,7 @@ baked_field     a style folded into the field's weights (FiLM-SIREN)
 baked_decoder   a style folded into the decoder's weights
 distance_grid   distances of one style on a grid, with a bound on the error in every cell
 ray_march       volume rendering that evaluates only samples that can be seen
+dense_march     the ray march with every sample evaluated, for a GPU
 compiled_march  the ray march with compiled loops, for a CPU
 compiled_loops  whether the compiled loops are used, and when they are loaded
 cpu_kernels     the compiled loops themselves (Numba)

@@ -52,14 +52,13 @@ _STRIP = 16
 
 @dataclass(frozen=True)
 class _Folded:
-    """A layer's weights for one style, (1, 512).
+    """A layer's weights for one style.
 
     Attributes:
         weight: (out, in, k, k), or (in, out, k, k) where the layer upsamples.
         bias: (out,).
     """
 
-    style: Tensor
     weight: Tensor
     bias: Tensor
 
@@ -81,30 +80,53 @@ class BakedDecoder:
         self._dtype = dtype
         self._taps = low_pass() if decoder.alias_free else None
         self._folded: dict[ModulatedConv, _Folded] = {}
+        self._source: Tensor | None = None
+        self._version = 0
+        self._styles: Tensor | None = None
+        self._patterns: list[Tensor | None] = []
         self._noise: list[Tensor | None] = []
+        # Read once: on a GPU, every look at a weight's value waits for the device.
+        self._is_noisy = [bool(layer.noise_strength) for layer in self._convs]
 
+    @torch.no_grad()
     def bake(self, styles: Tensor, noise: Sequence[Tensor | None]) -> None:
         """Fold in styles and noise maps; layers whose style is the same as before are left.
+
+        For the tensors of the last call nothing is compared, which a GPU would have to wait for.
 
         Args:
             styles: (1, n_latent, 512).
             noise: a map (1, 1, H, W), or None for no noise, for each convolution.
         """
-        for index, layer in enumerate(self._convs):
-            self._fold(layer.conv, layer.bias, styles[:, index])
-        for level, rgb in enumerate(self._to_rgbs):
-            self._fold(rgb.conv, rgb.bias, styles[:, 2 * level + 1])
-        self._noise = [
-            None
-            if pattern is None or not bool(layer.noise_strength)
-            else (SQRT2 * layer.noise_strength * pattern).to(self._dtype)
-            for layer, pattern in zip(self._convs, noise, strict=True)
-        ]
+        version = styles._version  # torch counts how often a tensor is written to
+        if styles is not self._source or version != self._version:
+            self._source, self._version = styles, version
+            self._fold_styles(styles.clone())
+        if len(noise) != len(self._patterns) or any(
+            new is not old for new, old in zip(noise, self._patterns, strict=True)
+        ):
+            self._patterns = list(noise)
+            self._noise = [
+                None
+                if pattern is None or not is_noisy
+                else (SQRT2 * layer.noise_strength * pattern).to(self._dtype)
+                for layer, pattern, is_noisy in zip(self._convs, noise, self._is_noisy, strict=True)
+            ]
 
-    def _fold(self, conv: ModulatedConv, bias: Tensor, style: Tensor) -> None:
-        known = self._folded.get(conv)
-        if known is not None and torch.equal(known.style, style):
-            return
+    def _fold_styles(self, styles: Tensor) -> None:
+        before, self._styles = self._styles, styles
+        changed = [True] * styles.shape[1]
+        if before is not None:
+            changed = (styles != before).any(dim=-1)[0].tolist()
+        for index, layer in enumerate(self._convs):
+            if changed[index]:
+                self._folded[layer.conv] = self._fold(layer.conv, layer.bias, styles[:, index])
+        for level, rgb in enumerate(self._to_rgbs):
+            index = 2 * level + 1
+            if changed[index]:
+                self._folded[rgb.conv] = self._fold(rgb.conv, rgb.bias, styles[:, index])
+
+    def _fold(self, conv: ModulatedConv, bias: Tensor, style: Tensor) -> _Folded:
         scales = conv.modulation(style)[0]  # (in,)
         weight = conv.weight * (conv.scale * scales[:, None, None])
         if conv.demodulate:
@@ -113,10 +135,8 @@ class BakedDecoder:
             bias = bias * SQRT2
         if conv.upsample and not conv.alias_free:
             weight = weight.transpose(0, 1)
-        self._folded[conv] = _Folded(
-            style.clone(),
-            weight.to(self._dtype, memory_format=torch.channels_last),
-            bias.to(self._dtype),
+        return _Folded(
+            weight.to(self._dtype, memory_format=torch.channels_last), bias.to(self._dtype)
         )
 
     def __call__(self, features: Tensor) -> Tensor:

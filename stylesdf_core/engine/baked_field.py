@@ -107,6 +107,16 @@ class BakedField:
         _sine_of_sum_by_row(features, direction_terms, rays)
         return features
 
+    def shade_samples(self, trunk: Tensor, direction_terms: Tensor) -> Tensor:
+        """Features (R, N, width) of the N samples of R rays, from trunk outputs (R·N, width).
+
+        Args:
+            direction_terms: (R, width), from :meth:`direction_terms`.
+        """
+        features = torch.mm(trunk, self._view.weight)
+        by_ray = features.view(len(direction_terms), -1, self.width)
+        return by_ray.add_(direction_terms[:, None]).sin_()
+
     def logits_of(self, features: Tensor) -> Tensor:
         """Colour before the sigmoid, (N, 3), from features (N, width)."""
         return torch.addmm(self._rgb_bias, features, self._rgb_weight)

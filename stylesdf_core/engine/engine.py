@@ -24,6 +24,7 @@ from torch import Tensor
 from stylesdf_core.engine import compiled_loops
 from stylesdf_core.engine.baked_decoder import BakedDecoder, fast_dtype
 from stylesdf_core.engine.baked_field import BakedField
+from stylesdf_core.engine.dense_march import DenseRayMarch
 from stylesdf_core.engine.distance_grid import COARSE, FINE, DistanceGrid
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.engine.ray_march import (
@@ -86,6 +87,10 @@ class Engine:
         self._exact, self._visible = exact, VISIBLE_IN_FILES if exact else VISIBLE
         self.mapper = StyleMapper(model, generator, self.device)
         self._tiles = Tiles(self.device)
+        # Read once: on a GPU, every look at a weight's value waits for the device.
+        self._beta = max(float(generator.field.sigmoid_beta), 1e-6)
+        self._evaluates_all = self.device.type != "cpu"
+        self._noise: tuple[object, list[Tensor | None]] | None = None
         self._baked: tuple[bytes, BakedField] | None = None
         self._grids: tuple[bytes, dict[int, DistanceGrid]] | None = None
         self._decoder: BakedDecoder | None = None
@@ -166,7 +171,11 @@ class Engine:
         styles = self.mapper.styles(scene).decoder
         if styles is None or self._decoder is None:
             return None
-        self._decoder.bake(styles, self.generator.noise_maps(scene.options))
+        options = scene.options
+        key = (options.noise, options.noise_seed)
+        if self._noise is None or self._noise[0] != key:
+            self._noise = (key, self.generator.noise_maps(options))
+        self._decoder.bake(styles, self._noise[1])
         return self._decoder
 
     def _surface_normals(self, scene: Scene, volume: Volume) -> FloatArray:
@@ -233,7 +242,7 @@ class Engine:
         options = scene.options
         samples = options.samples or self.config.samples
         grid = self._distances(scene, edge)
-        march_class = RayMarch
+        march_class = DenseRayMarch if self._evaluates_all else RayMarch
         if grid is not None and compiled_loops.usable():
             from stylesdf_core.engine.compiled_march import CompiledRayMarch
 
@@ -254,7 +263,7 @@ class Engine:
     def _distances(self, scene: Scene, edge: int) -> DistanceGrid | None:
         # On a GPU the grid's many small steps take longer than evaluating all samples: on an H100
         # some 10 ms for a new identity, where the whole picture without a grid takes 4 to 7 ms.
-        if self.config.field == "density" or self.device.type != "cpu":
+        if self.config.field == "density" or self._evaluates_all:
             return None
         shape = self.mapper.styles(scene).of_shape
         if self._grids is None or self._grids[0] != shape:
@@ -270,10 +279,6 @@ class Engine:
                 reuse=grids.get(COARSE),
             )
         return grids[resolution]
-
-    @property
-    def _beta(self) -> float:
-        return max(float(self.generator.field.sigmoid_beta), 1e-6)
 
     # --- the surface, for meshing ---------------------------------------------------------------
 

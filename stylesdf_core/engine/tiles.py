@@ -26,9 +26,13 @@ _SMALLEST = 256
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory is short, on a GPU, in PyTorch on the CPU, or in NumPy."""
-    on_cpu = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    return on_cpu or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    """Whether an error says that memory is short, on a GPU, in PyTorch on the CPU, or in NumPy.
+
+    The CPU's allocator and Apple's (MPS) raise a bare RuntimeError.
+    """
+    bare = ("DefaultCPUAllocator", "MPS backend out of memory", "Invalid buffer size")
+    is_bare = isinstance(error, RuntimeError) and any(text in str(error) for text in bare)
+    return is_bare or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
 class Tiles:

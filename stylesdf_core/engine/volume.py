@@ -74,7 +74,8 @@ class CameraRays:
             fov: of the model's training, half opening angle, degrees.
             static: give the network the view direction in the camera's frame.
         """
-        matrix = torch.from_numpy(camera.cam2world().astype(np.float32))[None].to(device)
+        matrix = torch.from_numpy(camera.cam2world().astype(np.float32))[None]
+        matrix = matrix.to(device, non_blocking=True)
         rays = make_rays(matrix, camera.focal(edge), edge, static_viewdirs=static, trained_fov=fov)
         volume = TrainedVolume(matrix[0, :, :3], fov)
         return cls(
