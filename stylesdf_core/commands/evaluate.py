@@ -1,4 +1,4 @@
-"""The command ``evaluate``: compares a model's pictures with true pictures."""
+"""The command ``evaluate``: a model's pictures and shapes in figures."""
 
 from __future__ import annotations
 
@@ -7,31 +7,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from stylesdf_core.commands.rendering import Device
-from stylesdf_core.errors import check_range
+from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
+    from stylesdf_core.evaluation.measures.protocol import ImageProtocol, Metric
     from stylesdf_core.evaluation.report import QualityReport
     from stylesdf_core.model.poses import Poses
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Compare a model's pictures with true pictures: Fréchet distance, turning, flicker.
+    """Measure a model: FID, KID, depth consistency, identity, pose, flicker, Fréchet distance.
 
-    The Fréchet distance uses features of a fixed random network (seeded-features-1) instead of
-    Inception's. It is no FID; compare only values of this command at the same --count.
+    FID and KID are torch-fidelity's, on Inception's published weights. The Fréchet distance uses
+    features of a fixed random network (seeded-features-1) instead: it needs no download, and it is
+    no FID: compare only its values at the same --count. An interrupted evaluation goes on.
     """
 
     model: str
     """A name of `models list`, a weights file, or a run folder (its newest averaged weights)."""
 
-    data: Path
-    """True pictures: folder of images, data set of synthetic heads, or lmdb. Whether heads turn
-    with the camera is measured only with a data set of synthetic heads, whose cameras are known."""
+    data: Path | None = None
+    """True pictures: folder of images, data set of synthetic heads, or lmdb. Only fid, kid and
+    frechet need them. Whether heads turn with the camera is measured as well with a data set of
+    synthetic heads, whose cameras are known."""
+
+    metrics: str = "frechet,flicker"
+    """What to measure, separated by commas: fid, kid, frechet; depth-consistency, identity, pose,
+    flicker; or all. Identity and pose need dlib (extra `judges`), fid and kid torch-fidelity
+    (extra `eval`)."""
 
     count: int = 2000
-    """Generated pictures, and at most as many true pictures, 16 to 100000."""
+    """Generated pictures, and at most as many true pictures, 16 to 100000; published FIDs use
+    50000."""
+
+    identities: int = 100
+    """Heads whose views are compared for depth-consistency, identity and pose, 1 to 100000; the
+    paper uses 1000."""
 
     seed_start: int = 0
     """Seed of the first generated head."""
@@ -48,6 +61,10 @@ class Evaluate:
     distribution: Literal["normal", "uniform"] | None = None
     """Distribution of the cameras' angles. Default: the model's own, else normal."""
 
+    inception: Path | None = None
+    """Inception's weights for fid and kid, weights-inception-2015-12-05-6726825d.pth. Default:
+    downloaded once (96 MB) and kept."""
+
     json: Path | None = None
     """JSON file for all figures."""
 
@@ -61,11 +78,13 @@ class Evaluate:
         """Evaluate; the result prints as a table.
 
         Raises:
-            InputError: a number is out of range, there are no images, or the card has no section
-                for these figures.
+            InputError: a number is out of range, a metric is unknown or lacks true pictures or a
+                library, there are no images, or the card has no section for these figures.
             ModelNotFoundError, CheckpointError: there is no such model, or its file is damaged.
+            DownloadError: Inception's weights cannot be fetched.
         """
         check_range("--count", self.count, 16, 100_000)
+        check_range("--identities", self.identities, 1, 100_000)
         check_range("--orbits", self.orbits, 0, 100)
         check_range("--seed-start", self.seed_start, 0)
         from stylesdf_core.evaluation.report import check_card, update_card
@@ -75,25 +94,70 @@ class Evaluate:
             check_destination(self.json)
         if self.card is not None:
             check_card(self.card, "evaluate")
-        poses = self._poses()
+        protocol = self._protocol()
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine.engine import Engine
-        from stylesdf_core.evaluation.image_quality import ImageProtocol, evaluate
+        from stylesdf_core.evaluation.image_quality import evaluate
+        from stylesdf_core.evaluation.measures.protocol import JUDGED, ON_INCEPTION, Workplace
         from stylesdf_core.model.model import load_model
+        from stylesdf_core.resources import user_folder
 
+        if protocol.metrics & JUDGED:
+            from stylesdf_core.judges.dlib_judge import dlib_judge
+
+            dlib_judge()  # fails now, not in an hour, if dlib is missing
         engine = Engine(load_model(self.model), self.device)
-        protocol = ImageProtocol(
-            count=self.count,
-            seed_start=self.seed_start,
-            orbits=min(self.orbits, self.count),
-            poses=poses,
-        )
-        report = yield from evaluate(engine, self.data, protocol)
+        inception = None
+        if protocol.metrics & ON_INCEPTION:
+            from stylesdf_core.evaluation.measures.inception import (
+                Inception,
+                inception_weights,
+                torch_fidelity,
+            )
+
+            torch_fidelity()
+            weights = yield from inception_weights(self.inception)
+            inception = Inception(weights, engine.device)
+        work = Workplace(user_folder("cache") / "evaluate", inception)
+        report = yield from evaluate(engine, self.data, protocol, work)
+        assert report is not None  # this is the first process
         if self.json is not None:
             write_json(self.json, report.to_json())
         if self.card is not None:
             update_card(self.card, "evaluate", report.markdown())
         return report
+
+    def _protocol(self) -> ImageProtocol:
+        from stylesdf_core.evaluation.measures.protocol import ImageProtocol
+
+        return ImageProtocol(
+            metrics=self._metrics(),
+            count=self.count,
+            identities=self.identities,
+            seed_start=self.seed_start,
+            orbits=min(self.orbits, self.count),
+            poses=self._poses(),
+        )
+
+    def _metrics(self) -> frozenset[Metric]:
+        from stylesdf_core.evaluation.measures.protocol import METRICS, WITH_PICTURES
+
+        words = [word for word in self.metrics.replace(",", " ").split() if word]
+        if words == ["all"]:
+            words = [m for m in METRICS if self.data is not None or m not in WITH_PICTURES]
+        chosen = frozenset(metric for metric in METRICS if metric in words)
+        if unknown := [word for word in words if word not in METRICS]:
+            known = ", ".join(METRICS)
+            raise InputError(f"--metrics knows no {unknown[0]}; choose among {known}, or all.")
+        if not chosen:
+            raise InputError(f"--metrics names nothing; choose among {', '.join(METRICS)}, or all.")
+        if self.data is None and (lacking := sorted(chosen & WITH_PICTURES)):
+            others = ",".join(metric for metric in METRICS if metric not in WITH_PICTURES)
+            raise InputError(
+                f"The metric {lacking[0]} compares with true pictures: give their folder as "
+                f"--data, or choose --metrics {others}."
+            )
+        return chosen
 
     def _poses(self) -> Poses:
         """The flags; for flags not given, the model's own poses, else the paper's for FFHQ."""

@@ -1,7 +1,6 @@
 """How good a model is, in numbers: pictures and shapes against true ones, and speed.
 
-image_quality   `evaluate`: a model's pictures against a data set's, as one report
-image_sets      the compared pictures, reduced to numbers as they come
+image_quality   `evaluate`: a model's pictures and shapes in figures, as one report
 frechet         distance of two sets of pictures, on features of a fixed random network
 pose_regressor  azimuth and elevation of the head in a picture, estimated by a small network
 flicker         change of a picture while orbiting, beyond the motion itself
@@ -11,5 +10,6 @@ report          Figure and Report: figures beside targets, as table, JSON and pa
 comparison      two models' reports side by side
 side_by_side    figures and faces of several models, a column for each
 grids           pictures beside each other in one PNG
+measures/       what `evaluate` measures, each as rows that an interrupted evaluation keeps
 bench/          speed: the engine against the plain modules
 """

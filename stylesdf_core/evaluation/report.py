@@ -132,25 +132,28 @@ class QualityReport(Report):
         protocol: which pictures and shapes were measured, one sentence.
         figures: in the order of the table.
         scores: the single measurements behind the figures, by kind; plain JSON values.
+        warnings: sentences on what makes figures incomparable.
     """
 
     model: str
     protocol: str
     figures: tuple[Figure, ...]
     scores: dict[str, list[dict[str, Any]]]
+    warnings: tuple[str, ...] = ()
 
     def sections(self, draw: Callable[[Table], str]) -> list[str]:
         """Protocol, table, and how many targets are reached."""
         head = ("", "measured", "target", "reached", "")
         table = draw([head, *(figure.cells() for figure in self.figures)])
         heading = f"Model {self.model}: {self.protocol}"
-        return [heading, table, *targets_reached(figure.reached for figure in self.figures)]
+        reached = targets_reached(figure.reached for figure in self.figures)
+        return [heading, table, *reached, *self.warnings]
 
     def to_json(self) -> dict[str, Any]:
         """Model, protocol, figures and scores."""
         figures = [figure.to_json() for figure in self.figures]
         report = {"model": self.model, "protocol": self.protocol, "figures": figures}
-        return {**report, "scores": self.scores}
+        return {**report, "scores": self.scores, "warnings": list(self.warnings)}
 
 
 def yes_or_no(reached: bool | None) -> str:

@@ -1,4 +1,4 @@
-"""Download of one published file: resumed where it stopped, verified by size and MD5 digest.
+"""Download of one published file: resumed where it stopped, verified by size and digest.
 
 The model zoo (:mod:`.model_zoo`) lists the files. The library pooch would not do: it neither
 resumes a download nor passes Google Drive's warning page with a byte range.
@@ -32,12 +32,19 @@ class RemoteFile:
     Attributes:
         url: address that answers with the file, or with Google Drive's "download anyway" page.
         size: bytes.
-        md5: hexadecimal digest.
+        md5: hexadecimal digest, where the publisher gives this one.
+        sha256: hexadecimal digest, where the publisher gives this one.
     """
 
     url: str
     size: int
-    md5: str
+    md5: str = ""
+    sha256: str = ""
+
+    @property
+    def digest(self) -> tuple[str, str]:
+        """Name of the digest's algorithm, and the digest."""
+        return ("sha256", self.sha256) if self.sha256 else ("md5", self.md5)
 
 
 def download(remote: RemoteFile, path: Path) -> Operation[Path]:
@@ -140,18 +147,15 @@ def _continues(response: requests.Response, start: int) -> bool:
 
 
 def _verify(remote: RemoteFile, part: Path, name: str) -> None:
-    size = part.stat().st_size
+    size, (algorithm, published) = part.stat().st_size, remote.digest
     with open(part, "rb") as stream:
-        digest = hashlib.md5(usedforsecurity=False)
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    if size == remote.size and digest.hexdigest() == remote.md5:
+        found = hashlib.file_digest(stream, algorithm).hexdigest()
+    if size == remote.size and found == published:
         return
     part.unlink()
     raise DownloadError(
-        f"{name}: the file received is not the published file ({size:,} bytes with md5 "
-        f"{digest.hexdigest()}, expected {remote.size:,} with {remote.md5}); it was removed, "
-        "so try again."
+        f"{name}: the file received is not the published file ({size:,} bytes with {algorithm} "
+        f"{found}, expected {remote.size:,} with {published}); it was removed, so try again."
     )
 
 

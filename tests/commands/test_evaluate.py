@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,16 +11,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylesdf_core import resources
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation import image_quality
+from stylesdf_core.evaluation.measures import comparing
+from stylesdf_core.evaluation.measures.picture_sets import GeneratedPictures, TruePictures
+from stylesdf_core.evaluation.measures.rows import Columns
 from stylesdf_core.evaluation.pose_regressor import fit_pose_regressor
 from stylesdf_core.evaluation.report import card_marks
 from stylesdf_core.model.checkpoints import save_safetensors
 from stylesdf_core.model.poses import POSES, Poses
 from stylesdf_core.progress import drain
 from tests.models import save_tiny, tiny_generator
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds another test's rows."""
+    monkeypatch.setattr(resources, "user_folder", lambda kind: tmp_path / "own" / kind)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +83,7 @@ def test_where_cameras_are_known_turning_is_judged(
     heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quickly = partial(fit_pose_regressor, steps=20)
-    monkeypatch.setattr(image_quality, "fit_pose_regressor", quickly)
+    monkeypatch.setattr(comparing, "fit_pose_regressor", quickly)
     weights = save_tiny(tmp_path / "volume.safetensors", output_size=16)
     request = Evaluate(model=str(weights), data=heads, count=120, orbits=0, device="cpu")
     operation = request.run()
@@ -84,9 +94,7 @@ def test_where_cameras_are_known_turning_is_judged(
         except StopIteration as stop:
             report = stop.value
             break
-    # Looking at the files has a total of its own; then it only grows.
-    falls = [n for n in range(1, len(fractions)) if fractions[n] < fractions[n - 1]]
-    assert len(falls) == 1
+    assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1.0)
     figures = {figure.key: figure for figure in report.figures}
     assert set(figures) == {
@@ -108,6 +116,53 @@ def test_a_models_own_poses_are_used_unless_flags_say_otherwise(tmp_path: Path) 
     changed = Evaluate(model=str(run), data=run, azimuth_std=0.2, distribution="normal")
     assert str(changed._poses()) == "normal, σ 0.2 and 0.05 rad"
     assert str(Evaluate(model="heads", data=run)._poses()) == "normal, σ 0.4 and 0.18 rad"
+
+
+def test_without_true_pictures_a_models_own_views_are_measured(tmp_path: Path) -> None:
+    weights = str(save_tiny(tmp_path / "tiny.safetensors"))
+    request = Evaluate(
+        model=weights, metrics="depth-consistency,flicker", identities=2, orbits=1, device="cpu"
+    )
+    report = drain(request.run())
+    assert [figure.key for figure in report.figures] == ["depth_consistency", "flicker"]
+    assert report.figures[0].unit == "bins"
+    assert len(report.scores["orbits"][0]["curve"]) == 15
+    for metrics, says in (
+        ("fid,flicker", "The metric fid compares with true pictures"),
+        ("speed", "--metrics knows no speed; choose among fid"),
+        (" , ", "--metrics names nothing"),
+    ):
+        with pytest.raises(InputError, match=says):
+            drain(Evaluate(model=weights, metrics=metrics).run())
+    assert "fid" not in Evaluate(model=weights, metrics="all")._metrics()
+    assert "kid" in Evaluate(model=weights, metrics="all", data=tmp_path)._metrics()
+
+
+def test_an_interrupted_evaluation_goes_on(
+    heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = str(save_tiny(tmp_path / "tiny.safetensors"))
+    request = Evaluate(model=weights, data=heads, metrics="frechet", count=24, device="cpu")
+    operation = request.run()
+    while next(operation).message != "generating pictures":
+        pass
+    next(operation)
+    operation.close()
+    rendered: list[int] = []
+    measure = GeneratedPictures.measure
+
+    def watched(pictures: GeneratedPictures, things: Sequence[int]) -> Columns:
+        rendered.extend(things)
+        return measure(pictures, things)
+
+    monkeypatch.setattr(GeneratedPictures, "measure", watched)
+    monkeypatch.setattr(TruePictures, "measure", None)  # all true pictures have rows
+    report = drain(request.run())
+    assert 0 < len(rendered) < 24
+    rendered.clear()
+    again = drain(request.run())
+    assert len(rendered) == 24  # only the data set's rows are kept
+    assert [f.value for f in again.figures] == [f.value for f in report.figures]
 
 
 def test_wrong_requests_are_refused(tmp_path: Path, heads: Path) -> None:

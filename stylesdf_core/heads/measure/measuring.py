@@ -20,7 +20,7 @@ from stylesdf_core.errors import EmptySurfaceError, InputError
 from stylesdf_core.evaluation.flicker import ARC, OrbitFrame, flicker, orbit
 from stylesdf_core.evaluation.frechet import SeededFeatures
 from stylesdf_core.evaluation.image_metrics import as_tensor, blur, enlarge
-from stylesdf_core.evaluation.image_sets import untruncated
+from stylesdf_core.evaluation.measures.picture_sets import untruncated
 from stylesdf_core.heads.measure.eyes import EyeDetector
 from stylesdf_core.heads.measure.irises import IrisScore, score_irises
 from stylesdf_core.heads.measure.scores import (
