@@ -12,6 +12,7 @@ from typing import get_args
 import dearpygui.dearpygui as dpg
 
 from app.actions import FONT_SCALES, Actions, Page
+from app.explore.batch_dialog import BatchDialog
 from app.shortcuts import Shortcut
 from app.state import edits
 from app.state.exports import EXPORTS
@@ -56,6 +57,7 @@ class Menus:
         training: Training,
     ) -> None:
         self._ui, self._workbench, self._actions, self._training = ui, workbench, actions, training
+        self.batch = BatchDialog(ui, workbench, actions.dialogs)
         self._shortcuts = {shortcut.what: shortcut for shortcut in table}
         self._checks: list[tuple[theme.Item, Callable[[], bool]]] = []
         self._listed: tuple[object, ...] | None = None
@@ -142,6 +144,7 @@ class Menus:
                     label = f"{kind.name}  ({kind.family})"
                     act = partial(actions.window.export, kind.name)
                     self._item(label, "export a PNG" if kind.name == "PNG" else act)
+            self._item("Batch …", self.batch.open)
             dpg.add_separator()
             self._item("Quit", "quit")
 

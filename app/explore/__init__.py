@@ -13,6 +13,7 @@ time_axis     the axis of the timeline: keyframes and playhead
 layer_bars    one upright bar for each layer of field and decoder
 background    the background of exported pictures
 assets        the settings of exported meshes
+batch_dialog  the dialog for batches of many faces
 sliders       sliders and seed fields that change the document or the settings
 panels/       one file for each panel: identity, mixing, camera, mesh, export …
 ============  =================================================================================

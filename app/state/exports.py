@@ -14,12 +14,15 @@ from stylesdf_core.scene.animation import Animation
 from stylesdf_core.scene.scene import Scene, View
 
 if TYPE_CHECKING:
+    from stylesdf_core.commands.batch import Batch
     from stylesdf_core.commands.films import Animate, RenderTurntable
     from stylesdf_core.commands.meshes import ExportMesh
     from stylesdf_core.commands.pictures import RenderImage
     from stylesdf_core.commands.sheets import RenderSheet
 
-    ExportRequest: TypeAlias = RenderImage | RenderTurntable | Animate | RenderSheet | ExportMesh
+    ExportRequest: TypeAlias = (
+        RenderImage | RenderTurntable | Animate | RenderSheet | ExportMesh | Batch
+    )
 
 Family = Literal["picture", "mesh", "animation"]
 
@@ -198,4 +201,33 @@ def sheet_request(first: Scene, settings: Settings, taken: Collection[Path] = ()
         cell=sheet.cell,
         view=sheet.view,
         device=settings.device,
+    )
+
+
+def batch_request(scene: Scene, settings: Settings, *, again: bool = False) -> Batch:
+    """The request of the dialog for batches: its settings, and those of the export panel.
+
+    Args:
+        again: make files anew that are there.
+    """
+    from stylesdf_core.commands.batch import Batch
+
+    batch, split = settings.batch, settings.view.split
+    folder = (
+        expanded(batch.folder).absolute() if batch.folder else export_folder(settings) / "batch"
+    )
+    return Batch(
+        out=folder,
+        seeds=batch.seeds,
+        kinds=batch.kinds,
+        name=batch.name,
+        again=again,
+        scene=scene,
+        view=settings.view.picture_view if split else settings.view.view,
+        split=split,
+        size=settings.export.picture_size or None,
+        background=settings.export.background or None,
+        device=settings.device,
+        mesh=settings.mesh,
+        asset=settings.asset,
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from app.workers.pass_planner import WhileMoving
 from stylesdf_core.commands.assets import AssetSettings
+from stylesdf_core.commands.batch import Batch, BatchKinds
 from stylesdf_core.commands.rendering import MeshSettings
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
@@ -125,6 +126,22 @@ class SheetSettings:
 
 
 @dataclass(frozen=True)
+class BatchSettings:
+    """The last batch: which faces, and which files of each.
+
+    Attributes:
+        folder: empty for one beside the exports.
+        seeds: seeds and ranges, as of :class:`Batch`.
+        name: template of the files' names.
+    """
+
+    folder: str = ""
+    seeds: str = "0-9"
+    name: str = Batch.name
+    kinds: BatchKinds = field(default_factory=lambda: BatchKinds(png=True))
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     """The folders in which training runs are found.
 
@@ -141,7 +158,7 @@ class TrainingSettings:
     data: str = ""
 
 
-Section = Literal["window", "view", "mesh", "asset", "export", "sheet", "training"]
+Section = Literal["window", "view", "mesh", "asset", "export", "batch", "sheet", "training"]
 
 
 @dataclass(frozen=True)
@@ -160,6 +177,7 @@ class Settings:
     mesh: MeshSettings = field(default_factory=MeshSettings)
     asset: AssetSettings = field(default_factory=AssetSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
+    batch: BatchSettings = field(default_factory=BatchSettings)
     sheet: SheetSettings = field(default_factory=SheetSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     device: str = "auto"

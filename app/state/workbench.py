@@ -29,6 +29,7 @@ from app.workers.jobs import Job, JobQueue, JobState
 from app.workers.mixing_worker import MixingMeter, MixingRequest
 from app.workers.model_loader import Loading, ModelSlot
 from app.workers.process import give_memory_back
+from stylesdf_core.commands.batch import BatchReport
 from stylesdf_core.commands.meshes import ExportedMesh
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.files import write_text
@@ -370,8 +371,7 @@ class Workbench:
             elif job.state is JobState.CANCELLED:
                 self.toast(f"Cancelled {job.label}")
             else:
-                extent = f", {job.result.extent}" if isinstance(job.result, ExportedMesh) else ""
-                self.toast(f"Done: {job.label}{extent}", job.out)
+                self.toast(f"Done: {job.label}{_result_in_words(job.result)}", job.out)
                 if job.then is not None:
                     job.then(job.result)
 
@@ -386,3 +386,10 @@ class Workbench:
         self.jobs.close()
         self.photo.close()
         self.album.close()
+
+
+def _result_in_words(result: object) -> str:
+    """What the message that a job is done says of its result."""
+    if isinstance(result, ExportedMesh):
+        return f", {result.extent}"
+    return f", {result.summary}" if isinstance(result, BatchReport) else ""

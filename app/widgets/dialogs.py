@@ -157,10 +157,17 @@ class Dialogs:
         self._accept = accept
 
     @contextmanager
-    def panel(self, title: str, width: int, height: int) -> Iterator[Item]:
-        """A dialog that the block fills; ``width`` and ``height`` at scale 1."""
+    def panel(
+        self, title: str, width: int, height: int, accept: Callable[[], None] | None = None
+    ) -> Iterator[Item]:
+        """A dialog that the block fills; ``width`` and ``height`` at scale 1.
+
+        Args:
+            accept: does what Enter means.
+        """
         with self._window(title, *self._size(width, height), modal=True):
             yield self._open
+        self._accept = accept
 
     def after_closing(self, act: Callable[[], None]) -> None:
         """Close the open dialog, then do what opens another."""

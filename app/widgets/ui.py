@@ -148,10 +148,13 @@ class Ui:
             default_value=value, width=width, decimal=digits_only, no_spaces=digits_only,
             auto_select_all=True, hint=hint,
         )  # fmt: skip
+
+        def edited() -> None:
+            if dpg.does_item_exist(field):  # else Enter has closed the field's dialog
+                committed(str(dpg.get_value(field)))
+
         with dpg.item_handler_registry() as handlers:
-            dpg.add_item_deactivated_after_edit_handler(
-                callback=lambda: committed(str(dpg.get_value(field)))
-            )
+            dpg.add_item_deactivated_after_edit_handler(callback=edited)
         dpg.bind_item_handler_registry(field, handlers)
         self.text_fields.append(field)
         self.tooltip(field, tooltip)

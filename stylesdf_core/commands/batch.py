@@ -30,7 +30,7 @@ from stylesdf_core.commands.scene_flags import SceneFlags, SeedsFlag, seeds_of
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import BatchError, GraphicsError, InputError, OutputError, StyleSDFError
 from stylesdf_core.foreign import brief
-from stylesdf_core.mesh import SUFFIXES
+from stylesdf_core.mesh import SUFFIXES, TEXTURED
 from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.session_files import signed
@@ -93,6 +93,12 @@ class BatchReport:
     made: tuple[BatchFile, ...]
     skipped: tuple[BatchFile, ...]
 
+    @property
+    def summary(self) -> str:
+        """How many files were made and skipped."""
+        skipped = f", {_files(len(self.skipped))} skipped" if self.skipped else ""
+        return f"{_files(len(self.made))} made{skipped}"
+
     def __str__(self) -> str:
         lines = [f"{self.folder}\n{_files(len(self.made))} made, listed in {TABLE} and batch.csv."]
         if self.skipped:
@@ -135,11 +141,7 @@ class Batch(ImageOptions):
             InputError: a setting cannot be used, or the folder holds files of another batch.
             BatchError: some files could not be made; all others are there.
         """
-        suffixes, seeds = self.kinds.suffixes, seeds_of(self.seeds)
-        if not suffixes:
-            raise InputError("Say what to make of each face: --png, --glb …; see --help.")
-        for suffix in suffixes:
-            self._request(seeds[0], suffix).check()
+        suffixes, seeds = self.kinds.suffixes, self.check()
         yield Progress(0, 1, "looking at the files that are there")
         table = BatchTable(self.out)
         current = {family: table.setting(self._settings(family)) for family in get_args(Family)}
@@ -148,8 +150,6 @@ class Batch(ImageOptions):
             for seed in seeds
             for suffix in suffixes
         ]
-        if len({line.file.lower() for line in wanted}) < len(wanted):
-            raise InputError(f"--name {self.name} gives two faces one name: it needs {{seed}}.")
         todo = wanted if self.again else table.missing(wanted)
         made = yield from self._make(table, todo)
         failed = [line for line in made if line.state == "failed"]
@@ -160,6 +160,26 @@ class Batch(ImageOptions):
         return BatchReport(
             self.out, made, tuple(line for line in wanted if line.file not in left_out)
         )
+
+    def check(self) -> tuple[int, ...]:
+        """Refuse what cannot be made; returns the seeds.
+
+        Raises:
+            InputError: a setting cannot be used.
+        """
+        suffixes, seeds = self.kinds.suffixes, seeds_of(self.seeds)
+        if not suffixes:
+            raise InputError("Say what to make of each face: --png, --glb …; see --help.")
+        if len({self._file(seed, "").lower() for seed in seeds}) < len(seeds):
+            raise InputError(f"--name {self.name} gives two faces one name: it needs {{seed}}.")
+        for suffix in suffixes:
+            self._request(seeds[0], suffix).check()
+        return seeds
+
+    @property
+    def faces(self) -> int:
+        """How many faces the seeds are."""
+        return len(seeds_of(self.seeds))
 
     def _make(
         self, table: BatchTable, todo: Sequence[BatchFile]
@@ -202,12 +222,18 @@ class Batch(ImageOptions):
 
     def _request(self, seed: int, suffix: str) -> RenderImage | ExportMesh:
         """The request that makes one file."""
-        face = {"scene": self._face(seed), "device": self.device}
-        out = self.out / self._file(seed, suffix)
+        face: dict[str, Any] = {"scene": self._face(seed), "device": self.device}
+        face["out"] = self.out / self._file(seed, suffix)
+        shares = [_family(other) for other in self.kinds.suffixes].count(_family(suffix)) > 1
         if _family(suffix) == "meshes":
-            surface = shared_fields(SurfaceSettings, self.mesh)
-            return ExportMesh(**(surface | face), out=out, asset=self.asset)
-        return RenderImage(**(shared_fields(ImageOptions, self) | face | {"out": out}))
+            asset = self.asset
+            if shares and suffix not in TEXTURED:  # the others have the texture
+                asset = replace(asset, texture=None)
+            return ExportMesh(**(shared_fields(SurfaceSettings, self.mesh) | face), asset=asset)
+        options = shared_fields(ImageOptions, self)
+        if shares and suffix == ".npy":  # the others have the background
+            options["background"] = None
+        return RenderImage(**(options | face))
 
     def _file(self, seed: int, suffix: str) -> str:
         """Name of a file.

@@ -113,7 +113,7 @@ class BatchTable:
             InputError: files of the same family were made with other settings, or a file is there
                 that no batch has made.
         """
-        remedy = "choose another folder, or make all files anew with --again"
+        remedy = "choose another folder, or make all files anew (--again)"
         for number in {line.settings for line in wanted}:
             for line in self.lines.values():
                 other = self.settings[line.settings] if line.settings != number else None
@@ -180,4 +180,5 @@ def _differences(old: object, new: object, name: str = "") -> Iterator[str]:
             inner = f"{name}.{key}" if name else key
             yield from _differences(old.get(key), new.get(key), inner)
     elif old != new:
-        yield f"{name.removeprefix('scene.')}: {brief(old)}, now {brief(new)}"
+        before, now = ("not given" if value is None else brief(value) for value in (old, new))
+        yield f"{name.removeprefix('scene.')}: {before}, now {now}"

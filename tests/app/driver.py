@@ -36,6 +36,7 @@ def main() -> None:
         driver.views,
         driver.filmstrip,
         driver.timeline,
+        driver.batch,
         driver.sheet,
         driver.keyboard,
         driver.file_dialog,

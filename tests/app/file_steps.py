@@ -104,3 +104,34 @@ class FileSteps(Hands):
         self.press("Escape")
         assert "wrong" not in [toast.text for toast in workbench.messages.toasts]
         assert workbench.scene == scene
+
+    def batch(self) -> None:
+        """The dialog makes pictures and meshes of typed seeds; Enter again skips them all."""
+        workbench, dialog = self.workbench, self.studio._menus.batch
+        folder = self.folder / "batch"
+        workbench.change_settings("batch", folder=str(folder))
+        dialog.open()
+        self.frames(5)
+        self.click(dialog.kinds["ply"])
+        for seeds in ("3-4x", "3-4"):
+            assert self.studio.dialogs.is_open, "seeds that cannot be read must be corrected"
+            self.click(dialog.fields["seeds"])
+            self.hands(f"key ctrl+a sleep 0.2 type --delay 60 {seeds}")
+            if seeds == "3-4x":
+                self.press("Return")
+        for made in (4, 0):
+            self.press("Return")
+            assert not self.studio.dialogs.is_open
+            self.wait(lambda: not workbench.jobs.active, "the batch")
+            job = workbench.jobs.jobs[-1]
+            assert job.state is JobState.DONE, job.error
+            assert len(job.result.made) == made, job.result
+            workbench.jobs.forget(job)
+            dialog.open()
+            self.frames(5)
+        self.press("Escape")
+        assert not self.studio.dialogs.is_open
+        names = sorted(path.name for path in folder.iterdir() if path.stem != "batch")
+        stems = ("tiny-000003", "tiny-000004")
+        assert names == [f"{stem}{suffix}" for stem in stems for suffix in (".ply", ".png")]
+        self.settle()

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from app.program import main
+from stylesdf_core.commands.assets import AssetSettings
 from stylesdf_core.commands.batch import Batch, BatchKinds
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.pictures import RenderImage
@@ -93,7 +94,7 @@ def test_other_settings_are_not_mixed_in_silently(
 ) -> None:
     assert batch(weights, tmp_path, "0", "--png") == 0
     assert batch(weights, tmp_path, "5", "--png", "--size", "32") == 2
-    assert "made with other settings (size: None, now 32)" in capsys.readouterr().err
+    assert "made with other settings (size: not given, now 32)" in capsys.readouterr().err
     assert batch(weights, tmp_path, "0", "--png", "--psi", "1") == 2
     assert "(truncation_psi: 0.7, now 1.0)" in capsys.readouterr().err
     assert names(tmp_path) == ["tiny-000000.png"]
@@ -141,6 +142,18 @@ def test_a_face_that_fails_does_not_end_the_batch(
     assert [line["state"] for line in table(tmp_path)] == ["made"] * 3
     assert batch(weights, tmp_path / "empty", "0-1", "--stl", "--level", "9") == 1
     assert "(and 1 more): No surface at level 9" in capsys.readouterr().err
+
+
+def test_backgrounds_and_textures_are_for_the_kinds_that_can_have_them(
+    tmp_path: Path, weights: str
+) -> None:
+    words = ("--png", "--npy", "--background", "none", "--stl", "--glb", "--resolution", "32")
+    assert batch(weights, tmp_path, "0", *words) == 0
+    kinds = BatchKinds(stl=True, glb=True, npy=True, png=True)
+    asset = AssetSettings(texture=512)
+    request = Batch(out=tmp_path, seeds="0", kinds=kinds, asset=asset, background="none")
+    assert request._request(0, ".stl").asset.texture is None  # type: ignore[union-attr]
+    assert request._request(0, ".glb").asset.texture == 512  # type: ignore[union-attr]
 
 
 def test_a_cancelled_batch_keeps_what_it_made_and_goes_on(tmp_path: Path, weights: str) -> None:

@@ -7,14 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from app.state.exports import EXPORTS, default_stem, export_folder, export_kind, export_request
-from app.state.settings import ExportSettings, Settings, ViewSettings
+from app.state.exports import (
+    EXPORTS,
+    batch_request,
+    default_stem,
+    export_folder,
+    export_kind,
+    export_request,
+    film_request,
+)
+from app.state.settings import BatchSettings, ExportSettings, Settings, ViewSettings
 from stylesdf_core.commands.assets import AssetSettings
+from stylesdf_core.commands.batch import BatchKinds
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.films import RenderTurntable
 from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.pictures import RenderImage
 from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.scene.paths import sway
 from stylesdf_core.scene.scene import Identity, Scene, View
 
 SCENE = Scene(identity=Identity(742))
@@ -113,3 +123,37 @@ def test_a_mesh_takes_the_panel_s_asset_settings_and_names_whose_files_are_all_f
     printed = export_request(SCENE, export_kind("STL"), settings)
     assert isinstance(printed, ExportMesh)
     assert (printed.asset.texture, printed.asset.triangles) == (None, (5000, 1000))
+
+
+def test_a_batch_takes_the_dialog_s_settings_and_those_of_the_panels(
+    settings: Settings, tmp_path: Path
+) -> None:
+    kinds = BatchKinds(png=True, glb=True)
+    chosen = BatchSettings(seeds="0-3", name="{seed:03d}", kinds=kinds)
+    export = replace(settings.export, picture_size=128, background="none")
+    request = batch_request(SCENE, replace(settings, batch=chosen, export=export))
+    assert request.out == tmp_path / "batch"
+    assert (request.seeds, request.name, request.kinds, request.faces) == (
+        "0-3",
+        "{seed:03d}",
+        kinds,
+        4,
+    )
+    assert (request.size, request.background, request.mesh) == (128, "none", settings.mesh)
+    assert request.scene == SCENE
+    elsewhere = replace(chosen, folder=str(tmp_path / "other"))
+    again = batch_request(SCENE, replace(settings, batch=elsewhere), again=True)
+    assert (again.out, again.again) == (tmp_path / "other", True)
+    assert "--seeds 0-3" in command_line(request)
+
+
+def test_a_film_takes_the_keyframes_and_the_panel_s_settings(
+    settings: Settings, tmp_path: Path
+) -> None:
+    animation = sway(SCENE, 2.0)
+    split = replace(settings, view=ViewSettings(view="mesh", split=True))
+    request = film_request(animation, ".webp", split)
+    assert request.out == tmp_path / "heads-000742-animation.webp"
+    assert (request.animation, request.fps, request.size) == (animation, 12, 64)
+    assert (request.view, request.split) == ("image", True)
+    assert film_request(animation, "", settings).out.suffix == ""
