@@ -20,7 +20,7 @@ from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.picture import pixels
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.image_metrics import as_tensor, psnr, shrink
-from stylesdf_core.evaluation.image_sets import untruncated
+from stylesdf_core.evaluation.measures.picture_sets import untruncated
 from stylesdf_core.evaluation.report import Figure, QualityReport
 from stylesdf_core.evaluation.shape_metrics import nearest_distances
 from stylesdf_core.heads.measure.scores import surface_points
