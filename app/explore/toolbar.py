@@ -20,6 +20,7 @@ _TOOLTIPS = {
     "depth": "Depth along the camera's axis, colour-mapped",
     "normals": "Surface normals from the SDF's gradient",
     "mesh": "The extracted surface",
+    "direct": "The surface's own colours at full resolution, without the decoder",
 }
 _MODE, _PRESET, _GAP, _WIDE_GAP = 70, 56, 2, 12
 _CAMERA = "camera"
@@ -48,7 +49,7 @@ class Toolbar:
                     tooltip = f"{_TOOLTIPS[view]}  {digit}"
                     self._modes[view] = ui.button(view, show, tooltip, width=ui.px(_MODE))
             self._view_menu = self._menu(
-                VIEWS, ui.px(_VIEW_MENU), self._show, "What the viewport shows  1 to 5"
+                VIEWS, ui.px(_VIEW_MENU), self._show, "What the viewport shows  1 to 6"
             )
             dpg.add_spacer(width=ui.px(_WIDE_GAP) - gap)
             self._split = ui.button(

@@ -42,6 +42,10 @@ _LOADING = 1.0
 #: can draw the picture, and checks so often for a newer request. Only then is the exact picture
 #: rendered, which hardly looks different: drawing and rendering at once would save no time.
 _DRAWING, _LOOKS = 0.03, 6
+#: The direct view is rendered as finely as the pane after so many seconds of rest, since the worker
+#: cannot look for a newer request meanwhile.
+_REST = 0.3
+_COARSE = 16
 
 
 @dataclass(frozen=True)
@@ -118,10 +122,10 @@ class _Renderer:
         engine, scene = self._share.engine(request.model, request.device), request.scene
         planner, match = self._planner_for(engine, request), self._match_for(scene)
         view, first = request.view, planner.level(request.budget)
-        refines = view in SURFACE_VIEWS
+        refined = _refined_edge(engine, request)
         start, spent, count = time.perf_counter(), 0.0, 0
         for frame in passes(engine, scene, view, first=first, match=match):
-            count = frame.pass_count + (1 if refines else 0)
+            count = frame.pass_count + (1 if refined else 0)
             result = _pass(engine, request, frame, frame.pass_index, count)
             spent += time.perf_counter() - start
             level = _level_of(frame, first)
@@ -136,9 +140,11 @@ class _Renderer:
                     time.sleep(_DRAWING / _LOOKS)
                     yield None
             start = time.perf_counter()
-        if refines:
-            size = engine.config.thumb_size * _REFINED
-            *_, frame = passes(engine, scene, view, size, first=volume_level(size))
+        if refined:
+            for _ in range(_LOOKS if view == "direct" else 0):
+                time.sleep(_REST / _LOOKS)
+                yield None
+            *_, frame = passes(engine, scene, view, refined, first=volume_level(_COARSE))
             yield _pass(engine, request, frame, count - 1, count)
 
     def _match_for(self, scene: Scene) -> Match | None:
@@ -212,11 +218,21 @@ def _pass(
     )
 
 
+def _refined_edge(engine: Engine, request: PictureRequest) -> int:
+    """Edge, pixels, of a finer picture at rest; 0 for views without one."""
+    if request.view in SURFACE_VIEWS:
+        return engine.config.thumb_size * _REFINED
+    edge = min(request.edge, MAX_PICTURE)
+    return edge if request.view == "direct" and edge > engine.direct_size else 0
+
+
 def native_edge(engine: Engine, view: View) -> int:
     """Edge, pixels, of a view's last pass before it is resampled for the pane."""
     config = engine.config
     if view == "image":
         return min(config.output_size if config.has_decoder else 256, MAX_PICTURE)
+    if view == "direct":
+        return min(engine.direct_size, MAX_PICTURE)
     return config.thumb_size * (_REFINED if view in SURFACE_VIEWS else 1)
 
 

@@ -72,7 +72,8 @@ class PictureOptions:
     """The file or folder to write."""
 
     view: View = "image"
-    """View: the decoded image, the 64² volume render, its depth or normals, or the mesh."""
+    """View: the decoded image, the 64² volume render, its depth or normals, the mesh, or direct:
+    the surface's own colours at any size, without the decoder."""
 
     size: int | None = None
     """Edge in pixels, 16 to 2048; without it, the view's own resolution."""

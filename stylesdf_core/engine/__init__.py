@@ -14,6 +14,9 @@ compiled_march  the ray march with compiled loops, for a CPU
 compiled_loops  whether the compiled loops are used, and when they are loaded
 cpu_kernels     the compiled loops themselves (Numba)
 tiles           rows of work cut into pieces that stay in a core's cache
+surface_trace   where rays first meet the surface, by the distance grid
+trace_kernel    the loop of surface_trace (Numba)
+direct          the surface's own colours at any size, without volume render and decoder
 volume          a camera's rays through the ray march, tile by tile
 texturing       textures of a mesh, baked from decoded pictures and the field
 mixing_effects  how much each control of style mixing changes a model's pictures

@@ -29,7 +29,7 @@ STATE = "compiled loops"
 NOTE = ""
 
 
-def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Numba's ``njit`` with a disk cache and without the GIL."""
 
     def compile_later(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,7 +94,7 @@ _ROUNDER = np.float32(12582912.0)
 _EXACT = {"fastmath": {"nsz", "nnan", "ninf", "contract"}}
 
 
-@_compiled(inline="always", **_EXACT)
+@compiled(inline="always", **_EXACT)
 def _sine(v: Any) -> Any:
     k = np.float32(v * _INVERSE_PI + _ROUNDER) - _ROUNDER
     r = v - k * _PI_1
@@ -105,7 +105,7 @@ def _sine(v: Any) -> Any:
     return (r + r * s * p) * np.float32(1 - 2 * (np.int32(k) & 1))
 
 
-@_compiled(**_EXACT)
+@compiled(**_EXACT)
 def sine_of_sum(x: Any, bias: Any) -> None:
     """x ← sin(x + bias) in place, for x (N, C) and bias (C,), float32, contiguous."""
     for row in range(x.shape[0]):
@@ -114,7 +114,7 @@ def sine_of_sum(x: Any, bias: Any) -> None:
             values[i] = _sine(values[i] + bias[i])
 
 
-@_compiled(**_EXACT)
+@compiled(**_EXACT)
 def sine_of_sum_by_row(x: Any, biases: Any, index: Any) -> None:
     """x ← sin(x + biases[index]) in place, for x (N, C), biases (R, C) and index (N,) int64."""
     for row in range(x.shape[0]):
@@ -124,7 +124,7 @@ def sine_of_sum_by_row(x: Any, biases: Any, index: Any) -> None:
             values[i] = _sine(values[i] + bias[i])
 
 
-@_compiled()
+@compiled()
 def bound_depths(
     grid: Any,
     radius: float,
@@ -219,7 +219,7 @@ def bound_depths(
     return count
 
 
-@_compiled()
+@compiled()
 def list_selected(
     selected: Any, t_vals: Any, origins: Any, directions: Any, rays: Any, samples: Any, points: Any
 ) -> None:
@@ -234,7 +234,7 @@ def list_selected(
                 row += 1
 
 
-@_compiled()
+@compiled()
 def record_evaluated(
     scalar: Any,
     rays: Any,
@@ -281,7 +281,7 @@ def record_evaluated(
     return count
 
 
-@_compiled()
+@compiled()
 def compute_weights(
     depths: Any,
     evaluated: Any,
@@ -313,7 +313,7 @@ def compute_weights(
         distance[ray] = total / max(covered, 1e-6)
 
 
-@_compiled()
+@compiled()
 def select_visible(
     weights: Any, visible: float, rays: Any, samples: Any, rows: Any, seen: Any, shares: Any
 ) -> Any:
@@ -327,7 +327,7 @@ def select_visible(
     return count
 
 
-@_compiled()
+@compiled()
 def accumulate(
     shares: Any, rays: Any, logits: Any, features: Any, rgb: Any, feature_sum: Any
 ) -> None:

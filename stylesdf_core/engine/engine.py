@@ -25,6 +25,7 @@ from stylesdf_core.engine import compiled_loops
 from stylesdf_core.engine.baked_decoder import BakedDecoder, fast_dtype
 from stylesdf_core.engine.baked_field import BakedField
 from stylesdf_core.engine.dense_march import DenseRayMarch
+from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop
 from stylesdf_core.engine.distance_grid import COARSE, FINE, DistanceGrid
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.engine.ray_march import (
@@ -35,6 +36,7 @@ from stylesdf_core.engine.ray_march import (
     relevant_band,
 )
 from stylesdf_core.engine.styles import StyleMapper
+from stylesdf_core.engine.surface_trace import SurfaceTrace
 from stylesdf_core.engine.tiles import Tiles
 from stylesdf_core.engine.volume import CameraRays, Volume
 from stylesdf_core.model.model import Model, select_device
@@ -124,6 +126,8 @@ class Engine:
 
     def render(self, scene: Scene, view: View, size: int | None = None) -> Picture:
         """The finished picture at once; arguments as in :func:`~.passes.passes`."""
+        if view == "direct":
+            return self.direct(scene, size or self.direct_size)
         if view == "image" or size is None:
             return self.render_views(scene, (view,))[view]
         return self.picture(scene, view, self.render_volume(scene, size, features=False))
@@ -210,6 +214,40 @@ class Engine:
         march, points_each = self._ray_march(scene, rays, edge, visible)
         return rays.march(march, self._tiles, points_each, features=features)
 
+    @property
+    def direct_size(self) -> int:
+        """Usual edge of the view ``direct``, pixels: the decoded image's, or 256."""
+        return self.config.output_size if self.config.has_decoder else 256
+
+    def direct(self, scene: Scene, size: int) -> Picture:
+        """The surface's own colours in ``size``² pixels, see :mod:`.direct`.
+
+        A density field has no surface: its volume render is shown.
+        """
+        if self.config.field == "density":
+            volume = self.render_volume(scene, size, features=False)
+            return Picture("direct", volume.rgb.cpu().numpy(), volume.background.cpu().numpy())
+        return self.reproducibly(lambda: self._direct(scene, size))
+
+    @torch.no_grad()
+    def _direct(self, scene: Scene, size: int) -> Picture:
+        rays = self._rays(scene, size)
+        surface = self.direct_render(scene, rays, size)(rays)
+        covered = surface.covered.view(size, size)
+        volume = self.render_volume(scene, self.config.thumb_size, features=False)
+        behind = backdrop(volume, covered)
+        rgb = torch.lerp(behind, surface.rgb.T.view(3, size, size), covered)
+        arrays = (x.cpu().numpy() for x in (rgb, 1.0 - covered, behind))
+        return Picture("direct", *arrays)
+
+    def direct_render(self, scene: Scene, rays: CameraRays, size: int) -> DirectRender:
+        """What renders rays through the pixels of a picture of ``size``² directly."""
+        samples = scene.options.samples or self.config.samples
+        far = FAR - (FAR - NEAR) / samples
+        trace = SurfaceTrace(self._grid(scene, SURFACE), rays.volume, NEAR, far)
+        pixel = 1.0 / scene.camera.focal(size)
+        return DirectRender(self._field(scene), trace, pixel, self._tiles)
+
     def coverage(self, scene: Scene, edge: int) -> FloatArray:
         """How much of each pixel the head covers, (edge, edge) from 0 to 1.
 
@@ -265,18 +303,23 @@ class Engine:
         # some 10 ms for a new identity, where the whole picture without a grid takes 4 to 7 ms.
         if self.config.field == "density" or self._evaluates_all:
             return None
+        return self._grid(scene, COARSE if edge < self.config.thumb_size else FINE)
+
+    def _grid(self, scene: Scene, resolution: int) -> DistanceGrid:
         shape = self.mapper.styles(scene).of_shape
         if self._grids is None or self._grids[0] != shape:
             self._grids = (shape, {})
         grids = self._grids[1]
-        resolution = COARSE if edge < self.config.thumb_size else FINE
         if resolution not in grids:
+            band = (0.0, 0.0)
+            if resolution != SURFACE:
+                band = relevant_band(self._beta, (FAR - NEAR) / self.config.samples)
             grids[resolution] = DistanceGrid.sample(
                 self.sdf(scene),
-                relevant_band(self._beta, (FAR - NEAR) / self.config.samples),
+                band,
                 self.device,
                 resolution=resolution,
-                reuse=grids.get(COARSE),
+                reuse=grids.get(FINE, grids.get(COARSE)),
             )
         return grids[resolution]
 

@@ -69,8 +69,9 @@ def passes(
     pass follows.
 
     Args:
-        view: image, volume, depth or normals.
-        size: edge of volume, depth and normals in pixels; None for the model's thumb size.
+        view: any but the mesh.
+        size: edge of volume, depth and normals in pixels, None for the model's thumb size; edge of
+            the direct view, None for the decoded image's.
         first: level of the first pass: one of :func:`~.levels.levels`, or a volume render of any
             edge.
         match: from an earlier last frame of the same identity; gives the first passes of an image
@@ -90,6 +91,10 @@ def passes(
 def _steps(
     engine: Engine, scene: Scene, view: View, size: int | None, first: Level, match: Match | None
 ) -> Iterator[_Step]:
+    if view == "direct":
+        yield engine.direct(scene, first.rays), None
+        yield engine.direct(scene, size or engine.direct_size), None
+        return
     decodes, thumb = view == "image", engine.config.thumb_size
     target = thumb if decodes else size or thumb
     edge = first.rays if first.image else min(first.rays, target)

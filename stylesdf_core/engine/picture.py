@@ -40,16 +40,18 @@ class Picture:
     """One rendered view.
 
     Attributes:
-        view: the view of the scene: image, volume, depth, normals or mesh.
-        data: (C, H, W) float32. image, volume: RGB in [−1, 1]; normals: world-space unit vectors;
-            depth: one channel, planar depth in world units.
+        view: the view of the scene.
+        data: (C, H, W) float32. depth: one channel, planar depth in world units; normals:
+            world-space unit vectors; all others: RGB in [−1, 1].
         background: (H, W) in [0, 1], the weight of the background (zeros for ``image``, unless its
             outline was asked for).
+        behind: (3, H, W) in [−1, 1], the background's own colours; None where they are not known.
     """
 
     view: View
     data: FloatArray
     background: FloatArray
+    behind: FloatArray | None = None
 
     @classmethod
     def decoded(cls, image: Tensor) -> Picture:
@@ -89,8 +91,18 @@ class Picture:
         """The head without its background: colours and opacity, (H, W, 4) in [0, 1]."""
         from stylesdf_core.engine.matte import cut_out
 
+        if self.behind is not None:
+            return self._unmixed(self.behind)
         mixed = self.view not in SURFACE_VIEWS
         return cut_out(np.clip(self._colours(), 0.0, 1.0), 1.0 - self.background, mixed=mixed)
+
+    def _unmixed(self, behind: FloatArray) -> FloatArray:
+        """The head's own colours where background shows through, and its opacity, exactly."""
+        alpha = 1.0 - self.background[..., None]
+        seen = np.moveaxis(self.data - self.background * behind, 0, -1)
+        own = np.divide(seen, alpha, out=np.zeros_like(seen), where=alpha > 0.0)
+        colors = np.clip(own * 0.5 + 0.5, 0.0, 1.0) * (alpha > 0.0)
+        return np.concatenate([colors, alpha], axis=2).astype(np.float32)
 
     def to_uint8(self) -> npt.NDArray[np.uint8]:
         """:meth:`display` as 8-bit, (H, W, 3)."""

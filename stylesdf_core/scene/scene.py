@@ -20,7 +20,7 @@ from stylesdf_core.model.model_zoo import absolute
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.offsets import StyleOffsets
 
-View = Literal["image", "volume", "depth", "normals", "mesh"]
+View = Literal["image", "volume", "depth", "normals", "mesh", "direct"]
 VIEWS: tuple[View, ...] = get_args(View)
 #: Maps of the surface: shown over a backdrop, and rendered finer once the camera rests.
 SURFACE_VIEWS: frozenset[View] = frozenset({"depth", "normals"})

@@ -296,7 +296,7 @@ def test_a_cache_that_fails_is_done_without(tmp_path: Path) -> None:
 import sys; sys.path.insert(0, {str(tmp_path)!r})
 from doubling import double
 from stylesdf_core.engine import cpu_kernels
-print(cpu_kernels._compiled()(double)(4))
+print(cpu_kernels.compiled()(double)(4))
 """
     for damage in ("", "full", "cut"):
         if damage == "full":

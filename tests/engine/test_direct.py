@@ -1,0 +1,145 @@
+"""The direct view: rays traced to the surface, its own colours, exact opacity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from stylesdf_core.commands.backgrounds import Background
+from stylesdf_core.engine import compiled_loops
+from stylesdf_core.engine.distance_grid import DistanceGrid
+from stylesdf_core.engine.engine import Engine
+from stylesdf_core.engine.passes import passes
+from stylesdf_core.engine.surface_trace import Crossings, SurfaceTrace
+from stylesdf_core.engine.volume import CameraRays
+from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera
+from stylesdf_core.scene.scene import Identity, Scene
+from tests.models import tiny_model
+
+CPU = torch.device("cpu")
+RADIUS = 0.07
+Trace = Callable[[SurfaceTrace, Tensor, Tensor], Crossings]
+
+
+def in_torch(trace: SurfaceTrace, origins: Tensor, directions: Tensor) -> Crossings:
+    return trace._in_torch(origins, directions)
+
+
+def compiled(trace: SurfaceTrace, origins: Tensor, directions: Tensor) -> Crossings:
+    if not compiled_loops.usable():
+        pytest.skip("needs Numba")
+    return trace._compiled(origins, directions)
+
+
+def sphere(camera: OrbitCamera, edge: int = 64) -> tuple[SurfaceTrace, CameraRays]:
+    """Rays to a sphere of RADIUS in a grid."""
+    grid = DistanceGrid.sample(
+        lambda points: np.linalg.norm(points, axis=1) - np.float32(RADIUS),
+        (0.0, 0.0),
+        CPU,
+        resolution=113,
+    )
+    rays = CameraRays.of(camera, edge, 6.0, CPU, static=True)
+    return SurfaceTrace(grid, rays.volume, NEAR, FAR), rays
+
+
+@pytest.mark.parametrize("way", [in_torch, compiled])
+@pytest.mark.parametrize("camera", [OrbitCamera(), OrbitCamera(0.7, -0.3), OrbitCamera(fov=12.0)])
+def test_rays_meet_a_sphere_where_it_is(way: Trace, camera: OrbitCamera) -> None:
+    trace, rays = sphere(camera)
+    crossings = way(trace, rays.origins, rays.directions)
+    # |o + t·d| = r
+    o, d = rays.origins.double(), rays.directions.double()
+    a, b, c = (d * d).sum(1), (o * d).sum(1), (o * o).sum(1) - RADIUS**2
+    root = b * b - a * c
+    met = crossings.depth < math.inf
+    assert not (met ^ (root > 0))[root.abs() > 2e-4].any()
+    true = (-b - root.clamp_min(0).sqrt()) / a
+    sure = root > 2e-3
+    assert int(sure.sum()) > 100
+    assert (crossings.depth - true)[sure].abs().max() < 1e-4
+    slope = root.clamp_min(0).sqrt() / RADIUS  # of the distance along the ray
+    torch.testing.assert_close(crossings.slope[sure].double(), slope[sure], atol=0.05, rtol=0)
+
+
+def test_compiled_and_torch_agree_in_a_wide_view() -> None:
+    trace, rays = sphere(OrbitCamera(0.3, 0.2, 15.0, 0.02, 0.01))
+    assert trace.volume is not None
+    one, other = (way(trace, rays.origins, rays.directions) for way in (in_torch, compiled))
+    assert (torch.isinf(one.depth) == torch.isinf(other.depth)).float().mean() > 0.999
+    both = torch.isfinite(one.depth) & torch.isfinite(other.depth)
+    torch.testing.assert_close(one.depth[both], other.depth[both], atol=1e-5, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(tiny_model(), "cpu", exact=True)
+
+
+def test_colours_are_the_field_s_at_its_surface(engine: Engine) -> None:
+    scene = Scene(identity=Identity(5), camera=OrbitCamera(0.2))
+    picture = engine.direct(scene, 48)
+    covered = picture.background < 0.5
+    assert 0.05 < covered.mean() < 0.95
+    rays = engine._rays(scene, 48)
+    surface = engine.direct_render(scene, rays, 48)(rays)
+    points = (rays.origins + rays.directions * surface.depth[:, None]).numpy()
+    inner = (surface.covered == 1.0).numpy() & (surface.depth > 0.0).numpy()
+    distance = engine.sdf(scene)(points[inner])
+    assert np.median(np.abs(distance)) < 1e-3
+    assert np.isfinite(picture.data).all()
+    assert np.abs(picture.data).max() <= 1.0
+
+
+def test_opacity_is_exact_and_background_can_be_replaced(engine: Engine) -> None:
+    picture = engine.direct(Scene(identity=Identity(5)), 64)
+    assert picture.behind is not None
+    cut = picture.cut_out()
+    np.testing.assert_allclose(cut[..., 3], 1.0 - picture.background, atol=1e-6)
+    alpha = cut[..., 3:]
+    again = cut[..., :3] * alpha + (1.0 - alpha) * (np.moveaxis(picture.behind, 0, -1) + 1.0) / 2.0
+    np.testing.assert_allclose(again, picture.display(), atol=1e-4)
+    red = Background(color=(255, 0, 0)).behind(picture)
+    assert (red[picture.background == 1.0] == (255, 0, 0)).all()
+    shares = picture.background[(picture.background > 0.0) & (picture.background < 1.0)]
+    assert set(np.unique(shares)) <= {0.25, 0.5, 0.75}, "outlines are means of four rays"
+
+
+def test_a_finer_picture_shows_the_same(engine: Engine) -> None:
+    scene = Scene(identity=Identity(5))
+    coarse, fine = (engine.direct(scene, size).data for size in (32, 128))
+    reduced = fine.reshape(3, 32, 4, 32, 4).mean(axis=(2, 4))
+    assert np.abs(reduced - coarse).mean() < 0.03
+    assert engine.render(scene, "direct").size == engine.config.output_size
+    *_, last = passes(engine, scene, "direct", 128)
+    np.testing.assert_array_equal(last.picture.data, fine)
+
+
+def test_without_compiled_loops_the_picture_is_the_same(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(identity=Identity(5))
+    before = engine.direct(scene, 48).data
+    monkeypatch.setattr(compiled_loops, "usable", lambda: False)
+    after = Engine(engine.model, "cpu", exact=True).direct(scene, 48).data
+    assert np.abs(before - after).mean() < 1e-3
+
+
+def test_a_density_shows_its_volume_render() -> None:
+    engine = Engine(tiny_model(field="density"), "cpu")
+    scene = Scene()
+    volume, direct = (engine.render(scene, view, 24) for view in ("volume", "direct"))
+    np.testing.assert_array_equal(volume.data, direct.data)
+    assert direct.view == "direct"
+    assert direct.behind is None
+
+
+def test_a_face_without_surface_in_view_is_background(engine: Engine) -> None:
+    away = Scene(identity=Identity(5), camera=OrbitCamera(fov=1.0, pan_x=0.12, pan_y=0.12))
+    picture = engine.direct(away, 16)
+    assert np.isfinite(picture.data).all()
