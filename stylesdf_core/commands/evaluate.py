@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from stylesdf_core.evaluation.report import QualityReport
     from stylesdf_core.model.poses import Poses
 
+#: Heads in the pictures of a report.
+_PICTURED = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
@@ -65,6 +68,9 @@ class Evaluate:
     """Inception's weights for fid and kid, weights-inception-2015-12-05-6726825d.pth. Default:
     downloaded once (96 MB) and kept."""
 
+    report: Path | None = None
+    """Folder for report.html, one file with figures, curves and pictures, and report.json."""
+
     json: Path | None = None
     """JSON file for all figures."""
 
@@ -90,8 +96,9 @@ class Evaluate:
         from stylesdf_core.evaluation.report import check_card, update_card
         from stylesdf_core.files import check_destination, write_json
 
-        if self.json is not None:
-            check_destination(self.json)
+        for file in (self.json, self.report and self.report / "report.html"):
+            if file is not None:
+                check_destination(file)
         if self.card is not None:
             check_card(self.card, "evaluate")
         protocol = self._protocol()
@@ -121,6 +128,12 @@ class Evaluate:
         work = Workplace(user_folder("cache") / "evaluate", inception)
         report = yield from evaluate(engine, self.data, protocol, work)
         assert report is not None  # this is the first process
+        if self.report is not None:
+            from stylesdf_core.evaluation.gallery import gallery
+            from stylesdf_core.evaluation.html_report import write_report
+
+            seeds = range(self.seed_start, self.seed_start + _PICTURED)
+            write_report(self.report, report, (yield from gallery(engine, seeds)))
         if self.json is not None:
             write_json(self.json, report.to_json())
         if self.card is not None:

@@ -7,6 +7,9 @@ flicker         change of a picture while orbiting, beyond the motion itself
 image_metrics   scores of a picture against another one: PSNR, sharpness
 shape_metrics   scores of a shape against another one: silhouettes, points, normals, the field
 report          Figure and Report: figures beside targets, as table, JSON and part of a card
+published       figures that the paper publishes
+html_report     a report as one HTML file, and its figures as JSON
+gallery         the pictures of a report: heads × azimuths
 comparison      two models' reports side by side
 side_by_side    figures and faces of several models, a column for each
 grids           pictures beside each other in one PNG
