@@ -9,6 +9,7 @@ import dearpygui.dearpygui as dpg
 
 from app.state import edits
 from app.state.workbench import Workbench
+from app.widgets import fonts
 from app.widgets.ui import Ui
 from stylesdf_core.scene.scene import VIEWS, Scene
 
@@ -21,11 +22,13 @@ _TOOLTIPS = {
     "normals": "Surface normals from the SDF's gradient",
     "mesh": "The extracted surface",
     "direct": "The surface's own colours at full resolution, without the decoder",
+    "slice": "A cut through the signed distances, with iso-lines; plane and level: panel Mesh",
+    "inconsistency": "How far each point's colour differs in neighbouring views: its flicker",
 }
-_MODE, _PRESET, _GAP, _WIDE_GAP = 70, 56, 2, 12
+_MODE, _PRESET, _GAP, _WIDE_GAP = 62, 56, 2, 12
 _CAMERA = "camera"
 #: Widths of the two menus that take the buttons' place in a narrow viewport.
-_VIEW_MENU, _CAMERA_MENU = 108, 96
+_VIEW_MENU, _CAMERA_MENU = 132, 96
 
 
 class Toolbar:
@@ -47,9 +50,9 @@ class Toolbar:
                 for digit, view in enumerate(VIEWS, start=1):
                     show = partial(workbench.change_settings, "view", view=view)
                     tooltip = f"{_TOOLTIPS[view]}  {digit}"
-                    self._modes[view] = ui.button(view, show, tooltip, width=ui.px(_MODE))
+                    self._modes[view] = ui.button(view, show, tooltip, width=self._mode_width(view))
             self._view_menu = self._menu(
-                VIEWS, ui.px(_VIEW_MENU), self._show, "What the viewport shows  1 to 6"
+                VIEWS, ui.px(_VIEW_MENU), self._show, f"What the viewport shows  1 to {len(VIEWS)}"
             )
             dpg.add_spacer(width=ui.px(_WIDE_GAP) - gap)
             self._split = ui.button(
@@ -70,7 +73,7 @@ class Toolbar:
     def resize(self, width: int) -> None:
         """Centre in the viewport's width."""
         px, gap = self._ui.px, self._ui.px(_GAP)
-        views = len(VIEWS) * (px(_MODE) + gap)
+        views = sum(self._mode_width(view) + gap for view in VIEWS)
         presets = len(self._cameras) * (px(_PRESET) + gap)
         rest = px(_PRESET) + 2 * px(_WIDE_GAP)
         has_presets = views + rest + presets <= width
@@ -99,6 +102,11 @@ class Toolbar:
             self._ui.select(item, name == view.view)
         dpg.set_value(self._view_menu, view.view)
         self._ui.select(self._split, view.split)
+
+    def _mode_width(self, view: str) -> int:
+        """Width of a view's button: as wide as the others, or as its word."""
+        word = fonts.text_width(view, self._ui.px(fonts.BODY))
+        return max(self._ui.px(_MODE), round(word) + self._ui.px(16))
 
     def _menu(
         self, names: tuple[str, ...], width: int, chosen: Callable[[str], None], tooltip: str

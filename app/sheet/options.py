@@ -14,7 +14,7 @@ from app.widgets import theme
 from app.widgets.slider import SliderSpec
 from app.widgets.ui import Ui
 from stylesdf_core.model.latents import LatentDirection
-from stylesdf_core.scene.scene import VIEWS, Identity
+from stylesdf_core.scene.scene import ENGINE_VIEWS, Identity
 from stylesdf_core.scene.sheet import Sheet, SheetKind
 
 _KINDS: dict[SheetKind, tuple[str, str]] = {
@@ -66,7 +66,7 @@ class OptionsPanel:
         )
         ui.small_text("view")
         self._view = dpg.add_combo(
-            [view for view in VIEWS if view != "mesh"],
+            ENGINE_VIEWS,
             callback=lambda _, view: workbench.change_settings("sheet", view=view),
         )
         ui.tooltip(self._view, "What the faces are shown as")

@@ -91,7 +91,8 @@ class Screen:
         if view.shows_picture:
             edge = 0 if view.pixels else self.picture_size
             budget = self.moving_budget.seconds(view.while_moving)
-            picture = PictureRequest(scene, view.picture_view, device, model, edge, budget)
+            cut = settings.mesh.cut if view.picture_view == "slice" else None
+            picture = PictureRequest(scene, view.picture_view, device, model, edge, budget, cut)
         if view.shows_mesh:
             mesh = MeshRequest(scene, device, settings.mesh, self.mesh_size, model)
         asked, self._wanted = self._wanted, (picture, mesh)

@@ -4,6 +4,7 @@
 schedule           which request is computed, when it is refined, when a frame is drawn
 pass_planner       how fine the picture of a motion can be
 picture_worker     pictures in passes, coarse to fine
+analysis           slices through the signed distances, and inconsistency maps
 mesh_worker        the live mesh: a draft, then the chosen resolution
 engine_share       an engine that several threads use in turns
 mixing_worker      which controls of style mixing have an effect on a model

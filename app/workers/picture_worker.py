@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from app.workers.analysis import ANALYSES, Analyst
 from app.workers.engine_share import EngineShare
 from app.workers.pass_planner import PassPlanner
 from app.workers.schedule import LatestWorker
@@ -19,6 +20,7 @@ from stylesdf_core.engine import compiled_loops
 from stylesdf_core.scene.scene import SURFACE_VIEWS, Scene, View
 
 if TYPE_CHECKING:
+    from stylesdf_core.engine.cut import Cut
     from stylesdf_core.engine.engine import Engine
     from stylesdf_core.engine.levels import Level
     from stylesdf_core.engine.matching import Match
@@ -53,10 +55,11 @@ class PictureRequest:
     """A picture to render.
 
     Attributes:
-        view: image, volume, depth or normals.
+        view: any but mesh.
         device: as in Settings.
         edge: of the pane, pixels; 0 to show the picture's own pixels.
         budget: seconds that the first pass may take while something moves.
+        cut: the plane of the view slice; None for the other views.
     """
 
     scene: Scene
@@ -65,6 +68,7 @@ class PictureRequest:
     model: Model
     edge: int = _PANE_EDGE
     budget: float = field(default=_BUDGET, compare=False)
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +116,7 @@ class _Renderer:
         self._face: object = None
         self._matched: tuple[object, Match] | None = None  # with the face that it belongs to
         self._planners: dict[object, PassPlanner] = {}
+        self._analyst = Analyst()
 
     def passes(self, request: PictureRequest) -> Generator[PicturePass | None, None, None]:
         """The passes of a request, and None where the work may be interrupted."""
@@ -120,6 +125,11 @@ class _Renderer:
 
         compiled_loops.postpone()  # a face is drawn without them before they are loaded
         engine, scene = self._share.engine(request.model, request.device), request.scene
+        if request.view in ANALYSES:
+            for step in self._analyst.passes(engine, request):
+                index, count = (step.pass_index, step.pass_count) if step else (0, 0)
+                yield _pass(engine, request, step, index, count) if step else None
+            return
         planner, match = self._planner_for(engine, request), self._match_for(scene)
         view, first = request.view, planner.level(request.budget)
         refined = _refined_edge(engine, request)

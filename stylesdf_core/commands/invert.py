@@ -34,7 +34,7 @@ _LANDMARKS_SPREAD, _FRONTAL_SPREAD = 0.06, 0.3
 #: From mouth to chin, as a multiple of the way from eyes to mouth.
 _CHIN = 0.8
 #: How much more eyes and mouth count, and how far around them, as a share of half the picture.
-_EMPHASIS, _EYE_RADIUS = 4.0, 0.1
+_EMPHASIS, _EYE_RADIUS = 3.0, 0.12
 #: Turns of the head in the comparison, radians.
 _TURNS = (-0.5, 0.5)
 
@@ -56,9 +56,8 @@ class Invert:
     model: str = "heads"
     """A name of `models list`, a weights file, or a run folder."""
 
-    seconds: float | None = None
-    """Limit of time for the fit, 1 to 3600; beyond 60, more steps are made too. Default: no limit,
-    some 25 s for the shipped model on two cores."""
+    seconds: float = 60.0
+    """Time for the fit, 1 to 3600; 60 are enough for the shipped model on two cores."""
 
     face: int | None = None
     """Which face, where a photograph shows several: 1 is the largest."""
@@ -108,8 +107,7 @@ class Fitting:
 
     def __init__(self, request: Invert) -> None:
         check_range("--photo: the number of photographs", len(request.photo), 1, _MOST_PHOTOS)
-        if request.seconds is not None:
-            check_range("--seconds", request.seconds, 1, 3600)
+        check_range("--seconds", request.seconds, 1, 3600)
         if request.face is not None:
             check_range("--face", request.face, 1)
         self._request = request

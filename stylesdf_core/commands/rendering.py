@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import tyro
 
 from stylesdf_core.commands.backgrounds import Background, BackgroundFlag, shown
 from stylesdf_core.dataclass_json import check_finite
+from stylesdf_core.engine.cut import Cut
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.errors import check_range
 from stylesdf_core.mesh.sdf_grid import MAX_RESOLUTION, MIN_RESOLUTION
@@ -24,6 +25,7 @@ from stylesdf_core.scene.scene import Scene, View
 
 if TYPE_CHECKING:
     from stylesdf_core.engine.engine import Engine
+    from stylesdf_core.engine.sdf_slice import Slicer
     from stylesdf_core.mesh.preview import MeshPreview
     from stylesdf_core.mesh.surface import SurfaceMesh
 
@@ -59,6 +61,22 @@ class MeshSettings(SurfaceSettings):
     wireframe: bool = False
     """Of the mesh view: draw the triangles' edges."""
 
+    cut_axis: Literal["x", "y", "z"] = "z"
+    """Of the slice view: the plane's axis: x cuts left from right, y is horizontal, z cuts front
+    from back; the surface is that of --level."""
+
+    cut_offset: float = 0.0
+    """Of the slice view: the plane's place on its axis, -0.12 to 0.12 world units."""
+
+    @property
+    def cut(self) -> Cut:
+        """The plane of the slice view.
+
+        Raises:
+            InputError: the plane lies outside the volume.
+        """
+        return Cut(self.cut_axis, self.cut_offset, self.level)
+
 
 Device: TypeAlias = Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda,mps}")]
 MeshFlags: TypeAlias = Annotated[MeshSettings, tyro.conf.arg(name="")]
@@ -72,8 +90,9 @@ class PictureOptions:
     """The file or folder to write."""
 
     view: View = "image"
-    """View: the decoded image, the 64² volume render, its depth or normals, the mesh, or direct:
-    the surface's own colours at any size, without the decoder."""
+    """View: the decoded image, the 64² volume render, its depth or normals, the mesh; direct: the
+    surface's own colours at any size, without the decoder; slice: a cut through the signed
+    distances; inconsistency: how far the image differs from its own neighbouring views."""
 
     size: int | None = None
     """Edge in pixels, 16 to 2048; without it, the view's own resolution."""
@@ -136,6 +155,7 @@ class SceneRenderer:
         self.engine: Engine = Engine(load_model(model), device, exact=exact)
         self.mesh_settings = mesh
         self._preview: MeshPreview | None = None
+        self._slicer: Slicer | None = None
         self._mesh: tuple[object, SurfaceMesh] | None = None
 
     def __enter__(self) -> SceneRenderer:
@@ -155,6 +175,13 @@ class SceneRenderer:
                 rendered at ``size``; the decoded image has the model's size and is resampled.
             outline: also find the image's background, so that the head can be cut out.
         """
+        if view == "slice":
+            return self._slice(scene, size or self.engine.config.output_size)
+        if view == "inconsistency":
+            from stylesdf_core.evaluation.inconsistency import inconsistency
+
+            picture = inconsistency(self.engine, scene)
+            return picture if size is None else _resized(picture, size)
         if view != "mesh":
             picture = self.engine.render(scene, view, size if view != "image" else None)
             picture = picture if size is None else _resized(picture, size)
@@ -164,6 +191,13 @@ class SceneRenderer:
             return picture
         mesh = yield from self._surface(scene)
         return self._draw_mesh(mesh, scene, size or self.engine.config.output_size)
+
+    def _slice(self, scene: Scene, size: int) -> Picture:
+        from stylesdf_core.engine.sdf_slice import Slicer
+
+        if self._slicer is None:
+            self._slicer = Slicer(self.engine)
+        return self._slicer.draw(scene, self.mesh_settings.cut, size)
 
     def _surface(self, scene: Scene) -> Operation[SurfaceMesh]:
         if self._mesh is None or self._mesh[0] != scene.of_field:

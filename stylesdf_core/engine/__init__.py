@@ -20,6 +20,8 @@ direct          the surface's own colours at any size, without volume render and
 volume          a camera's rays through the ray march, tile by tile
 texturing       textures of a mesh, baked from decoded pictures and the field
 mixing_effects  how much each control of style mixing changes a model's pictures
+cut             the plane that cuts a head open
+sdf_slice       a head cut open by a plane, with iso-lines of its distances
 matte           a head cut out of its picture
 levels          levels of detail of a picture that moves
 matching        coarse levels given the colours, place and size of the decoded image

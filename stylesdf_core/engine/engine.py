@@ -185,11 +185,12 @@ class Engine:
     def _surface_normals(self, scene: Scene, volume: Volume) -> FloatArray:
         """World normals (3, H, W) at the expected depth of every pixel."""
         edge = volume.depth.shape[0]
-        points = self._rays(scene, edge).points(volume.depth)
+        points = self.rays(scene, edge).points(volume.depth)
         normals = self._tiles.map(self._outward(scene), points)
         return normals.T.reshape(3, edge, edge).cpu().numpy()
 
-    def _rays(self, scene: Scene, edge: int) -> CameraRays:
+    def rays(self, scene: Scene, edge: int) -> CameraRays:
+        """The rays of a picture of ``edge``² pixels."""
         static = scene.options.static_viewdirs
         return CameraRays.of(scene.camera, edge, self.model.poses.fov, self.device, static=static)
 
@@ -210,7 +211,7 @@ class Engine:
 
     @torch.no_grad()
     def _march(self, scene: Scene, edge: int, features: bool, visible: float) -> Volume:
-        rays = self._rays(scene, edge)
+        rays = self.rays(scene, edge)
         march, points_each = self._ray_march(scene, rays, edge, visible)
         return rays.march(march, self._tiles, points_each, features=features)
 
@@ -231,7 +232,7 @@ class Engine:
 
     @torch.no_grad()
     def _direct(self, scene: Scene, size: int) -> Picture:
-        rays = self._rays(scene, size)
+        rays = self.rays(scene, size)
         surface = self.direct_render(scene, rays, size)(rays)
         covered = surface.covered.view(size, size)
         volume = self.render_volume(scene, self.config.thumb_size, features=False)
@@ -266,7 +267,7 @@ class Engine:
         outline = F.interpolate(around, size=(edge, edge), mode="nearest")[0, 0] > _OUTLINE
         if bool(outline.any()):
             fine = outline.repeat_interleave(2, 0).repeat_interleave(2, 1)
-            rays = self._rays(scene, 2 * edge).chosen(fine.view(-1))
+            rays = self.rays(scene, 2 * edge).chosen(fine.view(-1))
             march, points_each = self._ray_march(scene, rays, 2 * edge, self._visible)
             quarters = torch.zeros_like(fine, dtype=cover.dtype)
             quarters[fine] = rays.coverage(march, self._tiles, points_each)

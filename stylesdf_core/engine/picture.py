@@ -19,6 +19,9 @@ FloatArray = npt.NDArray[np.float32]
 #: Colour behind depth and normal maps, sRGB; the studio's background.
 BACKDROP = (0x16 / 255, 0x18 / 255, 0x1C / 255)
 
+#: Difference to neighbouring views at which the colours of an inconsistency map end, of 1.
+HOTTEST = 24 / 255
+
 # Seven stops from near (warm, bright) to far (deep, dark): lightness falls steadily, so that the
 # map also reads in grey.
 _DEPTH_STOPS = np.array(
@@ -42,7 +45,8 @@ class Picture:
     Attributes:
         view: the view of the scene.
         data: (C, H, W) float32. depth: one channel, planar depth in world units; normals:
-            world-space unit vectors; all others: RGB in [−1, 1].
+            world-space unit vectors; inconsistency: the difference to neighbouring views and the
+            picture's luminance, both in [0, 1]; all others: RGB in [−1, 1].
         background: (H, W) in [0, 1], the weight of the background (zeros for ``image``, unless its
             outline was asked for).
         behind: (3, H, W) in [−1, 1], the background's own colours; None where they are not known.
@@ -84,6 +88,8 @@ class Picture:
     def _colours(self) -> FloatArray:
         if self.view == "depth":
             return _depth_colours(self.data[0])
+        if self.view == "inconsistency":
+            return _heat(*self.data)
         colours: FloatArray = np.moveaxis(self.data, 0, -1) * 0.5 + 0.5
         return colours
 
@@ -112,6 +118,19 @@ class Picture:
 def pixels(picture: Picture) -> FloatArray:
     """An image or volume render as (H, W, 3) in [0, 1]."""
     return np.asarray(np.clip(np.moveaxis(picture.data, 0, -1) * 0.5 + 0.5, 0.0, 1.0), np.float32)
+
+
+def _heat(difference: FloatArray, luminance: FloatArray) -> FloatArray:
+    """Differences (H, W) as colours (H, W, 3), from none to :data:`HOTTEST`, over a dim picture."""
+    heat = np.clip(difference / HOTTEST, 0.0, 1.0)[..., None]
+    ground = np.repeat(0.1 + 0.35 * luminance[..., None], 3, axis=-1)
+    stops = _DEPTH_STOPS[::-1]
+    position = heat[..., 0] * (len(stops) - 1)
+    low = np.minimum(position.astype(np.int64), len(stops) - 2)
+    t = (position - low)[..., None]
+    colours = stops[low] * (1.0 - t) + stops[low + 1] * t
+    mixed: FloatArray = ground * (1.0 - heat**0.5) + colours * heat**0.5
+    return mixed.astype(np.float32)
 
 
 def _depth_colours(depth: FloatArray) -> FloatArray:

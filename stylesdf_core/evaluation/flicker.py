@@ -100,6 +100,15 @@ def flicker(frames: Sequence[OrbitFrame]) -> float:
 
 def reprojected_difference(one: OrbitFrame, other: OrbitFrame) -> FloatArray:
     """|one − other| (N, 3) at the N pixels of ``one`` whose points ``other`` shows too."""
+    seen, colours = reprojected(one, other)
+    return np.asarray(np.abs(one.image[seen] - colours), np.float32)
+
+
+def reprojected(one: OrbitFrame, other: OrbitFrame) -> tuple[BoolArray, FloatArray]:
+    """Which pixels (S, S) of ``one`` show points that ``other`` shows too, and their colours there.
+
+    The colours, (N, 3), are those of ``other``, in the order of the pixels.
+    """
     size = len(one.image)
     inside = _enlarged(_core(one.opacity).astype(np.float32), size) > 0.999
     points = back_project(_enlarged(one.depth, size), one.camera)[inside]
@@ -117,7 +126,8 @@ def reprojected_difference(one: OrbitFrame, other: OrbitFrame) -> FloatArray:
         ],
         axis=-1,
     )
-    return np.asarray(np.abs(one.image[inside][seen] - there), np.float32)
+    inside[inside] = seen
+    return inside, np.asarray(there, np.float32)
 
 
 def project(

@@ -20,8 +20,10 @@ from stylesdf_core.model.model_zoo import absolute
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.offsets import StyleOffsets
 
-View = Literal["image", "volume", "depth", "normals", "mesh", "direct"]
+View = Literal["image", "volume", "depth", "normals", "mesh", "direct", "slice", "inconsistency"]
 VIEWS: tuple[View, ...] = get_args(View)
+#: Views that the engine draws by itself, in passes from coarse to fine.
+ENGINE_VIEWS: tuple[View, ...] = ("image", "volume", "depth", "normals", "direct")
 #: Maps of the surface: shown over a backdrop, and rendered finer once the camera rests.
 SURFACE_VIEWS: frozenset[View] = frozenset({"depth", "normals"})
 SHIPPED_MODEL = "heads"

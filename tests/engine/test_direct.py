@@ -86,7 +86,7 @@ def test_colours_are_the_field_s_at_its_surface(engine: Engine) -> None:
     picture = engine.direct(scene, 48)
     covered = picture.background < 0.5
     assert 0.05 < covered.mean() < 0.95
-    rays = engine._rays(scene, 48)
+    rays = engine.rays(scene, 48)
     surface = engine.direct_render(scene, rays, 48)(rays)
     points = (rays.origins + rays.directions * surface.depth[:, None]).numpy()
     inner = (surface.covered == 1.0).numpy() & (surface.depth > 0.0).numpy()

@@ -39,7 +39,18 @@ _SPECS: dict[str, SliderSpec] = {
         digits=3,
         signed=True,
     ),
+    "cut_offset": SliderSpec(
+        "cut at",
+        "Place of the slice view's plane on its axis, world units.  −0.12 to 0.12",
+        -0.12,
+        0.12,
+        0.002,
+        digits=3,
+        signed=True,
+    ),
 }
+#: The slice view's planes by their axis.
+_PLANES = {"x": "left | right", "y": "top | bottom", "z": "front | back"}
 #: Rows of check boxes: field of MeshSettings -> label, tooltip.
 _CHECKS = (
     {"largest_component": ("largest part only", "Keep only the largest connected part")},
@@ -57,6 +68,10 @@ class MeshPanel:
         self._workbench = workbench
         self._rows = FieldSliders(ui, _SPECS, MeshSettings(), self._change)
         self.resize = self._rows.resize
+        self._plane = dpg.add_combo(
+            tuple(_PLANES.values()), width=ui.px(120), callback=lambda _, text: self._turn(text)
+        )
+        ui.tooltip(self._plane, "The two halves that the slice view's plane parts")
         self._checks: dict[str, int | str] = {}
         for row in _CHECKS:
             with dpg.group(horizontal=True):
@@ -77,6 +92,10 @@ class MeshPanel:
         """Show settings and report."""
         settings = self._workbench.settings.mesh
         self._rows.show(settings)
+        is_slice = self._workbench.settings.view.picture_view == "slice"
+        self._rows.hide("cut_offset", not is_slice)
+        dpg.configure_item(self._plane, show=is_slice)
+        dpg.set_value(self._plane, _PLANES[settings.cut_axis])
         for name, item in self._checks.items():
             dpg.set_value(item, getattr(settings, name))
         for item, (text, color) in zip(self._report, self._lines(), strict=True):
@@ -94,6 +113,10 @@ class MeshPanel:
             draft = "" if screen.mesh is None else f"; shown: {screen.mesh.resolution}³"
             return [(f"refining to {wanted}³ …{draft}", theme.MUTED), ("", theme.MUTED)]
         return _report_lines(screen.mesh.report)
+
+    def _turn(self, text: str) -> None:
+        axis = next(axis for axis, halves in _PLANES.items() if halves == text)
+        self._workbench.change_settings("mesh", cut_axis=axis)
 
     def _change(self, name: str, value: float) -> None:
         self._workbench.change_settings("mesh", **{name: value})
