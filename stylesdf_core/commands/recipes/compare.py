@@ -31,6 +31,7 @@ HEADINGS = {
 }
 #: Name of the command in a card's markers.
 COMMAND = "recipe compare"
+_METRICS = "frechet,depth-consistency,flicker"
 #: Share of the progress in which the runs are trained and measured; then the table is made.
 _RUNS = 0.95
 
@@ -73,6 +74,9 @@ class RecipeCompare:
 
     count: int = 2000
     """Generated pictures of each model that are compared with true pictures, 16 to 100000."""
+
+    identities: int = 100
+    """Heads whose depths are compared between views, 1 to 100000; the paper uses 1000."""
 
     seed: int = 0
     """Seed of all runs."""
@@ -146,7 +150,8 @@ class RecipeCompare:
     def _evaluation(self, name: str) -> Evaluate:
         """The evaluation of one model; its JSON file has the model's name."""
         return Evaluate(
-            model=str(self.out / name), data=self.data, count=self.count,
+            model=str(self.out / name), data=self.data, metrics=_METRICS, count=self.count,
+            identities=self.identities,
             json=self.out / f"{name}.json", device=self.device,
         )  # fmt: skip
 

@@ -60,7 +60,7 @@ def compare(tmp_path: Path) -> RecipeCompare:
     write_images(tmp_path / "images")
     return Small(
         data=tmp_path / "images", out=tmp_path / "out", steps=2, decoder_steps=2, count=16,
-        threads=1, device="cpu",
+        identities=2, threads=1, device="cpu",
     )  # fmt: skip
 
 
@@ -81,6 +81,7 @@ def test_both_fields_are_trained_alike_and_stand_in_one_table(compare: RecipeCom
         assert values["images_per_second"] > 0
         assert 0 <= values["floaters"] <= 100
         assert any(key.startswith("frechet") for key in values)
+        assert any(key.startswith("depth_consistency") for key in values)
     table = (compare.out / "comparison.md").read_text(encoding="utf-8")
     assert all(heading in table.splitlines()[2] for heading in HEADINGS.values())
     assert table.strip() in card.read_text(encoding="utf-8")
