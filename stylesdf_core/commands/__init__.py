@@ -12,15 +12,16 @@ batch          ``batch``: pictures and meshes of many faces
 demo           ``demo``
 models         ``models list``, ``models fetch``, ``models export``, ``info``
 directions     ``models directions``
-dataset        ``dataset check``, ``dataset pack``
+dataset        ``dataset check``, ``dataset pack``, ``dataset align``
 heads/         ``heads``, ``measure``: synthetic heads
 recipes/       ``recipe heads``, ``recipe compare``: many commands in order
 train/         ``train …``: the stages of training
-evaluate       ``evaluate``: a model against pictures
+evaluate       ``evaluate``: a model's pictures and shapes in figures
 bench          ``bench``: speed
 
 Shared by them:
 
+evaluate_process  ``evaluate --gpus``: one of the processes that measure together
 assets         meshes as assets: triangles, textures, levels of detail, units, a base
 rendering      any view of a scene as a picture, meshes included
 batch_table    the table of a batch's files, as JSON and CSV

@@ -11,7 +11,9 @@ from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
+    from stylesdf_core.engine.engine import Engine
     from stylesdf_core.evaluation.measures.protocol import ImageProtocol, Metric
+    from stylesdf_core.evaluation.measures.rows import Part
     from stylesdf_core.evaluation.report import QualityReport
     from stylesdf_core.model.poses import Poses
 
@@ -80,6 +82,9 @@ class Evaluate:
     device: Device = "auto"
     """Where to render."""
 
+    gpus: int = 1
+    """Processes that share pictures and heads, one a GPU (or CPU), 1 to 64."""
+
     def run(self) -> Operation[QualityReport]:
         """Evaluate; the result prints as a table.
 
@@ -93,6 +98,7 @@ class Evaluate:
         check_range("--identities", self.identities, 1, 100_000)
         check_range("--orbits", self.orbits, 0, 100)
         check_range("--seed-start", self.seed_start, 0)
+        check_range("--gpus", self.gpus, 1, 64)
         from stylesdf_core.evaluation.report import check_card, update_card
         from stylesdf_core.files import check_destination, write_json
 
@@ -101,33 +107,14 @@ class Evaluate:
                 check_destination(file)
         if self.card is not None:
             check_card(self.card, "evaluate")
-        protocol = self._protocol()
-        yield Progress(0, 1, "loading the model")
-        from stylesdf_core.engine.engine import Engine
-        from stylesdf_core.evaluation.image_quality import evaluate
-        from stylesdf_core.evaluation.measures.protocol import JUDGED, ON_INCEPTION, Workplace
-        from stylesdf_core.model.model import load_model
-        from stylesdf_core.resources import user_folder
+        self._protocol()  # a mistake is said at once
+        if self.gpus > 1:
+            from stylesdf_core.commands.evaluate_process import measure_in_processes
 
-        if protocol.metrics & JUDGED:
-            from stylesdf_core.judges.dlib_judge import dlib_judge
-
-            dlib_judge()  # fails now, not in an hour, if dlib is missing
-        engine = Engine(load_model(self.model), self.device)
-        inception = None
-        if protocol.metrics & ON_INCEPTION:
-            from stylesdf_core.evaluation.measures.inception import (
-                Inception,
-                inception_weights,
-                torch_fidelity,
-            )
-
-            torch_fidelity()
-            weights = yield from inception_weights(self.inception)
-            inception = Inception(weights, engine.device)
-        work = Workplace(user_folder("cache") / "evaluate", inception)
-        report = yield from evaluate(engine, self.data, protocol, work)
-        assert report is not None  # this is the first process
+            weights = yield from self._weights()
+            yield from measure_in_processes(replace(self, inception=weights))
+        engine, report = yield from self._measured()
+        assert report is not None  # this is the only process
         if self.report is not None:
             from stylesdf_core.evaluation.gallery import gallery
             from stylesdf_core.evaluation.html_report import write_report
@@ -139,6 +126,49 @@ class Evaluate:
         if self.card is not None:
             update_card(self.card, "evaluate", report.markdown())
         return report
+
+    def measure(self, part: Part) -> Operation[None]:
+        """Measure as one of several processes; :meth:`run` then makes the report.
+
+        Raises:
+            InputError, CheckpointError: see :meth:`run`.
+        """
+        yield from self._measured(part)
+
+    def _measured(self, part: Part | None = None) -> Operation[tuple[Engine, QualityReport | None]]:
+        """The engine, and the report unless other processes take part."""
+        yield Progress(0, 1, "loading the model")
+        from stylesdf_core.engine.engine import Engine
+        from stylesdf_core.evaluation.image_quality import evaluate
+        from stylesdf_core.evaluation.measures.protocol import JUDGED, Workplace
+        from stylesdf_core.evaluation.measures.rows import Part
+        from stylesdf_core.model.model import load_model
+        from stylesdf_core.resources import user_folder
+
+        protocol = self._protocol()
+        if protocol.metrics & JUDGED:
+            from stylesdf_core.judges.dlib_judge import dlib_judge
+
+            dlib_judge()  # fails now, not in an hour, if dlib is missing
+        engine = Engine(load_model(self.model), self.device)
+        inception, weights = None, (yield from self._weights())
+        if weights is not None:
+            from stylesdf_core.evaluation.measures.inception import Inception
+
+            inception = Inception(weights, engine.device)
+        work = Workplace(user_folder("cache") / "evaluate", inception, part or Part())
+        return engine, (yield from evaluate(engine, self.data, protocol, work))
+
+    def _weights(self) -> Operation[Path | None]:
+        """Inception's weights; None where no metric needs them."""
+        from stylesdf_core.evaluation.measures.protocol import ON_INCEPTION
+
+        if not self._metrics() & ON_INCEPTION:
+            return None
+        from stylesdf_core.evaluation.measures.inception import inception_weights, torch_fidelity
+
+        torch_fidelity()  # fails before the download
+        return (yield from inception_weights(self.inception))
 
     def _protocol(self) -> ImageProtocol:
         from stylesdf_core.evaluation.measures.protocol import ImageProtocol

@@ -35,7 +35,9 @@ _TWO_VIEWS, _FIVE_VIEWS, _ORBIT = 4.0, 25.0, 60.0
 def evaluate(
     engine: Engine, folder: Path | None, protocol: ImageProtocol, work: Workplace
 ) -> Operation[QualityReport | None]:
-    """Measure a model; the result is None in all processes but the first.
+    """Measure a model; the result is None where several processes measure.
+
+    They fill the rows, of which one process then makes the report by the same call.
 
     Args:
         folder: true pictures; None without metrics that need some.
@@ -67,7 +69,7 @@ def evaluate(
             tasks = [*sets.tasks, *tasks]
         after = FIT if sets is not None and sets.poses_known else 0.0
         total = yield from run_tasks(tasks, work.part, after)
-    if work.part.rank:
+    if work.part.size > 1:
         return None
     if sets is not None:
         figures += yield from part(sets.finish(), total - after, total, total)

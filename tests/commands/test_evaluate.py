@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -181,3 +183,42 @@ def test_wrong_requests_are_refused(tmp_path: Path, heads: Path) -> None:
     ):
         with pytest.raises(InputError, match=says):
             drain(request.run())
+
+
+def test_two_processes_equal_one(
+    heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the processes use the user's own folder of the environment
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    weights = str(save_tiny(tmp_path / "tiny.safetensors"))
+    request = Evaluate(
+        model=weights,
+        data=heads,
+        metrics="frechet,depth-consistency",
+        count=20,
+        identities=3,
+        device="cpu",
+    )
+    alone = drain(request.run())
+    shutil.rmtree(tmp_path / "cache")
+    seen = []
+    operation = replace(request, gpus=2).run()
+    while True:
+        try:
+            seen.append(next(operation).message)
+        except StopIteration as stop:
+            shared = stop.value
+            break
+    assert seen[0] == "starting 2 processes"
+    assert {"looking at true pictures", "generating pictures", "comparing depth maps"} <= set(seen)
+    values = [figure.value for figure in alone.figures]
+    assert [figure.value for figure in shared.figures] == pytest.approx(values, rel=1e-4)
+
+
+def test_a_process_says_why_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = str(save_tiny(tmp_path / "tiny.safetensors"))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    request = Evaluate(model=weights, data=empty, metrics="frechet", device="cpu", gpus=2)
+    with pytest.raises(InputError, match="holds no images"):
+        drain(request.run())
