@@ -95,6 +95,12 @@ class Actions:
         is_shown = self.workbench.settings.window.panels_shown
         self.workbench.change_settings("window", panels_shown=not is_shown)
 
+    def add_keyframe(self) -> None:
+        """Make a keyframe of what is shown."""
+        workbench = self.workbench
+        workbench.change_settings("window", strip="Timeline", strip_shown=True)
+        workbench.timeline.add(workbench.screen.picture, workbench.settings.view.view)
+
     def toggle_strip(self) -> None:
         """Fold or unfold the area under the viewport."""
         is_shown = self.workbench.settings.window.strip_shown

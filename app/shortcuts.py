@@ -87,6 +87,8 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
         key("Ctrl+Shift+Z", dpg.mvKey_Z, "redo", document.redo, True),
         key("Ctrl+T", dpg.mvKey_T, "next tab", actions.switch_page, anywhere=True),
         key("F1", dpg.mvKey_F1, "list of shortcuts", window.show_shortcuts, anywhere=True),
+        key("K", dpg.mvKey_K, "add a keyframe", actions.add_keyframe),
+        key("L", dpg.mvKey_L, "play or stop the timeline", workbench.timeline.toggle),
         key("F9", dpg.mvKey_F9, "fold or unfold the filmstrip", actions.toggle_strip),
         key("F10", dpg.mvKey_F10, "hide or show the panels", actions.toggle_panels, anywhere=True),
         key("F11", dpg.mvKey_F11, "full screen", full_screen, anywhere=True),

@@ -18,7 +18,7 @@ from app.state.document import Document
 from app.state.faces import FaceAlbum, thumbnail
 from app.workers.picture_worker import PicturePass
 from stylesdf_core.errors import InputError
-from stylesdf_core.scene.animation import Animation, Ease, Keyframe
+from stylesdf_core.scene.animation import Animation, Ease, Keyframe, Space
 from stylesdf_core.scene.paths import Preset, preset_animation
 from stylesdf_core.scene.scene import Scene, View
 
@@ -194,6 +194,11 @@ class Timeline:
     def set_ease(self, index: int, ease: Ease) -> None:
         """Say how the animation goes on from a keyframe."""
         self._change(index, ease=ease)
+
+    def toggle_space(self) -> None:
+        """Let faces change into one another in the other space, w or z."""
+        space: Space = "z" if self.animation.space == "w" else "w"
+        self._document.apply(animation=replace(self.animation, space=space))
 
     def scale(self, seconds: float) -> None:
         """Make the animation last so many seconds."""

@@ -348,7 +348,7 @@ class Workbench:
     def _export_request(self, name: str, stem: str) -> exports.ExportRequest:
         kind = exports.export_kind(name)
         return exports.export_request(
-            self.scene, kind, self.settings, stem=stem, taken=self._taken()
+            self.timeline.shown, kind, self.settings, stem=stem, taken=self._taken()
         )
 
     def sheet_request(self) -> RenderSheet:

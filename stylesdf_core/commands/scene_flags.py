@@ -20,6 +20,7 @@ from stylesdf_core.model.config import check_seed
 from stylesdf_core.model.digests import weights_digest
 from stylesdf_core.model.latents import load_z
 from stylesdf_core.model.model_zoo import is_named, resolve
+from stylesdf_core.scene.animation import InBetween
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 from stylesdf_core.scene.session_files import other_weights, read_scene
 
@@ -256,8 +257,13 @@ def flags_from_scene(scene: Scene) -> list[str]:
     """The flags that describe ``scene``, defaults left out.
 
     Raises:
-        InputError: the scene holds an explicit z, which does not fit on a command line.
+        InputError: the scene holds an explicit z, or lies between keyframes, for which there are no
+            flags.
     """
+    if isinstance(scene, InBetween):
+        raise InputError(
+            "A face between two keyframes has no flags: copy the command of the animation instead."
+        )
     if scene.identity.z is not None:
         raise InputError(
             "The scene's identity is a z, which no flag can hold; save the session and use "

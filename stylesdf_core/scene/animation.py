@@ -68,6 +68,9 @@ class InBetween(Scene):
     identities, directions, truncation and style mixing the two scenes have. In the space ``z`` the
     identities' z run along the great circle instead, as in :class:`~.scene.Morph`.
 
+    An InBetween lives as long as its animation: the session in an exported picture holds the
+    nearer of the two faces.
+
     Attributes:
         amount: 0 is the face of the first scene, 1 that of the second.
     """
@@ -76,6 +79,11 @@ class InBetween(Scene):
     second: Scene
     amount: float
     space: Space
+
+    def to_json(self) -> str:
+        """The session of the nearer face, seen by this scene's camera."""
+        nearer = self.first if self.amount < 0.5 else self.second
+        return replace(nearer, camera=self.camera, model_digest=self.model_digest).to_json()
 
     @property
     def of_styles(self) -> Hashable:

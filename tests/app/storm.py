@@ -17,6 +17,7 @@ _GROWTH = 1.10
 #: No Ctrl+Q, which quits, and no F11, which needs a window manager.
 RANDOM_KEYS = (
     *("Left", "Right", "Up", "Down", "f", "bracketleft", "bracketright", "r", "space", "e", "a"),
+    *("k", "l"),
     *("1", "2", "3", "4", "5", "7", "minus", "period", "BackSpace", "Return", "Escape", "Tab"),
     *(
         "s",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stylesdf_core.commands.scene_flags import flags_from_scene
 from stylesdf_core.errors import InputError
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import (
@@ -186,3 +187,14 @@ def test_a_file_may_be_short_and_hold_pasted_sessions() -> None:
 def test_a_mistake_in_a_file_is_named(document: Any, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         Animation.from_document(document, "f.json")
+
+
+def test_a_picture_in_between_carries_the_session_of_the_nearer_face() -> None:
+    animation = two("linear")
+    for time, identity in ((1.5, ONE.identity), (2.5, OTHER.identity)):
+        scene = animation.at(time)
+        session = Scene.from_json(scene.to_json())
+        assert type(session) is Scene
+        assert (session.identity, session.camera) == (identity, scene.camera)
+    with pytest.raises(InputError, match="between two keyframes has no flags"):
+        flags_from_scene(animation.at(1.5))

@@ -58,10 +58,10 @@ class TimelinePanel:
         self.axis = TimeAxis(ui, self.timeline, textures, actions)
         dpg.push_container_stack(controls)
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
-            self.play = IconButton(ui, icons.following, self.timeline.toggle, "Play or stop")
+            self.play = IconButton(ui, icons.following, self.timeline.toggle, "Play or stop  L")
             self.plus = IconButton(
                 ui, icons.plus, self.add, "Add a keyframe of what is shown: at the end, or where "
-                "the playhead stands",
+                "the playhead stands  K",
             )  # fmt: skip
             self.update = IconButton(
                 ui, icons.reset, self._replace, "Give the selected keyframe what is shown now"
@@ -167,7 +167,13 @@ class TimelinePanel:
 
     def _preset_lines(self) -> list[tuple[str, Callable[[], None]]]:
         lines = [(text, partial(self._make, preset)) for preset, text in _PRESETS.items()]
-        return [*lines, ("Delete all keyframes", self.timeline.clear)]
+        space = self.timeline.animation.space
+        other = "z (great circle)" if space == "w" else "w (straight)"
+        return [
+            *lines,
+            (f"Faces change in {space}: take {other}", self.timeline.toggle_space),
+            ("Delete all keyframes", self.timeline.clear),
+        ]
 
     def _make(self, preset: Preset) -> None:
         self.timeline.make(preset, ARC)

@@ -147,6 +147,16 @@ def test_the_duration_can_be_changed(timeline: Timeline) -> None:
     assert times(timeline) == [0.0, 5.0]
 
 
+def test_faces_change_in_w_or_z(timeline: Timeline) -> None:
+    timeline.toggle_space()
+    timeline.seek(1.0)
+    shown = timeline.shown
+    assert isinstance(shown, InBetween)
+    assert shown.space == timeline.animation.space == "z"
+    timeline.toggle_space()
+    assert timeline.animation.space == "w"
+
+
 def test_presets_replace_the_keyframes(timeline: Timeline) -> None:
     for preset in ("turntable", "sway", "ellipsoid"):
         timeline.make(preset, 1.0)  # type: ignore[arg-type]

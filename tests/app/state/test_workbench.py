@@ -455,6 +455,11 @@ def test_the_playhead_s_scene_is_on_the_screen_and_is_no_visited_face(
     assert workbench.screen.picture is not None
     assert isinstance(workbench.screen.picture.request.scene, InBetween)
     assert len(workbench.album.faces) <= before + 2
+    picture = workbench.export("PNG")
+    settle(workbench)
+    assert picture.out is not None
+    assert read_scene(picture.out).camera == timeline.shown.camera
+    assert workbench.command("PNG") is None
     request = workbench.film_request(".webp")
     assert request.animation == workbench.document.animation
     job = workbench.submit(replace(request, fps=2.0, size=16))
