@@ -167,7 +167,7 @@ class LiveMesh:
 
         assert self._engine is not None
         engine, scene, settings = self._engine, request.scene, request.settings
-        grid = yield from _interruptible(
+        grid = yield from interruptible(
             sample_grid(
                 engine.sdf(scene),
                 resolution=resolution,
@@ -177,7 +177,7 @@ class LiveMesh:
             )
         )
         self._grids[resolution] = grid
-        self._meshes[resolution] = yield from _interruptible(
+        self._meshes[resolution] = yield from interruptible(
             mesh_grid(
                 grid,
                 level=settings.level,
@@ -220,7 +220,7 @@ class LiveMesh:
         return MeshPass(request, pixels, resolution, time.perf_counter() - start, known, mesh)
 
 
-def _interruptible(operation: Generator[Progress, None, R]) -> Generator[None, None, R]:
+def interruptible(operation: Generator[Progress, None, R]) -> Generator[None, None, R]:
     """The operation with None, a place to interrupt it, instead of each Progress."""
     while True:
         try:

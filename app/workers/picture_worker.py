@@ -14,6 +14,7 @@ from PIL import Image
 
 from app.workers.analysis import ANALYSES, Analyst
 from app.workers.engine_share import EngineShare
+from app.workers.mesh_worker import interruptible
 from app.workers.pass_planner import PassPlanner
 from app.workers.schedule import LatestWorker
 from stylesdf_core.engine import compiled_loops
@@ -44,9 +45,6 @@ _LOADING = 1.0
 #: can draw the picture, and checks so often for a newer request. Only then is the exact picture
 #: rendered, which hardly looks different: drawing and rendering at once would save no time.
 _DRAWING, _LOOKS = 0.03, 6
-#: The direct view is rendered as finely as the pane after so many seconds of rest, since the worker
-#: cannot look for a newer request meanwhile.
-_REST = 0.3
 _COARSE = 16
 
 
@@ -132,6 +130,9 @@ class _Renderer:
             return
         planner, match = self._planner_for(engine, request), self._match_for(scene)
         view, first = request.view, planner.level(request.budget)
+        if view == "direct":
+            yield from self._direct(engine, request, first)
+            return
         refined = _refined_edge(engine, request)
         start, spent, count = time.perf_counter(), 0.0, 0
         for frame in passes(engine, scene, view, first=first, match=match):
@@ -151,11 +152,25 @@ class _Renderer:
                     yield None
             start = time.perf_counter()
         if refined:
-            for _ in range(_LOOKS if view == "direct" else 0):
-                time.sleep(_REST / _LOOKS)
-                yield None
             *_, frame = passes(engine, scene, view, refined, first=volume_level(_COARSE))
             yield _pass(engine, request, frame, count - 1, count)
+
+    def _direct(
+        self, engine: Engine, request: PictureRequest, first: Level
+    ) -> Generator[PicturePass | None, None, None]:
+        """The direct view: as fine as motion allows, of its usual size, as fine as the pane."""
+        from stylesdf_core.engine.passes import RenderPass
+
+        planner, refined = self._planner_for(engine, request), _refined_edge(engine, request)
+        edges = [first.rays, engine.direct_size, *([refined] if refined else [])]
+        for index, edge in enumerate(edges):
+            start = time.perf_counter()
+            picture = yield from interruptible(engine.direct_steps(request.scene, edge))
+            seconds = time.perf_counter() - start
+            if index == 0:
+                planner.measured(first, seconds)
+            frame = RenderPass(picture, index, len(edges), edge, seconds, engine.note("direct"))
+            yield _pass(engine, request, frame, index, len(edges))
 
     def _match_for(self, scene: Scene) -> Match | None:
         """The Match of the scene's face; None until an image of that face has been finished."""

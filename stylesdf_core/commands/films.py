@@ -27,7 +27,7 @@ from stylesdf_core.commands.scene_flags import SceneFlags, SeedsFlag, seeds_of
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.files import check_destination
 from stylesdf_core.model.model_zoo import absolute, is_named
-from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.scene.animation import Animation, Space, read_animation, write_animation
 from stylesdf_core.scene.paths import ARC, Preset, preset_animation, sway, turntable
 from stylesdf_core.scene.scene import Identity, Scene
@@ -79,7 +79,8 @@ class FilmOptions(PictureOptions):
             for index, (time, view) in enumerate(zip(times, views, strict=True)):
                 scene, options = animation.at(time), replace(self, view=view, size=size)
                 if shown is None or shown[0] != (scene, view):  # else the picture stands still
-                    frame = yield from options.pixels(renderer, scene, background)
+                    drawing = options.pixels(renderer, scene, background)
+                    frame = yield from part(drawing, index, index + 1, len(times))
                     shown = ((scene, view), frame)
                 writer.add(shown[1])
                 yield Progress(index + 1, len(times), f"frame {index + 1} of {len(times)}")

@@ -168,11 +168,11 @@ class SceneRenderer:
     def draw(
         self, scene: Scene, view: View, size: int | None, *, outline: bool = False
     ) -> Operation[Picture]:
-        """One picture; yields Progress only while a mesh is extracted.
+        """One picture; yields Progress while a mesh is extracted or the direct view drawn.
 
         Args:
-            size: edge in pixels; None for the view's own size. Volume, depth, normals and mesh are
-                rendered at ``size``; the decoded image has the model's size and is resampled.
+            size: edge in pixels; None for the view's own size. All views but the decoded image are
+                rendered at ``size``; that image has the model's size and is resampled.
             outline: also find the image's background, so that the head can be cut out.
         """
         if view == "slice":
@@ -182,6 +182,9 @@ class SceneRenderer:
 
             picture = inconsistency(self.engine, scene)
             return picture if size is None else _resized(picture, size)
+        if view == "direct":
+            size = size or self.engine.direct_size
+            return (yield from self.engine.direct_steps(scene, size))
         if view != "mesh":
             picture = self.engine.render(scene, view, size if view != "image" else None)
             picture = picture if size is None else _resized(picture, size)

@@ -18,7 +18,7 @@ from stylesdf_core.commands.scene_flags import SceneFlags
 from stylesdf_core.engine.picture import BACKDROP
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.files import check_destination
-from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.scene.scene import Scene, View
 from stylesdf_core.scene.sheet import Sheet
 
@@ -99,7 +99,8 @@ class RenderSheet:
                 index = number + self.skip * columns
                 scene = self.sheet.scene(self.scene, index, directions, values)
                 cut = background is not None
-                picture = yield from renderer.draw(scene, self.view, self.cell, outline=cut)
+                drawing = renderer.draw(scene, self.view, self.cell, outline=cut)
+                picture = yield from part(drawing, number, number + 1, total)
                 row, column = divmod(number, columns)
                 x, y = _GAP + column * (self.cell + _GAP), _GAP + row * (high + _GAP)
                 page.paste(Image.fromarray(shown(picture, background)), (x, y))

@@ -11,6 +11,7 @@ the surface are the nearest (30 to 38 dB; those half a sample's distance behind 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,14 +21,17 @@ from torch import Tensor
 
 from stylesdf_core.engine.baked_field import BakedField
 from stylesdf_core.engine.surface_trace import SurfaceTrace
-from stylesdf_core.engine.tiles import Tiles
+from stylesdf_core.engine.tiles import Tiles, TileWork
 from stylesdf_core.engine.volume import CameraRays, Volume
+from stylesdf_core.progress import Operation, Progress
 
 #: Grid points per axis: the finest of a :class:`DistanceGrid`, sampled once for each face. Its
 #: surface is a tenth of a pixel of 512 off, at most two pixels.
 SURFACE = 113
 #: Samples of the field on a ray, on average.
 _TYPICAL = 2
+#: Rays between two reports of progress.
+_CHUNK = 1 << 15
 #: Distance from the surface, pixels, from which a sample is made anew.
 _TOLERANCE = 0.25
 #: Longest correction of a sample's depth, world units: a larger one is an error of the slope.
@@ -69,12 +73,12 @@ class DirectRender:
     pixel: float
     tiles: Tiles
 
-    def __call__(self, rays: CameraRays) -> DirectSurface:
+    def steps(self, rays: CameraRays) -> Operation[DirectSurface]:
         """The surface in every pixel; along outlines, the mean of four rays a pixel."""
-        surface = self._surface(rays)
+        surface = yield from self._surface(rays)
         outline = self._outline(surface, rays.edge).nonzero()[:, 0]
         if len(outline):
-            quarters = self._surface(_quarters(rays, outline))
+            quarters = yield from self._surface(_quarters(rays, outline))
             covered = quarters.covered.view(-1, 4)
             share = covered.mean(dim=1)
             mean = (quarters.rgb.view(-1, 4, 3) * covered[..., None]).mean(dim=1)
@@ -82,7 +86,7 @@ class DirectRender:
             surface.covered[outline] = share
         return surface
 
-    def _surface(self, rays: CameraRays) -> DirectSurface:
+    def _surface(self, rays: CameraRays) -> Operation[DirectSurface]:
         count = len(rays.origins)
         rgb, rest = rays.origins.new_zeros(count, 3), rays.origins.new_zeros(2, count)
 
@@ -94,7 +98,10 @@ class DirectRender:
             rgb[start:stop] = part.rgb
             rest[0, start:stop], rest[1, start:stop] = part.depth, part.covered
 
-        self.tiles.run(work, count, points_each=_TYPICAL)
+        for first in range(0, count, _CHUNK):
+            chunk = min(_CHUNK, count - first)
+            self.tiles.run(partial(_shifted, work, first), chunk, points_each=_TYPICAL)
+            yield Progress(first + chunk, count, "rendering the surface")
         return DirectSurface(rgb, *rest)
 
     def _tile(self, rays: CameraRays) -> DirectSurface:
@@ -125,6 +132,10 @@ class DirectRender:
         before = torch.where(covered > 0.0, -depth, -torch.inf)
         step = F.max_pool2d(behind, 3, 1, 1) + F.max_pool2d(before, 3, 1, 1)
         return ((least < most) | (step > _STEP * self.pixel)).view(-1)
+
+
+def _shifted(work: TileWork, first: int, start: int, stop: int) -> None:
+    work(first + start, first + stop)
 
 
 def _quarters(rays: CameraRays, pixels: Tensor) -> CameraRays:

@@ -40,6 +40,7 @@ from stylesdf_core.engine.surface_trace import SurfaceTrace
 from stylesdf_core.engine.tiles import Tiles
 from stylesdf_core.engine.volume import CameraRays, Volume
 from stylesdf_core.model.model import Model, select_device
+from stylesdf_core.progress import Operation, drain
 from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera
 from stylesdf_core.rendering.trained_volume import BORDER_EDGE, BorderBackground
 from stylesdf_core.rendering.volume_rendering import sample_depths
@@ -225,15 +226,16 @@ class Engine:
 
         A density field has no surface: its volume render is shown.
         """
+        return drain(self.direct_steps(scene, size))
+
+    @torch.no_grad()
+    def direct_steps(self, scene: Scene, size: int) -> Operation[Picture]:
+        """:meth:`direct` with its progress."""
         if self.config.field == "density":
             volume = self.render_volume(scene, size, features=False)
             return Picture("direct", volume.rgb.cpu().numpy(), volume.background.cpu().numpy())
-        return self.reproducibly(lambda: self._direct(scene, size))
-
-    @torch.no_grad()
-    def _direct(self, scene: Scene, size: int) -> Picture:
-        rays = self.rays(scene, size)
-        surface = self.direct_render(scene, rays, size)(rays)
+        rays = self.reproducibly(lambda: self.rays(scene, size))
+        surface = yield from self.direct_render(scene, rays, size).steps(rays)
         covered = surface.covered.view(size, size)
         volume = self.render_volume(scene, self.config.thumb_size, features=False)
         behind = backdrop(volume, covered)

@@ -17,6 +17,7 @@ from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.passes import passes
 from stylesdf_core.engine.surface_trace import Crossings, SurfaceTrace
 from stylesdf_core.engine.volume import CameraRays
+from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
 from tests.models import tiny_model
@@ -87,13 +88,20 @@ def test_colours_are_the_field_s_at_its_surface(engine: Engine) -> None:
     covered = picture.background < 0.5
     assert 0.05 < covered.mean() < 0.95
     rays = engine.rays(scene, 48)
-    surface = engine.direct_render(scene, rays, 48)(rays)
+    steps = engine.direct_render(scene, rays, 48).steps(rays)
+    surface = drain(steps)
     points = (rays.origins + rays.directions * surface.depth[:, None]).numpy()
     inner = (surface.covered == 1.0).numpy() & (surface.depth > 0.0).numpy()
     distance = engine.sdf(scene)(points[inner])
     assert np.median(np.abs(distance)) < 1e-3
     assert np.isfinite(picture.data).all()
     assert np.abs(picture.data).max() <= 1.0
+
+
+def test_the_work_may_be_interrupted(engine: Engine) -> None:
+    steps = engine.direct_steps(Scene(identity=Identity(5)), 384)
+    assert 0.0 < next(steps).fraction < next(steps).fraction < 1.0
+    steps.close()
 
 
 def test_opacity_is_exact_and_background_can_be_replaced(engine: Engine) -> None:
