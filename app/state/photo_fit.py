@@ -30,8 +30,6 @@ PhotoState = Literal["none", "looking", "choosing", "fitting", "failed"]
 
 #: Longest edge of the photograph in the dialog, pixels.
 _SHOWN = 640
-#: Time for a fit.
-_SECONDS = 60.0
 #: From one picture of the guess to the next, seconds.
 _BETWEEN = 1.5
 
@@ -105,8 +103,7 @@ class PhotoFit:
     @property
     def seconds_left(self) -> float | None:
         """To the end of the work; None while this is not known."""
-        left = self._job.seconds_left if self._job is not None else None
-        return None if left is None else min(left, _SECONDS)
+        return self._job.seconds_left if self._job is not None else None
 
     def start(self, path: Path, model: str, device: str) -> None:
         """Look for faces in a photograph."""
@@ -171,7 +168,6 @@ class PhotoFit:
             out=Path("head.json"),  # never written: the head goes into the document
             model=self._model,
             device=self._device,
-            seconds=_SECONDS,
             **choice,
         )
         self.state = "fitting"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float32]
 
 _MOST_PHOTOS = 12
+#: From this limit of time on, seconds, more steps are made.
+_MINUTE = 60.0
 #: Largest edge of the squares that are fitted, pixels.
 _LARGEST = 1024
 #: Standard deviations of a pose from landmarks, and of a face that is taken to be frontal, radians.
@@ -34,7 +37,7 @@ _LANDMARKS_SPREAD, _FRONTAL_SPREAD = 0.06, 0.3
 #: From mouth to chin, as a multiple of the way from eyes to mouth.
 _CHIN = 0.8
 #: How much more eyes and mouth count, and how far around them, as a share of half the picture.
-_EMPHASIS, _EYE_RADIUS = 3.0, 0.12
+_EMPHASIS, _EYE_RADIUS = 4.0, 0.1
 #: Turns of the head in the comparison, radians.
 _TURNS = (-0.5, 0.5)
 
@@ -56,8 +59,9 @@ class Invert:
     model: str = "heads"
     """A name of `models list`, a weights file, or a run folder."""
 
-    seconds: float = 60.0
-    """Time for the fit, 1 to 3600; 60 are enough for the shipped model on two cores."""
+    seconds: float | None = None
+    """Limit of time for the fit, 1 to 3600; beyond 60, more steps are made too. Default: no limit,
+    some 25 s for the shipped model on two cores."""
 
     face: int | None = None
     """Which face, where a photograph shows several: 1 is the largest."""
@@ -107,7 +111,8 @@ class Fitting:
 
     def __init__(self, request: Invert) -> None:
         check_range("--photo: the number of photographs", len(request.photo), 1, _MOST_PHOTOS)
-        check_range("--seconds", request.seconds, 1, 3600)
+        if request.seconds is not None:
+            check_range("--seconds", request.seconds, 1, 3600)
         if request.face is not None:
             check_range("--face", request.face, 1)
         self._request = request
@@ -133,7 +138,8 @@ class Fitting:
             model,
             self._engine.generator,
             views,
-            seconds=request.seconds,
+            seconds=request.seconds or math.inf,
+            effort=max(1.0, (request.seconds or 0.0) / _MINUTE),
             framed=request.framed,
         )
         yield from part(self._fit.run(), 0.01 * (len(views) + 1), 1.0)

@@ -9,7 +9,7 @@ shape     z, lights and poses, and an offset of the w of each layer of the field
           stays a head
 image     an offset of the style of each layer of the decoder, on windows of the image
 
-A stage ends with its steps or with its share of the seconds, whichever comes first.
+A stage ends with its steps or, in a fit of limited time, with its share of the seconds.
 """
 
 from __future__ import annotations
@@ -41,11 +41,12 @@ _CLEAR = 0.8
 #: Edges of the first stage's pictures, and the share of the stage after which the second is used.
 _EDGES, _FINER = (24, 32), 0.4
 #: Weights of the priors beside the pictures' loss.
-_Z_PRIOR, _FIELD_PRIOR, _DECODER_PRIOR, _EIKONAL = 3e-3, 0.3, 0.02, 0.02
+_Z_PRIOR, _FIELD_PRIOR, _DECODER_PRIOR, _EIKONAL = 3e-3, 0.2, 0.02, 0.02
 #: Weights of the estimated pose and framing, per squared standard deviation; standard deviation of
 #: the estimated framing.
 _POSE_PRIOR, _FRAMING_SPREAD = 0.01, 0.05
-#: A photograph shows what no z does, such as clothes: its z is held this many times as much.
+#: A photograph shows what no z does, such as clothes and real skin: its z is held this many times
+#: as much, or eyes and mouth blur.
 _PHOTO_Z = 3.0
 #: Points at which ‖∇d‖ is measured in a step.
 _EIKONAL_POINTS = 256
@@ -62,20 +63,21 @@ _WINDOW, _MARGIN = 32, 3
 
 @dataclass(frozen=True)
 class _Stage:
-    """A stage: its steps in a fit of a minute, and the share of the seconds at which it ends."""
+    """A stage: its steps, and the share of a limited time at which it ends."""
 
     name: str
     steps: int
     until: float
 
-    def shares(self, start: float, seconds: float) -> Iterator[float]:
+    def shares(self, start: float, seconds: float, effort: float) -> Iterator[float]:
         """How far the stage is, 0 to below 1, before each of its steps.
 
         Args:
             start: when the fit began, of the monotonic clock.
+            seconds, effort: of the fit.
         """
         begin, end = time.monotonic(), start + self.until * seconds
-        steps = max(1, round(self.steps * seconds / _MINUTE))
+        steps = max(1, round(self.steps * effort))
         for step in range(steps):
             now = time.monotonic()
             if step and now >= end:
@@ -83,10 +85,9 @@ class _Stage:
             yield max(step / steps, min(0.99, (now - begin) / max(end - begin, 1e-3)))
 
 
-_MINUTE = 60.0
 _STAGES = (
     _Stage("finding the pose", 120, 0.35),
-    _Stage("fitting the shape", 100, 0.75),
+    _Stage("fitting the shape", 140, 0.75),
     _Stage("fitting the image", 100, 1.0),
 )
 
@@ -98,7 +99,8 @@ class Fit:
         model: its weights are only read.
         generator: the model's generator on the device of the views.
         views: one or more photographs of one person.
-        seconds: of the whole fit, 1 or more; more seconds are more steps, too.
+        seconds: limit of the whole fit.
+        effort: number of steps, as a multiple of the usual one.
         framed: the photographs are framed exactly as the model's own pictures.
     """
 
@@ -108,10 +110,12 @@ class Fit:
         generator: Generator,
         views: Sequence[PhotoView],
         *,
-        seconds: float = _MINUTE,
+        seconds: float = math.inf,
+        effort: float = 1.0,
         framed: bool = False,
     ) -> None:
-        self._generator, self._seconds, self._framed = generator, seconds, framed
+        self._generator, self._framed = generator, framed
+        self._seconds, self._effort = seconds, effort
         self.views = list(views)
         self.unknowns = Unknowns(model, generator, views)
         self._estimated = self.unknowns.angles.detach().clone()
@@ -125,7 +129,7 @@ class Fit:
         if self._generator.decoder is not None:
             stages.append(self._fit_image)
         for stage, work in zip(_STAGES, stages, strict=False):
-            for share in work(stage.shares(start, self._seconds)):
+            for share in work(stage.shares(start, self._seconds, self._effort)):
                 yield Progress(before + share * (stage.until - before), 1.0, stage.name)
             before = stage.until
 
@@ -239,11 +243,12 @@ class Fit:
         return self._rendered(photo, Lattice(self._generator.config.thumb_size), self._beta)[1]
 
     def _prior(self) -> Tensor:
+        """What holds z, offsets, poses and framings near what is known of them."""
         own = self.unknowns
         z = torch.cat([own.z_of(photo) for photo in range(len(self.views))]) - own.start
-        held = _Z_PRIOR * (1.0 if self._framed else _PHOTO_Z)
         spread = torch.tensor([view.spread for view in self.views], device=z.device)[:, None]
         angles = (own.angles - self._estimated) / spread
+        held = _Z_PRIOR * (1.0 if self._framed else _PHOTO_Z)
         off = angles.square().mean() + (own.framing / _FRAMING_SPREAD).square().mean()
         styles = held * z.square().mean() + _FIELD_PRIOR * own.field.square().mean()
         return styles + _POSE_PRIOR * off

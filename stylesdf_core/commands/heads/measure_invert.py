@@ -31,8 +31,8 @@ class MeasureInvert:
     seed_start: int = 1
     """Seed of the first head."""
 
-    seconds: float = 60.0
-    """Time for each fit, 1 to 3600."""
+    seconds: float | None = None
+    """Limit of time for each fit, 1 to 3600. Default: no limit."""
 
     out: Path | None = None
     """JSON file for all figures and the single scores behind them."""
@@ -52,7 +52,8 @@ class MeasureInvert:
         """
         check_range("--count", self.count, 1, 1000)
         check_range("--seed-start", self.seed_start, 0)
-        check_range("--seconds", self.seconds, 1, 3600)
+        if self.seconds is not None:
+            check_range("--seconds", self.seconds, 1, 3600)
         from stylesdf_core.files import check_destination, write_json
 
         if self.out is not None:

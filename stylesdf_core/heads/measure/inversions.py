@@ -138,7 +138,7 @@ class InversionMeasurement:
     """
 
     def __init__(
-        self, engine: Engine, heads: UnseenHeads, seeds: Sequence[int], seconds: float
+        self, engine: Engine, heads: UnseenHeads, seeds: Sequence[int], seconds: float | None
     ) -> None:
         self._engine, self._heads, self._seeds, self._seconds = engine, heads, seeds, seconds
         self.scores: list[InversionScore] = []
@@ -162,7 +162,7 @@ class InversionMeasurement:
             engine.model,
             engine.generator,
             [PhotoView.framed(picture)],
-            seconds=self._seconds,
+            seconds=self._seconds or math.inf,
             framed=True,
         )
         start, processor = time.monotonic(), time.process_time()
@@ -240,9 +240,10 @@ class InversionMeasurement:
             figure("seconds", "time for a fit, median", "s", digits=0, high=60),
             figure("processor_seconds", "processor time for a fit, median", "s", digits=0),
         )
+        limit = "" if self._seconds is None else f", at most {self._seconds:g} s a fit"
         protocol = (
             f"{len(self.scores)} heads, one picture each, azimuth within ±{_AZIMUTH}, elevation "
-            f"within ±{_ELEVATION} rad, {self._seconds:g} s a fit; {self._heads}; seeds "
+            f"within ±{_ELEVATION} rad{limit}; {self._heads}; seeds "
             f"{self._seeds[0]} to {self._seeds[-1]}."
         )
         scores = {"fits": [asdict(score) for score in self.scores]}
