@@ -72,6 +72,13 @@ def test_same_picture_as_the_cpu(heads: Model, scene: Scene, view: str) -> None:
         assert psnr(drawn.data / 2.0, expected.data / 2.0) > 45.0
 
 
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_direct_view_is_the_cpu_s(heads: Model, scene: Scene) -> None:
+    drawn, expected = (Engine(heads, d, exact=True).direct(scene, 128) for d in ("cuda", "cpu"))
+    assert np.abs(drawn.background - expected.background).mean() < 2e-3, "a few outlines differ"
+    assert psnr(drawn.data / 2.0, expected.data / 2.0) > 38.0
+
+
 def test_sixteen_bits_and_passes_end_at_the_same_image(heads: Model) -> None:
     scene = SCENES[0]
     exact = Engine(heads, "cuda", exact=True).render(scene, "image").data

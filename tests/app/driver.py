@@ -32,6 +32,7 @@ def main() -> None:
         driver.first_picture,
         driver.gestures,
         driver.identity,
+        driver.directions,
         driver.mixing,
         driver.views,
         driver.filmstrip,

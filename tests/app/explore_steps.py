@@ -12,9 +12,11 @@ from PIL import Image
 from app.state import edits
 from app.state.problems import drawing_problem
 from app.workers.jobs import JobState
+from stylesdf_core.model.checkpoints import save_safetensors
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import read_scene
 from tests.app.hands import Hands, say
+from tests.models import tiny_generator
 
 
 class ExploreSteps(Hands):
@@ -102,6 +104,31 @@ class ExploreSteps(Hands):
         assert dict(workbench.scene.identity.edits)["head_size"] == 1.5
         self.hands("key r")
         assert dict(workbench.scene.identity.edits)["head_size"] == 1.5
+        self.settle()
+
+    def directions(self) -> None:
+        """Of a model that names none: found, moved by a slider, renamed beside the model."""
+        workbench, before = self.workbench, self.workbench.scene
+        path = self.folder / "nameless.safetensors"
+        save_safetensors(tiny_generator(), path)
+        workbench.open_model(str(path))
+        self.wait(lambda: workbench.scene.model == str(path), "the model without names")
+        self.settle()
+        row = self.studio.explore.identity.rows["w1"]
+        self.click(row.item, at=(0.6, 0.5))
+        assert list(dict(workbench.scene.identity.edits)) == ["w1"]
+        self.studio.actions.rename_directions()
+        self.frames(5)
+        fields = self.studio._ui.text_fields
+        self.click(fields[-len(workbench.directions)])
+        self.hands("key ctrl+a type age")
+        self.hands("key Return")
+        self.wait(path.with_suffix(".directions.json").exists, "the saved names")
+        assert workbench.directions[0].label == "age"
+        assert self.studio.explore.identity.rows["w1"].spec.label == "age"
+        workbench.open_model(before.model)
+        self.wait(lambda: workbench.scene.model == before.model, "the model of before")
+        workbench.document.apply(before)
         self.settle()
 
     def mixing(self) -> None:
