@@ -11,6 +11,7 @@ lookup           runs a slow look-up in a thread and keeps its newest answer
 watch            reads run folders: the list of runs, and one run's records as they grow
 curves           a run's figures grouped, smoothed and thinned out
 samples          a run's sample grids
+evaluating       a run's evaluation: the request, its job, and how it stands in words
 dry_run          what a new run would take, measured in a process
 process          the process that trains, started and stopped
 new_run          a run before it starts: the form, its images, its problems

@@ -14,6 +14,7 @@ from pathlib import Path
 from app.state.settings import default_runs_folder
 from app.state.workbench import Workbench
 from app.train.curves import FIRST_GROUPS
+from app.train.evaluating import Evaluations
 from app.train.lookup import Lookup
 from app.train.new_run import CreatedRun, NewRun
 from app.train.process import TrainingProcess
@@ -47,6 +48,7 @@ class Training:
         shows_log: show the log in the samples' place, where there is no room for both.
         sample_cell: row and column of the sample that is shown alone; None for the whole grid.
         new: the form of a new run.
+        evaluations: of the runs' models, as jobs of the workbench.
         runs: all runs, newest first, in the states of the processes that were started here.
     """
 
@@ -59,6 +61,7 @@ class Training:
         self.sample_thumb = self.shows_log = False
         self.sample_cell: tuple[int, int] | None = None
         self.runs: tuple[RunSummary, ...] = ()
+        self.evaluations = Evaluations(workbench)
         self.new = NewRun(workbench.settings.training.data, self.folder, workbench.screen.news)
         self._list = Lookup("runs", list_runs, _LOOK_EVERY)
         self._report = Lookup("run", Follower(), _LOOK_EVERY)

@@ -18,7 +18,7 @@ from stylesdf_core.training.runs.run_summary import RunState, RunSummary
 
 _HEIGHT, _ROW = 92, 30  # of the panel, and of each row of buttons below the name
 #: Width, at scale 1, of the buttons and a short name in one row.
-_ACTIONS, _LEAST_NAME = 416, 80
+_ACTIONS, _LEAST_NAME = 512, 80
 _RESUME = "Go on from the newest checkpoint"
 _STOPPED = "Stopped; resume goes on from the newest checkpoint."
 #: For each state: tooltip of the button Stop or Resume, message on the run, colour of the message.
@@ -70,7 +70,12 @@ class RunPanel:
                 )
             with row():
                 tip = "Load the checkpoint into the viewport"
-                self._open = ui.button("Open in studio", self._open_model, tip, width=ui.px(120))
+                self._open = ui.button("Open in studio", self._open_model, tip, width=ui.px(112))
+                tip = (
+                    "Measure the newest averaged generator: consistency, flicker, distance to the "
+                    "images; the report goes into the run's folder"
+                )
+                self._evaluate = ui.button("Evaluate", self._measure, tip, width=ui.px(92))
                 IconButton(ui, icons.folder, self._show, "Show the run's folder")
                 tip = "Take the run off the list; its files stay"
                 IconButton(ui, icons.cross, self._remove, tip)
@@ -95,15 +100,20 @@ class RunPanel:
         size = self._ui.px(fonts.TITLE)
         if self._name.wants(run.name, self._room):
             self._name.text(0, 0, fonts.fitted(run.name, size, self._room), size, theme.TEXT)
-        if (run, report) == self._shown:
+        measuring = self._training.evaluations.words(run.path)
+        if (run, report, measuring) == self._shown:
             return
-        self._shown = (run, report)
+        self._shown = (run, report, measuring)
+        job = self._training.evaluations.job(run.path)
+        dpg.configure_item(
+            self._evaluate, label="Evaluate" if job is None else f"Cancel {job.fraction:.0%}"
+        )
         dpg.set_value(self._facts, _facts(run, report))
         self._show_choices(report)
         dpg.configure_item(self._main, label="Stop" if run.is_alive else "Resume")
         self._ui.enable(self._main, run.state not in ("stopping", "finished"))
         self._main_tip.text = _STATES[run.state][0]
-        text, color = _message(run, report)
+        text, color = (measuring, theme.MUTED) if measuring else _message(run, report)
         dpg.configure_item(self._message, color=color)
         dpg.set_value(self._message, text)
 
@@ -120,6 +130,7 @@ class RunPanel:
             if dpg.get_value(self._choice) not in choices:
                 dpg.set_value(self._choice, choices[0] if choices else "no checkpoint yet")
         self._ui.enable(self._open, bool(steps))
+        self._ui.enable(self._evaluate, bool(steps))
 
     def _stop_or_resume(self) -> None:
         run = self._training.run
@@ -136,6 +147,11 @@ class RunPanel:
             step = self._steps.get(str(dpg.get_value(self._choice)))
             if self._training.open_model(run.path, step):
                 self._opened()
+
+    def _measure(self) -> None:
+        run = self._training.run
+        if run is not None:
+            self._training.evaluations.start_or_cancel(run.path)
 
     def _show(self) -> None:
         run = self._training.run

@@ -12,6 +12,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -77,6 +78,12 @@ def inception_weights(file: Path | None = None) -> Operation[Path]:
             f"which could not be fetched: {reason}. Fetch {WEIGHTS.url} elsewhere and give the "
             "file as --inception."
         ) from error
+
+
+def has_inception() -> bool:
+    """Whether torch-fidelity is installed and the weights have been fetched."""
+    name = WEIGHTS.url.rpartition("/")[2]
+    return find_spec("torch_fidelity") is not None and (cache_folder() / name).is_file()
 
 
 class Inception:
