@@ -265,7 +265,7 @@ class Batch(ImageOptions):
         options = to_json(ImageOptions(**shared_fields(ImageOptions, self)))
         for name in ("out", "device"):
             del options[name]
-        if self.view != "mesh" and not self.split:
+        if self.view not in ("mesh", "slice") and not self.split:
             del options["mesh"]
         return {"family": family, "scene": scene, **options}
 

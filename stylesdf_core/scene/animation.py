@@ -13,8 +13,8 @@ The file of an animation (``stylesdf-studio animate --keyframes FILE.json``) is 
     }
 
 ``time`` is in seconds. ``scene`` has the fields of a session (a saved session may be pasted);
-fields that are left out have their defaults. ``view`` is one of image, volume, depth, normals and
-mesh, or left out for the view of the film. ``ease`` says how the animation goes on to the next
+fields that are left out have their defaults. ``view`` is a view that ``render --view`` knows, or
+left out for the view of the film. ``ease`` says how the animation goes on to the next
 keyframe, see :data:`Ease`. ``space`` says how faces change into one another, see
 :class:`InBetween`. A session that the window has saved holds the same object under ``animation``.
 
