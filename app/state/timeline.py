@@ -134,18 +134,31 @@ class Timeline:
         Raises:
             InputError: the keyframes have another model.
         """
-        scene = self._document.scene
-        time = _on_grid(self.time)
-        if not self.keyframes:
-            time = 0.0
-        elif not self._is_free(time) or not self.is_shown:
-            time = min(self.animation.end + STEP, LAST)
+        scene, time = self._document.scene, _on_grid(self.time)
+        if not (self.is_shown and self._is_free(time)):
+            time = self._end
+        self._place(time, scene, view)
+        self._note(scene, picture)
+
+    def append(self, scene: Scene) -> None:
+        """Make a keyframe of a scene after the last keyframe.
+
+        Raises:
+            InputError: the keyframes have another model.
+        """
+        self._place(self._end, scene, None)
+
+    @property
+    def _end(self) -> float:
+        """Time of a keyframe after the last."""
+        return min(self.animation.end + STEP, LAST) if self.keyframes else 0.0
+
+    def _place(self, time: float, scene: Scene, view: View | None) -> None:
         if not self._is_free(time):
             raise InputError(f"There is a keyframe at {time:g} seconds already.")
         ease: Ease = self.keyframes[-1].ease if self.keyframes else "smooth"
         keyframe = Keyframe(time, scene, view, ease)
         self._set((*self.keyframes, keyframe))
-        self._note(scene, picture)
         self._stand_on(keyframe)
 
     def replace(self, index: int, picture: PicturePass | None, view: View) -> None:

@@ -125,10 +125,16 @@ class FilmstripPanel:
                 ("Show", partial(self.open, index)),
                 ("Show from this camera", partial(self.take_as_first, face)),
                 ("Take as second face", partial(self.take_as_second, face)),
+                ("Add to the timeline", partial(self._to_timeline, face)),
                 (star, partial(album.toggle_star, face)),
                 ("Forget", partial(album.remove, face)),
             ]
         )
+
+    def _to_timeline(self, face: Face) -> None:
+        timeline = self._workbench.timeline
+        timeline.append(face.scene)
+        self._workbench.toast(f"Keyframe {len(timeline.keyframes)} of the timeline")
 
     def _toggle_favourites(self) -> None:
         self._only_favourites = not self._only_favourites

@@ -66,6 +66,16 @@ def test_keyframes_are_added_at_the_end_or_at_the_playhead(timeline: Timeline) -
     assert times(timeline) == [0.0, STEP]
 
 
+def test_a_face_is_appended_with_its_own_camera(timeline: Timeline) -> None:
+    face = Scene(identity=Identity(9), camera=OrbitCamera(-0.2))
+    timeline.append(face)
+    assert times(timeline) == [0.0, STEP, 2 * STEP]
+    assert (timeline.keyframes[2].scene, timeline.keyframes[2].view) == (face, None)
+    assert document(timeline).scene == OTHER
+    with pytest.raises(InputError, match="must have one model"):
+        timeline.append(Scene("other"))
+
+
 def test_the_playhead_shows_the_animation_until_the_scene_is_changed(
     timeline: Timeline, views: list[View]
 ) -> None:
