@@ -12,6 +12,7 @@ menus          the menu bar
 shortcuts      one table of shortcuts, read by the keyboard handler, the menus and the F1 list
 actions        actions of menus and keys that need the window: file dialogs, views and tabs
 train/         the Train tab: runs, curves, samples, the form of a new run
+compare/       the Compare tab: two faces, models or views under one camera
 sheet/         the Sheet tab: an endless page of faces
 explore/       the Explore tab: viewport, toolbar, panels, cards and toasts
 widgets/       building blocks over Dear PyGui that both tabs share: theme, slider, dialogs …

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 from app.state import exports
+from app.state.about import about
 from app.state.workbench import Workbench
 from app.widgets.backdrop import Rectangle
 from app.widgets.dialogs import Dialogs
+from app.widgets.files import open_file
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
-from stylesdf_core.resources import home
+from stylesdf_core.resources import home, shipped
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import SESSION_SUFFIXES
 
 _STEP = math.radians(4.0)
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".gif")
-Page = Literal["explore", "sheet", "train"]
+Page = Literal["explore", "sheet", "compare", "train"]
 PAGES: tuple[Page, ...] = get_args(Page)
 #: Scales of the window to choose from; 0 follows the display.
 FONT_SCALES = (0.0, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
@@ -141,6 +143,16 @@ class Actions:
         document = self.workbench.document
         document.apply(replace(head, options=document.scene.options))
         document.path = None  # saving must not replace the session of the face before
+
+    def show_about(self) -> None:
+        """Show version, device, folders and licences."""
+        self.dialogs.show_rows("About StyleSDF Studio", about(self.workbench), 620)
+
+    def open_manual(self) -> None:
+        """Open the README."""
+        manual = shipped("README.md")
+        if not open_file(manual):
+            self.workbench.toast(f"No program opens the manual; the file is {manual}")
 
     def save_session(self) -> None:
         """Save into the file that the session came from; ask for a file if there is none."""

@@ -20,7 +20,7 @@ from app.state.workbench import Workbench
 from app.train.training import Training
 from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
-from app.widgets.ui import Ui, plain
+from app.widgets.ui import Ui, plain, short_path
 from app.workers.model_loader import DEVICES
 from app.workers.pass_planner import PICTURES_A_SECOND
 from stylesdf_core.model.config import NoiseMode
@@ -31,6 +31,7 @@ _SAMPLES = (None, 12, 24, 48, 96)
 _TABS: tuple[tuple[Page, str, str], ...] = (
     ("explore", "Explore", "Faces: identity, camera, mesh, export  Ctrl+T"),
     ("sheet", "Sheet", "A page of faces: seeds, edits, ranges, morphs  Ctrl+T"),
+    ("compare", "Compare", "Two faces, models or views under one camera  Ctrl+T"),
     ("train", "Train", "Training runs: start, follow, resume, open  Ctrl+T"),
 )
 _MODELS = (
@@ -61,6 +62,7 @@ class Menus:
         self._shortcuts = {shortcut.what: shortcut for shortcut in table}
         self._checks: list[tuple[theme.Item, Callable[[], bool]]] = []
         self._listed: tuple[object, ...] | None = None
+        self._recent: tuple[str, ...] | None = None
         self._spacer_width = 1
         #: The menus of the bar.
         self.bar: list[theme.Item] = []
@@ -70,12 +72,15 @@ class Menus:
             self._build_view()
             self._build_render()
             with self._menu("Help"):
+                self._item("Manual", actions.open_manual)
                 self._item("Shortcuts", "list of shortcuts")
+                dpg.add_separator()
+                self._item("About …", actions.show_about)
             dpg.add_spacer(width=ui.px(12))
             self._tabs: dict[Page, theme.Item] = {}
             for page, label, tip in _TABS:
                 act = partial(actions.window.show_page, page)
-                self._tabs[page] = ui.button(label, act, tip, width=ui.px(66))
+                self._tabs[page] = ui.button(label, act, tip, width=ui.px(74))
             self._spacer = dpg.add_spacer(width=1)
             with self._menu("model") as self._model_menu:
                 pass
@@ -95,6 +100,7 @@ class Menus:
         count = len(self._training.alive)
         dpg.configure_item(self._tabs["train"], label=f"Train · {count}" if count else "Train")
         self._sync_models()
+        self._sync_recent()
         self._sync_state()
         self._align()
 
@@ -136,6 +142,8 @@ class Menus:
         with self._menu("File"):
             self._item("New from photo …", "make a head of a photo")
             self._item("Open session or exported file …", "open a session")
+            with self._menu("Open recent") as self._recent_menu:
+                pass
             self._item("Save session", "save the session")
             self._item("Save session as …", actions.save_session_as)
             dpg.add_separator()
@@ -267,6 +275,19 @@ class Menus:
             self._add_choice(Path(path).name, path, path, partial(workbench.open_model, path))
         dpg.add_separator()
         self._item("Open a weights file …", self._actions.open_model)
+        dpg.pop_container_stack()
+
+    def _sync_recent(self) -> None:
+        sessions = self._workbench.settings.recent_sessions
+        if sessions == self._recent:
+            return
+        self._recent = sessions
+        dpg.configure_item(self._recent_menu, enabled=bool(sessions))
+        dpg.delete_item(self._recent_menu, children_only=True)
+        dpg.push_container_stack(self._recent_menu)
+        for session in sessions:
+            path = Path(session)
+            self._item(short_path(path), partial(self._workbench.open_session, path))
         dpg.pop_container_stack()
 
     def _add_model(self, entry: ModelEntry) -> None:

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from app.bench.command import ProgramBench
 from app.serve.command import Serve
 from stylesdf_core.commands.batch import Batch
+from stylesdf_core.commands.compare import RenderComparison
 from stylesdf_core.commands.dataset import DatasetAlign, DatasetCheck, DatasetPack
 from stylesdf_core.commands.demo import Demo
 from stylesdf_core.commands.directions import ModelsDirections
@@ -121,6 +122,7 @@ def _command_type(words: Sequence[str]) -> Any:
         | Annotated[Animate, tyro.conf.subcommand("animate")]
         | Annotated[Batch, tyro.conf.subcommand("batch")]
         | Annotated[RenderSheet, tyro.conf.subcommand("sheet")]
+        | Annotated[RenderComparison, tyro.conf.subcommand("compare")]
         | Annotated[Demo, tyro.conf.subcommand("demo")]
         | Annotated[Invert, tyro.conf.subcommand("invert")]
         | Measures

@@ -25,6 +25,13 @@ _ENTER = (dpg.mvKey_Return, dpg.mvKey_NumPadEnter)
 _FOCUS_KEYS = (
     dpg.mvKey_Left, dpg.mvKey_Right, dpg.mvKey_Up, dpg.mvKey_Down, dpg.mvKey_Spacebar, *_ENTER,
 )  # fmt: skip
+#: Gestures of the mouse in the viewport, for the F1 list.
+MOUSE = (
+    ("left drag", "orbit"),
+    ("right, middle drag", "pan"),
+    ("wheel", "field of view"),
+    ("double click", "reset the camera"),
+)
 
 
 @dataclass(frozen=True)

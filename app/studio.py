@@ -16,12 +16,13 @@ from pathlib import Path
 import dearpygui.dearpygui as dpg
 
 from app.actions import Actions, Page, Tab
+from app.compare.page import ComparePage
 from app.explore.overlay import Overlay
 from app.explore.page import ExplorePage
 from app.explore.photo_dialog import PhotoDialog
 from app.menus import Menus
 from app.sheet.page import SheetPage
-from app.shortcuts import Keyboard, Shortcut, shortcuts
+from app.shortcuts import MOUSE, Keyboard, Shortcut, shortcuts
 from app.state.displays import Display, Placement, displays, least_size, placed, under
 from app.state.problems import Remedy
 from app.state.settings import SettingsStore
@@ -264,8 +265,11 @@ class Studio:
             )
             opened = partial(self.show_page, "explore")
             self.sheet_page = SheetPage(ui, workbench, self._textures, opened)
+            self.compare_page = ComparePage(ui, workbench, self._textures)
             self.train_page = TrainPage(ui, self.training, self.dialogs, self._textures, opened)
-        self._tabs: dict[Page, Tab] = {"sheet": self.sheet_page, "train": self.train_page}
+        self._tabs: dict[Page, Tab] = {
+            "sheet": self.sheet_page, "compare": self.compare_page, "train": self.train_page,
+        }  # fmt: skip
         self._photo_dialog = PhotoDialog(
             ui, workbench.photo, self.dialogs, self._textures, actions.take_head,
             actions.open_photo,
@@ -379,14 +383,8 @@ class Studio:
 
     def show_shortcuts(self) -> None:
         """List all shortcuts."""
-        mouse = [
-            ("left drag", "orbit"),
-            ("right, middle drag", "pan"),
-            ("wheel", "field of view"),
-            ("double click", "reset the camera"),
-        ]
         rows = [(shortcut.keys, shortcut.what) for shortcut in self._shortcuts]
-        self.dialogs.show_list("Shortcuts", [*mouse, *rows], 640)
+        self.dialogs.show_list("Shortcuts", [*MOUSE, *rows], 640)
 
     def export(self, name: str) -> None:
         """Export a kind of :data:`app.state.exports.EXPORTS`; the panel gives the file's name."""

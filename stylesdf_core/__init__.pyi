@@ -27,6 +27,7 @@ from .commands.models import (
 )
 from .commands.pictures import RenderImage as RenderImage
 from .commands.recipes.heads import RecipeHeads as RecipeHeads
+from .commands.compare import RenderComparison as RenderComparison
 from .commands.sheets import RenderSheet as RenderSheet
 from .commands.train.fit import TrainFit as TrainFit
 from .commands.train.stages import (

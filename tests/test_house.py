@@ -58,6 +58,7 @@ PUBLIC = [
     "OrbitCamera",
     "Progress",
     "RecipeHeads",
+    "RenderComparison",
     "RenderImage",
     "RenderOptions",
     "RenderTurntable",

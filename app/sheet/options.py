@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dearpygui.dearpygui as dpg
 
 from app.explore.sliders import FieldSliders, SeedEntry
+from app.state import exports
 from app.state.settings import SheetSettings
 from app.state.workbench import Workbench
 from app.widgets import theme
@@ -16,6 +17,9 @@ from app.widgets.ui import Ui
 from stylesdf_core.model.latents import LatentDirection
 from stylesdf_core.scene.scene import ENGINE_VIEWS, Identity
 from stylesdf_core.scene.sheet import Sheet, SheetKind
+
+if TYPE_CHECKING:
+    from stylesdf_core.commands.sheets import RenderSheet
 
 _KINDS: dict[SheetKind, tuple[str, str]] = {
     "seeds": ("seeds", "One seed after the other"),
@@ -142,10 +146,14 @@ class OptionsPanel:
         self._workbench.change_settings("sheet", **{name: value})
 
     def _start_export(self) -> None:
-        self._workbench.submit(self._workbench.sheet_request())
+        self._workbench.submit(self._request())
+
+    def _request(self) -> RenderSheet:
+        workbench = self._workbench
+        return exports.sheet_request(workbench.sheet.first, workbench.settings, workbench.taken())
 
     def _copy(self) -> None:
-        command = self._workbench.command_of(self._workbench.sheet_request())
+        command = self._workbench.command_of(self._request())
         if command is not None:
             dpg.set_clipboard_text(command)
             self._workbench.toast("Copied the command for this sheet")

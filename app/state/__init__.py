@@ -8,6 +8,8 @@ directions    where the shown face lies on each direction of its model
 edits         changes that panels make to a scene, as pure functions
 faces         the faces visited and the favourites, kept in files
 contact_sheet  an endless page of faces, filled while nothing else is computed
+comparison    two scenes and views under one camera
+about         version, licences, device and folders
 messages      messages to the user, shown as toasts
 screen        the newest picture and mesh; asks the workers for finer ones
 timeline      keyframes, the playhead, and the scene that it shows

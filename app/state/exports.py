@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from app.state.comparison import FacePair
 from app.state.settings import Settings, default_export_folder
 from stylesdf_core.files import free_path
 from stylesdf_core.resources import expanded
@@ -15,13 +16,20 @@ from stylesdf_core.scene.scene import Scene, View
 
 if TYPE_CHECKING:
     from stylesdf_core.commands.batch import Batch
+    from stylesdf_core.commands.compare import RenderComparison
     from stylesdf_core.commands.films import Animate, RenderTurntable
     from stylesdf_core.commands.meshes import ExportMesh
     from stylesdf_core.commands.pictures import RenderImage
     from stylesdf_core.commands.sheets import RenderSheet
 
     ExportRequest: TypeAlias = (
-        RenderImage | RenderTurntable | Animate | RenderSheet | ExportMesh | Batch
+        RenderImage
+        | RenderTurntable
+        | Animate
+        | RenderSheet
+        | RenderComparison
+        | ExportMesh
+        | Batch
     )
 
 Family = Literal["picture", "mesh", "animation"]
@@ -230,4 +238,26 @@ def batch_request(scene: Scene, settings: Settings, *, again: bool = False) -> B
         device=settings.device,
         mesh=settings.mesh,
         asset=settings.asset,
+    )
+
+
+def comparison_request(
+    comparison: FacePair, settings: Settings, taken: Collection[Path] = ()
+) -> RenderComparison:
+    """The request of the comparison's export; other arguments as in :func:`export_request`."""
+    from stylesdf_core.commands.compare import RenderComparison
+
+    one, two = comparison.scenes or (Scene(), Scene())
+    camera = comparison.camera
+    seeds = f"{one.identity.seed:06d}-{two.identity.seed:06d}"
+    name = f"{Path(one.model).stem}-{seeds}-compared.png"
+    return RenderComparison(
+        out=free_path(export_folder(settings) / name, taken),
+        scene=replace(one, camera=camera),
+        other=replace(two, camera=camera),
+        view=comparison.views[0],
+        other_view=comparison.views[1],
+        wipe=comparison.wipe if comparison.mode == "wipe" else None,
+        device=settings.device,
+        mesh=settings.mesh,
     )

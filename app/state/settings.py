@@ -168,6 +168,7 @@ class Settings:
     Attributes:
         device: auto, cpu, cuda or mps.
         recent_models: files opened before, newest first.
+        recent_sessions: sessions and exported files, opened or saved before, newest first.
         recent_folders: in which files have been chosen, newest first.
         locked: names of latent directions that keep their value when the seed changes.
     """
@@ -182,12 +183,18 @@ class Settings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     device: str = "auto"
     recent_models: tuple[str, ...] = ()
+    recent_sessions: tuple[str, ...] = ()
     recent_folders: tuple[str, ...] = ()
     locked: tuple[str, ...] = ()
 
     def with_recent_model(self, path: str) -> Settings:
         """With ``path`` at the head of the recent models."""
         return dataclasses.replace(self, recent_models=_with_newest(path, self.recent_models))
+
+    def with_recent_session(self, path: Path) -> Settings:
+        """With ``path`` at the head of the recent sessions."""
+        recent = _with_newest(str(path.absolute()), self.recent_sessions)
+        return dataclasses.replace(self, recent_sessions=recent)
 
     def with_recent_folder(self, path: str) -> Settings:
         """With ``path`` at the head of the recent folders."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.state import edits, exports
+from app.state.comparison import FacePair
 from app.state.contact_sheet import ContactSheet
 from app.state.directions import DirectionValues
 from app.state.document import Document
@@ -41,7 +42,6 @@ from stylesdf_core.scene.session_files import other_weights
 
 if TYPE_CHECKING:
     from stylesdf_core.commands.films import Animate
-    from stylesdf_core.commands.sheets import RenderSheet
     from stylesdf_core.model.model import Model
 
 _AUTOSAVE_AFTER, _IDLE_AFTER = 2.0, 0.4  # seconds without change
@@ -82,6 +82,7 @@ class Workbench:
         self.timeline = Timeline(self.document, self.album, self._show_view)
         self.mixing = MixingMeter(self.screen.news, lambda: self.screen.busy)
         self.sheet = ContactSheet(self.screen.news, self._is_idle)
+        self.comparison = FacePair(self.screen.news)
         self.jobs = jobs or JobQueue()
         self.messages = Messages()
         self.toast = self.messages.show
@@ -125,7 +126,7 @@ class Workbench:
     @property
     def busy(self) -> bool:
         """Whether a model is being loaded, or a picture or mesh computed."""
-        return self.models.loading is not None or self.screen.busy
+        return self.models.loading is not None or self.screen.busy or self.comparison.busy
 
     @property
     def has_problem(self) -> bool:
@@ -289,6 +290,7 @@ class Workbench:
             return
         self.models.dismiss()
         self.document.opened(opened.scene, opened.path, opened.animation)
+        self.settings = self.settings.with_recent_session(path)
         self.toast(f"Opened {path.name}{opened.note}")
         self._note_other_weights()
 
@@ -300,6 +302,7 @@ class Workbench:
             self.toast(str(error), is_error=True)
             return
         self.document.saved(path)
+        self.settings = self.settings.with_recent_session(path)
         self.toast(f"Saved {path.name}", path)
 
     def autosave(self) -> None:
@@ -348,18 +351,14 @@ class Workbench:
     def _export_request(self, name: str, stem: str) -> exports.ExportRequest:
         kind = exports.export_kind(name)
         return exports.export_request(
-            self.timeline.shown, kind, self.settings, stem=stem, taken=self._taken()
+            self.timeline.shown, kind, self.settings, stem=stem, taken=self.taken()
         )
-
-    def sheet_request(self) -> RenderSheet:
-        """The request of the contact sheet's export."""
-        return exports.sheet_request(self.sheet.first, self.settings, self._taken())
 
     def film_request(self, suffix: str) -> Animate:
         """The request of the timeline's film; without a suffix, of a folder of pictures."""
-        return exports.film_request(self.document.animation, suffix, self.settings, self._taken())
+        return exports.film_request(self.document.animation, suffix, self.settings, self.taken())
 
-    def _taken(self) -> list[Path]:
+    def taken(self) -> list[Path]:
         """Files that jobs are about to write."""
         return [job.out for job in self.jobs.active if job.out is not None]
 
@@ -383,6 +382,7 @@ class Workbench:
         self.screen.close()
         self.mixing.close()
         self.sheet.close()
+        self.comparison.close()
         self.jobs.close()
         self.photo.close()
         self.album.close()

@@ -9,6 +9,7 @@ mesh_worker        the live mesh: a draft, then the chosen resolution
 engine_share       an engine that several threads use in turns
 mixing_worker      which controls of style mixing have an effect on a model
 thumbnails         many small pictures, while nothing else is computed
+pair_worker        two scenes under one camera, and their difference
 native_dialog      the desktop's file dialog, as a process
 model_loader       the loaded model, and the load under way
 jobs               exports and downloads, one after the other

@@ -6,6 +6,7 @@ and the tests make the same requests.
 pictures       ``render``
 films          ``animate``, ``turntable``
 sheets         ``sheet``
+compare        ``compare``
 meshes         ``mesh``
 invert         ``invert``: photographs to a head
 batch          ``batch``: pictures and meshes of many faces

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from stylesdf_core.commands.batch import Batch
+from stylesdf_core.commands.compare import RenderComparison
 from stylesdf_core.commands.demo import Demo
 from stylesdf_core.commands.field_help import settings_of
 from stylesdf_core.commands.films import Animate, RenderTurntable
@@ -33,6 +34,7 @@ _NAMES: dict[type, tuple[str, ...]] = {
     Animate: ("animate",),
     Batch: ("batch",),
     RenderSheet: ("sheet",),
+    RenderComparison: ("compare",),
     ExportMesh: ("mesh",),
     Demo: ("demo",),
     **{command: ("train", stage) for stage, command in TRAIN_COMMANDS.items()},
@@ -40,7 +42,15 @@ _NAMES: dict[type, tuple[str, ...]] = {
 
 
 Request: TypeAlias = (
-    RenderImage | RenderTurntable | Animate | ExportMesh | Batch | RenderSheet | Demo | TrainRequest
+    RenderImage
+    | RenderTurntable
+    | Animate
+    | ExportMesh
+    | Batch
+    | RenderSheet
+    | Demo
+    | TrainRequest
+    | RenderComparison
 )
 
 
@@ -78,7 +88,8 @@ def command_words(request: Request, program: Sequence[str] = (PROGRAM,)) -> list
     for field in dataclasses.fields(request):
         value = getattr(request, field.name)
         if isinstance(value, Scene):
-            words += flags_from_scene(value)
+            prefix = "" if field.name == "scene" else f"{field.name}."
+            words += [re.sub(r"^--(?=\w)", f"--{prefix}", word) for word in flags_from_scene(value)]
         elif dataclasses.is_dataclass(value):
             words += _changed_flags(value)
     return words + _changed_flags(request)

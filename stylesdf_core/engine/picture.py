@@ -120,9 +120,19 @@ def pixels(picture: Picture) -> FloatArray:
     return np.asarray(np.clip(np.moveaxis(picture.data, 0, -1) * 0.5 + 0.5, 0.0, 1.0), np.float32)
 
 
-def _heat(difference: FloatArray, luminance: FloatArray) -> FloatArray:
-    """Differences (H, W) as colours (H, W, 3), from none to :data:`HOTTEST`, over a dim picture."""
-    heat = np.clip(difference / HOTTEST, 0.0, 1.0)[..., None]
+def difference_colours(one: FloatArray, other: FloatArray, hottest: float = 64.0) -> FloatArray:
+    """The difference of two pictures, (H, W, 3) in [0, 1], as colours over the first one, dimmed.
+
+    Args:
+        hottest: mean difference over the colours at which the colours end, grey levels of 255.
+    """
+    difference = np.abs(one - other).mean(axis=-1)
+    return _heat(difference, one.mean(axis=-1), hottest / 255.0)
+
+
+def _heat(difference: FloatArray, luminance: FloatArray, hottest: float = HOTTEST) -> FloatArray:
+    """Differences (H, W) as colours (H, W, 3), from none to ``hottest``, over a dim picture."""
+    heat = np.clip(difference / hottest, 0.0, 1.0)[..., None]
     ground = np.repeat(0.1 + 0.35 * luminance[..., None], 3, axis=-1)
     stops = _DEPTH_STOPS[::-1]
     position = heat[..., 0] * (len(stops) - 1)

@@ -39,6 +39,7 @@ def main() -> None:
         driver.timeline,
         driver.batch,
         driver.sheet,
+        driver.compare,
         driver.keyboard,
         driver.file_dialog,
         driver.exports,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dearpygui.dearpygui as dpg
 
 from app.workers.jobs import JobState
@@ -11,7 +13,7 @@ from tests.app.hands import Hands
 
 
 class PageSteps(Hands):
-    """The Sheet tab."""
+    """The tabs Sheet and Compare, and the menus' new lines."""
 
     def sheet(self) -> None:
         """The page fills, scrolls, gives stars; a click explores a face; the sheet is exported."""
@@ -47,4 +49,51 @@ class PageSteps(Hands):
         assert job.out is not None
         assert read_scene(job.out).identity.seed == 60
         self.click(self.button("Explore"))
+        self.settle()
+
+    def compare(self) -> None:
+        """Two faces under one camera: orbit, wipe, views, export; a model that is missing."""
+        workbench, page = self.workbench, self.studio.compare_page
+        comparison = workbench.comparison
+        workbench.set_seed(70)
+        self.settle()
+        comparison.take(0, workbench.scene)
+        self.click(self.button("Compare"))
+        assert self.studio.page == "compare"
+        self.click(page.sides[1].seed.field)
+        self.hands("key ctrl+a type 71")
+        self.press("Return")
+        assert comparison.scenes is not None
+        assert [scene.identity.seed for scene in comparison.scenes] == [70, 71]
+        self.settle()
+        assert comparison.shown is not None
+        assert comparison.shown.is_final
+        x, y = dpg.get_item_rect_min(page.panes.item)
+        pane = page.panes.panes[0]
+        middle = f"mousemove {int(x + pane.x + pane.edge / 2)} {int(y + pane.y + pane.edge / 2)}"
+        self.hands(f"{middle} mousedown 1 sleep 0.1 mousemove_relative 40 0 sleep 0.1 mouseup 1")
+        assert comparison.camera.azimuth < 0.0
+        self.click(self.button("wipe"))
+        self.settle()
+        pane = page.panes.panes[0]
+        left, top = int(x + pane.x + pane.edge / 2), int(y + pane.y + pane.edge / 2)
+        self.hands(f"mousemove {left} {top} mousedown 1 sleep 0.1")
+        self.hands(f"mousemove {left + int(pane.edge / 4)} {top} sleep 0.1 mouseup 1")
+        assert 0.6 < comparison.wipe < 0.9
+        self.click(self.button("Export PNG"))
+        self.wait(lambda: not workbench.jobs.active, "the comparison")
+        assert workbench.jobs.jobs[-1].state is JobState.DONE, workbench.jobs.jobs[-1].error
+        comparison.take(1, replace(comparison.scenes[1], model="nowhere.safetensors"))
+        self.wait(lambda: comparison.error is not None, "the failure")
+        self.frames(5)
+        self.click(self.button("Swap A and B"))
+        comparison.take(0, comparison.scenes[1])
+        self.settle()
+        assert comparison.error is None
+        self.click(self.button("Explore"))
+        self.studio.actions.show_about()
+        self.frames(4)
+        assert self.studio.dialogs.is_open
+        self.press("Escape")
+        assert not self.studio.dialogs.is_open
         self.settle()

@@ -126,6 +126,8 @@ class FilmstripPanel:
                 ("Show from this camera", partial(self.take_as_first, face)),
                 ("Take as second face", partial(self.take_as_second, face)),
                 ("Add to the timeline", partial(self._to_timeline, face)),
+                ("Compare as A", partial(self._compare, 0, face)),
+                ("Compare as B", partial(self._compare, 1, face)),
                 (star, partial(album.toggle_star, face)),
                 ("Forget", partial(album.remove, face)),
             ]
@@ -135,6 +137,10 @@ class FilmstripPanel:
         timeline = self._workbench.timeline
         timeline.append(face.scene)
         self._workbench.toast(f"Keyframe {len(timeline.keyframes)} of the timeline")
+
+    def _compare(self, index: int, face: Face) -> None:
+        self._workbench.comparison.take(index, face.scene)
+        self._workbench.toast(f"Picture {'AB'[index]} of the tab Compare")
 
     def _toggle_favourites(self) -> None:
         self._only_favourites = not self._only_favourites

@@ -1,0 +1,138 @@
+"""The Compare tab in the window: two choices at the left, the pictures beside them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, get_args
+
+import dearpygui.dearpygui as dpg
+
+from app.compare.panes import Panes
+from app.compare.sides import SidePanel
+from app.state import exports
+from app.state.comparison import Mode
+from app.state.problems import title_and_text
+from app.state.workbench import Workbench
+from app.widgets import theme
+from app.widgets.backdrop import Rectangle
+from app.widgets.column import MENU_HEIGHT, PADDING, Column
+from app.widgets.texture import Textures
+from app.widgets.ui import Ui
+
+if TYPE_CHECKING:
+    from stylesdf_core.commands.compare import RenderComparison
+
+_LEFT, _LEAST_LEFT, _SHARE = 272, 208, 0.28
+
+
+class ComparePage:
+    """The tab's choices and pictures; created in the primary window.
+
+    Attributes:
+        middle: origin and size of the pictures' area, pixels of the window; toasts lie over it.
+        ground: the part of the window that no panel covers.
+    """
+
+    def __init__(self, ui: Ui, workbench: Workbench, textures: Textures) -> None:
+        self._ui, self._workbench = ui, workbench
+        self._is_shown = False
+        self._place: tuple[object, ...] = ()
+        self.middle = ((0, 0), (1, 1))
+        self.ground = Rectangle(0, 0, 0, 0)
+        self._left, self._right = Column(ui.theme.panel, scrolls=True), Column(ui.theme.flat)
+        comparison = workbench.comparison
+        with self._left.inside():
+            self.sides = [SidePanel(ui, workbench, index) for index in range(2)]
+            ui.heading("Show")
+            self._modes = {
+                mode: ui.button(mode, partial(setattr, comparison, "mode", mode), tip)
+                for mode, tip in zip(
+                    get_args(Mode),
+                    (
+                        "A, B and the colours of their difference",
+                        "A and B in one picture; drag the edge between them",
+                        "The colours of the difference alone: bright from 64 grey levels on",
+                    ),
+                    strict=True,
+                )
+            }
+            ui.button("Swap A and B", comparison.swap, look=ui.theme.quiet)
+            self._figure = ui.small_text(wrap=0)
+            self._problem = ui.small_text("", theme.ERROR, wrap=0)
+            self._again = ui.button("Try again", comparison.retry)
+            ui.heading("Export")
+            self._export = ui.button("Export PNG", self._start_export, "A, B and the difference")
+            ui.button("Copy as command", self._copy, look=ui.theme.quiet)
+        with self._right.inside():
+            self.panes = Panes(ui, comparison, textures)
+
+    def show(self, shown: bool) -> None:
+        """Show the tab, or hide it while another tab is shown."""
+        self._is_shown = shown
+        self._place = ()
+        self._left.show(shown)
+        self._right.show(shown)
+        if shown:
+            self._workbench.comparison.begin(self._workbench.scene)
+        else:
+            self._workbench.comparison.pause()
+
+    def sync(self) -> None:
+        """Show the state; does nothing while the tab is hidden."""
+        if not self._is_shown:
+            return
+        workbench, comparison = self._workbench, self._workbench.comparison
+        self._lay_out()
+        model = workbench.model
+        loaded = None if model is None else (workbench.models.reference, model)
+        comparison.tick(int(self.panes.panes[0].edge), workbench.settings.device, loaded)
+        for side in self.sides:
+            side.sync()
+        for mode, button in self._modes.items():
+            self._ui.select(button, mode == comparison.mode)
+        shown = comparison.shown
+        figure = "" if shown is None else f"mean difference {shown.difference:.1f} grey levels"
+        dpg.set_value(self._figure, figure)
+        error = comparison.error
+        dpg.set_value(self._problem, "" if error is None else title_and_text(error)[1])
+        dpg.configure_item(self._problem, show=error is not None)
+        dpg.configure_item(self._again, show=error is not None)
+        self.panes.sync()
+
+    def _lay_out(self) -> None:
+        width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
+        panels = self._workbench.settings.window.panels_shown
+        if (width, height, panels) == self._place or width <= 0 or height <= 0:
+            return
+        self._place = (width, height, panels)
+        px = self._ui.px
+        top, pad = px(MENU_HEIGHT), px(PADDING)
+        left = min(px(_LEFT), max(px(_LEAST_LEFT), round(_SHARE * width))) if panels else 0
+        tall, wide = height - top, max(1, width - left - 2 * pad)
+        self._left.show(panels)
+        self._left.place(0, top, left, tall)
+        inner = max(1, left - 2 * pad - px(10))  # a scroll bar
+        for side in self.sides:
+            side.resize(inner)
+        for item in (*self._modes.values(), self._export):
+            dpg.configure_item(item, width=inner)
+        self._right.place(left + pad, top + pad, wide, tall - 2 * pad)
+        self.panes.resize(wide, tall - 2 * pad)
+        self.middle = ((left, top), (width - left, tall))
+        self.ground = Rectangle(left, top, width, height)
+        self._ui.tooltips.edges = (left, width)
+
+    def _start_export(self) -> None:
+        self._workbench.submit(self._request())
+
+    def _request(self) -> RenderComparison:
+        workbench = self._workbench
+        return exports.comparison_request(
+            workbench.comparison, workbench.settings, workbench.taken()
+        )
+
+    def _copy(self) -> None:
+        command = self._workbench.command_of(self._request())
+        if command is not None:
+            dpg.set_clipboard_text(command)
+            self._workbench.toast("Copied the command for this comparison")
