@@ -126,6 +126,11 @@ def first_pass(pair: Pair, *, new_engine: bool) -> Path[int]:
     return clocked(edge, pair.device)
 
 
+def direct(pair: Pair, size: int) -> Path[FloatArray]:
+    """The engine's direct view."""
+    return clocked(lambda scene: pair.engine.direct(scene, size).data, pair.device)
+
+
 def compare_pictures(picture: FloatArray, truth: FloatArray) -> tuple[float, float]:
     """PSNR in dB for pictures in [−1, 1], whose range is 2, and the largest difference."""
     return psnr(0.5 * picture, 0.5 * truth), float(np.abs(picture - truth).max())

@@ -40,6 +40,7 @@ TARGETS: dict[str, dict[str, float]] = {
     "full.mesh128.hausdorff": {"high": 1.0},
     "full.mesh128.evaluated": {"high": 5.0},
     "heads.first_pass": {"high": 15.0},
+    "heads.direct512": {"high": 400.0},
 }
 #: Seconds after which rows of pictures per second no longer repeat the plain path.
 _RATE_PATIENCE = 15.0
@@ -136,6 +137,15 @@ def first_pass(
     return [Figure(row.name, row.title, median(times), "ms", 1, detail=detail)]
 
 
+def direct(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Result]]:
+    """Time of the engine's direct view, which the plain path does not have."""
+    engine = paths.direct(row.pair(pairs), row.size)
+    found = yield from alone(engine, row.scenes, settings.repeats)
+    times = [milliseconds for _, milliseconds in found]
+    detail = f"{min(times):.0f}–{max(times):.0f}"
+    return [Figure(row.name, row.title, median(times), "ms", 0, detail=detail)]
+
+
 def rate(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Result]]:
     """The engine's finished pictures per second, with the plain path's as a remark."""
     settings = replace(settings, patience=min(settings.patience, _RATE_PATIENCE))
@@ -182,6 +192,7 @@ def _rows(model: str, large: int) -> Iterator[Row]:
         ("first_pass_cold", "of a new engine", partial(first_pass, new_engine=True), changing),
     ):
         yield Row(f"{model}.{name}", f"first pass {title}", measure, 256, scenes=scenes)
+    yield Row(f"{model}.direct512", "512² direct view", direct, 512, scenes=orbiting)
     for name, title, scenes in (
         ("orbit", "while orbiting", dragging),
         ("slide", "while sliding a latent", sliding),
