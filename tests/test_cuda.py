@@ -17,6 +17,8 @@ from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.passes import passes
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.heads.fit.bank import HeadBank
+from stylesdf_core.inversion.fitting import Fit
+from stylesdf_core.inversion.picture import PhotoView
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.config import RenderOptions
@@ -50,6 +52,16 @@ SCENES = [
 @pytest.fixture(scope="module")
 def heads() -> Model:
     return load_model("heads")
+
+
+def test_a_head_is_fitted_to_a_picture(heads: Model) -> None:
+    engine = Engine(heads, "cuda")
+    camera = OrbitCamera(0.3, 0.1)
+    picture = engine.render(Scene(identity=Identity(seed=3), camera=camera), "image").data
+    view = PhotoView.framed(torch.from_numpy(picture).to(CUDA))
+    fit = Fit(heads, engine.generator, [view], framed=True)
+    drain(fit.run())
+    assert fit.unknowns.scene("heads").camera.azimuth == pytest.approx(0.3, abs=0.03)
 
 
 @pytest.mark.parametrize("scene", SCENES)

@@ -37,7 +37,7 @@ _LANDMARKS_SPREAD, _FRONTAL_SPREAD = 0.06, 0.3
 #: From mouth to chin, as a multiple of the way from eyes to mouth.
 _CHIN = 0.8
 #: How much more eyes and mouth count, and how far around them, as a share of half the picture.
-_EMPHASIS, _EYE_RADIUS = 4.0, 0.1
+_EMPHASIS, _EYE_RADIUS = 3.0, 0.12
 #: Turns of the head in the comparison, radians.
 _TURNS = (-0.5, 0.5)
 

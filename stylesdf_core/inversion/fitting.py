@@ -45,9 +45,9 @@ _Z_PRIOR, _FIELD_PRIOR, _DECODER_PRIOR, _EIKONAL = 3e-3, 0.2, 0.02, 0.02
 #: Weights of the estimated pose and framing, per squared standard deviation; standard deviation of
 #: the estimated framing.
 _POSE_PRIOR, _FRAMING_SPREAD = 0.01, 0.05
-#: A photograph shows what no z does, such as clothes and real skin: its z is held this many times
-#: as much, or eyes and mouth blur.
-_PHOTO_Z = 3.0
+#: A photograph shows what the model cannot, such as clothes and pores: z and offsets are held this
+#: many times as much, or eyes and mouth blur.
+_PHOTO_HOLD = 3.0
 #: Points at which ‖∇d‖ is measured in a step.
 _EIKONAL_POINTS = 256
 #: Least half width of the layer of samples with gradients, world units.
@@ -248,10 +248,10 @@ class Fit:
         z = torch.cat([own.z_of(photo) for photo in range(len(self.views))]) - own.start
         spread = torch.tensor([view.spread for view in self.views], device=z.device)[:, None]
         angles = (own.angles - self._estimated) / spread
-        held = _Z_PRIOR * (1.0 if self._framed else _PHOTO_Z)
+        held = 1.0 if self._framed else _PHOTO_HOLD
         off = angles.square().mean() + (own.framing / _FRAMING_SPREAD).square().mean()
-        styles = held * z.square().mean() + _FIELD_PRIOR * own.field.square().mean()
-        return styles + _POSE_PRIOR * off
+        styles = _Z_PRIOR * z.square().mean() + _FIELD_PRIOR * own.field.square().mean()
+        return held * styles + _POSE_PRIOR * off
 
     def _flatness(self) -> Tensor:
         """The eikonal term at random points near the surface."""

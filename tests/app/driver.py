@@ -42,6 +42,7 @@ def main() -> None:
         driver.compare,
         driver.keyboard,
         driver.file_dialog,
+        driver.photo,
         driver.exports,
         driver.broken_checkpoint,
         driver.storm,

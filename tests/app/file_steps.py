@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dearpygui.dearpygui as dpg
+from PIL import Image
 
 from app.state.exports import EXPORTS
 from app.state.problems import load_problem
@@ -57,6 +58,33 @@ class FileSteps(Hands):
         assert read_scene(saved) == workbench.scene
         assert str(folder) in workbench.settings.recent_folders
         self.settle()
+
+    def photo(self) -> None:
+        """A picture without face is refused; taken whole, it gives a head; undo gives it back."""
+        workbench = self.workbench
+        before, picture = workbench.scene, self.folder / "photo.png"
+        Image.new("RGB", (64, 64), (120, 90, 80)).save(picture)
+        self.press("ctrl+n")
+        assert self.studio.dialogs.is_open
+        self.press("Escape")
+        workbench.photo.start(picture, before.model, "cpu")
+        self.wait(lambda: workbench.photo.state == "failed", "the search for faces")
+        self.frames(5)
+        assert self.studio.dialogs.is_open
+        self.click(self.button("Use the whole picture"))
+        self.wait(lambda: workbench.photo.guess is not None, "the first guess")
+        self.frames(5)
+        self.click(self.button("Use this head"))
+        self.wait(lambda: workbench.scene != before, "the head")
+        assert not self.studio.dialogs.is_open
+        assert workbench.scene.identity.z is not None
+        self.press("ctrl+z")
+        assert workbench.scene == before
+        workbench.photo.start(picture, before.model, "cpu")
+        self.frames(10)
+        self.press("Escape")
+        self.wait(lambda: workbench.photo.state == "none", "the end of the cancelled search")
+        assert not self.studio.dialogs.is_open
 
     def exports(self) -> None:
         """Every export button writes a complete file, and a session where the format allows."""
