@@ -148,8 +148,11 @@ class TimelinePanel:
     def _menu(self, index: int | None) -> None:
         """The menu of a keyframe, or of the axis."""
         timeline = self.timeline
-        if index is None:
+        if index is None:  # in a narrow window also for what the controls do
             lines: list[tuple[str, Callable[[], None]]] = [("Add a keyframe", self.add)]
+            if timeline.animation.duration > 0.0:
+                exports = ((f"Export: {name}", act) for name, act in self._export_lines())
+                lines = [*lines, ("Play or stop", timeline.toggle), *exports]
             self._popup.open([*lines, *self._preset_lines()])
             return
         eases = [(f"Then: {ease}", partial(timeline.set_ease, index, ease)) for ease in _EASE_TIPS]
@@ -179,10 +182,14 @@ class TimelinePanel:
         self.timeline.make(preset, ARC)
 
     def _exports(self) -> None:
-        films = [(name, partial(self.film, suffix)) for suffix, name in _FILMS.items()]
-        self._popup.open(
-            [*films, ("Save keyframes", self._save), ("Copy as command", self._copy_command)]
-        )
+        self._popup.open(self._export_lines())
+
+    def _export_lines(self) -> list[tuple[str, Callable[[], None]]]:
+        return [
+            *((name, partial(self.film, suffix)) for suffix, name in _FILMS.items()),
+            ("Save keyframes", self._save),
+            ("Copy as command", self._copy_command),
+        ]
 
     def film(self, suffix: str) -> None:
         """Export the animation."""
