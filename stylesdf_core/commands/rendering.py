@@ -110,11 +110,20 @@ class PictureOptions:
     split: bool = False
     """Beside the picture, show the mesh under the same camera."""
 
+    rays: int = 1
+    """Of the image: rays along each side of a pixel of the volume render that it is decoded from, 1
+    to 4; with 2, films flicker a fifth less, and a frame takes a half longer."""
+
     mesh: MeshFlags = field(default_factory=MeshSettings)
 
     def renderer(self, model: str) -> SceneRenderer:
-        """A renderer of a model's scenes with these options."""
-        return SceneRenderer(model, self.device, self.mesh, exact=not self.fast)
+        """A renderer of a model's scenes with these options.
+
+        Raises:
+            InputError: :attr:`rays` is out of range.
+        """
+        check_range("--rays", self.rays, 1, 4)
+        return SceneRenderer(model, self.device, self.mesh, exact=not self.fast, rays=self.rays)
 
     def pixels(
         self, renderer: SceneRenderer, scene: Scene, background: Background | None
@@ -146,14 +155,17 @@ class SceneRenderer:
         device: auto, cpu, cuda or mps.
         mesh: settings of the mesh view.
         exact: as of :class:`Engine`; files are exact unless speed is asked for.
+        rays: as of :meth:`Engine.render`.
     """
 
-    def __init__(self, model: str, device: str, mesh: MeshSettings, *, exact: bool = True) -> None:
+    def __init__(
+        self, model: str, device: str, mesh: MeshSettings, *, exact: bool = True, rays: int = 1
+    ) -> None:
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.model.model import load_model
 
         self.engine: Engine = Engine(load_model(model), device, exact=exact)
-        self.mesh_settings = mesh
+        self.mesh_settings, self._rays = mesh, rays
         self._preview: MeshPreview | None = None
         self._slicer: Slicer | None = None
         self._mesh: tuple[object, SurfaceMesh] | None = None
@@ -186,7 +198,8 @@ class SceneRenderer:
             size = size or self.engine.direct_size
             return (yield from self.engine.direct_steps(scene, size))
         if view != "mesh":
-            picture = self.engine.render(scene, view, size if view != "image" else None)
+            own = size if view != "image" else None
+            picture = self.engine.render(scene, view, own, rays=self._rays)
             picture = picture if size is None else _resized(picture, size)
             if outline and view == "image":
                 covered = self.engine.coverage(scene, picture.size)

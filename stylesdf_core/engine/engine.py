@@ -125,10 +125,21 @@ class Engine:
             return "This model has no decoder: the volume render is shown, enlarged."
         return self._tiles.note or (compiled_loops.note() if self.device.type == "cpu" else "")
 
-    def render(self, scene: Scene, view: View, size: int | None = None) -> Picture:
-        """The finished picture at once; arguments as in :func:`~.passes.passes`."""
+    def render(
+        self, scene: Scene, view: View, size: int | None = None, *, rays: int = 1
+    ) -> Picture:
+        """The finished picture at once; other arguments as in :func:`~.passes.passes`.
+
+        Args:
+            rays: of an image, along each side of a pixel of the volume render: the mean features
+                of several rays belong to the pixel's whole area, and flicker less in films.
+        """
         if view == "direct":
             return self.direct(scene, size or self.direct_size)
+        if view == "image" and rays > 1:
+            thumb = self.config.thumb_size
+            volume = self.render_volume(scene, rays * thumb, features=True)
+            return self.picture(scene, view, volume.reduced(thumb))
         if view == "image" or size is None:
             return self.render_views(scene, (view,))[view]
         return self.picture(scene, view, self.render_volume(scene, size, features=False))

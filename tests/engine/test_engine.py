@@ -221,3 +221,14 @@ def test_a_model_is_drawn_with_the_samples_it_was_trained_with() -> None:
 
 def of_samples(count: int) -> Scene:
     return Scene(options=RenderOptions(samples=count))
+
+
+def test_several_rays_a_pixel_give_the_mean_of_their_features() -> None:
+    engine, scene = Engine(tiny_model(), "cpu", exact=True), Scene()
+    thumb = engine.config.thumb_size
+    image = engine.render(scene, "image", rays=2)
+    assert image.data.shape == engine.render(scene, "image").data.shape
+    fine = engine.render_volume(scene, 2 * thumb, features=True)
+    expected = engine.picture(scene, "image", fine.reduced(thumb))
+    np.testing.assert_array_equal(image.data, expected.data)
+    assert np.abs(image.data - engine.render(scene, "image").data).max() > 1e-4
