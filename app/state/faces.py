@@ -79,6 +79,7 @@ class FaceAlbum:
         self.version = 0
         self._by_name: dict[str, Face] = {}
         self._by_scene: dict[Scene, Face] = {}
+        self._maps: set[str] = set()  # names of faces whose thumbnails are not images
         self._current = ""  # name of the face that is being edited
         self._noted: PicturePass | None = None
         self._last_name = ""
@@ -111,11 +112,17 @@ class FaceAlbum:
         """Visit the face of ``scene`` once its finished picture is on the screen."""
         if picture is None or picture is self._noted or picture.index < picture.passes - 1:
             return
-        if picture.kind == "image" and picture.request.scene == scene and not self.is_loading:
+        if picture.request.scene == scene and not self.is_loading:
             self._noted = picture
-            self.visit(scene, picture.pixels)
+            self.visit(scene, picture.pixels, is_map=picture.kind != "image")
 
-    def visit(self, scene: Scene, pixels: npt.NDArray[np.floating] | Pixels) -> None:
+    def visit(
+        self,
+        scene: Scene,
+        pixels: npt.NDArray[np.floating] | Pixels,
+        *,
+        is_map: bool = False,
+    ) -> None:
         """Note the face on the screen.
 
         Edits, ψ, weights and camera change the current face; another seed, z or model is another
@@ -123,13 +130,19 @@ class FaceAlbum:
 
         Args:
             pixels: (H, W, 3), as floats in [0, 1] or bytes, of any size.
+            is_map: another view than the image, such as depth; a thumbnail only until the face is
+                seen as an image.
         """
-        face = self.find(scene)
-        if face is None and (current := self.current) is not None:
+        face = known = self.find(scene)
+        if is_map and known is not None:
+            pixels = known.pixels
+        if known is None and (current := self.current) is not None:
             is_variation = _origin(current.scene) == _origin(scene) and not current.is_favourite
             face = current if is_variation else None
         self._current = self._new_name() if face is None else face.name
-        if face is None or not (face.is_favourite or face.scene == scene):
+        is_known = face is not None and face.scene == scene and self._current not in self._maps
+        if face is None or not (face.is_favourite or is_known):
+            (self._maps.add if is_map and known is None else self._maps.discard)(self._current)
             make = partial(_make, self._current, scene, pixels, is_favourite=False)
             self._do(make, self._made)
         else:

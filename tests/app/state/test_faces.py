@@ -140,3 +140,19 @@ def test_a_folder_that_cannot_be_written_is_complained_of_once(tmp_path: Path) -
         visited(album, seed(1))
     visited(album, seed(2))
     assert seeds(album) == [2, 1], "the faces are there as long as the program runs"
+
+
+def test_a_map_is_a_thumbnail_only_until_the_face_is_seen_as_an_image(album: FaceAlbum) -> None:
+    def mean() -> float:
+        return float(album.faces[0].pixels.mean())
+
+    black, turned = 0.0 * GREY, replace(seed(1), camera=OrbitCamera(azimuth=0.2))
+    album.visit(seed(1), black, is_map=True)
+    settle(album)
+    assert mean() == 0.0
+    visited(album, seed(1))
+    assert mean() == 128.0
+    album.visit(turned, black, is_map=True)
+    settle(album)
+    assert album.faces[0].scene == turned
+    assert mean() == 128.0
