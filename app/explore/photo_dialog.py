@@ -129,15 +129,20 @@ class PhotoDialog:
             ui.button("Cancel", self._cancel)
 
     def _fill_problem(self) -> None:
+        """The photograph, if it could be read, beside the reason and the remedies."""
         ui = self._ui
-        dpg.add_text("No head could be made of this photo", wrap=ui.px(2 * _EDGE))
-        dpg.add_text(self._fit.problem, wrap=ui.px(2 * _EDGE), color=theme.MUTED)
-        dpg.add_spacer(height=ui.px(8))
-        with dpg.group(horizontal=True):
-            ui.button("Choose another photo …", self._ask_again, look=ui.theme.primary)
-            tip = "For square pictures that are framed exactly as the model's own pictures"
-            ui.button("Use the whole picture", self._fit.take_whole, tip)
-            ui.button("Close", self._cancel)
+        with dpg.group(horizontal=True, horizontal_spacing=ui.px(_GAP)):
+            if self._fit.faces is not None:
+                canvas = Canvas(ui.px(_EDGE), ui.px(_EDGE))
+                self._panes = (canvas, canvas)
+            with dpg.group():
+                dpg.add_text("No head could be made of this photo", wrap=0)
+                dpg.add_text(self._fit.problem, wrap=0, color=theme.MUTED)
+                dpg.add_spacer(height=ui.px(8))
+                ui.button("Choose another photo …", self._ask_again, look=ui.theme.primary)
+                tip = "For square pictures that are framed exactly as the model's own pictures"
+                ui.button("Use the whole picture", self._fit.take_whole, tip)
+                ui.button("Close", self._cancel)
 
     def _ask_again(self) -> None:
         self._fit.cancel()
@@ -149,7 +154,7 @@ class PhotoDialog:
     def _draw(self) -> None:
         fit = self._fit
         if self._panes is not None:
-            if fit.state == "choosing":
+            if fit.state in ("choosing", "failed"):
                 self._draw_faces(self._panes[0])
             else:
                 self._draw_guess(*self._panes)
@@ -197,7 +202,8 @@ class PhotoDialog:
         """Where the photograph lies in its canvas: left, top, right, bottom."""
         assert self._fit.faces is not None
         height, width = self._fit.faces.pixels.shape[:2]
-        room_x, room_y = self._ui.px(2 * _EDGE + _GAP), self._ui.px(_EDGE)
+        wide = 2 * _EDGE + _GAP if self._fit.state == "choosing" else _EDGE
+        room_x, room_y = self._ui.px(wide), self._ui.px(_EDGE)
         scale = min(room_x / width, room_y / height)
         x, y = 0.5 * (room_x - scale * width), 0.5 * (room_y - scale * height)
         return x, y, x + scale * width, y + scale * height

@@ -16,7 +16,6 @@ import numpy.typing as npt
 from app.state.problems import title_and_text
 from app.state.wording import in_window
 from app.workers.jobs import Job, JobQueue, JobState
-from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
 
@@ -41,10 +40,12 @@ class PhotoFaces:
     Attributes:
         pixels: (H, W, 3) in [0, 1], reduced.
         boxes: left, top, right, bottom of each face, as shares of width and height.
+        problem: why there is no face, a sentence; empty where there are faces.
     """
 
     pixels: FloatArray
     boxes: tuple[Box, ...]
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,9 @@ class PhotoFit:
         self._queue.close()
 
     def _found(self, faces: PhotoFaces) -> None:
-        if len(faces.boxes) == 1:
+        if not faces.boxes:
+            self.state, self.problem = "failed", in_window(faces.problem)
+        elif len(faces.boxes) == 1:
             self.choose(1)
         else:
             self.state = "choosing"
@@ -198,14 +201,14 @@ def _find(path: Path) -> Operation[PhotoFaces]:
     yield Progress(0, 3, "reading the photograph")
     photo = open_photo(path)
     yield Progress(1, 3, "looking for faces")
-    faces = find_faces(photo)
+    faces, problem = find_faces(photo), ""
     if not faces:
         yield Progress(2, 3, "looking for turned faces")
-        raise InputError(f"{photo.name}: {why_none(photo)}.")
+        problem = f"{photo.name}: {why_none(photo)}."
     pixels, _ = photo.reduced(_SHOWN)
     width, height = photo.size
     boxes = tuple(
         (left / width, top / height, right / width, bottom / height)
         for left, top, right, bottom in (face.box for face in faces)
     )
-    return PhotoFaces(np.asarray(pixels, np.float32) / np.float32(255.0), boxes)
+    return PhotoFaces(np.asarray(pixels, np.float32) / np.float32(255.0), boxes, problem)
