@@ -93,7 +93,7 @@ def one_face(
         raise InputError(f"{photo.name}: {why_none(photo, judge)}.")
     if number is None and len(faces) > 1:
         raise InputError(
-            f"{photo.name} shows {len(faces)} faces; choose one by its number, from 1 (the "
+            f"{photo.name} shows {len(faces)} faces; choose one with --face, from 1 (the "
             f"largest) to {len(faces)}."
         )
     if not 1 <= (number or 1) <= len(faces):
