@@ -9,6 +9,7 @@ baked_field     a style folded into the field's weights (FiLM-SIREN)
 baked_decoder   a style folded into the decoder's weights
 distance_grid   distances of one style on a grid, with a bound on the error in every cell
 ray_march       volume rendering that evaluates only samples that can be seen
+marches         which of the ray marches is fastest
 dense_march     the ray march with every sample evaluated, for a GPU
 compiled_march  the ray march with compiled loops, for a CPU
 compiled_loops  whether the compiled loops are used, and when they are loaded
@@ -18,6 +19,7 @@ surface_trace   where rays first meet the surface, by the distance grid
 trace_kernel    the loop of surface_trace (Numba)
 direct          the surface's own colours at any size, without volume render and decoder
 volume          a camera's rays through the ray march, tile by tile
+batch_render    volume renders for training, without gradients
 texturing       textures of a mesh, baked from decoded pictures and the field
 mixing_effects  how much each control of style mixing changes a model's pictures
 cut             the plane that cuts a head open

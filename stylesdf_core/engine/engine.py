@@ -24,9 +24,9 @@ from torch import Tensor
 from stylesdf_core.engine import compiled_loops
 from stylesdf_core.engine.baked_decoder import BakedDecoder, fast_dtype
 from stylesdf_core.engine.baked_field import BakedField
-from stylesdf_core.engine.dense_march import DenseRayMarch
 from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop
 from stylesdf_core.engine.distance_grid import COARSE, FINE, DistanceGrid
+from stylesdf_core.engine.marches import march_class
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.engine.ray_march import (
     TYPICAL_SAMPLES,
@@ -294,12 +294,7 @@ class Engine:
         options = scene.options
         samples = options.samples or self.config.samples
         grid = self._distances(scene, edge)
-        march_class = DenseRayMarch if self._evaluates_all else RayMarch
-        if grid is not None and compiled_loops.usable():
-            from stylesdf_core.engine.compiled_march import CompiledRayMarch
-
-            march_class = CompiledRayMarch
-        march = march_class(
+        march = march_class(grid, evaluates_all=self._evaluates_all)(
             self._field(scene),
             self.generator.sigma,
             self._beta,

@@ -34,13 +34,7 @@ from stylesdf_core.model.blank_networks import (
 )
 from stylesdf_core.model.config import FieldKind, GeneratorConfig
 from stylesdf_core.model.digests import DIGEST, MEANS_DIGEST, content_digest
-from stylesdf_core.model.mean_latents import (
-    DECODER,
-    RENDERER,
-    MeanLatents,
-    mean_latents,
-    stored_means,
-)
+from stylesdf_core.model.mean_latents import MeanLatents, mean_latents, stored_means, taken_means
 from stylesdf_core.model.networks.decoder import decoder_channels
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
@@ -163,11 +157,7 @@ def save_safetensors(
     metadata: Mapping[str, str] | None = None,
     means: bool = False,
 ) -> None:
-    """Write a ``.safetensors``: tensors in ``dtype``, the config as JSON in the metadata.
-
-    Args:
-        means: add the mean latents, so that the model loads in half the time.
-    """
+    """Write tensors in ``dtype``, the config as JSON, and the ``means``, for a faster start."""
     tensors = {
         key: value.detach().to("cpu", dtype).contiguous()
         for key, value in generator.state_dict().items()
@@ -242,7 +232,7 @@ def _load_safetensors(path: Path) -> LoadedModel:
         config = _stated_config(metadata, list(file.keys()), path)
         # Copied below: while tensors lie in its mapping, Windows does not delete the file.
         state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    own_means = {key: state.pop(key) for key in (RENDERER, DECODER) if key in state}
+    own_means = taken_means(state)
     if whole := [key for key, value in state.items() if not value.is_floating_point()]:
         raise CheckpointError(f"{path} holds whole numbers as weights: {first_keys(whole)}.")
     digests = {DIGEST: content_digest(state, metadata), MEANS_DIGEST: content_digest(own_means, {})}

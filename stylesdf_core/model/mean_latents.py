@@ -51,6 +51,11 @@ def mean_latents(generator: Generator) -> MeanLatents:
     return MeanLatents(w.mean(dim=0, keepdim=True), decoder)
 
 
+def taken_means(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The means among a file's tensors, which loses them."""
+    return {name: tensors.pop(name) for name in (RENDERER, DECODER) if name in tensors}
+
+
 def stored_means(tensors: Mapping[str, Tensor], generator: Generator) -> MeanLatents | None:
     """The means among a file's tensors; None where they are missing or do not fit the generator."""
     config, found = generator.config, (tensors.get(RENDERER), tensors.get(DECODER))

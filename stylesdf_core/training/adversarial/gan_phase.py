@@ -22,8 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from stylesdf_core.engine.batch_render import BatchRender
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
-from stylesdf_core.model.networks.generator import Generator, VolumeRender
+from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.seeds import seeded, seeded_weights
 from stylesdf_core.training.adversarial.augmentation import NUMBERS, Augmentation
 from stylesdf_core.training.adversarial.config import (
@@ -43,7 +44,11 @@ from stylesdf_core.training.adversarial.terms.image import (
     decode,
     path_terms,
 )
-from stylesdf_core.training.adversarial.terms.volume import VolumeGeneratorTerms, render_fakes
+from stylesdf_core.training.adversarial.terms.volume import (
+    VolumeGeneratorTerms,
+    drawn_fakes,
+    render_fakes,
+)
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import path_length_mean
 from stylesdf_core.training.optimizing import Terms, accumulate, lazy_adam, of_chunks, update
@@ -251,11 +256,11 @@ class GanPhase(AdversarialPhase):
         return accumulate(module, chunks, self.scalers[scaler])
 
     @torch.no_grad()
-    def _render(self, fakes: Fakes) -> tuple[Tensor, Tensor, VolumeRender]:
+    def _render(self, fakes: Fakes) -> tuple[Tensor, Tensor, BatchRender]:
         """Both w of a chunk, and its volume render."""
         live = self.models.live
         w, other_w = live.mapping(fakes.z), live.mapping(fakes.other_z)
-        return w, other_w, render_fakes(live, w, fakes)
+        return w, other_w, drawn_fakes(live, w, fakes)
 
     @torch.no_grad()
     def _show(self, fakes: Fakes) -> tuple[Tensor, Tensor]:
@@ -324,12 +329,12 @@ class GeneratorTerms(nn.Module):
             return terms
         mapping = self.generator.mapping
         w, other_w = mapping(fakes.z), mapping(fakes.other_z)
-        trained = self.volume is not None
-        with torch.set_grad_enabled(trained):
-            render = render_fakes(self.generator, w, fakes, recompute=trained)
-        image: Terms = self.image(render.features, w, other_w, fakes)
         if self.volume is None:
-            return image
+            drawn = drawn_fakes(self.generator, w, fakes)
+            alone: Terms = self.image(drawn.features, w, other_w, fakes)
+            return alone
+        render = render_fakes(self.generator, w, fakes, recompute=True)
+        image: Terms = self.image(render.features, w, other_w, fakes)
         volume = self.volume.of(render, w, fakes)
         return {**volume, **image, "loss": volume["loss"] + image["loss"]}
 

@@ -36,7 +36,7 @@ from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.seeds import seeded
 from stylesdf_core.training.adversarial.draws import draw_fakes
 from stylesdf_core.training.adversarial.real_images import RealBatch, RealImages
-from stylesdf_core.training.adversarial.terms.volume import render_fakes
+from stylesdf_core.training.adversarial.terms.volume import drawn_fakes
 
 COLUMNS = 8
 #: The outermost azimuths of the grids, in standard deviations of the training poses.
@@ -116,7 +116,7 @@ class Snapshots:
         for start in range(0, count, _CHUNK):
             mine = fakes[start : start + _CHUNK].to(device)
             w = generator.mapping(mine.z)
-            render = render_fakes(generator, w, mine)
+            render = drawn_fakes(generator, w, mine)
             if generator.decoder is None:
                 yield render.rgb.cpu()
             else:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from stylesdf_core.engine.batch_render import BatchRender, batch_render
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.discriminators import LogitsAndAngles
 from stylesdf_core.model.networks.generator import Generator, VolumeRender
@@ -55,7 +56,7 @@ def render_fakes(
         recompute: keep no activations; the backward pass renders again.
     """
     size = generator.config.thumb_size
-    options = RenderOptions(force_background=False, static_viewdirs=fakes.poses.static_viewdirs)
+    options = _options(fakes)
 
     def render(w: Tensor) -> VolumeRender:
         return generator.volume_render(
@@ -71,6 +72,27 @@ def render_fakes(
     if not recompute:
         return render(w)
     return VolumeRender(*checkpoint(lambda w: _fields(render(w)), w, use_reentrant=False))
+
+
+@torch.no_grad()
+def drawn_fakes(generator: Generator, w: Tensor, fakes: Fakes) -> BatchRender:
+    """Volume renders of :func:`render_fakes` without gradients; on a CPU the engine draws them."""
+    if w.device.type != "cpu" or w.dtype != torch.float32:
+        render = render_fakes(generator, w, fakes)
+        return BatchRender(render.rgb, render.features)
+    size, poses = generator.config.thumb_size, fakes.poses
+    return batch_render(
+        generator,
+        w,
+        cam2world(fakes.angles[:, 0], fakes.angles[:, 1]),
+        focal_length(poses.fov, size),
+        _options(fakes),
+        fakes.jitter,
+    )
+
+
+def _options(fakes: Fakes) -> RenderOptions:
+    return RenderOptions(force_background=False, static_viewdirs=fakes.poses.static_viewdirs)
 
 
 def _fields(render: VolumeRender) -> tuple[Tensor, ...]:
