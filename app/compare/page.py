@@ -15,14 +15,13 @@ from app.state.problems import title_and_text
 from app.state.workbench import Workbench
 from app.widgets import theme
 from app.widgets.backdrop import Rectangle
-from app.widgets.column import MENU_HEIGHT, PADDING, Column
+from app.widgets.column import PADDING
+from app.widgets.side_layout import SideLayout
 from app.widgets.texture import Textures
 from app.widgets.ui import Ui
 
 if TYPE_CHECKING:
     from stylesdf_core.commands.compare import RenderComparison
-
-_LEFT, _LEAST_LEFT, _SHARE = 272, 208, 0.28
 
 
 class ComparePage:
@@ -36,12 +35,13 @@ class ComparePage:
     def __init__(self, ui: Ui, workbench: Workbench, textures: Textures) -> None:
         self._ui, self._workbench = ui, workbench
         self._is_shown = False
-        self._place: tuple[object, ...] = ()
         self.middle = ((0, 0), (1, 1))
         self.ground = Rectangle(0, 0, 0, 0)
-        self._left, self._right = Column(ui.theme.panel, scrolls=True), Column(ui.theme.flat)
+        self._layout = SideLayout(
+            ui, lambda width: workbench.change_settings("window", left_width=width)
+        )
         comparison = workbench.comparison
-        with self._left.inside():
+        with self._layout.controls.inside():
             self.sides = [SidePanel(ui, workbench, index) for index in range(2)]
             ui.heading("Show")
             self._modes = {
@@ -63,15 +63,13 @@ class ComparePage:
             ui.heading("Export")
             self._export = ui.button("Export PNG", self._start_export, "A, B and the difference")
             ui.button("Copy as command", self._copy, look=ui.theme.quiet)
-        with self._right.inside():
+        with self._layout.area.inside():
             self.panes = Panes(ui, comparison, textures)
 
     def show(self, shown: bool) -> None:
         """Show the tab, or hide it while another tab is shown."""
         self._is_shown = shown
-        self._place = ()
-        self._left.show(shown)
-        self._right.show(shown)
+        self._layout.show(shown)
         if shown:
             self._workbench.comparison.begin(self._workbench.scene)
         else:
@@ -100,27 +98,17 @@ class ComparePage:
         self.panes.sync()
 
     def _lay_out(self) -> None:
-        width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
-        panels = self._workbench.settings.window.panels_shown
-        if (width, height, panels) == self._place or width <= 0 or height <= 0:
+        window = self._workbench.settings.window
+        places = self._layout.place(window.left_width, has_controls=window.panels_shown)
+        if places is None:
             return
-        self._place = (width, height, panels)
-        px = self._ui.px
-        top, pad = px(MENU_HEIGHT), px(PADDING)
-        left = min(px(_LEFT), max(px(_LEAST_LEFT), round(_SHARE * width))) if panels else 0
-        tall, wide = height - top, max(1, width - left - 2 * pad)
-        self._left.show(panels)
-        self._left.place(0, top, left, tall)
-        inner = max(1, left - 2 * pad - px(10))  # a scroll bar
         for side in self.sides:
-            side.resize(inner)
+            side.resize(places.controls)
         for item in (*self._modes.values(), self._export):
-            dpg.configure_item(item, width=inner)
-        self._right.place(left + pad, top + pad, wide, tall - 2 * pad)
-        self.panes.resize(wide, tall - 2 * pad)
-        self.middle = ((left, top), (width - left, tall))
-        self.ground = Rectangle(left, top, width, height)
-        self._ui.tooltips.edges = (left, width)
+            dpg.configure_item(item, width=places.controls)
+        wide, tall = places.area
+        self.panes.resize(wide, tall - self._ui.px(PADDING))
+        self.middle, self.ground = places.middle, places.ground
 
     def _start_export(self) -> None:
         self._workbench.submit(self._request())

@@ -13,14 +13,11 @@ from app.state.contact_sheet import SheetCell
 from app.state.workbench import Workbench
 from app.widgets import theme
 from app.widgets.backdrop import Rectangle
-from app.widgets.column import MENU_HEIGHT, PADDING, Column
 from app.widgets.gallery import Cell, Gallery, GalleryActions
 from app.widgets.popup import PopupMenu
+from app.widgets.side_layout import SideLayout
 from app.widgets.texture import Textures
 from app.widgets.ui import Ui
-
-#: Widths of the options at scale 1; the least width leaves room in a narrow window.
-_LEFT, _LEAST_LEFT, _SHARE = 272, 208, 0.28
 
 
 class SheetPage:
@@ -39,15 +36,16 @@ class SheetPage:
     ) -> None:
         self._ui, self._workbench, self._opened = ui, workbench, opened
         self._is_shown = False
-        self._place: tuple[object, ...] = ()
         self._page: tuple[object, ...] = ()
         self.middle = ((0, 0), (1, 1))
         self.ground = Rectangle(0, 0, 0, 0)
-        self._left, self._right = Column(ui.theme.panel, scrolls=True), Column(ui.theme.flat)
+        self._layout = SideLayout(
+            ui, lambda width: workbench.change_settings("window", left_width=width)
+        )
         self._popup = PopupMenu(ui)
-        with self._left.inside():
+        with self._layout.controls.inside():
             self.options = OptionsPanel(ui, workbench)
-        with self._right.inside():
+        with self._layout.area.inside():
             self._text = dpg.add_text(color=theme.MUTED, show=False)
             self._again = ui.button("Try again", workbench.sheet.retry)
             actions = GalleryActions(self._open, self._star, self._menu)
@@ -56,9 +54,7 @@ class SheetPage:
     def show(self, shown: bool) -> None:
         """Show the tab, or hide it while another tab is shown."""
         self._is_shown = shown
-        self._place = ()
-        self._left.show(shown)
-        self._right.show(shown)
+        self._layout.show(shown)
         sheet, workbench = self._workbench.sheet, self._workbench
         if shown and (not sheet.has_begun or sheet.first.model != workbench.scene.model):
             sheet.begin(workbench.scene)
@@ -90,25 +86,16 @@ class SheetPage:
             self.gallery.show(None, self._cell)
 
     def _lay_out(self, columns: int) -> None:
-        width, height = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
-        panels = self._workbench.settings.window.panels_shown
-        place = (width, height, panels, columns)
-        if place == self._place or width <= 0 or height <= 0:
+        window = self._workbench.settings.window
+        places = self._layout.place(
+            window.left_width, has_controls=window.panels_shown, also=columns
+        )
+        if places is None:
             return
-        self._place = place
-        px = self._ui.px
-        top, pad = px(MENU_HEIGHT), px(PADDING)
-        left = min(px(_LEFT), max(px(_LEAST_LEFT), round(_SHARE * width))) if panels else 0
-        tall, wide = height - top, max(1, width - left - 2 * pad)
-        self._left.show(panels)
-        self._left.place(0, top, left, tall)
-        self.options.resize(left - 2 * pad)
-        self._right.place(left + pad, top + pad, wide, tall - pad)
-        self.gallery.resize(wide, tall - pad, columns)
-        dpg.configure_item(self._text, wrap=wide)
-        self.middle = ((left, top), (width - left, tall))
-        self.ground = Rectangle(left, top, width, height)
-        self._ui.tooltips.edges = (left, width)
+        self.options.resize(places.controls)
+        self.gallery.resize(*places.area, columns)
+        dpg.configure_item(self._text, wrap=places.area[0])
+        self.middle, self.ground = places.middle, places.ground
 
     def _cell(self, index: int) -> Cell:
         cell = self._workbench.sheet.cell(index)

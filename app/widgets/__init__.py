@@ -9,6 +9,7 @@ pointer    which hand-drawn widget the mouse hovers, presses and drags
 icons      the few icons, drawn
 slider     label, track and value in one line
 column     a container that the layout places
+side_layout  a column of controls with one large area beside it
 splitter   the bar between two columns
 backdrop   the dark ground behind pictures
 tooltips   explanations of widgets, beside their panels

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import dearpygui.dearpygui as dpg
-
 from app.widgets import theme
 from app.widgets.canvas import Canvas
+from app.widgets.column import Column
 from app.widgets.pointer import LEFT, LESS_KEYS, MORE_KEYS, MouseTarget, Press
 from app.widgets.ui import Ui
 
@@ -25,7 +24,10 @@ class Splitter(MouseTarget):
         self._ui, self._moved = ui, moved
         self._grabbed_at = 0.0
         self._size = (1, 1)
-        self._canvas = Canvas(*self._size)
+        # A drawing by itself would ignore its place.
+        self._column = Column(ui.theme.flat)
+        with self._column.inside():
+            self._canvas = Canvas(*self._size)
         self.item = self._canvas.item
         ui.pointer.add(self)
 
@@ -33,11 +35,11 @@ class Splitter(MouseTarget):
         """Move to a place and take a size, pixels of the window."""
         self._size = (max(1, width), height)
         self._canvas.resize(*self._size)
-        dpg.configure_item(self.item, pos=(x, y))
+        self._column.place(x, y, *self._size)
 
     def show(self, shown: bool = True) -> None:
         """Show the bar, or hide it together with the columns."""
-        dpg.configure_item(self.item, show=shown)
+        self._column.show(shown)
 
     def hover(self, x: float, y: float, *, inside: bool) -> None:
         """Light up."""

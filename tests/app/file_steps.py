@@ -31,6 +31,9 @@ class FileSteps(Hands):
         self.studio.actions.open_session()
         self.frames(5)
         self.hands(f"type --delay 30 {folder.parent}")
+        fields = self.studio._ui.text_fields
+        typed = str(folder.parent)
+        self.wait(lambda: typed in map(dpg.get_value, fields[-2:]), "the typed path")
         self.press("Return")
         assert self.studio.dialogs.is_open
         self.click(self.row(folder.name))

@@ -48,6 +48,11 @@ class PageSteps(Hands):
         assert job.state is JobState.DONE, job.error
         assert job.out is not None
         assert read_scene(job.out).identity.seed == 60
+        width = workbench.settings.window.left_width
+        self.hands(f"mousemove {width + 3} 300 sleep 0.2 mousedown 1 sleep 0.2")
+        self.hands("mousemove_relative 40 0 sleep 0.2 mouseup 1")
+        assert workbench.settings.window.left_width > width + 20, "the column is not pulled"
+        workbench.change_settings("window", left_width=width)
         self.click(self.button("Explore"))
         self.settle()
 
