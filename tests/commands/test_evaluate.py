@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,14 +19,14 @@ from stylesdf_core import resources
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.measures import comparing
+from stylesdf_core.evaluation.measures import comparing, inception
 from stylesdf_core.evaluation.measures.picture_sets import GeneratedPictures, TruePictures
 from stylesdf_core.evaluation.measures.rows import Columns
 from stylesdf_core.evaluation.pose_regressor import fit_pose_regressor
 from stylesdf_core.evaluation.report import card_marks
 from stylesdf_core.model.checkpoints import save_safetensors
 from stylesdf_core.model.poses import POSES, Poses
-from stylesdf_core.progress import drain
+from stylesdf_core.progress import Operation, Progress, drain
 from tests.models import save_tiny, tiny_generator
 
 
@@ -140,11 +142,50 @@ def test_without_true_pictures_a_models_own_views_are_measured(tmp_path: Path) -
     assert "kid" in Evaluate(model=weights, metrics="all", data=tmp_path)._metrics()
 
 
+class Stripes:
+    """Six features of a picture, in Inception's place."""
+
+    seen: ClassVar[set[int]] = set()
+
+    def __init__(self, weights: Path, device: object) -> None:
+        assert weights.name == "weights.pth"
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        self.seen.add(images.shape[1])
+        stripes = images.reshape(len(images), 6, -1).astype(np.float32)
+        return stripes.mean(axis=2) / np.float32(255.0)
+
+
+def test_fid_and_kid_come_with_what_makes_them_incomparable(
+    heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if find_spec("torch_fidelity") is None:
+        pytest.skip("needs the extra eval")
+
+    def taken(_: Path | None) -> Operation[Path]:
+        yield Progress(1, 1)
+        return tmp_path / "weights.pth"
+
+    monkeypatch.setattr(inception, "inception_weights", taken)
+    monkeypatch.setattr(inception, "Inception", Stripes)
+    weights = str(save_tiny(tmp_path / "tiny.safetensors"))
+    request = Evaluate(model=weights, data=heads, metrics="fid,kid", count=16, device="cpu")
+    report = drain(request.run())
+    figures = {figure.key: figure for figure in report.figures}
+    assert set(figures) == {"fid", "kid", "sharpness_ratio"}
+    assert Stripes.seen == {64}
+    assert figures["fid"].title == "FID, 64²"
+    assert figures["fid"].value > 0.0
+    assert "over subsets of 8; 16 generated, 16 true pictures" in figures["kid"].detail
+    assert "FID is too large" in str(report)
+    assert "compared at 64², the model's size" in str(report)
+
+
 def test_an_interrupted_evaluation_goes_on(
     heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = str(save_tiny(tmp_path / "tiny.safetensors"))
-    request = Evaluate(model=weights, data=heads, metrics="frechet", count=24, device="cpu")
+    request = Evaluate(model=weights, data=heads, metrics="frechet", count=16, device="cpu")
     operation = request.run()
     while next(operation).message != "generating pictures":
         pass
@@ -160,10 +201,10 @@ def test_an_interrupted_evaluation_goes_on(
     monkeypatch.setattr(GeneratedPictures, "measure", watched)
     monkeypatch.setattr(TruePictures, "measure", None)  # all true pictures have rows
     report = drain(request.run())
-    assert 0 < len(rendered) < 24
+    assert 0 < len(rendered) < 16
     rendered.clear()
     again = drain(request.run())
-    assert len(rendered) == 24  # only the data set's rows are kept
+    assert len(rendered) == 16  # only the data set's rows are kept
     assert [f.value for f in again.figures] == [f.value for f in report.figures]
 
 
@@ -195,8 +236,8 @@ def test_two_processes_equal_one(
         model=weights,
         data=heads,
         metrics="frechet,depth-consistency",
-        count=20,
-        identities=3,
+        count=16,
+        identities=2,
         device="cpu",
     )
     alone = drain(request.run())
