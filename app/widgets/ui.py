@@ -114,7 +114,12 @@ class Ui:
         look: Item = 0,
     ) -> Item:
         """A text button."""
-        item: Item = dpg.add_button(label=label, width=width, callback=plain(callback))
+
+        def pressed() -> None:
+            if dpg.does_item_exist(item):  # else an earlier callback has closed its dialog
+                callback()
+
+        item: Item = dpg.add_button(label=label, width=width, callback=pressed)
         dpg.bind_item_theme(item, look)
         if tooltip:
             self.tooltip(item, tooltip)

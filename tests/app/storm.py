@@ -11,8 +11,8 @@ import psutil
 from tests.app.hands import HEIGHT, WIDTH, Hands, say
 
 #: For a long run: STYLESDF_STORM=10000.
-RANDOM_EVENTS = int(os.environ.get("STYLESDF_STORM", "500"))
-_WARM_UP = 250  # events before memory is looked at: first uses of everything
+RANDOM_EVENTS = int(os.environ.get("STYLESDF_STORM", "700"))
+_WARM_UP = 450  # events before memory is looked at: first uses of everything
 _GROWTH = 1.10
 #: No Ctrl+Q, which quits, and no F11, which needs a window manager.
 RANDOM_KEYS = (
@@ -59,6 +59,7 @@ class Storm(Hands):
         """Resident MB with the same face on the screen and no work under way."""
         workbench = self.workbench
         self.frames(30)  # on a busy machine the last events are still on their way
+        workbench.timeline.leave()  # which may be playing
         self.settle()
         self.studio.dialogs.cancel()
         self.studio.show_page("explore")  # the hidden viewport would compute nothing
