@@ -144,6 +144,8 @@ class FileDialog:
         """List the folder anew."""
         browser = self._browser
         self._types_path = False
+        if not dpg.does_item_exist(self._path):
+            return  # a click that came in the frame in which the dialog was closed
         dpg.set_value(self._path, str(browser.folder))
         dpg.set_value(self._problem, browser.problem)
         for handlers in self._handlers:
