@@ -86,7 +86,7 @@ class BakedDecoder:
         self._patterns: list[Tensor | None] = []
         self._noise: list[Tensor | None] = []
         # Read once: on a GPU, every look at a weight's value waits for the device.
-        self._is_noisy = [bool(layer.noise_strength) for layer in self._convs]
+        self._is_noisy = [bool(layer.noise_strength.detach()) for layer in self._convs]
 
     @torch.no_grad()
     def bake(self, styles: Tensor, noise: Sequence[Tensor | None]) -> None:

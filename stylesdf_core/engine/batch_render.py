@@ -77,7 +77,7 @@ def batch_render(
 
 def _render(generator: Generator, w: Tensor, rays: CameraRays, options: RenderOptions) -> Volume:
     config, field, tiles = generator.config, BakedField(generator.field, w), _tiles()
-    beta, grid = max(float(generator.field.sigmoid_beta), 1e-6), None
+    beta, grid = max(float(generator.field.sigmoid_beta.detach()), 1e-6), None
     if config.field == "sdf":
 
         def scalar(points: FloatArray) -> FloatArray:

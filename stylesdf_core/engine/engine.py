@@ -91,7 +91,7 @@ class Engine:
         self.mapper = StyleMapper(model, generator, self.device)
         self._tiles = Tiles(self.device)
         # Read once: on a GPU, every look at a weight's value waits for the device.
-        self._beta = max(float(generator.field.sigmoid_beta), 1e-6)
+        self._beta = max(float(generator.field.sigmoid_beta.detach()), 1e-6)
         self._evaluates_all = self.device.type != "cpu"
         self._noise: tuple[object, list[Tensor | None]] | None = None
         self._baked: tuple[bytes, BakedField] | None = None
@@ -145,9 +145,16 @@ class Engine:
         return self.picture(scene, view, self.render_volume(scene, size, features=False))
 
     def render_views(self, scene: Scene, views: Sequence[View]) -> dict[View, Picture]:
-        """Several views of one camera from a single volume render, at the model's own sizes."""
+        """Several views of one camera at the model's own sizes, all but ``direct`` from a single
+        volume render.
+        """
         volume = self.render_volume(scene, self.config.thumb_size, features="image" in views)
-        return {view: self.picture(scene, view, volume) for view in views}
+        return {
+            view: self.direct(scene, self.direct_size)
+            if view == "direct"
+            else self.picture(scene, view, volume)
+            for view in views
+        }
 
     def features(self, scene: Scene) -> Tensor:
         """The decoder's input for a scene: (width, thumb_size, thumb_size), float32."""
@@ -321,14 +328,12 @@ class Engine:
         grids = self._grids[1]
         if resolution not in grids:
             band = (0.0, 0.0)
+            reuse = None  # the surface's grid decides pixels: it must not depend on earlier views
             if resolution != SURFACE:
                 band = relevant_band(self._beta, (FAR - NEAR) / self.config.samples)
+                reuse = grids.get(COARSE)
             grids[resolution] = DistanceGrid.sample(
-                self.sdf(scene),
-                band,
-                self.device,
-                resolution=resolution,
-                reuse=grids.get(FINE, grids.get(COARSE)),
+                self.sdf(scene), band, self.device, resolution=resolution, reuse=reuse
             )
         return grids[resolution]
 

@@ -19,7 +19,7 @@ from stylesdf_core.model.latents import LatentDirection
 from stylesdf_core.model.networks.generator import VolumeRender
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.rendering.rays import make_rays
-from stylesdf_core.scene.scene import VIEWS, Identity, Mixing, Morph, Scene, View
+from stylesdf_core.scene.scene import ENGINE_VIEWS, Identity, Mixing, Morph, Scene, View
 from tests.models import tiny_model
 
 SCENES = [
@@ -75,7 +75,7 @@ def test_sixteen_bits_cost_less_than_half_a_grey_step(scene: Scene) -> None:
     assert 0.0 < error < 0.5 * 2.0 / 255.0
 
 
-@pytest.mark.parametrize("view", [view for view in VIEWS if view != "mesh"])
+@pytest.mark.parametrize("view", ENGINE_VIEWS)
 def test_last_pass_equals_the_one_shot_render(view: View) -> None:
     engine = Engine(tiny_model(thumb_size=64, output_size=128), "cpu")
     *_, last = passes(engine, Scene(), view)

@@ -20,23 +20,35 @@ from stylesdf_core.engine.picture import Picture
 from stylesdf_core.engine.tiles import Tiles
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath
 from stylesdf_core.evaluation.image_metrics import psnr
-from stylesdf_core.model.config import RenderOptions
+from stylesdf_core.model.config import DECODER_W_DIM, RenderOptions
 from stylesdf_core.model.latents import LatentDirection, seed_to_z
 from stylesdf_core.model.model import Model, load_model
 from stylesdf_core.rendering.camera import MAX_ELEVATION, MAX_PAN, OrbitCamera
-from stylesdf_core.scene.scene import VIEWS, Identity, Mixing, Morph, Scene, View
+from stylesdf_core.scene.offsets import encoded
+from stylesdf_core.scene.scene import ENGINE_VIEWS, Identity, Mixing, Morph, Scene, View
 from tests.models import tiny_model
 
-DRAWN: tuple[View, ...] = tuple(view for view in VIEWS if view != "mesh")
+DRAWN = ENGINE_VIEWS
 DIRECTIONS = (
     LatentDirection("smile", "Smile", "face", 3),
     LatentDirection("beard", "Beard", "hair", 5),
 )
+_CONFIG = tiny_model().generator.config
+
+
+def offsets(layers: int, width: int) -> tuple[str, ...]:
+    """Texts of no offsets, and of two different ones."""
+    wave = np.sin(np.arange(layers * width, dtype=np.float32))
+    return ("", encoded(0.5 * wave), encoded(-0.3 * wave))
+
+
 #: A few values for everything in a scene, so that a walk comes back to where it was.
 CHOICES: dict[str, tuple[Any, ...]] = {
     "identity.seed": (0, 1, 2),
     "identity.z": (None, tuple(0.5 * math.sin(i) for i in range(256)), (0.1,) * 256),
     "identity.edits": ((), (("smile", 2.0),), (("beard", -1.0), ("smile", 0.5))),
+    "identity.offsets.field": offsets(_CONFIG.film_layers, _CONFIG.z_dim),
+    "identity.offsets.decoder": offsets(_CONFIG.n_latent, DECODER_W_DIM),
     "morph.seed": (None, 3, 4),
     "morph.amount": (0.5, 0.2, 1.0),
     "morph.space": ("w", "z"),
@@ -100,7 +112,9 @@ def assert_same_picture(one: Picture, other: Picture) -> None:
 
 
 def assert_same_frame(one: RenderPass, other: RenderPass) -> None:
-    assert replace(one, picture=other.picture, seconds=0.0) == replace(other, seconds=0.0)
+    assert (one.match is None) == (other.match is None)
+    same = {"picture": other.picture, "seconds": 0.0, "match": None}
+    assert replace(one, **same) == replace(other, **same)  # type: ignore[arg-type]
     assert_same_picture(one.picture, other.picture)
 
 
