@@ -43,7 +43,7 @@ def workbench(tmp_path: Path) -> Iterator[Workbench]:
     workbench.close()
 
 
-def until_over(evaluations: Evaluations, run: Path, seconds: float = 120.0) -> None:
+def until_over(evaluations: Evaluations, run: Path, seconds: float = 280.0) -> None:
     end = time.monotonic() + seconds
     while evaluations.job(run) is not None:
         assert time.monotonic() < end
