@@ -135,6 +135,7 @@ def test_the_documents_commands_are_understood(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (4, 4)).save("face.png", pnginfo=png_info(Scene().to_json()))
+    Path("me.json").write_text(Scene().to_json(), encoding="utf-8")
     commands = [
         command
         for path in written(repository)

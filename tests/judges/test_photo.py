@@ -44,7 +44,7 @@ def test_the_reduced_copy_is_made_in_strips(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1", "CMYK", "I;16"])
 def test_every_mode_becomes_rgb_as_for_training(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "photo.tif"
-    image = Image.fromarray(noise(12, 10, 4), "RGBA" if mode == "RGBA" else None)
+    image = Image.fromarray(noise(12, 10, 4))
     if mode == "I;16":
         image = Image.fromarray(RNG.integers(0, 65_536, (12, 10)).astype(np.uint16))
     image = image if image.mode == mode else image.convert("RGB").convert(mode)

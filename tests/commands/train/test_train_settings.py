@@ -75,8 +75,8 @@ def test_flags_change_the_settings_of_the_preset() -> None:
 def test_help_shows_the_numbers_of_the_preset(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["train", "renderer", "--preset", "tiny", "--help"])
-    shown = capsys.readouterr().out
-    assert "(default: 1200)" in shown
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Optimizer steps after the sphere's. (default: 1200)" in shown
     assert "--stage" not in shown
 
 
