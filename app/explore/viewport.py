@@ -230,10 +230,10 @@ class Viewport(MouseTarget):
 
     def _draw_hint(self) -> None:
         px, size = self._ui.px, self._ui.px(fonts.BODY)
-        panes = self._panes() or [Pane(0.0, 0.0, 0.0)]
-        hint = fonts.fitted(_HINT, size, max(1.0, panes[0].edge - px(32)))
+        pane = (self._panes() or [Pane(0.0, 0.0, 0.0)])[0]
+        hint = fonts.fitted(_HINT, size, max(1.0, pane.edge - px(32)))
         width = fonts.text_width(hint, size)
-        x, y = 0.5 * (self._width - width), panes[0].y + px(16)
+        x, y = pane.x + 0.5 * (pane.edge - width), pane.y + px(16)
         self._canvas.rectangle(
             x - px(12), y - px(5), x + width + px(12), y + size + px(5), _VEIL, px(4)
         )

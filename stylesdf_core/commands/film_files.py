@@ -131,29 +131,17 @@ def frame_schedule(count: int, fps: float) -> list[tuple[int, int]]:
 
 
 @contextmanager
-def write_gif(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
-    """Write an endless GIF that carries its session.
+def write_loop(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
+    """Write an endless GIF or WebP, by the path's suffix, that carries its session.
 
     Raises:
         OutputError: the file cannot be written.
     """
     frames = _KeptFrames()
     yield frames
+    save = frames.save_gif if path.suffix.lower() == ".gif" else frames.save_webp
     with atomic_output(path) as temporary:
-        frames.save_gif(temporary, fps, session)
-
-
-@contextmanager
-def write_webp(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
-    """Write an endless WebP that carries its session.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    frames = _KeptFrames()
-    yield frames
-    with atomic_output(path) as temporary:
-        frames.save_webp(temporary, fps, session)
+        save(temporary, fps, session)
 
 
 class _NumberedFrames:

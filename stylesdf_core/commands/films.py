@@ -17,10 +17,9 @@ from stylesdf_core.commands.backgrounds import Background
 from stylesdf_core.commands.film_files import (
     FilmFormat,
     Pixels,
-    write_gif,
+    write_loop,
     write_mp4,
     write_numbered,
-    write_webp,
 )
 from stylesdf_core.commands.rendering import PictureOptions, check_size
 from stylesdf_core.commands.scene_flags import SceneFlags, SeedsFlag, seeds_of
@@ -231,7 +230,7 @@ def _film_writer(path: Path) -> FilmFormat:
     Raises:
         OutputError: the suffix is another one, or nothing can be written there.
     """
-    writers: dict[str, FilmFormat] = {".gif": write_gif, ".webp": write_webp, ".mp4": write_mp4}
+    writers: dict[str, FilmFormat] = {".gif": write_loop, ".webp": write_loop, ".mp4": write_mp4}
     if path.is_dir() or not path.suffix:
         check_destination(path / "00000.png")
         return write_numbered

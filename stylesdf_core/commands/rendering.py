@@ -112,7 +112,7 @@ class PictureOptions:
 
     rays: int = 1
     """Of the image: rays along each side of a pixel of the volume render that it is decoded from, 1
-    to 4; with 2, films flicker a fifth less, and a frame takes a half longer."""
+    to 4. With 2, films flicker a fifth less, and a frame takes two and a half times as long."""
 
     mesh: MeshFlags = field(default_factory=MeshSettings)
 

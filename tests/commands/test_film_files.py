@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from stylesdf_core.commands import films
-from stylesdf_core.commands.film_files import FrameWriter, frame_schedule, write_gif, write_mp4
+from stylesdf_core.commands.film_files import FrameWriter, frame_schedule, write_loop, write_mp4
 from stylesdf_core.commands.films import RenderTurntable
 from stylesdf_core.errors import OutputError
 from stylesdf_core.progress import drain
@@ -44,10 +44,10 @@ def test_every_gif_frame_of_a_full_turn_from_the_back_is_close_to_the_rendered_o
 
     @contextmanager
     def recording(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
-        with write_gif(path, fps, session) as writer:
+        with write_loop(path, fps, session) as writer:
             yield Recorder(writer)
 
-    monkeypatch.setattr(films, "write_gif", recording)
+    monkeypatch.setattr(films, "write_loop", recording)
     scene = Scene(identity=Identity(seed=742), camera=OrbitCamera(azimuth=np.pi))
     out = drain(RenderTurntable(out=tmp_path / "t.gif", scene=scene, frames=36, arc=6.3).run())
     with Image.open(out) as gif:
@@ -63,7 +63,7 @@ def test_every_gif_frame_of_a_full_turn_from_the_back_is_close_to_the_rendered_o
 def test_a_gif_takes_the_time_that_its_frames_take(tmp_path: Path, fps: float) -> None:
     count = 30
     path = tmp_path / "t.gif"
-    with write_gif(path, fps, "{}") as writer:
+    with write_loop(path, fps, "{}") as writer:
         for index in range(count):
             writer.add(np.full((16, 16, 3), 8 * index, np.uint8))
     with Image.open(path) as gif:
