@@ -24,24 +24,24 @@ from tqdm import tqdm
 
 from app.bench.command import ProgramBench
 from app.serve.command import Serve
-from stylesdf_core.commands.batch import Batch
-from stylesdf_core.commands.compare import RenderComparison
 from stylesdf_core.commands.dataset import DatasetAlign, DatasetCheck, DatasetPack
-from stylesdf_core.commands.demo import Demo
 from stylesdf_core.commands.directions import ModelsDirections
 from stylesdf_core.commands.evaluate import Evaluate
-from stylesdf_core.commands.films import Animate, RenderTurntable
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
 from stylesdf_core.commands.heads.measure_invert import MeasureInvert
 from stylesdf_core.commands.invert import Invert
-from stylesdf_core.commands.meshes import ExportMesh
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
-from stylesdf_core.commands.pictures import RenderImage
 from stylesdf_core.commands.recipes.compare import RecipeCompare
 from stylesdf_core.commands.recipes.heads import RecipeHeads
-from stylesdf_core.commands.scene_flags import note_on_weights
-from stylesdf_core.commands.sheets import RenderSheet
+from stylesdf_core.commands.scenes.batch import Batch
+from stylesdf_core.commands.scenes.compare import RenderComparison
+from stylesdf_core.commands.scenes.demo import Demo
+from stylesdf_core.commands.scenes.films import Animate, RenderTurntable
+from stylesdf_core.commands.scenes.meshes import ExportMesh
+from stylesdf_core.commands.scenes.pictures import RenderImage
+from stylesdf_core.commands.scenes.scene_flags import note_on_weights
+from stylesdf_core.commands.scenes.sheets import RenderSheet
 from stylesdf_core.commands.train.listing import TrainList
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, default_config
 from stylesdf_core.dataclass_json import check_finite

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from app.train.samples import SampleRequest, read_sample
-from stylesdf_core.commands.batch_table import BatchFile, BatchTable
+from stylesdf_core.commands.scenes.batch_table import BatchFile, BatchTable
 from stylesdf_core.data.images import find_usable, open_images
 from stylesdf_core.data.lmdb_images import write_lmdb
 from stylesdf_core.errors import InputError

@@ -21,7 +21,7 @@ from app.widgets.texture import Textures
 from app.widgets.ui import Ui
 
 if TYPE_CHECKING:
-    from stylesdf_core.commands.compare import RenderComparison
+    from stylesdf_core.commands.scenes.compare import RenderComparison
 
 
 class ComparePage:

@@ -47,7 +47,7 @@ class BackgroundField:
         self._workbench.change_settings("export", background="" if is_on else _TRANSPARENT)
 
     def _typed(self, text: str) -> None:
-        from stylesdf_core.commands.backgrounds import Background
+        from stylesdf_core.commands.scenes.backgrounds import Background
 
         try:
             Background.of(text.strip() or None)

@@ -17,8 +17,8 @@ from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
 from app.widgets.dialogs import Dialogs
 from app.widgets.ui import Ui, short_path
-from stylesdf_core.commands.batch import Batch, BatchKinds
 from stylesdf_core.commands.field_help import field_help
+from stylesdf_core.commands.scenes.batch import Batch, BatchKinds
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.mesh import SUFFIXES
 

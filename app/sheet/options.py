@@ -19,7 +19,7 @@ from stylesdf_core.scene.scene import ENGINE_VIEWS, Identity
 from stylesdf_core.scene.sheet import Sheet, SheetKind
 
 if TYPE_CHECKING:
-    from stylesdf_core.commands.sheets import RenderSheet
+    from stylesdf_core.commands.scenes.sheets import RenderSheet
 
 _KINDS: dict[SheetKind, tuple[str, str]] = {
     "seeds": ("seeds", "One seed after the other"),

@@ -15,12 +15,12 @@ from stylesdf_core.scene.animation import Animation
 from stylesdf_core.scene.scene import Scene, View
 
 if TYPE_CHECKING:
-    from stylesdf_core.commands.batch import Batch
-    from stylesdf_core.commands.compare import RenderComparison
-    from stylesdf_core.commands.films import Animate, RenderTurntable
-    from stylesdf_core.commands.meshes import ExportMesh
-    from stylesdf_core.commands.pictures import RenderImage
-    from stylesdf_core.commands.sheets import RenderSheet
+    from stylesdf_core.commands.scenes.batch import Batch
+    from stylesdf_core.commands.scenes.compare import RenderComparison
+    from stylesdf_core.commands.scenes.films import Animate, RenderTurntable
+    from stylesdf_core.commands.scenes.meshes import ExportMesh
+    from stylesdf_core.commands.scenes.pictures import RenderImage
+    from stylesdf_core.commands.scenes.sheets import RenderSheet
 
     ExportRequest: TypeAlias = (
         RenderImage
@@ -114,9 +114,9 @@ def export_request(
         stem: file name without suffix; empty for :func:`default_stem`.
         taken: files that other exports are about to write.
     """
-    from stylesdf_core.commands.films import RenderTurntable
-    from stylesdf_core.commands.meshes import ExportMesh
-    from stylesdf_core.commands.pictures import RenderImage
+    from stylesdf_core.commands.scenes.films import RenderTurntable
+    from stylesdf_core.commands.scenes.meshes import ExportMesh
+    from stylesdf_core.commands.scenes.pictures import RenderImage
 
     split, background = settings.view.split, settings.export.background or None
     view = settings.view.picture_view if split else settings.view.view
@@ -178,7 +178,7 @@ def film_request(
         suffix: of the film; empty for a folder of numbered pictures.
         taken: files that other exports are about to write.
     """
-    from stylesdf_core.commands.films import Animate
+    from stylesdf_core.commands.scenes.films import Animate
 
     scene = animation.keyframes[0].scene if animation.keyframes else Scene()
     name = f"{Path(scene.model).stem}-{scene.identity.seed:06d}-animation{suffix}"
@@ -197,7 +197,7 @@ def film_request(
 
 def sheet_request(first: Scene, settings: Settings, taken: Collection[Path] = ()) -> RenderSheet:
     """The request of the contact sheet's export; arguments as in :func:`export_request`."""
-    from stylesdf_core.commands.sheets import RenderSheet
+    from stylesdf_core.commands.scenes.sheets import RenderSheet
 
     sheet = settings.sheet
     name = f"{Path(first.model).stem}-{first.identity.seed:06d}-{sheet.page.of}-sheet.png"
@@ -218,7 +218,7 @@ def batch_request(scene: Scene, settings: Settings, *, again: bool = False) -> B
     Args:
         again: make files anew that are there.
     """
-    from stylesdf_core.commands.batch import Batch
+    from stylesdf_core.commands.scenes.batch import Batch
 
     batch, split = settings.batch, settings.view.split
     folder = (
@@ -245,7 +245,7 @@ def comparison_request(
     comparison: FacePair, settings: Settings, taken: Collection[Path] = ()
 ) -> RenderComparison:
     """The request of the comparison's export; other arguments as in :func:`export_request`."""
-    from stylesdf_core.commands.compare import RenderComparison
+    from stylesdf_core.commands.scenes.compare import RenderComparison
 
     one, two = comparison.scenes or (Scene(), Scene())
     camera = comparison.camera

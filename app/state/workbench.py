@@ -30,8 +30,8 @@ from app.workers.jobs import Job, JobQueue, JobState
 from app.workers.mixing_worker import MixingMeter, MixingRequest
 from app.workers.model_loader import Loading, ModelSlot
 from app.workers.process import give_memory_back
-from stylesdf_core.commands.batch import BatchReport
-from stylesdf_core.commands.meshes import ExportedMesh
+from stylesdf_core.commands.scenes.batch import BatchReport
+from stylesdf_core.commands.scenes.meshes import ExportedMesh
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.files import write_text
 from stylesdf_core.model.latents import LatentDirection
@@ -41,7 +41,7 @@ from stylesdf_core.scene.scene import Scene, View
 from stylesdf_core.scene.session_files import other_weights
 
 if TYPE_CHECKING:
-    from stylesdf_core.commands.films import Animate
+    from stylesdf_core.commands.scenes.films import Animate
     from stylesdf_core.model.model import Model
 
 _AUTOSAVE_AFTER, _IDLE_AFTER = 2.0, 0.4  # seconds without change

@@ -17,7 +17,7 @@ from app.workers.engine_share import EngineShare
 from app.workers.mesh_worker import interruptible
 from app.workers.pass_planner import PassPlanner
 from app.workers.schedule import LatestWorker
-from stylesdf_core.engine import compiled_loops
+from stylesdf_core.engine.march import compiled_loops
 from stylesdf_core.scene.scene import SURFACE_VIEWS, Scene, View
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from stylesdf_core.commands.batch import Batch
-from stylesdf_core.commands.compare import RenderComparison
-from stylesdf_core.commands.demo import Demo
 from stylesdf_core.commands.field_help import settings_of
-from stylesdf_core.commands.films import Animate, RenderTurntable
-from stylesdf_core.commands.meshes import ExportMesh
-from stylesdf_core.commands.pictures import RenderImage
-from stylesdf_core.commands.scene_flags import flags_from_scene
-from stylesdf_core.commands.sheets import RenderSheet
+from stylesdf_core.commands.scenes.batch import Batch
+from stylesdf_core.commands.scenes.compare import RenderComparison
+from stylesdf_core.commands.scenes.demo import Demo
+from stylesdf_core.commands.scenes.films import Animate, RenderTurntable
+from stylesdf_core.commands.scenes.meshes import ExportMesh
+from stylesdf_core.commands.scenes.pictures import RenderImage
+from stylesdf_core.commands.scenes.scene_flags import flags_from_scene
+from stylesdf_core.commands.scenes.sheets import RenderSheet
 from stylesdf_core.commands.train.base import TrainStage
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, TrainRequest, default_config
 from stylesdf_core.scene.scene import Scene

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from stylesdf_core.commands.rendering import Device
+from stylesdf_core.commands.scenes.rendering import Device
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.progress import Operation, Progress, part
 
@@ -180,7 +180,7 @@ class Fitting:
         """Write photograph, head, difference and the turned head, side by side."""
         import numpy as np
 
-        from stylesdf_core.commands.pictures import write_pixels
+        from stylesdf_core.commands.scenes.pictures import write_pixels
         from stylesdf_core.engine.picture import pixels
 
         assert self._engine is not None

@@ -209,7 +209,7 @@ class Info:
         yield Progress(0, 2, "looking for devices")
         import torch
 
-        from stylesdf_core.engine import compiled_loops
+        from stylesdf_core.engine.march import compiled_loops
 
         there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         yield Progress(1, 2, "trying OpenGL")

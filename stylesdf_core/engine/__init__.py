@@ -4,21 +4,10 @@ A style is folded into the weights once; then only samples that can be seen are 
 
 passes          a scene's picture in passes, coarse to fine
 engine          Engine: a Scene in, pictures and distances out; add a view here
+march/          from rays to colours, depths and features: the field, evaluated where it can be seen
 styles          a scene's identity, morph and mixing -> the latents of the two networks
-baked_field     a style folded into the field's weights (FiLM-SIREN)
 baked_decoder   a style folded into the decoder's weights
-distance_grid   distances of one style on a grid, with a bound on the error in every cell
-ray_march       volume rendering that evaluates only samples that can be seen
-marches         which of the ray marches is fastest
-dense_march     the ray march with every sample evaluated, for a GPU
-compiled_march  the ray march with compiled loops, for a CPU
-compiled_loops  whether the compiled loops are used, and when they are loaded
-cpu_kernels     the compiled loops themselves (Numba)
-tiles           rows of work cut into pieces that stay in a core's cache
-surface_trace   where rays first meet the surface, by the distance grid
-trace_kernel    the loop of surface_trace (Numba)
 direct          the surface's own colours at any size, without volume render and decoder
-volume          a camera's rays through the ray march, tile by tile
 batch_render    volume renders for training, without gradients
 texturing       textures of a mesh, baked from decoded pictures and the field
 mixing_effects  how much each control of style mixing changes a model's pictures

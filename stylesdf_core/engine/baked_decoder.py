@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.engine.matching import HalfImage
-from stylesdf_core.engine.tiles import Tiles
 from stylesdf_core.model.networks.decoder import Decoder, ModulatedConv, StyledConv, ToRGB
 from stylesdf_core.model.networks.ops import (
     SQRT2,

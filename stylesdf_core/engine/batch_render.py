@@ -13,12 +13,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.baked_field import BakedField
-from stylesdf_core.engine.distance_grid import FINE, DistanceGrid
-from stylesdf_core.engine.marches import march_class
-from stylesdf_core.engine.ray_march import TYPICAL_SAMPLES, VISIBLE_IN_FILES, relevant_band
-from stylesdf_core.engine.tiles import Tiles
-from stylesdf_core.engine.volume import CameraRays, Volume
+from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.march.distance_grid import FINE, DistanceGrid
+from stylesdf_core.engine.march.marches import march_class
+from stylesdf_core.engine.march.ray_march import TYPICAL_SAMPLES, VISIBLE_IN_FILES, relevant_band
+from stylesdf_core.engine.march.tiles import Tiles
+from stylesdf_core.engine.march.volume import CameraRays, Volume
 from stylesdf_core.mesh.sdf_grid import FloatArray
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.generator import Generator

@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from stylesdf_core.engine.baked_field import BakedField
-from stylesdf_core.engine.surface_trace import SurfaceTrace
-from stylesdf_core.engine.tiles import Tiles, TileWork
-from stylesdf_core.engine.volume import CameraRays, Volume
+from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.march.surface_trace import SurfaceTrace
+from stylesdf_core.engine.march.tiles import Tiles, TileWork
+from stylesdf_core.engine.march.volume import CameraRays, Volume
 from stylesdf_core.progress import Operation, Progress
 
 #: Grid points per axis: the finest of a :class:`DistanceGrid`, sampled once for each face. Its

@@ -1,9 +1,9 @@
 """Engine: scenes of one model as pictures, fast, and their surface.
 
 From a Scene to a picture: camera → rays → volume render → (for an image) decoder → Picture. The
-engine folds a scene's styles into the field's and the decoder's weights once (:mod:`.baked_field`,
-:mod:`.baked_decoder`), evaluates only samples that can be seen (:mod:`.ray_march`), and cuts the
-rays into tiles that stay in a core's cache (:mod:`.tiles`). The plain modules in
+engine folds a scene's styles into the weights of field and decoder once (:mod:`.march.baked_field`,
+:mod:`.baked_decoder`), evaluates only samples that can be seen (:mod:`.march.ray_march`), and cuts
+the rays into tiles that stay in a core's cache (:mod:`.march.tiles`). The plain modules in
 ``model.networks`` define which pixels are right; tests compare the engine with them.
 """
 
@@ -21,24 +21,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylesdf_core.engine import compiled_loops
 from stylesdf_core.engine.baked_decoder import BakedDecoder, fast_dtype
-from stylesdf_core.engine.baked_field import BakedField
 from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop
-from stylesdf_core.engine.distance_grid import COARSE, FINE, DistanceGrid
-from stylesdf_core.engine.marches import march_class
-from stylesdf_core.engine.picture import Picture
-from stylesdf_core.engine.ray_march import (
+from stylesdf_core.engine.march import compiled_loops
+from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.march.distance_grid import COARSE, FINE, DistanceGrid
+from stylesdf_core.engine.march.marches import march_class
+from stylesdf_core.engine.march.ray_march import (
     TYPICAL_SAMPLES,
     VISIBLE,
     VISIBLE_IN_FILES,
     RayMarch,
     relevant_band,
 )
+from stylesdf_core.engine.march.surface_trace import SurfaceTrace
+from stylesdf_core.engine.march.tiles import Tiles
+from stylesdf_core.engine.march.volume import CameraRays, Volume
+from stylesdf_core.engine.picture import Picture
 from stylesdf_core.engine.styles import StyleMapper
-from stylesdf_core.engine.surface_trace import SurfaceTrace
-from stylesdf_core.engine.tiles import Tiles
-from stylesdf_core.engine.volume import CameraRays, Volume
 from stylesdf_core.model.model import Model, select_device
 from stylesdf_core.progress import Operation, drain
 from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera

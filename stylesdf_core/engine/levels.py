@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stylesdf_core.engine.ray_march import TYPICAL_SAMPLES
+from stylesdf_core.engine.march.ray_march import TYPICAL_SAMPLES
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.decoder import decoder_channels
 from stylesdf_core.scene.scene import View

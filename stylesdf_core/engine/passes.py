@@ -12,10 +12,10 @@ import torch.nn.functional as F
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.levels import Level, volume_level
+from stylesdf_core.engine.march.ray_march import VISIBLE_IN_MOTION
+from stylesdf_core.engine.march.volume import Volume
 from stylesdf_core.engine.matching import Match
 from stylesdf_core.engine.picture import Picture
-from stylesdf_core.engine.ray_march import VISIBLE_IN_MOTION
-from stylesdf_core.engine.volume import Volume
 from stylesdf_core.scene.scene import Scene, View
 
 COARSE_LEVEL = volume_level(32)

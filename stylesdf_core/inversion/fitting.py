@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.baked_field import BakedField
+from stylesdf_core.engine.march.baked_field import BakedField
 from stylesdf_core.inversion.losses import gradient_error, picture_loss
 from stylesdf_core.inversion.march import soft_render
 from stylesdf_core.inversion.picture import Lattice, PhotoView

@@ -18,7 +18,7 @@ from app.state.settings import (
     WindowSettings,
 )
 from app.studio import Studio
-from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.commands.scenes.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 
 WIDTH, HEIGHT = 1280, 800

@@ -11,7 +11,7 @@ import pytest
 
 from stylesdf_core.commands import command_line
 from stylesdf_core.commands.command_line import PROGRAM, program_words
-from stylesdf_core.commands.pictures import RenderImage
+from stylesdf_core.commands.scenes.pictures import RenderImage
 
 
 @pytest.fixture

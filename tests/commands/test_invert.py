@@ -11,7 +11,7 @@ from PIL import Image
 
 from stylesdf_core.commands.heads.measure_invert import MeasureInvert
 from stylesdf_core.commands.invert import Invert
-from stylesdf_core.commands.pictures import RenderImage
+from stylesdf_core.commands.scenes.pictures import RenderImage
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylesdf_core.commands.backgrounds import Background
-from stylesdf_core.engine import compiled_loops
-from stylesdf_core.engine.distance_grid import DistanceGrid
+from stylesdf_core.commands.scenes.backgrounds import Background
 from stylesdf_core.engine.engine import Engine
+from stylesdf_core.engine.march import compiled_loops
+from stylesdf_core.engine.march.distance_grid import DistanceGrid
+from stylesdf_core.engine.march.surface_trace import Crossings, SurfaceTrace
+from stylesdf_core.engine.march.volume import CameraRays
 from stylesdf_core.engine.passes import passes
-from stylesdf_core.engine.surface_trace import Crossings, SurfaceTrace
-from stylesdf_core.engine.volume import CameraRays
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene

@@ -15,9 +15,9 @@ import torch
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.levels import volume_level
+from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.engine.passes import RenderPass, passes
 from stylesdf_core.engine.picture import Picture
-from stylesdf_core.engine.tiles import Tiles
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.model.config import DECODER_W_DIM, RenderOptions

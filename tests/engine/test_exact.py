@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from stylesdf_core.engine import compiled_loops
 from stylesdf_core.engine.baked_decoder import BakedDecoder
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.tiles import Tiles
+from stylesdf_core.engine.march import compiled_loops
+from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.model.model import Model
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from stylesdf_core.engine.baked_field import BakedField
 from stylesdf_core.engine.engine import Engine
+from stylesdf_core.engine.march.baked_field import BakedField
 from stylesdf_core.errors import InputError
 from stylesdf_core.inversion.fitting import Fit
 from stylesdf_core.inversion.march import soft_render

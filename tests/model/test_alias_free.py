@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stylesdf_core.engine.baked_decoder import BakedDecoder
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.tiles import Tiles
+from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.errors import InputError
 from stylesdf_core.model.checkpoints import load_checkpoint, save_published, save_safetensors
 from stylesdf_core.model.config import DECODER_W_DIM, DecoderKind, GeneratorConfig

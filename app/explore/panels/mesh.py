@@ -11,7 +11,7 @@ from app.state.workbench import Workbench
 from app.widgets import theme
 from app.widgets.slider import SliderSpec
 from app.widgets.ui import Ui
-from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.commands.scenes.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 
 if TYPE_CHECKING:

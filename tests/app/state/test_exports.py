@@ -17,13 +17,13 @@ from app.state.exports import (
     film_request,
 )
 from app.state.settings import BatchSettings, ExportSettings, Settings, ViewSettings
-from stylesdf_core.commands.assets import AssetSettings
-from stylesdf_core.commands.batch import BatchKinds
 from stylesdf_core.commands.command_line import command_line
-from stylesdf_core.commands.films import RenderTurntable
-from stylesdf_core.commands.meshes import ExportMesh
-from stylesdf_core.commands.pictures import RenderImage
-from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.commands.scenes.assets import AssetSettings
+from stylesdf_core.commands.scenes.batch import BatchKinds
+from stylesdf_core.commands.scenes.films import RenderTurntable
+from stylesdf_core.commands.scenes.meshes import ExportMesh
+from stylesdf_core.commands.scenes.pictures import RenderImage
+from stylesdf_core.commands.scenes.rendering import MeshSettings
 from stylesdf_core.scene.paths import sway
 from stylesdf_core.scene.scene import Identity, Scene, View
 

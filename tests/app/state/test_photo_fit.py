@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from app.state.photo_fit import PhotoFaces, PhotoFit
-from stylesdf_core.commands.pictures import RenderImage
+from stylesdf_core.commands.scenes.pictures import RenderImage
 from stylesdf_core.progress import drain
 from stylesdf_core.scene.scene import Identity, Scene
 from tests.models import save_tiny

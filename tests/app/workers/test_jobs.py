@@ -134,7 +134,7 @@ from pathlib import Path
 import numpy as np
 from app.workers.jobs import JobQueue
 from app.workers.process import end_if_busy
-from stylesdf_core.commands.film_files import write_mp4
+from stylesdf_core.commands.scenes.film_files import write_mp4
 from stylesdf_core.files import atomic_output
 def film(path):
     with write_mp4(path, 24.0, "{}") if path.suffix == ".mp4" else atomic_output(path) as out:

@@ -15,7 +15,7 @@ import pytest
 
 from app.workers.mesh_worker import LIVE_RESOLUTION, LiveMesh, MeshRequest
 from app.workers.schedule import LatestWorker
-from stylesdf_core.commands.rendering import MeshSettings
+from stylesdf_core.commands.scenes.rendering import MeshSettings
 from stylesdf_core.mesh.preview import MeshPicture
 from stylesdf_core.mesh.surface import SurfaceMesh
 from stylesdf_core.model.config import GeneratorConfig

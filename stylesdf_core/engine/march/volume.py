@@ -1,0 +1,145 @@
+"""A camera's rays through the ray march, tile by tile: the engine's step to a volume render."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylesdf_core.engine.march.ray_march import RayMarch
+from stylesdf_core.engine.march.tiles import Tiles
+from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.rendering.rays import make_rays
+from stylesdf_core.rendering.trained_volume import TrainedVolume
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume render of one camera.
+
+    Attributes:
+        rgb: (3, H, W) in [−1, 1]; H = W.
+        features: (width, H, W); None where they were not asked for.
+        background: (H, W), weight of the background.
+        depth: (H, W), planar depth of what is in front of the background.
+    """
+
+    rgb: Tensor
+    features: Tensor | None
+    background: Tensor
+    depth: Tensor
+
+    def reduced(self, edge: int) -> Volume:
+        """The means over square blocks of pixels, ``edge``² of them."""
+        block = self.rgb.shape[1] // edge
+        if block == 1:
+            return self
+
+        def mean(values: Tensor) -> Tensor:
+            return F.avg_pool2d(values[None], block)[0]
+
+        return Volume(
+            mean(self.rgb),
+            None if self.features is None else mean(self.features),
+            mean(self.background[None])[0],
+            mean(self.depth[None])[0],
+        )
+
+
+@dataclass(frozen=True)
+class CameraRays:
+    """The rays through a camera's pixels, flat, and where their samples may lie.
+
+    Attributes:
+        origins, directions, viewdirs: (edge², 3), as in :class:`~.rays.Rays`.
+        volume: where the samples may lie; None for a camera that sees only trained points.
+    """
+
+    origins: Tensor
+    directions: Tensor
+    viewdirs: Tensor
+    volume: TrainedVolume | None
+
+    @classmethod
+    def of(
+        cls, camera: OrbitCamera, edge: int, fov: float, device: torch.device, *, static: bool
+    ) -> CameraRays:
+        """CameraRays through the ``edge``² pixels of a camera.
+
+        Args:
+            fov: of the model's training, half opening angle, degrees.
+            static: give the network the view direction in the camera's frame.
+        """
+        matrix = torch.from_numpy(camera.cam2world().astype(np.float32))[None]
+        matrix = matrix.to(device, non_blocking=True)
+        rays = make_rays(matrix, camera.focal(edge), edge, static_viewdirs=static, trained_fov=fov)
+        volume = TrainedVolume(matrix[0, :, :3], fov)
+        return cls(
+            rays.origins.reshape(-1, 3),
+            rays.directions.reshape(-1, 3),
+            rays.viewdirs.reshape(-1, 3),
+            None if volume.holds_all_of(camera) else volume,
+        )
+
+    @property
+    def edge(self) -> int:
+        """Pixels along each side."""
+        return math.isqrt(len(self.origins))
+
+    def points(self, depth: Tensor) -> Tensor:
+        """World points (edge², 3) at planar depths (H, W); the origin where they are untrained."""
+        points = self.origins + self.directions * depth.view(-1, 1)
+        return points if self.volume is None else points * self.volume.contains(points)[:, None]
+
+    def chosen(self, pixels: Tensor) -> CameraRays:
+        """The rays of some pixels, (edge²) bool."""
+        return CameraRays(
+            self.origins[pixels], self.directions[pixels], self.viewdirs[pixels], self.volume
+        )
+
+    def coverage(self, march: RayMarch, tiles: Tiles, points_each: int) -> Tensor:
+        """What is in front of the background, (R,) from 0 to 1; no colours are computed."""
+        result = self.origins.new_empty(len(self.origins))
+
+        def work(start: int, stop: int) -> None:
+            rays = (x[start:stop] for x in (self.origins, self.directions, self.viewdirs))
+            result[start:stop] = 1.0 - march(*rays, features=False, colors=False).background
+
+        tiles.run(work, len(result), points_each=points_each)
+        return result
+
+    def march(self, march: RayMarch, tiles: Tiles, points_each: int, *, features: bool) -> Volume:
+        """Composite all rays.
+
+        Args:
+            points_each: samples of a ray that are evaluated on average.
+        """
+        count, edge = len(self.origins), self.edge
+        rgb, background, depth = (self.origins.new_empty(count, c) for c in (3, 1, 1))
+        feature_map = self.origins.new_empty(count, march.field.width) if features else None
+
+        def work(start: int, stop: int) -> None:
+            rays = (x[start:stop] for x in (self.origins, self.directions, self.viewdirs))
+            marched = march(*rays, features=features)
+            rgb[start:stop] = marched.rgb
+            background[start:stop, 0] = marched.background
+            depth[start:stop, 0] = marched.depth
+            if feature_map is not None and marched.features is not None:
+                feature_map[start:stop] = marched.features
+
+        tiles.run(work, count, points_each=points_each)
+
+        def square(values: Tensor) -> Tensor:
+            """(R, C) -> (C, edge, edge)."""
+            return values.view(edge, edge, -1).movedim(-1, 0)
+
+        return Volume(
+            rgb=square(rgb),
+            features=None if feature_map is None else square(feature_map),
+            background=background.view(edge, edge),
+            depth=depth.view(edge, edge),
+        )
