@@ -12,7 +12,7 @@ published       figures that the paper publishes
 html_report     a report as one HTML file, and its figures as JSON
 gallery         the pictures of a report: heads × azimuths
 comparison      two models' reports side by side
-side_by_side    figures and faces of several models, a column for each
+side_by_side    figures of several models, a column for each
 grids           pictures beside each other in one PNG
 measures/       what `evaluate` measures, each as rows that an interrupted evaluation keeps
 bench/          speed: the engine against the plain modules

@@ -1,4 +1,4 @@
-"""Several models beside each other: one table of their figures, one picture of their faces.
+"""Several models beside each other: one table of their figures.
 
 For comparisons of models that were trained on the same images, such as a signed distance and a
 density (``recipe compare``).
@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import EmptySurfaceError
-from stylesdf_core.evaluation.grids import FloatArray, write_grid
 from stylesdf_core.evaluation.report import Figure, Report, Table
 from stylesdf_core.mesh.surface import extract_surface, report
 from stylesdf_core.progress import Operation, part
-from stylesdf_core.scene.scene import Identity, Scene, View
+from stylesdf_core.scene.scene import Identity, Scene
 
-#: Azimuths of the picture's columns, radians.
-AZIMUTHS = (-0.6, -0.3, 0.0, 0.3, 0.6)
 #: Edge of the grid on which surfaces are meshed.
 _MESH = 96
 
@@ -100,38 +96,6 @@ def surface_figures(engine: Engine, seeds: Sequence[int]) -> Operation[list[Figu
             detail=f"{len(loose)} heads, worst {100.0 * worst:.1f} %",
         )
     ]
-
-
-def face_rows(engine: Engine, seed: int) -> Iterator[list[FloatArray]]:
-    """Rows of a model's pictures (H, W, 3) in [0, 1], a column for each azimuth.
-
-    The rows: the decoded image if there is a decoder, the volume render, the surface's normals.
-    """
-    edge = engine.config.output_size
-    views: tuple[View, ...] = ("volume", "normals")
-    if engine.config.has_decoder:
-        views = ("image", *views)
-    scene = Scene(identity=Identity(seed=seed), truncation_psi=1.0)
-    turned = [replace(scene, camera=replace(scene.camera, azimuth=a)) for a in AZIMUTHS]
-    for view in views:
-        size = edge if view == "normals" else None
-        yield [engine.render(each, view, size).display() for each in turned]
-
-
-def write_faces(path: Path, rows: Sequence[Sequence[FloatArray]]) -> None:
-    """Write the rows of all models under each other, enlarged to the largest picture.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    edge = max(len(picture) for row in rows for picture in row)
-    write_grid(path, [[_resized(picture, edge) for picture in row] for row in rows])
-
-
-def _resized(picture: FloatArray, edge: int) -> FloatArray:
-    """A picture (H, H, 3) at another edge; enlarged by repeated pixels, which invent nothing."""
-    index = (np.arange(edge) * len(picture)) // edge
-    return picture[index][:, index]
 
 
 def read_figures(report: Mapping[str, Any]) -> list[Figure]:

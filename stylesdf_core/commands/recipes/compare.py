@@ -51,9 +51,9 @@ class Comparison:
 class RecipeCompare:
     """Train a signed distance and a density on the same images, and compare them.
 
-    Set distance, turning, surfaces and speed go into one table (comparison.md, comparison.json),
-    faces from five sides into comparison.png. After a kill, a failure or a stop, run the same
-    command again to go on.
+    Set distance, turning, surfaces and speed go into one table (comparison.md, comparison.json).
+    comparison.png shows one face of each model from five sides: image, normals, mesh, depth error.
+    After a kill, a failure or a stop, run the same command again to go on.
     """
 
     data: Path
@@ -159,6 +159,8 @@ class RecipeCompare:
         """The table of all models; draws their faces on the way."""
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.evaluation import side_by_side
+        from stylesdf_core.evaluation.gallery import gallery
+        from stylesdf_core.evaluation.grids import write_grid
         from stylesdf_core.foreign import read_json
         from stylesdf_core.model.model import load_model
 
@@ -167,12 +169,15 @@ class RecipeCompare:
         for index, name in enumerate(names):
             engine = Engine(load_model(str(self.out / name)), self.device)
             measuring = side_by_side.surface_figures(engine, range(4))
-            surfaces = yield from part(measuring, index, index + 1, len(names), f"{name}: ")
+            surfaces = yield from part(measuring, index, index + 0.5, len(names), f"{name}: ")
             evaluated = side_by_side.read_figures(read_json(self.out / f"{name}.json"))
             trained = side_by_side.training_figures(RunDir(self.out / name).read_stats())
             columns.append((HEADINGS[name], [*trained, *evaluated, *surfaces]))
-            rows += side_by_side.face_rows(engine, self.seed)
-        side_by_side.write_faces(self.out / "comparison.png", rows)
+            drawn = yield from part(
+                gallery(engine, [self.seed]), index + 0.5, index + 1, len(names)
+            )
+            rows += [row for grid in drawn.values() for row in grid]
+        write_grid(self.out / "comparison.png", rows)
         protocol = (
             f"{self.data.name}: the same network, images and discriminator, preset {self.preset}, "
             f"seed {self.seed}. Machine: {machine}."
