@@ -1,16 +1,16 @@
 # The public names: type checkers read them here, and __init__.py imports each when first used.
 
-from .commands.batch import Batch as Batch
+from .commands.scenes.batch import Batch as Batch
 from .commands.bench import Bench as Bench
 from .commands.dataset import (
     DatasetAlign as DatasetAlign,
     DatasetCheck as DatasetCheck,
     DatasetPack as DatasetPack,
 )
-from .commands.demo import Demo as Demo
+from .commands.scenes.demo import Demo as Demo
 from .commands.directions import ModelsDirections as ModelsDirections
 from .commands.evaluate import Evaluate as Evaluate
-from .commands.films import (
+from .commands.scenes.films import (
     Animate as Animate,
     RenderTurntable as RenderTurntable,
 )
@@ -18,17 +18,18 @@ from .commands.heads.make import MakeHeads as MakeHeads
 from .commands.heads.measure import Measure as Measure
 from .commands.heads.measure_invert import MeasureInvert as MeasureInvert
 from .commands.invert import Invert as Invert
-from .commands.meshes import ExportMesh as ExportMesh
+from .commands.scenes.meshes import ExportMesh as ExportMesh
 from .commands.models import (
     Info as Info,
     ModelsExport as ModelsExport,
     ModelsFetch as ModelsFetch,
     ModelsList as ModelsList,
 )
-from .commands.pictures import RenderImage as RenderImage
+from .commands.scenes.pictures import RenderImage as RenderImage
+from .commands.recipes.compare import RecipeCompare as RecipeCompare
 from .commands.recipes.heads import RecipeHeads as RecipeHeads
-from .commands.compare import RenderComparison as RenderComparison
-from .commands.sheets import RenderSheet as RenderSheet
+from .commands.scenes.compare import RenderComparison as RenderComparison
+from .commands.scenes.sheets import RenderSheet as RenderSheet
 from .commands.train.fit import TrainFit as TrainFit
 from .commands.train.stages import (
     TrainDecoder as TrainDecoder,

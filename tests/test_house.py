@@ -57,6 +57,7 @@ PUBLIC = [
     "ModelsList",
     "OrbitCamera",
     "Progress",
+    "RecipeCompare",
     "RecipeHeads",
     "RenderComparison",
     "RenderImage",
