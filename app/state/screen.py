@@ -77,6 +77,8 @@ class Screen:
         picture = self._pictures.poll()
         if picture is not None:
             self.picture_error = picture.error
+            if picture.value is not None and picture.value.index == 0:
+                self.moving_budget.waited(picture.waited)
             if picture.value is not None and not picture.value.is_earlier_than(self.picture):
                 self.picture = picture.value
         mesh = self._meshes.poll()

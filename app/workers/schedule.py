@@ -36,7 +36,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from app.workers.alarm import Alarm
@@ -54,11 +54,13 @@ class Outcome(Generic[Q, A]):
 
     Attributes:
         value: None if there is an error, or if the work ended without an answer.
+        waited: seconds for which the worker had nothing to do before it began the request.
     """
 
     request: Q
     value: A | None
     error: BaseException | None = None
+    waited: float = field(default=0.0, compare=False)
 
 
 @dataclass(eq=False)
@@ -68,6 +70,7 @@ class _Order(Generic[Q]):
     request: Q
     may_refine: bool
     is_answered: bool = False
+    waited: float = 0.0
 
 
 class LatestWorker(Generic[Q, A]):
@@ -88,6 +91,7 @@ class LatestWorker(Generic[Q, A]):
         self._changed = threading.Condition()
         self._order: _Order[Q] | None = None  # the newest order, until it is finished
         self._outcome: Outcome[Q, A] | None = None  # the newest outcome, until it is polled
+        self._published_at = time.perf_counter()
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -168,6 +172,7 @@ class LatestWorker(Generic[Q, A]):
     def _run(self) -> None:
         while (order := self._take()) is not None:
             error: BaseException | None = None
+            order.waited = time.perf_counter() - self._published_at
             try:
                 self._answer(order)
             except BaseException as caught:  # of any kind: the next request may succeed
@@ -210,7 +215,8 @@ class LatestWorker(Generic[Q, A]):
         self, order: _Order[Q], value: A | None, error: BaseException | None = None
     ) -> None:
         with self._changed:
-            self._outcome = Outcome(order.request, value, error)
+            self._outcome = Outcome(order.request, value, error, order.waited)
+            self._published_at = time.perf_counter()
             order.is_answered = True
             self._changed.notify_all()
         if self._news is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import random
 
 import pytest
 
-from app.workers.pass_planner import MovingBudget, PassPlanner
+from app.workers.pass_planner import MovingBudget, PassPlanner, WhileMoving
 from app.workers.schedule import RestDetector
 from stylesdf_core.engine.levels import Level, levels, volume_level
 from stylesdf_core.model.config import GeneratorConfig
@@ -37,17 +38,18 @@ def test_the_finest_volume_render_comes_first_and_stays_within_the_budget() -> N
 
 
 def test_too_costly_levels_are_left() -> None:
-    assert planner_after(1.6, 10) == [L64] + [L48] * 9  # 48² costs 0.9
+    assert planner_after(1.6, 10) == [L64] * 3 + [L48] * 7  # 48² costs 0.9
     assert planner_after(50.0, 10) == [L64, L48] + [L32] * 8
 
 
 def test_a_level_that_was_left_is_tried_again_less_and_less_often() -> None:
-    tries = [index for index, level in enumerate(planner_after(1.6, 200)) if level == L64]
+    chosen = planner_after(1.6, 500)
+    tries = [i for i in range(1, 500) if chosen[i] == L64 and chosen[i - 1] != L64]
     gaps = [later - earlier for earlier, later in itertools.pairwise(tries)]
-    assert tries[0] == 0
     assert gaps == sorted(gaps)
-    assert gaps[0] < 25
-    assert gaps[-1] > 60
+    assert tries[0] < 40
+    assert gaps[-1] > 120
+    assert chosen.count(L64) < 20
 
 
 def test_a_slow_first_pass_does_not_rule_out_a_level() -> None:
@@ -76,6 +78,19 @@ def test_between_the_bounds_the_level_does_not_flicker() -> None:
     for noisy in (0.95, 1.2) * 4:
         planner.measured(L48, noisy)
         assert planner.level(1.0) == L48
+
+
+def test_a_trial_is_decided_by_several_passes() -> None:
+    """One slow pass of a level that there is time for must not end its trial."""
+    planner = PassPlanner(VOLUMES)
+    chosen = planner_after(1.6, 10, planner)
+    chosen += planner_after(0.8, 30, planner)[:20]
+    assert chosen[-1] == L48
+    while planner.level(1.0) != L64:
+        planner.measured(L48, 0.6)
+    for seconds in (1.4, 0.8, 0.8, 1.4, 0.8):
+        planner.measured(L64, seconds)
+        assert planner.level(1.0) == L64
 
 
 def test_times_of_other_levels_are_ignored() -> None:
@@ -153,20 +168,75 @@ def test_levels_are_those_of_model_view_and_device() -> None:
     assert work == sorted(work)
 
 
+#: Milliseconds on the bench's machine at rest: drawing a frame, and computing the levels.
+DRAWING, AT_REST = 13.0, {L32: 9.5, L48: 15.0, L64: 20.0, HALF: 33.0, WHOLE: 47.0}
+#: Frames a second below which the window no longer waits for pictures.
+LEAST_FPS = 31
+
+
+def drag(slower: float, pictures: int = 190, pace: WhileMoving = "balanced") -> list[Level]:
+    """Levels of a drag; times scatter, and now and then another process takes a core.
+
+    A picture that takes longer than frames can wait is computed while a frame is drawn, and the
+    worker then has a newer request as soon as the picture is done.
+    """
+    draw = random.Random(1)
+    planner, budget = PassPlanner(shipped_levels()), MovingBudget()
+    chosen = []
+    for _ in range(pictures):
+        level = planner.level(budget.seconds(pace))
+        pure, drawing = (
+            1e-3 * slower * seconds * draw.lognormvariate(0.0, 0.1) * draw.choice((1,) * 12 + (2,))
+            for seconds in (AT_REST[level], DRAWING)
+        )
+        takes_turns = pure + drawing < 1.0 / LEAST_FPS
+        budget.drawn(drawing)
+        budget.waited(drawing if takes_turns else 0.1 * drawing)
+        planner.measured(level, pure if takes_turns else pure + 0.7 * drawing)
+        chosen.append(level)
+    return chosen
+
+
+@pytest.mark.parametrize(
+    ("slower", "pace", "expected"),
+    [
+        (1.0, "balanced", L64),
+        (1.25, "balanced", L64),
+        (3.0, "balanced", L32),
+        (1.0, "sharp", WHOLE),
+        (0.5, "balanced", WHOLE),
+    ],
+)
+def test_a_drag_shows_one_level_steadily(slower: float, pace: WhileMoving, expected: Level) -> None:
+    chosen = drag(slower, 220, pace)[30:]
+    assert chosen.count(expected) > 0.9 * len(chosen)
+    assert sum(level.pixels < expected.pixels for level in chosen) <= 5
+
+
 def test_the_budget_is_what_drawing_leaves_of_the_wanted_rate() -> None:
     budget = MovingBudget()
     assert budget.seconds("balanced") == pytest.approx(1 / 24)
-    for _ in range(200):
+    for _ in range(20):
         budget.drawn(0.01)
+        budget.waited(0.02)  # for the mouse too, which is nothing that drawing takes
     paces = ("fluid", "balanced", "sharp")
     assert [budget.seconds(pace) for pace in paces] == pytest.approx(  # type: ignore[arg-type]
-        [1 / 40 - 0.01, 1 / 24 - 0.01, 0.09], abs=1e-6
+        [1 / 40 - 0.01, 1 / 24 - 0.01, 0.09]
     )
     budget.speed = 4.0
-    assert budget.seconds("balanced") == pytest.approx(4 * (1 / 24 - 0.01), abs=1e-6)
-    for _ in range(200):
+    assert budget.seconds("balanced") == pytest.approx(4 * (1 / 24 - 0.01))
+    for _ in range(20):
         budget.drawn(1.0)
+        budget.waited(1.0)
     assert budget.seconds("sharp") == pytest.approx(4 * 0.05)  # drawing never takes all
+
+
+def test_what_is_drawn_while_a_picture_is_computed_is_not_counted_twice() -> None:
+    budget = MovingBudget()
+    for _ in range(20):
+        budget.drawn(0.02)
+        budget.waited(0.001)
+    assert budget.seconds("balanced") == pytest.approx(1 / 24 - 0.001)
 
 
 def rests(changes: str) -> str:
