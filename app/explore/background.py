@@ -8,7 +8,7 @@ from app.state.workbench import Workbench
 from app.widgets.ui import Ui
 from stylesdf_core.errors import StyleSDFError
 
-_TRANSPARENT = "none"
+_TRANSPARENT, _OWN = "none", "model"
 _BUTTON = 100  # width at scale 1
 
 
@@ -22,7 +22,7 @@ class BackgroundField:
                 "",
                 self._typed,
                 "Background of exported pictures and animations: a colour such as #16181c, a "
-                "picture file, or none for transparent; empty for the model's own",
+                "picture file, none for transparent, or model for the model's own",
                 hint="own background",
             )
             self._button = ui.button(
@@ -39,19 +39,19 @@ class BackgroundField:
     def show(self, background: str) -> None:
         """Write the setting, unless the user is typing."""
         if not dpg.is_item_active(self._field):
-            dpg.set_value(self._field, background)
+            dpg.set_value(self._field, "" if background == _OWN else background)
         self._ui.select(self._button, background == _TRANSPARENT)
 
     def _toggle(self) -> None:
         is_on = self._workbench.settings.export.background == _TRANSPARENT
-        self._workbench.change_settings("export", background="" if is_on else _TRANSPARENT)
+        self._workbench.change_settings("export", background=_OWN if is_on else _TRANSPARENT)
 
     def _typed(self, text: str) -> None:
         from stylesdf_core.commands.scenes.backgrounds import Background
 
         try:
-            Background.of(text.strip() or None)
+            Background.of(text)
         except StyleSDFError as error:
             self._workbench.toast(str(error), is_error=True)
             return
-        self._workbench.change_settings("export", background=text.strip())
+        self._workbench.change_settings("export", background=text.strip() or _OWN)

@@ -92,7 +92,9 @@ class Page:
             clear = gui.add_checkbox("transparent", False, hint="Pictures without background")
             self._on_value(
                 clear,
-                lambda on: workbench.change_settings("export", background="none" if on else ""),
+                lambda on: workbench.change_settings(
+                    "export", background="none" if on else "model"
+                ),
             )
         self._buttons("", {"undo": document.undo, "redo": document.redo})
         self._status = gui.add_markdown("loading …")

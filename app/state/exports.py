@@ -118,7 +118,7 @@ def export_request(
     from stylesdf_core.commands.scenes.meshes import ExportMesh
     from stylesdf_core.commands.scenes.pictures import RenderImage
 
-    split, background = settings.view.split, settings.export.background or None
+    split, background = settings.view.split, settings.export.background
     view = settings.view.picture_view if split else settings.view.view
     name = (stem or default_stem(scene, kind)) + kind.suffix
     out = free_path(export_folder(settings) / name, taken)
@@ -162,7 +162,7 @@ def export_request(
         view=kind.view or view,
         size=settings.export.picture_size or own_size,
         split=split and kind.view is None,
-        background=None if kind.sixteen_bit else background,
+        background="model" if kind.sixteen_bit else background,
         sixteen_bit=kind.sixteen_bit,
         device=settings.device,
         mesh=settings.mesh,
@@ -189,7 +189,7 @@ def film_request(
         size=settings.export.size or None,
         view=settings.view.picture_view if settings.view.split else settings.view.view,
         split=settings.view.split,
-        background=settings.export.background or None,
+        background=settings.export.background,
         device=settings.device,
         mesh=settings.mesh,
     )
@@ -234,7 +234,7 @@ def batch_request(scene: Scene, settings: Settings, *, again: bool = False) -> B
         view=settings.view.picture_view if split else settings.view.view,
         split=split,
         size=settings.export.picture_size or None,
-        background=settings.export.background or None,
+        background=settings.export.background,
         device=settings.device,
         mesh=settings.mesh,
         asset=settings.asset,

@@ -96,14 +96,14 @@ class ExportSettings:
     Attributes:
         folder: empty for the user's pictures folder.
         picture_size: edge of pictures in pixels; 0 for each view's own.
-        background: of pictures and animations: none, a colour #rrggbb or a picture file; empty for
-            the model's own.
+        background: of pictures and animations: model for the model's own, none, a colour
+            #rrggbb or a picture file.
         size: edge of turntable frames in pixels; 0 for the model's own.
     """
 
     folder: str = ""
     picture_size: int = 0
-    background: str = ""
+    background: str = "model"
     frames: int = 48
     fps: int = 24
     size: int = 0

@@ -38,6 +38,11 @@ context = moderngl.create_context(standalone=True, **backend)
 print(context.info["GL_RENDERER"], context.info["GL_VERSION"], sep=", OpenGL ")
 """
 _PROBE_SECONDS = 30
+#: What a model's architecture says of the background, in words.
+_BACKGROUNDS = {
+    "none": "none: the last sample of a ray shows it",
+    "sphere": "sphere: a field of its own behind the volume",
+}
 
 
 @dataclass(frozen=True)
@@ -246,6 +251,7 @@ def _about(reference: str) -> dict[str, str]:
         "model": str(path),
         "field": f"{config.field}, {config.depth} layers of {config.width}, "
         f"{config.samples} samples a ray",
+        "background": _BACKGROUNDS[config.background],
         "pictures": f"volume render {config.thumb_size}², image {config.output_size}²",
         "poses": seen,
     }

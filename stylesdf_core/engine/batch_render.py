@@ -13,10 +13,16 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from stylesdf_core.engine.march.baked_background import BakedBackground
 from stylesdf_core.engine.march.baked_field import BakedField
 from stylesdf_core.engine.march.distance_grid import FINE, DistanceGrid
 from stylesdf_core.engine.march.marches import march_class
-from stylesdf_core.engine.march.ray_march import TYPICAL_SAMPLES, VISIBLE_IN_FILES, relevant_band
+from stylesdf_core.engine.march.ray_march import (
+    TYPICAL_SAMPLES,
+    VISIBLE_IN_FILES,
+    relevant_band,
+    with_end,
+)
 from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.engine.march.volume import CameraRays, Volume
 from stylesdf_core.mesh.sdf_grid import FloatArray
@@ -86,14 +92,18 @@ def _render(generator: Generator, w: Tensor, rays: CameraRays, options: RenderOp
 
         band = relevant_band(beta, (FAR - NEAR) / config.samples)
         grid = DistanceGrid.sample(scalar, band, torch.device("cpu"), resolution=FINE)
+    background = generator.background
+    behind = None if background is None else BakedBackground(background, w)
+    t_vals = sample_depths(config.samples, rays.origins)
     march = march_class(grid)(
         field,
         generator.sigma,
         beta,
-        sample_depths(config.samples, rays.origins),
+        t_vals if behind is None else with_end(t_vals),
         grid,
-        options.force_background,
+        options.force_background or behind is not None,
         VISIBLE_IN_FILES,
+        behind=behind,
     )
     points_each = config.samples if grid is None else TYPICAL_SAMPLES
     return rays.march(march, tiles, points_each, features=True)

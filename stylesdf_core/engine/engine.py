@@ -24,6 +24,7 @@ from torch import Tensor
 from stylesdf_core.engine.baked_decoder import BakedDecoder, fast_dtype
 from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop
 from stylesdf_core.engine.march import compiled_loops
+from stylesdf_core.engine.march.baked_background import BakedBackground
 from stylesdf_core.engine.march.baked_field import BakedField
 from stylesdf_core.engine.march.distance_grid import COARSE, FINE, DistanceGrid
 from stylesdf_core.engine.march.marches import march_class
@@ -33,11 +34,12 @@ from stylesdf_core.engine.march.ray_march import (
     VISIBLE_IN_FILES,
     RayMarch,
     relevant_band,
+    with_end,
 )
 from stylesdf_core.engine.march.surface_trace import SurfaceTrace
-from stylesdf_core.engine.march.tiles import Tiles
-from stylesdf_core.engine.march.volume import CameraRays, Volume
-from stylesdf_core.engine.picture import Picture
+from stylesdf_core.engine.march.tiles import PointFunction, Tiles
+from stylesdf_core.engine.march.volume import SMOOTH, CameraRays, Volume
+from stylesdf_core.engine.picture import SOLID, Picture
 from stylesdf_core.engine.styles import StyleMapper
 from stylesdf_core.model.model import Model, select_device
 from stylesdf_core.progress import Operation, drain
@@ -48,7 +50,6 @@ from stylesdf_core.scene.scene import Scene, View
 
 FloatArray = npt.NDArray[np.float32]
 T = TypeVar("T")
-PointFunction = Callable[[FloatArray], FloatArray]
 
 #: A density field has its surface where half the light is lost within one of 24 samples.
 _DENSITY_LEVEL = math.log(2.0) / ((FAR - NEAR) / 24)
@@ -94,8 +95,10 @@ class Engine:
         self._beta = max(float(generator.field.sigmoid_beta.detach()), 1e-6)
         self._evaluates_all = self.device.type != "cpu"
         self._noise: tuple[object, list[Tensor | None]] | None = None
-        self._baked: tuple[bytes, BakedField] | None = None
+        self._baked: tuple[bytes, BakedField, BakedBackground | None] | None = None
         self._grids: tuple[bytes, dict[int, DistanceGrid]] | None = None
+        # Only a background field leaves all opacity to the surface, sparse samples or not.
+        self._solid = 1.0 if self.config.has_background else SOLID
         self._decoder: BakedDecoder | None = None
         if generator.decoder is not None:
             dtype = torch.float32 if exact else fast_dtype(self.device)
@@ -111,12 +114,19 @@ class Engine:
     def _field(self, scene: Scene) -> BakedField:
         return self.reproducibly(lambda: self._baked_field(scene))
 
+    def _behind(self, scene: Scene) -> BakedBackground | None:
+        self._field(scene)
+        assert self._baked is not None
+        return self._baked[2]
+
     def _baked_field(self, scene: Scene) -> BakedField:
         styles = self.mapper.styles(scene)
         if self._baked is None or self._baked[0] != styles.of_field:
+            generator, w = self.generator, styles.w
             with torch.no_grad():
-                field = BakedField(self.generator.field, styles.w)
-            self._baked = (styles.of_field, field)
+                field, second = BakedField(generator.field, w), generator.background
+                behind = None if second is None else BakedBackground(second, w)
+            self._baked = (styles.of_field, field, behind)
         return self._baked[1]
 
     def note(self, view: View) -> str:
@@ -168,16 +178,19 @@ class Engine:
 
     def _make_picture(self, scene: Scene, view: View, volume: Volume) -> Picture:
         if view == "image":
-            return Picture.decoded(self._decode(scene, volume))
+            return Picture.decoded(self._decode(scene, volume), self._solid)
+        solid = self._solid
         if view == "volume":
-            data = volume.rgb.cpu().numpy()
-        elif view == "depth":
+            behind = None if volume.behind is None else volume.behind.cpu().numpy()
+            arrays = (x.cpu().numpy() for x in (volume.rgb, volume.background))
+            return Picture(view, *arrays, behind, solid)
+        if view == "depth":
             data = volume.depth[None].cpu().numpy()
         elif view == "normals":
             data = self._surface_normals(scene, volume)
         else:
             raise ValueError(f"the engine draws no view {view!r}")
-        return Picture(view, data, volume.background.cpu().numpy())
+        return Picture(view, data, volume.background.cpu().numpy(), solid=solid)
 
     @torch.no_grad()
     def _decode(self, scene: Scene, volume: Volume) -> Tensor:
@@ -251,15 +264,25 @@ class Engine:
         """:meth:`direct` with its progress."""
         if self.config.field == "density":
             volume = self.render_volume(scene, size, features=False)
-            return Picture("direct", volume.rgb.cpu().numpy(), volume.background.cpu().numpy())
+            return self.picture(scene, "volume", volume).seen_as("direct")
         rays = self.reproducibly(lambda: self.rays(scene, size))
         surface = yield from self.direct_render(scene, rays, size).steps(rays)
         covered = surface.covered.view(size, size)
-        volume = self.render_volume(scene, self.config.thumb_size, features=False)
-        behind = backdrop(volume, covered)
+        behind = self.background(scene, size)
+        if behind is None:
+            volume = self.render_volume(scene, self.config.thumb_size, features=False)
+            behind = backdrop(volume, covered)
         rgb = torch.lerp(behind, surface.rgb.T.view(3, size, size), covered)
         arrays = (x.cpu().numpy() for x in (rgb, 1.0 - covered, behind))
         return Picture("direct", *arrays)
+
+    @torch.no_grad()
+    def background(self, scene: Scene, size: int) -> Tensor | None:
+        """The background field's colours alone, (3, size, size) in [−1, 1]; None without one."""
+        behind, rays = self._behind(scene), self.rays(scene, min(size, SMOOTH))
+        if behind is None:
+            return None
+        return self.reproducibly(lambda: rays.background(behind, self._tiles, size))
 
     def direct_render(self, scene: Scene, rays: CameraRays, size: int) -> DirectRender:
         """What renders rays through the pixels of a picture of ``size``² directly."""
@@ -300,17 +323,20 @@ class Engine:
         """A march through a scene's field, and its evaluations a ray."""
         options = scene.options
         samples = options.samples or self.config.samples
-        grid = self._distances(scene, edge)
+        grid, behind = self._distances(scene, edge), self._behind(scene)
+        t_vals = sample_depths(samples, rays.origins)
+        bordered = rays.volume is not None and behind is None
         march = march_class(grid, evaluates_all=self._evaluates_all)(
             self._field(scene),
             self.generator.sigma,
             self._beta,
-            sample_depths(samples, rays.origins),
+            t_vals if behind is None else with_end(t_vals),
             grid,
-            options.force_background,
+            options.force_background or behind is not None,
             visible,
             rays.volume,
-            None if rays.volume is None else self._border(scene),
+            self._border(scene) if bordered else None,
+            behind,
         )
         return march, samples if grid is None else TYPICAL_SAMPLES
 
@@ -352,29 +378,19 @@ class Engine:
                 return _DENSITY_LEVEL - self.generator.sigma(scalar)
             return scalar
 
-        return self._point_function(evaluate)
+        return self._tiles.on_arrays(evaluate)
 
     def colors(self, scene: Scene) -> PointFunction:
         """Surface colour in [0, 1], (N, 3) world -> (N, 3), as seen from straight ahead."""
         field = self._field(scene)
         ahead = torch.tensor([[0.0, 0.0, -1.0]], device=self.device)
-        return self._point_function(lambda points: field.color(points, ahead))
+        return self._tiles.on_arrays(lambda points: field.color(points, ahead))
 
     def normals(self, scene: Scene) -> PointFunction:
         """Outward unit normals, (N, 3) world -> (N, 3), from the field's gradient."""
-        return self._point_function(self._outward(scene))
+        return self._tiles.on_arrays(self._outward(scene))
 
     def _outward(self, scene: Scene) -> Callable[[Tensor], Tensor]:
         """Unit normals (N, 3): along the gradient of a distance, against that of a density."""
         field, sign = self._field(scene), 1.0 if self.config.field == "sdf" else -1.0
         return lambda points: F.normalize(sign * field.gradient(points), dim=-1, eps=1e-12)
-
-    def _point_function(self, evaluate: Callable[[Tensor], Tensor]) -> PointFunction:
-        def call(points: FloatArray) -> FloatArray:
-            tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32)).to(self.device)
-            with torch.no_grad():
-                result = self._tiles.map(evaluate, tensor)
-            array: FloatArray = result.float().cpu().numpy()
-            return array
-
-        return call

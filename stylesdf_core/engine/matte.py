@@ -8,23 +8,20 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 FloatArray = npt.NDArray[np.float32]
 
-#: Coverage that counts as complete: between sparse samples a solid head lets some light through.
-_SOLID = 0.95
 #: Standard deviation of the blurs, as a share of the picture's edge: the decoder mixes head and
 #: background over some 2 pixels of 256 on either side of the outline.
 _MIXED = 1.2 / 256
 
 
-def cut_out(colors: FloatArray, coverage: FloatArray, *, mixed: bool) -> FloatArray:
+def cut_out(colors: FloatArray, alpha: FloatArray, *, mixed: bool) -> FloatArray:
     """Colours and opacity, (H, W, 4) in [0, 1], not premultiplied.
 
     Args:
         colors: (H, W, 3) in [0, 1].
-        coverage: (H, W) in [0, 1], how much of each pixel the head covers.
+        alpha: (H, W) in [0, 1], the head's opacity.
         mixed: whether pixels at the outline show background as well. They get the colours of the
             head beside them: a share of the old background would be a fringe on a new one.
     """
-    alpha = np.minimum(coverage / np.float32(_SOLID), np.float32(1.0))
     if mixed:
         sigma = max(_MIXED * len(colors), 0.8)
         solid = gaussian_filter((alpha > 0.99).astype(np.float32), sigma)

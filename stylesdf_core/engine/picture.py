@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,9 @@ FloatArray = npt.NDArray[np.float32]
 
 #: Colour behind depth and normal maps, sRGB; the studio's background.
 BACKDROP = (0x16 / 255, 0x18 / 255, 0x1C / 255)
+
+#: Opacity that counts as complete: between sparse samples a solid head lets some light through.
+SOLID = 0.95
 
 #: Difference to neighbouring views at which the colours of an inconsistency map end, of 1.
 HOTTEST = 24 / 255
@@ -50,18 +53,24 @@ class Picture:
         background: (H, W) in [0, 1], the weight of the background (zeros for ``image``, unless its
             outline was asked for).
         behind: (3, H, W) in [−1, 1], the background's own colours; None where they are not known.
+        solid: opacity that counts as complete where a head is cut out, up to 1.
     """
 
     view: View
     data: FloatArray
     background: FloatArray
     behind: FloatArray | None = None
+    solid: float = SOLID
 
     @classmethod
-    def decoded(cls, image: Tensor) -> Picture:
+    def decoded(cls, image: Tensor, solid: float = SOLID) -> Picture:
         """A decoded image (3, S, S) on any device."""
         data = image.float().cpu().numpy()
-        return cls("image", data, np.zeros(data.shape[1:], np.float32))
+        return cls("image", data, np.zeros(data.shape[1:], np.float32), solid=solid)
+
+    def seen_as(self, view: View) -> Picture:
+        """The same pixels as another view."""
+        return replace(self, view=view)
 
     @property
     def size(self) -> int:
@@ -100,7 +109,8 @@ class Picture:
         if self.behind is not None:
             return self._unmixed(self.behind)
         mixed = self.view not in SURFACE_VIEWS
-        return cut_out(np.clip(self._colours(), 0.0, 1.0), 1.0 - self.background, mixed=mixed)
+        alpha = np.minimum((1.0 - self.background) / np.float32(self.solid), np.float32(1.0))
+        return cut_out(np.clip(self._colours(), 0.0, 1.0), alpha, mixed=mixed)
 
     def _unmixed(self, behind: FloatArray) -> FloatArray:
         """The head's own colours where background shows through, and its opacity, exactly."""

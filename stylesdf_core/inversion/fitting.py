@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.errors import InputError
 from stylesdf_core.inversion.losses import gradient_error, picture_loss
 from stylesdf_core.inversion.march import soft_render
 from stylesdf_core.inversion.picture import Lattice, PhotoView
@@ -102,6 +103,9 @@ class Fit:
         seconds: limit of the whole fit.
         effort: number of steps, as a multiple of the usual one.
         framed: the photographs are framed exactly as the model's own pictures.
+
+    Raises:
+        InputError: the model has a background field, which a fit would not find.
     """
 
     def __init__(
@@ -114,6 +118,11 @@ class Fit:
         effort: float = 1.0,
         framed: bool = False,
     ) -> None:
+        if generator.config.has_background:
+            raise InputError(
+                f"The model {model.name} has a background field; photographs are fitted only with "
+                "models without one, such as heads."
+            )
         self._generator, self._framed = generator, framed
         self._seconds, self._effort = seconds, effort
         self.views = list(views)

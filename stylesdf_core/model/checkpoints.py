@@ -39,7 +39,12 @@ from stylesdf_core.model.networks.decoder import decoder_channels
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import POSES, Poses
-from stylesdf_core.model.published import discriminator_names, from_published, to_published
+from stylesdf_core.model.published import (
+    check_publishable,
+    discriminator_names,
+    from_published,
+    to_published,
+)
 from stylesdf_core.model.tensor_pickles import StandIn, load_tensors
 
 FORMAT = "stylesdf-studio-1"
@@ -178,14 +183,10 @@ def save_published(generator: Generator, path: Path | str) -> None:
     """Write ``{"g_ema": …}`` in the published layout, which the published code loads.
 
     Raises:
-        InputError: the decoder is not StyleGAN2's, the only one that the layout knows.
+        InputError: the layout does not hold such a model.
         OutputError: the disk is full or cannot be written.
     """
-    if generator.config.has_decoder and generator.config.decoder != "stylegan2":
-        raise InputError(
-            "The published layout holds only StyleGAN2's decoder, and this model's decoder is "
-            f"{generator.config.decoder}; write a .safetensors file instead."
-        )
+    check_publishable(generator.config)
     save_tensors({"g_ema": to_published(generator)}, path)
 
 

@@ -14,6 +14,7 @@ from stylesdf_core.errors import InputError, check_range
 FieldKind = Literal["sdf", "density"]
 NoiseMode = Literal["fixed", "random", "none"]
 DecoderKind = Literal["stylegan2", "alias_free"]
+BackgroundKind = Literal["none", "sphere"]
 
 #: Length of the decoder's own w; the published layout fixes it.
 DECODER_W_DIM = 512
@@ -49,6 +50,9 @@ class GeneratorConfig:
         samples: points per ray the model was trained with.
         decoder: StyleGAN2's, or the same layers with low-pass filters around every non-linearity
             and change of resolution, and without noise, so that details move with the surface.
+        background: what is behind the samples of a ray: nothing, so that the last sample shows the
+            background, as in the paper, or a field of its own outside the sphere around the
+            volume, as in NeRF++. With ``sphere``, opacity is the field's alone.
     """
 
     z_dim: int = 256
@@ -60,11 +64,16 @@ class GeneratorConfig:
     field: FieldKind = "sdf"
     samples: int = 24
     decoder: DecoderKind = "stylegan2"
+    background: BackgroundKind = "none"
 
     def __post_init__(self) -> None:
         if self.decoder not in get_args(DecoderKind):
             raise InputError(
                 f"Generator config: decoder must be stylegan2 or alias_free, not {self.decoder!r}."
+            )
+        if self.background not in get_args(BackgroundKind):
+            raise InputError(
+                f"Generator config: background must be none or sphere, not {self.background!r}."
             )
         for name, most in _LARGEST.items():
             check_range(f"Generator config: {name}", getattr(self, name), 1, most)
@@ -79,6 +88,11 @@ class GeneratorConfig:
     def has_decoder(self) -> bool:
         """Whether the model decodes the volume render's features to a larger image."""
         return self.output_size > self.thumb_size
+
+    @property
+    def has_background(self) -> bool:
+        """Whether a field of its own shows behind the samples of a ray."""
+        return self.background != "none"
 
     @property
     def upsamplings(self) -> int:
@@ -103,7 +117,8 @@ class RenderOptions:
     Attributes:
         samples: points per ray, 4 to 128; None for as many as the model was trained with. A
             model's colours are sums over that many samples and look different with more.
-        force_background: the last sample takes all remaining weight.
+        force_background: the last sample takes all remaining weight; without meaning for a model
+            with a background field, which takes it.
         static_viewdirs: the view layer gets the view direction in the camera's frame.
         noise: the decoder's noise maps: the checkpoint's, random maps from a seed, or none.
         noise_seed: seed of ``noise="random"``.

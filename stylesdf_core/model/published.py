@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from stylesdf_core.errors import CheckpointError
+from stylesdf_core.errors import CheckpointError, InputError
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
@@ -63,6 +63,24 @@ def generator_names(config: GeneratorConfig) -> dict[str, str]:
         if level > 0:
             names[f"{ours}.blur"] = f"{theirs}.upsample.kernel"
     return names
+
+
+def check_publishable(config: GeneratorConfig) -> None:
+    """Refuse a model that has parts which the published layout does not know.
+
+    Raises:
+        InputError: the decoder is not StyleGAN2's, or there is a background field.
+    """
+    if config.has_decoder and config.decoder != "stylegan2":
+        raise InputError(
+            "The published layout holds only StyleGAN2's decoder, and this model's decoder is "
+            f"{config.decoder}; write a .safetensors file instead."
+        )
+    if config.has_background:
+        raise InputError(
+            "The published layout holds no field behind the volume, and this model has one "
+            f"(background: {config.background}); write a .safetensors file instead."
+        )
 
 
 def to_published(generator: Generator) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 camera            orbit camera: azimuth, elevation, field of view; where the volume lies
 rays              a pixel grid and camera matrices -> rays and the samples along them
+inverted_sphere   places behind the volume, by direction and inverse radius
 trained_volume    where a field was trained; samples elsewhere are empty
 volume_rendering  SDF -> density (Eq. 3) -> alpha, weights -> colour, features, depth
 

@@ -17,6 +17,19 @@ from stylesdf_core.rendering.camera import FAR, NEAR
 
 
 @dataclass(frozen=True)
+class Behind:
+    """What rays see behind the volume, where nothing is in front.
+
+    Attributes:
+        rgb: (…, 3) in [0, 1].
+        features: (…, C).
+    """
+
+    rgb: Tensor
+    features: Tensor
+
+
+@dataclass(frozen=True)
 class Composite:
     """The sums along each ray.
 
@@ -25,7 +38,7 @@ class Composite:
         features: (…, C).
         xyz: (…, 3), expected point, world.
         depth: (…), expected planar depth of the samples in front of the background.
-        mask: (…), weight of the last sample: the background.
+        mask: (…), weight of the background: of the last sample, or of what is behind all samples.
         weights: (…, N).
     """
 
@@ -57,10 +70,16 @@ def sample_points(origins: Tensor, directions: Tensor, t_vals: Tensor) -> Tensor
     return origins[..., None, :] + directions[..., None, :] * t_vals[..., None]
 
 
-def sample_distances(t_vals: Tensor, directions: Tensor) -> Tensor:
-    """Length δ of each sample's interval along its ray, (…, N); the last is 1e10."""
+def sample_distances(t_vals: Tensor, directions: Tensor, *, endless: bool = True) -> Tensor:
+    """Length δ of each sample's interval along its ray, (…, N).
+
+    Args:
+        endless: the last is 1e10, so that nothing can be seen behind it; else it is as long as the
+            one before.
+    """
     gaps = t_vals[..., 1:] - t_vals[..., :-1]
-    gaps = torch.cat([gaps, torch.full_like(gaps[..., :1], 1e10)], dim=-1)
+    last = torch.full_like(gaps[..., :1], 1e10) if endless else gaps[..., -1:]
+    gaps = torch.cat([gaps, last], dim=-1)
     length: Tensor = directions.norm(dim=-1, keepdim=True)
     return gaps * length
 
@@ -98,8 +117,26 @@ def compositing_weights(
     return weights
 
 
+def composite_behind(raw: Tensor, rgb: Tensor, features: Tensor) -> Behind:
+    """Sums along rays through the inverted sphere; the last sample takes what the others leave.
+
+    Args:
+        raw: (…, N), densities before the softplus, by a unit of R/r.
+        rgb: (…, N, 3), before the sigmoid.
+        features: (…, N, C).
+    """
+    spacing = torch.full_like(raw, 1.0 / max(raw.shape[-1] - 1, 1))
+    w = compositing_weights(density_to_sigma(raw), spacing, force_background=True)[..., None]
+    return Behind((w * torch.sigmoid(rgb)).sum(dim=-2), (w * features).sum(dim=-2))
+
+
 def composite(
-    weights: Tensor, rgb: Tensor, features: Tensor, points: Tensor, t_vals: Tensor
+    weights: Tensor,
+    rgb: Tensor,
+    features: Tensor,
+    points: Tensor,
+    t_vals: Tensor,
+    behind: Behind | None = None,
 ) -> Composite:
     """Accumulate along rays: C = −1 + 2·Σ w·sigmoid(rgb), F = Σ w·f, xyz = Σ w·x.
 
@@ -109,7 +146,11 @@ def composite(
         features: (…, N, C).
         points: (…, N, 3), world.
         t_vals: (N,) or (…, N).
+        behind: what is seen through the light that the samples leave, 1 − Σ w, with the last
+            sample's point; None where the last sample is the background.
     """
+    if behind is not None:
+        return _in_front_of(behind, weights, rgb, features, points, t_vals)
     front = weights[..., :-1]
     # Depth belongs to the surface: without the background it would smear silhouettes.
     depth = (front * t_vals[..., :-1]).sum(dim=-1) / front.sum(dim=-1).clamp_min(1e-6)
@@ -120,5 +161,21 @@ def composite(
         xyz=(w * points).sum(dim=-2),
         depth=depth,
         mask=weights[..., -1],
+        weights=weights,
+    )
+
+
+def _in_front_of(
+    behind: Behind, weights: Tensor, rgb: Tensor, features: Tensor, points: Tensor, t_vals: Tensor
+) -> Composite:
+    total = weights.sum(dim=-1)
+    through = (1.0 - total).clamp_min(0.0)
+    w, share = weights[..., None], through[..., None]
+    return Composite(
+        rgb=2.0 * ((w * torch.sigmoid(rgb)).sum(dim=-2) + share * behind.rgb) - 1.0,
+        features=(w * features).sum(dim=-2) + share * behind.features,
+        xyz=(w * points).sum(dim=-2) + share * points[..., -1, :],
+        depth=(weights * t_vals).sum(dim=-1) / total.clamp_min(1e-6),
+        mask=through,
         weights=weights,
     )

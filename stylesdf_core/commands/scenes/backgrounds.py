@@ -21,10 +21,10 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.foreign import open_picture, reading
 
 Pixels = npt.NDArray[np.uint8]
-#: A request's field: ``none``, ``#rrggbb`` or a picture file; None for the model's own background.
-BackgroundFlag: TypeAlias = Annotated[
-    str | None, tyro.conf.arg(metavar="none|#rrggbb|FILE", help_behavior_hint="")
-]
+#: The value that keeps the model's own background.
+OWN = "model"
+#: A request's field, by default :data:`OWN`.
+BackgroundFlag: TypeAlias = Annotated[str, tyro.conf.arg(metavar="model|none|#rrggbb|FILE")]
 _COLOR = re.compile(r"#?[0-9a-fA-F]{6}")
 
 
@@ -41,15 +41,16 @@ class Background:
     picture: Image.Image | None = None
 
     @classmethod
-    def of(cls, text: str | None) -> Background | None:
+    def of(cls, text: str) -> Background | None:
         """The background that a flag names; None for the model's own.
 
         Raises:
             InputError: the text is no colour, and no picture that can be read.
         """
-        if text is None:
+        word = text.strip().lower()
+        if word in (OWN, ""):
             return None
-        if text.strip().lower() == "none":
+        if word == "none":
             return cls()
         path = Path(text).expanduser()
         if _COLOR.fullmatch(text.strip()) and not path.exists():
@@ -58,8 +59,8 @@ class Background:
             return cls(color=(red, green, blue))
         if not path.is_file():
             raise InputError(
-                f"--background takes none, a colour such as #16181c, or a picture file; there is "
-                f"no file {text}."
+                "--background takes model, none, a colour such as #16181c, or a picture file; "
+                f"there is no file {text}."
             )
         from stylesdf_core.data.eight_bits import upright_rgb
 

@@ -232,7 +232,7 @@ class Batch(ImageOptions):
             return ExportMesh(**(shared_fields(SurfaceSettings, self.mesh) | face), asset=asset)
         options = shared_fields(ImageOptions, self)
         if shares and suffix == ".npy":  # the others have the background
-            options["background"] = None
+            options["background"] = "model"
         return RenderImage(**(options | face))
 
     def _file(self, seed: int, suffix: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tyro
 
-from stylesdf_core.commands.scenes.backgrounds import Background, BackgroundFlag, shown
+from stylesdf_core.commands.scenes.backgrounds import OWN, Background, BackgroundFlag, shown
 from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.engine.cut import Cut
 from stylesdf_core.engine.picture import Picture
@@ -100,9 +100,9 @@ class PictureOptions:
     device: Device = "auto"
     """Where to compute."""
 
-    background: BackgroundFlag = None
-    """Behind the head: none for a transparent picture, a colour, or a picture file; without it,
-    the model's own background."""
+    background: BackgroundFlag = OWN
+    """Behind the head: the model's own background, none for a transparent picture, a colour, or a
+    picture file."""
 
     fast: bool = False
     """Compute as for the screen: in 16 bits where the processor can, up to 3 grey levels off."""
@@ -278,4 +278,4 @@ def _resized(picture: Picture, size: int) -> Picture:
     data = torch.from_numpy(picture.data)[None]
     data = F.interpolate(data, size=(size, size), mode="bicubic", antialias=True)
     resized = data[0].clamp(-1.0, 1.0).numpy()
-    return Picture(picture.view, resized, np.zeros((size, size), np.float32))
+    return replace(picture, data=resized, background=np.zeros((size, size), np.float32))

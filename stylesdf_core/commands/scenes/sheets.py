@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tyro
 from PIL import Image, ImageDraw, ImageFont
 
-from stylesdf_core.commands.scenes.backgrounds import Background, BackgroundFlag, shown
+from stylesdf_core.commands.scenes.backgrounds import OWN, Background, BackgroundFlag, shown
 from stylesdf_core.commands.scenes.pictures import write_pixels
 from stylesdf_core.commands.scenes.rendering import Device, MeshSettings, SceneRenderer
 from stylesdf_core.commands.scenes.scene_flags import SceneFlags
@@ -60,8 +60,8 @@ class RenderSheet:
     device: Device = "auto"
     """Where to compute."""
 
-    background: BackgroundFlag = None
-    """Behind the heads: a colour, or a picture file; without it, the model's own background."""
+    background: BackgroundFlag = OWN
+    """Behind the heads: the model's own background, a colour, or a picture file."""
 
     fast: bool = False
     """Compute as for the screen: in 16 bits where the processor can, up to 3 grey levels off."""
@@ -78,7 +78,9 @@ class RenderSheet:
         check_destination(self.out, (".png", ".webp"))
         background = Background.of(self.background)
         if background is not None and background.is_transparent:
-            raise InputError("A sheet has a ground of its own: --background is a colour or a file.")
+            raise InputError(
+                "A sheet has a ground of its own: --background is model, a colour or a file."
+            )
         columns, high = self.sheet.columns, self.cell + (_LABEL if self.labels else 0)
         width, height = columns * (self.cell + _GAP) + _GAP, self.rows * (high + _GAP) + _GAP
         if max(width, height) > _LARGEST:

@@ -19,7 +19,7 @@ from stylesdf_core.rendering.camera import VOLUME_SCALE
 
 
 @dataclass(frozen=True)
-class _SineLayer:
+class SineLayer:
     """x ↦ sin(x·W + b) with W (in, out) and b (out,)."""
 
     weight: Tensor
@@ -36,12 +36,12 @@ class BakedField:
     def __init__(self, field: SirenField, w: Tensor) -> None:
         styles = layer_styles(w, len(field.trunk) + 1)
         self._layers = [
-            _fold(layer, own) for layer, own in zip(field.trunk, styles[:-1], strict=True)
+            fold(layer, own) for layer, own in zip(field.trunk, styles[:-1], strict=True)
         ]
         first = self._layers[0]
-        self._layers[0] = _SineLayer(first.weight * VOLUME_SCALE, first.bias)
-        view = _fold(field.view_layer, styles[-1])
-        self._view = _SineLayer(view.weight[:-3].contiguous(), view.bias)
+        self._layers[0] = SineLayer(first.weight * VOLUME_SCALE, first.bias)
+        view = fold(field.view_layer, styles[-1])
+        self._view = SineLayer(view.weight[:-3].contiguous(), view.bias)
         self._direction_weight = view.weight[-3:].contiguous()
         self._scalar_weight, self._scalar_bias = field.scalar_head.weight[0], field.scalar_head.bias
         self._rgb_weight, self._rgb_bias = field.rgb_head.weight.T, field.rgb_head.bias
@@ -125,7 +125,7 @@ class BakedField:
         """Colour in [0, 1], (N, 3), at world points (N, 3) seen along one direction (1, 3)."""
         trunk = self._through_layers(points, self._buffers(points)[-1])
         features = torch.mm(trunk, self._view.weight)
-        _sine_of_sum(features, self.direction_terms(viewdir)[0])
+        sine_of_sum(features, self.direction_terms(viewdir)[0])
         return torch.sigmoid(self.logits_of(features))
 
     def _through_layers(self, points: Tensor, out: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ class BakedField:
         for index, layer in enumerate(self._layers):
             y = out if index == len(self._layers) - 1 else buffers[index % 2]
             torch.mm(x, layer.weight, out=y)
-            _sine_of_sum(y, layer.bias)
+            sine_of_sum(y, layer.bias)
             x = y
         return x
 
@@ -147,14 +147,15 @@ class BakedField:
         return buffers[:, : len(points)].unbind()
 
 
-def _fold(layer: nn.Module, w: Tensor) -> _SineLayer:
+def fold(layer: nn.Module, w: Tensor) -> SineLayer:
+    """A FiLM-SIREN layer for one w (1, w_dim) as an affine map and a sine."""
     assert isinstance(layer, FilmSiren)
     gamma, beta = (value[0] for value in layer.modulation(w))
     weight = gamma[:, None] * layer.linear.weight
-    return _SineLayer(weight.T.contiguous(), gamma * layer.linear.bias + beta)
+    return SineLayer(weight.T.contiguous(), gamma * layer.linear.bias + beta)
 
 
-def _sine_of_sum(x: Tensor, bias: Tensor) -> None:
+def sine_of_sum(x: Tensor, bias: Tensor) -> None:
     """x ← sin(x + bias) in place."""
     if x.device.type == "cpu" and compiled_loops.usable():
         from stylesdf_core.engine.march import cpu_kernels

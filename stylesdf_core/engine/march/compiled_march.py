@@ -85,4 +85,6 @@ class CompiledRayMarch(RayMarch):
             background=torch.from_numpy(background),
             depth=torch.from_numpy(distance),
         )
+        if self.behind is not None:
+            return marched.before(self.behind(origins, directions) if colors else None)
         return self._with_border(marched, torch.from_numpy(weights), inside)

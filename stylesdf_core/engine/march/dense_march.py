@@ -54,4 +54,6 @@ class DenseRayMarch(RayMarch):
             background=weights[:, -1],
             depth=front @ self.t_vals[:-1] / front.sum(dim=-1).clamp_min(1e-6),
         )
+        if self.behind is not None:
+            return marched.before(self.behind(origins, directions) if colors else None)
         return self._with_border(marched, weights, inside)

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylesdf_core.engine.march.baked_background import BakedBackground
 from stylesdf_core.engine.march.baked_field import BakedField
 from stylesdf_core.engine.march.distance_grid import DistanceGrid
 from stylesdf_core.rendering.trained_volume import BorderBackground, TrainedVolume
-from stylesdf_core.rendering.volume_rendering import sample_points, sdf_to_sigma
+from stylesdf_core.rendering.volume_rendering import Behind, sample_points, sdf_to_sigma
 
 #: Samples that weigh less are left out; 24 such samples together stay below a grey step of 8 bits.
 VISIBLE = 1e-4
@@ -46,12 +47,26 @@ class MarchedRays:
         features: (R, width); None where they were not asked for.
         background: (R,), weight of the last sample.
         depth: (R,), expected planar depth in front of the background.
+        behind: (R, 3) in [−1, 1], the background field's colours as if nothing were in front of
+            them; None without such a field, and where no colours were asked for.
     """
 
     rgb: Tensor
     features: Tensor | None
     background: Tensor
     depth: Tensor
+    behind: Tensor | None = None
+
+    def before(self, seen: Behind | None) -> MarchedRays:
+        """These rays in front of what the background field shows; None where only depth counts."""
+        through = self.background.clamp_min(0.0)
+        if seen is None:
+            return replace(self, background=through)
+        share, features = through[:, None], self.features
+        if features is not None:
+            features = torch.addcmul(features, share, seen.features)
+        rgb = torch.addcmul(self.rgb, share, seen.rgb, value=2.0)
+        return MarchedRays(rgb, features, through, self.depth, 2.0 * seen.rgb - 1.0)
 
 
 @dataclass(frozen=True)
@@ -99,6 +114,9 @@ class RayMarch:
         visible: weight below which a sample is left out.
         volume: where the samples may lie; None where all samples of all rays lie inside.
         border: the background of rays whose last sample lies outside ``volume``.
+        behind: the background field; its weight is that of the last of ``t_vals``, which is added
+            at the end (:func:`with_end`) and at which the other field is not evaluated. None for a
+            model without.
     """
 
     field: BakedField
@@ -110,6 +128,7 @@ class RayMarch:
     visible: float = VISIBLE
     volume: TrainedVolume | None = None
     border: BorderBackground | None = None
+    behind: BakedBackground | None = None
 
     def __call__(
         self,
@@ -157,13 +176,22 @@ class RayMarch:
             background=weights[:, -1],
             depth=front @ self.t_vals[:-1] / front.sum(dim=-1).clamp_min(1e-6),
         )
+        if self.behind is not None:
+            return marched.before(self.behind(origins, directions) if colors else None)
         return self._with_border(marched, weights, inside)
 
     def _inside(self, origins: Tensor, directions: Tensor) -> Tensor | None:
         """Which samples of rays (R, 3) lie in the volume, (R, N) bool; None if all do."""
-        if self.volume is None:
+        if self.volume is not None:
+            inside = self.volume.contains(sample_points(origins, directions, self.t_vals))
+        elif self.behind is not None:
+            shape = len(origins), len(self.t_vals)
+            inside = torch.ones(shape, dtype=torch.bool, device=origins.device)
+        else:
             return None
-        return self.volume.contains(sample_points(origins, directions, self.t_vals))
+        if self.behind is not None:
+            inside[:, -1] = False
+        return inside
 
     def _with_border(
         self, marched: MarchedRays, weights: Tensor, inside: Tensor | None
@@ -253,6 +281,11 @@ class RayMarch:
             if feature_sum is not None:
                 feature_sum += _sum_by_ray(shaded, weight, rays, len(rgb))
         return 2.0 * rgb - 1.0, feature_sum
+
+
+def with_end(t_vals: Tensor) -> Tensor:
+    """Depths (N + 1,) of samples with their end, at which the background field begins."""
+    return torch.cat([t_vals, 2.0 * t_vals[-1:] - t_vals[-2:-1]])
 
 
 def relevant_band(beta: float, spacing: float) -> tuple[float, float]:

@@ -10,10 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 T = TypeVar("T")
+FloatArray = npt.NDArray[np.float32]
+PointFunction = Callable[[FloatArray], FloatArray]
 
 #: Work on the rows from the first number up to, not including, the second.
 TileWork = Callable[[int, int], None]
@@ -50,7 +54,7 @@ class Tiles:
     """
 
     def __init__(self, device: torch.device, threads: int | None = None) -> None:
-        self._on_cpu = device.type == "cpu"
+        self._device, self._on_cpu = device, device.type == "cpu"
         self.rows = _CPU_ROWS if self._on_cpu else _GPU_ROWS
         #: A sentence for the user where memory was short; usually empty.
         self.note = ""
@@ -85,6 +89,18 @@ class Tiles:
 
         self.run(work, len(rows))
         return torch.cat([parts[start] for start in sorted(parts)]) if parts else function(rows)
+
+    def on_arrays(self, function: Callable[[Tensor], Tensor]) -> PointFunction:
+        """:meth:`map` of a function of points, as a function of arrays (N, 3)."""
+
+        def call(points: FloatArray) -> FloatArray:
+            tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32)).to(self._device)
+            with torch.no_grad():
+                result = self.map(function, tensor)
+            array: FloatArray = result.float().cpu().numpy()
+            return array
+
+        return call
 
     def on_one_core(self, work: Callable[[], T]) -> T:
         """The result of ``work``, whose own operations use one core; tiles in it use all threads.

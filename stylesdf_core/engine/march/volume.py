@@ -10,11 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylesdf_core.engine.march.baked_background import BakedBackground
 from stylesdf_core.engine.march.ray_march import RayMarch
 from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.rendering.rays import make_rays
 from stylesdf_core.rendering.trained_volume import TrainedVolume
+
+#: Largest edge, pixels, at which a background field is rendered by itself: it is smooth.
+SMOOTH = 256
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,15 @@ class Volume:
         features: (width, H, W); None where they were not asked for.
         background: (H, W), weight of the background.
         depth: (H, W), planar depth of what is in front of the background.
+        behind: (3, H, W) in [−1, 1], the background field's colours as if nothing were in front of
+            them; None for a model without.
     """
 
     rgb: Tensor
     features: Tensor | None
     background: Tensor
     depth: Tensor
+    behind: Tensor | None = None
 
     def reduced(self, edge: int) -> Volume:
         """The means over square blocks of pixels, ``edge``² of them."""
@@ -47,6 +54,7 @@ class Volume:
             None if self.features is None else mean(self.features),
             mean(self.background[None])[0],
             mean(self.depth[None])[0],
+            None if self.behind is None else mean(self.behind),
         )
 
 
@@ -112,6 +120,12 @@ class CameraRays:
         tiles.run(work, len(result), points_each=points_each)
         return result
 
+    def background(self, behind: BakedBackground, tiles: Tiles, size: int) -> Tensor:
+        """A background field's colours alone, (3, size, size) in [−1, 1], enlarged to ``size``."""
+        lines = torch.cat([self.origins, self.directions], dim=1)
+        colors = tiles.map(behind.colors, lines).T.reshape(1, 3, self.edge, self.edge)
+        return F.interpolate(colors, size=(size, size), mode="bilinear")[0]
+
     def march(self, march: RayMarch, tiles: Tiles, points_each: int, *, features: bool) -> Volume:
         """Composite all rays.
 
@@ -121,6 +135,7 @@ class CameraRays:
         count, edge = len(self.origins), self.edge
         rgb, background, depth = (self.origins.new_empty(count, c) for c in (3, 1, 1))
         feature_map = self.origins.new_empty(count, march.field.width) if features else None
+        behind = None if march.behind is None else torch.empty_like(rgb)
 
         def work(start: int, stop: int) -> None:
             rays = (x[start:stop] for x in (self.origins, self.directions, self.viewdirs))
@@ -130,6 +145,8 @@ class CameraRays:
             depth[start:stop, 0] = marched.depth
             if feature_map is not None and marched.features is not None:
                 feature_map[start:stop] = marched.features
+            if behind is not None and marched.behind is not None:
+                behind[start:stop] = marched.behind
 
         tiles.run(work, count, points_each=points_each)
 
@@ -142,4 +159,5 @@ class CameraRays:
             features=None if feature_map is None else square(feature_map),
             background=background.view(edge, edge),
             depth=depth.view(edge, edge),
+            behind=None if behind is None else square(behind),
         )

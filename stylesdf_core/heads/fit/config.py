@@ -247,6 +247,11 @@ class FitConfig(Cadence):
         check_range("generator.z_dim", generator.z_dim, LATENT_DIM, LATENT_DIM)
         if generator.field != "sdf":
             raise InputError("generator.field must be sdf: the heads have signed distances.")
+        if generator.has_background:
+            raise InputError(
+                "generator.background must be none: the fit's heads are rendered before one "
+                "colour. Train a background field with `train renderer`."
+            )
         if sum(self.phase_steps().values()) < 1:
             raise InputError("All phases have 0 steps; there is nothing to train.")
 

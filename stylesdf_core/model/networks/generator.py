@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from stylesdf_core.model.config import GeneratorConfig, RenderOptions
+from stylesdf_core.model.networks.background_field import InvertedSphereField
 from stylesdf_core.model.networks.decoder import Decoder
 from stylesdf_core.model.networks.film_siren import FieldOutput, Mapping, SirenField
 from stylesdf_core.rendering.camera import OrbitCamera, focal_length
@@ -22,6 +23,7 @@ from stylesdf_core.rendering.trained_volume import (
     TrainedVolume,
 )
 from stylesdf_core.rendering.volume_rendering import (
+    Behind,
     composite,
     compositing_weights,
     density_to_sigma,
@@ -44,6 +46,8 @@ class VolumeRender:
         xyz: (B, 3, H, W), expected point, world.
         scalar: (B, H, W, N), the field at every sample.
         gradient: (B, H, W, N, 3), of the scalar by world points; None unless asked for.
+        behind: (B, 3, H, W) in [−1, 1], the background field's colours as if nothing were in front
+            of them; None for a model without.
     """
 
     rgb: Tensor
@@ -53,10 +57,14 @@ class VolumeRender:
     xyz: Tensor
     scalar: Tensor
     gradient: Tensor | None = None
+    behind: Tensor | None = None
 
 
 class Generator(nn.Module):
-    """Mapping, field and, unless the model is renderer-only, the decoder with its own mapping."""
+    """Mapping, field and, unless the model is renderer-only, the decoder with its own mapping.
+
+    A model may have a second field, behind the volume.
+    """
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -64,6 +72,9 @@ class Generator(nn.Module):
         self.mapping = Mapping(config.z_dim)
         self.field = SirenField(config.z_dim, config.width, config.depth)
         self.decoder = Decoder(config) if config.has_decoder else None
+        self.background = (
+            InvertedSphereField(config.z_dim, config.width) if config.has_background else None
+        )
 
     def sigma(self, scalar: Tensor) -> Tensor:
         """Density of the field's scalar: Eq. 3 for a signed distance, softplus for a density."""
@@ -122,13 +133,14 @@ class Generator(nn.Module):
             (gradient,) = torch.autograd.grad(field.scalar.sum(), points, create_graph=True)
         shape = (batch, size, size, samples)
         scalar = field.scalar.view(shape)
+        behind = self._behind(rays, w)
         weights = compositing_weights(
             self.sigma(scalar).masked_fill(outside, 0.0),
-            sample_distances(t_vals, rays.directions),
-            force_background=options.force_background,
+            sample_distances(t_vals, rays.directions, endless=behind is None),
+            force_background=options.force_background and behind is None,
         )
         rgb, features = field.rgb.view(*shape, 3), field.features.view(*shape, -1)
-        if trained_fov is not None and bool(outside.any()):
+        if trained_fov is not None and behind is None and bool(outside.any()):
             border = self._border(w, cam2world, options, trained_fov)
             beyond = outside[..., -1]
             weights, rgb, features = (x.clone() for x in (weights, rgb, features))
@@ -136,7 +148,7 @@ class Generator(nn.Module):
             own = beyond.nonzero(as_tuple=True)[0]  # the picture of each ray
             rgb[..., -1, :][beyond] = border.logits[own]
             features[..., -1, :][beyond] = border.features[own]
-        result = composite(weights, rgb, features, points, t_vals)
+        result = composite(weights, rgb, features, points, t_vals, behind)
         return VolumeRender(
             rgb=result.rgb.movedim(-1, 1),
             features=result.features.movedim(-1, 1),
@@ -145,6 +157,7 @@ class Generator(nn.Module):
             xyz=result.xyz.movedim(-1, 1),
             scalar=scalar,
             gradient=gradient,
+            behind=None if behind is None else 2.0 * behind.rgb.movedim(-1, 1) - 1.0,
         )
 
     def _border(
@@ -161,6 +174,15 @@ class Generator(nn.Module):
             trained_fov=None,
         )
         return BorderBackground.around(view.rgb, view.features, view.mask)
+
+    def _behind(self, rays: Rays, w: Tensor) -> Behind | None:
+        """What (B, H, W) rays see behind the volume; None for a model without such a field."""
+        if self.background is None:
+            return None
+        shape = rays.directions.shape[:-1]
+        flat = (x.flatten(1, 2) for x in (rays.origins, rays.directions))
+        seen = self.background(*flat, w)
+        return Behind(seen.rgb.view(*shape, 3), seen.features.view(*shape, -1))
 
     def _evaluate(self, points: Tensor, rays: Rays, w: Tensor) -> FieldOutput:
         batch = points.shape[0]

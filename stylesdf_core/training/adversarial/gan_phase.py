@@ -3,7 +3,7 @@
 =================  ====================  ===========================================
 stage              trained               discriminators
 =================  ====================  ===========================================
-renderer (1)       mapping and field     of volume renders (paper, Eq. 6)
+renderer (1)       mapping and fields    of volume renders (paper, Eq. 6)
 decoder (2)        decoder               StyleGAN2's, of images
 joint              all of the generator  both
 =================  ====================  ===========================================
@@ -340,9 +340,11 @@ class GeneratorTerms(nn.Module):
 
 
 def trained_renderer(live: Generator) -> list[nn.Parameter]:
-    """Mapping and field, which are now trained; a density field has no β to train."""
+    """Mapping and fields, which are now trained; a density field has no β to train."""
     live.mapping.requires_grad_(True)
     live.field.requires_grad_(True)
+    if live.background is not None:
+        live.background.requires_grad_(True)
     if live.config.field == "density":
         live.field.sigmoid_beta.requires_grad_(False)
     return [p for p in live.parameters() if p.requires_grad]

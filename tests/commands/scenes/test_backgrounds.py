@@ -54,7 +54,8 @@ def test_a_colour_and_a_picture_fill_what_none_leaves_open(scene: Scene, tmp_pat
     deep = rendered(scene, tmp_path / "out.png", background=str(tmp_path / "deep.png"))
     assert (deep[open_] == 40000 >> 8).all(), "16 bits are not cut off at 255"
     own = rendered(scene, tmp_path / "own.png")
-    np.testing.assert_array_equal(own, rendered(scene, tmp_path / "again.png"))
+    kept = rendered(scene, tmp_path / "again.png", background="model")
+    np.testing.assert_array_equal(own, kept)
 
 
 @pytest.mark.parametrize("name", ["loop.webp", "loop.gif", "frames"])
@@ -93,3 +94,28 @@ def test_a_damaged_picture_is_refused(tmp_path: Path, capsys: pytest.CaptureFixt
     bad.write_bytes(b"\xff\xd8nothing")
     assert main(["render", "--out", str(tmp_path / "a.png"), "--background", str(bad)]) == 2
     assert "cannot be read as a picture" in capsys.readouterr().err
+
+
+def test_a_background_field_is_kept_hidden_or_replaced(tmp_path: Path) -> None:
+    model = tmp_path / "sphere.safetensors"
+    save_tiny(model, background="sphere")
+    scene = Scene(str(model), Identity(4), camera=OrbitCamera(fov=16.0))
+    for view in ("image", "volume", "direct", "depth"):
+        kept, hidden, red = (
+            rendered(scene, tmp_path / "a.png", view=view, size=64, background=text)
+            for text in ("model", "none", "#ff0000")
+        )
+        alpha = hidden[..., 3]
+        assert {alpha.min(), alpha.max()} == {0, 255}
+        assert kept.shape == red.shape == (64, 64, 3)
+        np.testing.assert_array_equal(
+            red[alpha == 0], np.broadcast_to((255, 0, 0), (64, 64, 3))[alpha == 0]
+        )
+        if view in ("volume", "direct"):
+            inner = alpha == 255
+            assert np.abs(kept[inner].astype(int) - red[inner]).max() <= 1
+            assert kept[alpha == 0].std() > 0.0, "the background is no plain colour"
+    words = ["turntable", "--model", str(model), "--frames", "2", "--out", str(tmp_path / "f")]
+    assert main([*words, "--background", "none"]) == 0
+    assert main(["info", "--model", str(model)]) == 0
+    assert main(["models", "export", str(model), str(tmp_path / "a.pt")]) == 2
