@@ -182,8 +182,8 @@ class Engine:
         solid = self._solid
         if view == "volume":
             behind = None if volume.behind is None else volume.behind.cpu().numpy()
-            arrays = (x.cpu().numpy() for x in (volume.rgb, volume.background))
-            return Picture(view, *arrays, behind, solid)
+            data, background = volume.rgb.cpu().numpy(), volume.background.cpu().numpy()
+            return Picture(view, data, background, behind, solid)
         if view == "depth":
             data = volume.depth[None].cpu().numpy()
         elif view == "normals":
@@ -273,8 +273,8 @@ class Engine:
             volume = self.render_volume(scene, self.config.thumb_size, features=False)
             behind = backdrop(volume, covered)
         rgb = torch.lerp(behind, surface.rgb.T.view(3, size, size), covered)
-        arrays = (x.cpu().numpy() for x in (rgb, 1.0 - covered, behind))
-        return Picture("direct", *arrays)
+        data, background = rgb.cpu().numpy(), (1.0 - covered).cpu().numpy()
+        return Picture("direct", data, background, behind.cpu().numpy(), self._solid)
 
     @torch.no_grad()
     def background(self, scene: Scene, size: int) -> Tensor | None:

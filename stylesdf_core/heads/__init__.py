@@ -12,6 +12,7 @@ posing       one latent's mesh: identity, expression and hair, in world units
 visibility   how much light reaches each vertex, computed once
 shaders      the GLSL that colours a head
 renderer     pictures and per-pixel truth (G-buffers) by OpenGL
+backdrops    backgrounds for the data set, drawn at random, which turn with the camera
 workers      many heads in several processes
 dataset      the data set on disk that the command ``heads`` writes
 surfaces     coloured surface samples and signed distances that a fit learns from

@@ -21,6 +21,7 @@ from PIL import Image
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.files import atomic_output, write_json
 from stylesdf_core.foreign import read_json, reading
+from stylesdf_core.heads.backdrops import Backdrop
 from stylesdf_core.heads.face_model import MorphableModel
 from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES, dataset_latent
 from stylesdf_core.heads.renderer import LOOKS, HeadRenderer
@@ -51,6 +52,7 @@ class DatasetSettings:
         format: ``png`` or (lossless) ``webp``.
         model: fingerprint of the morphable model.
         looks: version of hair, colours and light.
+        backgrounds: whether each head has a background of its own, and a mask beside each picture.
     """
 
     seed: int
@@ -60,6 +62,7 @@ class DatasetSettings:
     format: ImageFormat
     model: str
     looks: int = LOOKS
+    backgrounds: bool = False
 
 
 def fingerprint(model: MorphableModel) -> str:
@@ -86,14 +89,21 @@ class _View:
     camera: OrbitCamera
     image: str
     depth: str | None
+    mask: str | None
+
+    @property
+    def files(self) -> list[str]:
+        """All names of files."""
+        return [name for name in (self.image, self.depth, self.mask) if name]
 
 
 class HeadsDataset:
     """A folder of rendered heads.
 
     ``dataset.json`` holds the settings, the latent's layout and the depth's scale;
-    ``metadata.jsonl`` one line a picture, ordered by head and view: file, depth, index, view,
-    azimuth, elevation, fov and z. The table names only files that are there, whole.
+    ``metadata.jsonl`` one line a picture, ordered by head and view: file, depth, mask (8 bits, the
+    share of each pixel that shows the head; with backgrounds), index, view, azimuth, elevation,
+    fov and z. The table names only files that are there, whole.
 
     Raises:
         InputError: the folder holds a data set of other settings, or other files.
@@ -108,7 +118,7 @@ class HeadsDataset:
 
     def is_complete(self, index: int) -> bool:
         """Whether all files of head ``index`` are there (files appear only whole)."""
-        names = [name for view in self._views(index) for name in (view.image, view.depth) if name]
+        names = [name for view in self._views(index) for name in view.files]
         return all((self.folder / name).exists() for name in names)
 
     def write_head(self, renderer: HeadRenderer, index: int) -> None:
@@ -116,9 +126,15 @@ class HeadsDataset:
         geometry = renderer.shape(dataset_latent(self.settings.seed, index))
         size = self.settings.size
         for view in self._views(index):
-            picture = Image.fromarray(renderer.picture(geometry, view.camera, size).image)
+            picture = renderer.picture(geometry, view.camera, size)
+            image = picture.image
+            if view.mask:
+                image = Backdrop.drawn(self.settings.seed, index).behind(picture, view.camera)
+                covered = np.rint(255.0 * picture.covered).astype(np.uint8)
+                with atomic_output(self.folder / view.mask) as temporary:
+                    Image.fromarray(covered).save(temporary, compress_level=4)
             with atomic_output(self.folder / view.image) as temporary:
-                picture.save(temporary, **_SAVE_OPTIONS[self.settings.format])
+                Image.fromarray(image).save(temporary, **_SAVE_OPTIONS[self.settings.format])
             if view.depth:
                 t = renderer.gbuffer(geometry, view.camera, size).depth
                 scaled = np.rint((t - NEAR) / (FAR - NEAR) * _DEPTH_STEPS)
@@ -136,9 +152,11 @@ class HeadsDataset:
     def _rows(self, index: int) -> Iterator[dict[str, Any]]:
         z = dataset_latent(self.settings.seed, index).tolist()
         for view in self._views(index):
+            mask = {"mask": view.mask} if view.mask else {}
             yield {
                 "file": view.image,
                 "depth": view.depth,
+                **mask,
                 "index": index,
                 "view": view.view,
                 "azimuth": view.camera.azimuth,
@@ -158,6 +176,7 @@ class HeadsDataset:
                 dataset_camera(settings.seed, index, view),
                 image=f"images/{name}.{settings.format}",
                 depth=f"depth/{name}.png" if settings.depth else None,
+                mask=f"masks/{name}.png" if settings.backgrounds else None,
             )
 
     def _open(self) -> None:
@@ -176,7 +195,7 @@ class HeadsDataset:
             write_json(description, self._description())
             return
         with reading(description, "the description of a data set of heads"):
-            found = dict(read_json(description)["settings"])
+            found = {"backgrounds": False, **dict(read_json(description)["settings"])}
         wanted = asdict(self.settings)
         different = [key for key in wanted if found.get(key) != wanted[key]]
         if different:

@@ -45,6 +45,10 @@ class MakeHeads:
     depth: bool = False
     """Also write 16-bit depth maps."""
 
+    backgrounds: bool = False
+    """A background of its own behind each head, which turns with the camera: gradients, blurred
+    shapes and lights. The head's mask lies beside each picture. Without it, one light grey."""
+
     format: Literal["png", "webp"] = "png"
     """Format of the pictures: png, or lossless webp (a third smaller)."""
 
@@ -72,7 +76,13 @@ class MakeHeads:
 
         model = MorphableModel.load(self.facekit)
         settings = DatasetSettings(
-            self.seed, self.size, self.views, self.depth, self.format, fingerprint(model)
+            self.seed,
+            self.size,
+            self.views,
+            self.depth,
+            self.format,
+            fingerprint(model),
+            backgrounds=self.backgrounds,
         )
         dataset = HeadsDataset(self.out, settings)
         missing = [index for index in range(self.count) if not dataset.is_complete(index)]

@@ -92,6 +92,32 @@ def test_lossless_webp(request_: MakeHeads, tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(webp), np.asarray(png))
 
 
+def test_backgrounds_lie_behind_the_same_heads_and_masks_beside(
+    request_: MakeHeads, tmp_path: Path
+) -> None:
+    with_ = replace(request_, out=tmp_path / "set", count=2, backgrounds=True)
+    drain(with_.run())
+    again = replace(with_, out=tmp_path / "again", jobs=2)
+    drain(again.run())
+    assert _files(with_.out) == _files(again.out)
+    rows = [json.loads(line) for line in (with_.out / "metadata.jsonl").read_text().splitlines()]
+    shown = []
+    for row in rows:
+        image, plain = (
+            np.asarray(Image.open(out / row["file"])).astype(int)
+            for out in (with_.out, request_.out)
+        )
+        mask = np.asarray(Image.open(with_.out / row["mask"]))
+        depth = np.asarray(Image.open(with_.out / row["depth"]))
+        assert np.array_equal(image[mask == 255], plain[mask == 255]), "the head is the same"
+        assert np.abs(image - plain)[mask == 0].mean() > 8.0, "its background is not"
+        assert ((mask > 127) == (depth != DEPTH_BACKGROUND)).mean() > 0.97
+        shown.append(image[mask == 0].std(axis=0))
+    assert min(deviation.max() for deviation in shown) > 2.0, "no background is of one colour"
+    with pytest.raises(InputError, match="holds a data set with backgrounds True"):
+        drain(replace(with_, backgrounds=False).run())
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
