@@ -45,7 +45,13 @@ from stylesdf_core.commands.scenes.sheets import RenderSheet
 from stylesdf_core.commands.train.listing import TrainList
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, default_config
 from stylesdf_core.dataclass_json import check_finite
-from stylesdf_core.errors import GraphicsError, InputError, StyleSDFError
+from stylesdf_core.errors import (
+    OUT_OF_MEMORY,
+    GraphicsError,
+    InputError,
+    StyleSDFError,
+    is_out_of_memory,
+)
 from stylesdf_core.foreign import printable
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.progress import Announcement, Operation
@@ -190,6 +196,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         complain(f"{os.fsdecode(error.filename)}: {error.strerror}.")
         return USER_MISTAKE
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        complain(OUT_OF_MEMORY)
+        return FAILED
     except KeyboardInterrupt as interrupt:
         complain(str(interrupt) or _CANCELLED)
         return INTERRUPTED

@@ -106,8 +106,9 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
 class Keyboard:
     """Gives each key to the open dialog, the focused control, or a shortcut.
 
-    Tab moves the focus from control to control; with it, the arrow keys, Space and Enter belong to
-    the control. Otherwise Enter takes the remedy of the card over the viewport, and Escape sends a
+    Tab moves the focus from control to control, beginning with the buttons of messages and cards,
+    which lie in windows of their own; with the focus, the arrow keys, Space and Enter belong to the
+    control. Otherwise Enter takes the remedy of the card over the viewport, and Escape sends a
     message away. After a click with the mouse or Escape these keys are shortcuts again.
 
     Args:
@@ -127,13 +128,14 @@ class Keyboard:
         self._overlay, self._exploring = overlay, exploring
         self._held: dict[int, float] = {}  # keys, and when each was last reported as pressed
         self._has_tabbed = False  # since the last click of the mouse
+        self._stop: int | None = None  # number of the message's button that has the focus
         with dpg.handler_registry() as self.registry:
             dpg.add_key_press_handler(callback=lambda _, code: self._pressed(int(code)))
             dpg.add_key_release_handler(callback=lambda _, code: self._held.pop(int(code), None))
             dpg.add_mouse_click_handler(callback=self._clicked)
 
     def _clicked(self) -> None:
-        self._has_tabbed = False
+        self._has_tabbed, self._stop = False, None
 
     def _pressed(self, code: int) -> None:
         now = time.monotonic()
@@ -144,16 +146,28 @@ class Keyboard:
         if code == dpg.mvKey_Escape:
             self._escape()
         elif code == dpg.mvKey_Tab:
-            self._has_tabbed = True
-            if self._home.has_focus:
-                self._ui.focus_first()
+            self._tab()
         elif self._dialogs.is_open:
             self._in_dialog(code)
         elif not self._belongs_to_control(code):
             self._shortcut(code, is_held=is_held)
 
+    def _tab(self) -> None:
+        """Go on to the next button of a message; Dear PyGui goes on inside the window itself."""
+        self._has_tabbed = True
+        if self._home.has_focus:
+            self._stop = -1
+        if self._stop is None or self._dialogs.is_open:
+            return
+        buttons, self._stop = self._overlay.buttons, self._stop + 1
+        if self._stop < len(buttons):
+            dpg.focus_item(buttons[self._stop])
+        else:
+            self._stop = None
+            self._ui.focus_first()
+
     def _escape(self) -> None:
-        had_tabbed, self._has_tabbed = self._has_tabbed, False
+        had_tabbed, self._has_tabbed, self._stop = self._has_tabbed, False, None
         if self._ui.number_entry.is_open:
             self._ui.number_entry.close()
         elif self._dialogs.is_open:

@@ -250,7 +250,7 @@ class Studio:
         self._ui = ui = Ui(self.scale, self.pointer)
         folders = FolderMemory(lambda: workbench.settings.recent_folders, workbench.remember_folder)
         news = workbench.screen.news
-        self.dialogs = Dialogs(ui, folders, self._textures["preview"], news)
+        self.dialogs = Dialogs(ui, folders, self._textures, news)
         self.actions = actions = Actions(workbench, self.dialogs, self)
         self._shortcuts: tuple[Shortcut, ...] = shortcuts(actions)
         with dpg.window() as window:

@@ -97,3 +97,22 @@ def check_range(
 
 def _number(value: float) -> str:
     return f"{value:g}" if isinstance(value, float) else f"{value}"
+
+
+#: What to do where memory is short.
+OUT_OF_MEMORY = (
+    "Not enough memory is free for this: choose a smaller size or resolution, close other "
+    "programs, or, on a GPU, compute on the CPU."
+)
+#: In the text of RuntimeErrors: of a GPU (CUDA, MPS), of PyTorch on the CPU, of MPS's buffers.
+_SHORT_OF_MEMORY = ("out of memory", "DefaultCPUAllocator", "Invalid buffer size")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is short, on a GPU, in PyTorch on the CPU, or in NumPy.
+
+    The CPU's allocator and Apple's (MPS) raise a bare RuntimeError.
+    """
+    is_named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    is_bare = isinstance(error, RuntimeError) and any(t in str(error) for t in _SHORT_OF_MEMORY)
+    return is_named or is_bare

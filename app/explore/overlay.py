@@ -30,6 +30,8 @@ class Card:
         self._ui = ui
         self._content: tuple[object, ...] = ()
         self._bar: Canvas | None = None
+        #: Of the remedies, while the card is shown.
+        self.buttons: list[theme.Item] = []
         with frameless_window(show=False, no_focus_on_appearing=True) as self._window:
             pass
         dpg.bind_item_theme(self._window, ui.theme.card)
@@ -38,6 +40,7 @@ class Card:
         """Show a problem over a pane of the viewport at ``origin``; None hides the card."""
         if problem is None:
             dpg.hide_item(self._window)
+            self._content, self.buttons = (), []
             return
         labels = tuple(remedy.label for remedy in problem.remedies)
         key = (problem.title, problem.text, labels, problem.passes_by_itself)
@@ -61,7 +64,7 @@ class Card:
             dpg.bind_item_font(heading, ui.theme.title)
         if problem.text:
             dpg.add_text(problem.text, wrap=ui.px(_WIDTH), color=theme.MUTED)
-        self._bar = None
+        self._bar, self.buttons = None, []
         if problem.passes_by_itself:
             dpg.add_spacer(height=ui.px(4))
             self._bar = Canvas(ui.px(_WIDTH), ui.px(4))
@@ -70,7 +73,7 @@ class Card:
             with dpg.group(horizontal=True):
                 for index, remedy in enumerate(problem.remedies):
                     look = ui.theme.primary if index == 0 else 0
-                    ui.button(remedy.label, remedy.act, look=look)
+                    self.buttons.append(ui.button(remedy.label, remedy.act, look=look))
 
     def _move_bar(self, bar: Canvas) -> None:
         now = time.monotonic()
@@ -92,13 +95,19 @@ class Overlay:
         self._ui, self._workbench = ui, workbench
         self._open_model = open_model
         self._cards = (Card(ui), Card(ui))
-        self._toasts: dict[Toast, int | str] = {}
+        self._toasts: dict[Toast, tuple[theme.Item, list[theme.Item]]] = {}  # window, buttons
         self._problem: Problem | None = None
 
     def accept(self) -> None:
         """Do the first remedy of the problem on the screen, if there is one."""
         if self._problem is not None and self._problem.remedies:
             self._problem.remedies[0].act()
+
+    @property
+    def buttons(self) -> list[theme.Item]:
+        """Buttons of the messages, the newest message first, and of the cards."""
+        toasts = [button for _, buttons in reversed(self._toasts.values()) for button in buttons]
+        return [*toasts, *(button for card in self._cards for button in card.buttons)]
 
     def dismiss(self) -> None:
         """Send away the newest message, if there is one."""
@@ -157,31 +166,33 @@ class Overlay:
         px = self._ui.px
         toasts = self._workbench.messages.toasts
         for toast in [t for t in self._toasts if t not in toasts]:
-            dpg.delete_item(self._toasts.pop(toast))
+            dpg.delete_item(self._toasts.pop(toast)[0])
         bottom = origin[1] + size[1] - px(12)
         for toast in reversed(toasts):
             if toast not in self._toasts:
                 self._toasts[toast] = self._make_toast(toast)
-            window = self._toasts[toast]
+            window, _ = self._toasts[toast]
             width, height = dpg.get_item_rect_size(window)
             x = origin[0] + size[0] - int(width or px(_TOAST_WIDTH)) - px(12)
             bottom -= int(height or px(40))
             dpg.configure_item(window, pos=(x, bottom))
             bottom -= px(8)
 
-    def _make_toast(self, toast: Toast) -> int | str:
+    def _make_toast(self, toast: Toast) -> tuple[theme.Item, list[theme.Item]]:
         ui = self._ui
         with frameless_window(no_focus_on_appearing=True, pos=(-10_000, 0)) as window:
             color = theme.ERROR if toast.is_error else theme.TEXT
             dpg.add_text(toast.text, wrap=ui.px(_TOAST_WIDTH), color=color)
             dpg.add_spacer(width=ui.px(_TOAST_WIDTH))
             with dpg.group(horizontal=True):
+                buttons: list[theme.Item] = []
                 if toast.path is not None:
-                    ui.button("Show file", partial(self._show_file, toast.path))
+                    show = partial(self._show_file, toast.path)
+                    buttons.append(ui.button("Show file", show))
                 dismiss = partial(self._workbench.messages.dismiss, toast)
-                ui.button("Dismiss", dismiss, look=ui.theme.quiet)
+                buttons.append(ui.button("Dismiss", dismiss, look=ui.theme.quiet))
         dpg.bind_item_theme(window, ui.theme.toast)
-        return int(window)
+        return window, buttons
 
     def _show_file(self, path: Path) -> None:
         if not show_file(path):

@@ -17,7 +17,7 @@ from stylesdf_core.resources import expanded, home
 
 #: What is asked for: a file that exists, a file to write, or a folder.
 Purpose = Literal["open", "save", "folder"]
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 _MOST_ENTRIES = 2000
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 

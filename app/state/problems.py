@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.state.wording import in_window
-from stylesdf_core.errors import EmptySurfaceError, GraphicsError, StyleSDFError
+from stylesdf_core.errors import (
+    OUT_OF_MEMORY,
+    EmptySurfaceError,
+    GraphicsError,
+    StyleSDFError,
+    is_out_of_memory,
+)
 from stylesdf_core.scene.scene import SHIPPED_MODEL
 
 if TYPE_CHECKING:
@@ -95,8 +101,8 @@ def title_and_text(error: BaseException) -> tuple[str, str]:
         return "No mesh view on this machine", in_window(str(error))
     if isinstance(error, StyleSDFError):
         return "This scene cannot be drawn", in_window(str(error))
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return "Out of memory", f"{error}. Choose a smaller resolution or the CPU device."
+    if is_out_of_memory(error):
+        return "Out of memory", OUT_OF_MEMORY
     return "Something went wrong in the program", f"{type(error).__name__}: {error}"
 
 

@@ -13,10 +13,12 @@ side_layout  a column of controls with one large area beside it
 splitter   the bar between two columns
 backdrop   the dark ground behind pictures
 tooltips   explanations of widgets, beside their panels
+picture_cache  many small pictures on the graphics card
 gallery    rows of small pictures: clicked, starred, dragged, scrolled
 popup      a menu that opens at the mouse
 texture    pictures on the graphics card
 files      files in the system's file manager
 file_dialog  the program's own file dialog
+file_tiles  small pictures before the rows of that dialog
 dialogs    windows that ask for a file, ask to confirm, or list
 """

@@ -14,7 +14,7 @@ import dearpygui.dearpygui as dpg
 from app.state.file_browser import FileBrowser
 from app.widgets import theme
 from app.widgets.file_dialog import FileDialog
-from app.widgets.texture import PictureTexture
+from app.widgets.texture import Textures
 from app.widgets.theme import Item
 from app.widgets.ui import Ui
 from app.workers.native_dialog import NativeDialog, PathQuestion, native_command
@@ -34,14 +34,14 @@ class Dialogs:
     """Opens one dialog at a time; a file dialog of the desktop where there is one.
 
     Args:
-        texture: of previews of pictures.
+        textures: of pictures in file dialogs.
         news: set when a dialog has news, so that the next frame is drawn.
     """
 
     def __init__(
-        self, ui: Ui, folders: FolderMemory, texture: PictureTexture, news: threading.Event
+        self, ui: Ui, folders: FolderMemory, textures: Textures, news: threading.Event
     ) -> None:
-        self._ui, self._folders, self._texture, self._news = ui, folders, texture, news
+        self._ui, self._folders, self._textures, self._news = ui, folders, textures, news
         self._open: Item = 0
         self._accept: Callable[[], None] | None = None
         self._files: FileDialog | None = None
@@ -241,7 +241,7 @@ class Dialogs:
                 height=height - inside - self._ui.px(28),
                 name=question.name,
                 recent=self._folders.recent(),
-                texture=self._texture,
+                textures=self._textures,
                 news=self._news,
                 chosen=take,
                 cancel=self.cancel,

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
 from app.state.file_browser import (
     PICTURES,
@@ -22,15 +20,15 @@ from app.state.file_browser import (
 )
 from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
-from app.widgets.texture import PictureTexture
+from app.widgets.file_tiles import FileTiles
+from app.widgets.texture import Textures
 from app.widgets.ui import Ui, plain
+from app.workers.file_pictures import Pixels, read_small
 from app.workers.schedule import LatestWorker
-from stylesdf_core.errors import InputError
-from stylesdf_core.foreign import open_picture, reading
 
-_PLACES, _PREVIEW, _FOOT, _HEAD = 150, 176, 76, 36
+_PLACES, _PREVIEW, _FOOT, _HEAD, _TILE, _FACTS = 150, 176, 76, 36, 34, 118
+_PREVIEW_PIXELS = 256
 _ACCEPT = {"open": "Open", "save": "Save", "folder": "Choose this folder"}
-Pixels = npt.NDArray[np.float32]
 
 
 class FileDialog:
@@ -40,8 +38,8 @@ class FileDialog:
         width, height: of the window's inside, pixels.
         name: suggested for a file to write.
         recent: folders that the user has chosen from before.
-        texture: of the preview.
-        news: set when a preview has been read.
+        textures: of the preview and of the rows' tiles.
+        news: set when a picture has been read.
         chosen: takes the path.
         cancel: closes the dialog.
     """
@@ -55,17 +53,19 @@ class FileDialog:
         height: int,
         name: str,
         recent: Sequence[str],
-        texture: PictureTexture,
+        textures: Textures,
         news: threading.Event,
         chosen: Callable[[Path], None],
         cancel: Callable[[], None],
     ) -> None:
-        self._ui, self._browser, self._chosen, self._texture = ui, browser, chosen, texture
+        self._ui, self._browser, self._chosen = ui, browser, chosen
+        self._texture = textures["preview"]
         self._selected: Path | None = None
         self._types_path = False  # rather than the name; Enter means the field typed in last
         self._handlers: list[theme.Item] = []
-        self._previews: LatestWorker[Path, Pixels] = LatestWorker("preview", _thumbnail, news)
+        self._previews: LatestWorker[Path, Pixels] = LatestWorker("preview", _preview, news)
         px = ui.px
+        self._tiles = FileTiles(ui, textures, px(_TILE), news)
         body = height - px(_FOOT) - px(_HEAD)
         with dpg.group(horizontal=True):
             ui.button("Up", lambda: self._go(browser.folder.parent), "The folder above")
@@ -107,12 +107,14 @@ class FileDialog:
         outcome = self._previews.poll()
         if outcome is not None and outcome.request == self._selected:
             self._show_preview(outcome.value)
+        self._tiles.tick(self._list)
 
     def close(self) -> None:
         """End the preview's thread; to be called before the window is deleted."""
         self._previews.close(0.0)
-        for field in (self._path, self._name):
-            self._ui.text_fields.remove(field)
+        self._tiles.close()
+        fields = (self._path, self._name)
+        self._ui.text_fields = [field for field in self._ui.text_fields if field not in fields]
         for handlers in self._handlers:
             dpg.delete_item(handlers)
 
@@ -151,17 +153,18 @@ class FileDialog:
         for handlers in self._handlers:
             dpg.delete_item(handlers)
         self._handlers.clear()
+        self._tiles.clear()
         dpg.delete_item(self._list, children_only=True)
         dpg.push_container_stack(self._list)
         if not browser.entries:
             self._ui.small_text("Nothing to choose here.")
         with dpg.table(header_row=False, policy=dpg.mvTable_SizingFixedFit):
-            sizes, dates = self._ui.px(72), self._ui.px(136)
+            facts, tile = self._ui.px(_FACTS), self._ui.px(_TILE)
+            dpg.add_table_column(width_fixed=True, init_width_or_weight=tile)
             dpg.add_table_column(width_stretch=True)
-            dpg.add_table_column(width_fixed=True, init_width_or_weight=sizes)
-            dpg.add_table_column(width_fixed=True, init_width_or_weight=dates)
+            dpg.add_table_column(width_fixed=True, init_width_or_weight=facts)
             for entry in browser.entries:
-                self._add_row(entry, self._list_width - sizes - dates - self._ui.px(40))
+                self._add_row(entry, self._list_width - tile - facts - self._ui.px(48))
         dpg.pop_container_stack()
         self._show_preview(None)
 
@@ -169,16 +172,17 @@ class FileDialog:
         name = entry.path.name + ("/" if entry.is_folder else "")
         text = fonts.fitted(name, self._ui.px(fonts.BODY), room)
         with dpg.table_row():
+            self._tiles.add(entry)
             # Dear PyGui leaves out what follows ##.
             row = dpg.add_selectable(
-                label=text.replace("##", "# #"), span_columns=True,
+                label=text.replace("##", "# #"), span_columns=True, height=self._ui.px(_TILE),
                 callback=lambda item, _a, entry: self._select(item, entry), user_data=entry,
             )  # fmt: skip
             if text != name:
                 self._ui.tooltip(row, name)
-            words = "" if entry.is_folder else size_in_words(entry.size)
-            self._ui.small_text(words)
-            self._ui.small_text(date_in_words(entry.modified))
+            dpg.bind_item_theme(row, self._ui.theme.row)
+            words = "folder" if entry.is_folder else size_in_words(entry.size)
+            self._ui.small_text(f"{words}\n{date_in_words(entry.modified)}")
         with dpg.item_handler_registry() as handlers:
             dpg.add_item_double_clicked_handler(
                 0, user_data=entry, callback=lambda _s, _a, entry: self._open(entry)
@@ -188,7 +192,7 @@ class FileDialog:
 
     def _select(self, item: theme.Item, entry: Entry) -> None:
         for row in dpg.get_item_children(dpg.get_item_parent(dpg.get_item_parent(item)), 1):
-            dpg.set_value(dpg.get_item_children(row, 1)[0], False)
+            dpg.set_value(dpg.get_item_children(row, 1)[1], False)
         dpg.set_value(item, True)
         self._selected = entry.path
         if not (entry.is_folder and self._browser.purpose == "save"):
@@ -207,21 +211,12 @@ class FileDialog:
         self._preview.wants(object())
         facts = self._selected.name if self._selected is not None else ""
         if pixels is not None:
-            self._texture.show(pixels)
+            self._texture.show(np.asarray(pixels, np.float32) / np.float32(255.0))
             height, width = pixels.shape[:2]
             factor = self._ui.px(_PREVIEW) / max(width, height)
             self._preview.picture(self._texture, width * factor, height * factor)
         dpg.set_value(self._facts, facts)
 
 
-def _thumbnail(path: Path) -> Iterator[Pixels | None]:
-    """A picture in at most 256 pixels; nothing for a file that is none."""
-    try:
-        with reading(path, "a picture"), open_picture(path) as image:
-            image.draft("RGB", (256, 256))
-            image.thumbnail((256, 256), Image.Resampling.LANCZOS)
-            pixels = np.asarray(image.convert("RGB"), np.float32) / 255.0
-    except InputError:
-        yield None
-    else:
-        yield pixels
+def _preview(path: Path) -> Iterator[Pixels | None]:
+    yield read_small(path, _PREVIEW_PIXELS)

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from itertools import count
 
 import dearpygui.dearpygui as dpg
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from app.widgets import fonts, icons, theme
 from app.widgets.backdrop import Rectangle
 from app.widgets.canvas import Canvas
+from app.widgets.picture_cache import PictureCache
 from app.widgets.pointer import ACT_KEYS, LEFT, RIGHT, MouseTarget, Press
-from app.widgets.texture import PictureTexture, Textures
+from app.widgets.texture import Textures
 from app.widgets.ui import Ui
 
 _GAP, _LABEL, _STAR, _MARK = 6, 16, 20, 2
 _DRAG_BEGINS = 6.0  # pixels at scale 1 that a press may move and still be a click
 _WHEEL = 0.6  # of a cell per notch
-#: New textures a frame: a page of thumbnails must not delay a frame.
-_UPLOADS = 6
-_FRAMES_DRAWN = 3  # after which a replaced texture is surely not drawn any more
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,8 @@ class Gallery(MouseTarget):
         is_strip: bool,
         labelled: bool = False,
     ) -> None:
-        self._ui, self._textures, self._name, self._actions = ui, textures, name, actions
+        self._ui, self._actions = ui, actions
+        self._pictures = PictureCache(textures, name)
         self._is_strip, self._label = is_strip, ui.px(_LABEL) if labelled else 0
         self._width = self._height = 1
         self._columns, self._edge = 1, 1
@@ -97,11 +93,6 @@ class Gallery(MouseTarget):
         self._pressed: tuple[int, float, float] | None = None
         self._is_dragging = False
         self._mouse = (0.0, 0.0)
-        # Textures by the key of the pixels they hold, the least recently drawn first.
-        self._held: OrderedDict[Hashable, PictureTexture] = OrderedDict()
-        self._numbers = count()
-        self._frame = 0
-        self._uploaded: deque[tuple[int, PictureTexture]] = deque()  # with the frame of each
         self._canvas = Canvas(1, 1)
         self.item = self._canvas.item
         self._floating = dpg.add_viewport_drawlist(front=True)
@@ -189,18 +180,15 @@ class Gallery(MouseTarget):
     def show(self, total: int | None, cell: Callable[[int], Cell]) -> None:
         """Draw the visible ones of ``total`` cells, endlessly many for None, if they changed."""
         self._count = total
-        self._frame += 1
-        while self._uploaded and self._frame > self._uploaded[0][0] + _FRAMES_DRAWN:
-            self._uploaded.popleft()[1].free()
+        self._pictures.next_frame()
         self._clamp()
         cells = {index: cell(index) for index in self.visible}
-        uploads = 0
+        most = 1 << self._edge.bit_length()
         for shown in cells.values():
-            key = self._key(shown)
-            if shown.pixels is not None and key not in self._held and uploads < _UPLOADS:
-                self._upload(key, shown.pixels, keep=len(cells))
-                uploads += 1
-        tags = {i: self._texture(c) for i, c in cells.items()}
+            if shown.pixels is not None:
+                self._pictures.upload(self._key(shown), shown.pixels, most, len(cells))
+        textures = {i: self._pictures.find(self._key(c)) for i, c in cells.items()}
+        tags = {i: 0 if texture is None else texture.tag for i, texture in textures.items()}
         content = [(i, tags[i], c.label, c.is_starred, c.is_marked, c.problem)
                    for i, c in cells.items()]  # fmt: skip
         hovered = self._hovered, self._on_star
@@ -211,35 +199,14 @@ class Gallery(MouseTarget):
             for index, shown in cells.items():
                 self._draw_cell(index, shown)
 
-    def _texture(self, cell: Cell) -> theme.Item:
-        key = self._key(cell)
-        texture = self._held.get(key)
-        if texture is None:
-            return 0
-        self._held.move_to_end(key)
-        return texture.tag
-
     def _key(self, cell: Cell) -> Hashable:
         """Of a cell's texture, which is made anew where cells become twice as large."""
         return cell.key, self._edge.bit_length()
 
-    def _upload(self, key: Hashable, pixels: npt.NDArray[np.uint8], keep: int) -> None:
-        """Upload pixels, in place of a picture that has long not been drawn."""
-        if len(self._held) > keep + 8:
-            _, texture = self._held.popitem(last=False)
-        else:
-            texture = self._textures[f"{self._name}-{next(self._numbers)}"]
-        image = Image.fromarray(pixels)
-        most = 1 << self._edge.bit_length()
-        image.thumbnail((most, most), Image.Resampling.LANCZOS)
-        texture.show(np.asarray(image, np.float32) / np.float32(255.0))
-        self._held[key] = texture
-        self._uploaded.append((self._frame, texture))
-
     def _draw_cell(self, index: int, cell: Cell) -> None:
         canvas, px, edge = self._canvas, self._ui.px, self._edge
         x, y = self._corner(index)
-        texture = self._held.get(self._key(cell))
+        texture = self._pictures.find(self._key(cell))
         if texture is not None:
             dpg.draw_image(
                 texture.tag, (x, y), (x + edge, y + edge),
@@ -322,7 +289,7 @@ class Gallery(MouseTarget):
 
     def carry(self, cell: Cell) -> None:
         """Draw a picture at the mouse while it is dragged."""
-        texture, half = self._held.get(self._key(cell)), min(self._edge, self._ui.px(72)) / 2
+        texture, half = self._pictures.find(self._key(cell)), min(self._edge, self._ui.px(72)) / 2
         if texture is not None:
             x, y = self._mouse
             dpg.draw_image(

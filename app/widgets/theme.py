@@ -113,6 +113,8 @@ class Theme:
         self.primary = self._button(ACCENT_DIM, _color("#4a6eaa"), TEXT)
         self.quiet = self._button(CLEAR, HOVERED, MUTED)
         self.button = self._button(RAISED, HOVERED, TEXT)
+        #: Of rows of a list that are higher than their text.
+        self.row = self._make({}, {dpg.mvStyleVar_SelectableTextAlign: (0.0, 0.5 / self.scale)})
         self.flawed = self._make({dpg.mvThemeCol_Text: ERROR})
         self.plot = self._plot()
         self._lines: dict[Rgba, Item] = {}

@@ -64,6 +64,7 @@ class Ui:
         self.theme = Theme(scale)
         self.tooltips = Tooltips(self.theme)
         self.text_fields: list[Item] = []
+        self._handlers: dict[Item, Item] = {}  # by their text field
         self.number_entry = NumberEntry(self)
 
     def px(self, length: float) -> int:
@@ -161,9 +162,17 @@ class Ui:
         with dpg.item_handler_registry() as handlers:
             dpg.add_item_deactivated_after_edit_handler(callback=edited)
         dpg.bind_item_handler_registry(field, handlers)
+        self._forget_deleted()
         self.text_fields.append(field)
+        self._handlers[field] = handlers
         self.tooltip(field, tooltip)
         return field
+
+    def _forget_deleted(self) -> None:
+        """Forget the fields of closed dialogs, and delete their handlers, which would stay."""
+        self.text_fields = [field for field in self.text_fields if dpg.does_item_exist(field)]
+        for field in [field for field in self._handlers if not dpg.does_item_exist(field)]:
+            dpg.delete_item(self._handlers.pop(field))
 
 
 class IconButton(MouseTarget):

@@ -8,6 +8,7 @@ analysis           slices through the signed distances, and inconsistency maps
 mesh_worker        the live mesh: a draft, then the chosen resolution
 engine_share       an engine that several threads use in turns
 mixing_worker      which controls of style mixing have an effect on a model
+file_pictures      small pictures of picture files
 thumbnails         many small pictures, while nothing else is computed
 pair_worker        two scenes under one camera, and their difference
 native_dialog      the desktop's file dialog, as a process

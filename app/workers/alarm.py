@@ -41,7 +41,7 @@ class Alarm(threading.Event):
     def set(self) -> None:
         """Wake the main loop."""
         super().set()
-        with suppress(BlockingIOError):  # full: the main loop will wake anyway
+        with suppress(OSError):  # full: the main loop will wake anyway; closed: the program ends
             self._sender.send(b"\0")
 
     def clear(self) -> None:

@@ -270,7 +270,7 @@ class ExploreSteps(Hands):
         self.settle()
 
     def keyboard(self) -> None:
-        """Tab reaches fields and sliders, keys act there; Escape gives the keys back."""
+        """Tab reaches messages, fields and sliders, keys act there; Escape gives the keys back."""
         workbench, identity = self.workbench, self.studio.explore.identity
         self.hands(self.viewport(0.5, 0.9), "click 1")
         self.press("Escape", "Tab")
@@ -298,5 +298,14 @@ class ExploreSteps(Hands):
         assert self.studio.dialogs.is_open
         self.press("F1")
         assert not self.studio.dialogs.is_open
-        self.press("F11", "F11", "f")
+        self.press("Escape")
+        workbench.toast("Written", self.folder / "face.png")
+        self.frames(3)
+        self.press("Tab")
+        assert dpg.is_item_focused(self.button("Show file"))
+        self.press("Tab")
+        assert dpg.is_item_focused(self.button("Dismiss"))
+        self.press("Return")
+        assert "Written" not in [toast.text for toast in workbench.messages.toasts]
+        self.press("Escape", "F11", "F11", "f")
         self.settle()

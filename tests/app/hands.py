@@ -56,8 +56,15 @@ class Hands:
         """Run the main loop until the condition holds."""
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, f"waited too long: {what}"
+            assert time.monotonic() < end, f"waited too long: {what}; {self._state}"
             self.frames(1)
+
+    @property
+    def _state(self) -> str:
+        """What may keep the studio busy."""
+        workbench = self.workbench
+        parts = (workbench.models.loading, workbench.screen.busy, workbench.comparison.busy)
+        return f"page {self.studio.page}, busy {parts}, {workbench.settings.mesh}"
 
     def settle(self) -> None:
         """Wait until every requested picture and mesh is on the screen."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
+from functools import partial
 
+import dearpygui.dearpygui as dpg
 import psutil
 
 from tests.app.hands import HEIGHT, WIDTH, Hands, say
@@ -13,6 +16,8 @@ from tests.app.hands import HEIGHT, WIDTH, Hands, say
 #: For a long run: STYLESDF_STORM=10000.
 RANDOM_EVENTS = int(os.environ.get("STYLESDF_STORM", "700"))
 _WARM_UP = 450  # events before memory is looked at: first uses of everything
+_AGAIN = 1000  # events after which memory is looked at again
+_VISIT = 50  # events after which another part of the window is brought to the front
 _GROWTH = 1.10
 #: No Ctrl+Q, which quits, and no F11, which needs a window manager.
 RANDOM_KEYS = (
@@ -40,24 +45,54 @@ class Storm(Hands):
     def storm(self) -> None:
         """The window survives random events, and its memory does not grow."""
         source = random.Random(0)
-        self._random_events(source, _WARM_UP)
+        # A window without a window manager cannot come back from the full screen.
+        self.studio.quit = self.studio.toggle_full_screen = lambda: None  # type: ignore[method-assign]
+        self._random_events(source, 0, _WARM_UP)
         before = self._memory_at_rest()
-        self._random_events(source, RANDOM_EVENTS - _WARM_UP)
-        after = self._memory_at_rest()
-        say(f"  {RANDOM_EVENTS} events: {before:.0f} MB before, {after:.0f} MB after")
+        say(f"  {_WARM_UP} events: {before:.0f} MB")
+        for start in range(_WARM_UP, RANDOM_EVENTS, _AGAIN):
+            end = min(start + _AGAIN, RANDOM_EVENTS)
+            self._random_events(source, start, end)
+            after = self._memory_at_rest()
+            say(f"  {end} events: {after:.0f} MB, {len(dpg.get_all_items())} items")
         assert after < _GROWTH * before, (before, after)
         assert not self.studio.failures, self.studio.failures
 
-    def _random_events(self, source: random.Random, count: int) -> None:
-        for start in range(0, count, 25):
-            self.hands(*(self._random_event(source) for _ in range(min(25, count - start))))
+    def _random_events(self, source: random.Random, start: int, end: int) -> None:
+        for number in range(start, end, 25):
+            if number % _VISIT < 25:
+                self._visit(number // _VISIT)
+            self.hands(*(self._random_event(source) for _ in range(min(25, end - number))))
             for job in self.workbench.jobs.active:
                 self.workbench.jobs.cancel(job)
         self.hands("mouseup 1 mouseup 2 mouseup 3")
 
+    def _visit(self, number: int) -> None:
+        """Bring a part of the window to the front; all parts in turn."""
+        actions = self.studio.actions
+        parts: tuple[Callable[[], None], ...] = (
+            partial(self._strip, "Filmstrip"),
+            partial(self.studio.show_page, "sheet"),
+            partial(self._strip, "Timeline"),
+            partial(self.studio.show_page, "compare"),
+            self.studio._menus.batch.open,
+            partial(self.studio.show_page, "train"),
+            actions.rename_directions,
+            actions.open_photo,
+        )
+        self.studio.dialogs.cancel()
+        self.workbench.change_settings("window", panels_shown=True)
+        parts[number % len(parts)]()
+        self.frames(3)
+
+    def _strip(self, title: str) -> None:
+        self.studio.show_page("explore")
+        self.workbench.change_settings("window", strip=title, strip_shown=True)
+
     def _memory_at_rest(self) -> float:
         """Resident MB with the same face on the screen and no work under way."""
         workbench = self.workbench
+        workbench.change_settings("mesh", resolution=32)  # a fine mesh takes minutes
         self.frames(30)  # on a busy machine the last events are still on their way
         workbench.timeline.leave()  # which may be playing
         self.settle()
@@ -65,7 +100,6 @@ class Storm(Hands):
         self.studio.show_page("explore")  # the hidden viewport would compute nothing
         workbench.models.dismiss()
         workbench.change_settings("view", view="image", split=False)
-        workbench.change_settings("mesh", resolution=32)
         self.wait(lambda: not workbench.jobs.active, "the jobs")
         for _ in range(5):  # until the last of the late events has come
             workbench.set_seed(123456)

@@ -34,6 +34,17 @@ def test_a_cancelled_command_promises_no_more_than_it_keeps(
     assert "no incomplete file has its final name" in capsys.readouterr().err
 
 
+def test_a_command_that_runs_out_of_memory_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def short_of_memory(*_: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(program, "_run", short_of_memory)
+    assert program.main(["models", "list"]) == program.FAILED
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 @pytest.mark.parametrize("signalled", [False, True])
 def test_the_window_ends_the_process_even_after_a_signal(
     signalled: bool, monkeypatch: pytest.MonkeyPatch

@@ -15,6 +15,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from stylesdf_core.errors import is_out_of_memory
+
 T = TypeVar("T")
 FloatArray = npt.NDArray[np.float32]
 PointFunction = Callable[[FloatArray], FloatArray]
@@ -27,16 +29,6 @@ TileWork = Callable[[int, int], None]
 _CPU_ROWS = 2048
 _GPU_ROWS = 1 << 19
 _SMALLEST = 256
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory is short, on a GPU, in PyTorch on the CPU, or in NumPy.
-
-    The CPU's allocator and Apple's (MPS) raise a bare RuntimeError.
-    """
-    bare = ("DefaultCPUAllocator", "MPS backend out of memory", "Invalid buffer size")
-    is_bare = isinstance(error, RuntimeError) and any(text in str(error) for text in bare)
-    return is_bare or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
 class Tiles:

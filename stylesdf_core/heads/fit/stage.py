@@ -17,8 +17,7 @@ import torch
 from torch import nn
 
 from stylesdf_core.dataclass_json import to_json
-from stylesdf_core.engine.march.tiles import is_out_of_memory
-from stylesdf_core.errors import InputError, TrainingError
+from stylesdf_core.errors import InputError, TrainingError, is_out_of_memory
 from stylesdf_core.heads.fit.bank import HeadBank, check_folder, heads_in
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.heads.fit.decoder_phases import (

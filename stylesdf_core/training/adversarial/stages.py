@@ -16,8 +16,7 @@ from typing import Any
 import torch
 
 from stylesdf_core.dataclass_json import to_json
-from stylesdf_core.engine.march.tiles import is_out_of_memory
-from stylesdf_core.errors import CheckpointError, InputError, TrainingError
+from stylesdf_core.errors import CheckpointError, InputError, TrainingError, is_out_of_memory
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints import (
     is_pickle,

@@ -223,3 +223,14 @@ def test_a_scene_that_cannot_be_drawn_shows_why_and_can_be_undone(workbench: Wor
     undo.act()
     settle(workbench)
     assert not workbench.has_problem
+
+
+def test_short_memory_is_said_in_words_with_what_to_do(workbench: Workbench) -> None:
+    torch_says = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"
+    for error in (MemoryError(), RuntimeError(torch_says), RuntimeError("CUDA out of memory.")):
+        problem = drawing_problem(workbench, error)
+        assert problem is not None
+        assert problem.title == "Out of memory"
+        assert "smaller size" in problem.text
+        assert "alloc" not in problem.text
+        assert problem.details

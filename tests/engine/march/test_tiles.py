@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.march.tiles import Tiles, is_out_of_memory
+from stylesdf_core.engine.march.tiles import Tiles
+from stylesdf_core.errors import is_out_of_memory
 
 CPU = torch.device("cpu")
 
