@@ -69,6 +69,7 @@ class _Order(Generic[Q]):
 
     request: Q
     may_refine: bool
+    era: int
     is_answered: bool = False
     waited: float = 0.0
 
@@ -92,6 +93,7 @@ class LatestWorker(Generic[Q, A]):
         self._order: _Order[Q] | None = None  # the newest order, until it is finished
         self._outcome: Outcome[Q, A] | None = None  # the newest outcome, until it is polled
         self._published_at = time.perf_counter()
+        self._era = 0  # grows when the request is dropped
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -116,7 +118,7 @@ class LatestWorker(Generic[Q, A]):
         with self._changed:
             if self._closed:
                 return
-            self._order = _Order(request, refine)
+            self._order = _Order(request, refine, self._era)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
@@ -130,9 +132,10 @@ class LatestWorker(Generic[Q, A]):
                 self._changed.notify_all()
 
     def drop(self) -> None:
-        """Forget the request; the work on it ends as if there were a newer request."""
+        """Forget the request and what has come of it; the work on it ends where it next may."""
         with self._changed:
-            self._order = None
+            self._order = self._outcome = None
+            self._era += 1
             self._changed.notify_all()
 
     def wait_for_first(self, timeout: float) -> bool:
@@ -194,7 +197,8 @@ class LatestWorker(Generic[Q, A]):
         answers = self._work(order.request)
         try:
             for answer in answers:
-                if self._closed or (order.is_answered and self._order is not order):
+                is_replaced = order.is_answered and self._order is not order
+                if self._closed or is_replaced or order.era != self._era:
                     return
                 if answer is not None:
                     self._publish(order, answer)
@@ -215,7 +219,8 @@ class LatestWorker(Generic[Q, A]):
         self, order: _Order[Q], value: A | None, error: BaseException | None = None
     ) -> None:
         with self._changed:
-            self._outcome = Outcome(order.request, value, error, order.waited)
+            if order.era == self._era:
+                self._outcome = Outcome(order.request, value, error, order.waited)
             self._published_at = time.perf_counter()
             order.is_answered = True
             self._changed.notify_all()

@@ -52,7 +52,7 @@ class Hands:
             self.workbench.screen.news.set()  # no sleep until the user does something
             assert self.studio.step(), "the window has closed"
 
-    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 240.0) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 600.0) -> None:
         """Run the main loop until the condition holds."""
         end = time.monotonic() + seconds
         while not condition():

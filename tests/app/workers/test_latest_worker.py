@@ -165,6 +165,30 @@ def test_a_held_request_can_be_dropped() -> None:
     worker.close()
 
 
+def test_a_dropped_request_leaves_nothing_to_poll() -> None:
+    """An answer that nobody polls would keep the studio busy."""
+    begun, go = threading.Event(), threading.Event()
+
+    def work(request: int) -> Iterator[int | None]:
+        if request:
+            begun.set()
+            assert go.wait(10.0)
+        yield request
+
+    worker = worker_of(work)
+    worker.submit(0)
+    wait_for(lambda: worker._outcome is not None)
+    worker.drop()
+    assert not worker.busy
+    worker.submit(1)
+    assert begun.wait(10.0)
+    worker.drop()
+    go.set()
+    worker.submit(0)  # begun after the dropped work, whose answer would come first
+    assert collect(worker) == [Outcome(0, 0)]
+    worker.close()
+
+
 def test_waiting_ends_with_the_first_answer_to_the_newest_request() -> None:
     begun, go = threading.Event(), threading.Semaphore(0)
 
