@@ -30,7 +30,7 @@ from app.state.workbench import Workbench
 from app.train.page import TrainPage
 from app.train.training import Training
 from app.widgets import theme
-from app.widgets.backdrop import Backdrop
+from app.widgets.backdrop import Ground
 from app.widgets.dialogs import Dialogs, FolderMemory
 from app.widgets.home import Home
 from app.widgets.pointer import LEFT, RIGHT, Pointer
@@ -137,7 +137,7 @@ class Studio:
             disable_close=True,
         )
         dpg.set_exit_callback(self.ask_to_quit)
-        self._backdrop = Backdrop()
+        self._backdrop = Ground()
         self._textures = Textures(PictureTexture)
         self.pointer = Pointer()
         self._build()
@@ -384,7 +384,7 @@ class Studio:
     def show_shortcuts(self) -> None:
         """List all shortcuts."""
         rows = [(shortcut.keys, shortcut.what) for shortcut in self._shortcuts]
-        self.dialogs.show_list("Shortcuts", [*MOUSE, *rows], 640)
+        self.dialogs.show_list("Shortcuts", [*MOUSE, *rows], 760)
 
     def export(self, name: str) -> None:
         """Export a kind of :data:`app.state.exports.EXPORTS`; the panel gives the file's name."""

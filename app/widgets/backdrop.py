@@ -31,7 +31,7 @@ class Rectangle:
         return self.right <= self.left or self.bottom <= self.top
 
 
-class Backdrop:
+class Ground:
     """The dark ground between panels, drawn before everything else in the window."""
 
     def __init__(self) -> None:
