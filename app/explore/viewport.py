@@ -29,9 +29,10 @@ from stylesdf_core.scene.scene import Scene
 _HEAD_RADIUS = 0.1
 _WHEEL = 1.08  # change of the field of view per notch
 _SHOW_WORK_AFTER = 0.15  # seconds; shorter work would only flicker
-_HINT = "drag to orbit  ·  R for another face"
+_HINTS = ("drag to orbit  ·  R for another face", "drag to orbit")  # the longest that fits
 #: Largest azimuth and elevation in the pose guide, radians.
 _GUIDE_RANGE = (1.6, 0.9)
+_GUIDE_SHARE = 0.3  # of the pane's width at most, so that the guide leaves the face free
 _VEIL = theme.faded(theme.BACKGROUND, 0.72)  # behind texts and marks over the picture
 
 
@@ -207,7 +208,8 @@ class Viewport(MouseTarget):
         """Draw the camera's angles as a dot, and the model's training poses as a ±2σ ellipse."""
         canvas, px = self._canvas, self._ui.px
         pane = self.picture_pane or self.mesh_pane or Pane(0.0, 0.0, float(self._height))
-        half_w, half_h = px(44), px(30)
+        half_w = min(px(44), _GUIDE_SHARE / 2 * pane.edge)
+        half_h = 0.68 * half_w
         arm_x, arm_y = half_w - px(6), half_h - px(6)
         x, y = pane.x + px(12) + half_w, pane.y + pane.edge - px(12) - half_h
         inside = edits.is_trained_pose(camera, poses)
@@ -231,7 +233,9 @@ class Viewport(MouseTarget):
     def _draw_hint(self) -> None:
         px, size = self._ui.px, self._ui.px(fonts.BODY)
         pane = (self._panes() or [Pane(0.0, 0.0, 0.0)])[0]
-        hint = fonts.fitted(_HINT, size, max(1.0, pane.edge - px(32)))
+        room = max(1.0, pane.edge - px(32))
+        fit = [hint for hint in _HINTS if fonts.text_width(hint, size) <= room]
+        hint = fit[0] if fit else fonts.fitted(_HINTS[-1], size, room)
         width = fonts.text_width(hint, size)
         x, y = pane.x + 0.5 * (pane.edge - width), pane.y + px(16)
         self._canvas.rectangle(

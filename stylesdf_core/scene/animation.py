@@ -154,7 +154,7 @@ class Animation:
         if len(models) > 1:
             raise InputError(
                 f"All keyframes of an animation must have one model; there are {models[0]} "
-                f"and {models[1]}."
+                f"and {models[1]}. Make a film with each."
             )
 
     @property
