@@ -39,6 +39,7 @@ _MODELS = (
     (ModelKind.PUBLISHED, "Published with StyleSDF (not for commercial use)"),
 )
 _STATE_WIDTH = 96
+_NAME_WIDTH, _ENTRY_WIDTH = 220, 360  # of names in the bar and in menus, at scale 1
 
 
 class Menus:
@@ -133,6 +134,7 @@ class Menus:
         item: theme.Item = dpg.add_menu_item(
             label=label, shortcut=keys, check=is_on is not None, callback=plain(act)
         )
+        self._ui.show_script(item, label)
         if is_on is not None:
             self._checks.append((item, is_on))
         return item
@@ -259,7 +261,9 @@ class Menus:
         if key == self._listed:
             return
         self._listed = key
-        dpg.configure_item(self._model_menu, label=workbench.models.name or "no model")
+        name = workbench.models.name or "no model"
+        dpg.configure_item(self._model_menu, label=fonts.fitted(name, fonts.BODY, _NAME_WIDTH))
+        self._ui.show_script(self._model_menu, name)
         dpg.delete_item(self._model_menu, children_only=True)
         dpg.push_container_stack(self._model_menu)
         entries = list_models()
@@ -272,7 +276,8 @@ class Menus:
         if workbench.settings.recent_models:
             self._ui.small_text("Recent")
         for path in workbench.settings.recent_models:
-            self._add_choice(Path(path).name, path, path, partial(workbench.open_model, path))
+            label = fonts.fitted(Path(path).name, fonts.BODY, _ENTRY_WIDTH)
+            self._add_choice(label, path, path, partial(workbench.open_model, path))
         dpg.add_separator()
         self._item("Open a weights file …", self._actions.open_model)
         dpg.pop_container_stack()
@@ -287,7 +292,8 @@ class Menus:
         dpg.push_container_stack(self._recent_menu)
         for session in sessions:
             path = Path(session)
-            self._item(short_path(path), partial(self._workbench.open_session, path))
+            label = fonts.fitted_start(short_path(path), fonts.BODY, _ENTRY_WIDTH)
+            self._item(label, partial(self._workbench.open_session, path))
         dpg.pop_container_stack()
 
     def _add_model(self, entry: ModelEntry) -> None:
@@ -308,8 +314,9 @@ class Menus:
             default_value=model == self._workbench.scene.model,
             callback=plain(act),
         )
+        self._ui.show_script(item, label)
         with dpg.tooltip(item, delay=0.5):  # within menus only Dear PyGui's own work
-            dpg.add_text(tooltip, wrap=self._ui.px(300))
+            self._ui.show_script(dpg.add_text(tooltip, wrap=self._ui.px(300)), tooltip)
 
     # --- the right end --------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from app.explore.viewport import Pane
 from app.state.messages import Toast
 from app.state.problems import Problem, Remedy, drawing_problem, load_problem
 from app.state.workbench import Workbench
-from app.widgets import theme
+from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
 from app.widgets.files import show_file
 from app.widgets.ui import Ui, frameless_window
@@ -60,10 +60,10 @@ class Card:
     def _fill(self, problem: Problem) -> None:
         ui = self._ui
         heading = dpg.add_text(problem.title, wrap=ui.px(_WIDTH))
-        if ui.theme.title:
-            dpg.bind_item_font(heading, ui.theme.title)
+        fonts.show_script(heading, problem.title, ui.px(fonts.TITLE), ui.theme.title)
         if problem.text:
-            dpg.add_text(problem.text, wrap=ui.px(_WIDTH), color=theme.MUTED)
+            text = dpg.add_text(problem.text, wrap=ui.px(_WIDTH), color=theme.MUTED)
+            ui.show_script(text, problem.text)
         self._bar, self.buttons = None, []
         if problem.passes_by_itself:
             dpg.add_spacer(height=ui.px(4))
@@ -182,7 +182,8 @@ class Overlay:
         ui = self._ui
         with frameless_window(no_focus_on_appearing=True, pos=(-10_000, 0)) as window:
             color = theme.ERROR if toast.is_error else theme.TEXT
-            dpg.add_text(toast.text, wrap=ui.px(_TOAST_WIDTH), color=color)
+            text = dpg.add_text(toast.text, wrap=ui.px(_TOAST_WIDTH), color=color)
+            ui.show_script(text, toast.text)
             dpg.add_spacer(width=ui.px(_TOAST_WIDTH))
             with dpg.group(horizontal=True):
                 buttons: list[theme.Item] = []

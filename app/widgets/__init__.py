@@ -2,6 +2,7 @@
 
 theme      colours, fonts, lengths: every style name of Dear PyGui
 fonts      the typeface's files, and the width of a text
+scripts    the system's fonts for Chinese, Arabic and others
 ui         lengths at the window's scale, texts, buttons, fields to type in
 canvas     a surface for hand-drawn widgets
 home       where the keyboard's focus rests while no control has it

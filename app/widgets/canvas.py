@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dearpygui.dearpygui as dpg
 
+from app.widgets import fonts
 from app.widgets.texture import PictureTexture
 from app.widgets.theme import CLEAR, Item, Rgba
 
@@ -39,6 +40,8 @@ class Canvas:
     def text(self, x: float, y: float, text: str, size: float, color: Rgba) -> Item:
         """One line of text, ``size`` pixels high; (x, y) is its upper left corner."""
         item: Item = dpg.draw_text((x, y), text, size=size, color=color, parent=self.item)
+        if not text.isascii():
+            fonts.show_script(item, text, size)
         return item
 
     def rectangle(

@@ -76,6 +76,7 @@ class FileDialog:
                 for label, path in places(recent):
                     text = fonts.fitted(label, px(fonts.BODY), px(_PLACES - 12))
                     item = dpg.add_selectable(label=text, callback=plain(partial(self._go, path)))
+                    ui.show_script(item, text)
                     ui.tooltip(item, str(path))
             dpg.bind_item_theme(here, ui.theme.flat)
             self._list_width = width - px(_PLACES + _PREVIEW + 20)
@@ -148,8 +149,8 @@ class FileDialog:
         self._types_path = False
         if not dpg.does_item_exist(self._path):
             return  # a click that came in the frame in which the dialog was closed
-        dpg.set_value(self._path, str(browser.folder))
-        dpg.set_value(self._problem, browser.problem)
+        self._ui.set_text(self._path, str(browser.folder))
+        self._ui.set_small_text(self._problem, browser.problem)
         for handlers in self._handlers:
             dpg.delete_item(handlers)
         self._handlers.clear()
@@ -181,6 +182,7 @@ class FileDialog:
             if text != name:
                 self._ui.tooltip(row, name)
             dpg.bind_item_theme(row, self._ui.theme.row)
+            self._ui.show_script(row, text)
             words = "folder" if entry.is_folder else size_in_words(entry.size)
             self._ui.small_text(f"{words}\n{date_in_words(entry.modified)}")
         with dpg.item_handler_registry() as handlers:
@@ -196,7 +198,7 @@ class FileDialog:
         dpg.set_value(item, True)
         self._selected = entry.path
         if not (entry.is_folder and self._browser.purpose == "save"):
-            dpg.set_value(self._name, entry.path.name)
+            self._ui.set_text(self._name, entry.path.name)
         self._show_preview(None)
         if entry.path.suffix.lower() in PICTURES:
             self._previews.submit(entry.path)
@@ -215,7 +217,7 @@ class FileDialog:
             height, width = pixels.shape[:2]
             factor = self._ui.px(_PREVIEW) / max(width, height)
             self._preview.picture(self._texture, width * factor, height * factor)
-        dpg.set_value(self._facts, facts)
+        self._ui.set_small_text(self._facts, facts)
 
 
 def _preview(path: Path) -> Iterator[Pixels | None]:

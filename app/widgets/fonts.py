@@ -1,4 +1,7 @@
-"""Open Sans, the studio's typeface: its files, and the width of a text."""
+"""Open Sans, the studio's typeface: its files, and the width of a text.
+
+Names in other scripts are shown in a font of the system, if it has one; else Dear PyGui draws �.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import importlib.util
 from functools import lru_cache
 from pathlib import Path
 
+import dearpygui.dearpygui as dpg
 from PIL import ImageFont
+
+from app.widgets.scripts import system_font
 
 #: Line heights of the three sizes of text at scale 1, pixels: ascent plus descent.
 BODY, SMALL, TITLE = 18, 15, 22
@@ -29,9 +35,29 @@ def font_path(weight: str = "Regular") -> Path | None:
     return None
 
 
-@lru_cache(maxsize=2)
-def _ruler(weight: str) -> tuple[ImageFont.FreeTypeFont, float] | None:
-    path = font_path(weight)
+_loaded: dict[tuple[Path, int], int | str] = {}
+
+
+def show_script(item: int | str, text: str, size: float, usual: int | str = 0) -> None:
+    """Bind a font that has the script of an item's text.
+
+    Args:
+        size: line height, pixels.
+        usual: bound where Open Sans has the script; 0 for the font of the window.
+    """
+    path = system_font(text)
+    if path is None:
+        dpg.bind_item_font(item, usual)
+        return
+    key = (path, round(size))
+    if not dpg.does_item_exist(_loaded.get(key, 0)):
+        with dpg.font_registry():
+            _loaded[key] = dpg.add_font(str(path), key[1])
+    dpg.bind_item_font(item, _loaded[key])
+
+
+@lru_cache(maxsize=8)
+def _ruler(path: Path | None) -> tuple[ImageFont.FreeTypeFont, float] | None:
     if path is None:
         return None
     font = ImageFont.truetype(str(path), 100)
@@ -42,7 +68,7 @@ def _ruler(weight: str) -> tuple[ImageFont.FreeTypeFont, float] | None:
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float, weight: str = "Regular") -> float:
     """Width of one line in pixels, for a font of line height ``size``."""
-    ruler = _ruler(weight)
+    ruler = _ruler(system_font(text) or font_path(weight))
     if ruler is None:
         return 0.5 * size * len(text)
     font, line_height = ruler
@@ -56,6 +82,15 @@ def fitted(text: str, size: float, width: float) -> str:
     while text and text_width(text + "…", size) > width:
         text = text[:-1]
     return text.rstrip() + "…"
+
+
+def fitted_start(text: str, size: float, width: float) -> str:
+    """``text``, as a path, whose beginning makes room with an ellipsis."""
+    if text_width(text, size) <= width:
+        return text
+    while text and text_width("…" + text, size) > width:
+        text = text[1:]
+    return "…" + text.lstrip()
 
 
 def wrapped(text: str, size: float, width: float) -> list[str]:

@@ -97,7 +97,8 @@ class Tooltips:
         )  # fmt: skip
         for index, text in enumerate(lines):
             place = (x + px(_PADDING), y + px(_PADDING) + line * index)
-            dpg.draw_text(place, text, size=line, color=theme.TEXT, parent=self._drawing)
+            words = dpg.draw_text(place, text, size=line, color=theme.TEXT, parent=self._drawing)
+            fonts.show_script(words, text, line)
 
 
 def place_beside(

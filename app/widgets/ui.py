@@ -102,8 +102,22 @@ class Ui:
     def small_text(self, text: str = "", color: theme.Rgba = theme.MUTED, wrap: int = -1) -> Item:
         """A line in the small size."""
         item: Item = dpg.add_text(text, color=color, wrap=wrap)
-        dpg.bind_item_font(item, self.theme.small)
+        self.set_small_text(item, text)
         return item
+
+    def set_small_text(self, item: Item, text: str) -> None:
+        """Change a line in the small size."""
+        dpg.set_value(item, text)
+        fonts.show_script(item, text, self.px(fonts.SMALL), self.theme.small)
+
+    def set_text(self, item: Item, text: str) -> None:
+        """Change the text of a field or of a line."""
+        dpg.set_value(item, text)
+        self.show_script(item, text)
+
+    def show_script(self, item: Item, text: str) -> None:
+        """Give an item of the usual size a font for the script of its text."""
+        fonts.show_script(item, text, self.px(fonts.BODY))
 
     def button(
         self,
@@ -122,6 +136,7 @@ class Ui:
 
         item: Item = dpg.add_button(label=label, width=width, callback=pressed)
         dpg.bind_item_theme(item, look)
+        self.show_script(item, label)
         if tooltip:
             self.tooltip(item, tooltip)
         return item
@@ -157,6 +172,7 @@ class Ui:
 
         def edited() -> None:
             if dpg.does_item_exist(field):  # else Enter has closed the field's dialog
+                self.show_script(field, str(dpg.get_value(field)))
                 committed(str(dpg.get_value(field)))
 
         with dpg.item_handler_registry() as handlers:
@@ -166,6 +182,7 @@ class Ui:
         self.text_fields.append(field)
         self._handlers[field] = handlers
         self.tooltip(field, tooltip)
+        self.show_script(field, value)
         return field
 
     def _forget_deleted(self) -> None:
