@@ -23,7 +23,7 @@ _PICTURED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Measure a model: FID, KID, depth consistency, identity, pose, flicker, Fréchet distance.
+    """Measure a model: FID, KID, depth consistency, identity, pose, flicker, foreground, Fréchet.
 
     FID and KID are torch-fidelity's, on Inception's published weights. The Fréchet distance uses
     features of a fixed random network (seeded-features-1) instead: it needs no download, and it is
@@ -34,22 +34,23 @@ class Evaluate:
     """A name of `models list`, a weights file, or a run folder (its newest averaged weights)."""
 
     data: Path | None = None
-    """True pictures: folder of images, data set of synthetic heads, or lmdb. Only fid, kid and
-    frechet need them. Whether heads turn with the camera is measured as well with a data set of
-    synthetic heads, whose cameras are known."""
+    """True pictures: folder of images, data set of synthetic heads, or lmdb. Only fid, kid, frechet
+    and foreground need them, foreground a data set of `heads --backgrounds`, for its masks.
+    Whether heads turn with the camera is measured as well with a data set of synthetic heads,
+    whose cameras are known."""
 
     metrics: str = "frechet,flicker"
-    """What to measure, separated by commas: fid, kid, frechet; depth-consistency, identity, pose,
-    flicker; or all. Identity and pose need dlib (extra `judges`), fid and kid torch-fidelity
-    (extra `eval`)."""
+    """What to measure, separated by commas: fid, kid, frechet, foreground; depth-consistency,
+    identity, pose, flicker; or all that the data allow. Identity and pose need dlib (extra
+    `judges`), fid and kid torch-fidelity (extra `eval`)."""
 
     count: int = 2000
     """Generated pictures, and at most as many true pictures, 16 to 100000; published FIDs use
     50000."""
 
     identities: int = 100
-    """Heads whose views are compared for depth-consistency, identity and pose, 1 to 100000; the
-    paper uses 1000."""
+    """Heads whose views are compared for depth-consistency, identity and pose, or whose opacity is
+    compared for foreground, 1 to 100000; the paper uses 1000."""
 
     seed_start: int = 0
     """Seed of the first generated head."""
@@ -183,21 +184,25 @@ class Evaluate:
         )
 
     def _metrics(self) -> frozenset[Metric]:
-        from stylesdf_core.evaluation.measures.protocol import METRICS, WITH_PICTURES
+        from stylesdf_core.evaluation.foreground_judge import read_masks
+        from stylesdf_core.evaluation.measures.protocol import METRICS, WITH_MASKS, WITH_PICTURES
 
         words = [word for word in self.metrics.replace(",", " ").split() if word]
         if words == ["all"]:
-            words = [m for m in METRICS if self.data is not None or m not in WITH_PICTURES]
+            lacking = frozenset() if self.data is not None else WITH_PICTURES
+            if self.data is not None and not read_masks(self.data):
+                lacking = WITH_MASKS
+            words = [metric for metric in METRICS if metric not in lacking]
         chosen = frozenset(metric for metric in METRICS if metric in words)
         if unknown := [word for word in words if word not in METRICS]:
             known = ", ".join(METRICS)
             raise InputError(f"--metrics knows no {unknown[0]}; choose among {known}, or all.")
         if not chosen:
             raise InputError(f"--metrics names nothing; choose among {', '.join(METRICS)}, or all.")
-        if self.data is None and (lacking := sorted(chosen & WITH_PICTURES)):
+        if self.data is None and (needy := sorted(chosen & WITH_PICTURES)):
             others = ",".join(metric for metric in METRICS if metric not in WITH_PICTURES)
             raise InputError(
-                f"The metric {lacking[0]} compares with true pictures: give their folder as "
+                f"The metric {needy[0]} compares with true pictures: give their folder as "
                 f"--data, or choose --metrics {others}."
             )
         return chosen

@@ -3,6 +3,7 @@
 image_quality   `evaluate`: a model's pictures and shapes in figures, as one report
 frechet         distance of two sets of pictures, on features of a fixed random network
 pose_regressor  azimuth and elevation of the head in a picture, estimated by a small network
+foreground_judge  where the head is in a picture, told by a small network
 flicker         change of a picture while orbiting, beyond the motion itself
 inconsistency   the map of a picture's flicker, pixel by pixel
 image_metrics   scores of a picture against another one: PSNR, sharpness

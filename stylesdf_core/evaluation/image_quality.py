@@ -1,7 +1,8 @@
 """`evaluate`: a model's pictures and shapes in figures, with true pictures or without.
 
 With true pictures: how far are the generated pictures from the true ones as a set, and do heads
-turn by the angles of their cameras (:mod:`~.measures.comparing`)? Without: do two views show one
+turn by the angles of their cameras (:mod:`~.measures.comparing`)? Does the model tell head from
+background (:mod:`~.measures.foreground`)? Without: do two views show one
 shape (:mod:`~.measures.depth_consistency`), does the identity stay
 (:mod:`~.measures.judged_views`), and how much does a picture change while orbiting, beyond the
 motion itself (:mod:`~.measures.orbits`)?
@@ -17,19 +18,21 @@ from stylesdf_core.data.images import open_images
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.measures.comparing import FIT, SetComparison
 from stylesdf_core.evaluation.measures.depth_consistency import DepthConsistency
+from stylesdf_core.evaluation.measures.foreground import FIT as FIT_JUDGE
+from stylesdf_core.evaluation.measures.foreground import Foreground
 from stylesdf_core.evaluation.measures.judged_views import (
     JudgedViews,
     identity_figures,
     pose_figures,
 )
 from stylesdf_core.evaluation.measures.orbits import OrbitFlicker
-from stylesdf_core.evaluation.measures.protocol import JUDGED, ImageProtocol, Workplace
+from stylesdf_core.evaluation.measures.protocol import JUDGED, WITH_MASKS, ImageProtocol, Workplace
 from stylesdf_core.evaluation.measures.rows import Task, run_tasks
 from stylesdf_core.evaluation.report import Figure, QualityReport
 from stylesdf_core.progress import Operation, part
 
 #: Durations, in the time that reading a true picture takes.
-_TWO_VIEWS, _FIVE_VIEWS, _ORBIT = 4.0, 25.0, 60.0
+_ONE_VIEW, _TWO_VIEWS, _FIVE_VIEWS, _ORBIT = 4.0, 4.0, 25.0, 60.0
 
 
 def evaluate(
@@ -62,24 +65,34 @@ def evaluate(
     tasks += [orbited] if "flicker" in metrics else []
     figures: list[Figure] = []
     sets: SetComparison | None = None
+    cut: Foreground | None = None
+    if folder is not None and metrics & WITH_MASKS:
+        cut = Foreground(engine, folder, start, protocol.poses, protocol.pose_seed)
+        told = task("foreground", "telling heads from backgrounds", heads, _ONE_VIEW, cut.measure)
+        tasks.append(told)
     with ExitStack() as stack:
-        if folder is not None:
+        if folder is not None and metrics - WITH_MASKS:
             source = stack.enter_context(closing(open_images(folder, engine.config.output_size)))
             sets = SetComparison(engine, folder, source, protocol, work)
             tasks = [*sets.tasks, *tasks]
         after = FIT if sets is not None and sets.poses_known else 0.0
+        after += FIT_JUDGE if cut is not None else 0.0
         total = yield from run_tasks(tasks, work.part, after)
     if work.part.size > 1:
         return None
+    begin = total - after
+    if cut is not None:
+        rows = (told.rows.column(name)[:heads] for name in ("small", "opacity"))
+        figures += yield from part(cut.figures(*rows), begin, begin + FIT_JUDGE, total)
+        begin += FIT_JUDGE
     if sets is not None:
-        figures += yield from part(sets.finish(), total - after, total, total)
+        figures += yield from part(sets.finish(), begin, total, total)
     if "depth-consistency" in metrics:
         figures += depth.figures(compared.rows.column("bins")[:heads])
     if "identity" in metrics:
         figures += identity_figures(judged.rows.column("embedding")[:heads])
     if "pose" in metrics:
-        rows = judged.rows
-        errors = (rows.column(name)[:heads] for name in ("angle_error", "landmark_error"))
+        errors = (judged.rows.column(name)[:heads] for name in ("angle_error", "landmark_error"))
         figures += pose_figures(*errors)
     scores = {}
     if "flicker" in metrics:
@@ -100,7 +113,7 @@ def evaluate(
 
 def _protocol_text(protocol: ImageProtocol, sets: SetComparison | None) -> str:
     texts = [sets.text()] if sets is not None else []
-    if protocol.metrics & (JUDGED | {"depth-consistency"}):
+    if protocol.metrics & (JUDGED | WITH_MASKS | {"depth-consistency"}):
         first = protocol.seed_start
         texts.append(f"Views of the heads of seeds {first} to {first + protocol.identities - 1}.")
     if "flicker" in protocol.metrics and sets is None:

@@ -110,7 +110,7 @@ def fit_pose_regressor(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
     for step in range(steps):
         chosen = torch.randint(len(images), (_BATCH,), generator=random)
-        batch = _disturbed(bytes_as_tensor(images[chosen.numpy()]), random)
+        batch = disturbed(bytes_as_tensor(images[chosen.numpy()]), random)
         target = targets[chosen] / scale
         if step % 2:
             batch, target = batch.flip(-1), target * torch.tensor([-1.0, 1.0])
@@ -144,7 +144,7 @@ def read_angles(folder: Path) -> dict[str, tuple[float, float]] | None:
     return angles
 
 
-def _disturbed(images: Tensor, random: torch.Generator) -> Tensor:
+def disturbed(images: Tensor, random: torch.Generator) -> Tensor:
     """Gain and offset of every colour at random, half of the pictures blurred, some noise."""
     shape = (len(images), 3, 1, 1)
     images = images * (1.0 + 0.1 * torch.randn(shape, generator=random))

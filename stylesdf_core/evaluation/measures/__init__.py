@@ -8,5 +8,6 @@ inception          FID and KID by torch-fidelity, on Inception's published weigh
 set_checks         what makes two sets of pictures incomparable, in words
 depth_consistency  two views' depth maps of one head against each other, as in the paper
 orbits             flicker of heads along an arc
+foreground         a model's opacity against masks told by a judge
 judged_views       faces found, identity, pose and landmarks across views, by dlib
 """

@@ -14,10 +14,13 @@ from stylesdf_core.evaluation.measures.rows import Part
 from stylesdf_core.files import json_line
 from stylesdf_core.model.poses import Poses
 
-Metric = Literal["fid", "kid", "frechet", "depth-consistency", "identity", "pose", "flicker"]
+Metric = Literal[
+    "fid", "kid", "frechet", "foreground", "depth-consistency", "identity", "pose", "flicker"
+]
 METRICS: tuple[Metric, ...] = get_args(Metric)
-#: Metrics that compare with true pictures, on Inception's features, by dlib's judgement.
-WITH_PICTURES: frozenset[Metric] = frozenset({"fid", "kid", "frechet"})
+#: Metrics that need true pictures, or true masks; on Inception's features, by dlib's judgement.
+WITH_PICTURES: frozenset[Metric] = frozenset({"fid", "kid", "frechet", "foreground"})
+WITH_MASKS: frozenset[Metric] = frozenset({"foreground"})
 ON_INCEPTION: frozenset[Metric] = frozenset({"fid", "kid"})
 JUDGED: frozenset[Metric] = frozenset({"identity", "pose"})
 
