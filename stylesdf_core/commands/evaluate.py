@@ -58,6 +58,13 @@ class Evaluate:
     orbits: int = 8
     """Heads orbited for flicker, 0 to 100."""
 
+    noise: Literal["fixed", "random", "surface", "none"] = "fixed"
+    """The decoder's noise in the pictures for flicker: the model's own maps, random maps, maps that
+    turn with the surface, or none."""
+
+    rays: int = 1
+    """Rays along each side of a pixel of the volume render in the pictures for flicker, 1 to 4."""
+
     azimuth_std: float | None = None
     """Standard deviation of the cameras' azimuth, radians. Default: the model's own, else 0.3."""
 
@@ -98,6 +105,7 @@ class Evaluate:
         check_range("--count", self.count, 16, 100_000)
         check_range("--identities", self.identities, 1, 100_000)
         check_range("--orbits", self.orbits, 0, 100)
+        check_range("--rays", self.rays, 1, 4)
         check_range("--seed-start", self.seed_start, 0)
         check_range("--gpus", self.gpus, 1, 64)
         from stylesdf_core.evaluation.report import check_card, update_card
@@ -180,6 +188,8 @@ class Evaluate:
             identities=self.identities,
             seed_start=self.seed_start,
             orbits=min(self.orbits, self.count),
+            noise=self.noise,
+            rays=self.rays,
             poses=self._poses(),
         )
 

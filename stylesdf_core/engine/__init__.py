@@ -7,6 +7,7 @@ engine          Engine: a Scene in, pictures and distances out; add a view here
 march/          from rays to colours, depths and features: the field, evaluated where it can be seen
 styles          a scene's identity, morph and mixing -> the latents of the two networks
 baked_decoder   a style folded into the decoder's weights
+decoder_noise   the decoder's noise maps, on the screen or on the surface
 direct          the surface's own colours at any size, without volume render and decoder
 batch_render    volume renders for training, without gradients
 texturing       textures of a mesh, baked from decoded pictures and the field

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.engine.baked_decoder import BakedDecoder, fast_dtype
+from stylesdf_core.engine.decoder_noise import DecoderNoise, SurfaceFinder
 from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop
 from stylesdf_core.engine.march import compiled_loops
 from stylesdf_core.engine.march.baked_background import BakedBackground
@@ -44,6 +45,7 @@ from stylesdf_core.engine.styles import StyleMapper
 from stylesdf_core.model.model import Model, select_device
 from stylesdf_core.progress import Operation, drain
 from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera
+from stylesdf_core.rendering.surface_noise import ShownSurface
 from stylesdf_core.rendering.trained_volume import BORDER_EDGE, BorderBackground
 from stylesdf_core.rendering.volume_rendering import sample_depths
 from stylesdf_core.scene.scene import Scene, View
@@ -53,8 +55,6 @@ T = TypeVar("T")
 
 #: A density field has its surface where half the light is lost within one of 24 samples.
 _DENSITY_LEVEL = math.log(2.0) / ((FAR - NEAR) / 24)
-
-
 #: Difference of the coverages of neighbouring pixels above which an outline runs between them.
 _OUTLINE = 0.2
 
@@ -94,16 +94,17 @@ class Engine:
         # Read once: on a GPU, every look at a weight's value waits for the device.
         self._beta = max(float(generator.field.sigmoid_beta.detach()), 1e-6)
         self._evaluates_all = self.device.type != "cpu"
-        self._noise: tuple[object, list[Tensor | None]] | None = None
         self._baked: tuple[bytes, BakedField, BakedBackground | None] | None = None
         self._grids: tuple[bytes, dict[int, DistanceGrid]] | None = None
         # Only a background field leaves all opacity to the surface, sparse samples or not.
         self._solid = 1.0 if self.config.has_background else SOLID
         self._decoder: BakedDecoder | None = None
+        self._noise: DecoderNoise | None = None
         if generator.decoder is not None:
             dtype = torch.float32 if exact else fast_dtype(self.device)
             strips = self._tiles if exact and self.device.type == "cpu" else None
             self._decoder = BakedDecoder(generator.decoder, dtype, strips)
+            self._noise = DecoderNoise(generator)
 
     # --- pictures -------------------------------------------------------------------------------
 
@@ -195,23 +196,26 @@ class Engine:
     @torch.no_grad()
     def _decode(self, scene: Scene, volume: Volume) -> Tensor:
         """The image (3, S, S) of a volume render; without decoder the render itself, enlarged."""
-        decoder = self.baked_decoder(scene)
+        decoder = self.baked_decoder(scene, volume)
         if decoder is None:
             size = (256, 256)
             return F.interpolate(volume.rgb[None], size=size, mode="bicubic").clamp(-1, 1)[0]
         assert volume.features is not None
         return decoder(volume.features[None])[0]
 
-    def baked_decoder(self, scene: Scene) -> BakedDecoder | None:
-        """The decoder with a scene's styles and noise; None for a model without decoder."""
+    @torch.no_grad()
+    def baked_decoder(self, scene: Scene, volume: Volume) -> BakedDecoder | None:
+        """The decoder with a scene's styles, and noise for a volume render; None without one."""
         styles = self.mapper.styles(scene).decoder
-        if styles is None or self._decoder is None:
+        if styles is None or self._decoder is None or self._noise is None:
             return None
-        options = scene.options
-        key = (options.noise, options.noise_seed)
-        if self._noise is None or self._noise[0] != key:
-            self._noise = (key, self.generator.noise_maps(options))
-        self._decoder.bake(styles, self._noise[1])
+
+        def surface() -> ShownSurface:
+            find = SurfaceFinder(self._field(scene), self.config.field == "sdf", self._tiles)
+            rays = self.rays(scene, volume.depth.shape[0])
+            return find(volume, rays, scene.camera, self.model.poses.fov)
+
+        self._decoder.bake(styles, self._noise.maps(scene.options, surface))
         return self._decoder
 
     def _surface_normals(self, scene: Scene, volume: Volume) -> FloatArray:

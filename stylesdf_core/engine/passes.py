@@ -124,7 +124,7 @@ def _preview(engine: Engine, scene: Scene, volume: Volume, match: Match | None) 
 @torch.no_grad()
 def _half_image(engine: Engine, scene: Scene, volume: Volume, match: Match | None) -> Picture:
     """The image at half its size."""
-    decoder, features = engine.baked_decoder(scene), volume.features
+    decoder, features = engine.baked_decoder(scene, volume), volume.features
     assert decoder is not None
     assert features is not None
     if match is None or match.half is None:
@@ -137,7 +137,7 @@ def _half_image(engine: Engine, scene: Scene, volume: Volume, match: Match | Non
 @torch.no_grad()
 def _last(engine: Engine, scene: Scene, view: View, volume: Volume) -> _Step:
     """The finished picture, and what fits the Match of a decoded one."""
-    decoder = engine.baked_decoder(scene) if view == "image" else None
+    decoder = engine.baked_decoder(scene, volume) if view == "image" else None
     if decoder is None:
         return engine.picture(scene, view, volume), None
     assert volume.features is not None

@@ -22,7 +22,7 @@ from stylesdf_core.engine.picture import pixels
 from stylesdf_core.evaluation.image_metrics import enlarge
 from stylesdf_core.evaluation.shape_metrics import back_project
 from stylesdf_core.rendering.camera import OrbitCamera
-from stylesdf_core.scene.scene import Scene
+from stylesdf_core.scene.scene import Scene, View
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -67,12 +67,20 @@ class Orbit:
     floor: tuple[OrbitFrame, ...]
 
 
-def orbit(engine: Engine, scene: Scene) -> Orbit:
-    """Render the scene's head from all cameras of the arc."""
+def orbit(engine: Engine, scene: Scene, *, rays: int = 1) -> Orbit:
+    """Render the scene's head from all cameras of the arc.
+
+    Args:
+        rays: of the decoded image, as of :meth:`Engine.render`.
+    """
     images, floors = [], []
     for azimuth in ARC:
         camera = OrbitCamera(azimuth)
-        views = engine.render_views(replace(scene, camera=camera), ("image", "volume", "depth"))
+        seen = replace(scene, camera=camera)
+        drawn: tuple[View, ...] = ("volume", "depth")
+        views = engine.render_views(seen, drawn if rays > 1 else ("image", *drawn))
+        if rays > 1:
+            views["image"] = engine.render(seen, "image", rays=rays)
         depth, opacity = views["depth"].data[0], 1.0 - views["depth"].background
         floor = pixels(views["volume"])
         image = floor

@@ -51,7 +51,8 @@ def evaluate(
     """
     metrics, start = protocol.metrics, protocol.seed_start
     depth, faces = DepthConsistency(engine, start, protocol.poses), JudgedViews(engine, start)
-    orbits = OrbitFlicker(engine, start)
+    noise, rays = protocol.noise, protocol.rays
+    orbits = OrbitFlicker(engine, start, noise, rays)
 
     def task(kind: str, message: str, count: int, weight: float, measure: Any) -> Task:
         return Task(work.model_rows(kind, engine, protocol), message, count, weight, measure)
@@ -59,7 +60,7 @@ def evaluate(
     heads = protocol.identities
     compared = task("depth", "comparing depth maps", heads, _TWO_VIEWS, depth.measure)
     judged = task("faces", "judging faces", heads, _FIVE_VIEWS, faces.measure)
-    orbited = task("orbits", "orbiting", protocol.orbits, _ORBIT, orbits.measure)
+    orbited = task(f"orbits-{noise}-{rays}", "orbiting", protocol.orbits, _ORBIT, orbits.measure)
     tasks = [compared] if "depth-consistency" in metrics else []
     tasks += [judged] if metrics & JUDGED else []
     tasks += [orbited] if "flicker" in metrics else []

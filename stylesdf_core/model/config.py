@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from stylesdf_core.errors import InputError, check_range
 
 FieldKind = Literal["sdf", "density"]
-NoiseMode = Literal["fixed", "random", "none"]
+NoiseMode = Literal["fixed", "random", "surface", "none"]
 DecoderKind = Literal["stylegan2", "alias_free"]
 BackgroundKind = Literal["none", "sphere"]
 
@@ -120,8 +120,9 @@ class RenderOptions:
         force_background: the last sample takes all remaining weight; without meaning for a model
             with a background field, which takes it.
         static_viewdirs: the view layer gets the view direction in the camera's frame.
-        noise: the decoder's noise maps: the checkpoint's, random maps from a seed, or none.
-        noise_seed: seed of ``noise="random"``.
+        noise: the decoder's noise maps: the checkpoint's, random maps from a seed, random maps
+            from a seed that turn with the surface, or none.
+        noise_seed: seed of ``noise="random"`` and ``noise="surface"``.
     """
 
     samples: int | None = None
@@ -134,7 +135,7 @@ class RenderOptions:
         if self.samples is not None:
             check_range("samples", self.samples, 4, 128)
         if self.noise not in get_args(NoiseMode):
-            raise InputError(f"noise must be fixed, random or none, not {self.noise!r}.")
+            raise InputError(f"noise must be fixed, random, surface or none, not {self.noise!r}.")
         check_seed(self.noise_seed, "noise_seed")
 
 

@@ -66,7 +66,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "options.samples": (None, 9, 40),
     "options.force_background": (True, False),
     "options.static_viewdirs": (True, False),
-    "options.noise": ("fixed", "random", "none"),
+    "options.noise": ("fixed", "random", "surface", "none"),
     "options.noise_seed": (0, 7),
 }
 #: A scene in which every one of them plays a part.

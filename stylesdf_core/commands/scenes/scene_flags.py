@@ -16,7 +16,7 @@ import tyro
 
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.foreign import brief
-from stylesdf_core.model.config import check_seed
+from stylesdf_core.model.config import NoiseMode, check_seed
 from stylesdf_core.model.digests import weights_digest
 from stylesdf_core.model.latents import load_z
 from stylesdf_core.model.model_zoo import is_named, resolve
@@ -69,8 +69,8 @@ def scene_from_flags(
     pan_y: _Float = None,
     samples: _Int = None,
     noise: Annotated[
-        Literal["fixed", "random", "none"] | None,
-        tyro.conf.arg(metavar="{fixed,random,none}", help_behavior_hint=""),
+        NoiseMode | None,
+        tyro.conf.arg(metavar="{fixed,random,surface,none}", help_behavior_hint=""),
     ] = None,
     noise_seed: _Int = None,
 ) -> Scene:
@@ -102,9 +102,9 @@ def scene_from_flags(
         pan_x: camera shift to the camera's right, world units (default: 0).
         pan_y: camera shift upwards, world units (default: 0).
         samples: points per ray, 4 to 128 (default: the model's own).
-        noise: the decoder's noise maps: the model's own, random maps from --noise-seed, or none
-            (default: fixed).
-        noise_seed: seed of --noise random (default: 0).
+        noise: the decoder's noise maps: the model's own, random maps from --noise-seed, such maps
+            that turn with the surface, against flicker in films, or none (default: fixed).
+        noise_seed: seed of --noise random and --noise surface (default: 0).
     """
     start = read_scene(scene) if scene is not None else Scene()
     if scene is not None and model is None and not is_named(start.model):

@@ -49,11 +49,13 @@ class Volume:
         def mean(values: Tensor) -> Tensor:
             return F.avg_pool2d(values[None], block)[0]
 
+        front = 1.0 - self.background[None]
+        depth = mean(front * self.depth) / mean(front).clamp_min(1e-6)  # of the surface alone
         return Volume(
             mean(self.rgb),
             None if self.features is None else mean(self.features),
             mean(self.background[None])[0],
-            mean(self.depth[None])[0],
+            depth[0],
             None if self.behind is None else mean(self.behind),
         )
 

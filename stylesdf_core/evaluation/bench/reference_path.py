@@ -21,6 +21,7 @@ from stylesdf_core.model.latents import apply_edits, seed_to_z
 from stylesdf_core.model.model import Model, select_device
 from stylesdf_core.model.networks.generator import VolumeRender
 from stylesdf_core.progress import drain
+from stylesdf_core.rendering.surface_noise import ShownSurface
 from stylesdf_core.scene.scene import Identity, Scene
 
 FloatArray = npt.NDArray[np.float32]
@@ -54,11 +55,12 @@ class ReferencePath:
     def image(self, scene: Scene) -> FloatArray:
         """The decoded image, (3, S, S) nominally in [−1, 1]; mapping, volume render, decoder."""
         w = self._w(scene)
-        return self._decode(scene, w, self._volume(scene, w).features)
+        volume = self._volume(scene, w)
+        return self._decode(scene, w, volume.features, self._surface(scene, w, volume))
 
     def decoded(self, scene: Scene, features: Tensor) -> FloatArray:
         """The decoder alone, styles included: features (1, width, H, W) -> (3, S, S)."""
-        return self._decode(scene, self._w(scene), features)
+        return self._decode(scene, self._w(scene), features, None)
 
     @torch.inference_mode()
     def mesh(self, scene: Scene, resolution: int) -> SurfaceMesh:
@@ -78,19 +80,27 @@ class ReferencePath:
 
     @torch.inference_mode()
     def _volume(self, scene: Scene, w: Tensor) -> VolumeRender:
-        size = self.config.thumb_size
-        matrix = torch.from_numpy(scene.camera.cam2world()).float()[None].to(self.device)
         return self.generator.volume_render(
-            w,
-            matrix,
-            scene.camera.focal(size),
-            scene.options,
-            resolution=size,
-            trained_fov=self.model.poses.fov,
+            w, *self._camera(scene), scene.options, trained_fov=self.model.poses.fov
         )
 
+    def _camera(self, scene: Scene) -> tuple[Tensor, float]:
+        """cam2world, (1, 3, 4), and focal length, pixels of the volume render."""
+        matrix = torch.from_numpy(scene.camera.cam2world()).float()[None].to(self.device)
+        return matrix, scene.camera.focal(self.config.thumb_size)
+
     @torch.inference_mode()
-    def _decode(self, scene: Scene, w: Tensor, features: Tensor) -> FloatArray:
+    def _surface(self, scene: Scene, w: Tensor, volume: VolumeRender) -> ShownSurface | None:
+        """What noise on the surface needs; None for other noise."""
+        if scene.options.noise != "surface":
+            return None
+        camera, fov = self._camera(scene), self.model.poses.fov
+        return self.generator.shown_surface(volume, w, *camera, trained_fov=fov)
+
+    @torch.inference_mode()
+    def _decode(
+        self, scene: Scene, w: Tensor, features: Tensor, surface: ShownSurface | None
+    ) -> FloatArray:
         decoder, mean = self.generator.decoder, self.model.means.decoder
         if decoder is None or mean is None:
             raise InputError(
@@ -100,7 +110,7 @@ class ReferencePath:
         mean = mean.to(self.device)
         w_decoder = mean + scene.truncation_psi * (decoder.map(w) - mean)
         styles = self.generator.broadcast_styles(w_decoder)
-        return _array(self.generator.decode(features, styles, scene.options))
+        return _array(self.generator.decode(features, styles, scene.options, surface))
 
     @torch.inference_mode()
     def _w(self, scene: Scene) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,7 @@ from stylesdf_core.evaluation.flicker import ARC_STEP, flicker, orbit
 from stylesdf_core.evaluation.measures.picture_sets import untruncated
 from stylesdf_core.evaluation.measures.rows import Columns, Task
 from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.model.config import NoiseMode
 from stylesdf_core.rendering.camera import OrbitCamera
 
 
@@ -24,10 +25,14 @@ class OrbitFlicker:
 
     Attributes:
         seed_start: seed of the first head.
+        noise: the decoder's noise maps.
+        rays: of the decoded image, as of :meth:`Engine.render`.
     """
 
     engine: Engine
     seed_start: int
+    noise: NoiseMode = "fixed"
+    rays: int = 1
 
     def measure(self, things: Sequence[int]) -> Columns:
         """Rows of heads, grey levels.
@@ -37,7 +42,9 @@ class OrbitFlicker:
         """
         images, floors, curves = [], [], []
         for number in things:
-            frames = orbit(self.engine, untruncated(self.seed_start + number, OrbitCamera()))
+            scene = untruncated(self.seed_start + number, OrbitCamera())
+            scene = replace(scene, options=replace(scene.options, noise=self.noise))
+            frames = orbit(self.engine, scene, rays=self.rays)
             images.append(flicker(frames.image))
             floors.append(flicker(frames.floor) if self.engine.config.has_decoder else math.nan)
             curves.append([flicker(pair) for pair in pairwise(frames.image)])
@@ -55,6 +62,8 @@ class OrbitFlicker:
         if self.engine.config.has_decoder:
             floor = f"{floors.mean():.2f}" if len(floors) else "not measured"
             detail += f"; the volume render, enlarged: {floor}"
+        if (self.noise, self.rays) != ("fixed", 1):
+            detail += f"; noise {self.noise}, {self.rays}² rays a pixel of the volume render"
         mean = float(images.mean()) if len(images) else math.nan
         title = "flicker while orbiting"
         return [Figure("flicker", title, mean, "grey levels", detail=detail, better="lower")]

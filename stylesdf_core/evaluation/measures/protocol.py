@@ -12,6 +12,7 @@ from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.measures.picture_sets import Extractor
 from stylesdf_core.evaluation.measures.rows import Part
 from stylesdf_core.files import json_line
+from stylesdf_core.model.config import NoiseMode
 from stylesdf_core.model.poses import Poses
 
 Metric = Literal[
@@ -36,6 +37,7 @@ class ImageProtocol:
         seed_start: seed of the first generated head; each picture shows the next seed's head.
         pose_seed: seed of the cameras.
         orbits: heads that are orbited for their flicker.
+        noise, rays: of their pictures, see :class:`~.orbits.OrbitFlicker`.
     """
 
     metrics: frozenset[Metric] = frozenset({"frechet", "flicker"})
@@ -44,6 +46,8 @@ class ImageProtocol:
     seed_start: int = 0
     pose_seed: int = 7
     orbits: int = 8
+    noise: NoiseMode = "fixed"
+    rays: int = 1
     poses: Poses = field(default_factory=Poses)
 
     @property

@@ -191,6 +191,10 @@ class Decoder(nn.Module):
         """The noise maps stored with the weights, (1, 1, H, W), one for each convolution."""
         return [cast(Tensor, getattr(self, f"noise_{i}")) for i in range(len(self.convs))]
 
+    def takes_noise(self) -> bool:
+        """Whether noise changes the image: the strength of some layer's noise is not zero."""
+        return any(bool(cast(StyledConv, layer).noise_strength.detach()) for layer in self.convs)
+
     def map(self, w: Tensor) -> Tensor:
         """The renderer's w (…, z_dim) -> the decoder's w (…, 512)."""
         w = pixel_norm(w)

@@ -6,6 +6,7 @@ faster.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,7 @@ from stylesdf_core.model.networks.decoder import Decoder
 from stylesdf_core.model.networks.film_siren import FieldOutput, Mapping, SirenField
 from stylesdf_core.rendering.camera import OrbitCamera, focal_length
 from stylesdf_core.rendering.rays import Rays, make_rays
+from stylesdf_core.rendering.surface_noise import ShownSurface, SolidNoise, surface_depth
 from stylesdf_core.rendering.trained_volume import (
     BORDER_EDGE,
     BorderBackground,
@@ -192,19 +194,65 @@ class Generator(nn.Module):
         )
         return output
 
-    def decode(self, features: Tensor, styles: Tensor, options: RenderOptions) -> Tensor:
-        """Feature map -> image (B, 3, S, S); ``styles`` are (B, n_latent, 512).
+    def shown_surface(
+        self,
+        render: VolumeRender,
+        w: Tensor,
+        cam2world: Tensor,
+        focal: float,
+        *,
+        trained_fov: float = OrbitCamera.fov,
+    ) -> ShownSurface:
+        """The surface in a volume render; the arguments are those that made the render.
+
+        A density field has no surface: the render's depth stands for it.
+        """
+        size, depth = render.depth.shape[-1], render.depth
+        if self.config.field == "sdf":
+            rays = make_rays(cam2world, focal, size)
+
+            def scalar(depth: Tensor) -> Tensor:
+                points = rays.origins + rays.directions * depth.movedim(1, -1)
+                values = self.field.scalar(points.flatten(1, 2), w)
+                return values.view_as(depth)
+
+            depth = surface_depth(depth, scalar)
+        slope, trained = 0.5 * size / focal, math.tan(math.radians(trained_fov))
+        return ShownSurface(depth, 1.0 - render.mask, cam2world, slope, trained)
+
+    def decode(
+        self,
+        features: Tensor,
+        styles: Tensor,
+        options: RenderOptions,
+        surface: ShownSurface | None = None,
+    ) -> Tensor:
+        """Feature map -> image (B, 3, S, S).
+
+        Args:
+            styles: (B, n_latent, 512).
+            surface: what the features show, see :meth:`shown_surface`; for noise on the surface.
 
         Raises:
-            ValueError: the model has no decoder.
+            ValueError: the model has no decoder, or there is no surface for the noise.
         """
         if self.decoder is None:
             raise ValueError("a renderer-only model has no decoder")
-        image: Tensor = self.decoder(features, styles, self.noise_maps(options))
+        if options.noise == "surface":
+            if surface is None:
+                raise ValueError("noise on the surface needs the surface")
+            noise = SolidNoise(options.noise_seed, features.device)
+            maps = noise.maps(surface, self.decoder.fixed_noise())
+            image: Tensor = self.decoder(features, styles, maps)
+        else:
+            image = self.decoder(features, styles, self.noise_maps(options))
         return image
 
     def noise_maps(self, options: RenderOptions) -> list[Tensor | None]:
-        """The decoder's noise maps; random maps are drawn on the CPU from ``noise_seed``."""
+        """The decoder's noise maps; random maps are drawn on the CPU from ``noise_seed``.
+
+        Noise on the surface differs from picture to picture: :class:`SolidNoise` makes it.
+        """
         assert self.decoder is not None
         fixed = self.decoder.fixed_noise()
         if options.noise == "none":
