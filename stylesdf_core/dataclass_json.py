@@ -81,13 +81,22 @@ def check_finite(value: object) -> None:
     Raises:
         InputError: names the field.
     """
-    for field in dataclasses.fields(value):  # type: ignore[arg-type]
-        content = getattr(value, field.name)
+    for name in _field_names(type(value)):  # type: ignore[arg-type]
+        content = getattr(value, name)
         for item in content if isinstance(content, tuple) else (content,):
-            if dataclasses.is_dataclass(item) and not isinstance(item, type):
+            if isinstance(item, float):
+                if not math.isfinite(item):
+                    raise InputError(f"{name} must be a finite number, not {item}.")
+            elif _field_names(type(item)):  # type: ignore[arg-type]
                 check_finite(item)
-            elif isinstance(item, float) and not math.isfinite(item):
-                raise InputError(f"{field.name} must be a finite number, not {item}.")
+
+
+@cache
+def _field_names(cls: Any) -> tuple[str, ...]:
+    """The names of a dataclass's fields; none for other classes."""
+    if not dataclasses.is_dataclass(cls):
+        return ()
+    return tuple(field.name for field in dataclasses.fields(cls))
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -78,7 +78,7 @@ class FaceAlbum:
         self._has_complained = False
         self.version = 0
         self._by_name: dict[str, Face] = {}
-        self._by_scene: dict[Scene, Face] = {}
+        self._by_scene: dict[Hashable, Face] = {}
         self._maps: set[str] = set()  # names of faces whose thumbnails are not images
         self._current = ""  # name of the face that is being edited
         self._noted: PicturePass | None = None
@@ -108,10 +108,11 @@ class FaceAlbum:
             else:
                 take(result)
 
-    def note(self, picture: PicturePass | None, scene: Scene) -> None:
-        """Visit the face of ``scene`` once its finished picture is on the screen."""
+    def note(self, picture: PicturePass | None, session: Callable[[], Scene]) -> None:
+        """Visit the face of the session once its finished picture is on the screen."""
         if picture is None or picture is self._noted or picture.index < picture.passes - 1:
             return
+        scene = session()
         if picture.request.scene == scene and not self.is_loading:
             self._noted = picture
             self.visit(scene, picture.pixels, is_map=picture.kind != "image")
@@ -235,10 +236,9 @@ def _origin(scene: Scene) -> tuple[object, ...]:
     return scene.model, scene.identity.seed, scene.identity.z, scene.morph.seed, scene.mixing.seed
 
 
-def _face_of(scene: Scene) -> Scene:
-    """The scene from the front; equal for all views of a face."""
-    front = Scene()
-    return replace(scene, camera=front.camera, options=front.options)
+def _face_of(scene: Scene) -> Hashable:
+    """The part of a scene that is equal for all views of a face; asked for in every frame."""
+    return scene.model, scene.of_styles
 
 
 def _path(folder: Path, name: str, *, is_favourite: bool) -> Path:

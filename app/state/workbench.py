@@ -144,7 +144,7 @@ class Workbench:
         self.screen.poll()
         self.timeline.tick()
         self.album.poll()
-        self.album.note(self.screen.picture, self._session())
+        self.album.note(self.screen.picture, self._session)
         self.sheet.tick(self.settings.device)
         self._poll_jobs()
         if self.models.lacks(self.scene.model):

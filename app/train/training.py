@@ -57,6 +57,7 @@ class Training:
         self.groups: tuple[str, ...] = FIRST_GROUPS
         self.smoothing = SMOOTHING
         self.selected: Path | None = None
+        self._folder: tuple[str, Path] | None = None  # as chosen, and where it is
         self.sample_step: int | None = None
         self.sample_thumb = self.shows_log = False
         self.sample_cell: tuple[int, int] | None = None
@@ -75,8 +76,10 @@ class Training:
     @property
     def folder(self) -> Path:
         """The folder of new runs."""
-        folder = self.workbench.settings.training.folder
-        return expanded(folder) if folder else default_runs_folder()
+        chosen = self.workbench.settings.training.folder
+        if self._folder is None or self._folder[0] != chosen:  # asked for in every frame
+            self._folder = chosen, expanded(chosen) if chosen else default_runs_folder()
+        return self._folder[1]
 
     @property
     def is_loading(self) -> bool:

@@ -208,13 +208,13 @@ class LiveMesh:
             vertex_colors=request.settings.vertex_colors,
         )
         try:
+            if not is_draft and resolution not in self._reports:
+                self._reports[resolution] = report(mesh)  # while the thread of the preview draws
             while not wait_for([drawing], _LOOK).done:
                 yield None
         finally:
             drawing.cancel()  # a newer request has made this drawing useless
         pixels = drawing.result().pixels
-        if not is_draft and resolution not in self._reports:
-            self._reports[resolution] = report(mesh)
         is_fine = resolution == request.settings.resolution
         known = self._reports.get(resolution) if is_fine else None
         return MeshPass(request, pixels, resolution, time.perf_counter() - start, known, mesh)

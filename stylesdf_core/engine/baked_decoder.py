@@ -141,7 +141,9 @@ class BakedDecoder:
 
     def __call__(self, features: Tensor) -> Tensor:
         """(1, width, thumb, thumb) -> (1, 3, S, S), float32, nominally in [−1, 1]."""
-        ((_, image),) = deque(self._sums(features), maxlen=1)
+        for maps in self._sums(features):
+            image = maps[1]
+            del maps  # else they would stay until the maps of the next resolution are there
         return image
 
     def half(self, features: Tensor, weights: HalfImage) -> Tensor:

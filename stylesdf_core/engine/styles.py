@@ -173,11 +173,11 @@ class StyleMapper:
         """
         identity, directions = scene.identity, self._model.directions
         edited = {d.name: x for d, x in resolve_edits(identity.edits, directions)}
-        z = self.z(identity)
-        latents = {"w": self._map(z)}
+        z, spaces = self.z(identity), {d.space for d in directions}
+        latents = {} if spaces <= {"z"} else {"w": self._map(z)}
         means = {"w": self._mean_w}
         decoder = self._generator.decoder
-        if decoder is not None and self._mean_decoder is not None:
+        if "decoder" in spaces and decoder is not None and self._mean_decoder is not None:
             w = self._edited(latents["w"], self._mean_w, identity.edits, "w")
             latents["decoder"] = decoder.map(self._truncated(w, scene.truncation_psi))
             means["decoder"] = self._mean_decoder

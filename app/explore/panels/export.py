@@ -80,6 +80,8 @@ class ExportPanel:
         self._ui, self._workbench = ui, workbench
         self._custom_name = ""
         self._named: tuple[object, ...] = ()
+        settings = workbench.settings
+        self._of_folder = settings.export.folder, short_path(export_folder(settings))
         self._rows: list[list[int | str]] = []
         self._sliders: list[FieldSliders] = []
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)):
@@ -127,7 +129,9 @@ class ExportPanel:
         if face != self._named:
             self._named, self._custom_name = face, ""
         if not dpg.is_item_active(self._folder):
-            dpg.set_value(self._folder, short_path(export_folder(settings)))
+            if settings.export.folder != self._of_folder[0]:
+                self._of_folder = settings.export.folder, short_path(export_folder(settings))
+            dpg.set_value(self._folder, self._of_folder[1])
         if not dpg.is_item_active(self._name):
             dpg.set_value(self._name, self._custom_name or default_stem(scene, export_kind("PNG")))
         self._background.show(settings.export.background)
