@@ -9,14 +9,15 @@ import platform
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from stylesdf_core import __version__
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import CheckpointError, InputError
 from stylesdf_core.files import check_destination
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.model_zoo import ModelEntry
@@ -67,7 +68,19 @@ class ModelsList:
     def run(self) -> Operation[ModelTable]:
         """Look into the program's folder and the cache."""
         yield from ()
-        return ModelTable(model_zoo.list_models())
+        return ModelTable(tuple(map(_described, model_zoo.list_models())))
+
+
+def _described(entry: ModelEntry) -> ModelEntry:
+    """The entry, whose description says so where the model has a background field."""
+    from stylesdf_core.model.checkpoints import read_architecture
+
+    if entry.path.suffix != ".safetensors":  # the only format that holds such models
+        return entry
+    with suppress(CheckpointError):  # a damaged file is named when it is loaded
+        if read_architecture(entry.path).has_background:
+            return replace(entry, description=f"{entry.description}, with a background field")
+    return entry
 
 
 @dataclass(frozen=True)

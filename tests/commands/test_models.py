@@ -74,6 +74,20 @@ def test_the_list_is_one_line_a_model() -> None:
     assert any(line.startswith("ffhq1024") and "202.6 MB" in line for line in lines)
 
 
+def test_the_list_and_info_tell_of_a_background_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = GeneratorConfig(width=8, depth=1, thumb_size=8, output_size=8, background="sphere")
+    path = tmp_path / "own.safetensors"
+    save_safetensors(Generator(config), path)
+    entry = model_zoo.ModelEntry("own", model_zoo.ModelKind.SHIPPED, path, "mine", 1)
+    monkeypatch.setattr(model_zoo, "list_models", lambda: (entry,))
+    assert "mine, with a background field" in str(drain(ModelsList().run()))
+    assert models._about("own")["background"].startswith("sphere: a field of its own")
+    path.write_bytes(b"damaged")
+    assert str(drain(ModelsList().run())).endswith("mine")
+
+
 def test_info_survives_without_opengl(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "_PROBE", "raise SystemExit('no driver')")
     monkeypatch.delenv("DISPLAY", raising=False)
