@@ -26,9 +26,11 @@ from app.bench.command import ProgramBench
 from app.serve.command import Serve
 from stylesdf_core.commands.dataset import DatasetAlign, DatasetCheck, DatasetPack
 from stylesdf_core.commands.directions import ModelsDirections
+from stylesdf_core.commands.drag import DragFace
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
+from stylesdf_core.commands.heads.measure_drag import MeasureDrag
 from stylesdf_core.commands.heads.measure_invert import MeasureInvert
 from stylesdf_core.commands.invert import Invert
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
@@ -62,7 +64,7 @@ PROGRAM = "stylesdf-studio"
 DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 #: What `measure` measures; `heads` may be left out.
-_MEASURES = ("heads", "invert", "-h", "--help")
+_MEASURES = ("heads", "invert", "drag", "-h", "--help")
 _CANCELLED = "Cancelled; no incomplete file has its final name."
 
 DESCRIPTION = """StyleSDF Studio: explore 3D-aware generated faces.
@@ -94,9 +96,10 @@ Models: TypeAlias = Annotated[
 ]
 Measures: TypeAlias = Annotated[
     Annotated[Measure, tyro.conf.subcommand("heads")]
-    | Annotated[MeasureInvert, tyro.conf.subcommand("invert")],
+    | Annotated[MeasureInvert, tyro.conf.subcommand("invert")]
+    | Annotated[MeasureDrag, tyro.conf.subcommand("drag")],
     tyro.conf.subcommand(
-        "measure", description="Compare a model, or its fits to pictures, with unseen heads."
+        "measure", description="A model, its fits to pictures and drags of its faces in figures."
     ),
 ]
 Dataset: TypeAlias = Annotated[
@@ -131,6 +134,7 @@ def _command_type(words: Sequence[str]) -> Any:
         | Annotated[RenderComparison, tyro.conf.subcommand("compare")]
         | Annotated[Demo, tyro.conf.subcommand("demo")]
         | Annotated[Invert, tyro.conf.subcommand("invert")]
+        | Annotated[DragFace, tyro.conf.subcommand("drag")]
         | Measures
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
         | Annotated[Serve, tyro.conf.subcommand("serve")]

@@ -9,6 +9,7 @@ from .commands.dataset import (
 )
 from .commands.scenes.demo import Demo as Demo
 from .commands.directions import ModelsDirections as ModelsDirections
+from .commands.drag import DragFace as DragFace
 from .commands.evaluate import Evaluate as Evaluate
 from .commands.scenes.films import (
     Animate as Animate,
@@ -16,6 +17,7 @@ from .commands.scenes.films import (
 )
 from .commands.heads.make import MakeHeads as MakeHeads
 from .commands.heads.measure import Measure as Measure
+from .commands.heads.measure_drag import MeasureDrag as MeasureDrag
 from .commands.heads.measure_invert import MeasureInvert as MeasureInvert
 from .commands.invert import Invert as Invert
 from .commands.scenes.meshes import ExportMesh as ExportMesh

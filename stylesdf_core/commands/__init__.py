@@ -4,6 +4,7 @@
 and the tests make the same requests.
 
 scenes/        ``render``, ``animate``, ``mesh``, ``batch`` …: files of scenes
+drag           ``drag``: points of a face move in its picture, and the face follows
 invert         ``invert``: photographs to a head
 models         ``models list``, ``models fetch``, ``models export``, ``info``
 directions     ``models directions``

@@ -1,0 +1,213 @@
+"""The command ``drag``: points of a face move in its picture, and the face follows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from stylesdf_core.commands.scenes.rendering import Device
+from stylesdf_core.commands.scenes.scene_flags import SceneFlags
+from stylesdf_core.errors import InputError
+from stylesdf_core.foreign import brief
+from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.scene.scene import Scene
+
+if TYPE_CHECKING:
+    from stylesdf_core.dragging.pointing import Vector
+    from stylesdf_core.model.model import Model
+
+#: A place in a picture: fractions of its edge from the upper left corner.
+Place = tuple[float, float]
+#: Distance from its target, millimetres, from which a point is said not to have arrived.
+FAR_OFF = 1.0
+_MOST_POINTS = 40
+#: Colours, radius and width of the marks in the comparison, pixels of a picture of 256².
+_MARKS, _PINS, _RADIUS, _WIDTH = (106, 163, 255), (230, 180, 80), 3.0, 2.0
+
+
+@dataclass(frozen=True)
+class DraggedFace:
+    """What a drag has come to.
+
+    Attributes:
+        out: the session.
+        misses: distances of the dragged points from their targets, millimetres.
+    """
+
+    out: Path
+    misses: tuple[float, ...]
+
+    def __str__(self) -> str:
+        count = len(self.misses)
+        points = "1 point" if count == 1 else f"{count} points"
+        text = f"{self.out}: {points} dragged, at most {max(self.misses):.1f} mm from the target."
+        if max(self.misses) > FAR_OFF:
+            text += " " + out_of_reach(max(self.misses))
+        return text
+
+
+def out_of_reach(miss: float) -> str:
+    """A sentence about a point that has not arrived.
+
+    Args:
+        miss: millimetres.
+    """
+    return f"The face stops {miss:.1f} mm short: the model knows no such face."
+
+
+@dataclass(frozen=True, kw_only=True)
+class DragFace:
+    """Drag points of a face to other places of its picture; the face follows and stays a face.
+
+    Places are fractions of the picture's edge from the upper left corner: 0.5,0.5 is the middle.
+    """
+
+    out: Path
+    """Session to write, .json; it opens in the studio and in all commands."""
+
+    move: Annotated[
+        tuple[tuple[str, ...], ...],
+        tyro.conf.UseAppendAction,
+        tyro.conf.arg(metavar="X,Y:X2,Y2", help_behavior_hint=""),
+    ]
+    """Points of the face and where they shall lie in the picture, such as 0.5,0.6:0.5,0.57; the
+    depth in the picture stays."""
+
+    pin: Annotated[
+        tuple[tuple[str, ...], ...],
+        tyro.conf.UseAppendAction,
+        tyro.conf.arg(metavar="X,Y", help_behavior_hint=""),
+    ] = ()
+    """Points of the face that shall stay where they are."""
+
+    compare: Path | None = None
+    """.png to write as well: before with arrows to the targets, and after."""
+
+    device: Device = "auto"
+    """Where to compute the comparison; the drag itself runs on the CPU."""
+
+    scene: SceneFlags = field(default_factory=Scene)
+
+    def run(self) -> Operation[DraggedFace]:
+        """Drag and write; the result prints as a sentence.
+
+        Raises:
+            InputError: a place cannot be used, or there is no face at it.
+        """
+        from stylesdf_core.files import check_destination, write_text
+
+        check_destination(self.out, (".json",))
+        if self.compare is not None:
+            check_destination(self.compare, (".png",))
+        moves, pins = _moves(self.move), [_place(text, "--pin") for text in _flat(self.pin)]
+        if not moves:
+            raise InputError("--move is missing: name a point and its target, X,Y:X2,Y2.")
+        if len(moves) + len(pins) > _MOST_POINTS:
+            raise InputError(f"At most {_MOST_POINTS} points can be moved and pinned at once.")
+        yield Progress(0, 1, "loading the model")
+        from stylesdf_core.dragging.drag import Drag
+        from stylesdf_core.dragging.pointing import beside
+        from stylesdf_core.model.model import load_model
+        from stylesdf_core.scene.session_files import signed
+
+        model, camera = load_model(self.scene.model), self.scene.camera
+        yield Progress(0.2, 1, "finding the points")
+        points = self._points(model, [start for start, _ in moves] + pins)
+        ends = [beside(camera, point, *end) for point, (_, end) in zip(points, moves, strict=False)]
+        drag = Drag(model, self.scene, points)
+        drag.aim([*ends, *points[len(moves) :]])
+        share = 0.3
+        while drag.step():
+            share += 0.2 * (0.8 - share)
+            yield Progress(share, 1, "dragging")
+        dragged = drag.scene
+        if self.compare is not None:
+            yield Progress(0.8, 1, "rendering the comparison")
+            self._write_comparison(model, dragged, moves, pins)
+        write_text(self.out, signed(dragged).to_json() + "\n")
+        return DraggedFace(self.out, tuple(drag.misses[: len(moves)]))
+
+    def _points(self, model: Model, places: Sequence[Place]) -> list[Vector]:
+        """The points of the surface at places of the picture."""
+        from stylesdf_core.dragging.surface import FaceSurface
+
+        surface, points = FaceSurface(model, self.scene), []
+        for x, y in places:
+            point = surface.pick(self.scene.camera, x, y)
+            if point is None:
+                raise InputError(
+                    f"At {x:g},{y:g} the picture shows the background; name a place on the face."
+                )
+            points.append(point)
+        return points
+
+    def _write_comparison(
+        self, model: Model, dragged: Scene, moves: Sequence[tuple[Place, Place]], pins: list[Place]
+    ) -> None:
+        import numpy as np
+        from PIL import Image
+
+        from stylesdf_core.commands.scenes.pictures import write_pixels
+        from stylesdf_core.engine.engine import Engine
+        from stylesdf_core.engine.picture import pixels
+
+        assert self.compare is not None
+        engine, pair = Engine(model, self.device, exact=True), []
+        for scene in (self.scene, dragged):
+            picture = np.rint(255.0 * pixels(engine.render(scene, "image"))).astype(np.uint8)
+            pair.append(Image.fromarray(picture))
+        before, after = pair
+        _draw_marks(before, moves, pins)
+        _draw_marks(after, [(end, end) for _, end in moves], pins)
+        write_pixels(np.hstack([np.asarray(before), np.asarray(after)]), self.compare, dragged)
+
+
+def _flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:
+    return [text for group in groups for text in group]
+
+
+def _moves(groups: tuple[tuple[str, ...], ...]) -> list[tuple[Place, Place]]:
+    moves = []
+    for text in _flat(groups):
+        start, colon, end = text.partition(":")
+        if not colon:
+            raise InputError(f"--move takes X,Y:X2,Y2 such as 0.5,0.6:0.5,0.57, not {brief(text)}.")
+        moves.append((_place(start, "--move"), _place(end, "--move")))
+    return moves
+
+
+def _place(text: str, flag: str) -> Place:
+    numbers = [float(part) for part in text.split(",") if re.fullmatch(r"\d*\.?\d+", part.strip())]
+    if len(numbers) != 2 or text.count(",") != 1 or max(numbers) > 1.0:
+        raise InputError(
+            f"{flag} takes places X,Y in fractions of the picture, 0 to 1 from its upper left "
+            f"corner, not {brief(text)}."
+        )
+    return numbers[0], numbers[1]
+
+
+def _draw_marks(image: object, moves: Sequence[tuple[Place, Place]], pins: Sequence[Place]) -> None:
+    """Draw points with arrows to their targets, and pins as squares."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    assert isinstance(image, Image.Image)
+    draw, edge = ImageDraw.Draw(image), image.width
+    radius, width = _RADIUS * edge / 256, max(1, round(_WIDTH * edge / 256))
+    for start, end in moves:
+        a, b = (edge * np.array(place) for place in (start, end))
+        if start != end:
+            draw.line([*a, *b], _MARKS, width)
+            along = (b - a) / max(1e-6, float(np.hypot(*(b - a))))
+            aside = np.array([-along[1], along[0]])
+            tips = [b + radius * (2.0 * -along + side * aside) for side in (-1.0, 1.0)]
+            draw.polygon([*(tuple(map(float, tip)) for tip in tips), tuple(map(float, b))], _MARKS)
+        draw.ellipse([*(a - radius), *(a + radius)], _MARKS)
+    for place in pins:
+        c = edge * np.array(place)
+        draw.rectangle([*(c - radius), *(c + radius)], _PINS)
