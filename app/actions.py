@@ -118,6 +118,20 @@ class Actions:
         """Switch to the next tab, from the last to the first."""
         self.window.show_page(PAGES[(PAGES.index(self.window.page) + 1) % len(PAGES)])
 
+    def drag_points(self) -> None:
+        """Begin or end dragging points of the face."""
+        workbench = self.workbench
+        if workbench.model is None:
+            workbench.toast("Open a model first: the face is made by a model.", is_error=True)
+            return
+        self.window.show_page("explore")
+        workbench.dragging.toggle()
+
+    def remove_point(self) -> None:
+        """Remove the point that was last put or taken."""
+        if self.workbench.dragging.is_on:
+            self.workbench.dragging.remove()
+
     def open_session(self) -> None:
         """Ask for a session or an exported file."""
         self.dialogs.open_file(

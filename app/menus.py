@@ -163,6 +163,10 @@ class Menus:
             self._undo = self._item("Undo", "undo")
             self._redo = self._item("Redo", "redo")
             dpg.add_separator()
+            self._item(
+                "Drag points", "drag points of the face", lambda: self._workbench.dragging.is_on
+            )
+            dpg.add_separator()
             self._item("Random face", "random seed")
             self._item("Favourite", "give the face a star, or remove it", self._is_favourite)
             self._item("Reset all directions", partial(self._workbench.edit, edits.without_edits))

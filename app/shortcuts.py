@@ -85,6 +85,8 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
         key("Space", dpg.mvKey_Spacebar, "split picture | mesh", workbench.toggle_split),
         key("P", dpg.mvKey_P, "the picture's own pixels, 1:1", workbench.toggle_pixels),
         key("S", dpg.mvKey_S, "give the face a star, or remove it", actions.toggle_star),
+        key("D", dpg.mvKey_D, "drag points of the face", actions.drag_points),
+        key("Delete", dpg.mvKey_Delete, "remove the chosen point", actions.remove_point),
         key("E", dpg.mvKey_E, "export as last time", lambda: window.export(workbench.last_export)),
         key("Ctrl+N", dpg.mvKey_N, "make a head of a photo", actions.open_photo),
         key("Ctrl+S", dpg.mvKey_S, "export a PNG", lambda: window.export("PNG")),
@@ -113,6 +115,7 @@ class Keyboard:
 
     Args:
         exploring: whether the Explore tab is shown; elsewhere only ``anywhere`` shortcuts act.
+        leave: ends the viewport's mode by Escape; whether there was one.
     """
 
     def __init__(
@@ -123,9 +126,10 @@ class Keyboard:
         home: Home,
         overlay: Overlay,
         exploring: Callable[[], bool],
+        leave: Callable[[], bool],
     ) -> None:
         self._table, self._ui, self._dialogs, self._home = table, ui, dialogs, home
-        self._overlay, self._exploring = overlay, exploring
+        self._overlay, self._exploring, self._leave = overlay, exploring, leave
         self._held: dict[int, float] = {}  # keys, and when each was last reported as pressed
         self._has_tabbed = False  # since the last click of the mouse
         self._stop: int | None = None  # number of the message's button that has the focus
@@ -173,7 +177,7 @@ class Keyboard:
         elif self._dialogs.is_open:
             self._dialogs.cancel()
         elif not self._home.popup_is_open:  # Dear PyGui closes it
-            if not had_tabbed:
+            if not had_tabbed and not (self._exploring() and self._leave()):
                 self._overlay.dismiss()
             self._home.take()
 

@@ -171,7 +171,8 @@ class Studio:
             active=moving
             or self._is_used
             or bool(self.workbench.jobs.active)
-            or self.workbench.photo.is_working,
+            or self.workbench.photo.is_working
+            or self.workbench.dragging.is_working,
             computing=self.workbench.busy,
             moving=moving,
         )
@@ -232,7 +233,8 @@ class Studio:
         now = time.monotonic()
         if self.workbench.scene is not self._scene:
             self._scene, self._moved_at = self.workbench.scene, now
-        if not self.pointer.dragging and now - self._moved_at > _COMMIT_AFTER:
+        held = self.pointer.dragging or self.workbench.dragging.is_working
+        if not held and now - self._moved_at > _COMMIT_AFTER:
             self.workbench.document.commit()
 
     def _is_moving(self) -> bool:
@@ -279,7 +281,7 @@ class Studio:
         self._overlay = Overlay(ui, workbench, Remedy("Open another file …", actions.open_model))
         self._keyboard = Keyboard(
             self._shortcuts, ui, self.dialogs, self._home, self._overlay,
-            lambda: self.page == "explore",
+            lambda: self.page == "explore", workbench.dragging.leave,
         )  # fmt: skip
         dpg.set_primary_window(window, True)
         # set_primary_window resets these flags. Children have fixed places, so nothing may scroll.

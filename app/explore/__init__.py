@@ -5,6 +5,7 @@ page          the tab in the window: places its panels and lets them show the st
 section       a panel's heading, which folds the panel
 columns       the columns that hold the panels, and their splitters
 viewport      picture and mesh under one camera; the mouse's gestures
+drag_marks    the points of *Drag points*: drawn, put, taken, pinned and removed
 strip         the foldable area under the viewport, and its tabs
 toolbar       view modes, split and camera presets under the viewport
 photo_dialog  *New from photo*: a photograph, the guess beside it, faces to choose from

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import dearpygui.dearpygui as dpg
 
+from app.explore.drag_marks import DragMarks
 from app.state import edits
 from app.state.workbench import Workbench
 from app.widgets import fonts, theme
@@ -89,6 +90,8 @@ class Viewport(MouseTarget):
         self._last = (0.0, 0.0)
         self._canvas = Canvas(1, 1)
         self.item = self._canvas.item
+        self._marks = DragMarks(ui, workbench.dragging, self._canvas)
+        self._pressed_at, self._drags_point = self._last, False
         ui.pointer.add(self)
 
     def resize(self, width: int, height: int) -> None:
@@ -144,12 +147,14 @@ class Viewport(MouseTarget):
         done = (picture.index + 1) / picture.passes if works and picture is not None else 0.0
         shows_guide = workbench.settings.view.pose_guide and workbench.model is not None
         guided = (camera, workbench.poses) if shows_guide else None
-        hints = not workbench.settings.view.hint_seen and picture is not None
+        drags = workbench.dragging.is_on and picture is not None
+        hints = not (drags or workbench.settings.view.hint_seen) and picture is not None
+        marks = (self._marks.content, camera) if drags else None
         panes = ((self.picture_pane, self._picture_texture), (self.mesh_pane, self._mesh_texture))
         if not self._canvas.wants(
             tuple((pane, texture.tag) for pane, texture in panes),
             workbench.model is None, works, done, int(now * 30) if works else 0, guided, hints,
-            self._width, self._height,
+            marks, self._width, self._height,
         ):  # fmt: skip
             return
         for pane, texture in panes:
@@ -173,6 +178,10 @@ class Viewport(MouseTarget):
             self._draw_guide(*guided)
         if hints:
             self._draw_hint()
+        if drags:
+            for square in self._squares():
+                self._marks.draw(square, camera)
+            self._marks.draw_hint(self._squares()[0])
 
     def _draw_waiting(self, pane: Pane, what: str) -> None:
         """Say in a pane that its first content is being computed."""
@@ -243,19 +252,42 @@ class Viewport(MouseTarget):
         )
         self._canvas.text(x, y, hint, size, theme.TEXT)
 
+    def _squares(self) -> list[tuple[float, float, float]]:
+        """Left, top and edge of where each pane shows the camera's whole picture."""
+        squares = []
+        for pane in self._panes():
+            edge = pane.edge / self._shown_share(pane)
+            shift = 0.5 * (pane.edge - edge)
+            squares.append((pane.x + shift, pane.y + shift, edge))
+        return squares
+
     # --- the mouse ------------------------------------------------------------------------------
 
     def press(self, press: Press) -> bool:
-        """Begin to orbit (left button) or pan (right, middle); a double click resets the camera."""
+        """Begin to orbit (left button) or pan (right, middle); a double click resets the camera.
+
+        Points that are dragged come first.
+        """
+        self._last = self._pressed_at = (press.x, press.y)
+        squares = self._squares()
+        under = [s for s in squares if 0.0 <= press.x - s[0] <= s[2]] or squares
+        camera = self._workbench.timeline.shown.camera
+        self._drags_point = bool(under) and self._marks.press(press, under[0], camera)
+        if self._drags_point:
+            return press.button == LEFT
         if press.double:
             self._workbench.reset_camera()
             return False
         self._button = press.button
-        self._last = (press.x, press.y)
         return True
 
     def drag(self, x: float, y: float) -> None:
         """Move the camera by the mouse's motion since the last frame."""
+        if self._drags_point:
+            if (x, y) != self._last:
+                self._marks.drag(x, y, self._workbench.timeline.shown.camera)
+            self._last = (x, y)
+            return
         dx, dy = x - self._last[0], y - self._last[1]
         self._last = (x, y)
         panes = self._panes()
@@ -272,7 +304,9 @@ class Viewport(MouseTarget):
 
     def release(self) -> None:
         """End the drag, as one undo step."""
-        self._workbench.document.commit()
+        self._marks.release(has_moved=self._last != self._pressed_at)
+        if not self._drags_point:
+            self._workbench.document.commit()
 
     def wheel(self, steps: float) -> None:
         """Change the field of view."""

@@ -13,6 +13,7 @@ about         version, licences, device and folders
 messages      messages to the user, shown as toasts
 screen        the newest picture and mesh; asks the workers for finer ones
 timeline      keyframes, the playhead, and the scene that it shows
+dragging      *Drag points*: points on the face, and the face that follows
 photo_fit     *New from photo*: the faces of a photograph, and the fit to one in a thread
 displays      the displays of this machine, and the window's place on them
 settings      settings that are remembered between starts, and their files

@@ -18,6 +18,7 @@ from app.state.comparison import FacePair
 from app.state.contact_sheet import ContactSheet
 from app.state.directions import DirectionValues
 from app.state.document import Document
+from app.state.dragging import DragPoints
 from app.state.faces import FaceAlbum
 from app.state.messages import Messages
 from app.state.photo_fit import PhotoFit
@@ -87,6 +88,7 @@ class Workbench:
         self.messages = Messages()
         self.toast = self.messages.show
         self.photo = PhotoFit(self.screen.news)
+        self.dragging = DragPoints(self.document, self.models, self.screen.news)
         self.last_export = "PNG"
         #: Whether the viewport is hidden, so that nothing is computed for the viewport.
         self.is_resting = False
@@ -143,6 +145,7 @@ class Workbench:
             self._model_loaded(loaded)
         self.screen.poll()
         self.timeline.tick()
+        self.dragging.tick()
         self.album.poll()
         self.album.note(self.screen.picture, self._session)
         self.sheet.tick(self.settings.device)
@@ -385,6 +388,7 @@ class Workbench:
         self.comparison.close()
         self.jobs.close()
         self.photo.close()
+        self.dragging.close()
         self.album.close()
 
 

@@ -29,6 +29,7 @@ class Press:
         x, y: pixels, from the target's upper left corner.
         ctrl: whether a Ctrl key is held.
         double: whether it is the second press of a double click.
+        shift: whether a Shift key is held.
     """
 
     button: int
@@ -36,6 +37,7 @@ class Press:
     y: float
     ctrl: bool
     double: bool
+    shift: bool = False
 
 
 class MouseTarget:
@@ -165,14 +167,21 @@ class Pointer:
         if target is None:
             return
         ctrl = dpg.is_key_down(dpg.mvKey_LControl) or dpg.is_key_down(dpg.mvKey_RControl)
-        self.press(target, button, ctrl=ctrl, double=double)
+        shift = dpg.is_key_down(dpg.mvKey_LShift) or dpg.is_key_down(dpg.mvKey_RShift)
+        self.press(target, button, ctrl=ctrl, double=double, shift=shift)
 
     def press(
-        self, target: MouseTarget, button: int, *, ctrl: bool = False, double: bool = False
+        self,
+        target: MouseTarget,
+        button: int,
+        *,
+        ctrl: bool = False,
+        double: bool = False,
+        shift: bool = False,
     ) -> None:
         """Press a button on ``target``, where the mouse is."""
         self._last = self.mouse.position()
-        if target.press(Press(button, *_local(target, self._last), ctrl, double)):
+        if target.press(Press(button, *_local(target, self._last), ctrl, double, shift)):
             self._captured = (target, button)
 
     def _released(self, button: int) -> None:

@@ -7,6 +7,7 @@ picture_worker     pictures in passes, coarse to fine
 analysis           slices through the signed distances, and inconsistency maps
 mesh_worker        the live mesh: a draft, then the chosen resolution
 engine_share       an engine that several threads use in turns
+drag_worker        points of a face are dragged, step by step
 mixing_worker      which controls of style mixing have an effect on a model
 file_pictures      small pictures of picture files
 thumbnails         many small pictures, while nothing else is computed
