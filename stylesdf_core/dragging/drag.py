@@ -31,6 +31,9 @@ from stylesdf_core.scene.scene import Scene
 
 #: A millimetre of the shipped model's heads, world units; other heads are taken to be as large.
 MILLIMETRE = 0.001 / METRES_PER_UNIT
+#: Share of the trunk's layers, from the first on, that may change: they make the shape, and those
+#: behind mostly the colours of skin and hair.
+_SHAPING = 0.6
 #: Principal directions of w that may change: those of the shipped model that change its faces.
 _DIRECTIONS = 64
 #: Faces from which the principal directions of w are found.
@@ -49,6 +52,9 @@ _LONGEST, _MORE, _TRIALS = 12.0, 3.0, 12
 #: Longest motion of a point in a step, longest correction of its place, and change of the worst
 #: point's distance from its target below which the drag has come to rest, millimetres.
 _STRIDE, _CORRECTION, _REST = 3.0, 1.5, 0.05
+#: How much farther off than the best face the worst point may be on the way, distance from the
+#: target at which it has arrived, and shortest stride to try where it rests before, millimetres.
+_SLACK, _ARRIVED, _SHORTEST = 1.0, 0.2, 0.5
 #: Share of an offset in the picture below which nothing can be dragged.
 _LEAST_SHARE = 0.02
 #: Most steps of a drag.
@@ -77,7 +83,8 @@ class Drag:
         share = scene.truncation_psi
         share *= 1.0 if scene.morph.seed is None else 1.0 - scene.morph.amount
         mixed = scene.mixing.film_strengths(config.film_layers)
-        self._shares = share * (1.0 - torch.tensor(mixed[:-1]))  # of an offset, by layer
+        shaping = torch.arange(config.depth) < math.ceil(_SHAPING * config.depth)
+        self._shares = share * (1.0 - torch.tensor(mixed[:-1])) * shaping  # of an offset, by layer
         if float(self._shares.abs().max()) < _LEAST_SHARE:
             raise InputError(
                 "The picture shows nothing of this face's own shape, so that its points cannot be "
@@ -124,7 +131,7 @@ class Drag:
     def aim(self, targets: Sequence[Vector]) -> None:
         """Where the dragged points shall lie, in their order."""
         self._targets[: self._count] = torch.tensor(targets)
-        self._steps, self._stride = 0, _STRIDE
+        self._steps, self._stride, self._miss = 0, _STRIDE, math.inf
         self._best: _Best | None = None
 
     @torch.no_grad()
@@ -138,15 +145,17 @@ class Drag:
         motion = self._tracker.motion(self._points, styles, self._features)
         reach = _CORRECTION * MILLIMETRE
         self._points = self._points + motion.correction.clamp(-reach, reach)
-        worst, best = max(self.misses), self._best
-        gain = math.inf if best is None else best.miss - worst
-        if best is None or gain >= 0.0:
-            self._best = best = _Best(worst, self._change, self._points, motion)
-        else:  # the points bend more than the matrix says: from the best face on by half the stride
-            self._change, self._points, motion = best.change, best.points, best.motion
-            self._stride *= 0.5
+        miss, best = max(self.misses), self._best
+        rests, self._miss = abs(self._miss - miss) < _REST, miss
+        if best is None or miss < best.miss:
+            self._best = best = _Best(miss, self._change, self._points, motion)
         self._steps += 1
-        if 0.0 <= gain < _REST or self._stride < _REST or self._steps > MOST_STEPS:
+        is_final = miss < _ARRIVED or self._stride < _SHORTEST
+        ends = (rests and is_final) or self._steps > MOST_STEPS
+        if ends or rests or miss > best.miss + _SLACK:  # the matrix tells too little of the way
+            self._change, self._points, motion = best.change, best.points, best.motion
+            self._miss, self._stride = best.miss, 0.5 * self._stride
+        if ends:
             return False
         by_layer = motion.by_style * self._shares[:, None]  # (P, 3, L, K)
         matrix = torch.cat([by_layer.sum(dim=2), by_layer.flatten(2)], dim=-1)  # (P, 3, U)
@@ -164,14 +173,14 @@ class Drag:
     def _offsets(self) -> Tensor:
         """Offsets of the w of the trunk's layers at truncation 1, (trunk layers, w_dim)."""
         common, *own = self._change.view(-1, len(self._directions)) @ self._directions
-        return torch.stack([common + layer for layer in own])
+        return torch.stack([common + layer for layer in own]) * (self._shares != 0.0)[:, None]
 
     @property
     def scene(self) -> Scene:
         """The scene with the face as it is now: the one before the drag, with other offsets.
 
-        Only the trunk's layers, which make the shape, have changed: the view layer and the decoder
-        keep the colours.
+        Only the layers that make the shape have changed; the others and the decoder keep the
+        colours.
         """
         config, identity = self._model.generator.config, self._scene.identity
         known = identity.offsets.of_field(config.film_layers, config.z_dim)
@@ -204,13 +213,14 @@ def _principal(model: Model) -> Tensor:
         w = model.generator.mapping(torch.from_numpy(z))
         values, vectors = torch.linalg.eigh(torch.cov(w.T))
         deviations = values.clamp_min(0.0).sqrt()[:, None]
-    return (deviations * vectors.T).flip(0)[:_DIRECTIONS].contiguous()
+    directions: Tensor = (deviations * vectors.T).flip(0)[:_DIRECTIONS].contiguous()
+    return directions
 
 
 def _solved(rows: Tensor, wanted: Tensor) -> Tensor:
     """The change v of least ‖rows·v − wanted‖² + prior·‖v‖², of a length within its limit."""
     squares, unit = rows @ rows.T, torch.eye(len(rows))
-    change = torch.zeros_like(rows[0])
+    change: Tensor = torch.zeros_like(rows[0])
     for power in range(_TRIALS):
         held = squares + _PRIOR * _MORE**power * unit
         change = rows.T @ torch.linalg.solve(held, wanted)

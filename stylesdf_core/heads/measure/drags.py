@@ -140,7 +140,7 @@ class DragMeasurement:
         def figure(key: str, title: str, value: float, unit: str, **more: Any) -> Figure:
             return Figure(key, title, float(value), unit, **more)
 
-        within = 100.0 * np.mean(arrivals <= 1.5)
+        within = 100.0 * float(np.mean(arrivals <= 1.5))
         figures = (
             figure(
                 "arrival", "from the target after the drag, mean", arrivals.mean(), "mm", high=1.5,
