@@ -101,7 +101,7 @@ class Storm(Hands):
         workbench.models.dismiss()
         workbench.change_settings("view", view="image", split=False)
         self.wait(lambda: not workbench.jobs.active, "the jobs")
-        for _ in range(5):  # until the last of the late events has come
+        for _ in range(40):  # until the last of the late events has come
             workbench.set_seed(123456)
             self.settle()
             assert workbench.screen.picture is not None

@@ -17,13 +17,13 @@ from app.widgets.ui import Ui
 
 #: Heights and widths at scale 1: the row of buttons, the slider, the buttons themselves.
 _TOOLS = 32
-_SLIDER = 204
+_SLIDER, _GAP = 204, 14
 _BUTTONS = {"losses": 56, "β": 26, "scores": 56, "distance": 66, "quality": 56,
             "speed": 52, "surface": 60, "gradients": 72, "augmentation": 100}  # fmt: skip
 #: Width and height of one curve's name and value over a plot, at scale 1.
 _CELL, _LINE = 128, 16
 #: Rows that the buttons may take, and least height of a plot's curves.
-_MOST_ROWS, _LEAST_PLOT = 3, 110
+_MOST_ROWS, _LEAST_PLOT = 3, 96
 #: Largest distance of a shown value from the mouse, as a share of the run's steps.
 _NEAR = 0.02
 _SMOOTHING = SliderSpec(
@@ -61,6 +61,7 @@ class CurvesPanel:
             actions = SliderActions(
                 self._smooth, lambda: None, reset=lambda: self._smooth(SMOOTHING)
             )
+            self._gap = dpg.add_spacer(width=ui.px(_GAP))
             self._smoothing = SliderRow(ui, _SMOOTHING, actions, ui.px(_SLIDER))
         dpg.add_spacer(height=ui.px(4))
         with dpg.child_window(
@@ -114,7 +115,7 @@ class CurvesPanel:
         for button in self._buttons.values():
             dpg.configure_item(button, show=button in widths)
         row = taken = 0
-        for item, width in {**widths, self._smoothing.item: _SLIDER}.items():
+        for item, width in {**widths, self._gap: _GAP, self._smoothing.item: _SLIDER}.items():
             if taken and taken + px(width) > self._size[0]:
                 row, taken = min(row + 1, _MOST_ROWS - 1), 0
             dpg.move_item(item, parent=self._rows[row])
