@@ -92,7 +92,8 @@ class ComparePage:
         figure = "" if shown is None else f"mean difference {shown.difference:.1f} grey levels"
         dpg.set_value(self._figure, figure)
         error = comparison.error
-        dpg.set_value(self._problem, "" if error is None else title_and_text(error)[1])
+        text = "" if error is None else title_and_text(error)[1]
+        self._ui.set_small_text(self._problem, text)
         dpg.configure_item(self._problem, show=error is not None)
         dpg.configure_item(self._again, show=error is not None)
         self.panes.sync()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
 from app.explore.sliders import SeedEntry
 from app.state.comparison import COMPARED
 from app.state.workbench import Workbench
-from app.widgets import theme
-from app.widgets.ui import Ui
+from app.widgets import fonts, theme
+from app.widgets.ui import Ui, short_path
 from stylesdf_core.model.model_zoo import list_models
 from stylesdf_core.scene.scene import Identity, Scene
 
@@ -19,12 +20,17 @@ class SidePanel:
     """The first (0) or the other (1) of the two."""
 
     def __init__(self, ui: Ui, workbench: Workbench, index: int) -> None:
-        self._workbench, self._index = workbench, index
+        self._ui, self._workbench, self._index = ui, workbench, index
+        self._width = ui.px(240)
+        self._models: dict[str, str] = {}  # by their labels in the list
         ui.heading("AB"[index])
         with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
             self.seed = SeedEntry(ui, "Seed of the face", "seed", self._set_seed)
         self._model = dpg.add_combo(
-            [], callback=lambda _, name: self._replace(model=str(name), model_digest="")
+            [],
+            callback=lambda _, label: self._replace(
+                model=self._models[str(label)], model_digest=""
+            ),
         )
         ui.tooltip(self._model, "The model; run folders and files appear once they were opened")
         self._view = dpg.add_combo(
@@ -38,8 +44,15 @@ class SidePanel:
         )
         self._about = ui.small_text("", theme.FAINT, wrap=0)
 
+    def _label(self, model: str) -> str:
+        """A model's name, or as much of the end of its path as the list is wide."""
+        room = self._width - self._ui.px(40)  # the list's arrow
+        path = short_path(Path(model)) if Path(model).is_absolute() else model
+        return fonts.fitted_start(path, self._ui.px(fonts.BODY), room)
+
     def resize(self, width: int) -> None:
         """Fit a column."""
+        self._width = width
         self.seed.resize(width, 3)
         for item in (self._model, self._view, self._take):
             dpg.configure_item(item, width=width)
@@ -54,8 +67,10 @@ class SidePanel:
         self.seed.show(identity.seed, "custom z" if identity.z is not None else "")
         named = [entry.name for entry in list_models() if entry.is_ready]
         models = dict.fromkeys([*named, *settings.recent_models, scene.model])
-        dpg.configure_item(self._model, items=list(models))
-        dpg.set_value(self._model, scene.model)
+        labels = {model: self._label(model) for model in models}
+        self._models = {label: model for model, label in labels.items()}
+        dpg.configure_item(self._model, items=list(self._models))
+        self._ui.set_text(self._model, labels[scene.model])
         dpg.set_value(self._view, comparison.views[self._index])
         dpg.set_value(self._about, _about(scene))
 

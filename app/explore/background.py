@@ -39,7 +39,7 @@ class BackgroundField:
     def show(self, background: str) -> None:
         """Write the setting, unless the user is typing."""
         if not dpg.is_item_active(self._field):
-            dpg.set_value(self._field, "" if background == _OWN else background)
+            self._ui.set_text(self._field, "" if background == _OWN else background)
         self._ui.select(self._button, background == _TRANSPARENT)
 
     def _toggle(self) -> None:

@@ -103,7 +103,7 @@ class Dialogs:
         half = (len(rows) + 1) // 2
         columns = dpg.mvTable_SizingStretchProp
         with (
-            self._window(title, *self._size(width, 25 * half + 72)),
+            self._window(title, *self._size(width, 28 * half + 76)),
             dpg.table(header_row=False, policy=columns),
         ):
             for weight in (2.0, 3.0, 2.0, 3.0):

@@ -102,18 +102,20 @@ class Ui:
     def small_text(self, text: str = "", color: theme.Rgba = theme.MUTED, wrap: int = -1) -> Item:
         """A line in the small size."""
         item: Item = dpg.add_text(text, color=color, wrap=wrap)
-        self.set_small_text(item, text)
+        fonts.show_script(item, text, self.px(fonts.SMALL), self.theme.small)
         return item
 
     def set_small_text(self, item: Item, text: str) -> None:
         """Change a line in the small size."""
-        dpg.set_value(item, text)
-        fonts.show_script(item, text, self.px(fonts.SMALL), self.theme.small)
+        if dpg.get_value(item) != text:
+            dpg.set_value(item, text)
+            fonts.show_script(item, text, self.px(fonts.SMALL), self.theme.small)
 
     def set_text(self, item: Item, text: str) -> None:
         """Change the text of a field or of a line."""
-        dpg.set_value(item, text)
-        self.show_script(item, text)
+        if dpg.get_value(item) != text:
+            dpg.set_value(item, text)
+            self.show_script(item, text)
 
     def show_script(self, item: Item, text: str) -> None:
         """Give an item of the usual size a font for the script of its text."""

@@ -131,9 +131,11 @@ class ExportPanel:
         if not dpg.is_item_active(self._folder):
             if settings.export.folder != self._of_folder[0]:
                 self._of_folder = settings.export.folder, short_path(export_folder(settings))
-            dpg.set_value(self._folder, self._of_folder[1])
+            self._ui.set_text(self._folder, self._of_folder[1])
         if not dpg.is_item_active(self._name):
-            dpg.set_value(self._name, self._custom_name or default_stem(scene, export_kind("PNG")))
+            self._ui.set_text(
+                self._name, self._custom_name or default_stem(scene, export_kind("PNG"))
+            )
         self._background.show(settings.export.background)
         self._assets.show(settings.asset)
         for sliders in self._sliders:

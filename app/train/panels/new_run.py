@@ -150,12 +150,12 @@ class NewRunPanel:
         self._sync_start()
         dpg.configure_item(self._images, show=form.wants_images)
         if not dpg.is_item_active(self.data_field):
-            dpg.set_value(self.data_field, form.data)
+            self._ui.set_text(self.data_field, form.data)
         dpg.configure_item(self._rest, show=not form.is_locked)
         dpg.configure_item(self._preset_row, show=form.has_preset)
         dpg.set_value(self._preset, form.preset)
         if not dpg.is_item_active(self._name):
-            dpg.set_value(self._name, form.name)
+            self._ui.set_text(self._name, form.name)
         dpg.configure_item(self._name, hint=training.new.name)
         problem = training.new.problem
         self._parameters.sync(problem.field if problem is not None else "")
@@ -214,7 +214,7 @@ class NewRunPanel:
         self._init_choices = labels
         shown = next((label for label, path in labels.items() if path == form.init), _CHOOSE)
         dpg.configure_item(self._init, items=tuple(labels))
-        dpg.set_value(self._init, shown)
+        self._ui.set_text(self._init, shown)
         dpg.configure_item(self._lock, show=form.is_locked)
         dpg.configure_item(self._start_from, show=form.stage != "sphere-init")
 
@@ -264,7 +264,7 @@ class NewRunPanel:
                     rounding=self._ui.px(4), parent=self._sheet,
                 )  # fmt: skip
         text, color = _found(preview, training.new.preview_problem, bool(training.new.form.data))
-        dpg.set_value(self._found, text)
+        self._ui.set_small_text(self._found, text)
         dpg.configure_item(self._found, color=color)
 
     # --- start ----------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ class NewRunPanel:
         else:
             text = in_window(problem.text)
             color = theme.MUTED if problem.is_gap else theme.ERROR
-        dpg.set_value(self._problem, text)
+        self._ui.set_small_text(self._problem, text)
         dpg.configure_item(self._problem, color=color)
         dpg.configure_item(self._start, enabled=ready)
         dpg.configure_item(self._estimate, enabled=ready)

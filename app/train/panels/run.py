@@ -115,7 +115,7 @@ class RunPanel:
         self._main_tip.text = _STATES[run.state][0]
         text, color = (measuring, theme.MUTED) if measuring else _message(run, report)
         dpg.configure_item(self._message, color=color)
-        dpg.set_value(self._message, text)
+        self._ui.set_small_text(self._message, text)
 
     def _show_choices(self, report: RunReport | None) -> None:
         steps: dict[str, int | None] = {}

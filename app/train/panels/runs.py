@@ -76,7 +76,7 @@ class RunsPanel:
             self._rows[run.path].show(run, selected=run.path == self._training.selected)
         text = f"new runs go to {short_path(folder)}"
         text = fonts.fitted(text, self._ui.px(fonts.SMALL), max(1, self._width))
-        dpg.set_value(self._folder, text)
+        self._ui.set_small_text(self._folder, text)
         self._folder_tip.text = str(folder)
 
     @property
