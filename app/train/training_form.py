@@ -59,6 +59,7 @@ _HEADINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Length", ("steps", "batch", "chunk", "batch_factor")),
     ("Reading", ("images",)),
     ("Small data sets", ("augment",)),
+    ("Patches", ("output", "patch")),
     ("Model", ("generator", "output_size", "channel_multiplier", "decoder_kind")),
     ("Cameras", ("poses",)),
     ("Sphere", ("sphere",)),

@@ -248,14 +248,17 @@ def _refined_edge(engine: Engine, request: PictureRequest) -> int:
     if request.view in SURFACE_VIEWS:
         return engine.config.thumb_size * _REFINED
     edge = min(request.edge, MAX_PICTURE)
-    return edge if request.view == "direct" and edge > engine.direct_size else 0
+    from stylesdf_core.engine.levels import drawn_view
+
+    is_direct = drawn_view(engine.config, request.view) == "direct"
+    return edge if is_direct and edge > engine.direct_size else 0
 
 
 def native_edge(engine: Engine, view: View) -> int:
     """Edge, pixels, of a view's last pass before it is resampled for the pane."""
     config = engine.config
     if view == "image":
-        return min(config.output_size if config.has_decoder else 256, MAX_PICTURE)
+        return min(config.output_size if config.has_image else 256, MAX_PICTURE)
     if view == "direct":
         return min(engine.direct_size, MAX_PICTURE)
     return config.thumb_size * (_REFINED if view in SURFACE_VIEWS else 1)

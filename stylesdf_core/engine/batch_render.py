@@ -54,6 +54,7 @@ def batch_render(
     focal: float,
     options: RenderOptions,
     jitter: Tensor,
+    patches: Tensor | None = None,
 ) -> BatchRender:
     """What ``generator.volume_render`` renders for cameras of the training, to 2e-4.
 
@@ -63,9 +64,11 @@ def batch_render(
         cam2world: (B, 3, 4).
         focal: pixels, at the model's thumb size.
         jitter: (B, H, W, 1) in [0, 1), see :func:`~.volume_rendering.sample_depths`.
+        patches: (B, 3), parts of the pictures to render, see :func:`~.rays.make_rays`.
     """
     edge, samples = generator.config.thumb_size, generator.config.samples
-    rays = make_rays(cam2world, focal, edge, static_viewdirs=options.static_viewdirs)
+    static = options.static_viewdirs
+    rays = make_rays(cam2world, focal, edge, static_viewdirs=static, patches=patches)
     # The offset of a ray's samples is an offset of its origin.
     origins = rays.origins + rays.directions * (jitter * ((FAR - NEAR) / samples))
     rgb, features = [], []

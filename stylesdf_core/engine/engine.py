@@ -24,6 +24,7 @@ from torch import Tensor
 from stylesdf_core.engine.baked_decoder import BakedDecoder, fast_dtype
 from stylesdf_core.engine.decoder_noise import DecoderNoise, SurfaceFinder
 from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop
+from stylesdf_core.engine.levels import drawn_view
 from stylesdf_core.engine.march import compiled_loops
 from stylesdf_core.engine.march.baked_background import BakedBackground
 from stylesdf_core.engine.march.baked_field import BakedField
@@ -132,7 +133,7 @@ class Engine:
 
     def note(self, view: View) -> str:
         """A remark on a view's pictures for the user; usually empty."""
-        if view == "image" and not self.config.has_decoder:
+        if view == "image" and not self.config.has_image:
             return "This model has no decoder: the volume render is shown, enlarged."
         return self._tiles.note or (compiled_loops.note() if self.device.type == "cpu" else "")
 
@@ -145,7 +146,7 @@ class Engine:
             rays: of an image, along each side of a pixel of the volume render: the mean features
                 of several rays belong to the pixel's whole area, and flicker less in films.
         """
-        if view == "direct":
+        if drawn_view(self.config, view) == "direct":
             return self.direct(scene, size or self.direct_size)
         if view == "image" and rays > 1:
             thumb = self.config.thumb_size
@@ -159,12 +160,13 @@ class Engine:
         """Several views of one camera at the model's own sizes, all but ``direct`` from a single
         volume render.
         """
-        volume = self.render_volume(scene, self.config.thumb_size, features="image" in views)
+        drawn = [drawn_view(self.config, view) for view in views]
+        volume = self.render_volume(scene, self.config.thumb_size, features="image" in drawn)
         return {
             view: self.direct(scene, self.direct_size)
-            if view == "direct"
+            if own == "direct"
             else self.picture(scene, view, volume)
-            for view in views
+            for view, own in zip(views, drawn, strict=True)
         }
 
     def features(self, scene: Scene) -> Tensor:
@@ -254,7 +256,7 @@ class Engine:
     @property
     def direct_size(self) -> int:
         """Usual edge of the view ``direct``, pixels: the decoded image's, or 256."""
-        return self.config.output_size if self.config.has_decoder else 256
+        return self.config.output_size if self.config.has_image else 256
 
     def direct(self, scene: Scene, size: int) -> Picture:
         """The surface's own colours in ``size``² pixels, see :mod:`.direct`.
@@ -307,8 +309,7 @@ class Engine:
     @torch.no_grad()
     def _coverage(self, scene: Scene, edge: int) -> FloatArray:
         coarse = min(edge, 2 * self.config.thumb_size)
-        background = self.render_volume(scene, coarse, features=False).background[None, None]
-        covered = 1.0 - background
+        covered = 1.0 - self.render_volume(scene, coarse, features=False).background[None, None]
         around = F.max_pool2d(covered, 3, 1, 1) + F.max_pool2d(-covered, 3, 1, 1)
         cover = F.interpolate(covered, size=(edge, edge), mode="bilinear")[0, 0]
         outline = F.interpolate(around, size=(edge, edge), mode="nearest")[0, 0] > _OUTLINE
@@ -325,8 +326,7 @@ class Engine:
         self, scene: Scene, rays: CameraRays, edge: int, visible: float
     ) -> tuple[RayMarch, int]:
         """A march through a scene's field, and its evaluations a ray."""
-        options = scene.options
-        samples = options.samples or self.config.samples
+        samples = scene.options.samples or self.config.samples
         grid, behind = self._distances(scene, edge), self._behind(scene)
         t_vals = sample_depths(samples, rays.origins)
         bordered = rays.volume is not None and behind is None
@@ -336,7 +336,7 @@ class Engine:
             self._beta,
             t_vals if behind is None else with_end(t_vals),
             grid,
-            options.force_background or behind is not None,
+            scene.options.force_background or behind is not None,
             visible,
             rays.volume,
             self._border(scene) if bordered else None,

@@ -51,6 +51,11 @@ def volume_level(edge: int) -> Level:
     return Level(edge, work=float(edge * edge + _PASS_WORK))
 
 
+def drawn_view(config: GeneratorConfig, view: View) -> View:
+    """The view that is shown for ``view``: some models' image is the direct view."""
+    return "direct" if view == "image" and config.is_direct else view
+
+
 def levels(config: GeneratorConfig, view: View, device: str) -> tuple[Level, ...]:
     """The levels in which a moving view can be shown, coarse to fine.
 
@@ -58,7 +63,7 @@ def levels(config: GeneratorConfig, view: View, device: str) -> tuple[Level, ...
         device: type of the engine's device. Only a GPU has the time for four rays a pixel.
     """
     thumb, whole = config.thumb_size, config.output_size
-    if view == "direct":
+    if drawn_view(config, view) == "direct":
         return tuple(map(volume_level, _DIRECT_EDGES))
     found = [volume_level(edge) for edge in sorted({min(edge, thumb) for edge in _EDGES})]
     if view == "image" and config.has_decoder:

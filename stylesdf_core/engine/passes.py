@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.levels import Level, volume_level
+from stylesdf_core.engine.levels import Level, drawn_view, volume_level
 from stylesdf_core.engine.march.ray_march import VISIBLE_IN_MOTION
 from stylesdf_core.engine.march.volume import Volume
 from stylesdf_core.engine.matching import Match
@@ -78,7 +78,7 @@ def passes(
             the colours, place and size of the decoded image. Without it a first pass at half the
             image's size is the whole image, reduced.
     """
-    start = time.perf_counter()
+    start, view = time.perf_counter(), drawn_view(engine.config, view)
     whole = engine.config.output_size
     count = 3 if view == "image" and first.image < whole else 2
     for index, (picture, fit) in enumerate(_steps(engine, scene, view, size, first, match)):

@@ -84,7 +84,7 @@ def orbit(engine: Engine, scene: Scene, *, rays: int = 1) -> Orbit:
         depth, opacity = views["depth"].data[0], 1.0 - views["depth"].background
         floor = pixels(views["volume"])
         image = floor
-        if engine.config.has_decoder:
+        if engine.config.has_image:
             image = pixels(views["image"])
             floor = enlarge(floor, len(image))
         images.append(OrbitFrame(image, depth, opacity, camera))

@@ -14,6 +14,7 @@ from stylesdf_core.errors import InputError, check_range
 FieldKind = Literal["sdf", "density"]
 NoiseMode = Literal["fixed", "random", "surface", "none"]
 DecoderKind = Literal["stylegan2", "alias_free"]
+ImageKind = Literal["stylegan2", "alias_free", "direct"]
 BackgroundKind = Literal["none", "sphere"]
 
 #: Length of the decoder's own w; the published layout fixes it.
@@ -43,13 +44,14 @@ class GeneratorConfig:
         width: channels of the field's layers and of the feature map.
         depth: FiLM-SIREN layers in the trunk.
         thumb_size: edge of the volume render, pixels.
-        output_size: edge of the decoded image, pixels; equal to ``thumb_size`` for a model
-            without decoder, else a power of two times it.
+        output_size: edge of the image, pixels; equal to ``thumb_size`` for a model without decoder
+            and direct view, else a power of two times it.
         channel_multiplier: scales the decoder's channels (2 in the published models).
         field: meaning of the field's scalar: a signed distance, or a density as in π-GAN.
         samples: points per ray the model was trained with.
         decoder: StyleGAN2's, or the same layers with low-pass filters around every non-linearity
-            and change of resolution, and without noise, so that details move with the surface.
+            and change of resolution, and without noise, so that details move with the surface; or
+            none: ``direct`` makes the image of ``output_size``² pixels from the field itself.
         background: what is behind the samples of a ray: nothing, so that the last sample shows the
             background, as in the paper, or a field of its own outside the sphere around the
             volume, as in NeRF++. With ``sphere``, opacity is the field's alone.
@@ -63,13 +65,14 @@ class GeneratorConfig:
     channel_multiplier: int = 2
     field: FieldKind = "sdf"
     samples: int = 24
-    decoder: DecoderKind = "stylegan2"
+    decoder: ImageKind = "stylegan2"
     background: BackgroundKind = "none"
 
     def __post_init__(self) -> None:
-        if self.decoder not in get_args(DecoderKind):
+        if self.decoder not in get_args(ImageKind):
             raise InputError(
-                f"Generator config: decoder must be stylegan2 or alias_free, not {self.decoder!r}."
+                "Generator config: decoder must be stylegan2, alias_free or direct, "
+                f"not {self.decoder!r}."
             )
         if self.background not in get_args(BackgroundKind):
             raise InputError(
@@ -87,7 +90,17 @@ class GeneratorConfig:
     @property
     def has_decoder(self) -> bool:
         """Whether the model decodes the volume render's features to a larger image."""
+        return self.has_image and self.decoder != "direct"
+
+    @property
+    def has_image(self) -> bool:
+        """Whether the image is larger than the volume render: decoded, or the direct view."""
         return self.output_size > self.thumb_size
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the image is the direct view of the field."""
+        return self.has_image and self.decoder == "direct"
 
     @property
     def has_background(self) -> bool:

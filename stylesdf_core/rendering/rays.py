@@ -55,13 +55,24 @@ def cam2world(azimuth: Tensor, elevation: Tensor) -> Tensor:
     return torch.stack([right, up, backward, location], dim=-1)
 
 
-def ray_directions(resolution: int, focal: float, like: Tensor) -> Tensor:
+def ray_directions(
+    resolution: int, focal: float, like: Tensor, patches: Tensor | None = None
+) -> Tensor:
     """Directions through pixel centres in the camera frame, (H, W, 3), with z = −1.
 
     ((x − W/2)/f, −(y − H/2)/f, −1) at pixel centres +0.5; ``like`` gives device and dtype.
+
+    Args:
+        patches: (B, 3), see :func:`make_rays`; the directions are (B, H, W, 3) then.
     """
     centres = torch.arange(resolution, device=like.device, dtype=like.dtype) + 0.5
     offset = (centres - 0.5 * resolution) / focal
+    if patches is not None:
+        half = 0.5 * resolution / focal
+        across, down, scale = patches[:, :, None].unbind(dim=1)
+        x = (scale * offset + half * across)[:, None, :].expand(-1, resolution, -1)
+        y = -(scale * offset + half * down)[:, :, None].expand(-1, -1, resolution)
+        return torch.stack([x, y, -torch.ones_like(x)], dim=-1)
     y, x = torch.meshgrid(-offset, offset, indexing="ij")
     return torch.stack([x, y, -torch.ones_like(x)], dim=-1)
 
@@ -73,6 +84,7 @@ def make_rays(
     *,
     static_viewdirs: bool = True,
     trained_fov: float | None = None,
+    patches: Tensor | None = None,
 ) -> Rays:
     """Rays of square images from a batch of cameras.
 
@@ -83,10 +95,14 @@ def make_rays(
             it does not change while orbiting (test time); otherwise the world's (training).
         trained_fov: half opening angle, degrees; view directions beyond it become those at the
             border of the trained view. None to give all directions as they are.
+        patches: (B, 3), the part of each picture whose pixels the rays belong to: x to the right
+            and y down of its centre, −1 to 1 across the picture, and its share of the picture's
+            edge. (0, 0, 1) is the whole picture; None for whole pictures.
     """
-    camera_dirs = ray_directions(resolution, focal, cam2world)  # (H, W, 3)
+    camera_dirs = ray_directions(resolution, focal, cam2world, patches)  # (H, W, 3)
     rotation, location = cam2world[:, :, :3], cam2world[:, :, 3]
-    directions = torch.einsum("bij,hwj->bhwi", rotation, camera_dirs)
+    turned = "bij,hwj->bhwi" if patches is None else "bij,bhwj->bhwi"
+    directions = torch.einsum(turned, rotation, camera_dirs)
     origins = location[:, None, None, :].expand_as(directions)
     seen = camera_dirs
     if trained_fov is not None:
@@ -95,6 +111,6 @@ def make_rays(
     if static_viewdirs:
         viewdirs = seen.expand_as(directions)
     else:
-        viewdirs = torch.einsum("bij,hwj->bhwi", rotation, seen)
+        viewdirs = torch.einsum(turned, rotation, seen)
     viewdirs = viewdirs / viewdirs.norm(dim=-1, keepdim=True)
     return Rays(origins, directions, viewdirs)

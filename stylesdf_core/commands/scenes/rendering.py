@@ -194,7 +194,9 @@ class SceneRenderer:
 
             picture = inconsistency(self.engine, scene)
             return picture if size is None else _resized(picture, size)
-        if view == "direct":
+        from stylesdf_core.engine.levels import drawn_view
+
+        if drawn_view(self.engine.config, view) == "direct":
             size = size or self.engine.direct_size
             return (yield from self.engine.direct_steps(scene, size))
         if view != "mesh":

@@ -190,7 +190,7 @@ class SetComparison:
         config = self.engine.config
         volume = f"volume render {config.thumb_size}²"
         kinds = [("image", "frechet_volume", volume)]
-        if config.has_decoder:
+        if config.has_image:
             kinds = [
                 ("image", "frechet_image", f"image {config.output_size}²"),
                 ("thumb", "frechet_volume", volume),
@@ -249,7 +249,7 @@ def _extractors(
             return seeded(bytes_as_tensor(pictures)).astype(np.float32)
 
         image["image"] = features
-        if engine.config.has_decoder:
+        if engine.config.has_image:
             thumb["thumb"] = features
     if protocol.metrics & ON_INCEPTION:
         inception = work.inception

@@ -46,7 +46,7 @@ class OrbitFlicker:
             scene = replace(scene, options=replace(scene.options, noise=self.noise))
             frames = orbit(self.engine, scene, rays=self.rays)
             images.append(flicker(frames.image))
-            floors.append(flicker(frames.floor) if self.engine.config.has_decoder else math.nan)
+            floors.append(flicker(frames.floor) if self.engine.config.has_image else math.nan)
             curves.append([flicker(pair) for pair in pairwise(frames.image)])
         return {"image": np.array(images), "floor": np.array(floors), "curve": np.array(curves)}
 
@@ -59,7 +59,7 @@ class OrbitFlicker:
         detail = (
             f"mean |difference| after reprojection, steps of {ARC_STEP:g} rad, {len(images)} heads"
         )
-        if self.engine.config.has_decoder:
+        if self.engine.config.has_image:
             floor = f"{floors.mean():.2f}" if len(floors) else "not measured"
             detail += f"; the volume render, enlarged: {floor}"
         if (self.noise, self.rays) != ("fixed", 1):

@@ -118,7 +118,7 @@ class GeneratedPictures:
     def measure(self, things: Sequence[int]) -> Columns:
         """Rows of pictures, by number."""
         config = self.engine.config
-        views: tuple[View, ...] = ("image", "volume") if config.has_decoder else ("volume",)
+        views: tuple[View, ...] = ("image", "volume") if config.has_image else ("volume",)
         pictures: list[tuple[Pixels, Pixels] | None] = []
         for index in things:
             scene = untruncated(self.seed_start + index, self.cameras[index])

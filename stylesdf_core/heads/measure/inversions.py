@@ -281,7 +281,7 @@ class _Embedding:
 
 
 def _image_size(engine: Engine) -> int:
-    return engine.config.output_size if engine.config.has_decoder else 256
+    return engine.config.output_size if engine.config.has_image else 256
 
 
 def _angle_between(first: OrbitCamera, second: OrbitCamera) -> float:

@@ -233,7 +233,7 @@ def _image_size(engine: Engine) -> int:
         InputError: the volume render's edge does not divide the picture's.
     """
     config = engine.config
-    size = config.output_size if config.has_decoder else _IMAGE_SIZE
+    size = config.output_size if config.has_image else _IMAGE_SIZE
     if config.z_dim != 256 or size % config.thumb_size:
         raise InputError(
             f"{engine.model.name} is no model of the synthetic heads: such a model has a z of 256 "

@@ -38,18 +38,24 @@ class LogitsAndAngles:
 
 
 class CoordConv(nn.Module):
-    """3×3 convolution with two more input channels, each pixel's row and column from −1 to 1."""
+    """3×3 convolution with two more input channels, each pixel's row and column from −1 to 1.
+
+    The coordinates of a patch are those of its pixels in the picture that it is cut from.
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels + 2, out_channels, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, H, W)."""
+    def forward(self, x: Tensor, patches: Tensor | None = None) -> Tensor:
+        """(B, in, H, W) -> (B, out, H, W); ``patches`` as in :meth:`VolumeDiscriminator`."""
         batch, _, height, width = x.shape
         rows = torch.linspace(-1.0, 1.0, height, device=x.device, dtype=x.dtype)
         columns = torch.linspace(-1.0, 1.0, width, device=x.device, dtype=x.dtype)
         grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))  # (2, H, W)
+        if patches is not None:
+            across, down, scale = patches.to(x.dtype)[..., None, None].unbind(dim=1)  # (B, 1, 1)
+            grid = torch.stack([scale * grid[0] + down, scale * grid[1] + across], dim=1)
         y: Tensor = self.conv(torch.cat([x, grid.expand(batch, -1, -1, -1)], dim=1))
         return y
 
@@ -64,10 +70,10 @@ class VolumeBlock(nn.Module):
         changes = in_channels != out_channels
         self.skip = nn.Conv2d(in_channels, out_channels, 1) if changes else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, patches: Tensor | None = None) -> Tensor:
         """(B, in, H, W) -> (B, out, H/2, W/2)."""
-        y = leaky_relu(self.conv1(x), gain=1.0)
-        y = leaky_relu(self.conv2(y), gain=1.0)
+        y = leaky_relu(self.conv1(x, patches), gain=1.0)
+        y = leaky_relu(self.conv2(y, patches), gain=1.0)
         y = F.avg_pool2d(y, 2)
         x = F.avg_pool2d(x, 2)
         if self.skip is not None:
@@ -99,11 +105,16 @@ class VolumeDiscriminator(nn.Module):
         self.blocks = nn.ModuleList(VolumeBlock(widths[i], widths[i + 1]) for i in range(blocks))
         self.last = nn.Conv2d(widths[-1], 3, 2)
 
-    def forward(self, images: Tensor) -> LogitsAndAngles:
-        """Logits and angles of images (B, 3, size, size) in [−1, 1]."""
+    def forward(self, images: Tensor, patches: Tensor | None = None) -> LogitsAndAngles:
+        """Logits and angles of images (B, 3, size, size) in [−1, 1].
+
+        Args:
+            patches: (B, 3), where the images were cut from pictures (:func:`make_rays`), which the
+                convolutions see as coordinates; None for whole pictures.
+        """
         x = leaky_relu(self.first(images), gain=1.0)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, patches)
         y = self.last(x).flatten(1)  # (B, 3)
         return LogitsAndAngles(y[:, :1], y[:, 1:])
 

@@ -95,6 +95,7 @@ class Generator(nn.Module):
         jitter: Tensor | None = None,
         trained_fov: float | None = OrbitCamera.fov,
         with_gradient: bool = False,
+        patches: Tensor | None = None,
     ) -> VolumeRender:
         """Render the field from a batch of cameras.
 
@@ -109,6 +110,7 @@ class Generator(nn.Module):
                 training, which see nothing else.
             with_gradient: also give the scalar's gradient by the points, itself differentiable
                 (for the eikonal loss).
+            patches: (B, 3), parts of the pictures to render, see :func:`make_rays`.
         """
         size = resolution or self.config.thumb_size
         rays = make_rays(
@@ -117,6 +119,7 @@ class Generator(nn.Module):
             size,
             static_viewdirs=options.static_viewdirs,
             trained_fov=trained_fov,
+            patches=patches,
         )
         batch = w.shape[0]
         samples = options.samples or self.config.samples

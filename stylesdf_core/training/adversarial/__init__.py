@@ -11,6 +11,8 @@ sphere_phase   the sphere, with which a new renderer begins
 gan_phase      renderer, decoder, or both, against their discriminators (stages 1 and 2, joint)
 terms/         losses of generators and discriminators, as modules
 augmentation   random transforms of the discriminators' images, for small data sets
+patch_config   settings of the training through patches
+patches        parts of pictures in few pixels, of any scale
 draws          latents, cameras and noise of a step's generated images
 real_images    batches of real images, read ahead on threads
 snapshots      sample grids, a mesh, and distances between generated and real images

@@ -16,6 +16,7 @@ from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.model.config import STDDEV_GROUP, DecoderKind, GeneratorConfig
 from stylesdf_core.training.adversarial.augment_config import AugmentConfig
 from stylesdf_core.training.adversarial.images_config import ImagesConfig
+from stylesdf_core.training.adversarial.patch_config import PatchConfig
 from stylesdf_core.training.adversarial.poses_config import PosesConfig
 from stylesdf_core.training.run_config import RunConfig
 
@@ -170,10 +171,6 @@ class ImageLosses:
         return {**({"R1": self.r1_every} if self.r1 > 0 else {}), **path}
 
 
-def _renderer_only() -> GeneratorConfig:
-    return GeneratorConfig(output_size=64)
-
-
 @dataclass(frozen=True, kw_only=True)
 class SphereInitConfig:
     """``train sphere-init``: only the phase of the sphere, whose weights several runs can use."""
@@ -184,7 +181,7 @@ class SphereInitConfig:
     """Sizes and rates: the paper's for FFHQ or AFHQ, smaller for synthetic heads, tiny to try."""
 
     sphere: Annotated[SphereConfig, tyro.conf.arg(name="")] = SphereConfig()
-    generator: GeneratorConfig = field(default_factory=_renderer_only)
+    generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(output_size=64))
     poses: PosesConfig = field(default_factory=PosesConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
@@ -255,18 +252,29 @@ class RendererConfig(ImageStageConfig):
 
     batch: int = 24
     chunk: int = 4
+    output: Literal["volume", "direct"] = "volume"
+    """volume: small whole images, as in the paper. direct: patches of large images (patch), for a
+    model whose image is the field itself, without a decoder."""
+
+    patch: PatchConfig = field(default_factory=PatchConfig)
     volume: VolumeLosses = VolumeLosses()
     sphere: SphereConfig = SphereConfig()
-    generator: GeneratorConfig = field(default_factory=_renderer_only)
+    generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(output_size=64))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.generator.has_decoder:
+        assert self.architecture  # refuses sizes that do not fit
+        if self.generator.has_image:
             raise InputError(
                 "The renderer stage trains no decoder, so generator.output_size "
                 f"({self.generator.output_size}) must equal generator.thumb_size "
                 f"({self.generator.thumb_size})."
             )
+
+    @property
+    def architecture(self) -> GeneratorConfig:
+        """The generator with the image that the run trains."""
+        return self.generator if self.output == "volume" else self.patch.model(self.generator)
 
     @property
     def sphere_steps(self) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.training.adversarial.augmentation import NUMBERS
+from stylesdf_core.training.adversarial.patches import draw_patches
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Fakes:
         augment: (B, 8, 3) in [0, 1), the numbers of :func:`augmentation.augmented`.
         noise_seed: (B,) int64, seeds of the decoder's noise; they stay on the CPU.
         poses: the distribution that the angles are from.
+        patches: (B, 3), the parts of the pictures that are rendered; None for whole pictures.
     """
 
     z: Tensor
@@ -43,6 +45,7 @@ class Fakes:
     augment: Tensor
     noise_seed: Tensor
     poses: Poses = FFHQ_POSES
+    patches: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.z)
@@ -58,6 +61,7 @@ class Fakes:
             self.augment[part],
             self.noise_seed[part],
             self.poses,
+            None if self.patches is None else self.patches[part],
         )
 
     def to(self, device: torch.device) -> Fakes:
@@ -72,6 +76,7 @@ class Fakes:
             self.augment.to(device),
             self.noise_seed,
             self.poses,
+            None if self.patches is None else self.patches.to(device),
         )
 
 
@@ -83,8 +88,15 @@ def draw_fakes(
     *,
     mixing: float = 0.0,
     rays: int = 0,
+    least_scale: float | None = None,
 ) -> Fakes:
-    """Draw a batch of fakes; see :class:`Fakes`."""
+    """Draw a batch of fakes; see :class:`Fakes`.
+
+    Args:
+        mixing: probability of a second latent.
+        rays: chosen rays of each image.
+        least_scale: of patches; None for whole pictures.
+    """
     thumb, layers = generator.thumb_size, max(2, generator.n_latent)
     crossover = torch.randint(1, layers, (batch,), generator=random)
     unmixed = torch.rand(batch, generator=random) >= mixing
@@ -98,6 +110,7 @@ def draw_fakes(
         noise_seed=torch.randint(2**62, (batch,), generator=random),
         augment=torch.rand(batch, *NUMBERS, generator=random),
         poses=poses,
+        patches=None if least_scale is None else draw_patches(random, batch, least_scale),
     )
 
 

@@ -35,8 +35,9 @@ from stylesdf_core.training.adversarial.config import (
     VolumeLosses,
 )
 from stylesdf_core.training.adversarial.draws import Fakes
+from stylesdf_core.training.adversarial.patches import cut_patches
 from stylesdf_core.training.adversarial.phase import AdversarialPhase, PhaseContext, Purpose
-from stylesdf_core.training.adversarial.real_images import RealImages
+from stylesdf_core.training.adversarial.real_images import RealBatch, RealImages
 from stylesdf_core.training.adversarial.terms.discriminator import DiscriminatorTerms
 from stylesdf_core.training.adversarial.terms.image import (
     DecoderTerms,
@@ -136,7 +137,9 @@ class GanPhase(AdversarialPhase):
 
     def _discriminate(self, name: str, images: Tensor, fakes: Fakes) -> Any:
         """What a discriminator says of generated images."""
-        return self.networks[name](self._augmented(name, images, fakes.augment))
+        seen = self._augmented(name, images, fakes.augment)
+        patches = () if fakes.patches is None else (fakes.patches,)
+        return self.networks[name](seen, *patches)
 
     def _augmented(self, name: str, images: Tensor, numbers: Tensor) -> Tensor:
         """The images as a discriminator sees them."""
@@ -163,6 +166,9 @@ class GanPhase(AdversarialPhase):
         thumbs, images = self._show(fakes)
         numbers = self._real_numbers(index).to(device) if self.augmentations else fakes.augment
         record: Terms = {}
+        if fakes.patches is not None:  # of generated and of real images the same ones
+            cut = cut_patches(real.pixels, fakes.patches, self.models.live.config.thumb_size)
+            real = RealBatch(real.pixels, cut)
         for name, terms in self.d_terms.items():
             self.networks[name].requires_grad_(True)
             weights: VolumeLosses | ImageLosses | None = self.volume
@@ -173,7 +179,7 @@ class GanPhase(AdversarialPhase):
             with_r1 = weights.r1 > 0 and index % weights.r1_every == 0
             true_images = self._augmented(name, true(device), numbers)
             fake = self._augmented(name, fake, fakes.augment)
-            part = partial(_judge, terms, true_images, fake, fakes.angles, with_r1)
+            part = partial(_judge, terms, true_images, fake, fakes, with_r1)
             record |= self._accumulate(terms, part, len(fakes), name)
         return record
 
@@ -247,7 +253,10 @@ class GanPhase(AdversarialPhase):
     def _draw(self, purpose: Purpose, index: int, batch: int) -> Fakes:
         mixing = 0.0 if self.image is None else self.image.mixing
         rays = 0 if self.volume is None else self.volume.geometry_rays
-        return self.draw(purpose, index, batch, mixing=mixing, rays=rays)
+        least = None
+        if isinstance(self.config, RendererConfig) and self.config.output == "direct":
+            least = self.config.patch.scale_at(index, self.config.generator.thumb_size)
+        return self.draw(purpose, index, batch, mixing=mixing, rays=rays, least_scale=least)
 
     def _accumulate(
         self, module: nn.Module, part: Callable[[slice], Terms], count: int, scaler: str
@@ -284,10 +293,11 @@ def _prefix(name: str) -> str:
 
 
 def _judge(
-    terms: nn.Module, real: Tensor, fake: Tensor, angles: Tensor, with_r1: bool, chunk: slice
+    terms: nn.Module, real: Tensor, fake: Tensor, fakes: Fakes, with_r1: bool, chunk: slice
 ) -> Terms:
     """A discriminator's terms of a chunk."""
-    found: Terms = terms(real[chunk], fake[chunk], angles[chunk], with_r1)
+    own = fakes[chunk]
+    found: Terms = terms(real[chunk], fake[chunk], own.angles, with_r1, own.patches)
     return found
 
 

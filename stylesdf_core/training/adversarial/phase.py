@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.seeds import seeded
@@ -58,21 +59,19 @@ class AdversarialPhase(Phase):
         self.models, self.context = models, context
         self.real_images = images
 
-    def draw(
-        self, purpose: Purpose, index: int, batch: int, *, mixing: float = 0.0, rays: int = 0
-    ) -> Fakes:
+    def draw(self, purpose: Purpose, index: int, batch: int, **settings: Any) -> Fakes:
         """This process's share of the latents, cameras and noise of a step's generated images.
 
         Args:
             purpose: seeds the generator, with seed, attempt and step.
             index: number of the step.
             batch: images over all processes.
-            mixing, rays: see :func:`~stylesdf_core.training.adversarial.draws.draw_fakes`.
+            settings: of :func:`~stylesdf_core.training.adversarial.draws.draw_fakes`.
         """
         context = self.context
         random = seeded(context.run.seed, purpose, self.attempt, index)
         architecture = self.models.live.config
-        fakes = draw_fakes(random, batch, architecture, context.poses, mixing=mixing, rays=rays)
+        fakes = draw_fakes(random, batch, architecture, context.poses, **settings)
         return fakes[context.world.share.of(batch)].to(context.world.device)
 
     def reading_speed(self, seconds: float) -> float | None:

@@ -24,6 +24,7 @@ PRESETS: dict[PresetName, Mapping[str, Any]] = {
         "poses.static_viewdirs": True,
         "augment.mode": "auto",
         "volume.generator_rate": 5e-5,
+        "patch.anneal_steps": 30_000,
         "steps": {"renderer": 60_000, "decoder": 80_000, "joint": 20_000},
     },
     # To see a result within minutes on two CPU cores.
@@ -36,6 +37,8 @@ PRESETS: dict[PresetName, Mapping[str, Any]] = {
         "output_size": 64,
         "channel_multiplier": 1,
         "poses.static_viewdirs": True,
+        "patch.image_size": 128,
+        "patch.anneal_steps": 600,
         "sphere.steps": 200,
         "sphere.batch": 8,
         "sphere.rays": 64,

@@ -139,7 +139,10 @@ def studio_styles(generator: Generator, z: Tensor) -> list[Styles]:
 
 
 def turned(generator: Generator, styles: list[Styles], poses: Poses) -> tuple[Tensor, Tensor]:
-    """Each of B heads from eight azimuths: thumbs and full images, (8·B, 3, S, S), on the CPU."""
+    """Each of B heads from eight azimuths: thumbs and full images, (8·B, 3, S, S), on the CPU.
+
+    A model that was trained through patches takes long for full images: the first head has them.
+    """
     options = RenderOptions()
     focal = focal_length(poses.fov, generator.config.thumb_size)
     widest = WIDEST * (poses.azimuth_std or AZIMUTH_STD)
@@ -151,7 +154,26 @@ def turned(generator: Generator, styles: list[Styles], poses: Poses) -> tuple[Te
             thumbs.append(render.rgb.cpu())
             if head.decoder is not None:
                 full.append(generator.decode(render.features, head.decoder, options).cpu())
+            elif generator.config.is_direct and head is styles[0]:
+                full.append(from_patches(generator, head.w, camera, focal, options).cpu())
     return torch.cat(thumbs), torch.cat(full or thumbs)
+
+
+def from_patches(
+    generator: Generator, w: Tensor, camera: Tensor, focal: float, options: RenderOptions
+) -> Tensor:
+    """A volume render of the image's size (1, 3, S, S), patch by patch."""
+    count = generator.config.output_size // generator.config.thumb_size
+    centres = [(2 * i + 1) / count - 1.0 for i in range(count)]
+
+    def patch(x: float, y: float) -> Tensor:
+        place = w.new_tensor([[x, y, 1.0 / count]])
+        return generator.volume_render(
+            w, camera, focal, options, trained_fov=None, patches=place
+        ).rgb
+
+    rows = [torch.cat([patch(x, y) for x in centres], dim=3) for y in centres]
+    return torch.cat(rows, dim=2)
 
 
 def write_mesh(generator: Generator, w: Tensor, path: Path) -> float:

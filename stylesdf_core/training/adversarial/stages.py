@@ -89,7 +89,9 @@ def architecture(config: StageConfig, run: RunDir) -> GeneratorConfig:
     saved = run.latest("ema")
     if saved is not None:
         return read_architecture(saved)
-    wanted = config.generator if isinstance(config, SphereInitConfig | RendererConfig) else None
+    wanted = None
+    if isinstance(config, SphereInitConfig | RendererConfig):
+        wanted = config.generator if isinstance(config, SphereInitConfig) else config.architecture
     if isinstance(config, SphereInitConfig) or config.init is None:
         assert wanted is not None
         return wanted
@@ -97,9 +99,11 @@ def architecture(config: StageConfig, run: RunDir) -> GeneratorConfig:
         model_zoo.resolve(config.init).path, field=wanted.field if wanted else None
     )
     if isinstance(config, RendererConfig):
-        wanted = config.generator
-        # Without a decoder, its kind and the multiplier of its channels have no meaning.
+        wanted = config.architecture
+        # Without a decoder, its kind, the multiplier of its channels and the image have no meaning.
         same = {"channel_multiplier": wanted.channel_multiplier, "decoder": wanted.decoder}
+        if not given.has_decoder:
+            same["output_size"] = wanted.output_size
         fits = replace(given, **same) == wanted  # type: ignore[arg-type]
     elif isinstance(config, DecoderStageConfig):
         wanted = replace(

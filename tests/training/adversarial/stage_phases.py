@@ -118,7 +118,7 @@ def stage_config(name: str, folder: Path) -> Config:
 
 def generator_config(config: Config) -> GeneratorConfig:
     """The architecture that a stage of these tests trains."""
-    return config.generator if isinstance(config, RendererConfig) else WHOLE
+    return config.architecture if isinstance(config, RendererConfig) else WHOLE
 
 
 def images_of(config: Config, share: Share | None = None) -> RealImages:

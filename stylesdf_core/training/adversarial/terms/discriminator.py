@@ -28,18 +28,27 @@ class DiscriminatorTerms(nn.Module):
         self.weights = weights
         self._autocast = autocast
 
-    def forward(self, real: Tensor, fake: Tensor, angles: Tensor, with_r1: bool) -> Terms:
+    def forward(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        angles: Tensor,
+        with_r1: bool,
+        patches: Tensor | None = None,
+    ) -> Terms:
         """Loss of a chunk; R1 is in full precision.
 
         Args:
             real, fake: (B, 3, S, S) in [−1, 1].
             angles: (B, 2), azimuth and elevation of the fakes, radians.
+            patches: (B, 3), where both lie in their pictures; None for whole pictures.
         """
+        where = () if patches is None else (patches,)
         real = real.detach().requires_grad_(with_r1)
         with self._autocast.on(not with_r1):
-            at_real = self.discriminator(real)
+            at_real = self.discriminator(real, *where)
         with self._autocast.on():
-            at_fake = self.discriminator(fake)
+            at_fake = self.discriminator(fake, *where)
         if isinstance(self.weights, ImageLosses):
             loss, record = self._logistic(at_real, at_fake, real if with_r1 else None)
             return {"loss": loss, **{f"image_{name}": value for name, value in record.items()}}

@@ -67,6 +67,7 @@ def render_fakes(
             jitter=fakes.jitter,
             trained_fov=None,
             with_gradient=with_gradient,
+            patches=fakes.patches,
         )
 
     if not recompute:
@@ -88,6 +89,7 @@ def drawn_fakes(generator: Generator, w: Tensor, fakes: Fakes) -> BatchRender:
         focal_length(poses.fov, size),
         _options(fakes),
         fakes.jitter,
+        fakes.patches,
     )
 
 
@@ -103,7 +105,8 @@ def ray_points(generator: Generator, fakes: Fakes) -> Tensor:
     """Sample points of the chosen rays of each fake, (B, R·N, 3), world."""
     size = generator.config.thumb_size
     cameras = cam2world(fakes.angles[:, 0], fakes.angles[:, 1])
-    rays = make_rays(cameras, focal_length(fakes.poses.fov, size), size)
+    focal = focal_length(fakes.poses.fov, size)
+    rays = make_rays(cameras, focal, size, patches=fakes.patches)
     t_vals = sample_depths(generator.config.samples, fakes.angles, fakes.jitter)
     points = sample_points(rays.origins, rays.directions, t_vals).flatten(1, 2)  # (B, HW, N, 3)
     chosen = fakes.rays[:, :, None, None].expand(-1, -1, *points.shape[2:])
