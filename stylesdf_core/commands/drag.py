@@ -26,8 +26,10 @@ Place = tuple[float, float]
 #: Distance from its target, millimetres, from which a point is said not to have arrived.
 FAR_OFF = 1.0
 _MOST_POINTS = 40
+#: Least edge of the comparison's pictures, pixels.
+_EDGE = 512
 #: Colours, radius and width of the marks in the comparison, pixels of a picture of 256².
-_MARKS, _PINS, _RADIUS, _WIDTH = (106, 163, 255), (230, 180, 80), 3.0, 2.0
+_MARKS, _PINS, _RADIUS, _WIDTH = (60, 120, 255), (230, 180, 80), 2.5, 1.5
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,10 @@ class DragFace:
         engine, pair = Engine(model, self.device, exact=True), []
         for scene in (self.scene, dragged):
             picture = np.rint(255.0 * pixels(engine.render(scene, "image"))).astype(np.uint8)
-            pair.append(Image.fromarray(picture))
+            image = Image.fromarray(picture)
+            if image.width < _EDGE:
+                image = image.resize((_EDGE, _EDGE), Image.Resampling.BICUBIC)
+            pair.append(image)
         before, after = pair
         _draw_marks(before, moves, pins)
         _draw_marks(after, [(end, end) for _, end in moves], pins)

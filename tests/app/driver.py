@@ -31,6 +31,7 @@ def main() -> None:
     steps: tuple[Callable[[], None], ...] = (
         driver.first_picture,
         driver.gestures,
+        driver.drag_points,
         driver.identity,
         driver.directions,
         driver.mixing,

@@ -76,6 +76,48 @@ class ExploreSteps(Hands):
         self.settle()
         assert workbench.settings.view.hint_seen
 
+    def drag_points(self) -> None:
+        """D begins the mode; a point is put and dragged, pinned, removed; Escape ends it."""
+        dragging, document = self.workbench.dragging, self.workbench.document
+        self.press("d")
+        assert dragging.is_on
+        before = self.workbench.scene
+        x, y = self._face_in_viewport()
+        self.hands(f"mousemove {x} {y}", "mousedown 1")
+        assert len(dragging.points) == 1, dragging.problem
+        self.hands(*(3 * ["mousemove_relative 3 0 sleep 0.05"]), "mouseup 1")
+        self.wait(lambda: not dragging.is_working, "the drag")
+        assert self.workbench.scene.identity.offsets.field, dragging.problem
+        document.undo()
+        self.settle()
+        assert self.workbench.scene == before
+        assert len(dragging.points) == 1
+        self.hands(f"mousemove {x} {y}", "click 3")
+        assert not dragging.points
+        self.hands("keydown shift sleep 0.2 click 1 sleep 0.2 keyup shift")
+        assert [point.is_pin for point in dragging.points] == [True]
+        self.press("Delete")
+        assert not dragging.points
+        camera = self.workbench.scene.camera
+        self.hands("keydown ctrl sleep 0.2 mousedown 1", "mousemove_relative 20 0", "mouseup 1")
+        self.hands("keyup ctrl")
+        assert self.workbench.scene.camera != camera
+        document.undo()
+        self.press("Escape")
+        assert not dragging.is_on
+
+    def _face_in_viewport(self) -> tuple[int, int]:
+        """A pixel of the window at which the picture shows the face."""
+        left, top = dpg.get_item_rect_min(self.studio.explore.viewport.item)
+        pane, dragging = self.studio.explore.viewport.picture_pane, self.workbench.dragging
+        assert pane is not None
+        places = [((u + 0.5) / 17, (v + 0.5) / 17) for u in range(17) for v in range(17)]
+        for u, v in sorted(places, key=lambda place: abs(place[0] - 0.5) + abs(place[1] - 0.5)):
+            if dragging.put(self.workbench.scene.camera, u, v, is_pin=False):
+                dragging.remove()
+                return int(left + pane.x + u * pane.edge), int(top + pane.y + v * pane.edge)
+        raise AssertionError("the tiny model shows no face")
+
     def identity(self) -> None:
         """Seeds by key and by typing, a slider by drag, right click and lock."""
         workbench = self.workbench

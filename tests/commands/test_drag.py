@@ -38,14 +38,14 @@ def test_a_dragged_face_is_a_session_that_every_command_takes(tmp_path: Path) ->
     assert scene.identity.offsets.field
     assert scene.camera == FACE.camera
     with Image.open(compared) as pair:
-        assert pair.size == (512, 256)
+        assert pair.size == (1024, 512)
+        after = np.asarray(pair, np.float32)[:, 512:]
     assert read_scene(compared) == scene
     again = tmp_path / "again.png"
-    drain(RenderImage(out=again, scene=scene, device="cpu").run())
-    with Image.open(again) as one, Image.open(compared) as pair:
-        after = np.asarray(pair)[:, 256:].astype(int)
-        same = (np.asarray(one).astype(int) == after).all(axis=2)
-    assert same.mean() > 0.99  # all but the marks
+    drain(RenderImage(out=again, scene=scene, size=512, device="cpu").run())
+    with Image.open(again) as one:
+        same = np.abs(np.asarray(one, np.float32) - after).max(axis=2) < 8.0
+    assert same.mean() > 0.98  # all but the marks
 
 
 @pytest.mark.parametrize(

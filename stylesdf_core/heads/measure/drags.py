@@ -39,7 +39,7 @@ _TYPICAL = {
 }
 #: Edge of the pictures of points among which landmarks are looked for; steps to the exact place,
 #: and their longest, millimetres.
-_EDGE, _STEPS, _LONGEST = 48, 12, 2.0
+_EDGE, _STEPS, _LONGEST = 32, 12, 2.0
 
 
 @dataclass(frozen=True)
@@ -78,23 +78,24 @@ class DragMeasurement:
         total = len(self._seeds) * len(NAMED_LANDMARKS)
         for index, seed in enumerate(self._seeds):
             scene = untruncated(seed, OrbitCamera(fov=self._model.poses.fov))
-            marks = self._marks(scene)
-            for number, part in enumerate(NAMED_LANDMARKS):
-                if part in marks:
-                    self._measure(scene, marks, part, list(_WAYS)[(index + number) % len(_WAYS)])
+            surface = FaceSurface(self._model, scene)
+            landmarks = None
+            if self._places is not None:
+                landmarks = _landmarks(self._model, surface, self._places)
+            for number, (part, index_of_part) in enumerate(NAMED_LANDMARKS.items()):
+                point = (
+                    surface.pick(scene.camera, *_TYPICAL[part])
+                    if landmarks is None
+                    else _vector(landmarks[index_of_part])
+                )
+                if point is not None:
+                    way = list(_WAYS)[(index + number) % len(_WAYS)]
+                    self._measure(scene, landmarks, part, point, way)
                 yield (index * len(NAMED_LANDMARKS) + number + 1) / total
 
-    def _marks(self, scene: Scene) -> dict[str, Vector]:
-        """The points to be dragged, by their parts."""
-        surface = FaceSurface(self._model, scene)
-        if self._places is not None:
-            found = _landmarks(self._model, surface, self._places)
-            return {part: _vector(found[index]) for part, index in NAMED_LANDMARKS.items()}
-        picks = {p: surface.pick(scene.camera, *place) for p, place in _TYPICAL.items()}
-        return {part: pick for part, pick in picks.items() if pick is not None}
-
-    def _measure(self, scene: Scene, marks: dict[str, Vector], part: str, way: str) -> None:
-        point, places = marks[part], self._places
+    def _measure(
+        self, scene: Scene, landmarks: Tensor | None, part: str, point: Vector, way: str
+    ) -> None:
         x, y = (self._distance * MILLIMETRE * share for share in _WAYS[way])
         target = (point[0] + x, point[1] + y, point[2])
         start = time.monotonic()
@@ -105,13 +106,10 @@ class DragMeasurement:
             steps += 1
         seconds = time.monotonic() - start
         arrival, others = drag.misses[0], drag.others_moved
-        if places is not None:
-            before, after = (
-                _landmarks(self._model, FaceSurface(self._model, face), places)
-                for face in (scene, drag.scene)
-            )
+        if self._places is not None and landmarks is not None:
+            after = _landmarks(self._model, FaceSurface(self._model, drag.scene), self._places)
             own = NAMED_LANDMARKS[part]
-            moved = (after - before).norm(dim=-1) / MILLIMETRE
+            moved = (after - landmarks).norm(dim=-1) / MILLIMETRE
             arrival = float((after[own] - torch.tensor(target)).norm()) / MILLIMETRE
             others = float(moved[torch.arange(len(moved)) != own].mean())
         self.scores.append(
@@ -161,7 +159,9 @@ class DragMeasurement:
             ),
         )  # fmt: skip
         landmarks = (
-            "landmarks found by places on the neutral head" if named else "points at typical places"
+            "landmarks found by places on the neutral head"
+            if named
+            else "points at typical places, followed by the drag's own features"
         )
         protocol = (
             f"{len(self.scores)} drags by {self._distance:g} mm in the frontal picture, up, left, "
