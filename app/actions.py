@@ -148,6 +148,12 @@ class Actions:
             return
         self.dialogs.open_file("Photo of a face", home(), _PHOTO_SUFFIXES, self._start_photo)
 
+    def add_photo(self) -> None:
+        """Ask for one more photograph of the person whose head is being made."""
+        photo = self.workbench.photo
+        folder = photo.photos[-1].path.parent if photo.photos else home()
+        self.dialogs.open_file("Another photo of the face", folder, _PHOTO_SUFFIXES, photo.add)
+
     def _start_photo(self, path: Path) -> None:
         workbench = self.workbench
         workbench.photo.start(path, workbench.scene.model, workbench.settings.device)

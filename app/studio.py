@@ -274,7 +274,7 @@ class Studio:
         }  # fmt: skip
         self._photo_dialog = PhotoDialog(
             ui, workbench.photo, self.dialogs, self._textures, actions.take_head,
-            actions.open_photo,
+            actions.open_photo, actions.add_photo,
         )  # fmt: skip
         self._has_drawn = False
         dpg.bind_item_theme(window, ui.theme.flat)

@@ -8,7 +8,8 @@ viewport      picture and mesh under one camera; the mouse's gestures
 drag_marks    the points of *Drag points*: drawn, put, taken, pinned and removed
 strip         the foldable area under the viewport, and its tabs
 toolbar       view modes, split and camera presets under the viewport
-photo_dialog  *New from photo*: a photograph, the guess beside it, faces to choose from
+photo_dialog  *New from photo*: photographs, the guess beside them, what can be done
+photo_panes   its drawn parts: faces to choose from, and the framing by hand
 overlay       cards for loading and errors over the viewport, and toasts
 time_axis     the axis of the timeline: keyframes and playhead
 layer_bars    one upright bar for each layer of field and decoder

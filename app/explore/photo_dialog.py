@@ -1,23 +1,33 @@
-"""The dialog of *New from photo*: the photograph, the guess beside it, and what can be done."""
+"""The dialog of *New from photo*: the photographs, the guess beside them, what can be done."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import dearpygui.dearpygui as dpg
 
-from app.state.photo_fit import Box, PhotoFit
+from app.explore.photo_panes import FacesPane, FramingPane
+from app.state.photo_fit import MARKS, MOST_PHOTOS, PersonPhoto, PhotoFit
 from app.widgets import fonts, theme
 from app.widgets.canvas import Canvas
 from app.widgets.dialogs import Dialogs
-from app.widgets.pointer import LEFT, MouseTarget, Press
+from app.widgets.pointer import MouseTarget
 from app.widgets.texture import Textures
 from app.widgets.theme import Item
 from app.widgets.ui import Ui
 from stylesdf_core.scene.scene import Scene
 
 _TITLE = "New from photo"
-_EDGE, _GAP = 320, 8
+_WIDTH, _GAP = 648, 8
+#: Height of pictures, of the pane of a framing by hand, and of the lines below pictures.
+_HEIGHT, _FRAMING, _STATUS = 320, 384, 34
+#: Largest height of a photograph to choose a face in.
+_TILE = 232
+_HOW = (
+    "Lay the face under the outline. Drag the photo to move it, drag with the right button to turn "
+    "it, scale with the wheel. Or click the eyes and the mouth; their dots can be dragged."
+)
 
 
 class PhotoDialog:
@@ -25,7 +35,8 @@ class PhotoDialog:
 
     Args:
         finished: takes the head.
-        another: asks for another photograph.
+        another: asks for another photograph of another person.
+        one_more: asks for one more photograph of the person.
     """
 
     def __init__(
@@ -36,33 +47,45 @@ class PhotoDialog:
         textures: Textures,
         finished: Callable[[Scene], None],
         another: Callable[[], None],
+        one_more: Callable[[], None],
     ) -> None:
-        self._ui, self._fit, self._dialogs = ui, fit, dialogs
-        self._photo, self._head = textures["photo"], textures["head"]
-        self._finished, self._another = finished, another
+        self._ui, self._fit, self._dialogs, self._textures = ui, fit, dialogs, textures
+        self._finished, self._another, self._one_more = finished, another, one_more
         self._shown: tuple[object, ...] = ()
         self._window: Item = 0
-        self._uploaded: object = None
+        self._is_asking = False  # for one more photograph, in another dialog
         self._targets: list[MouseTarget] = []
-        self._panes: tuple[Canvas, Canvas] | None = None
-        self._status: Canvas | None = None
+        self._draw: list[Callable[[], None]] = []
 
     def sync(self) -> None:
         """Once a frame: show the state, take a finished head, notice a closed dialog."""
         scene = self._fit.poll()
         if scene is not None:
             self._finish(scene)
+        if self._is_asking:
+            if self._dialogs.is_open or self._dialogs.is_changing:
+                return
+            self._is_asking = False
+            self._dialogs.after_closing(self._fill)
+            return
+        if self._dialogs.is_changing:
+            return
         if self._window and not self._dialogs.is_open:  # closed by Escape or its own button
             self._forget()
             self._fit.cancel()
-        state = self._fit.state
-        if state == "none":
+        if self._fit.state == "none":
             return
-        key = (state, self._fit.problem if state == "failed" else "")
-        if not self._window or key != self._shown:
-            self._shown = key
+        if not self._window or self._key != self._shown:
             self._fill()
-        self._draw()
+        for draw in self._draw:
+            draw()
+
+    @property
+    def _key(self) -> tuple[object, ...]:
+        """What the dialog's widgets depend on."""
+        fit = self._fit
+        framing = fit.framing is not None and fit.framing.next_mark
+        return fit.state, fit.problem, fit.framed, framing, tuple(p.path for p in fit.photos)
 
     def _finish(self, scene: Scene) -> None:
         self._close()
@@ -86,179 +109,224 @@ class PhotoDialog:
         for target in self._targets:
             self._ui.pointer.remove(target)
         self._targets.clear()
-        self._window, self._panes, self._status, self._uploaded = 0, None, None, None
+        self._draw.clear()
+        self._window = 0
 
     # --- content --------------------------------------------------------------------------------
 
     def _fill(self) -> None:
         """Fill the dialog with the state's content; a dialog that is open stays."""
+        if self._fit.state == "none":
+            return
         window = self._window
         self._forget()
         if not window:
-            with self._dialogs.panel(_TITLE, 2 * _EDGE + _GAP + 32, _EDGE + 136) as window:
+            height = _HEIGHT + _STATUS + 2 * 51
+            with self._dialogs.panel(_TITLE, _WIDTH + 32, height) as window:
                 pass
-        self._window = window
+        self._window, self._shown = window, self._key
         dpg.delete_item(window, children_only=True)
         dpg.push_container_stack(window)
-        if self._fit.state == "failed":
-            self._fill_problem()
-        else:
-            self._fill_pictures(choosing=self._fit.state == "choosing")
-            self._status = Canvas(self._ui.px(2 * _EDGE + _GAP), self._ui.px(34))
-            self._fill_buttons()
+        fill = {
+            "failed": self._fill_problem, "choosing": self._fill_photos,
+            "framing": self._fill_framing,
+        }.get(self._fit.state, self._fill_guess)  # fmt: skip
+        fill()
         dpg.pop_container_stack()
 
-    def _fill_pictures(self, *, choosing: bool) -> None:
-        px = self._ui.px
-        with dpg.group(horizontal=True, horizontal_spacing=px(_GAP)):
-            if choosing:
-                canvas = Canvas(px(2 * _EDGE + _GAP), px(_EDGE))
-                self._panes = (canvas, canvas)
-                faces = _Faces(canvas, self._boxes, self._fit.choose)
-                self._ui.pointer.add(faces)
-                self._targets.append(faces)
-            else:
-                self._panes = (Canvas(px(_EDGE), px(_EDGE)), Canvas(px(_EDGE), px(_EDGE)))
-
-    def _fill_buttons(self) -> None:
-        ui = self._ui
+    def _fill_guess(self) -> None:
+        """The photographs beside, or several above, the head as it is guessed."""
+        ui, px, fit = self._ui, self._ui.px, self._fit
+        count = len(fit.photos)
+        edge = (_WIDTH - _GAP) // 2 if count == 1 else min((_HEIGHT - _GAP) // 2, _tile(count))
+        panes: list[Canvas] = []
+        for _ in range(1 if count == 1 else 2):
+            with dpg.group(horizontal=True, horizontal_spacing=px(_GAP)):
+                panes += [Canvas(px(edge), px(edge)) for _ in range(2 if count == 1 else count)]
+        for number in range(count):
+            pair = (panes[number], panes[number + count])
+            self._draw.append(partial(self._draw_pair, number, pair, px(edge)))
+        status = Canvas(px(_WIDTH), px(_STATUS))
+        self._draw.append(lambda: self._draw_status(status))
         with dpg.group(horizontal=True):
-            if self._fit.state == "fitting":
+            if fit.state == "fitting":
                 tip = "Stop the fit and take the head as it is now"
                 ui.button("Use this head", self._keep, tip, look=ui.theme.primary)
+                if fit.photos[0].faces is not None:
+                    tip = "Stop the fit: frame by hand, add photos of the same person"
+                    ui.button("Framing and photos …", fit.change_photos, tip)
             ui.button("Cancel", self._cancel)
+
+    def _fill_photos(self) -> None:
+        """The photographs, side by side, with the faces to choose from."""
+        ui, px, fit = self._ui, self._ui.px, self._fit
+        count = len(fit.photos)
+        width = _width_of(fit.photos[0]) if count == 1 else _tile(count)
+        with dpg.group(horizontal=True, horizontal_spacing=px(_GAP)):
+            for number, photo in enumerate(fit.photos):
+                with dpg.group():
+                    self._fill_photo(number, photo, width)
+        dpg.add_spacer(height=px(4))
+        text = "All photos show one person." if count > 1 else ""
+        ui.small_text(fit.problem or text, theme.WARNING if fit.problem else theme.MUTED)
+        with dpg.group(horizontal=True):
+            start = ui.button("Fit the head", fit.fit, look=ui.theme.primary)
+            self._draw.append(lambda: ui.enable(start, fit.is_ready, ui.theme.primary))
+            tip = f"One more photo of the same person, up to {MOST_PHOTOS}"
+            more = ui.button("Add a photo …", self._ask_for_one_more, tip)
+            ui.enable(more, count < MOST_PHOTOS)
+            ui.button("Cancel", self._cancel)
+
+    def _fill_photo(self, number: int, photo: PersonPhoto, width: int) -> None:
+        ui, px, fit = self._ui, self._ui.px, self._fit
+        pane = FacesPane(
+            ui, (px(width), px(min(_TILE, max(width, 160)))), self._textures[f"photo {number}"],
+            lambda: fit.photos[number], lambda face: fit.choose(face, number),
+        )  # fmt: skip
+        ui.pointer.add(pane)
+        self._targets.append(pane)
+        ui.small_text(fonts.fitted(photo.path.name, px(fonts.BODY), px(width)), theme.TEXT)
+        line = ui.small_text()
+
+        def draw() -> None:
+            if number < len(fit.photos):
+                pane.draw()
+                text, color = _in_words(fit.photos[number])
+                dpg.configure_item(line, default_value=text, color=color)
+
+        self._draw.append(draw)
+        with dpg.group(horizontal=True):
+            ui.button(
+                "By hand …", lambda: fit.frame(number), "Lay the face under the mean head's outline"
+            )
+            if len(fit.photos) > 1:
+                ui.button("Remove", lambda: fit.remove(number), "Leave this photo out")
+
+    def _fill_framing(self) -> None:
+        """A photograph under the mean head's outline."""
+        ui, px, fit = self._ui, self._ui.px, self._fit
+        framing = fit.framing
+        assert framing is not None
+        room = px(_WIDTH - _FRAMING - _GAP)
+        with dpg.group(horizontal=True, horizontal_spacing=px(_GAP)):
+            name = f"photo {fit.framed}"
+            pane = FramingPane(ui, px(_FRAMING), self._textures[name], fit, self._say)
+            ui.pointer.add(pane)
+            self._targets.append(pane)
+            self._draw.append(pane.draw)
+            with dpg.group():
+                dpg.add_text("Framing by hand")
+                number = framing.next_mark
+                if number is not None:
+                    dpg.add_text(f"Click the {MARKS[number]}.", color=theme.ACCENT, wrap=room)
+                    ui.button("Stop clicking", framing.end_clicks)
+                    return
+                dpg.add_text(_HOW, wrap=room, color=theme.MUTED)
+                dpg.add_spacer(height=px(4))
+                tip = "Three clicks: left eye, right eye, middle of the mouth"
+                ui.button("Click eyes and mouth", framing.begin_clicks, tip)
+                quarter = 1.5707963
+                with dpg.group(horizontal=True):
+                    ui.button("Turn left", lambda: framing.turn(-quarter), "By a quarter turn")
+                    ui.button("Turn right", lambda: framing.turn(quarter), "By a quarter turn")
+                with dpg.group(horizontal=True):
+                    ui.button("Smaller", lambda: framing.scale(1 / 1.1), "The photo, by a tenth")
+                    ui.button("Larger", lambda: framing.scale(1.1), "The photo, by a tenth")
+                dpg.add_spacer(height=px(8))
+                label = "Fit the head" if len(fit.photos) == 1 else "Use this framing"
+                ui.button(label, fit.use_framing, look=ui.theme.primary)
+                ui.button("Back", fit.change_photos, "Without this framing")
+                ui.small_text(fit.problem, theme.WARNING, wrap=room)
 
     def _fill_problem(self) -> None:
         """The photograph, if it could be read, beside the reason and the remedies."""
-        ui = self._ui
-        with dpg.group(horizontal=True, horizontal_spacing=ui.px(_GAP)):
-            if self._fit.faces is not None:
-                canvas = Canvas(ui.px(_EDGE), ui.px(_EDGE))
-                self._panes = (canvas, canvas)
+        ui, px, fit = self._ui, self._ui.px, self._fit
+        is_read = bool(fit.photos) and fit.photos[0].faces is not None
+        with dpg.group(horizontal=True, horizontal_spacing=px(_GAP)):
+            if is_read:
+                edge = px((_WIDTH - _GAP) // 2)
+                pane = FacesPane(
+                    ui, (edge, edge), self._textures["photo 0"],
+                    lambda: fit.photos[0], lambda _: None,
+                )  # fmt: skip
+                self._draw.append(pane.draw)
             with dpg.group():
                 dpg.add_text("No head could be made of this photo", wrap=0)
-                dpg.add_text(self._fit.problem, wrap=0, color=theme.MUTED)
-                dpg.add_spacer(height=ui.px(8))
-                ui.button("Choose another photo …", self._ask_again, look=ui.theme.primary)
+                dpg.add_text(fit.problem, wrap=0, color=theme.MUTED)
+                dpg.add_spacer(height=px(8))
+                look = ui.theme.primary
+                if is_read:
+                    tip = "Lay the face under the mean head's outline"
+                    ui.button("Frame by hand …", fit.frame, tip, look=look)
+                    look = 0
+                ui.button("Choose another photo …", self._ask_again, look=look)
                 tip = "For square pictures that are framed exactly as the model's own pictures"
-                ui.button("Use the whole picture", self._fit.take_whole, tip)
+                ui.button("Use the whole picture", fit.take_whole, tip)
                 ui.button("Close", self._cancel)
+
+    def _say(self, problem: str) -> None:
+        self._fit.problem = problem
 
     def _ask_again(self) -> None:
         self._fit.cancel()
         self._forget()
         self._dialogs.after_closing(self._another)
 
+    def _ask_for_one_more(self) -> None:
+        self._forget()
+        self._is_asking = True
+        self._dialogs.after_closing(self._one_more)
+
     # --- drawing --------------------------------------------------------------------------------
 
-    def _draw(self) -> None:
-        fit = self._fit
-        if self._panes is not None:
-            if fit.state in ("choosing", "failed"):
-                self._draw_faces(self._panes[0])
-            else:
-                self._draw_guess(*self._panes)
-        if self._status is not None:
-            self._draw_status(self._status)
-
-    def _draw_guess(self, left: Canvas, right: Canvas) -> None:
-        fit, px = self._fit, self._ui.px
-        guess, faces = fit.guess, fit.faces
-        source: object = guess or faces
-        if source is not self._uploaded:
-            self._uploaded = source
-            if guess is not None:
-                self._photo.show(guess.photo)
-                self._head.show(guess.head)
-        has_guess = guess is not None
-        for canvas, texture in ((left, self._photo), (right, self._head)):
-            if canvas.wants(has_guess, texture.tag):
-                if has_guess:
-                    canvas.picture(texture, px(_EDGE), px(_EDGE))
+    def _draw_pair(self, number: int, panes: tuple[Canvas, Canvas], edge: int) -> None:
+        """A photograph and the head, once there is a guess."""
+        guess = self._fit.guess
+        pair = guess.pairs[number] if guess is not None else (None, None)
+        for kind, canvas, pixels in zip(("compared", "head"), panes, pair, strict=True):
+            texture = self._textures[f"{kind} {number}"]
+            if canvas.wants(None if pixels is None else id(pixels)):
+                if pixels is None:
+                    canvas.rectangle(0, 0, edge, edge, theme.RAISED, self._ui.px(3))
                 else:
-                    canvas.rectangle(0, 0, px(_EDGE), px(_EDGE), theme.RAISED, px(3))
-
-    def _draw_faces(self, canvas: Canvas) -> None:
-        faces = self._fit.faces
-        assert faces is not None
-        if faces is not self._uploaded:
-            self._uploaded = faces
-            self._photo.show(faces.pixels)
-        if not canvas.wants(self._photo.tag):
-            return
-        left, top, right, bottom = self._place()
-        dpg.draw_image(
-            self._photo.tag, (left, top), (right, bottom),
-            uv_min=self._photo.uv_min, uv_max=self._photo.uv_max, parent=canvas.item,
-        )  # fmt: skip
-        size = self._ui.px(fonts.BODY)
-        for number, box in enumerate(self._boxes(), 1):
-            dpg.draw_rectangle(
-                box[:2], box[2:], color=theme.ACCENT, thickness=self._ui.px(2), parent=canvas.item
-            )
-            canvas.text(box[0] + self._ui.px(4), box[1], str(number), size, theme.ACCENT)
-
-    def _place(self) -> Box:
-        """Where the photograph lies in its canvas: left, top, right, bottom."""
-        assert self._fit.faces is not None
-        height, width = self._fit.faces.pixels.shape[:2]
-        wide = 2 * _EDGE + _GAP if self._fit.state == "choosing" else _EDGE
-        room_x, room_y = self._ui.px(wide), self._ui.px(_EDGE)
-        scale = min(room_x / width, room_y / height)
-        x, y = 0.5 * (room_x - scale * width), 0.5 * (room_y - scale * height)
-        return x, y, x + scale * width, y + scale * height
-
-    def _boxes(self) -> list[Box]:
-        """The faces' boxes in the canvas."""
-        assert self._fit.faces is not None
-        left, top, right, bottom = self._place()
-        width, height = right - left, bottom - top
-        return [
-            (left + a * width, top + b * height, left + c * width, top + d * height)
-            for a, b, c, d in self._fit.faces.boxes
-        ]
+                    texture.show(pixels)
+                    canvas.picture(texture, edge, edge)
 
     def _draw_status(self, canvas: Canvas) -> None:
         fit, px = self._fit, self._ui.px
-        if fit.state == "choosing":
-            text, fraction = "Several faces: click the face to fit.", 0.0
-        else:
-            left = fit.seconds_left
-            text = fit.message or "starting"
-            text = text[0].upper() + text[1:]
-            text += f" · {left:.0f} s left" if left is not None and fit.state == "fitting" else " …"
-            fraction = fit.fraction
-        if not canvas.wants(text, round(fraction, 3)):
+        left, text = fit.seconds_left, fit.message or "starting"
+        text = text[0].upper() + text[1:]
+        text += f" · {left:.0f} s left" if left is not None and fit.state == "fitting" else " …"
+        if not canvas.wants(text, round(fit.fraction, 3)):
             return
         canvas.text(0, px(2), text, px(fonts.BODY), theme.MUTED)
-        if fit.state != "choosing":
-            width, top, thick = px(2 * _EDGE + _GAP), px(24), px(4)
-            for share, fill in ((1.0, theme.HOVERED), (fraction, theme.ACCENT)):
-                canvas.rectangle(0, top, max(share * width, 1.0), top + thick, fill, thick / 2)
+        width, top, thick = px(_WIDTH), px(24), px(4)
+        for share, fill in ((1.0, theme.HOVERED), (fit.fraction, theme.ACCENT)):
+            canvas.rectangle(0, top, max(share * width, 1.0), top + thick, fill, thick / 2)
 
 
-class _Faces(MouseTarget):
-    """Clicks on the faces of a photograph.
+def _tile(count: int) -> int:
+    """Width of one of several pictures side by side."""
+    return min(_HEIGHT, (_WIDTH - _GAP * (count - 1)) // count)
 
-    Args:
-        boxes: of the faces, in the canvas.
-        choose: takes a face's number, from 1.
-    """
 
-    def __init__(
-        self,
-        canvas: Canvas,
-        boxes: Callable[[], list[Box]],
-        choose: Callable[[int], None],
-    ) -> None:
-        self.item = canvas.item
-        self._boxes, self._choose = boxes, choose
+def _width_of(photo: PersonPhoto) -> int:
+    """Width of a single photograph that fills the height."""
+    if photo.faces is None:
+        return _TILE
+    width, height = photo.faces.size
+    return min(_WIDTH, round(_TILE * width / height))
 
-    def press(self, press: Press) -> bool:
-        """Choose the face under the mouse."""
-        for number, (left, top, right, bottom) in enumerate(self._boxes(), 1):
-            inside = left <= press.x <= right and top <= press.y <= bottom
-            if press.button == LEFT and inside:
-                self._choose(number)
-                return True
-        return False
+
+def _in_words(photo: PersonPhoto) -> tuple[str, theme.Rgba]:
+    """Where the face of a photograph comes from."""
+    faces = photo.faces
+    if photo.marks is not None:
+        return "framed by hand", theme.MUTED
+    if faces is None:
+        return "", theme.MUTED
+    if not faces.boxes:
+        return "no face found", theme.WARNING
+    if photo.face is None:
+        return "click a face", theme.WARNING
+    return "face found", theme.MUTED

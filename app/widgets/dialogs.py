@@ -57,6 +57,11 @@ class Dialogs:
             self._open and dpg.does_item_exist(self._open) and dpg.is_item_shown(self._open)
         )
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether a dialog has been closed and what opens another is about to be done."""
+        return self._answer is not None
+
     def open_file(
         self, title: str, folder: Path, suffixes: Sequence[str], chosen: Callable[[Path], None]
     ) -> None:

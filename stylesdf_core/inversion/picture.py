@@ -38,6 +38,12 @@ class Similarity:
         scale = math.exp(self.growth)
         return complex(scale * math.cos(self.roll), scale * math.sin(self.roll))
 
+    def of(self, points: Tensor) -> Tensor:
+        """The map of points (N, 2)."""
+        real, imag = self.factor.real, self.factor.imag
+        x, y = points.T
+        return torch.stack([real * x - imag * y + self.x, imag * x + real * y + self.y], dim=-1)
+
     def inverse(self) -> Similarity:
         """The map back."""
         return _similarity(1.0 / self.factor, -complex(self.x, self.y) / self.factor)
@@ -95,12 +101,14 @@ class PhotoView:
         angles: estimated azimuth and elevation, radians.
         spread: standard deviation of the estimated angles, radians.
         framing: from the picture that is compared to the estimated framing.
+        landmarks: (51, 2) in the estimated framing, −1 to 1, x and y down; None where not known.
     """
 
     square: Tensor
     angles: tuple[float, float] = (0.0, 0.0)
     spread: float = math.inf
     framing: Similarity = Similarity()
+    landmarks: Tensor | None = None
 
     @classmethod
     def framed(cls, picture: Tensor, angles: tuple[float, float] = (0.0, 0.0)) -> PhotoView:
@@ -136,6 +144,10 @@ class PhotoView:
             correction: maps the points.
         """
         return replace(self, framing=self.framing.after(correction.inverse()))
+
+    def landmarks_in_picture(self) -> Tensor | None:
+        """The landmarks in the picture that is compared, (51, 2)."""
+        return None if self.landmarks is None else self.framing.inverse().of(self.landmarks)
 
     def picture(self, edge: int) -> Tensor:
         """What is compared, (4, edge, edge), as :attr:`square`; averaged, not aliased."""

@@ -23,8 +23,9 @@ from stylesdf_core.scene.offsets import StyleOffsets, encoded
 from stylesdf_core.scene.scene import Identity, Scene
 
 _LIGHT = "light"
-#: Steps from z = 0 to the z of the mean face.
-_MEAN_STEPS, _MEAN_RATE = 200, 0.05
+#: Steps from z = 0 to the z of the mean face, and how much that z is held near 0: numbers of z that
+#: hardly move w would otherwise go far.
+_MEAN_STEPS, _MEAN_RATE, _MEAN_HOLD = 200, 0.05, 0.03
 
 
 class Unknowns:
@@ -74,15 +75,38 @@ class Unknowns:
 
     def rays(self, photo: int, lattice: Lattice) -> tuple[Tensor, Tensor, Tensor]:
         """Origins, directions and view directions (edge², 3) through a photograph's pixels."""
-        x, y = lattice.points(self.z.device)
-        move_x, move_y, growth, roll = self.framing[photo]
-        scale, cos, sin = growth.exp(), roll.cos(), roll.sin()
-        x, y = scale * (cos * x - sin * y) + move_x, scale * (sin * x + cos * y) + move_y
-        slope = float(np.tan(np.radians(self._model.poses.fov)))
+        x, y = self._in_model(photo, *lattice.points(self.z.device))
+        slope = self._slope
         in_camera = torch.stack([slope * x, -slope * y, -torch.ones_like(x)], dim=-1)
         matrix = cam2world(*self.angles[photo : photo + 1].T)[0]
         directions = in_camera @ matrix[:, :3].T
         return matrix[:, 3].expand_as(directions), directions, F.normalize(in_camera, dim=-1)
+
+    def landmark_miss(self, photo: int, seen: Tensor) -> Tensor | None:
+        """From the photograph's landmarks to the head's, (51, 2) in the model's picture.
+
+        None for models whose landmarks are not known.
+
+        Args:
+            seen: (51, 2), in the picture that is compared.
+        """
+        if self._model.landmarks is None:
+            return None
+        points = self._model.landmarks.points(self.z_of(photo))[0]
+        matrix = cam2world(*self.angles[photo : photo + 1].T)[0]
+        x, y, z = ((points - matrix[:, 3]) @ matrix[:, :3]).T
+        own = torch.stack([x, -y], dim=-1) / (-self._slope * z)[:, None]
+        return own - torch.stack(self._in_model(photo, *seen.T), dim=-1)
+
+    @property
+    def _slope(self) -> float:
+        return float(np.tan(np.radians(self._model.poses.fov)))
+
+    def _in_model(self, photo: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """From the picture that is compared to the model's picture."""
+        move_x, move_y, growth, roll = self.framing[photo]
+        scale, cos, sin = growth.exp(), roll.cos(), roll.sin()
+        return scale * (cos * x - sin * y) + move_x, scale * (sin * x + cos * y) + move_y
 
     def take_framing(self, photo: int) -> Similarity:
         """The framing of a photograph, which is neutral from now on."""
@@ -122,7 +146,7 @@ def _mean_z(model: Model, generator: Generator) -> Tensor:
     z = torch.zeros_like(target, requires_grad=True)
     optimizer = torch.optim.Adam([z], lr=_MEAN_RATE)
     for _ in range(_MEAN_STEPS):
-        miss = (generator.mapping(z) - target).square().mean() + 1e-4 * z.square().mean()
+        miss = (generator.mapping(z) - target).square().mean() + _MEAN_HOLD * z.square().mean()
         optimizer.zero_grad()
         miss.backward()
         optimizer.step()

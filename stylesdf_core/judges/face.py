@@ -8,13 +8,23 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from stylesdf_core.errors import InputError
 from stylesdf_core.judges.framing import CropFrame, ffhq_frame
 from stylesdf_core.judges.photo import Box, Photo, Pixels
-from stylesdf_core.judges.pose import HeadPose, anchors_of, frontal_pose, pose_of_landmarks
+from stylesdf_core.judges.pose import (
+    HeadPose,
+    anchors_of,
+    anchors_of_marks,
+    frontal_anchors,
+    frontal_pose,
+    pose_of_landmarks,
+)
 
 FloatArray = npt.NDArray[np.float64]
 #: How a crop frames the face: as FFHQ's pictures, or as those of the shipped synthetic heads.
 FramePreset = Literal["ffhq", "heads"]
+#: Least area of the parallelogram of eyes and mouth, as a share of its squared sides.
+_LEAST_AREA = 0.05
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,18 @@ class FoundFace:
         """Of which only the eyes and the corners of the mouth are known, or guessed: (4, 2)."""
         return cls(box, anchors, frontal_pose(anchors))
 
+    @classmethod
+    def of_marks(cls, marks: FloatArray) -> FoundFace:
+        """Whose left eye, right eye and middle of the mouth somebody has marked: (3, 2)."""
+        anchors = anchors_of_marks(marks)
+        low, high = anchors.min(axis=0), anchors.max(axis=0)
+        return cls.of_anchors((*low.tolist(), *high.tolist()), anchors)
+
+    @property
+    def marks(self) -> FloatArray:
+        """Left eye, right eye and middle of the mouth, (3, 2)."""
+        return np.stack([*self.anchors[:2], self.anchors[2:].mean(axis=0)])
+
     @property
     def width(self) -> float:
         """Pixels from the left to the right side of the box."""
@@ -52,6 +74,26 @@ class FoundFace:
     def frame(self, preset: FramePreset) -> CropFrame:
         """The square of the photograph that a crop shows."""
         return ffhq_frame(self.anchors) if preset == "ffhq" else self.pose.frame
+
+
+def ordered(marks: FloatArray) -> FloatArray:
+    """Marks (3, 2) of two eyes, in any order, and a mouth, with the face's eyes from left to right.
+
+    Raises:
+        InputError: the marks lie on a line.
+    """
+    left, right, mouth = marks
+    across, down = right - left, mouth - left
+    area = float(across[0] * down[1] - across[1] * down[0])
+    if abs(area) <= _LEAST_AREA * float(across @ across + down @ down):
+        raise InputError("the marks of eyes and mouth lie on a line.")
+    return marks if area > 0.0 else marks[[1, 0, 2]]
+
+
+def usual_marks(preset: FramePreset) -> FloatArray:
+    """Where a frontal face's eyes and mouth lie in its frame: (3, 2), −1 to 1, y down."""
+    face = FoundFace.of_anchors((-1.0, -1.0, 1.0, 1.0), frontal_anchors())
+    return face.frame(preset).inside(face.marks)
 
 
 class Judge(Protocol):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.judges.cascade import cascade_judge
 from stylesdf_core.judges.dlib_judge import dlib_judge, has_dlib
-from stylesdf_core.judges.face import FoundFace, FramePreset, Judge
+from stylesdf_core.judges.face import FoundFace, FramePreset, Judge, ordered
 from stylesdf_core.judges.photo import Photo
+
+FloatArray = npt.NDArray[np.float64]
 
 #: Longest edge of the copy in which faces are looked for, pixels.
 _EDGE = 2048
@@ -98,7 +101,36 @@ def one_face(
         )
     if not 1 <= (number or 1) <= len(faces):
         raise InputError(f"{photo.name} shows {len(faces)} faces; there is no face {number}.")
-    face = faces[(number or 1) - 1]
+    return _large_enough(photo, faces[(number or 1) - 1], preset, smallest)
+
+
+def marked_face(
+    photo: Photo, marks: FloatArray, *, preset: FramePreset = "heads", smallest: int = 64
+) -> FoundFace:
+    """The face of which somebody has marked the eyes and the mouth; no judge is needed.
+
+    Args:
+        marks: both eyes, in any order, and the middle of the mouth, (3, 2), upright pixels.
+        smallest: least edge of the face's frame, photograph's pixels.
+
+    Raises:
+        InputError: a mark lies outside of the photograph, the marks lie on a line, or the face is
+            too small.
+    """
+    width, height = photo.size
+    for x, y in marks.tolist():
+        if not (0.0 <= x <= width and 0.0 <= y <= height):
+            raise InputError(
+                f"{photo.name} has {width} × {height} pixels; the point {x:g},{y:g} lies outside."
+            )
+    try:
+        marks = ordered(marks)
+    except InputError as error:
+        raise InputError(f"{photo.name}: {error}") from None
+    return _large_enough(photo, FoundFace.of_marks(marks), preset, smallest)
+
+
+def _large_enough(photo: Photo, face: FoundFace, preset: FramePreset, smallest: int) -> FoundFace:
     edge = face.frame(preset).edge
     if edge < smallest:
         raise InputError(

@@ -47,6 +47,12 @@ class CropFrame:
         (mx, my), (rx, ry) = self.middle, self.right
         return np.stack([mx + x * rx - y * ry, my + x * ry + y * rx], axis=-1)
 
+    def inside(self, points: FloatArray) -> FloatArray:
+        """Where points (..., 2) of the photograph lie in the square, −1 to 1, y down."""
+        x, y = np.moveaxis(points - np.array(self.middle), -1, 0)
+        placed = (x + 1j * y) / complex(*self.right)
+        return np.stack([placed.real, placed.imag], axis=-1)
+
     def corners(self) -> FloatArray:
         """Top left, top right, bottom right, bottom left: (4, 2)."""
         return self.point(np.array([-1.0, 1.0, 1.0, -1.0]), np.array([-1.0, -1.0, 1.0, 1.0]))

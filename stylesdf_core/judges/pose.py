@@ -88,6 +88,28 @@ def frontal_pose(anchors: FloatArray) -> HeadPose:
     return _pose(anchors_of(np.concatenate([jaw, POSITIONS])), _complex(anchors), 0.0, 0.0)
 
 
+def frontal_anchors() -> FloatArray:
+    """The generic face's anchors in the picture of a camera in front of it: (4, 2), −1 to 1."""
+    points = _project(anchors_of(np.concatenate([np.zeros((FIRST, 3)), POSITIONS])), 0.0, 0.0)
+    return np.stack([points.real, points.imag], axis=-1)
+
+
+def anchors_of_marks(marks: FloatArray) -> FloatArray:
+    """Anchors (4, 2) of a face whose left eye, right eye and middle of the mouth are marked.
+
+    The corners of the mouth lie as far from its middle as those of the generic face do.
+
+    Args:
+        marks: (3, 2).
+    """
+    usual, seen = _complex(frontal_anchors()), _complex(marks)
+    middle = usual[2:].mean()
+    scale, _ = _similarity(np.array([*usual[:2], middle]), seen)
+    corners = seen[2] + scale * (usual[2:] - middle)
+    anchors = np.array([*seen[:2], *corners])
+    return np.stack([anchors.real, anchors.imag], axis=-1)
+
+
 def anchors_of(landmarks: FloatArray) -> FloatArray:
     """Middle of the left and of the right eye, left and right corner of the mouth: (4, D).
 

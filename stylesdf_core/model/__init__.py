@@ -3,6 +3,7 @@
 config          GeneratorConfig and RenderOptions
 networks/       mapping, FiLM-SIREN field, decoder, discriminators as torch modules
 latents         seed -> z, interpolation, directions as axes of z, w and the decoder's w
+landmarks       landmarks of the face as linear functions of z, for models of named latents
 principal_directions  finds directions of a model that names none
 direction_files       a model's directions in a file beside its weights
 checkpoints     weights files of this project and published ones, read as tensors only

@@ -19,6 +19,7 @@ from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints import load_checkpoint
 from stylesdf_core.model.digests import weights_digest
 from stylesdf_core.model.direction_files import read_directions
+from stylesdf_core.model.landmarks import Landmarks, load_landmarks
 from stylesdf_core.model.latents import LatentDirection, load_directions
 from stylesdf_core.model.mean_latents import MeanLatents, mean_latents
 from stylesdf_core.model.networks.generator import Generator
@@ -41,6 +42,7 @@ class Model:
         means: on the CPU.
         named: the directions that the model's file, or a file beside it, names; often none.
         poses: cameras of its training; the paper's for FFHQ where they are not known.
+        landmarks: where the heads' landmarks are, where that is known.
         digest: of the weights file, see :func:`~stylesdf_core.model.digests.weights_digest`.
     """
 
@@ -51,6 +53,7 @@ class Model:
     named: tuple[LatentDirection, ...] = field(compare=False)
     poses: Poses = FFHQ_POSES
     digest: str = ""
+    landmarks: Landmarks | None = field(default=None, compare=False)
 
     @cached_property
     def directions(self) -> tuple[LatentDirection, ...]:
@@ -90,8 +93,10 @@ def load_model(reference: str) -> Model:
         loaded = load_checkpoint(entry.path)
         digest = weights_digest(entry.path)
         saved = read_directions(entry.path, digest)
+        latents = loaded.metadata.get("directions", "")
+        directions, landmarks = (_shipped(kind, latents) for kind in ("directions", "landmarks"))
         if saved is None:
-            saved = _directions(loaded.metadata.get("directions", ""))
+            saved = load_directions(directions) if directions is not None else ()
         named = entry.kind in (model_zoo.ModelKind.SHIPPED, model_zoo.ModelKind.PUBLISHED)
         name = entry.name if named else Path(entry.name).stem
         model = Model(
@@ -102,6 +107,7 @@ def load_model(reference: str) -> Model:
             named=saved,
             poses=entry.poses or loaded.poses or FFHQ_POSES,
             digest=digest,
+            landmarks=None if landmarks is None else load_landmarks(landmarks),
         )
         _cache[key] = model
         while len(_cache) > _KEPT:
@@ -109,15 +115,14 @@ def load_model(reference: str) -> Model:
         return model
 
 
-def _directions(name: str) -> tuple[LatentDirection, ...]:
-    """The shipped direction set that a weights file names in its metadata."""
+def _shipped(kind: str, name: str) -> Path | None:
+    """The shipped file on the latents that a weights file names in its metadata."""
     if not name or "/" in name or "\\" in name:
-        return ()
+        return None
     try:
-        path = shipped(f"assets/directions/{name}.json")
+        return shipped(f"assets/{kind}/{name}.json")
     except StyleSDFError:
-        return ()
-    return load_directions(path)
+        return None
 
 
 def select_device(name: str) -> torch.device:

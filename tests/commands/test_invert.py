@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,35 @@ def test_a_picture_without_face_is_refused_in_one_sentence(
     assert not out.exists()
 
 
+def test_marked_eyes_and_mouth_need_no_judge(
+    weights: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stylesdf_core.judges.finding.find_faces", None)
+    large = tmp_path / "large.png"
+    with Image.open(photo) as picture:
+        picture.resize((256, 256)).save(large)
+    request = Invert(
+        photo=(large,),
+        model=str(weights),
+        out=tmp_path / "head.json",
+        seconds=1,
+        eyes=("158,118", "98,118"),
+        mouth=("128,180",),
+        device="cpu",
+    )
+    assert drain(request.run()).exists()
+    for changes, message in (
+        ({"mouth": ("128,300",)}, r"256 × 256 pixels; the point 128,300 lies outside"),
+        ({"mouth": ("128,118",)}, r"large\.png: the marks of eyes and mouth lie on a line"),
+        (
+            {"eyes": ("110,118", "114,118"), "mouth": ("112,122",)},
+            "pixels large; at least 64 are needed",
+        ),
+    ):
+        with pytest.raises(InputError, match=message):
+            drain(replace(request, **changes).run())  # type: ignore[arg-type]
+
+
 def test_framed_pictures_are_square(weights: Path, tmp_path: Path) -> None:
     wide = tmp_path / "wide.png"
     Image.new("RGB", (40, 30)).save(wide)
@@ -86,7 +116,11 @@ def test_framed_pictures_are_square(weights: Path, tmp_path: Path) -> None:
     [
         ({"seconds": 0.0}, "--seconds must lie between 1 and 3600"),
         ({"photo": ()}, "the number of photographs must lie between 1 and 12"),
-        ({"face": 0}, "--face must be at least 1"),
+        ({"face": (0,)}, "--face must be at least 1"),
+        ({"face": (1, 2)}, "--face takes one number"),
+        ({"eyes": ("1,2", "3,4")}, "--mouth one; for 1 photograph, 2 and 0 are given"),
+        ({"eyes": ("1,2", "-"), "mouth": ("1,2",)}, "both eyes and the mouth are marked"),
+        ({"eyes": ("1;2", "3,4"), "mouth": ("5,6",)}, "points X,Y such as"),
         ({"out": Path("head.png")}, r"must end in \.json"),
     ],
 )
