@@ -58,7 +58,7 @@ class PhotoDialog:
         self._draw: list[Callable[[], None]] = []
 
     def sync(self) -> None:
-        """Once a frame: show the state, take a finished head, notice a closed dialog."""
+        """Once a frame: show the state, take a finished head."""
         scene = self._fit.poll()
         if scene is not None:
             self._finish(scene)
@@ -70,9 +70,6 @@ class PhotoDialog:
             return
         if self._dialogs.is_changing:
             return
-        if self._window and not self._dialogs.is_open:  # closed by Escape or its own button
-            self._forget()
-            self._fit.cancel()
         if self._fit.state == "none":
             return
         if not self._window or self._key != self._shown:
@@ -105,6 +102,12 @@ class PhotoDialog:
             self._forget()
             self._dialogs.cancel()
 
+    def _closed_from_outside(self) -> None:
+        """Escape, the dialog's own button, or a window built anew closes the dialog."""
+        if self._window:
+            self._forget()
+            self._fit.cancel()
+
     def _forget(self) -> None:
         for target in self._targets:
             self._ui.pointer.remove(target)
@@ -122,7 +125,8 @@ class PhotoDialog:
         self._forget()
         if not window:
             height = _HEIGHT + _STATUS + 2 * 51
-            with self._dialogs.panel(_TITLE, _WIDTH + 32, height) as window:
+            closing = self._closed_from_outside
+            with self._dialogs.panel(_TITLE, _WIDTH + 32, height, closing=closing) as window:
                 pass
         self._window, self._shown = window, self._key
         dpg.delete_item(window, children_only=True)

@@ -129,17 +129,15 @@ class FramingPane(MouseTarget):
         self._uploaded: PhotoFaces | None = None
         self._last = 0j
         self._gesture = ""
+        assert fit.framing is not None
+        self._framing: HandFraming = fit.framing
+        self._photo = fit.photos[fit.framed]
         self.canvas = Canvas(edge, edge)
         self.item = self.canvas.item
 
-    @property
-    def _framing(self) -> HandFraming:
-        assert self._fit.framing is not None
-        return self._fit.framing
-
     def draw(self) -> None:
         """Once a frame: photograph, outline and marks."""
-        faces = self._fit.photos[self._fit.framed].faces
+        faces = self._photo.faces
         assert faces is not None
         if faces is not self._uploaded:
             self._uploaded = faces

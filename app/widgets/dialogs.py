@@ -44,6 +44,7 @@ class Dialogs:
         self._ui, self._folders, self._textures, self._news = ui, folders, textures, news
         self._open: Item = 0
         self._accept: Callable[[], None] | None = None
+        self._closing: Callable[[], None] | None = None
         self._files: FileDialog | None = None
         self._native: tuple[NativeDialog, PathQuestion, Callable[[Path], None]] | None = None
         self._answer: tuple[int, Callable[[], None]] | None = None
@@ -163,16 +164,22 @@ class Dialogs:
 
     @contextmanager
     def panel(
-        self, title: str, width: int, height: int, accept: Callable[[], None] | None = None
+        self,
+        title: str,
+        width: int,
+        height: int,
+        accept: Callable[[], None] | None = None,
+        closing: Callable[[], None] | None = None,
     ) -> Iterator[Item]:
         """A dialog that the block fills; ``width`` and ``height`` at scale 1.
 
         Args:
             accept: does what Enter means.
+            closing: called before the dialog's widgets are deleted.
         """
         with self._window(title, *self._size(width, height), modal=True):
             yield self._open
-        self._accept = accept
+        self._accept, self._closing = accept, closing
 
     def after_closing(self, act: Callable[[], None]) -> None:
         """Close the open dialog, then do what opens another."""
@@ -187,6 +194,9 @@ class Dialogs:
 
     def cancel(self) -> None:
         """Close the open dialog, if there is one."""
+        closing, self._closing = self._closing, None
+        if closing is not None:
+            closing()
         if self._native is not None:
             self._native[0].close()
             self._native = None

@@ -96,7 +96,8 @@ class Unknowns:
         matrix = cam2world(*self.angles[photo : photo + 1].T)[0]
         x, y, z = ((points - matrix[:, 3]) @ matrix[:, :3]).T
         own = torch.stack([x, -y], dim=-1) / (-self._slope * z)[:, None]
-        return own - torch.stack(self._in_model(photo, *seen.T), dim=-1)
+        miss: Tensor = own - torch.stack(self._in_model(photo, *seen.T), dim=-1)
+        return miss
 
     @property
     def _slope(self) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -56,7 +57,7 @@ def load_landmarks(path: Path) -> Landmarks:
     return Landmarks(points[0], points[1:])
 
 
-def landmarks_text(points: np.ndarray) -> str:
+def landmarks_text(points: npt.NDArray[np.floating]) -> str:
     """The text of a file, of the mean and the slopes (1 + D, 51, 3), world units."""
     rows = np.rint(points / _UNIT).astype(int).reshape(len(points), -1, 3).tolist()
     lines = (str(row).replace(" ", "") for row in rows)

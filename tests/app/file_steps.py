@@ -63,10 +63,10 @@ class FileSteps(Hands):
         self.settle()
 
     def photo(self) -> None:
-        """A picture without face is refused; taken whole, it gives a head; undo gives it back."""
+        """A picture without face is taken whole or framed by hand; undo gives the face back."""
         workbench = self.workbench
         before, picture = workbench.scene, self.folder / "photo.png"
-        Image.new("RGB", (64, 64), (120, 90, 80)).save(picture)
+        Image.new("RGB", (96, 96), (120, 90, 80)).save(picture)
         self.press("ctrl+n")
         assert self.studio.dialogs.is_open
         self.press("Escape")
@@ -84,7 +84,30 @@ class FileSteps(Hands):
         self.press("ctrl+z")
         assert workbench.scene == before
         workbench.photo.start(picture, before.model, "cpu")
-        self.frames(10)
+        self.wait(lambda: workbench.photo.state == "failed", "the search for faces")
+        self.frames(5)
+        self.click(self.button("Frame by hand …"))
+        self.frames(5)
+        framing = workbench.photo.framing
+        assert framing is not None
+        edge = framing.frame.edge
+        self.click(self.button("Larger"))
+        assert framing.frame.edge < edge
+        self.click(self.button("Click eyes and mouth"))
+        self.frames(5)
+        assert framing.next_mark == 0
+        self.click(self.button("Stop clicking"))
+        self.frames(5)
+        self.click(self.button("Fit the head"))
+        self.wait(lambda: workbench.photo.guess is not None, "the guess of the framed face")
+        self.frames(5)
+        self.click(self.button("Framing and photos …"))
+        self.frames(5)
+        assert workbench.photo.is_ready
+        workbench.photo.add(picture)
+        self.wait(lambda: workbench.photo.state == "choosing", "the second photograph")
+        assert not workbench.photo.is_ready
+        self.frames(5)
         self.press("Escape")
         self.wait(lambda: workbench.photo.state == "none", "the end of the cancelled search")
         assert not self.studio.dialogs.is_open
