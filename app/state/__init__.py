@@ -1,6 +1,7 @@
 """The studio's state; nothing here imports Dear PyGui.
 
-============  ==========================================================================workbench     one object that panels read and call: document, settings, workers, messages
+============  =================================================================================
+workbench     one object that panels read and call: document, settings, workers, messages
 document      the scene and the keyframes, their history, and whether they are saved
 sessions      sessions from files, and which of their models are loaded
 directions    where the shown face lies on each direction of its model
@@ -21,4 +22,5 @@ file_browser  folders, entries and typed paths of the program's own file dialog
 exports       the kinds of export, and the request that each kind makes
 wording       the core's sentences in the window's words
 problems      errors in words for the user, with buttons that help
-============  =========================================================================="""
+============  =================================================================================
+"""
