@@ -171,7 +171,7 @@ class DragPoints:
         outcome = self._worker.poll()
         if self.is_working and self._document.scene.identity != self._shown:
             self._abandon()  # undo, or another face
-        if outcome is not None and self._asked is not None:
+        if outcome is not None and _is_of_one_gesture(outcome.request, self._asked):
             if outcome.error is not None:
                 self.problem = in_window(title_and_text(outcome.error)[1])
                 self._end()
@@ -240,3 +240,8 @@ class DragPoints:
         if self._surface is None or self._surface[0] != key:
             self._surface = (key, FaceSurface(model, scene))
         return self._surface[1]
+
+
+def _is_of_one_gesture(answered: DragRequest, asked: DragRequest | None) -> bool:
+    """Whether an answer is one to this gesture, not to the gesture before."""
+    return asked is not None and (answered.scene, answered.points) == (asked.scene, asked.points)
