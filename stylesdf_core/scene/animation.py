@@ -270,7 +270,7 @@ class Animation:
             InputError: the document is no animation, of a newer program, or has a wrong field.
         """
         if not isinstance(document, dict) or "stylesdf_animation" not in document:
-            raise InputError(f"{where} holds no keyframes.")
+            raise InputError(f'{where} holds no keyframes: "stylesdf_animation": 1 is missing.')
         content = dict(document)
         version = content.pop("stylesdf_animation")
         if version != _FORMAT:
