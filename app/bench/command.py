@@ -28,8 +28,8 @@ class ProgramBench(Bench):
     """
 
     only: tuple[str, ...] = ()
-    """Measure only rows whose names begin so: full, heads, studio, full.volume64, heads.mesh,
-    studio.orbit … Default: all."""
+    """Measure only rows whose names begin so: full, heads, training, studio, full.volume64,
+    heads.mesh, studio.orbit … Default: all; on a CPU without training's."""
 
     while_moving: WhileMoving = "balanced"
     """Pictures of the window's motions: fluid (more of them), balanced or sharp (finer ones), as

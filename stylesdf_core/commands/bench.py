@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """Time the engine against the plain path: volume renders, images, meshes, memory.
+    """Time the engine against the plain path: volume renders, images, meshes, memory, training.
 
     The plain path is the network's own modules. Both take turns, on the published architecture and
     on the shipped model. The first run fits a field of the published size, in some two minutes, and
@@ -27,8 +27,8 @@ class Bench:
     """JSON file for all figures."""
 
     only: tuple[str, ...] = ()
-    """Measure only rows whose names begin with one of these words, such as full, heads or
-    full.volume64. Default: all rows."""
+    """Measure only rows whose names begin with one of these words, such as full, heads,
+    full.volume64 or training. Default: all rows; on a CPU without training's."""
 
     repeats: int = 5
     """Repeats of either path, 1 to 100; a slow plain path is repeated less often."""
@@ -83,8 +83,9 @@ class Bench:
     def row_names(self) -> tuple[str, ...]:
         """Names of all rows; `only` chooses among them."""
         from stylesdf_core.evaluation.bench.rows import ROWS
+        from stylesdf_core.training.adversarial.speed import ROWS as TRAINING
 
-        return tuple(row.name for row in ROWS)
+        return (*(row.name for row in ROWS), *TRAINING)
 
     def _measure(self) -> Operation[SpeedReport]:
         """Measure the engine's rows, and profile them if asked for."""
@@ -93,6 +94,9 @@ class Bench:
         from stylesdf_core.evaluation.bench.rows import chosen_rows, profile_bench, run_bench
         from stylesdf_core.evaluation.bench.timing import BenchSettings
         from stylesdf_core.files import write_text
+        from stylesdf_core.model.model import select_device
+        from stylesdf_core.training.adversarial.speed import chosen_rows as training_rows
+        from stylesdf_core.training.adversarial.speed import measure_training
 
         if self.profile is not None and not chosen_rows(self.only):
             raise InputError(
@@ -103,6 +107,11 @@ class Bench:
         torch.set_num_threads(self.threads or threads)
         try:
             report = yield from run_bench(self.only, settings, self.device)
+            # On a CPU they take minutes: only where they are asked for.
+            takes_all = not self.only and select_device(self.device).type == "cpu"
+            if not takes_all and (rows := training_rows(self.only)):
+                figures = yield from measure_training(rows, self.device, quick=self.quick)
+                report = replace(report, figures=report.figures + figures)
             if self.profile is not None:
                 text = yield from profile_bench(self.only, self.device)
                 write_text(self.profile, text)

@@ -8,16 +8,15 @@ leaky ReLU. Convolutions run in 16 bits where the processor does so natively.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylesdf_core.engine.march.device_graphs import DeviceGraphs
 from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.engine.matching import HalfImage
 from stylesdf_core.model.networks.decoder import Decoder, ModulatedConv, StyledConv, ToRGB
@@ -63,6 +62,29 @@ class _Folded:
     bias: Tensor
 
 
+@dataclass(frozen=True)
+class _Own:
+    """The folded weights of all layers, and the noise of the convolutions that have some."""
+
+    convs: list[_Folded]
+    to_rgbs: list[_Folded]
+    noise: list[Tensor | None]
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        folded = [x for own in (*self.convs, *self.to_rgbs) for x in (own.weight, own.bias)]
+        return [*folded, *(noise for noise in self.noise if noise is not None)]
+
+    def with_tensors(self, tensors: Sequence[Tensor]) -> _Own:
+        """The same layers with other tensors of the same shapes."""
+        given = iter(tensors)
+        convs, to_rgbs = (
+            [_Folded(next(given), next(given)) for _ in layers]
+            for layers in (self.convs, self.to_rgbs)
+        )
+        return _Own(convs, to_rgbs, [None if x is None else next(given) for x in self.noise])
+
+
 class BakedDecoder:
     """Decodes feature maps with the styles and noise maps of the last :meth:`bake`.
 
@@ -71,10 +93,17 @@ class BakedDecoder:
         dtype: type of the convolutions, see :func:`fast_dtype`.
         strips: runs convolutions in strips of rows, each on one core, so that sums do not depend
             on the number of threads; None to let torch divide them.
+        graphs: run the layers; None to run them one by one.
     """
 
-    def __init__(self, decoder: Decoder, dtype: torch.dtype, strips: Tiles | None = None) -> None:
-        self._strips = strips
+    def __init__(
+        self,
+        decoder: Decoder,
+        dtype: torch.dtype,
+        strips: Tiles | None = None,
+        graphs: DeviceGraphs | None = None,
+    ) -> None:
+        self._strips, self._graphs = strips, None if decoder.alias_free else graphs
         self._convs = [cast(StyledConv, layer) for layer in decoder.convs]
         self._to_rgbs = [cast(ToRGB, layer) for layer in decoder.to_rgbs]
         self._dtype = dtype
@@ -141,39 +170,64 @@ class BakedDecoder:
 
     def __call__(self, features: Tensor) -> Tensor:
         """(1, width, thumb, thumb) -> (1, 3, S, S), float32, nominally in [−1, 1]."""
-        for maps in self._sums(features):
-            image = maps[1]
-            del maps  # else they would stay until the maps of the next resolution are there
-        return image
+        return self._last_sums(features, len(self._to_rgbs))[-1]
 
     def half(self, features: Tensor, weights: HalfImage) -> Tensor:
         """The image of :meth:`__call__` at half the size, (1, 3, S/2, S/2), approximately."""
-        (last,) = deque(islice(self._sums(features), len(self._to_rgbs) - 1), maxlen=1)
-        return weights(*last)
+        return weights(*self._last_sums(features, len(self._to_rgbs) - 1)[-2:])
 
     def with_half(self, features: Tensor) -> tuple[Tensor, Callable[[], HalfImage]]:
         """The image, and a function that fits the half-size image of these styles to it."""
-        half, (_, image) = deque(self._sums(features), maxlen=2)
-        return image, lambda: HalfImage.fit(*half, image)
+        *half, _, image = self._last_sums(features, len(self._to_rgbs), kept=2)
+        return image, lambda: HalfImage.fit(half[0], half[1], image)
 
-    def _sums(self, features: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Feature maps and the skip generator's sum at each resolution, (1, C or 3, H, W)."""
+    def _last_sums(self, features: Tensor, count: int, kept: int = 1) -> tuple[Tensor, ...]:
+        """Feature maps (1, C, H, W) and the skip generator's sum (1, 3, H, W) at resolutions.
+
+        Args:
+            count: number of resolutions to compute.
+            kept: number of the last ones among them that are returned.
+        """
+        own = self._own
+        if self._graphs is None:
+            return self._sums(features, own, count, kept)
+        has_noise = tuple(noise is not None for noise in own.noise)
+
+        def make(weights: list[Tensor]) -> Callable[[Tensor], tuple[Tensor, ...]]:
+            buffers = own.with_tensors(weights)
+            return lambda features: self._sums(features, buffers, count, kept)
+
+        def plain() -> tuple[Tensor, ...]:
+            return self._sums(features, own, count, kept)
+
+        name = ("decoder", count, kept, has_noise)
+        return self._graphs.run(name, [features], own.tensors, make, plain)
+
+    @property
+    def _own(self) -> _Own:
+        convs = [self._folded[layer.conv] for layer in self._convs]
+        return _Own(convs, [self._folded[layer.conv] for layer in self._to_rgbs], self._noise)
+
+    def _sums(self, features: Tensor, own: _Own, count: int, kept: int) -> tuple[Tensor, ...]:
+        """See :meth:`_last_sums`."""
         x = features.to(self._dtype, memory_format=torch.channels_last)
         image: Tensor | None = None
-        for index in range(len(self._convs)):
-            x = self._styled(index, x)
+        found: list[Tensor] = []
+        for index in range(2 * count - 1):
+            x = self._styled(index, x, own.convs[index], own.noise[index])
             if index % 2 == 0:  # after the first and after each level's second convolution
-                own = self._folded[self._to_rgbs[index // 2].conv]
-                rgb = F.conv2d(x, own.weight, own.bias).float()
+                level = index // 2
+                rgb = F.conv2d(x, own.to_rgbs[level].weight, own.to_rgbs[level].bias).float()
                 image = rgb if image is None else rgb.add_(self._doubled(image))
-                yield x, image
+                if level >= count - kept:
+                    found += [x, image]
+        return tuple(found)
 
     def _doubled(self, image: Tensor) -> Tensor:
         return _twice(image) if self._taps is None else doubled(image, self._taps.to(image.device))
 
-    def _styled(self, index: int, x: Tensor) -> Tensor:
-        conv, noise = self._convs[index].conv, self._noise[index]
-        own = self._folded[conv]
+    def _styled(self, index: int, x: Tensor, own: _Folded, noise: Tensor | None) -> Tensor:
+        conv = self._convs[index].conv
         convolve = _upsampled if conv.upsample and self._taps is None else _convolved
         if self._strips is None:
             y = convolve(x, own, 0, x.shape[2])

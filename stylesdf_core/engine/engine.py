@@ -28,6 +28,7 @@ from stylesdf_core.engine.levels import drawn_view
 from stylesdf_core.engine.march import compiled_loops
 from stylesdf_core.engine.march.baked_background import BakedBackground
 from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.march.device_graphs import device_graphs, device_note
 from stylesdf_core.engine.march.distance_grid import COARSE, FINE, DistanceGrid
 from stylesdf_core.engine.march.marches import march_class
 from stylesdf_core.engine.march.ray_march import (
@@ -53,7 +54,6 @@ from stylesdf_core.scene.scene import Scene, View
 
 FloatArray = npt.NDArray[np.float32]
 T = TypeVar("T")
-
 #: A density field has its surface where half the light is lost within one of 24 samples.
 _DENSITY_LEVEL = math.log(2.0) / ((FAR - NEAR) / 24)
 #: Difference of the coverages of neighbouring pixels above which an outline runs between them.
@@ -66,7 +66,7 @@ class Engine:
     Not thread-safe: give every thread an engine of its own; engines share the model's weights.
 
     Attributes:
-        mapper: maps scenes to latents.
+        mapper, graphs: maps scenes to latents; a GPU's graphs for the screen, None elsewhere.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -91,7 +91,7 @@ class Engine:
             compiled_loops.wait()
         self._exact, self._visible = exact, VISIBLE_IN_FILES if exact else VISIBLE
         self.mapper = StyleMapper(model, generator, self.device)
-        self._tiles = Tiles(self.device)
+        self._tiles, self.graphs = Tiles(self.device), device_graphs(self.device, exact=exact)
         # Read once: on a GPU, every look at a weight's value waits for the device.
         self._beta = max(float(generator.field.sigmoid_beta.detach()), 1e-6)
         self._evaluates_all = self.device.type != "cpu"
@@ -104,7 +104,7 @@ class Engine:
         if generator.decoder is not None:
             dtype = torch.float32 if exact else fast_dtype(self.device)
             strips = self._tiles if exact and self.device.type == "cpu" else None
-            self._decoder = BakedDecoder(generator.decoder, dtype, strips)
+            self._decoder = BakedDecoder(generator.decoder, dtype, strips, self.graphs)
             self._noise = DecoderNoise(generator)
 
     # --- pictures -------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class Engine:
         """A remark on a view's pictures for the user; usually empty."""
         if view == "image" and not self.config.has_image:
             return "This model has no decoder: the volume render is shown, enlarged."
-        return self._tiles.note or (compiled_loops.note() if self.device.type == "cpu" else "")
+        return self._tiles.note or device_note(self.device, self.graphs)
 
     def render(
         self, scene: Scene, view: View, size: int | None = None, *, rays: int = 1
@@ -330,7 +330,7 @@ class Engine:
         grid, behind = self._distances(scene, edge), self._behind(scene)
         t_vals = sample_depths(samples, rays.origins)
         bordered = rays.volume is not None and behind is None
-        march = march_class(grid, evaluates_all=self._evaluates_all)(
+        march = march_class(grid, evaluates_all=self._evaluates_all, graphs=self.graphs)(
             self._field(scene),
             self.generator.sigma,
             self._beta,

@@ -65,7 +65,7 @@ class Picture:
     @classmethod
     def decoded(cls, image: Tensor, solid: float = SOLID) -> Picture:
         """A decoded image (3, S, S) on any device."""
-        data = image.float().cpu().numpy()
+        data = _on_host(image.float())
         return cls("image", data, np.zeros(data.shape[1:], np.float32), solid=solid)
 
     def seen_as(self, view: View) -> Picture:
@@ -123,6 +123,19 @@ class Picture:
     def to_uint8(self) -> npt.NDArray[np.uint8]:
         """:meth:`display` as 8-bit, (H, W, 3)."""
         return (self.display() * 255.0 + 0.5).astype(np.uint8)
+
+
+def _on_host(values: Tensor) -> FloatArray:
+    """The values in the host's memory; from CUDA through pinned memory, which torch reuses."""
+    if values.device.type != "cuda":
+        array: FloatArray = values.cpu().numpy()
+        return array
+    import torch
+
+    pinned = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    pinned.copy_(values, non_blocking=True)
+    torch.cuda.current_stream(values.device).synchronize()
+    return pinned.numpy()
 
 
 def pixels(picture: Picture) -> FloatArray:

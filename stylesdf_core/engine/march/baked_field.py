@@ -7,7 +7,9 @@ style, and a sine.
 
 from __future__ import annotations
 
+import copy
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,8 +45,10 @@ class BakedField:
         view = fold(field.view_layer, styles[-1])
         self._view = SineLayer(view.weight[:-3].contiguous(), view.bias)
         self._direction_weight = view.weight[-3:].contiguous()
-        self._scalar_weight, self._scalar_bias = field.scalar_head.weight[0], field.scalar_head.bias
-        self._rgb_weight, self._rgb_bias = field.rgb_head.weight.T, field.rgb_head.bias
+        self._scalar_weight: Tensor = field.scalar_head.weight[0]
+        self._scalar_bias: Tensor = field.scalar_head.bias
+        self._rgb_weight: Tensor = field.rgb_head.weight.T
+        self._rgb_bias: Tensor = field.rgb_head.bias
         self._scratch = threading.local()
 
     @property
@@ -56,6 +60,31 @@ class BakedField:
     def device(self) -> torch.device:
         """Where the folded weights lie."""
         return self._view.bias.device
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All folded weights, for :meth:`with_tensors`."""
+        layers = (*self._layers, self._view)
+        heads = (self._scalar_weight, self._scalar_bias, self._rgb_weight, self._rgb_bias)
+        folded = [x for layer in layers for x in (layer.weight, layer.bias)]
+        return [*folded, self._direction_weight, *heads]
+
+    def with_tensors(self, tensors: Sequence[Tensor]) -> BakedField:
+        """This field with other weights of the same shapes."""
+        other, given = copy.copy(self), iter(tensors)
+        layers = [SineLayer(next(given), next(given)) for _ in range(len(self._layers) + 1)]
+        other._layers, other._view = layers[:-1], layers[-1]
+        other._direction_weight = next(given)
+        other._scalar_weight, other._scalar_bias = next(given), next(given)
+        other._rgb_weight, other._rgb_bias = given
+        return other
+
+    def trunk_of_all(self, points: Tensor) -> Tensor:
+        """As :meth:`trunk`, without a thread's buffers: for a GPU, which allocates for free."""
+        x = points
+        for layer in self._layers:
+            x = torch.addmm(layer.bias, x, layer.weight).sin_()
+        return x
 
     def trunk(self, points: Tensor) -> Tensor:
         """Outputs of the last trunk layer, (N, width), at world points (N, 3)."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from stylesdf_core.engine.march.device_graphs import exact_products
 from stylesdf_core.errors import is_out_of_memory
 
 T = TypeVar("T")
@@ -97,9 +98,12 @@ class Tiles:
     def on_one_core(self, work: Callable[[], T]) -> T:
         """The result of ``work``, whose own operations use one core; tiles in it use all threads.
 
-        Sums do not depend on the machine's number of cores then. On a GPU ``work`` is just called.
+        Sums do not depend on the machine's number of cores then. On a GPU products are exact.
         """
-        if not self._on_cpu or getattr(_this_thread, "has_one_core", False):
+        if not self._on_cpu:
+            with exact_products(self._device):
+                return work()
+        if getattr(_this_thread, "has_one_core", False):
             return work()
         if self._alone is None:
             self._alone = _single_threaded_pool(1, is_worker=False)

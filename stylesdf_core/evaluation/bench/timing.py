@@ -21,6 +21,8 @@ from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
 
 T = TypeVar("T")
+#: Pictures of one size after which the engine prepares a graph for that size on a GPU.
+_UNPREPARED = 4
 #: Computes a scene; returns the result and the milliseconds that the computation took.
 Path: TypeAlias = Callable[[Scene], tuple[T, float]]
 
@@ -33,10 +35,21 @@ class BenchSettings:
         repeats: number of repeats, at least 1.
         patience: seconds after which a row no longer repeats its plain path; the first repeat
             always computes it.
+        prepare: waits until what the engine compiles for its device is ready; None on devices for
+            which nothing is compiled.
     """
 
     repeats: int = 5
     patience: float = 40.0
+    prepare: Callable[[], None] | None = None
+
+    def warm_up(self, engine: Path[T], scenes: Scenes) -> None:
+        """Compute scenes off the clock, as many as the device needs to be prepared."""
+        if self.prepare is not None:
+            for repeat in range(_UNPREPARED):
+                engine(scenes(-2 - repeat))
+            self.prepare()
+        engine(scenes(-1))
 
 
 def clocked(compute: Callable[[Scene], T], device: torch.device) -> Path[T]:
@@ -71,7 +84,7 @@ def in_turns(
     yield Progress(0, settings.repeats, "warming up")
     if warm_reference:
         reference(scenes(-1))
-    engine(scenes(-1))
+    settings.warm_up(engine, scenes)
     slow: list[float] = []
     fast: list[float] = []
     results: list[T] = []
@@ -96,10 +109,14 @@ def in_turns(
     return Speedup("", "", tuple(slow), tuple(fast), *worst), results
 
 
-def alone(engine: Path[T], scenes: Scenes, repeats: int) -> Operation[list[tuple[T, float]]]:
-    """Results and milliseconds of the engine without the plain path; one more scene warms up."""
+def alone(
+    engine: Path[T], scenes: Scenes, settings: BenchSettings
+) -> Operation[list[tuple[T, float]]]:
+    """Results and milliseconds of the engine without the plain path; more scenes warm up."""
     measured = []
-    for repeat in range(-1, repeats):
-        yield Progress(repeat + 1, repeats + 1, f"repeat {repeat + 1} of {repeats}")
+    yield Progress(0, settings.repeats, "warming up")
+    settings.warm_up(engine, scenes)
+    for repeat in range(settings.repeats):
+        yield Progress(repeat, settings.repeats, f"repeat {repeat + 1} of {settings.repeats}")
         measured.append(engine(scenes(repeat)))
-    return measured[1:]
+    return measured

@@ -16,5 +16,6 @@ patches        parts of pictures in few pixels, of any scale
 draws          latents, cameras and noise of a step's generated images
 real_images    batches of real images, read ahead on threads
 snapshots      sample grids, a mesh, and distances between generated and real images
+speed          images a second of the stages, for the bench
 health         advice from a run's recorded figures
 """

@@ -94,6 +94,7 @@ def test_rates_and_first_passes_are_figures(subject: Pairs) -> None:
         "heads.first_pass": "ms",
         "heads.first_pass_new": "ms",
         "heads.first_pass_cold": "ms",
+        "heads.slide_mesh48": "/s",
         "heads.orbit256": "fps",
         "heads.slide256": "fps",
     }

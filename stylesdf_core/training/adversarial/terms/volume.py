@@ -8,7 +8,9 @@ whole batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +41,7 @@ from stylesdf_core.training.precision import Autocast
 _BESIDE = 0.004
 #: (far − near)/4, world units: the sphere that training starts from.
 SPHERE_RADIUS = 0.06
+_is_plain = ContextVar("plain fakes", default=False)
 
 
 def render_fakes(
@@ -75,10 +78,20 @@ def render_fakes(
     return VolumeRender(*checkpoint(lambda w: _fields(render(w)), w, use_reentrant=False))
 
 
+@contextmanager
+def plain_fakes(is_plain: bool = True) -> Iterator[None]:
+    """Let the networks' own modules draw all fakes, while this lasts: to measure the engine."""
+    token = _is_plain.set(is_plain)
+    try:
+        yield
+    finally:
+        _is_plain.reset(token)
+
+
 @torch.no_grad()
 def drawn_fakes(generator: Generator, w: Tensor, fakes: Fakes) -> BatchRender:
     """Volume renders of :func:`render_fakes` without gradients; on a CPU the engine draws them."""
-    if w.device.type != "cpu" or w.dtype != torch.float32:
+    if _is_plain.get() or w.device.type != "cpu" or w.dtype != torch.float32:
         render = render_fakes(generator, w, fakes)
         return BatchRender(render.rgb, render.features)
     size, poses = generator.config.thumb_size, fakes.poses
