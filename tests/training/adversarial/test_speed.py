@@ -31,11 +31,20 @@ def tiny_stages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_both_stages_are_measured_beside_the_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn, draw = [], volume.batch_render
+    monkeypatch.setattr(volume, "_WORTH_A_GRID", 0)
     monkeypatch.setattr(volume, "batch_render", lambda *a: drawn.append(1) or draw(*a))  # type: ignore[func-returns-value]
     figures = drain(speed.measure_training(tuple(speed.ROWS), "cpu", quick=True))
     assert [figure.key for figure in figures] == list(speed.ROWS)
     assert all(figure.value > 0.0 and "plain loop" in figure.detail for figure in figures)
     assert drawn, "the engine draws in one loop"
+
+
+def test_the_engine_does_not_draw_small_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("its grid has more points than these renders have samples")
+
+    monkeypatch.setattr(volume, "batch_render", refused)
+    drain(speed.measure_training(("training.stage1",), "cpu", quick=True))
 
 
 def test_the_plain_loop_ends() -> None:

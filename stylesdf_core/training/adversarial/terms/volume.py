@@ -41,6 +41,9 @@ from stylesdf_core.training.precision import Autocast
 _BESIDE = 0.004
 #: (far − near)/4, world units: the sphere that training starts from.
 SPHERE_RADIUS = 0.06
+#: Samples of a render from which on the engine is faster: with a head-like field, 64² × 24 samples
+#: take 0.6 of the modules' processor time, 32² × 24 samples 1.5 times, 32² × 8 samples 3.5 times.
+_WORTH_A_GRID = 50_000
 _is_plain = ContextVar("plain fakes", default=False)
 
 
@@ -90,8 +93,14 @@ def plain_fakes(is_plain: bool = True) -> Iterator[None]:
 
 @torch.no_grad()
 def drawn_fakes(generator: Generator, w: Tensor, fakes: Fakes) -> BatchRender:
-    """Volume renders of :func:`render_fakes` without gradients; on a CPU the engine draws them."""
-    if _is_plain.get() or w.device.type != "cpu" or w.dtype != torch.float32:
+    """Volume renders of :func:`render_fakes` without gradients.
+
+    On a CPU the engine draws large ones. Of small ones, its grid of distances, which each latent
+    needs anew, has more points than the render has samples.
+    """
+    samples = generator.config.thumb_size**2 * generator.config.samples
+    is_small = samples < _WORTH_A_GRID or w.dtype != torch.float32
+    if _is_plain.get() or w.device.type != "cpu" or is_small:
         render = render_fakes(generator, w, fakes)
         return BatchRender(render.rgb, render.features)
     size, poses = generator.config.thumb_size, fakes.poses
