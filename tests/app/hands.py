@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dearpygui.dearpygui as dpg
 
@@ -18,6 +19,7 @@ from app.state.settings import (
     WindowSettings,
 )
 from app.studio import Studio
+from app.workers.schedule import FramePacer
 from stylesdf_core.commands.scenes.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 
@@ -40,6 +42,7 @@ class Hands:
             )
         )
         self.studio = Studio(store, Scene(model=str(model)))
+        self.studio._pacer = _AwakePacer()
         self.workbench = self.studio.workbench
         self.studio.open()
         self.frames(3)
@@ -49,7 +52,6 @@ class Hands:
     def frames(self, count: int) -> None:
         """Run the main loop for ``count`` frames."""
         for _ in range(count):
-            self.workbench.screen.news.set()  # no sleep until the user does something
             assert self.studio.step(), "the window has closed"
 
     def wait(self, condition: Callable[[], bool], what: str, seconds: float = 600.0) -> None:
@@ -117,6 +119,14 @@ class Hands:
         """Press keys long enough for a busy machine to see them."""
         for key in keys:
             self.hands(f"keydown {key} sleep 0.2 keyup {key} sleep 0.1")
+
+
+class _AwakePacer(FramePacer):
+    """Draws at full pace: an idle window sleeps for up to a second after each frame."""
+
+    def wait(self, *arguments: Any, **state: Any) -> None:
+        """As without a pause of the user."""
+        super().wait(*arguments, **{**state, "active": True})
 
 
 def say(line: str) -> None:
