@@ -205,8 +205,8 @@ class Keyboard:
     def _shortcut(self, code: int, *, is_held: bool) -> None:
         if code in _ENTER:
             self._overlay.accept()
-        ctrl = _any_down(dpg.mvKey_LControl, dpg.mvKey_RControl)
-        shift = _any_down(dpg.mvKey_LShift, dpg.mvKey_RShift)
+        ctrl = self._is_down(dpg.mvKey_LControl, dpg.mvKey_RControl)
+        shift = self._is_down(dpg.mvKey_LShift, dpg.mvKey_RShift)
         for shortcut in self._table:
             is_allowed = shortcut.anywhere or self._exploring()
             is_due = is_allowed and (shortcut.repeats or not is_held)
@@ -214,6 +214,14 @@ class Keyboard:
                 shortcut.act()
                 return
 
+    def _is_down(self, *codes: int) -> bool:
+        """Whether one of the keys is held, or was when the key of this callback went down.
 
-def _any_down(*codes: int) -> bool:
-    return any(dpg.is_key_down(code) for code in codes)
+        Of a quick Ctrl+S, Dear PyGui reports S in the frame in which Ctrl is up again; the callback
+        of Ctrl's release comes after that of S.
+        """
+        now = time.monotonic()
+        return any(
+            dpg.is_key_down(code) or now - self._held.get(code, -math.inf) < _REPEATS_WITHIN
+            for code in codes
+        )

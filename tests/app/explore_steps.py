@@ -340,6 +340,9 @@ class ExploreSteps(Hands):
         assert self.studio.dialogs.is_open
         self.press("F1")
         assert not self.studio.dialogs.is_open
+        self.hands("key ctrl+n")  # quickly: Ctrl is up again before the window has looked
+        self.frames(5)
+        assert self.studio.dialogs.is_open
         self.press("Escape")
         workbench.toast("Written", self.folder / "face.png")
         self.frames(3)
