@@ -193,6 +193,8 @@ class FileDialog:
         self._handlers.append(handlers)
 
     def _select(self, item: theme.Item, entry: Entry) -> None:
+        if not dpg.does_item_exist(item):
+            return  # a click that came in the frame in which the list was made anew
         for row in dpg.get_item_children(dpg.get_item_parent(dpg.get_item_parent(item)), 1):
             dpg.set_value(dpg.get_item_children(row, 1)[1], False)
         dpg.set_value(item, True)
