@@ -87,7 +87,8 @@ class VolumeLosses:
 
     anchor: float = 0.0
     """Weight of the sphere's loss at the first step; falls to 0 within anchor_steps. Not in the
-    paper: the loss keeps a small network's surface until colours do. Needs geometry_rays."""
+    paper: a small network's surface stays a sphere until colours have formed on its outside, so
+    that faces turn with the camera. Needs geometry_rays."""
 
     anchor_steps: int = 1
     """Steps until the anchor's weight is 0."""

@@ -43,11 +43,14 @@ PRESETS: dict[PresetName, Mapping[str, Any]] = {
         "sphere.batch": 8,
         "sphere.rays": 64,
         "sphere.learning_rate": 1e-3,
-        "sphere.beta": 0.05,
+        "sphere.beta": 0.01,
         "volume.minimal_surface": 0.01,
         "volume.geometry_rays": 32,
-        "volume.anchor": 30.0,
-        "volume.anchor_steps": 500,
+        # An opaque sphere, held until colours have formed: faces form on its outside and turn with
+        # the camera. Of a soft surface (β 0.05) the inside is seen as well, and some seeds' faces
+        # lie deeper than their hair, like the inside of a mask, and turn the wrong way.
+        "volume.anchor": 1000.0,
+        "volume.anchor_steps": 600,
         "volume.r1_every": 4,
         "volume.generator_rate": 1.2e-4,
         "volume.discriminator_rate": 1.5e-4,
@@ -64,7 +67,7 @@ PRESETS: dict[PresetName, Mapping[str, Any]] = {
         "run.checkpoint_every": 200,
         "run.ema": 0.98,
         "run.precision": "float32",
-        "steps": {"renderer": 1_200, "decoder": 300, "joint": 200},
+        "steps": {"renderer": 1_600, "decoder": 300, "joint": 200},
         "batch": {"renderer": 8, "decoder": 4, "joint": 4},
     },
 }
