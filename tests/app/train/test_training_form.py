@@ -99,11 +99,11 @@ def test_a_fit_is_requested_like_the_other_stages() -> None:
 
 def test_defaults_follow_the_preset() -> None:
     form = RunForm(data="/p", preset="tiny")
-    assert defaults(form)["steps"] == "1,200"
+    assert defaults(form)["steps"] == "1,600"
     assert defaults(dataclasses.replace(form, preset="ffhq"))["steps"] == "200,000"
     assert defaults(form)["images.flip"] == "yes"
     typed = form.with_text("steps", "many").with_text("batch", "6")
-    assert (defaults(typed)["steps"], defaults(typed)["batch"]) == ("1,200", "8")
+    assert (defaults(typed)["steps"], defaults(typed)["batch"]) == ("1,600", "8")
     assert defaults(RunForm(stage="joint", preset="tiny"))["renderer_rate"] == "2e-06"
 
 

@@ -76,7 +76,7 @@ def test_help_shows_the_numbers_of_the_preset(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         parse(["train", "renderer", "--preset", "tiny", "--help"])
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "Optimizer steps after the sphere's. (default: 1200)" in shown
+    assert "Optimizer steps after the sphere's. (default: 1600)" in shown
     assert "--stage" not in shown
 
 

@@ -57,7 +57,7 @@ def test_sine_of_sum(largest: float, error: float) -> None:
     exact = torch.sin((x + bias).double())  # of the float32 sum: what torch's own sine is given
     twin, own = x.clone(), x.clone()
     twin.add_(bias).sin_()
-    baked_field._sine_of_sum(own, bias)
+    baked_field.sine_of_sum(own, bias)
     np.testing.assert_allclose(own, exact, rtol=0, atol=error)
     np.testing.assert_allclose(own, twin, rtol=0, atol=2 * error)
 
@@ -67,7 +67,7 @@ def test_sine_where_it_is_zero_or_one() -> None:
     quarter_turns = torch.arange(-400, 401) * (0.5 * math.pi)
     x = quarter_turns.float()[:, None].contiguous()
     exact = torch.sin(x.double())
-    baked_field._sine_of_sum(x, torch.zeros(1))
+    baked_field.sine_of_sum(x, torch.zeros(1))
     np.testing.assert_allclose(x, exact, rtol=0, atol=2e-7)
 
 
@@ -84,7 +84,7 @@ def test_sine_of_sum_by_row(largest: float) -> None:
 @compiled
 def test_no_rows_are_fine() -> None:
     empty = torch.empty(0, 24)
-    baked_field._sine_of_sum(empty, torch.zeros(24))
+    baked_field.sine_of_sum(empty, torch.zeros(24))
     baked_field._sine_of_sum_by_row(empty, torch.zeros(1, 24), torch.empty(0, dtype=torch.int64))
 
 
