@@ -49,8 +49,8 @@ class Serve:
         yield Progress(1, 2, "starting the server")
         server = BrowserServer(self.host, self.port, self.scene, self.device)
         try:
-            yield Announcement(2, 2, self._welcome(server.url))
             with first_signal(lambda: None) as asked:
+                yield Announcement(2, 2, self._welcome(server.url))
                 while not asked.is_set():
                     server.step()
         finally:

@@ -311,18 +311,22 @@ class ExploreSteps(Hands):
         self.click(self.button("Filmstrip"))
         self.settle()
 
+    def _tab_to(self, item: int | str) -> None:
+        """Press Tab until it has reached a control."""
+        for _ in range(20):
+            self.press("Tab")
+            if dpg.is_item_focused(item):
+                return
+        raise AssertionError(f"Tab does not reach {item}")
+
     def keyboard(self) -> None:
         """Tab reaches messages, fields and sliders, keys act there; Escape gives the keys back."""
         workbench, identity = self.workbench, self.studio.explore.identity
         self.hands(self.viewport(0.5, 0.9), "click 1")
-        self.press("Escape", "Tab")
+        self.press("Escape")
+        self._tab_to(identity.seed.field)  # behind the buttons of messages
         assert dpg.is_item_active(identity.seed.field)
-        for _ in range(12):
-            self.press("Tab")
-            if dpg.is_item_focused(identity.rows["head_size"].item):
-                break
-        else:
-            raise AssertionError("Tab does not reach the slider")
+        self._tab_to(identity.rows["head_size"].item)
         before = workbench.scene
         self.press("plus", "plus", "minus")
         edits = dict(workbench.scene.identity.edits)

@@ -116,7 +116,9 @@ def test_own_files_keep_the_kind_and_the_published_layout_refuses_it(tmp_path: P
     with pytest.raises(InputError, match=r"only StyleGAN2's decoder, and .* is alias_free"):
         save_published(generator, tmp_path / "published.pt")
     assert not (tmp_path / "published.pt").exists()
-    with pytest.raises(InputError, match="decoder must be stylegan2, alias_free or direct, not 'gan3'"):
+    with pytest.raises(
+        InputError, match="decoder must be stylegan2, alias_free or direct, not 'gan3'"
+    ):
         GeneratorConfig(decoder="gan3")  # type: ignore[arg-type]
 
 
