@@ -264,8 +264,9 @@ class PhotoDialog:
                     ui.button("Frame by hand …", fit.frame, tip, look=look)
                     look = 0
                 ui.button("Choose another photo …", self._ask_again, look=look)
-                tip = "For square pictures that are framed exactly as the model's own pictures"
-                ui.button("Use the whole picture", fit.take_whole, tip)
+                if is_read:
+                    tip = "For square pictures that are framed exactly as the model's own pictures"
+                    ui.button("Use the whole picture", fit.take_whole, tip)
                 ui.button("Close", self._cancel)
 
     def _say(self, problem: str) -> None:
