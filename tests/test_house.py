@@ -166,3 +166,16 @@ def test_readme_and_cards_stay_short(repository: Path) -> None:
     longest |= {f"pretrained/{name}.md": 120 for name in ("heads", "heads-gan")}
     for name, most in longest.items():
         assert len((repository / name).read_text(encoding="utf-8").splitlines()) <= most, name
+
+
+def test_only_the_known_rooms_are_tracked_at_the_root(repository: Path) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("only git knows what is tracked")
+    words = ["git", "-C", str(repository), "ls-files"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("this is no git checkout")
+    tracked = done.stdout.splitlines()
+    rooms = {"app", "stylesdf_core", "assets", "tests", "pretrained", "scripts", ".ci"}
+    files = {"README.md", "CONTRIBUTING.md", "LICENSE", "pyproject.toml", "constraints.txt"}
+    assert {name.partition("/")[0] for name in tracked} == rooms | files | {".gitignore"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from app.state.comparison import FacePair
 from app.state.settings import Settings, default_export_folder
 from stylesdf_core.files import free_path
-from stylesdf_core.resources import expanded
+from stylesdf_core.resources import expanded, home
 from stylesdf_core.scene.animation import Animation
 from stylesdf_core.scene.scene import Scene, View
 
@@ -87,7 +87,12 @@ def export_kind(name: str) -> ExportKind:
 def export_folder(settings: Settings) -> Path:
     """The folder of exports in the settings; without it, one in the user's pictures folder."""
     folder = settings.export.folder
-    return expanded(folder).absolute() if folder else default_export_folder()
+    return _in_home(folder) if folder else default_export_folder()
+
+
+def _in_home(folder: str) -> Path:
+    """A typed folder; a relative one lies at home, wherever the studio was started."""
+    return home() / expanded(folder)
 
 
 def default_stem(scene: Scene, kind: ExportKind) -> str:
@@ -221,9 +226,7 @@ def batch_request(scene: Scene, settings: Settings, *, again: bool = False) -> B
     from stylesdf_core.commands.scenes.batch import Batch
 
     batch, split = settings.batch, settings.view.split
-    folder = (
-        expanded(batch.folder).absolute() if batch.folder else export_folder(settings) / "batch"
-    )
+    folder = _in_home(batch.folder) if batch.folder else export_folder(settings) / "batch"
     return Batch(
         out=folder,
         seeds=batch.seeds,

@@ -7,6 +7,7 @@ It runs the named steps, or all, prints a line for each, and exits with 0 only i
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -27,7 +28,9 @@ class Driver(ExploreSteps, PageSteps, FileSteps, Storm):
 
 def main() -> None:
     """All steps, in order."""
-    driver = Driver(Path(sys.argv[1]), Path(sys.argv[2]))
+    weights, folder = (Path(word).resolve() for word in sys.argv[1:3])
+    os.chdir(folder)  # a folder that the random events type is made here
+    driver = Driver(weights, folder)
     steps: tuple[Callable[[], None], ...] = (
         driver.first_picture,
         driver.gestures,

@@ -48,6 +48,16 @@ def test_every_button_has_a_request_and_a_command(kind: object, settings: Settin
     assert str(request.out) in command_line(request)
 
 
+def test_a_relative_folder_lies_at_home_wherever_the_studio_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    settings = Settings(export=ExportSettings(folder="faces"), batch=BatchSettings(folder="many"))
+    assert export_folder(settings) == tmp_path / "faces"
+    assert batch_request(SCENE, settings).out == tmp_path / "many"
+
+
 def test_requests_carry_the_panels_settings(settings: Settings) -> None:
     mesh = export_request(SCENE, export_kind("GLB"), settings)
     assert isinstance(mesh, ExportMesh)
