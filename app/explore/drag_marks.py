@@ -15,10 +15,10 @@ from stylesdf_core.rendering.camera import OrbitCamera
 _RADIUS, _REACH = 5, 10  # of a point, and around it for the mouse, pixels
 _SHORT = 6  # pixels; a shorter arrow is not drawn
 _HINTS = (
-    "Drag points: click the face and drag  ·  Shift+click pins  ·  right click removes  ·  "
-    "beside the face or with Ctrl: orbit  ·  Esc ends",
-    "Drag points: drag · Shift pins · right click removes · Ctrl orbits · Esc ends",
-    "Drag points · Esc ends",
+    "Drag a point of the face  ·  Shift+click pins  ·  right click removes  ·  "
+    "beside the face, or with Ctrl, the camera orbits  ·  Esc ends",
+    "Drag a point · Shift pins · right click removes · Ctrl orbits · Esc ends",
+    "Drag a point · Esc ends",
 )
 
 
