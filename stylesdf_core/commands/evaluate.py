@@ -194,7 +194,7 @@ class Evaluate:
         )
 
     def _metrics(self) -> frozenset[Metric]:
-        from stylesdf_core.evaluation.foreground_judge import read_masks
+        from stylesdf_core.evaluation.fitted.foreground_judge import read_masks
         from stylesdf_core.evaluation.measures.protocol import METRICS, WITH_MASKS, WITH_PICTURES
 
         words = [word for word in self.metrics.replace(",", " ").split() if word]

@@ -2,8 +2,6 @@
 
 image_quality   `evaluate`: a model's pictures and shapes in figures, as one report
 frechet         distance of two sets of pictures, on features of a fixed random network
-pose_regressor  azimuth and elevation of the head in a picture, estimated by a small network
-foreground_judge  where the head is in a picture, told by a small network
 flicker         change of a picture while orbiting, beyond the motion itself
 inconsistency   the map of a picture's flicker, pixel by pixel
 image_metrics   scores of a picture against another one: PSNR, sharpness
@@ -15,6 +13,7 @@ gallery         the pictures of a report: heads × azimuths
 comparison      two models' reports side by side
 side_by_side    figures of several models, a column for each
 grids           pictures beside each other in one PNG
+fitted/         small networks that learn from a data set's truth, then judge generated pictures
 measures/       what `evaluate` measures, each as rows that an interrupted evaluation keeps
 bench/          speed: the engine against the plain modules
 """

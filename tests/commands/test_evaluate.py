@@ -19,10 +19,10 @@ from stylesdf_core import resources
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
+from stylesdf_core.evaluation.fitted.pose_regressor import fit_pose_regressor
 from stylesdf_core.evaluation.measures import comparing, inception
 from stylesdf_core.evaluation.measures.picture_sets import GeneratedPictures, TruePictures
 from stylesdf_core.evaluation.measures.rows import Columns
-from stylesdf_core.evaluation.pose_regressor import fit_pose_regressor
 from stylesdf_core.evaluation.report import card_marks
 from stylesdf_core.model.checkpoints import save_safetensors
 from stylesdf_core.model.poses import POSES, Poses

@@ -11,6 +11,12 @@ from stylesdf_core.data import images as data
 from stylesdf_core.data.images import ImageSource, Pixels
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import InputError
+from stylesdf_core.evaluation.fitted.pose_regressor import (
+    AngleFit,
+    PoseRegressor,
+    fit_pose_regressor,
+    read_angles,
+)
 from stylesdf_core.evaluation.frechet import FEATURES, Gaussian, SeededFeatures, frechet_distance
 from stylesdf_core.evaluation.image_metrics import bytes_as_tensor, sharpness_ratio
 from stylesdf_core.evaluation.measures import set_checks
@@ -25,12 +31,6 @@ from stylesdf_core.evaluation.measures.picture_sets import (
 )
 from stylesdf_core.evaluation.measures.protocol import ON_INCEPTION, ImageProtocol, Workplace
 from stylesdf_core.evaluation.measures.rows import Task
-from stylesdf_core.evaluation.pose_regressor import (
-    AngleFit,
-    PoseRegressor,
-    fit_pose_regressor,
-    read_angles,
-)
 from stylesdf_core.evaluation.report import Figure
 from stylesdf_core.progress import Operation
 
@@ -72,7 +72,7 @@ class SetComparison:
         self.engine, self.folder, self.protocol = engine, folder, protocol
         config, total = engine.config, len(source.names)
         self._refuse_few(total)
-        angles = read_angles(folder) or {}
+        angles = read_angles(folder)
         self.poses_known = bool(angles) and bool(protocol.metrics & {"frechet", "pose"})
         extractors = _extractors(protocol, work, engine, small=self.poses_known)
         self._split = min(protocol.count, max(FEWEST_TRUE // 2, total // 2))

@@ -1,7 +1,7 @@
 """Whether a model tells the head from the background: its opacity against a judge's masks.
 
-The judge (:mod:`stylesdf_core.evaluation.foreground_judge`) learns from the true pictures' masks,
-which the model's training has not seen, and tells where the head is in generated pictures.
+The judge (:mod:`~stylesdf_core.evaluation.fitted.foreground_judge`) learns from the true pictures'
+masks, which the model's training has not seen, and tells where the head is in generated pictures.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from stylesdf_core.data import images as data
 from stylesdf_core.data.images import open_images
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.foreground_judge import (
+from stylesdf_core.evaluation.fitted.foreground_judge import (
     fit_foreground_judge,
     mean_iou,
     read_masks,
 )
+from stylesdf_core.evaluation.fitted.pose_regressor import EDGE
 from stylesdf_core.evaluation.measures.picture_sets import shuffled, untruncated
 from stylesdf_core.evaluation.measures.rows import Columns
-from stylesdf_core.evaluation.pose_regressor import EDGE
 from stylesdf_core.evaluation.report import Figure
 from stylesdf_core.foreign import open_picture, reading
 from stylesdf_core.model.poses import Poses

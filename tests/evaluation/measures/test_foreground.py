@@ -12,7 +12,7 @@ from PIL import Image
 
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.foreground_judge import (
+from stylesdf_core.evaluation.fitted.foreground_judge import (
     fit_foreground_judge,
     mean_iou,
     read_masks,
@@ -76,7 +76,7 @@ def test_masks_are_those_of_the_table(heads: Path, tmp_path: Path) -> None:
 def test_evaluate_compares_opacity_with_judged_masks(
     heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stylesdf_core.evaluation.foreground_judge._STEPS", 4)
+    monkeypatch.setattr("stylesdf_core.evaluation.fitted.foreground_judge._STEPS", 4)
     weights = str(save_tiny(tmp_path / "tiny.safetensors", background="sphere", output_size=32))
     request = Evaluate(model=weights, data=heads, metrics="foreground", identities=3, device="cpu")
     report = drain(request.run())

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.pose_regressor import (
+from stylesdf_core.evaluation.fitted.pose_regressor import (
     AngleFit,
     FloatArray,
     fit_pose_regressor,
@@ -62,13 +62,13 @@ def test_fits_of_known_lines() -> None:
 
 
 def test_cameras_are_known_for_data_sets_of_heads_only(tmp_path: Path) -> None:
-    assert read_angles(tmp_path) is None
+    assert read_angles(tmp_path) == {}
     (tmp_path / "dataset.json").write_text("{}", encoding="utf-8")
     row = {"file": "images/0.png", "azimuth": 0.1, "elevation": -0.2}
     (tmp_path / "metadata.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     assert read_angles(tmp_path) == {"images/0.png": (0.1, -0.2)}
     (tmp_path / "metadata.jsonl").write_text('{"file": "images/0.png"}\n', encoding="utf-8")
-    assert read_angles(tmp_path) is None
+    assert read_angles(tmp_path) == {}
 
 
 def test_poses_have_the_deviations_that_were_asked_for() -> None:

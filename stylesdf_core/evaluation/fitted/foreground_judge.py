@@ -16,20 +16,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylesdf_core.evaluation.image_metrics import bytes_as_tensor
-from stylesdf_core.evaluation.pose_regressor import disturbed
+from stylesdf_core.evaluation.fitted.fitting import (
+    Bytes,
+    TruthFitting,
+    held_out,
+    outputs_of,
+    read_truth,
+)
 from stylesdf_core.evaluation.shape_metrics import intersection_over_union
-from stylesdf_core.foreign import parse_json
-from stylesdf_core.progress import Operation, Progress
-from stylesdf_core.seeds import seeded_weights
-
-Bytes = npt.NDArray[np.uint8]
+from stylesdf_core.progress import Operation
 
 _CHANNELS = (8, 16, 32, 48)
-_BATCH, _STEPS, _RATE = 16, 600, 3e-3
-_HELD_OUT = 8  # one picture in eight
+_STEPS = 600
 _AT_ONCE = 128
-_SEED = 37
 
 
 class _Network(nn.Module):
@@ -72,43 +71,26 @@ class ForegroundJudge:
     network: nn.Module
     held_out: float
 
-    @torch.no_grad()
     def __call__(self, pixels: Bytes) -> npt.NDArray[np.bool_]:
         """Where heads are, (N, S, S), in pictures (N, S, S, 3) of the fitted size."""
-        starts = range(0, len(pixels), _AT_ONCE)
-        chunks = (pixels[start : start + _AT_ONCE] for start in starts)
-        return torch.cat([self.network(bytes_as_tensor(chunk)) > 0 for chunk in chunks]).numpy()
+        return (outputs_of(self.network, pixels, _AT_ONCE) > 0).numpy()
 
 
 def fit_foreground_judge(
     pixels: Bytes, masks: Bytes, *, steps: int = _STEPS
 ) -> Operation[ForegroundJudge]:
-    """Fit to true pictures (N, S, S, 3) with masks (N, S, S), 0 to 255; N at least 16.
-
-    The same pictures give the same network. Pictures are mirrored, and changed in brightness and
-    blurred at random, since generated pictures differ from true ones in these.
-    """
-    held_out = np.arange(len(pixels)) % _HELD_OUT == 0
-    images, targets = pixels[~held_out], torch.from_numpy(masks[~held_out]).float() / 255.0
-    random = torch.Generator().manual_seed(_SEED)
-    with seeded_weights(_SEED):
-        network = _Network()
-    optimizer = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
-    for step in range(steps):
-        chosen = torch.randint(len(images), (_BATCH,), generator=random)
-        batch, target = disturbed(bytes_as_tensor(images[chosen.numpy()]), random), targets[chosen]
-        if step % 2:
-            batch, target = batch.flip(-1), target.flip(-1)
-        loss = F.binary_cross_entropy_with_logits(network(batch), target)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        yield Progress(step + 1, steps, "fitting the judge of foregrounds")
-    network.eval().requires_grad_(False)
-    judged = ForegroundJudge(network, 0.0)(pixels[held_out])
-    return ForegroundJudge(network, mean_iou(judged, masks[held_out] > 127))
+    """Fit to true pictures (N, S, S, 3) with masks (N, S, S), 0 to 255; N at least 16."""
+    unseen = held_out(len(pixels))
+    fitting = TruthFitting(
+        network=_Network,
+        loss=F.binary_cross_entropy_with_logits,
+        mirrored=lambda target: target.flip(-1),
+        batch=16, rate=3e-3, weight_decay=1e-3, seed=37, title="fitting the judge of foregrounds",
+    )  # fmt: skip
+    targets = torch.from_numpy(masks[~unseen]).float() / 255.0
+    network = yield from fitting.to(pixels[~unseen], targets, steps)
+    judged = ForegroundJudge(network, 0.0)(pixels[unseen])
+    return ForegroundJudge(network, mean_iou(judged, masks[unseen] > 127))
 
 
 def mean_iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
@@ -121,14 +103,4 @@ def read_masks(folder: Path) -> dict[str, str]:
 
     Empty for all other data sets.
     """
-    table = folder / "metadata.jsonl"
-    if not (folder / "dataset.json").exists() or not table.exists():
-        return {}
-    masks: dict[str, str] = {}
-    for line in table.read_bytes().splitlines():
-        try:
-            row = parse_json(line)
-            masks[str(row["file"])] = str(row["mask"])
-        except (ValueError, KeyError, TypeError):
-            return {}
-    return masks
+    return read_truth(folder, lambda row: str(row["mask"]))
