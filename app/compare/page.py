@@ -11,7 +11,7 @@ from app.compare.panes import Panes
 from app.compare.sides import SidePanel
 from app.state import exports
 from app.state.comparison import Mode
-from app.state.problems import title_and_text
+from app.state.wording import title_and_text
 from app.state.workbench import Workbench
 from app.widgets import theme
 from app.widgets.backdrop import Rectangle

@@ -20,7 +20,7 @@ displays      the displays of this machine, and the window's place on them
 settings      settings that are remembered between starts, and their files
 file_browser  folders, entries and typed paths of the program's own file dialog
 exports       the kinds of export, and the request that each kind makes
-wording       the core's sentences in the window's words
-problems      errors in words for the user, with buttons that help
+wording       the core's sentences and errors in the window's words
+problems      errors over the viewport, with buttons that help
 ============  =================================================================================
 """

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.state.document import Document
-from app.state.problems import title_and_text
-from app.state.wording import in_window
+from app.state.wording import in_window, title_and_text
 from app.workers.alarm import Alarm
 from app.workers.drag_worker import DragRequest, DragStep, drag_worker
 from app.workers.model_loader import ModelSlot

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.state.problems import title_and_text
-from app.state.wording import in_window
+from app.state.wording import in_window, title_and_text
 from app.workers.jobs import Job, JobQueue, JobState
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation, Progress

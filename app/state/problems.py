@@ -1,22 +1,15 @@
-"""Errors in words for the user: a title, a text, and buttons that help."""
+"""Errors over the viewport: a title, a text, and buttons that help."""
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.state.wording import in_window
-from stylesdf_core.errors import (
-    OUT_OF_MEMORY,
-    EmptySurfaceError,
-    GraphicsError,
-    StyleSDFError,
-    is_out_of_memory,
-)
+from app.state.wording import details, suggested_level, title_and_text
+from stylesdf_core.errors import EmptySurfaceError, GraphicsError
 from stylesdf_core.scene.scene import SHIPPED_MODEL
 
 if TYPE_CHECKING:
@@ -75,7 +68,7 @@ def drawing_problem(workbench: Workbench, error: BaseException | None) -> Proble
     if error is None:
         return None
     if isinstance(error, EmptySurfaceError):
-        level = _suggested_level(error)
+        level = suggested_level(error)
         set_level = partial(workbench.change_settings, "mesh", level=level)
         remedies = [Remedy(f"Set level {level:g}", set_level)]
     elif isinstance(error, GraphicsError):
@@ -87,37 +80,6 @@ def drawing_problem(workbench: Workbench, error: BaseException | None) -> Proble
             remedies.append(Remedy("Undo", workbench.document.undo))
     title, text = title_and_text(error)
     return Problem(title, text, tuple(remedies), details(error))
-
-
-def title_and_text(error: BaseException) -> tuple[str, str]:
-    """Title and text of the card for an error."""
-    if isinstance(error, EmptySurfaceError):
-        text = (
-            f"No surface between SDF {error.minimum:.3g} and {error.maximum:.3g} "
-            f"at level {error.level:g}; try level {_suggested_level(error):g}."
-        )
-        return "Empty mesh", text
-    if isinstance(error, GraphicsError):
-        return "No mesh view on this machine", in_window(str(error))
-    if isinstance(error, StyleSDFError):
-        return "This scene cannot be drawn", in_window(str(error))
-    if is_out_of_memory(error):
-        return "Out of memory", OUT_OF_MEMORY
-    return "Something went wrong in the program", f"{type(error).__name__}: {error}"
-
-
-def details(error: BaseException) -> str:
-    """The traceback of an unforeseen error; empty for a StyleSDFError, whose text explains it."""
-    if isinstance(error, StyleSDFError):
-        return ""
-    return "".join(traceback.format_exception(error))
-
-
-def _suggested_level(error: EmptySurfaceError) -> float:
-    """A level inside the field's range, rounded to what the slider shows."""
-    middle = 0.5 * (error.minimum + error.maximum)
-    rounded = round(middle, 3)
-    return rounded if error.minimum < rounded < error.maximum else middle
 
 
 def _stay_with_loaded(workbench: Workbench) -> None:

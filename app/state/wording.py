@@ -1,8 +1,17 @@
-"""The core's sentences in the window's words: fields have names there, not flags."""
+"""The core's sentences and errors in the window's words: fields have names there, not flags."""
 
 from __future__ import annotations
 
 import re
+import traceback
+
+from stylesdf_core.errors import (
+    OUT_OF_MEMORY,
+    EmptySurfaceError,
+    GraphicsError,
+    StyleSDFError,
+    is_out_of_memory,
+)
 
 _FETCH = re.compile(r"run `stylesdf-studio models fetch (\S+)` first")
 _SEE_HELP = re.compile(r"\s*;?\s*[Ss]ee (?:stylesdf-studio )?--help")
@@ -18,3 +27,34 @@ def in_window(text: str) -> str:
     text = _SEE_HELP.sub("", text)
     words = _FLAG.sub(lambda flag: flag[1].rpartition(".")[2].replace("-", " "), text)
     return words if words == text or not text.startswith("--") else words[:1].upper() + words[1:]
+
+
+def title_and_text(error: BaseException) -> tuple[str, str]:
+    """Title and text of the card for an error."""
+    if isinstance(error, EmptySurfaceError):
+        text = (
+            f"No surface between SDF {error.minimum:.3g} and {error.maximum:.3g} "
+            f"at level {error.level:g}; try level {suggested_level(error):g}."
+        )
+        return "Empty mesh", text
+    if isinstance(error, GraphicsError):
+        return "No mesh view on this machine", in_window(str(error))
+    if isinstance(error, StyleSDFError):
+        return "This scene cannot be drawn", in_window(str(error))
+    if is_out_of_memory(error):
+        return "Out of memory", OUT_OF_MEMORY
+    return "Something went wrong in the program", f"{type(error).__name__}: {error}"
+
+
+def details(error: BaseException) -> str:
+    """The traceback of an unforeseen error; empty for a StyleSDFError, whose text explains it."""
+    if isinstance(error, StyleSDFError):
+        return ""
+    return "".join(traceback.format_exception(error))
+
+
+def suggested_level(error: EmptySurfaceError) -> float:
+    """A level inside the field's range, rounded to what the slider shows."""
+    middle = 0.5 * (error.minimum + error.maximum)
+    rounded = round(middle, 3)
+    return rounded if error.minimum < rounded < error.maximum else middle

@@ -22,11 +22,11 @@ from app.state.dragging import DragPoints
 from app.state.faces import FaceAlbum
 from app.state.messages import Messages
 from app.state.photo_fit import PhotoFit
-from app.state.problems import title_and_text
 from app.state.screen import Screen
 from app.state.sessions import read_for_window
 from app.state.settings import Section, Settings, SettingsStore
 from app.state.timeline import Timeline
+from app.state.wording import title_and_text
 from app.workers.jobs import Job, JobQueue, JobState
 from app.workers.mixing_worker import MixingMeter, MixingRequest
 from app.workers.model_loader import Loading, ModelSlot

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.state.problems import details, title_and_text
+from app.state.wording import details, title_and_text
 from app.state.workbench import Workbench
 from app.widgets import fonts, icons, theme
 from app.widgets.canvas import Canvas
