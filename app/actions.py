@@ -11,9 +11,9 @@ from typing import Literal, Protocol, get_args
 from app.state import exports
 from app.state.about import about
 from app.state.workbench import Workbench
-from app.widgets.backdrop import Rectangle
-from app.widgets.dialogs import Dialogs
-from app.widgets.files import open_file
+from app.widgets.dialogs.dialogs import Dialogs
+from app.widgets.dialogs.file_manager import open_file
+from app.widgets.drawing.backdrop import Rectangle
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.resources import home, shipped

@@ -12,15 +12,15 @@ from typing import get_args
 import dearpygui.dearpygui as dpg
 
 from app.actions import FONT_SCALES, Actions, Page
-from app.explore.batch_dialog import BatchDialog
+from app.explore.dialogs.batch_dialog import BatchDialog
 from app.shortcuts import Shortcut
-from app.state import edits
+from app.state.document import edits
 from app.state.exports import EXPORTS
 from app.state.workbench import Workbench
-from app.train.training import Training
-from app.widgets import fonts, theme
-from app.widgets.canvas import Canvas
-from app.widgets.ui import Ui, plain, short_path
+from app.train.state.training import Training
+from app.widgets.controls.ui import Ui, plain, short_path
+from app.widgets.drawing import fonts, theme
+from app.widgets.drawing.canvas import Canvas
 from app.workers.model_loader import DEVICES
 from app.workers.pass_planner import PICTURES_A_SECOND
 from stylesdf_core.model.config import NoiseMode

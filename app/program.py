@@ -300,7 +300,7 @@ def _open_window(file: Path | None) -> int:
         from app.studio import run
     except ImportError as error:  # Dear PyGui without the system's OpenGL or X libraries
         raise GraphicsError(f"The window cannot be opened here: {error}.") from error
-    from app.workers.process import end_if_busy
+    from app.workers.concurrency.process import end_if_busy
 
     model: str | None = None
     session = file

@@ -11,10 +11,10 @@ from functools import partial
 import dearpygui.dearpygui as dpg
 
 from app.actions import Actions
-from app.explore.overlay import Overlay
-from app.widgets.dialogs import Dialogs
-from app.widgets.home import Home
-from app.widgets.ui import Ui
+from app.explore.viewport.overlay import Overlay
+from app.widgets.controls.home import Home
+from app.widgets.controls.ui import Ui
+from app.widgets.dialogs.dialogs import Dialogs
 from stylesdf_core.scene.scene import VIEWS
 
 #: A held key is reported several times a second. A key whose release was missed, as while the

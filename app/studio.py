@@ -17,9 +17,9 @@ import dearpygui.dearpygui as dpg
 
 from app.actions import Actions, Page, Tab
 from app.compare.page import ComparePage
-from app.explore.overlay import Overlay
+from app.explore.dialogs.photo_dialog import PhotoDialog
 from app.explore.page import ExplorePage
-from app.explore.photo_dialog import PhotoDialog
+from app.explore.viewport.overlay import Overlay
 from app.menus import Menus
 from app.sheet.page import SheetPage
 from app.shortcuts import MOUSE, Keyboard, Shortcut, shortcuts
@@ -28,15 +28,15 @@ from app.state.problems import Remedy
 from app.state.settings import SettingsStore
 from app.state.workbench import Workbench
 from app.train.page import TrainPage
-from app.train.training import Training
-from app.widgets import theme
-from app.widgets.backdrop import Ground
-from app.widgets.dialogs import Dialogs, FolderMemory
-from app.widgets.home import Home
-from app.widgets.pointer import LEFT, RIGHT, Pointer
-from app.widgets.texture import PictureTexture, Textures
-from app.widgets.ui import Ui
-from app.workers.schedule import FramePacer
+from app.train.state.training import Training
+from app.widgets.controls.home import Home
+from app.widgets.controls.pointer import LEFT, RIGHT, Pointer
+from app.widgets.controls.ui import Ui
+from app.widgets.dialogs.dialogs import Dialogs, FolderMemory
+from app.widgets.drawing import theme
+from app.widgets.drawing.backdrop import Ground
+from app.widgets.drawing.texture import PictureTexture, Textures
+from app.workers.concurrency.schedule import FramePacer
 from stylesdf_core.commands.models import has_display
 from stylesdf_core.errors import GraphicsError, StyleSDFError
 from stylesdf_core.opengl import prepare_opengl

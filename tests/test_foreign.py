@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from app.train.samples import SampleRequest, read_sample
+from app.train.state.samples import SampleRequest, read_sample
 from stylesdf_core.commands.scenes.batch_table import BatchFile, BatchTable
 from stylesdf_core.data.images import find_usable, open_images
 from stylesdf_core.data.lmdb_images import write_lmdb

@@ -28,7 +28,7 @@ from stylesdf_core.errors import GraphicsError
 
 if TYPE_CHECKING:
     from app.studio import Studio
-    from app.widgets.pointer import MouseTarget
+    from app.widgets.controls.pointer import MouseTarget
     from app.workers.mesh_worker import MeshPass
     from app.workers.picture_worker import PicturePass
     from stylesdf_core.rendering.camera import OrbitCamera

@@ -10,15 +10,15 @@ import dearpygui.dearpygui as dpg
 from app.compare.panes import Panes
 from app.compare.sides import SidePanel
 from app.state import exports
-from app.state.comparison import Mode
+from app.state.pictures.comparison import Mode
 from app.state.wording import title_and_text
 from app.state.workbench import Workbench
-from app.widgets import theme
-from app.widgets.backdrop import Rectangle
-from app.widgets.column import PADDING
-from app.widgets.side_layout import SideLayout
-from app.widgets.texture import Textures
-from app.widgets.ui import Ui
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing import theme
+from app.widgets.drawing.backdrop import Rectangle
+from app.widgets.drawing.texture import Textures
+from app.widgets.layout.column import PADDING
+from app.widgets.layout.side_layout import SideLayout
 
 if TYPE_CHECKING:
     from stylesdf_core.commands.scenes.compare import RenderComparison

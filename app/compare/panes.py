@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dearpygui.dearpygui as dpg
 
-from app.explore.viewport import Pane, orbit_angles, pane_layout
-from app.state.comparison import FacePair
-from app.widgets import fonts, theme
-from app.widgets.canvas import Canvas
-from app.widgets.pointer import LEFT, MouseTarget, Press
-from app.widgets.texture import PictureTexture, Textures
-from app.widgets.ui import Ui
+from app.explore.viewport.viewport import Pane, orbit_angles, pane_layout
+from app.state.pictures.comparison import FacePair
+from app.widgets.controls.pointer import LEFT, MouseTarget, Press
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing import fonts, theme
+from app.widgets.drawing.canvas import Canvas
+from app.widgets.drawing.texture import PictureTexture, Textures
 from app.workers.pair_worker import PairPass
 from stylesdf_core.rendering.camera import OrbitCamera
 

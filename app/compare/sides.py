@@ -7,11 +7,11 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.explore.sliders import SeedEntry
-from app.state.comparison import COMPARED
+from app.explore.parts.sliders import SeedEntry
+from app.state.pictures.comparison import COMPARED
 from app.state.workbench import Workbench
-from app.widgets import fonts, theme
-from app.widgets.ui import Ui, short_path
+from app.widgets.controls.ui import Ui, short_path
+from app.widgets.drawing import fonts, theme
 from stylesdf_core.model.model_zoo import list_models
 from stylesdf_core.scene.scene import Identity, Scene
 

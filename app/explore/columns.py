@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import dearpygui.dearpygui as dpg
 
 from app.explore.panels.status import HEIGHT as STATUS_HEIGHT
-from app.explore.toolbar import HEIGHT as TOOLBAR_HEIGHT
+from app.explore.viewport.toolbar import HEIGHT as TOOLBAR_HEIGHT
 from app.state.settings import WindowSettings
-from app.widgets.backdrop import Rectangle
-from app.widgets.column import MENU_HEIGHT, PADDING, STRIP_PADDING, Column
-from app.widgets.splitter import Splitter
-from app.widgets.ui import Ui
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing.backdrop import Rectangle
+from app.widgets.layout.column import MENU_HEIGHT, PADDING, STRIP_PADDING, Column
+from app.widgets.layout.splitter import Splitter
 
 _SPLITTER = 6
 #: Widths at scale 1: of side columns that the user pulls; of side columns in a narrow window, which

@@ -22,14 +22,14 @@ from app.explore.panels.mesh import MeshPanel
 from app.explore.panels.mixing import MixingPanel
 from app.explore.panels.status import StatusPanel
 from app.explore.panels.timeline import TimelinePanel
-from app.explore.section import Section
+from app.explore.parts.section import Section
 from app.explore.strip import Strip
-from app.explore.toolbar import Toolbar
-from app.explore.viewport import Viewport
+from app.explore.viewport.toolbar import Toolbar
+from app.explore.viewport.viewport import Viewport
 from app.state.workbench import Workbench
-from app.widgets.backdrop import Rectangle, around
-from app.widgets.texture import Textures
-from app.widgets.ui import Ui
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing.backdrop import Rectangle, around
+from app.widgets.drawing.texture import Textures
 from stylesdf_core.scene.scene import Scene
 
 

@@ -10,8 +10,8 @@ from typing import Protocol, TypeVar
 import dearpygui.dearpygui as dpg
 
 from app.state.workbench import Workbench
-from app.widgets import icons, theme
-from app.widgets.ui import IconButton, Ui
+from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.drawing import icons, theme
 from stylesdf_core.scene.scene import Scene
 
 _HEAD, _BELOW = 30, 6

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from app.state import edits
+from app.state.document import edits
 from app.state.exports import EXPORTS
 from app.state.workbench import Workbench
 from stylesdf_core.model.config import MAX_SEED

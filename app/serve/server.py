@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app.serve.visitor import Visitor
-from app.workers.alarm import Alarm
+from app.workers.concurrency.alarm import Alarm
+from app.workers.concurrency.jobs import JobQueue
 from app.workers.engine_share import EngineShare
-from app.workers.jobs import JobQueue
 from stylesdf_core.errors import InputError
 from stylesdf_core.scene.scene import Scene
 

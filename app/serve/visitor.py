@@ -26,12 +26,12 @@ from app.serve.page import SESSION, Page, Post
 from app.serve.pictures import empty_canvas, on_canvas
 from app.state.exports import default_stem, export_kind
 from app.state.messages import Toast
-from app.state.screen import Screen
+from app.state.pictures.screen import Screen
 from app.state.settings import SettingsStore
 from app.state.workbench import Workbench
-from app.workers.alarm import Alarm
+from app.workers.concurrency.alarm import Alarm
+from app.workers.concurrency.jobs import Job, JobQueue, JobState
 from app.workers.engine_share import EngineShare
-from app.workers.jobs import Job, JobQueue, JobState
 from app.workers.mesh_worker import MeshPass
 from app.workers.picture_worker import MAX_PICTURE, PicturePass
 from stylesdf_core.mesh.preview import MeshPicture

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import dearpygui.dearpygui as dpg
 
-from app.explore.sliders import FieldSliders, SeedEntry
+from app.explore.parts.sliders import FieldSliders, SeedEntry
 from app.state import exports
 from app.state.settings import SheetSettings
 from app.state.workbench import Workbench
-from app.widgets import theme
-from app.widgets.slider import SliderSpec
-from app.widgets.ui import Ui
+from app.widgets.controls.slider import SliderSpec
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing import theme
 from stylesdf_core.model.latents import LatentDirection
 from stylesdf_core.scene.scene import ENGINE_VIEWS, Identity
 from stylesdf_core.scene.sheet import Sheet, SheetKind

@@ -8,16 +8,16 @@ from functools import partial
 import dearpygui.dearpygui as dpg
 
 from app.sheet.options import OptionsPanel
-from app.state import edits
-from app.state.contact_sheet import SheetCell
+from app.state.document import edits
+from app.state.pictures.contact_sheet import SheetCell
 from app.state.workbench import Workbench
-from app.widgets import theme
-from app.widgets.backdrop import Rectangle
-from app.widgets.gallery import Cell, Gallery, GalleryActions
-from app.widgets.popup import PopupMenu
-from app.widgets.side_layout import SideLayout
-from app.widgets.texture import Textures
-from app.widgets.ui import Ui
+from app.widgets.controls.gallery import Cell, Gallery, GalleryActions
+from app.widgets.controls.popup import PopupMenu
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing import theme
+from app.widgets.drawing.backdrop import Rectangle
+from app.widgets.drawing.texture import Textures
+from app.widgets.layout.side_layout import SideLayout
 
 
 class SheetPage:

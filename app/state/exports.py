@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from app.state.comparison import FacePair
+from app.state.pictures.comparison import FacePair
 from app.state.settings import Settings, default_export_folder
 from stylesdf_core.files import free_path
 from stylesdf_core.resources import expanded, home

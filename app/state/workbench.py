@@ -13,24 +13,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.state import edits, exports
-from app.state.comparison import FacePair
-from app.state.contact_sheet import ContactSheet
-from app.state.directions import DirectionValues
-from app.state.document import Document
-from app.state.dragging import DragPoints
-from app.state.faces import FaceAlbum
+from app.state import exports
+from app.state.document import edits
+from app.state.document.directions import DirectionValues
+from app.state.document.document import Document
+from app.state.document.faces import FaceAlbum
+from app.state.document.sessions import read_for_window
+from app.state.document.timeline import Timeline
 from app.state.messages import Messages
-from app.state.photo_fit import PhotoFit
-from app.state.screen import Screen
-from app.state.sessions import read_for_window
+from app.state.optimisation.dragging import DragPoints
+from app.state.optimisation.photo_fit import PhotoFit
+from app.state.pictures.comparison import FacePair
+from app.state.pictures.contact_sheet import ContactSheet
+from app.state.pictures.screen import Screen
 from app.state.settings import Section, Settings, SettingsStore
-from app.state.timeline import Timeline
 from app.state.wording import title_and_text
-from app.workers.jobs import Job, JobQueue, JobState
+from app.workers.concurrency.jobs import Job, JobQueue, JobState
+from app.workers.concurrency.process import give_memory_back
 from app.workers.mixing_worker import MixingMeter, MixingRequest
 from app.workers.model_loader import Loading, ModelSlot
-from app.workers.process import give_memory_back
 from stylesdf_core.commands.scenes.batch import BatchReport
 from stylesdf_core.commands.scenes.meshes import ExportedMesh
 from stylesdf_core.errors import StyleSDFError
@@ -213,7 +214,7 @@ class Workbench:
     # --- identity and view ----------------------------------------------------------------------
 
     def edit(self, change: Callable[..., Scene], *arguments: object) -> None:
-        """Change the scene by a function of :mod:`app.state.edits`, as one undo step."""
+        """Change the scene by a function of :mod:`app.state.document.edits`, as one undo step."""
         self.document.apply(change(self.scene, *arguments))
 
     def set_seed(self, seed: int) -> None:
@@ -259,7 +260,7 @@ class Workbench:
         self.settings = replace(self.settings, device=device)
 
     def turn_camera(self, preset: str) -> None:
-        """Put the camera to a preset of :data:`app.state.edits.CAMERA_PRESETS`, one undo step."""
+        """Put the camera to one of ``edits.CAMERA_PRESETS``, as one undo step."""
         self.edit(edits.with_preset, preset, self.poses)
 
     def reset_camera(self) -> None:

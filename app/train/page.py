@@ -13,14 +13,14 @@ from app.train.panels.run import RunPanel
 from app.train.panels.run_log import LogPanel
 from app.train.panels.runs import RunsPanel
 from app.train.panels.samples import HEAD, SamplesPanel
-from app.train.training import Training
-from app.widgets import theme
-from app.widgets.backdrop import Rectangle
-from app.widgets.column import MENU_HEIGHT, PADDING, Column
-from app.widgets.dialogs import Dialogs
-from app.widgets.files import show_file
-from app.widgets.texture import Textures
-from app.widgets.ui import Ui
+from app.train.state.training import Training
+from app.widgets.controls.ui import Ui
+from app.widgets.dialogs.dialogs import Dialogs
+from app.widgets.dialogs.file_manager import show_file
+from app.widgets.drawing import theme
+from app.widgets.drawing.backdrop import Rectangle
+from app.widgets.drawing.texture import Textures
+from app.widgets.layout.column import MENU_HEIGHT, PADDING, Column
 
 #: Widths at scale 1: left and right column, gaps beside the columns, longest line of text. The left
 #: column becomes narrower to leave the middle column its least width.

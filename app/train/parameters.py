@@ -7,10 +7,10 @@ from functools import partial
 
 import dearpygui.dearpygui as dpg
 
-from app.train.new_run import NewRun
-from app.train.training_form import FormField, defaults, sections
-from app.widgets import icons, theme
-from app.widgets.ui import IconButton, Ui
+from app.train.state.new_run import NewRun
+from app.train.state.training_form import FormField, defaults, sections
+from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.drawing import icons, theme
 
 #: Width of the label column, pixels at scale 1.
 LABELS = 132

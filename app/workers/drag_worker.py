@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.workers.schedule import LatestWorker
+from app.workers.concurrency.schedule import LatestWorker
 from stylesdf_core.scene.scene import Scene
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.workers.schedule import LatestWorker
+from app.workers.concurrency.schedule import LatestWorker
 from stylesdf_core.errors import InputError
 from stylesdf_core.foreign import open_picture, reading
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.workers.schedule import LatestWorker
+from app.workers.concurrency.schedule import LatestWorker
 
 if TYPE_CHECKING:
     from stylesdf_core.engine.mixing_effects import MixingEffects

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.workers.schedule import LatestWorker
+from app.workers.concurrency.schedule import LatestWorker
 
 if TYPE_CHECKING:
     from stylesdf_core.model.model import Model

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from app.workers.concurrency.schedule import LatestWorker
 from app.workers.picture_worker import resampled
-from app.workers.schedule import LatestWorker
 from stylesdf_core.scene.scene import Scene, View
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ PICTURES_A_SECOND: dict[WhileMoving, float] = {"fluid": 40.0, "balanced": 24.0, 
 class MovingBudget:
     """How long a picture may be computed while something moves, from what drawing leaves of it.
 
-    Computing a picture and drawing a frame take turns (:class:`~app.workers.schedule.FramePacer`)
+    Computing a picture and drawing a frame take turns (see ``concurrency/schedule.py``)
     as long as the frames can wait for their pictures: the time for which drawing kept the worker
     waiting is not left for the picture. A picture that takes longer is computed while further
     frames are drawn. Its time then includes their drawing, which must not be counted twice.

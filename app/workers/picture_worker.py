@@ -13,10 +13,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from app.workers.analysis import ANALYSES, Analyst
+from app.workers.concurrency.schedule import LatestWorker
 from app.workers.engine_share import EngineShare
 from app.workers.mesh_worker import interruptible
 from app.workers.pass_planner import PassPlanner
-from app.workers.schedule import LatestWorker
 from stylesdf_core.engine.march import compiled_loops
 from stylesdf_core.scene.scene import SURFACE_VIEWS, Scene, View
 

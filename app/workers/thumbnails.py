@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.workers.schedule import LatestWorker
+from app.workers.concurrency.schedule import LatestWorker
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.scene.scene import Scene, View
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.state.settings import SettingsStore
-from app.workers.process import end_if_busy
+from app.workers.concurrency.process import end_if_busy
 from tests.app.explore_steps import ExploreSteps
 from tests.app.file_steps import FileSteps
 from tests.app.hands import say

@@ -9,9 +9,9 @@ import dearpygui.dearpygui as dpg
 import numpy as np
 from PIL import Image
 
-from app.state import edits
+from app.state.document import edits
 from app.state.problems import drawing_problem
-from app.workers.jobs import JobState
+from app.workers.concurrency.jobs import JobState
 from stylesdf_core.model.checkpoints import save_safetensors
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import read_scene

@@ -7,7 +7,7 @@ from PIL import Image
 
 from app.state.exports import EXPORTS
 from app.state.problems import load_problem
-from app.workers.jobs import JobState
+from app.workers.concurrency.jobs import JobState
 from stylesdf_core.scene.session_files import read_scene
 from tests.app.hands import Hands
 

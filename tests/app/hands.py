@@ -19,7 +19,7 @@ from app.state.settings import (
     WindowSettings,
 )
 from app.studio import Studio
-from app.workers.schedule import FramePacer
+from app.workers.concurrency.schedule import FramePacer
 from stylesdf_core.commands.scenes.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import dearpygui.dearpygui as dpg
 
-from app.workers.jobs import JobState
+from app.workers.concurrency.jobs import JobState
 from stylesdf_core.scene.session_files import read_scene
 from stylesdf_core.scene.sheet import Sheet
 from tests.app.hands import Hands

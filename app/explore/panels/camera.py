@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import dearpygui.dearpygui as dpg
 
-from app.explore.sliders import FieldSliders
-from app.state.edits import TRAINED_SIGMAS, is_trained_pose, is_trained_view
+from app.explore.parts.sliders import FieldSliders
+from app.state.document.edits import TRAINED_SIGMAS, is_trained_pose, is_trained_view
 from app.state.workbench import Workbench
-from app.widgets import theme
-from app.widgets.slider import SliderSpec
-from app.widgets.ui import Ui
+from app.widgets.controls.slider import SliderSpec
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing import theme
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import (
     MAX_ELEVATION,

@@ -11,9 +11,9 @@ from typing import get_args
 
 import dearpygui.dearpygui as dpg
 
-from app.explore.assets import AssetFields
-from app.explore.background import BackgroundField
-from app.explore.sliders import FieldSliders
+from app.explore.parts.assets import AssetFields
+from app.explore.parts.background import BackgroundField
+from app.explore.parts.sliders import FieldSliders
 from app.state.exports import (
     EXPORTS,
     ExportKind,
@@ -24,9 +24,9 @@ from app.state.exports import (
 )
 from app.state.settings import ExportSettings
 from app.state.workbench import Workbench
-from app.widgets import fonts, icons
-from app.widgets.slider import SliderSpec
-from app.widgets.ui import IconButton, Ui, short_path
+from app.widgets.controls.slider import SliderSpec
+from app.widgets.controls.ui import IconButton, Ui, short_path
+from app.widgets.drawing import fonts, icons
 from stylesdf_core.scene.scene import Scene
 
 _GAP, _WIDTH = 4, 256

@@ -8,15 +8,15 @@ from functools import partial
 
 import dearpygui.dearpygui as dpg
 
-from app.state import edits
-from app.state.faces import Face
+from app.state.document import edits
+from app.state.document.faces import Face
 from app.state.workbench import Workbench
-from app.widgets import theme
-from app.widgets.backdrop import Rectangle
-from app.widgets.gallery import Cell, Gallery, GalleryActions
-from app.widgets.popup import PopupMenu
-from app.widgets.texture import Textures
-from app.widgets.ui import Ui
+from app.widgets.controls.gallery import Cell, Gallery, GalleryActions
+from app.widgets.controls.popup import PopupMenu
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing import theme
+from app.widgets.drawing.backdrop import Rectangle
+from app.widgets.drawing.texture import Textures
 from stylesdf_core.scene.scene import Scene
 
 _EMPTY = {

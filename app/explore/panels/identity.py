@@ -7,12 +7,12 @@ from functools import partial
 
 import dearpygui.dearpygui as dpg
 
-from app.explore.sliders import SeedEntry, scene_slider
-from app.state import edits
+from app.explore.parts.sliders import SeedEntry, scene_slider
+from app.state.document import edits
 from app.state.workbench import Workbench
-from app.widgets import icons, theme
-from app.widgets.slider import SliderRow, SliderSpec
-from app.widgets.ui import IconButton, Ui
+from app.widgets.controls.slider import SliderRow, SliderSpec
+from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.drawing import icons, theme
 from stylesdf_core.model.config import MAX_SEED
 from stylesdf_core.model.latents import LatentDirection
 from stylesdf_core.scene.scene import Scene

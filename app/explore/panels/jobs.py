@@ -10,11 +10,11 @@ import dearpygui.dearpygui as dpg
 
 from app.state.wording import details, title_and_text
 from app.state.workbench import Workbench
-from app.widgets import fonts, icons, theme
-from app.widgets.canvas import Canvas
-from app.widgets.files import show_file
-from app.widgets.ui import IconButton, Ui
-from app.workers.jobs import Job, JobState
+from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.dialogs.file_manager import show_file
+from app.widgets.drawing import fonts, icons, theme
+from app.widgets.drawing.canvas import Canvas
+from app.workers.concurrency.jobs import Job, JobState
 
 _HEADING, _ROW, _BUTTON = 28, 28, 24
 _EMPTY = "Exports and downloads are listed here."

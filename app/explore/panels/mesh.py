@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import dearpygui.dearpygui as dpg
 
-from app.explore.sliders import FieldSliders
+from app.explore.parts.sliders import FieldSliders
 from app.state.workbench import Workbench
-from app.widgets import theme
-from app.widgets.slider import SliderSpec
-from app.widgets.ui import Ui
+from app.widgets.controls.slider import SliderSpec
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing import theme
 from stylesdf_core.commands.scenes.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 

@@ -6,13 +6,13 @@ from functools import partial
 
 import dearpygui.dearpygui as dpg
 
-from app.explore.layer_bars import LayerBars
-from app.explore.sliders import SeedEntry, scene_slider
-from app.state import edits
+from app.explore.parts.layer_bars import LayerBars
+from app.explore.parts.sliders import SeedEntry, scene_slider
+from app.state.document import edits
 from app.state.workbench import Workbench
-from app.widgets import icons
-from app.widgets.slider import SliderRow, SliderSpec
-from app.widgets.ui import IconButton, Ui
+from app.widgets.controls.slider import SliderRow, SliderSpec
+from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.drawing import icons
 from stylesdf_core.model.config import MAX_SEED
 from stylesdf_core.model.latents import group_names
 from stylesdf_core.scene.scene import Mixing, Scene

@@ -8,9 +8,9 @@ from collections import deque
 import psutil
 
 from app.state.workbench import Workbench
-from app.widgets import fonts, theme
-from app.widgets.canvas import Canvas
-from app.widgets.ui import Ui
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing import fonts, theme
+from app.widgets.drawing.canvas import Canvas
 from app.workers.mesh_worker import MeshPass
 from app.workers.picture_worker import PicturePass
 from stylesdf_core.scene.scene import Scene

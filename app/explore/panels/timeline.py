@@ -9,12 +9,12 @@ from typing import get_args
 
 import dearpygui.dearpygui as dpg
 
-from app.explore.time_axis import AxisActions, TimeAxis
+from app.explore.parts.time_axis import AxisActions, TimeAxis
 from app.state.workbench import Workbench
-from app.widgets import icons, theme
-from app.widgets.popup import PopupMenu
-from app.widgets.texture import Textures
-from app.widgets.ui import IconButton, Ui
+from app.widgets.controls.popup import PopupMenu
+from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.drawing import icons, theme
+from app.widgets.drawing.texture import Textures
 from stylesdf_core.files import free_path
 from stylesdf_core.model.model_zoo import absolute
 from stylesdf_core.scene.animation import Ease, write_animation

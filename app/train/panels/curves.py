@@ -7,13 +7,13 @@ from functools import partial
 
 import dearpygui.dearpygui as dpg
 
-from app.train.curves import FIRST_GROUPS, GROUPS, Line
-from app.train.training import SMOOTHING, Training
-from app.train.watch import RunReport
-from app.widgets import fonts, theme
-from app.widgets.canvas import Canvas
-from app.widgets.slider import SliderActions, SliderRow, SliderSpec
-from app.widgets.ui import Ui
+from app.train.state.curves import FIRST_GROUPS, GROUPS, Line
+from app.train.state.training import SMOOTHING, Training
+from app.train.state.watch import RunReport
+from app.widgets.controls.slider import SliderActions, SliderRow, SliderSpec
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing import fonts, theme
+from app.widgets.drawing.canvas import Canvas
 
 #: Heights and widths at scale 1: the row of buttons, the slider, the buttons themselves.
 _TOOLS = 32

@@ -9,15 +9,15 @@ from pathlib import Path
 import dearpygui.dearpygui as dpg
 
 from app.state.wording import in_window
-from app.train.dataset_preview import COLUMNS, ROWS, Preview
-from app.train.dry_run import rows
 from app.train.parameters import LABELS, FormRow, Parameters
-from app.train.training import Training
-from app.train.training_form import STAGE_HELP, presets
-from app.widgets import icons, theme
-from app.widgets.dialogs import Dialogs
-from app.widgets.texture import PictureTexture
-from app.widgets.ui import IconButton, Ui
+from app.train.state.dataset_preview import COLUMNS, ROWS, Preview
+from app.train.state.dry_run import rows
+from app.train.state.training import Training
+from app.train.state.training_form import STAGE_HELP, presets
+from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.dialogs.dialogs import Dialogs
+from app.widgets.drawing import icons, theme
+from app.widgets.drawing.texture import PictureTexture
 from stylesdf_core.data.images import list_skipped
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.resources import expanded, home
@@ -41,7 +41,7 @@ _FOLDER_TITLES = {
 
 
 class NewRunPanel:
-    """The form of :mod:`app.train.training_form` as widgets, created in the current container.
+    """The form of ``train/state/training_form.py`` as widgets, made in the current container.
 
     Args:
         texture: of the sheet of crops.

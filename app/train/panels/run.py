@@ -9,11 +9,11 @@ from pathlib import Path
 import dearpygui.dearpygui as dpg
 
 from app.state.wording import in_window
-from app.train.training import Training
-from app.train.watch import RunReport
-from app.widgets import fonts, icons, theme
-from app.widgets.canvas import Canvas
-from app.widgets.ui import IconButton, Ui, hours_in_words
+from app.train.state.training import Training
+from app.train.state.watch import RunReport
+from app.widgets.controls.ui import IconButton, Ui, hours_in_words
+from app.widgets.drawing import fonts, icons, theme
+from app.widgets.drawing.canvas import Canvas
 from stylesdf_core.training.runs.run_summary import RunState, RunSummary
 
 _HEIGHT, _ROW = 92, 30  # of the panel, and of each row of buttons below the name

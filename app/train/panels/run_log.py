@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dearpygui.dearpygui as dpg
 
-from app.train.training import Training
-from app.widgets import theme
-from app.widgets.ui import Ui
+from app.train.state.training import Training
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing import theme
 
 
 class LogPanel:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.train.training import Training
-from app.widgets import fonts, theme
-from app.widgets.canvas import Canvas
-from app.widgets.pointer import ACT_KEYS, LEFT, MouseTarget, Press
-from app.widgets.ui import Ui, hours_in_words, short_path
+from app.train.state.training import Training
+from app.widgets.controls.pointer import ACT_KEYS, LEFT, MouseTarget, Press
+from app.widgets.controls.ui import Ui, hours_in_words, short_path
+from app.widgets.drawing import fonts, theme
+from app.widgets.drawing.canvas import Canvas
 from stylesdf_core.training.runs.run_summary import RunState, RunSummary
 
 _ROW, _GAP = 64, 4

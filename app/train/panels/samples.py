@@ -7,14 +7,14 @@ from functools import partial
 
 import dearpygui.dearpygui as dpg
 
-from app.train.samples import COLUMNS, Sample
-from app.train.training import Training
-from app.widgets import fonts, theme
-from app.widgets.canvas import Canvas
-from app.widgets.pointer import ACT_KEYS, LEFT, MouseTarget, Press
-from app.widgets.slider import SliderActions, SliderRow, SliderSpec
-from app.widgets.texture import PictureTexture
-from app.widgets.ui import Ui
+from app.train.state.samples import COLUMNS, Sample
+from app.train.state.training import Training
+from app.widgets.controls.pointer import ACT_KEYS, LEFT, MouseTarget, Press
+from app.widgets.controls.slider import SliderActions, SliderRow, SliderSpec
+from app.widgets.controls.ui import Ui
+from app.widgets.drawing import fonts, theme
+from app.widgets.drawing.canvas import Canvas
+from app.widgets.drawing.texture import PictureTexture
 
 #: Heights of the row of buttons and of the slider, width of the caption.
 HEAD, _SLIDER, _CAPTION = 28, 24, 80

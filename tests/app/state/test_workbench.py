@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.state import edits
+from app.state.document import edits
 from app.state.problems import drawing_problem, load_problem
 from app.state.settings import SettingsStore
 from app.state.workbench import Workbench

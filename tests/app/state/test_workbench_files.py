@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.state import edits
+from app.state.document import edits
 from app.state.workbench import Workbench
-from app.workers.jobs import JobState
-from app.workers.process import give_memory_back
+from app.workers.concurrency.jobs import JobState
+from app.workers.concurrency.process import give_memory_back
 from stylesdf_core.scene.animation import InBetween, write_animation
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.session_files import read_scene

@@ -24,7 +24,7 @@ from app.state.settings import (
     WindowSettings,
 )
 from app.studio import Studio
-from app.workers.process import end_if_busy
+from app.workers.concurrency.process import end_if_busy
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.training.runs.run_dir import RunDir
 from tests.app.hands import HEIGHT, WIDTH, Hands, say

@@ -13,8 +13,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from app.workers.concurrency.schedule import LatestWorker
 from app.workers.mesh_worker import LIVE_RESOLUTION, LiveMesh, MeshRequest
-from app.workers.schedule import LatestWorker
 from stylesdf_core.commands.scenes.rendering import MeshSettings
 from stylesdf_core.mesh.preview import MeshPicture
 from stylesdf_core.mesh.surface import SurfaceMesh

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
+from app.workers.concurrency.schedule import RestDetector
 from app.workers.pass_planner import MovingBudget, PassPlanner, WhileMoving
-from app.workers.schedule import RestDetector
 from stylesdf_core.engine.levels import Level, levels, volume_level
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.model import load_model

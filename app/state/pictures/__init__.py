@@ -1,0 +1,6 @@
+"""What the workers compute for the three tabs, and when it is asked for.
+
+screen         Explore: the newest picture and mesh; asks the workers for finer ones
+comparison     Compare: two scenes and views under one camera
+contact_sheet  Sheet: an endless page of faces, filled while nothing else is computed
+"""

@@ -1,0 +1,9 @@
+"""How work runs beside the window's main loop; knows nothing of models and pictures.
+
+schedule       which request is computed, when it is refined, when a frame is drawn
+alarm          wakes the main loop for news and for the user's input
+jobs           exports and downloads, one after the other
+native_dialog  the desktop's file dialog, as a process
+process        returns freed memory to the system; ends the program even if a worker does not
+               come back
+"""
