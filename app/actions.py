@@ -200,6 +200,15 @@ class Actions:
             lambda path: self.workbench.open_model(str(path)),
         )
 
+    def choose_background(self) -> None:
+        """Ask for the picture behind the head."""
+        self.dialogs.open_file(
+            "Picture behind the head",
+            home(),
+            _PHOTO_SUFFIXES,
+            lambda path: self.workbench.change_settings("view", background=str(path)),
+        )
+
     def choose_export_folder(self) -> None:
         """Ask for the folder of exports."""
         self.dialogs.choose_folder(

@@ -27,6 +27,8 @@ from stylesdf_core.model.config import NoiseMode
 from stylesdf_core.model.model_zoo import ModelEntry, ModelKind, list_models
 from stylesdf_core.scene.scene import VIEWS, Scene
 
+#: Backgrounds behind the head, in the words of --background, besides colours and pictures.
+_BACKGROUNDS = {"model": "The model's own", "none": "None, transparent in exports"}
 _SAMPLES = (None, 12, 24, 48, 96)
 _TABS: tuple[tuple[Page, str, str], ...] = (
     ("explore", "Explore", "Faces: identity, camera, mesh, export  Ctrl+T"),
@@ -193,6 +195,12 @@ class Menus:
                 "the picture's own pixels, 1:1",
                 lambda: workbench.settings.view.pixels,
             )
+            with self._menu("Background"):
+                for words, label in _BACKGROUNDS.items():
+                    act = partial(workbench.change_settings, "view", background=words)
+                    is_on = _equals(lambda: workbench.settings.view.background, words)
+                    self._item(label, act, is_on)
+                self._item("Picture …", actions.choose_background, self._has_other_background)
             with self._menu("While moving"):
                 for pace, rate in PICTURES_A_SECOND.items():
                     act = partial(workbench.change_settings, "view", while_moving=pace)
@@ -223,6 +231,9 @@ class Menus:
                     is_on = _equals(lambda: workbench.settings.window.font_scale, scale)
                     label = f"{scale:.0%}" if scale else "as the display"
                     self._item(label, act, is_on)
+
+    def _has_other_background(self) -> bool:
+        return self._workbench.settings.view.background not in _BACKGROUNDS
 
     def _build_render(self) -> None:
         workbench = self._workbench

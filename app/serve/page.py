@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from app.state.document import edits
 from app.state.exports import EXPORTS
 from app.state.workbench import Workbench
+from stylesdf_core.commands.scenes.backgrounds import OWN
 from stylesdf_core.model.config import MAX_SEED
 from stylesdf_core.model.latents import LatentDirection
 from stylesdf_core.scene.scene import VIEWS, Scene
@@ -92,9 +93,7 @@ class Page:
             clear = gui.add_checkbox("transparent", False, hint="Pictures without background")
             self._on_value(
                 clear,
-                lambda on: workbench.change_settings(
-                    "export", background="none" if on else "model"
-                ),
+                lambda on: workbench.change_settings("view", background="none" if on else OWN),
             )
         self._buttons("", {"undo": document.undo, "redo": document.redo})
         self._status = gui.add_markdown("loading …")

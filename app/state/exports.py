@@ -123,7 +123,7 @@ def export_request(
     from stylesdf_core.commands.scenes.meshes import ExportMesh
     from stylesdf_core.commands.scenes.pictures import RenderImage
 
-    split, background = settings.view.split, settings.export.background
+    split, background = settings.view.split, settings.view.background
     view = settings.view.picture_view if split else settings.view.view
     name = (stem or default_stem(scene, kind)) + kind.suffix
     out = free_path(export_folder(settings) / name, taken)
@@ -194,7 +194,7 @@ def film_request(
         size=settings.export.size or None,
         view=settings.view.picture_view if settings.view.split else settings.view.view,
         split=settings.view.split,
-        background=settings.export.background,
+        background=settings.view.background,
         device=settings.device,
         mesh=settings.mesh,
     )
@@ -237,7 +237,7 @@ def batch_request(scene: Scene, settings: Settings, *, again: bool = False) -> B
         view=settings.view.picture_view if split else settings.view.view,
         split=split,
         size=settings.export.picture_size or None,
-        background=settings.export.background,
+        background=settings.view.background,
         device=settings.device,
         mesh=settings.mesh,
         asset=settings.asset,

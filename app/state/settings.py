@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from app.workers.pass_planner import WhileMoving
 from stylesdf_core.commands.scenes.assets import AssetSettings
+from stylesdf_core.commands.scenes.backgrounds import OWN
 from stylesdf_core.commands.scenes.batch import Batch, BatchKinds
 from stylesdf_core.commands.scenes.rendering import MeshSettings
 from stylesdf_core.dataclass_json import from_json, to_json
@@ -62,6 +63,8 @@ class ViewSettings:
         pixels: show the picture's own pixels, one on each pixel of the screen.
         while_moving: how many pictures a second a motion shall have: fluid more, sharp fewer and
             finer ones.
+        background: behind the head, in the viewport and in exported pictures and animations: model
+            for the model's own, none, a colour #rrggbb or a picture file.
         pose_guide: draw where the camera stands within the trained poses.
         hint_seen: the user has dragged the picture, so the hint is not shown again.
     """
@@ -70,6 +73,7 @@ class ViewSettings:
     split: bool = False
     pixels: bool = False
     while_moving: WhileMoving = "balanced"
+    background: str = OWN
     pose_guide: bool = True
     hint_seen: bool = False
 
@@ -96,14 +100,11 @@ class ExportSettings:
     Attributes:
         folder: empty for the user's pictures folder.
         picture_size: edge of pictures in pixels; 0 for each view's own.
-        background: of pictures and animations: model for the model's own, none, a colour
-            #rrggbb or a picture file.
         size: edge of turntable frames in pixels; 0 for the model's own.
     """
 
     folder: str = ""
     picture_size: int = 0
-    background: str = "model"
     frames: int = 48
     fps: int = 24
     size: int = 0

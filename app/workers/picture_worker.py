@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,9 @@ from app.workers.concurrency.schedule import LatestWorker
 from app.workers.engine_share import EngineShare
 from app.workers.mesh_worker import interruptible
 from app.workers.pass_planner import PassPlanner
+from stylesdf_core.commands.scenes.backgrounds import OWN, Background, outlined
 from stylesdf_core.engine.march import compiled_loops
+from stylesdf_core.errors import InputError
 from stylesdf_core.scene.scene import SURFACE_VIEWS, Scene, View
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from stylesdf_core.engine.levels import Level
     from stylesdf_core.engine.matching import Match
     from stylesdf_core.engine.passes import RenderPass
+    from stylesdf_core.engine.picture import Picture
     from stylesdf_core.model.model import Model
 
 _BUDGET = 0.03
@@ -58,6 +62,7 @@ class PictureRequest:
         edge: of the pane, pixels; 0 to show the picture's own pixels.
         budget: seconds that the first pass may take while something moves.
         cut: the plane of the view slice; None for the other views.
+        background: behind the head, in the words of ``--background``.
     """
 
     scene: Scene
@@ -67,6 +72,7 @@ class PictureRequest:
     edge: int = _PANE_EDGE
     budget: float = field(default=_BUDGET, compare=False)
     cut: Cut | None = None
+    background: str = OWN
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +229,7 @@ def _level_of(frame: RenderPass, first: Level) -> Level | None:
 def _pass(
     engine: Engine, request: PictureRequest, frame: RenderPass, index: int, count: int
 ) -> PicturePass:
-    pixels = frame.picture.display()
+    pixels, note = _shown(engine, request, frame.picture, is_last=index == count - 1)
     if request.edge == 0:
         pixels = resampled(pixels, native_edge(engine, request.view))
     elif index == count - 1:
@@ -239,8 +245,31 @@ def _pass(
         passes=count,
         seconds=frame.seconds,
         device=engine.device.type,
-        note=frame.note,
+        note=note or frame.note,
     )
+
+
+def _shown(
+    engine: Engine, request: PictureRequest, picture: Picture, *, is_last: bool
+) -> tuple[npt.NDArray[np.float32], str]:
+    """A picture in front of the request's background, and what is wrong with the background.
+
+    The background is the model's own where the named one cannot be read, and in an analysis.
+    """
+    try:
+        background = None if request.view in ANALYSES else _background(request.background)
+    except InputError as error:
+        return picture.display(), str(error)
+    if background is None:
+        return picture.display(), ""
+    cut = outlined(engine, request.scene, picture, fine=is_last)
+    return background.on_screen(cut).astype(np.float32) / np.float32(255.0), ""
+
+
+@lru_cache(maxsize=1)
+def _background(words: str) -> Background | None:
+    """The background of these words; a picture is not read again for each pass."""
+    return Background.of(words)
 
 
 def _refined_edge(engine: Engine, request: PictureRequest) -> int:

@@ -181,27 +181,27 @@ class Engine:
 
     def _make_picture(self, scene: Scene, view: View, volume: Volume) -> Picture:
         if view == "image":
-            return Picture.decoded(self._decode(scene, volume), self._solid)
-        solid = self._solid
+            if (image := self._decode(scene, volume)) is not None:
+                return Picture.decoded(image, self._solid)
+            return self._make_picture(scene, "volume", volume.enlarged(256)).seen_as(view)
         if view == "volume":
             behind = None if volume.behind is None else volume.behind.cpu().numpy()
             data, background = volume.rgb.cpu().numpy(), volume.background.cpu().numpy()
-            return Picture(view, data, background, behind, solid)
+            return Picture(view, data, background, behind, self._solid)
         if view == "depth":
             data = volume.depth[None].cpu().numpy()
         elif view == "normals":
             data = self._surface_normals(scene, volume)
         else:
             raise ValueError(f"the engine draws no view {view!r}")
-        return Picture(view, data, volume.background.cpu().numpy(), solid=solid)
+        return Picture(view, data, volume.background.cpu().numpy(), solid=self._solid)
 
     @torch.no_grad()
-    def _decode(self, scene: Scene, volume: Volume) -> Tensor:
-        """The image (3, S, S) of a volume render; without decoder the render itself, enlarged."""
+    def _decode(self, scene: Scene, volume: Volume) -> Tensor | None:
+        """The image (3, S, S) of a volume render; None without decoder."""
         decoder = self.baked_decoder(scene, volume)
         if decoder is None:
-            size = (256, 256)
-            return F.interpolate(volume.rgb[None], size=size, mode="bicubic").clamp(-1, 1)[0]
+            return None
         assert volume.features is not None
         return decoder(volume.features[None])[0]
 

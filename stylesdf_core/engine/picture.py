@@ -50,8 +50,8 @@ class Picture:
         data: (C, H, W) float32. depth: one channel, planar depth in world units; normals:
             world-space unit vectors; inconsistency: the difference to neighbouring views and the
             picture's luminance, both in [0, 1]; all others: RGB in [−1, 1].
-        background: (H, W) in [0, 1], the weight of the background (zeros for ``image``, unless its
-            outline was asked for).
+        background: (H, W) in [0, 1], the weight of the background (zeros for a decoded image,
+            unless its outline was asked for).
         behind: (3, H, W) in [−1, 1], the background's own colours; None where they are not known.
         solid: opacity that counts as complete where a head is cut out, up to 1.
     """

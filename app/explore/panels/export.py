@@ -136,7 +136,7 @@ class ExportPanel:
             self._ui.set_text(
                 self._name, self._custom_name or default_stem(scene, export_kind("PNG"))
             )
-        self._background.show(settings.export.background)
+        self._background.show(settings.view.background)
         self._assets.show(settings.asset)
         for sliders in self._sliders:
             sliders.show(settings.export)

@@ -1,4 +1,4 @@
-"""The background of exported pictures and animations, part of the export panel."""
+"""The background behind the head, in the viewport and in exports; part of the export panel."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import dearpygui.dearpygui as dpg
 
 from app.state.workbench import Workbench
 from app.widgets.controls.ui import Ui
+from stylesdf_core.commands.scenes.backgrounds import OWN, Background
 from stylesdf_core.errors import StyleSDFError
 
-_TRANSPARENT, _OWN = "none", "model"
+_TRANSPARENT = "none"
 _BUTTON = 100  # width at scale 1
 
 
@@ -21,14 +22,15 @@ class BackgroundField:
             self._field = ui.text_field(
                 "",
                 self._typed,
-                "Background of exported pictures and animations: a colour such as #16181c, a "
-                "picture file, none for transparent, or model for the model's own",
+                "Background behind the head, in the viewport and in exported pictures and "
+                "animations: a colour such as #16181c, a picture file, none for transparent, or "
+                "model for the model's own",
                 hint="own background",
             )
             self._button = ui.button(
                 "transparent",
                 self._toggle,
-                "Export only the head: PNG, WebP, GIF; an MP4 cannot be transparent",
+                "Only the head: exports are transparent as PNG, WebP and GIF; an MP4 cannot be",
                 width=ui.px(_BUTTON),
             )
 
@@ -39,19 +41,17 @@ class BackgroundField:
     def show(self, background: str) -> None:
         """Write the setting, unless the user is typing."""
         if not dpg.is_item_active(self._field):
-            self._ui.set_text(self._field, "" if background == _OWN else background)
+            self._ui.set_text(self._field, "" if background == OWN else background)
         self._ui.select(self._button, background == _TRANSPARENT)
 
     def _toggle(self) -> None:
-        is_on = self._workbench.settings.export.background == _TRANSPARENT
-        self._workbench.change_settings("export", background=_OWN if is_on else _TRANSPARENT)
+        is_on = self._workbench.settings.view.background == _TRANSPARENT
+        self._workbench.change_settings("view", background=OWN if is_on else _TRANSPARENT)
 
     def _typed(self, text: str) -> None:
-        from stylesdf_core.commands.scenes.backgrounds import Background
-
         try:
             Background.of(text)
         except StyleSDFError as error:
             self._workbench.toast(str(error), is_error=True)
             return
-        self._workbench.change_settings("export", background=text.strip() or _OWN)
+        self._workbench.change_settings("view", background=text.strip() or OWN)

@@ -94,7 +94,9 @@ class Screen:
             edge = 0 if view.pixels else self.picture_size
             budget = self.moving_budget.seconds(view.while_moving)
             cut = settings.mesh.cut if view.picture_view == "slice" else None
-            picture = PictureRequest(scene, view.picture_view, device, model, edge, budget, cut)
+            picture = PictureRequest(
+                scene, view.picture_view, device, model, edge, budget, cut, view.background
+            )
         if view.shows_mesh:
             mesh = MeshRequest(scene, device, settings.mesh, self.mesh_size, model)
         asked, self._wanted = self._wanted, (picture, mesh)

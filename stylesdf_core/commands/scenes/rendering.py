@@ -14,7 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import tyro
 
-from stylesdf_core.commands.scenes.backgrounds import OWN, Background, BackgroundFlag, shown
+from stylesdf_core.commands.scenes.backgrounds import (
+    OWN,
+    Background,
+    BackgroundFlag,
+    outlined,
+    shown,
+)
 from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.engine.cut import Cut
 from stylesdf_core.engine.picture import Picture
@@ -203,10 +209,7 @@ class SceneRenderer:
             own = size if view != "image" else None
             picture = self.engine.render(scene, view, own, rays=self._rays)
             picture = picture if size is None else _resized(picture, size)
-            if outline and view == "image":
-                covered = self.engine.coverage(scene, picture.size)
-                picture = replace(picture, background=1.0 - covered)
-            return picture
+            return outlined(self.engine, scene, picture) if outline else picture
         mesh = yield from self._surface(scene)
         return self._draw_mesh(mesh, scene, size or self.engine.config.output_size)
 
@@ -277,7 +280,15 @@ def _resized(picture: Picture, size: int) -> Picture:
     import torch
     import torch.nn.functional as F
 
-    data = torch.from_numpy(picture.data)[None]
-    data = F.interpolate(data, size=(size, size), mode="bicubic", antialias=True)
-    resized = data[0].clamp(-1.0, 1.0).numpy()
-    return replace(picture, data=resized, background=np.zeros((size, size), np.float32))
+    def resized(values: npt.NDArray[np.float32], least: float = -1.0) -> npt.NDArray[np.float32]:
+        maps = torch.from_numpy(values)[None]
+        maps = F.interpolate(maps, size=(size, size), mode="bicubic", antialias=True)
+        result: npt.NDArray[np.float32] = maps[0].clamp(least, 1.0).numpy()
+        return result
+
+    return replace(
+        picture,
+        data=resized(picture.data),
+        background=resized(picture.background[None], 0.0)[0],
+        behind=None if picture.behind is None else resized(picture.behind),
+    )

@@ -41,6 +41,11 @@ _MOST, _FEWEST = 1000, 64
 FIT = 3000.0
 
 
+def has_masks(folder: Path) -> bool:
+    """Whether a data set has as many masks as the judge needs."""
+    return len(read_masks(folder)) >= _FEWEST
+
+
 @dataclass(frozen=True)
 class Foreground:
     """The opacity of a model's heads, each from a camera of its own.

@@ -140,8 +140,8 @@ def test_a_batch_takes_the_dialog_s_settings_and_those_of_the_panels(
 ) -> None:
     kinds = BatchKinds(png=True, glb=True)
     chosen = BatchSettings(seeds="0-3", name="{seed:03d}", kinds=kinds)
-    export = replace(settings.export, picture_size=128, background="none")
-    request = batch_request(SCENE, replace(settings, batch=chosen, export=export))
+    export, view = replace(settings.export, picture_size=128), ViewSettings(background="none")
+    request = batch_request(SCENE, replace(settings, batch=chosen, export=export, view=view))
     assert request.out == tmp_path / "batch"
     assert (request.seeds, request.name, request.kinds, request.faces) == (
         "0-3",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from app.workers.engine_share import EngineShare
 from app.workers.picture_worker import PicturePass, PictureRequest, _Renderer
+from stylesdf_core.engine.picture import BACKDROP
 from stylesdf_core.model.model import Model
 from stylesdf_core.rendering.camera import OrbitCamera
-from stylesdf_core.scene.scene import Identity, Scene
+from stylesdf_core.scene.scene import Identity, Scene, View
 from tests.models import tiny_model
 
 ENDLESS = 1e6
@@ -72,3 +75,39 @@ def test_half_the_size_is_for_faces_with_a_match(model: Model) -> None:
 
 def test_a_budget_alone_is_no_new_picture(model: Model) -> None:
     assert request(model, 0.1, budget=1.0) == request(model, 0.1, budget=2.0)
+
+
+@pytest.mark.parametrize(
+    ("view", "sizes"),
+    [
+        ("image", {}),
+        ("image", {"output_size": 16}),
+        ("image", {"decoder": "direct"}),
+        ("volume", {}),
+    ],
+)
+def test_the_background_is_kept_hidden_or_replaced(view: View, sizes: dict[str, Any]) -> None:
+    """Of a model with a background field: every pass, with and without a decoder."""
+    model, share = tiny_model(background="sphere", **sizes), EngineShare()
+    scene = Scene(identity=Identity(4), camera=OrbitCamera(fov=16.0))
+    asked = PictureRequest(scene, view, "cpu", model, edge=64, budget=ENDLESS)
+    own, hidden, red = (
+        at_rest(_Renderer(share), replace(asked, background=words))
+        for words in ("model", "none", "#ff0000")
+    )
+    dark = np.asarray(BACKDROP, np.float32)
+    assert len(own) == len(hidden) == len(red) > 1
+    for one, two, three in zip(own, hidden, red, strict=True):
+        through = (three.pixels - two.pixels)[..., 0] / (1.0 - dark[0])
+        open_ = through > 0.95
+        assert 0.05 < open_.mean() < 0.95
+        assert np.abs(two.pixels[open_] - dark).max() < 0.06
+        assert np.abs(three.pixels[open_] - (1.0, 0.0, 0.0)).max() < 0.06
+        assert np.abs(one.pixels[open_] - dark).mean() > 0.1, "the model's own background is light"
+
+
+def test_a_background_that_cannot_be_read_is_told_beside_the_picture(model: Model) -> None:
+    renderer, asked = _Renderer(EngineShare()), request(model, 0.0)
+    lost = at_rest(renderer, replace(asked, background="gone.png"))[-1]
+    assert "there is no file gone.png" in lost.note
+    assert lost.pixels == pytest.approx(at_rest(renderer, asked)[-1].pixels)
