@@ -43,8 +43,8 @@ Where to add things:
   ``stylesdf_core/engine``, its tooltip in ``explore/viewport/toolbar.py``; menu and shortcut
   follow.
 - an export format: a line in ``EXPORTS`` of ``state/exports.py`` (button and menu item); a mesh
-  format is written by ``stylesdf_core/mesh/formats.py``, pictures and films by ``pictures.py`` and
-  ``film_files.py`` in ``stylesdf_core/commands``.
+  format is written by ``stylesdf_core/mesh/files/formats.py``, pictures and films by
+  ``pictures.py`` and ``film_files.py`` in ``stylesdf_core/commands/scenes``.
 - a panel: a class in ``explore/panels``, and its place in ``explore/page.py``.
 - a setting, remembered between starts: a field in ``state/settings.py``.
 """

@@ -41,8 +41,8 @@ from stylesdf_core.commands.scenes.compare import RenderComparison
 from stylesdf_core.commands.scenes.demo import Demo
 from stylesdf_core.commands.scenes.films import Animate, RenderTurntable
 from stylesdf_core.commands.scenes.meshes import ExportMesh
+from stylesdf_core.commands.scenes.options.scene_flags import note_on_weights
 from stylesdf_core.commands.scenes.pictures import RenderImage
-from stylesdf_core.commands.scenes.scene_flags import note_on_weights
 from stylesdf_core.commands.scenes.sheets import RenderSheet
 from stylesdf_core.commands.train.listing import TrainList
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, default_config
@@ -58,7 +58,7 @@ from stylesdf_core.foreign import printable
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.progress import Announcement, Operation
 from stylesdf_core.scene.session_files import SESSION_SUFFIXES, read_scene
-from stylesdf_core.training.adversarial.config import PresetName
+from stylesdf_core.training.adversarial.config.stages import PresetName
 
 PROGRAM = "stylesdf-studio"
 DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130

@@ -49,7 +49,7 @@ from .model.config import (
     GeneratorConfig as GeneratorConfig,
     RenderOptions as RenderOptions,
 )
-from .model.latents import (
+from .model.latents.latents import (
     lerp as lerp,
     seed_to_z as seed_to_z,
     slerp as slerp,

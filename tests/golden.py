@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from stylesdf_core.model.checkpoints import discriminator_from_published
+from stylesdf_core.model.checkpoints.checkpoints import discriminator_from_published
+from stylesdf_core.model.checkpoints.published import from_published
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
-from stylesdf_core.model.published import from_published
 
 DATA = Path(__file__).parent / "data"
 _FULL = Path(

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from stylesdf_core.model.checkpoints import save_safetensors
+from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
 from stylesdf_core.model.config import GeneratorConfig
-from stylesdf_core.model.mean_latents import mean_latents
+from stylesdf_core.model.latents.mean_latents import mean_latents
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator
 

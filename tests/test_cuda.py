@@ -20,7 +20,7 @@ from stylesdf_core.heads.fit.bank import HeadBank
 from stylesdf_core.inversion.fitting import Fit
 from stylesdf_core.inversion.picture import PhotoView
 from stylesdf_core.mesh.surface import extract_surface
-from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.model import Model, load_model
 from stylesdf_core.progress import drain

@@ -23,11 +23,15 @@ from stylesdf_core.data.lmdb_images import write_lmdb
 from stylesdf_core.errors import InputError
 from stylesdf_core.foreign import brief, parse_json, printable, read_json, reading
 from stylesdf_core.heads.shards import read_shard, write_shard
-from stylesdf_core.mesh.formats import export_mesh
+from stylesdf_core.mesh.files.formats import export_mesh
 from stylesdf_core.mesh.surface import SurfaceMesh
-from stylesdf_core.model.checkpoints import load_checkpoint, save_published, save_safetensors
-from stylesdf_core.model.direction_files import read_directions, save_directions
-from stylesdf_core.model.latents import LatentDirection, load_directions, load_z
+from stylesdf_core.model.checkpoints.checkpoints import (
+    load_checkpoint,
+    save_published,
+    save_safetensors,
+)
+from stylesdf_core.model.latents.direction_files import read_directions, save_directions
+from stylesdf_core.model.latents.latents import LatentDirection, load_directions, load_z
 from stylesdf_core.progress import drain
 from stylesdf_core.scene.animation import Animation, Keyframe, read_animation, write_animation
 from stylesdf_core.scene.scene import Identity, Scene

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 
-from stylesdf_core.commands.scenes.rendering import Device
-from stylesdf_core.commands.scenes.scene_flags import SceneFlags
+from stylesdf_core.commands.scenes.options.rendering import Device
+from stylesdf_core.commands.scenes.options.scene_flags import SceneFlags
 from stylesdf_core.console import first_signal
 from stylesdf_core.errors import check_range
 from stylesdf_core.progress import Announcement, Operation, Progress

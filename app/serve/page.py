@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from app.state.document import edits
 from app.state.exports import EXPORTS
 from app.state.workbench import Workbench
-from stylesdf_core.commands.scenes.backgrounds import OWN
+from stylesdf_core.commands.scenes.options.backgrounds import OWN
 from stylesdf_core.model.config import MAX_SEED
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.scene.scene import VIEWS, Scene
 
 if TYPE_CHECKING:

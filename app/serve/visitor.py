@@ -219,7 +219,7 @@ class Visitor:
         if latest is None or (self._mesh is not None and self._mesh.mesh is latest.mesh):
             return
         self._mesh = latest
-        from stylesdf_core.mesh.formats import viewer_glb
+        from stylesdf_core.mesh.files.formats import viewer_glb
 
         scene, is_coloured = self._client.scene, latest.mesh.colors is not None
         # The colours have the light in them already; clay needs light to have a shape.

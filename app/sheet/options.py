@@ -14,7 +14,7 @@ from app.state.workbench import Workbench
 from app.widgets.controls.slider import SliderSpec
 from app.widgets.controls.ui import Ui
 from app.widgets.drawing import theme
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.scene.scene import ENGINE_VIEWS, Identity
 from stylesdf_core.scene.sheet import Sheet, SheetKind
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.workers.pass_planner import WhileMoving
-from stylesdf_core.commands.scenes.assets import AssetSettings
-from stylesdf_core.commands.scenes.backgrounds import OWN
 from stylesdf_core.commands.scenes.batch import Batch, BatchKinds
-from stylesdf_core.commands.scenes.rendering import MeshSettings
+from stylesdf_core.commands.scenes.options.assets import AssetSettings
+from stylesdf_core.commands.scenes.options.backgrounds import OWN
+from stylesdf_core.commands.scenes.options.rendering import MeshSettings
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import write_json, write_text

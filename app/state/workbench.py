@@ -36,7 +36,7 @@ from stylesdf_core.commands.scenes.batch import BatchReport
 from stylesdf_core.commands.scenes.meshes import ExportedMesh
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.files import write_text
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.scene.animation import session_text
 from stylesdf_core.scene.scene import Scene, View

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.workers.engine_share import EngineShare
-from stylesdf_core.commands.scenes.rendering import MeshSettings
+from stylesdf_core.commands.scenes.options.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 
 if TYPE_CHECKING:

@@ -106,7 +106,7 @@ class ModelSlot:
         Raises:
             InputError: a label cannot be used, or the file cannot be written.
         """
-        from stylesdf_core.model.direction_files import relabelled, save_directions
+        from stylesdf_core.model.latents.direction_files import relabelled, save_directions
 
         assert self.model is not None
         named = relabelled(self.model.directions, labels)

@@ -18,16 +18,16 @@ from app.workers.concurrency.schedule import LatestWorker
 from app.workers.engine_share import EngineShare
 from app.workers.mesh_worker import interruptible
 from app.workers.pass_planner import PassPlanner
-from stylesdf_core.commands.scenes.backgrounds import OWN, Background, outlined
-from stylesdf_core.engine.march import compiled_loops
+from stylesdf_core.commands.scenes.options.backgrounds import OWN, Background, outlined
+from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.errors import InputError
 from stylesdf_core.scene.scene import SURFACE_VIEWS, Scene, View
 
 if TYPE_CHECKING:
     from stylesdf_core.engine.cut import Cut
+    from stylesdf_core.engine.decoder.matching import Match
     from stylesdf_core.engine.engine import Engine
     from stylesdf_core.engine.levels import Level
-    from stylesdf_core.engine.matching import Match
     from stylesdf_core.engine.passes import RenderPass
     from stylesdf_core.engine.picture import Picture
     from stylesdf_core.model.model import Model

@@ -18,13 +18,13 @@ from stylesdf_core.commands.scenes.compare import RenderComparison
 from stylesdf_core.commands.scenes.demo import Demo
 from stylesdf_core.commands.scenes.films import Animate, RenderTurntable
 from stylesdf_core.commands.scenes.meshes import ExportMesh
+from stylesdf_core.commands.scenes.options.scene_flags import flags_from_scene
 from stylesdf_core.commands.scenes.pictures import RenderImage
-from stylesdf_core.commands.scenes.scene_flags import flags_from_scene
 from stylesdf_core.commands.scenes.sheets import RenderSheet
 from stylesdf_core.commands.train.base import TrainStage
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, TrainRequest, default_config
 from stylesdf_core.scene.scene import Scene
-from stylesdf_core.training.adversarial.config import PresetName
+from stylesdf_core.training.adversarial.config.stages import PresetName
 from stylesdf_core.training.settings import by_path
 
 PROGRAM = "stylesdf-studio"

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 import tyro
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.progress import Operation, Progress
 
 _Names: TypeAlias = Annotated[
@@ -58,7 +58,7 @@ class ModelsDirections:
         """
         labels = dict(_pair(text) for text in self.rename)
         yield Progress(0, 2, "loading the model")
-        from stylesdf_core.model.direction_files import relabelled, save_directions
+        from stylesdf_core.model.latents.direction_files import relabelled, save_directions
         from stylesdf_core.model.model import load_model
 
         model = load_model(self.model)

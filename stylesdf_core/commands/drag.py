@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from stylesdf_core.commands.scenes.rendering import Device
-from stylesdf_core.commands.scenes.scene_flags import SceneFlags
+from stylesdf_core.commands.scenes.options.rendering import Device
+from stylesdf_core.commands.scenes.options.scene_flags import SceneFlags
 from stylesdf_core.errors import InputError
 from stylesdf_core.foreign import brief
 from stylesdf_core.progress import Operation, Progress

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from stylesdf_core.commands.scenes.rendering import Device
+from stylesdf_core.commands.scenes.options.rendering import Device
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.progress import Operation, Progress
 

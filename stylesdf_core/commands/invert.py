@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from stylesdf_core.commands.scenes.rendering import Device
+from stylesdf_core.commands.scenes.options.rendering import Device
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.progress import Operation, Progress, part
 

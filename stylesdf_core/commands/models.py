@@ -73,7 +73,7 @@ class ModelsList:
 
 def _described(entry: ModelEntry) -> ModelEntry:
     """The entry, whose description says so where the model has a background field."""
-    from stylesdf_core.model.checkpoints import read_architecture
+    from stylesdf_core.model.checkpoints.checkpoints import read_architecture
 
     if entry.path.suffix != ".safetensors":  # the only format that holds such models
         return entry
@@ -143,7 +143,7 @@ class ModelsExport:
             raise InputError("The published layout holds 32-bit floats; leave out --half.")
         import torch
 
-        from stylesdf_core.model.checkpoints import (
+        from stylesdf_core.model.checkpoints.checkpoints import (
             load_checkpoint,
             save_published,
             save_safetensors,
@@ -227,7 +227,7 @@ class Info:
         yield Progress(0, 2, "looking for devices")
         import torch
 
-        from stylesdf_core.engine.march import compiled_loops
+        from stylesdf_core.engine.compiled import compiled_loops
 
         there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         yield Progress(1, 2, "trying OpenGL")
@@ -253,7 +253,7 @@ class Info:
 
 def _about(reference: str) -> dict[str, str]:
     """Architecture of a model and the cameras of its training, from its file's header."""
-    from stylesdf_core.model.checkpoints import read_architecture
+    from stylesdf_core.model.checkpoints.checkpoints import read_architecture
 
     path, poses = model_zoo.resolve(reference).path, model_zoo.trained_poses(reference)
     config, seen = read_architecture(path), "not stated: FFHQ's are assumed"

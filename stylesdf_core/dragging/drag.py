@@ -23,7 +23,7 @@ from stylesdf_core.dragging.pointing import Vector
 from stylesdf_core.dragging.surface import FaceSurface
 from stylesdf_core.dragging.tracking import FaceTracker, Motion
 from stylesdf_core.errors import InputError
-from stylesdf_core.model.latents import seed_to_z
+from stylesdf_core.model.latents.latents import seed_to_z
 from stylesdf_core.model.model import Model
 from stylesdf_core.rendering.camera import METRES_PER_UNIT
 from stylesdf_core.scene.offsets import StyleOffsets, encoded

@@ -2,8 +2,8 @@
 
 From a Scene to a picture: camera → rays → volume render → (for an image) decoder → Picture. The
 engine folds a scene's styles into the weights of field and decoder once (:mod:`.march.baked_field`,
-:mod:`.baked_decoder`), evaluates only samples that can be seen (:mod:`.march.ray_march`), and cuts
-the rays into tiles that stay in a core's cache (:mod:`.march.tiles`). The plain modules in
+:mod:`.decoder.baked_decoder`), evaluates only samples that can be seen (:mod:`.march.ray_march`),
+and cuts the rays into tiles that stay in a core's cache (:mod:`.march.tiles`). The plain modules in
 ``model.networks`` define which pixels are right; tests compare the engine with them.
 """
 
@@ -21,14 +21,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylesdf_core.engine.baked_decoder import BakedDecoder, fast_dtype
-from stylesdf_core.engine.decoder_noise import DecoderNoise, SurfaceFinder
+from stylesdf_core.engine.compiled import compiled_loops
+from stylesdf_core.engine.compiled.device_graphs import device_graphs, device_note
+from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder, fast_dtype
+from stylesdf_core.engine.decoder.decoder_noise import DecoderNoise, SurfaceFinder
 from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop
 from stylesdf_core.engine.levels import drawn_view
-from stylesdf_core.engine.march import compiled_loops
 from stylesdf_core.engine.march.baked_background import BakedBackground
 from stylesdf_core.engine.march.baked_field import BakedField
-from stylesdf_core.engine.march.device_graphs import device_graphs, device_note
 from stylesdf_core.engine.march.distance_grid import COARSE, FINE, DistanceGrid
 from stylesdf_core.engine.march.marches import march_class
 from stylesdf_core.engine.march.ray_march import (

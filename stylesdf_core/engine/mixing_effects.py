@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.model.latents import group_names
+from stylesdf_core.model.latents.latents import group_names
 from stylesdf_core.scene.scene import Identity, Mixing, Scene, View
 
 #: First and second seeds of the faces that are compared.

@@ -10,11 +10,11 @@ from typing import TypeAlias
 import torch
 import torch.nn.functional as F
 
+from stylesdf_core.engine.decoder.matching import Match
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.levels import Level, drawn_view, volume_level
 from stylesdf_core.engine.march.ray_march import VISIBLE_IN_MOTION
 from stylesdf_core.engine.march.volume import Volume
-from stylesdf_core.engine.matching import Match
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.scene.scene import Scene, View
 

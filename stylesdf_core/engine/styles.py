@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.model.config import DECODER_W_DIM
-from stylesdf_core.model.latents import (
+from stylesdf_core.model.latents.latents import (
     LatentDirection,
     Space,
     apply_edits,

@@ -3,7 +3,7 @@
 The base colour comes from decoded pictures of the scene, which show more than the field's own
 colours: on three heads, renders of the textured mesh are 2 dB nearer to decoded pictures of other
 views. The pictures are taken within the cameras of the model's training, and blended by visibility
-and angle (:mod:`stylesdf_core.mesh.visibility`). Where no camera looks, the field's colours stand.
+and angle (``mesh/assets/visibility.py``). Where no camera looks, the field's colours stand.
 
 The normals are the field's, at the point of the surface that lies behind a texel. Field values
 vary slowly, so they are computed for a texture of at most 1024² and interpolated to larger ones;
@@ -23,16 +23,16 @@ import torch
 import torch.nn.functional as F
 
 from stylesdf_core.engine.picture import pixels
+from stylesdf_core.mesh.assets.tangents import tangents, to_tangent_space
+from stylesdf_core.mesh.assets.texels import Texels, draw_charts, fill
+from stylesdf_core.mesh.assets.visibility import CameraView, view_mesh
 from stylesdf_core.mesh.surface import SurfaceMesh, Textures, in_chunks
-from stylesdf_core.mesh.tangents import tangents, to_tangent_space
-from stylesdf_core.mesh.texels import Texels, draw_charts, fill
-from stylesdf_core.mesh.visibility import CameraView, view_mesh
 from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.rendering.camera import OrbitCamera
 
 if TYPE_CHECKING:
     from stylesdf_core.engine.engine import Engine
-    from stylesdf_core.mesh.fields import SurfaceFields
+    from stylesdf_core.mesh.assets.fields import SurfaceFields
     from stylesdf_core.model.poses import Poses
     from stylesdf_core.scene.scene import Scene
 

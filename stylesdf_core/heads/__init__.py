@@ -3,16 +3,8 @@
 The pictures are rendered together with their exact depth and surface. From a head's latent to a
 data set:
 
-latent       what each number of a latent means; names and ranges of the sliders
-face_model   the ICT-FaceKit morphable model, read from a clone or an .npz
-anatomy      where lips, brows, eyes, beard and ears are on the neutral mesh
-appearance   from a latent's attributes to expression, hair style, colours and light
-hair         the shell around the skull that shows the hair
-posing       one latent's mesh: identity, expression and hair, in world units
-visibility   how much light reaches each vertex, computed once
-shaders      the GLSL that colours a head
-renderer     pictures and per-pixel truth (G-buffers) by OpenGL
-backdrops    backgrounds for the data set, drawn at random, which turn with the camera
+person/      from a latent to the mesh, hair and colours of one head
+rasterizer/  pictures of a head, and the truth in every pixel, by OpenGL
 workers      many heads in several processes
 dataset      the data set on disk that the command ``heads`` writes
 surfaces     coloured surface samples and signed distances that a fit learns from

@@ -1,6 +1,6 @@
 """The data set of rendered heads on disk: which pictures it holds, and how they are written.
 
-The command ``heads`` (:class:`~stylesdf_core.commands.heads.MakeHeads`) writes the data set;
+The command ``heads`` (:class:`~stylesdf_core.commands.heads.make.MakeHeads`) writes the data set;
 training reads the pictures that its table names. Every file is a function of the settings and of
 the head's number, so that the same command completes an interrupted data set.
 """
@@ -21,10 +21,10 @@ from PIL import Image
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.files import atomic_output, write_json
 from stylesdf_core.foreign import read_json, reading
-from stylesdf_core.heads.backdrops import Backdrop
-from stylesdf_core.heads.face_model import MorphableModel
-from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES, dataset_latent
-from stylesdf_core.heads.renderer import LOOKS, HeadRenderer
+from stylesdf_core.heads.person.face_model import MorphableModel
+from stylesdf_core.heads.person.latent import ATTRIBUTES, IDENTITY_MODES, dataset_latent
+from stylesdf_core.heads.rasterizer.backdrops import Backdrop
+from stylesdf_core.heads.rasterizer.renderer import LOOKS, HeadRenderer
 from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, FAR, NEAR, OrbitCamera
 
 ImageFormat = Literal["png", "webp"]

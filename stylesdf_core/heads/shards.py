@@ -20,7 +20,7 @@ import numpy.typing as npt
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output, write_json
 from stylesdf_core.foreign import read_json, reading
-from stylesdf_core.heads.renderer import HeadRenderer
+from stylesdf_core.heads.rasterizer.renderer import HeadRenderer
 from stylesdf_core.heads.workers import each_head
 from stylesdf_core.progress import Operation, Progress
 

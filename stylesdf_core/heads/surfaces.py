@@ -17,10 +17,10 @@ import numpy.typing as npt
 from scipy.ndimage import minimum_filter
 from scipy.spatial import cKDTree
 
-from stylesdf_core.heads.anatomy import SCLERA
-from stylesdf_core.heads.latent import dataset_latent
-from stylesdf_core.heads.posing import FRAME_SCALE
-from stylesdf_core.heads.renderer import HeadRenderer
+from stylesdf_core.heads.person.anatomy import SCLERA
+from stylesdf_core.heads.person.latent import dataset_latent
+from stylesdf_core.heads.person.posing import FRAME_SCALE
+from stylesdf_core.heads.rasterizer.renderer import HeadRenderer
 from stylesdf_core.heads.shards import SHARD_SIZE, Arrays, fill_shards
 from stylesdf_core.progress import Operation
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
@@ -81,7 +81,7 @@ class SurfaceSamples:
         points, normals: (N, 3) float32, world; normals are unit and point outwards.
         rgb: (N, 3) float32, sRGB in [0, 1].
         material: (N,) uint8, one of ``anatomy.FACE`` … ``anatomy.HAIR``.
-        rest, strands: (N, 3) float32, see :class:`~stylesdf_core.heads.renderer.GBuffer`.
+        rest, strands: (N, 3) float32, see ``GBuffer`` of ``rasterizer/renderer.py``.
         weights: (N,) float32, relative probability of drawing a point: the surface area of the
             point's pixel times 12 on the eyeballs, 2 on the front of the face, else 1, and three
             times as much within 1 cm of eyes, brows and lips.

@@ -11,8 +11,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
-from stylesdf_core.heads.face_model import MorphableModel
-from stylesdf_core.heads.renderer import HeadRenderer
+from stylesdf_core.heads.person.face_model import MorphableModel
+from stylesdf_core.heads.rasterizer.renderer import HeadRenderer
 from stylesdf_core.processes import in_processes
 
 T = TypeVar("T")

@@ -1,7 +1,7 @@
 """The level set of a scalar field as a triangle mesh: marching cubes, normals, colours, report.
 
 The way of a mesh: field → grid (:mod:`.sdf_grid`) → triangles (this module) → file
-(:mod:`.formats`) or drawing (:mod:`.preview`).
+(:mod:`.files.formats`) or drawing (:mod:`.preview`).
 
 Vertices are in world units (1 = the camera's distance from the origin; +y up). The field must be
 smaller inside (a signed distance; negate densities). The surface is cut and *closed* at the

@@ -1,7 +1,6 @@
 """Model: weights, mean latents and directions, loaded once per process, ready to render.
 
-:mod:`.model_zoo` finds the weights file of a name, :mod:`.checkpoints` reads the file, this module
-adds the means and directions, and the engine draws the Model.
+:mod:`.model_zoo` finds the weights file of a name, :mod:`.checkpoints` reads the file, this module adds the means and directions, and the engine draws the Model.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ import torch
 
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.model import model_zoo
-from stylesdf_core.model.checkpoints import load_checkpoint
-from stylesdf_core.model.digests import weights_digest
-from stylesdf_core.model.direction_files import read_directions
+from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
+from stylesdf_core.model.checkpoints.digests import weights_digest
 from stylesdf_core.model.landmarks import Landmarks, load_landmarks
-from stylesdf_core.model.latents import LatentDirection, load_directions
-from stylesdf_core.model.mean_latents import MeanLatents, mean_latents
+from stylesdf_core.model.latents.direction_files import read_directions
+from stylesdf_core.model.latents.latents import LatentDirection, load_directions
+from stylesdf_core.model.latents.mean_latents import MeanLatents, mean_latents
+from stylesdf_core.model.latents.principal_directions import find_directions
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
-from stylesdf_core.model.principal_directions import find_directions
 from stylesdf_core.progress import drain
 from stylesdf_core.resources import shipped
 
@@ -43,7 +42,7 @@ class Model:
         named: the directions that the model's file, or a file beside it, names; often none.
         poses: cameras of its training; the paper's for FFHQ where they are not known.
         landmarks: where the heads' landmarks are, where that is known.
-        digest: of the weights file, see :func:`~stylesdf_core.model.digests.weights_digest`.
+        digest: of the weights file, see ``weights_digest`` in ``checkpoints/digests.py``.
     """
 
     name: str
@@ -60,7 +59,7 @@ class Model:
         """Axes of the latents, for sliders: the named ones; without, the principal directions.
 
         The first access to a model without names takes a moment, see
-        :func:`~.principal_directions.find_directions`.
+        :func:`~.latents.principal_directions.find_directions`.
         """
         means = self.means
         return self.named or drain(find_directions(self.generator, means.renderer, means.decoder))

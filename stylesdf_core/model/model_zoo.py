@@ -228,7 +228,7 @@ def trained_poses(reference: str | Path) -> Poses | None:
     Raises:
         ModelNotFoundError, CheckpointError: there is no such model, or its file is damaged.
     """
-    from stylesdf_core.model.checkpoints import read_poses
+    from stylesdf_core.model.checkpoints.checkpoints import read_poses
 
     entry = resolve(reference)
     return entry.poses or read_poses(entry.path)

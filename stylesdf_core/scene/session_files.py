@@ -41,7 +41,7 @@ from stylesdf_core.foreign import (
     read_json,
     reading,
 )
-from stylesdf_core.model.digests import weights_digest
+from stylesdf_core.model.checkpoints.digests import weights_digest
 from stylesdf_core.model.model_zoo import resolve
 from stylesdf_core.scene.scene import Scene
 

@@ -11,7 +11,7 @@ import numpy as np
 from stylesdf_core.dataclass_json import check_finite
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.model.config import MAX_SEED
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.scene.scene import Identity, Morph, Scene
 
 SheetKind = Literal["seeds", "edits", "range", "morph"]

@@ -12,7 +12,7 @@ from PIL import Image
 from app.state.document import edits
 from app.state.problems import drawing_problem
 from app.workers.concurrency.jobs import JobState
-from stylesdf_core.model.checkpoints import save_safetensors
+from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import read_scene
 from tests.app.hands import Hands, say

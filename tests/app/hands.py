@@ -20,7 +20,7 @@ from app.state.settings import (
 )
 from app.studio import Studio
 from app.workers.concurrency.schedule import FramePacer
-from stylesdf_core.commands.scenes.rendering import MeshSettings
+from stylesdf_core.commands.scenes.options.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 
 WIDTH, HEIGHT = 1280, 800

@@ -13,9 +13,9 @@ from stylesdf_core.commands.dataset import DatasetCheck, DatasetPack
 from stylesdf_core.data.lmdb_images import LmdbImages
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
-from stylesdf_core.training.adversarial.images_config import ImagesConfig
-from stylesdf_core.training.adversarial.presets import PRESETS
-from stylesdf_core.training.adversarial.real_images import Share, open_real_images
+from stylesdf_core.training.adversarial.batches.real_images import Share, open_real_images
+from stylesdf_core.training.adversarial.config.images import ImagesConfig
+from stylesdf_core.training.adversarial.config.presets import PRESETS
 from tests.data.pictures import mixed_folder, save
 
 

@@ -24,7 +24,7 @@ from stylesdf_core.evaluation.measures import comparing, inception
 from stylesdf_core.evaluation.measures.picture_sets import GeneratedPictures, TruePictures
 from stylesdf_core.evaluation.measures.rows import Columns
 from stylesdf_core.evaluation.report import card_marks
-from stylesdf_core.model.checkpoints import save_safetensors
+from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
 from stylesdf_core.model.poses import POSES, Poses
 from stylesdf_core.progress import Operation, Progress, drain
 from tests.models import save_tiny, tiny_generator

@@ -12,7 +12,7 @@ from stylesdf_core.commands import models
 from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList
 from stylesdf_core.errors import InputError, ModelNotFoundError
 from stylesdf_core.model import model_zoo
-from stylesdf_core.model.checkpoints import load_checkpoint, save_safetensors
+from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint, save_safetensors
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import drain

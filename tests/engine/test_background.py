@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from stylesdf_core.engine.batch_render import batch_render
+from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.march import compiled_loops
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import VolumeRender

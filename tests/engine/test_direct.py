@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylesdf_core.commands.scenes.backgrounds import Background
+from stylesdf_core.commands.scenes.options.backgrounds import Background
+from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.march import compiled_loops
 from stylesdf_core.engine.march.distance_grid import DistanceGrid
 from stylesdf_core.engine.march.surface_trace import Crossings, SurfaceTrace
 from stylesdf_core.engine.march.volume import CameraRays

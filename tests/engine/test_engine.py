@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from stylesdf_core.engine.baked_decoder import BakedDecoder
+from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.levels import volume_level
 from stylesdf_core.engine.passes import passes
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.model.config import RenderOptions
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.model.networks.generator import VolumeRender
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.rendering.rays import make_rays

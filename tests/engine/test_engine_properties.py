@@ -21,7 +21,7 @@ from stylesdf_core.engine.picture import Picture
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.model.config import DECODER_W_DIM, RenderOptions
-from stylesdf_core.model.latents import LatentDirection, seed_to_z
+from stylesdf_core.model.latents.latents import LatentDirection, seed_to_z
 from stylesdf_core.model.model import Model, load_model
 from stylesdf_core.rendering.camera import MAX_ELEVATION, MAX_PAN, OrbitCamera
 from stylesdf_core.scene.offsets import encoded

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from stylesdf_core.engine.baked_decoder import BakedDecoder
+from stylesdf_core.engine.compiled import compiled_loops
+from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.march import compiled_loops
 from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.model.model import Model
 from stylesdf_core.rendering.camera import OrbitCamera

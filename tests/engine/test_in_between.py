@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.model.latents import slerp
+from stylesdf_core.model.latents.latents import slerp
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import Space, between
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene

@@ -9,7 +9,7 @@ import pytest
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import InputError
-from stylesdf_core.model.latents import LatentDirection, seed_to_z
+from stylesdf_core.model.latents.latents import LatentDirection, seed_to_z
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Scene
 from tests.engine.test_engine import reference

@@ -8,7 +8,7 @@ import torch
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.mixing_effects import MixingEffects, measure_mixing
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from tests.models import tiny_model
 
 

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
+from stylesdf_core.engine.decoder.matching import Match
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.levels import Level, levels
-from stylesdf_core.engine.matching import Match
 from stylesdf_core.engine.passes import RenderPass, passes
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.model.model import load_model

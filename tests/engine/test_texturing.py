@@ -11,10 +11,10 @@ import pytest
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.engine.texturing import bake_textures
-from stylesdf_core.mesh.fields import SurfaceFields
-from stylesdf_core.mesh.simplify import simplified
+from stylesdf_core.mesh.assets.fields import SurfaceFields
+from stylesdf_core.mesh.assets.simplify import simplified
+from stylesdf_core.mesh.assets.texels import draw
 from stylesdf_core.mesh.surface import SurfaceMesh, extract_surface
-from stylesdf_core.mesh.texels import draw
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
@@ -108,7 +108,7 @@ def test_gaps_between_charts_hold_colours_of_charts(baked: SurfaceMesh) -> None:
 
 
 def test_the_normal_map_of_a_ball_turns_its_triangles_into_a_ball(baked: SurfaceMesh) -> None:
-    from stylesdf_core.mesh.tangents import tangents
+    from stylesdf_core.mesh.assets.tangents import tangents
 
     assert baked.textures is not None
     assert baked.uv is not None

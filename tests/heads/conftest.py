@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from stylesdf_core.errors import GraphicsError
-from stylesdf_core.heads.face_model import MorphableModel
-from stylesdf_core.heads.renderer import HeadRenderer
+from stylesdf_core.heads.person.face_model import MorphableModel
+from stylesdf_core.heads.rasterizer.renderer import HeadRenderer
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ import pytest
 from scipy.spatial import cKDTree
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.heads.anatomy import FACE, SCLERA
 from stylesdf_core.heads.fit import views as view_shards
-from stylesdf_core.heads.latent import dataset_latent
-from stylesdf_core.heads.renderer import HeadRenderer
+from stylesdf_core.heads.person.anatomy import FACE, SCLERA
+from stylesdf_core.heads.person.latent import dataset_latent
+from stylesdf_core.heads.rasterizer.renderer import HeadRenderer
 from stylesdf_core.heads.shards import read_shard, shard_path, write_shard
 from stylesdf_core.heads.surfaces import (
     POINT_STEP,

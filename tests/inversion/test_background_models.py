@@ -12,7 +12,7 @@ from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.inversion.fitting import Fit
 from stylesdf_core.inversion.picture import PhotoView
 from stylesdf_core.model.config import GeneratorConfig
-from stylesdf_core.model.mean_latents import MeanLatents
+from stylesdf_core.model.latents.mean_latents import MeanLatents
 from stylesdf_core.model.model import Model
 from tests.models import tiny_generator
 

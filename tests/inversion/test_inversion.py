@@ -18,7 +18,7 @@ from stylesdf_core.inversion.matte import on_own_background
 from stylesdf_core.inversion.picture import Lattice, PhotoView, Similarity
 from stylesdf_core.inversion.unknowns import Unknowns
 from stylesdf_core.model.config import RenderOptions
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.offsets import StyleOffsets, encoded

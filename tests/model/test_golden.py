@@ -13,7 +13,7 @@ from torch import Tensor
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.config import RenderOptions
-from stylesdf_core.model.mean_latents import MeanLatents, mean_latents
+from stylesdf_core.model.latents.mean_latents import MeanLatents, mean_latents
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator, VolumeRender
 from stylesdf_core.progress import drain

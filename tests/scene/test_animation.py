@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stylesdf_core.commands.scenes.scene_flags import flags_from_scene
+from stylesdf_core.commands.scenes.options.scene_flags import flags_from_scene
 from stylesdf_core.errors import InputError
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import (

@@ -11,7 +11,7 @@ import pytest
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.model.config import GeneratorConfig, RenderOptions
-from stylesdf_core.model.latents import (
+from stylesdf_core.model.latents.latents import (
     LatentDirection,
     apply_edits,
     lerp,

@@ -8,7 +8,7 @@ import pytest
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.model.config import MAX_SEED
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 from stylesdf_core.scene.sheet import Sheet, SheetKind

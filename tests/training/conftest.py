@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages known)
-from stylesdf_core.training.adversarial.config import DecoderStageConfig, RendererConfig
+from stylesdf_core.training.adversarial.config.stages import DecoderStageConfig, RendererConfig
 from tests.training.adversarial.stage_phases import stage_config, write_images, write_weights
 
 

@@ -24,7 +24,11 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig, HeadsConfig
 from stylesdf_core.progress import Progress, drain
 from stylesdf_core.training import estimate
-from stylesdf_core.training.adversarial.config import RendererConfig, SphereConfig, SphereInitConfig
+from stylesdf_core.training.adversarial.config.stages import (
+    RendererConfig,
+    SphereConfig,
+    SphereInitConfig,
+)
 from stylesdf_core.training.estimate import Estimate, _rhythm
 from stylesdf_core.training.peak_memory import PeakMemory
 from stylesdf_core.training.runs.run_dir import RunDir

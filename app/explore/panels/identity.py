@@ -14,7 +14,7 @@ from app.widgets.controls.slider import SliderRow, SliderSpec
 from app.widgets.controls.ui import IconButton, Ui
 from app.widgets.drawing import icons, theme
 from stylesdf_core.model.config import MAX_SEED
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.scene.scene import Scene
 
 _LABELS = 118  # width of the label column, pixels at scale 1

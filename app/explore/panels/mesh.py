@@ -11,7 +11,7 @@ from app.state.workbench import Workbench
 from app.widgets.controls.slider import SliderSpec
 from app.widgets.controls.ui import Ui
 from app.widgets.drawing import theme
-from stylesdf_core.commands.scenes.rendering import MeshSettings
+from stylesdf_core.commands.scenes.options.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from app.widgets.controls.slider import SliderRow, SliderSpec
 from app.widgets.controls.ui import IconButton, Ui
 from app.widgets.drawing import icons
 from stylesdf_core.model.config import MAX_SEED
-from stylesdf_core.model.latents import group_names
+from stylesdf_core.model.latents.latents import group_names
 from stylesdf_core.scene.scene import Mixing, Scene
 
 _LABELS = 118  # width of the label column, pixels at scale 1

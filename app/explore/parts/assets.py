@@ -9,7 +9,7 @@ import dearpygui.dearpygui as dpg
 
 from app.state.workbench import Workbench
 from app.widgets.controls.ui import Ui
-from stylesdf_core.commands.scenes.assets import TEXTURE_EDGES, AssetSettings
+from stylesdf_core.commands.scenes.options.assets import TEXTURE_EDGES, AssetSettings
 from stylesdf_core.errors import StyleSDFError
 
 _GAP = 4

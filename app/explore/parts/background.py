@@ -6,7 +6,7 @@ import dearpygui.dearpygui as dpg
 
 from app.state.workbench import Workbench
 from app.widgets.controls.ui import Ui
-from stylesdf_core.commands.scenes.backgrounds import OWN, Background
+from stylesdf_core.commands.scenes.options.backgrounds import OWN, Background
 from stylesdf_core.errors import StyleSDFError
 
 _TRANSPARENT = "none"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from app.state.document.document import Document
 from app.workers.model_loader import ModelSlot
 from stylesdf_core.errors import StyleSDFError
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Scene
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stylesdf_core.model.config import DECODER_W_DIM, MAX_SEED, GeneratorConfig
-from stylesdf_core.model.latents import LatentDirection, group_names
+from stylesdf_core.model.latents.latents import LatentDirection, group_names
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import Animation

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.workers.thumbnails import Thumbnail, ThumbnailRequest, Thumbnails
 from stylesdf_core.errors import StyleSDFError
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.scene.scene import Scene, View
 from stylesdf_core.scene.sheet import Sheet
 

@@ -62,7 +62,7 @@ def look_at_images(request: PreviewRequest) -> Iterator[Preview]:
     """
     asked = request
     if not request.size:
-        from stylesdf_core.model.checkpoints import read_architecture
+        from stylesdf_core.model.checkpoints.checkpoints import read_architecture
         from stylesdf_core.model.model_zoo import resolve
 
         size = read_architecture(resolve(request.init).path).output_size

@@ -24,7 +24,7 @@ from app.train.state.training_form import (
     request_of,
 )
 from stylesdf_core.commands.train.stages import TrainRequest
-from stylesdf_core.training.adversarial.config import (
+from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
     ImageStageConfig,
     RendererConfig,

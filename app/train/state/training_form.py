@@ -18,7 +18,7 @@ from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, TrainRequest, de
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import free_path
 from stylesdf_core.resources import expanded
-from stylesdf_core.training.adversarial.config import PresetName
+from stylesdf_core.training.adversarial.config.stages import PresetName
 from stylesdf_core.training.runs.run_summary import RunSummary
 from stylesdf_core.training.settings import by_path, with_values
 

@@ -18,7 +18,7 @@ import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages know
 from app.state.settings import TrainingSettings
 from app.train.state.curves import Curves, Line
 from app.train.state.samples import sample_steps
-from stylesdf_core.training.adversarial.health import Health
+from stylesdf_core.training.runs.health import Health
 from stylesdf_core.training.runs.processes import log_tail
 from stylesdf_core.training.runs.run_dir import RunDir, records_in
 from stylesdf_core.training.runs.run_summary import RunSummary, summary_or_failure

@@ -71,7 +71,7 @@ class MakeHeads:
         check_range("--jobs", jobs, 1, 256)
         yield Progress(0, self.count, "reading the face model")
         from stylesdf_core.heads.dataset import DatasetSettings, HeadsDataset, fingerprint
-        from stylesdf_core.heads.face_model import MorphableModel
+        from stylesdf_core.heads.person.face_model import MorphableModel
         from stylesdf_core.heads.workers import each_head
 
         model = MorphableModel.load(self.facekit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylesdf_core.commands.scenes.rendering import Device
+from stylesdf_core.commands.scenes.options.rendering import Device
 from stylesdf_core.errors import check_range
 from stylesdf_core.progress import Operation, Progress
 

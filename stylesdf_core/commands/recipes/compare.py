@@ -15,7 +15,7 @@ from stylesdf_core.commands.recipes.steps import Request, run_steps
 from stylesdf_core.commands.train.stages import TrainDecoder, TrainRenderer, default_config
 from stylesdf_core.errors import check_range
 from stylesdf_core.progress import Operation, Progress, part
-from stylesdf_core.training.adversarial.config import PresetName
+from stylesdf_core.training.adversarial.config.stages import PresetName
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.settings import with_values
 

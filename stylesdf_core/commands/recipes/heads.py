@@ -20,8 +20,8 @@ from stylesdf_core.errors import check_range
 from stylesdf_core.heads.fit.config import EndToEndConfig, FitConfig, HeadsConfig
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.resources import shipped
-from stylesdf_core.training.adversarial.config import JointConfig
-from stylesdf_core.training.adversarial.presets import preset
+from stylesdf_core.training.adversarial.config.presets import preset
+from stylesdf_core.training.adversarial.config.stages import JointConfig
 from stylesdf_core.training.run_config import RunConfig
 from stylesdf_core.training.settings import with_values
 
@@ -212,7 +212,7 @@ class WriteHeadsModel:
         from stylesdf_core.files import write_text
         from stylesdf_core.heads.fit.stage import METADATA
         from stylesdf_core.model import model_zoo
-        from stylesdf_core.model.checkpoints import load_checkpoint, save_safetensors
+        from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint, save_safetensors
 
         yield Progress(0, 1, "writing the weights")
         loaded = load_checkpoint(model_zoo.resolve(self.run_dir).path)

@@ -10,11 +10,8 @@ demo         ``demo``
 
 Shared by them:
 
-rendering    any view of a scene as a picture, meshes included
-assets       meshes as assets: triangles, textures, levels of detail, units, a base
+options/     options that several of these commands share
 batch_table  the table of a batch's files, as JSON and CSV
 film_files   films as GIF, WebP, MP4 and numbered pictures, written frame by frame
-backgrounds  what a written picture shows behind the head
-scene_flags  a scene as command-line flags, and back
 depth_files  depth as a 16-bit picture, with its scale beside it
 """

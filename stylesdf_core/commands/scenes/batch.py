@@ -20,13 +20,17 @@ import numpy as np
 import tyro
 from PIL import Image
 
-from stylesdf_core.commands.scenes.assets import AssetSettings
 from stylesdf_core.commands.scenes.batch_table import TABLE, BatchFile, BatchTable
 from stylesdf_core.commands.scenes.depth_files import scale_path
 from stylesdf_core.commands.scenes.meshes import AssetFlags, ExportedMesh, ExportMesh
+from stylesdf_core.commands.scenes.options.assets import AssetSettings
+from stylesdf_core.commands.scenes.options.rendering import (
+    SceneRenderer,
+    SurfaceSettings,
+    shared_fields,
+)
+from stylesdf_core.commands.scenes.options.scene_flags import SceneFlags, SeedsFlag, seeds_of
 from stylesdf_core.commands.scenes.pictures import ImageOptions, RenderImage
-from stylesdf_core.commands.scenes.rendering import SceneRenderer, SurfaceSettings, shared_fields
-from stylesdf_core.commands.scenes.scene_flags import SceneFlags, SeedsFlag, seeds_of
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import BatchError, GraphicsError, InputError, OutputError, StyleSDFError
 from stylesdf_core.foreign import brief

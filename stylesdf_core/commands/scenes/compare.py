@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import tyro
 
-from stylesdf_core.commands.scenes.pictures import write_pixels
-from stylesdf_core.commands.scenes.rendering import (
+from stylesdf_core.commands.scenes.options.rendering import (
     Device,
     MeshFlags,
     MeshSettings,
     SceneRenderer,
     check_size,
 )
-from stylesdf_core.commands.scenes.scene_flags import SceneFlags, scene_from_flags
+from stylesdf_core.commands.scenes.options.scene_flags import SceneFlags, scene_from_flags
+from stylesdf_core.commands.scenes.pictures import write_pixels
 from stylesdf_core.engine.picture import difference_colours
 from stylesdf_core.errors import check_range
 from stylesdf_core.files import check_destination

@@ -8,9 +8,9 @@ from typing import Any
 
 from stylesdf_core.commands.scenes.films import RenderTurntable
 from stylesdf_core.commands.scenes.meshes import ExportMesh
+from stylesdf_core.commands.scenes.options.rendering import Device
+from stylesdf_core.commands.scenes.options.scene_flags import SceneFlags
 from stylesdf_core.commands.scenes.pictures import RenderImage
-from stylesdf_core.commands.scenes.rendering import Device
-from stylesdf_core.commands.scenes.scene_flags import SceneFlags
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene, View
 

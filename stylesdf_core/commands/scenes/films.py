@@ -13,7 +13,6 @@ from typing import Annotated
 
 import tyro
 
-from stylesdf_core.commands.scenes.backgrounds import Background
 from stylesdf_core.commands.scenes.film_files import (
     FilmFormat,
     Pixels,
@@ -21,8 +20,9 @@ from stylesdf_core.commands.scenes.film_files import (
     write_mp4,
     write_numbered,
 )
-from stylesdf_core.commands.scenes.rendering import PictureOptions, check_size
-from stylesdf_core.commands.scenes.scene_flags import SceneFlags, SeedsFlag, seeds_of
+from stylesdf_core.commands.scenes.options.backgrounds import Background
+from stylesdf_core.commands.scenes.options.rendering import PictureOptions, check_size
+from stylesdf_core.commands.scenes.options.scene_flags import SceneFlags, SeedsFlag, seeds_of
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.files import check_destination
 from stylesdf_core.model.model_zoo import absolute, is_named

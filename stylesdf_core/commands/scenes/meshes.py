@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import tyro
 
-from stylesdf_core.commands.scenes.assets import AssetSettings, asset_meshes
-from stylesdf_core.commands.scenes.rendering import Device, SurfaceSettings
-from stylesdf_core.commands.scenes.scene_flags import SceneFlags
+from stylesdf_core.commands.scenes.options.assets import AssetSettings, asset_meshes
+from stylesdf_core.commands.scenes.options.rendering import Device, SurfaceSettings
+from stylesdf_core.commands.scenes.options.scene_flags import SceneFlags
 from stylesdf_core.files import check_destination
 from stylesdf_core.mesh import SUFFIXES
 from stylesdf_core.progress import Operation, Progress, part
@@ -19,7 +19,7 @@ from stylesdf_core.scene.session_files import signed
 
 if TYPE_CHECKING:
     from stylesdf_core.engine.engine import Engine
-    from stylesdf_core.mesh.placement import MeshPlacement
+    from stylesdf_core.mesh.files.placement import MeshPlacement
     from stylesdf_core.mesh.surface import MeshReport
 
 AssetFlags: TypeAlias = Annotated[AssetSettings, tyro.conf.arg(name="")]
@@ -110,7 +110,7 @@ class ExportMesh(SurfaceSettings):
 
     def write(self, engine: Engine) -> Operation[ExportedMesh]:
         """Extract with an engine of the scene's model, exact; otherwise as :meth:`run`."""
-        from stylesdf_core.mesh.formats import export_mesh
+        from stylesdf_core.mesh.files.formats import export_mesh
         from stylesdf_core.mesh.surface import report, welded
 
         self.check()

@@ -1,4 +1,4 @@
-"""`stylesdf-studio render`: one picture of a face, drawn by :class:`.rendering.SceneRenderer`."""
+"""`stylesdf-studio render`: one picture of a face, drawn by ``SceneRenderer``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from stylesdf_core.commands.scenes.backgrounds import Background
 from stylesdf_core.commands.scenes.depth_files import write_depth
-from stylesdf_core.commands.scenes.rendering import PictureOptions, SceneRenderer, check_size
-from stylesdf_core.commands.scenes.scene_flags import SceneFlags
+from stylesdf_core.commands.scenes.options.backgrounds import Background
+from stylesdf_core.commands.scenes.options.rendering import (
+    PictureOptions,
+    SceneRenderer,
+    check_size,
+)
+from stylesdf_core.commands.scenes.options.scene_flags import SceneFlags
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output, check_destination

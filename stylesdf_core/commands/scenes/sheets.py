@@ -11,10 +11,10 @@ import numpy.typing as npt
 import tyro
 from PIL import Image, ImageDraw, ImageFont
 
-from stylesdf_core.commands.scenes.backgrounds import OWN, Background, BackgroundFlag, shown
+from stylesdf_core.commands.scenes.options.backgrounds import OWN, Background, BackgroundFlag, shown
+from stylesdf_core.commands.scenes.options.rendering import Device, MeshSettings, SceneRenderer
+from stylesdf_core.commands.scenes.options.scene_flags import SceneFlags
 from stylesdf_core.commands.scenes.pictures import write_pixels
-from stylesdf_core.commands.scenes.rendering import Device, MeshSettings, SceneRenderer
-from stylesdf_core.commands.scenes.scene_flags import SceneFlags
 from stylesdf_core.engine.picture import BACKDROP
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.files import check_destination

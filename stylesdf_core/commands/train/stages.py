@@ -16,7 +16,8 @@ from stylesdf_core.commands.train.base import TrainStage, absolute_init, absolut
 from stylesdf_core.commands.train.fit import FIT, TrainFit
 from stylesdf_core.errors import check_range
 from stylesdf_core.progress import Operation
-from stylesdf_core.training.adversarial.config import (
+from stylesdf_core.training.adversarial.config.presets import preset
+from stylesdf_core.training.adversarial.config.stages import (
     ADJUSTABLE,
     DecoderStageConfig,
     JointConfig,
@@ -25,7 +26,6 @@ from stylesdf_core.training.adversarial.config import (
     SphereInitConfig,
     StageConfig,
 )
-from stylesdf_core.training.adversarial.presets import preset
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import Stage, register
 

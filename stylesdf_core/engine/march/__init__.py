@@ -8,10 +8,7 @@ baked_background  the same of a model's background field
 ray_march       volume rendering that evaluates only samples that can be seen
 marches         which of the ray marches is fastest
 dense_march     the ray march with every sample evaluated, for a GPU
-device_graphs   functions compiled and recorded as a GPU's graphs
 compiled_march  the ray march with compiled loops, for a CPU
-compiled_loops  whether the compiled loops are used, and when they are loaded
-cpu_kernels     the compiled loops themselves (Numba)
 distance_grid   distances of one style on a grid, with a bound on the error in every cell
 surface_trace   where rays first meet the surface, by the distance grid
 trace_kernel    the loop of surface_trace (Numba)

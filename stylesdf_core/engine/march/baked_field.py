@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stylesdf_core.engine.march import compiled_loops
+from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.model.networks.film_siren import FilmSiren, SirenField, layer_styles
 from stylesdf_core.rendering.camera import VOLUME_SCALE
 
@@ -187,7 +187,7 @@ def fold(layer: nn.Module, w: Tensor) -> SineLayer:
 def sine_of_sum(x: Tensor, bias: Tensor) -> None:
     """x ← sin(x + bias) in place."""
     if x.device.type == "cpu" and compiled_loops.usable():
-        from stylesdf_core.engine.march import cpu_kernels
+        from stylesdf_core.engine.compiled import cpu_kernels
 
         cpu_kernels.sine_of_sum(x.numpy(), bias.numpy())
     else:
@@ -197,7 +197,7 @@ def sine_of_sum(x: Tensor, bias: Tensor) -> None:
 def _sine_of_sum_by_row(x: Tensor, biases: Tensor, index: Tensor) -> None:
     """x ← sin(x + biases[index]) in place."""
     if x.device.type == "cpu" and compiled_loops.usable():
-        from stylesdf_core.engine.march import cpu_kernels
+        from stylesdf_core.engine.compiled import cpu_kernels
 
         cpu_kernels.sine_of_sum_by_row(x.numpy(), biases.numpy(), index.numpy())
     else:

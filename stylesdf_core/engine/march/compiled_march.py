@@ -2,7 +2,7 @@
 
 Torch multiplies the matrices. In plain torch, the steps between two products are some seventy small
 operations per tile. Each of these operations waits for Python's global lock, which the other tiles
-and the window need as well. The loops in :mod:`.cpu_kernels` run without the lock.
+and the window need as well. The loops in ``compiled/cpu_kernels.py`` run without the lock.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.march import cpu_kernels
+from stylesdf_core.engine.compiled import cpu_kernels
 from stylesdf_core.engine.march.distance_grid import RADIUS
 from stylesdf_core.engine.march.ray_march import MarchedRays, RayMarch
 

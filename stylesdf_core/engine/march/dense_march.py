@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.march.device_graphs import DeviceGraphs
+from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs
 from stylesdf_core.engine.march.ray_march import MarchedRays, RayMarch
 from stylesdf_core.rendering.volume_rendering import sample_points
 

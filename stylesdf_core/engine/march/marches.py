@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from stylesdf_core.engine.march import compiled_loops
+from stylesdf_core.engine.compiled import compiled_loops
+from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs
 from stylesdf_core.engine.march.dense_march import DenseRayMarch
-from stylesdf_core.engine.march.device_graphs import DeviceGraphs
 from stylesdf_core.engine.march.distance_grid import DistanceGrid
 from stylesdf_core.engine.march.ray_march import RayMarch
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.march import compiled_loops
+from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.engine.march.distance_grid import RADIUS, DistanceGrid
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 from stylesdf_core.rendering.trained_volume import TrainedVolume

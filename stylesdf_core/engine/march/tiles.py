@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.march.device_graphs import exact_products
+from stylesdf_core.engine.compiled.device_graphs import exact_products
 from stylesdf_core.errors import is_out_of_memory
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""The loop of :mod:`.surface_trace`, compiled by Numba; see :mod:`.cpu_kernels`."""
+"""The loop of :mod:`.surface_trace`, compiled by Numba; see ``compiled/cpu_kernels.py``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stylesdf_core.engine.march.cpu_kernels import compiled
+from stylesdf_core.engine.compiled.cpu_kernels import compiled
 from stylesdf_core.engine.march.surface_trace import CAUTION, LEAST, UNKNOWN
 
 

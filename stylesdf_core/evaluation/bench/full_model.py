@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from stylesdf_core.errors import StyleSDFError
-from stylesdf_core.model.checkpoints import load_checkpoint, save_safetensors
+from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint, save_safetensors
 from stylesdf_core.model.config import GeneratorConfig, RenderOptions
-from stylesdf_core.model.mean_latents import MeanLatents, mean_latents
+from stylesdf_core.model.latents.mean_latents import MeanLatents, mean_latents
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.model_zoo import cache_folder
 from stylesdf_core.model.networks.decoder import StyledConv, ToRGB

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import torch
 
-from stylesdf_core.engine.baked_decoder import fast_dtype
-from stylesdf_core.engine.march import compiled_loops
+from stylesdf_core.engine.compiled import compiled_loops
+from stylesdf_core.engine.decoder.baked_decoder import fast_dtype
 
 #: Processes per core, of other programs, above which figures of speed mean little.
 _BUSY = 0.5

@@ -16,8 +16,8 @@ from typing import Literal
 import psutil
 import torch
 
+from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.march import compiled_loops
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.evaluation.bench.full_model import bench_model
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath

@@ -17,7 +17,7 @@ from torch import Tensor
 from stylesdf_core.errors import InputError
 from stylesdf_core.mesh.sdf_grid import VOLUME_BOUNDS, SdfGrid
 from stylesdf_core.mesh.surface import SurfaceMesh, mesh_grid
-from stylesdf_core.model.latents import apply_edits, seed_to_z
+from stylesdf_core.model.latents.latents import apply_edits, seed_to_z
 from stylesdf_core.model.model import Model, select_device
 from stylesdf_core.model.networks.generator import VolumeRender
 from stylesdf_core.progress import drain

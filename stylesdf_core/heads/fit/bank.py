@@ -23,11 +23,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.heads.anatomy import HAIR, SCLERA
-from stylesdf_core.heads.appearance import appearance, iris_tint
 from stylesdf_core.heads.fit.views import COVERAGE_SIZE
-from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES, attribute_values
-from stylesdf_core.heads.renderer import BACKGROUND
+from stylesdf_core.heads.person.anatomy import HAIR, SCLERA
+from stylesdf_core.heads.person.appearance import appearance, iris_tint
+from stylesdf_core.heads.person.latent import ATTRIBUTES, IDENTITY_MODES, attribute_values
+from stylesdf_core.heads.rasterizer.renderer import BACKGROUND
 from stylesdf_core.heads.shards import Arrays, read_shard, shard_fingerprint
 from stylesdf_core.heads.surfaces import POINT_STEP
 from stylesdf_core.rendering.camera import OrbitCamera, focal_length

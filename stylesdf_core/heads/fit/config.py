@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import tyro
 
 from stylesdf_core.errors import InputError, check_range
-from stylesdf_core.heads.latent import LATENT_DIM
+from stylesdf_core.heads.person.latent import LATENT_DIM
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.training.run_config import Cadence, check_threads
 

@@ -49,14 +49,14 @@ from stylesdf_core.heads.fit.phase import (
 )
 from stylesdf_core.heads.fit.supervision import PointSupervision
 from stylesdf_core.heads.fit.windows import WindowBatch, cut, draw_windows
-from stylesdf_core.model.mean_latents import MeanLatents
+from stylesdf_core.model.latents.mean_latents import MeanLatents
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.seeds import seeded_weights
-from stylesdf_core.training.adversarial.config import ImageLosses
+from stylesdf_core.training.adversarial.config.stages import ImageLosses
 from stylesdf_core.training.adversarial.terms.discriminator import DiscriminatorTerms
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import (

@@ -28,7 +28,7 @@ from stylesdf_core.heads.fit.decoder_phases import (
 from stylesdf_core.heads.fit.field_phases import DensityPhase, PointsPhase, RenderPhase
 from stylesdf_core.heads.fit.initial import initial_generator
 from stylesdf_core.model import model_zoo
-from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
 from stylesdf_core.model.model import select_device
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation

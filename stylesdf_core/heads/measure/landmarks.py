@@ -15,9 +15,9 @@ import numpy.typing as npt
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.picture import pixels
 from stylesdf_core.files import write_text
-from stylesdf_core.heads.face_model import MorphableModel
-from stylesdf_core.heads.latent import ATTRIBUTES, IDENTITY_MODES, LATENT_DIM
-from stylesdf_core.heads.posing import HeadPoser
+from stylesdf_core.heads.person.face_model import MorphableModel
+from stylesdf_core.heads.person.latent import ATTRIBUTES, IDENTITY_MODES, LATENT_DIM
+from stylesdf_core.heads.person.posing import HeadPoser
 from stylesdf_core.judges.dlib_judge import dlib_judge
 from stylesdf_core.judges.finding import find_faces
 from stylesdf_core.judges.photo import Photo

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stylesdf_core.heads.anatomy import SCLERA
-from stylesdf_core.heads.face_model import MorphableModel
-from stylesdf_core.heads.posing import HeadGeometry
-from stylesdf_core.heads.renderer import HeadRenderer
-from stylesdf_core.model.latents import seed_to_z
+from stylesdf_core.heads.person.anatomy import SCLERA
+from stylesdf_core.heads.person.face_model import MorphableModel
+from stylesdf_core.heads.person.posing import HeadGeometry
+from stylesdf_core.heads.rasterizer.renderer import HeadRenderer
+from stylesdf_core.model.latents.latents import seed_to_z
 from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD, OrbitCamera
 
 FloatArray = npt.NDArray[np.float32]

@@ -20,16 +20,16 @@ import torch
 from PIL import Image
 
 from stylesdf_core.evaluation.report import Figure
-from stylesdf_core.model.checkpoints import save_safetensors
+from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
 from stylesdf_core.model.model import select_device
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation, Progress, part
-from stylesdf_core.training.adversarial.config import (
+from stylesdf_core.training.adversarial.config.presets import preset
+from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
     PresetName,
     RendererConfig,
 )
-from stylesdf_core.training.adversarial.presets import preset
 from stylesdf_core.training.adversarial.stages import train_from_images
 from stylesdf_core.training.adversarial.terms.volume import plain_fakes
 from stylesdf_core.training.loop import PreparedRun

@@ -18,7 +18,7 @@ import torch
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import CheckpointError, InputError, TrainingError, is_out_of_memory
 from stylesdf_core.model import model_zoo
-from stylesdf_core.model.checkpoints import (
+from stylesdf_core.model.checkpoints.checkpoints import (
     is_pickle,
     load_checkpoint,
     load_discriminator,
@@ -30,7 +30,8 @@ from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import POSES, Poses
 from stylesdf_core.progress import Operation
 from stylesdf_core.seeds import seeded_weights
-from stylesdf_core.training.adversarial.config import (
+from stylesdf_core.training.adversarial.batches.real_images import RealImages, open_real_images
+from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
     ImageStageConfig,
     JointConfig,
@@ -38,11 +39,10 @@ from stylesdf_core.training.adversarial.config import (
     SphereInitConfig,
     StageConfig,
 )
-from stylesdf_core.training.adversarial.gan_phase import GanPhase
-from stylesdf_core.training.adversarial.phase import PhaseContext
-from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
-from stylesdf_core.training.adversarial.snapshots import Snapshots
-from stylesdf_core.training.adversarial.sphere_phase import SpherePhase
+from stylesdf_core.training.adversarial.phases.gan_phase import GanPhase
+from stylesdf_core.training.adversarial.phases.phase import PhaseContext
+from stylesdf_core.training.adversarial.phases.snapshots import Snapshots
+from stylesdf_core.training.adversarial.phases.sphere_phase import SpherePhase
 from stylesdf_core.training.loop import Loop, Models, Phase, PhasePlan, PreparedRun, train
 from stylesdf_core.training.precision import allow_tf32
 from stylesdf_core.training.runs.run_dir import RunDir

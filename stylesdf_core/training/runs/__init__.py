@@ -5,4 +5,5 @@ run_data     fingerprints of a run's data, by which they are recognised elsewher
 run_summary  a run at a glance, without torch
 processes    training in separate processes: start, reason of a failure, log
 monitor      records, TensorBoard events and advice while a run goes on
+health       advice from a run's recorded figures
 """

@@ -1,6 +1,6 @@
 """Records of a run while it trains: stats.jsonl, TensorBoard events, and advice in words.
 
-The loop (training/loop.py) passes losses and measurements; adversarial/health.py makes the advice.
+The loop (training/loop.py) passes losses and measurements; runs/health.py makes the advice.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from stylesdf_core.training.adversarial.health import Health
+from stylesdf_core.training.runs.health import Health
 from stylesdf_core.training.runs.run_dir import RunDir
 
 Record = dict[str, float | int | str]

@@ -196,7 +196,7 @@ class RunDir:
         Raises:
             OutputError: the disk is full or cannot be written; the older checkpoints are intact.
         """
-        from stylesdf_core.model.checkpoints import save_safetensors, save_tensors
+        from stylesdf_core.model.checkpoints.checkpoints import save_safetensors, save_tensors
 
         names = {"state": f"step-{step:08d}.pt", "ema": f"ema-{step:08d}.safetensors"}
         save_tensors(state, self.checkpoints / names["state"])
@@ -252,7 +252,7 @@ class RunDir:
         Raises:
             TrainingError: the file is missing or damaged.
         """
-        from stylesdf_core.model.tensor_pickles import load_tensors
+        from stylesdf_core.model.checkpoints.tensor_pickles import load_tensors
 
         file = self.latest()
         if file is None:

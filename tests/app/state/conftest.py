@@ -10,7 +10,7 @@ import pytest
 
 from app.state.settings import Settings, SettingsStore
 from app.state.workbench import Workbench
-from stylesdf_core.commands.scenes.rendering import MeshSettings
+from stylesdf_core.commands.scenes.options.rendering import MeshSettings
 from stylesdf_core.scene.scene import Scene
 from tests.models import save_tiny
 

@@ -18,12 +18,12 @@ from app.state.exports import (
 )
 from app.state.settings import BatchSettings, ExportSettings, Settings, ViewSettings
 from stylesdf_core.commands.command_line import command_line
-from stylesdf_core.commands.scenes.assets import AssetSettings
 from stylesdf_core.commands.scenes.batch import BatchKinds
 from stylesdf_core.commands.scenes.films import RenderTurntable
 from stylesdf_core.commands.scenes.meshes import ExportMesh
+from stylesdf_core.commands.scenes.options.assets import AssetSettings
+from stylesdf_core.commands.scenes.options.rendering import MeshSettings
 from stylesdf_core.commands.scenes.pictures import RenderImage
-from stylesdf_core.commands.scenes.rendering import MeshSettings
 from stylesdf_core.scene.paths import sway
 from stylesdf_core.scene.scene import Identity, Scene, View
 

@@ -15,7 +15,7 @@ from app.state.settings import (
     ViewSettings,
     WindowSettings,
 )
-from stylesdf_core.commands.scenes.rendering import MeshSettings
+from stylesdf_core.commands.scenes.options.rendering import MeshSettings
 from stylesdf_core.scene.animation import Animation, Keyframe
 from stylesdf_core.scene.scene import Identity, Scene
 

@@ -15,11 +15,11 @@ import pytest
 
 from app.workers.concurrency.schedule import LatestWorker
 from app.workers.mesh_worker import LIVE_RESOLUTION, LiveMesh, MeshRequest
-from stylesdf_core.commands.scenes.rendering import MeshSettings
+from stylesdf_core.commands.scenes.options.rendering import MeshSettings
 from stylesdf_core.mesh.preview import MeshPicture
 from stylesdf_core.mesh.surface import SurfaceMesh
 from stylesdf_core.model.config import GeneratorConfig
-from stylesdf_core.model.mean_latents import MeanLatents
+from stylesdf_core.model.latents.mean_latents import MeanLatents
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator as Network
 from stylesdf_core.scene.scene import Identity, Scene

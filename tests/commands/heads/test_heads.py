@@ -13,9 +13,9 @@ from PIL import Image
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.errors import GraphicsError, InputError, OutputError
 from stylesdf_core.heads.dataset import DEPTH_BACKGROUND, dataset_camera
-from stylesdf_core.heads.face_model import MorphableModel
-from stylesdf_core.heads.latent import dataset_latent
-from stylesdf_core.heads.renderer import HeadRenderer
+from stylesdf_core.heads.person.face_model import MorphableModel
+from stylesdf_core.heads.person.latent import dataset_latent
+from stylesdf_core.heads.rasterizer.renderer import HeadRenderer
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera
 

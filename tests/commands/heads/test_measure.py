@@ -11,7 +11,7 @@ import torch
 from stylesdf_core.commands.heads.measure import Measure
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.report import card_marks
-from stylesdf_core.model.checkpoints import save_safetensors
+from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Progress, drain

@@ -11,10 +11,10 @@ from PIL import Image
 
 from app.program import main
 from stylesdf_core.commands.command_line import command_line
-from stylesdf_core.commands.scenes.assets import AssetSettings
 from stylesdf_core.commands.scenes.batch import Batch, BatchKinds
+from stylesdf_core.commands.scenes.options.assets import AssetSettings
+from stylesdf_core.commands.scenes.options.scene_flags import seeds_of
 from stylesdf_core.commands.scenes.pictures import RenderImage
-from stylesdf_core.commands.scenes.scene_flags import seeds_of
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
 from stylesdf_core.scene.scene import Scene

@@ -12,9 +12,9 @@ from PIL import Image
 
 from app.program import main
 from stylesdf_core.commands.command_line import command_line
-from stylesdf_core.commands.scenes.assets import AssetSettings
 from stylesdf_core.commands.scenes.meshes import ExportMesh
-from stylesdf_core.mesh.three_mf import read_3mf
+from stylesdf_core.commands.scenes.options.assets import AssetSettings
+from stylesdf_core.mesh.files.three_mf import read_3mf
 from stylesdf_core.progress import drain
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import read_scene

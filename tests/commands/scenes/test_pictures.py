@@ -15,12 +15,12 @@ from stylesdf_core.commands.field_help import field_help
 from stylesdf_core.commands.scenes.depth_files import write_depth
 from stylesdf_core.commands.scenes.films import RenderTurntable
 from stylesdf_core.commands.scenes.meshes import ExportMesh
+from stylesdf_core.commands.scenes.options.rendering import MeshSettings
 from stylesdf_core.commands.scenes.pictures import RenderImage
-from stylesdf_core.commands.scenes.rendering import MeshSettings
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.errors import InputError
 from stylesdf_core.mesh import SUFFIXES
-from stylesdf_core.model.digests import weights_digest
+from stylesdf_core.model.checkpoints.digests import weights_digest
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene

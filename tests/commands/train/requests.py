@@ -8,11 +8,11 @@ from typing import Any
 from stylesdf_core.commands.train.stages import (
     TrainRenderer,
 )
-from stylesdf_core.training.adversarial.config import (
+from stylesdf_core.training.adversarial.config.presets import preset
+from stylesdf_core.training.adversarial.config.stages import (
     PresetName,
     RendererConfig,
 )
-from stylesdf_core.training.adversarial.presets import preset
 from stylesdf_core.training.settings import with_values
 
 

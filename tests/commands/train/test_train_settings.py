@@ -24,16 +24,16 @@ from stylesdf_core.commands.train.stages import (
 )
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig
-from stylesdf_core.model import checkpoints
-from stylesdf_core.model.checkpoints import load_checkpoint
-from stylesdf_core.training.adversarial.config import (
+from stylesdf_core.model.checkpoints import checkpoints
+from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
+from stylesdf_core.training.adversarial.config.images import ImagesConfig
+from stylesdf_core.training.adversarial.config.presets import preset
+from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
     JointConfig,
     RendererConfig,
     SphereInitConfig,
 )
-from stylesdf_core.training.adversarial.images_config import ImagesConfig
-from stylesdf_core.training.adversarial.presets import preset
 from stylesdf_core.training.adversarial.stages import architecture
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.settings import with_values

@@ -103,7 +103,7 @@ def test_the_count_sees_what_waits() -> None:
     engine = Engine(tiny_model(), "cpu")
     engine._tiles._on_cpu = False
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stylesdf_core.engine.march.compiled_loops.usable", lambda: False)
+        patch.setattr("stylesdf_core.engine.compiled.compiled_loops.usable", lambda: False)
         counts = waits(engine, iter([SCENE, replace(SCENE, camera=OrbitCamera(0.1))]), "image")
     assert counts[1] > 0
 

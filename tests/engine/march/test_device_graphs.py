@@ -12,9 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from stylesdf_core.engine.compiled import device_graphs as module
+from stylesdf_core.engine.compiled.device_graphs import (
+    DeviceGraphs,
+    Outputs,
+    device_graphs,
+    products,
+)
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.march import device_graphs as module
-from stylesdf_core.engine.march.device_graphs import DeviceGraphs, Outputs, device_graphs, products
 from stylesdf_core.engine.passes import passes
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene

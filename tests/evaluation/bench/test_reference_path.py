@@ -13,7 +13,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath, enlarged
 from stylesdf_core.mesh.sdf_grid import VOLUME_BOUNDS, SdfGrid
 from stylesdf_core.mesh.surface import mesh_grid
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.model.model import Model
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera

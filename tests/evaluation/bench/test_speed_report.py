@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesdf_core.engine.march import compiled_loops
+from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.evaluation.bench.machine import Machine, describe_machine
 from stylesdf_core.evaluation.bench.speed_report import (
     SHORT,

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from stylesdf_core.dataclass_json import from_json
-from stylesdf_core.heads.anatomy import FACE, HAIR, SCLERA
 from stylesdf_core.heads.fit.config import (
     DecoderConfig,
     EndToEndConfig,
@@ -17,7 +16,8 @@ from stylesdf_core.heads.fit.config import (
     RenderConfig,
 )
 from stylesdf_core.heads.fit.stage import run_fit
-from stylesdf_core.heads.latent import LATENT_DIM
+from stylesdf_core.heads.person.anatomy import FACE, HAIR, SCLERA
+from stylesdf_core.heads.person.latent import LATENT_DIM
 from stylesdf_core.heads.surfaces import POINT_STEP
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.progress import Operation

@@ -19,7 +19,7 @@ from stylesdf_core.heads.fit.field_phases import PointsPhase
 from stylesdf_core.heads.fit.initial import initial_generator
 from stylesdf_core.heads.fit.stage import PHASES
 from stylesdf_core.heads.fit.supervision import KNOWN_HEADS, PointSupervision
-from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.progress import Progress, drain

@@ -17,7 +17,7 @@ from stylesdf_core.heads.fit.decoder_phases import FeatureCache, RefinePhase
 from stylesdf_core.heads.fit.initial import initial_generator
 from stylesdf_core.heads.fit.measures import render_views
 from stylesdf_core.heads.fit.windows import MARGIN, draw_windows, windows_on
-from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
 from stylesdf_core.progress import drain
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.runs.run_dir import RunDir

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.heads.appearance import appearance, iris_tint
 from stylesdf_core.heads.fit.bank import EYE_RADIUS, IRIS_RADIUS, HeadBank
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.heads.fit.field import FastField
 from stylesdf_core.heads.fit.field_phases import PointsPhase
 from stylesdf_core.heads.fit.initial import initial_generator
 from stylesdf_core.heads.fit.supervision import ATTENTION, Readouts, visible
-from stylesdf_core.heads.latent import attribute_values
+from stylesdf_core.heads.person.appearance import appearance, iris_tint
+from stylesdf_core.heads.person.latent import attribute_values
 from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.training.loop import Models
 from tests.heads.fit.spheres import REST_RADIUS, write_spheres

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stylesdf_core.heads.face_model import MorphableModel
 from stylesdf_core.heads.measure.landmarks import true_landmarks
-from stylesdf_core.heads.posing import HeadPoser
+from stylesdf_core.heads.person.face_model import MorphableModel
+from stylesdf_core.heads.person.posing import HeadPoser
 from stylesdf_core.model.landmarks import load_landmarks
 from stylesdf_core.resources import shipped
 

@@ -15,12 +15,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stylesdf_core.dataclass_json import to_json
-from stylesdf_core.model.checkpoints import save_safetensors
+from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
-from stylesdf_core.training.adversarial.config import (
+from stylesdf_core.training.adversarial.batches.real_images import RealImages, open_real_images
+from stylesdf_core.training.adversarial.config.images import ImagesConfig
+from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
     ImageLosses,
     JointConfig,
@@ -29,11 +31,9 @@ from stylesdf_core.training.adversarial.config import (
     SphereInitConfig,
     VolumeLosses,
 )
-from stylesdf_core.training.adversarial.gan_phase import GanPhase
-from stylesdf_core.training.adversarial.images_config import ImagesConfig
-from stylesdf_core.training.adversarial.phase import PhaseContext
-from stylesdf_core.training.adversarial.real_images import RealImages, open_real_images
-from stylesdf_core.training.adversarial.snapshots import Snapshots
+from stylesdf_core.training.adversarial.phases.gan_phase import GanPhase
+from stylesdf_core.training.adversarial.phases.phase import PhaseContext
+from stylesdf_core.training.adversarial.phases.snapshots import Snapshots
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.run_config import RunConfig
 from stylesdf_core.training.runs.run_dir import RunDir

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
 from stylesdf_core.progress import drain
-from stylesdf_core.training.adversarial.config import DecoderStageConfig, RendererConfig
+from stylesdf_core.training.adversarial.config.stages import DecoderStageConfig, RendererConfig
 from stylesdf_core.training.stages import train_run
 from tests.training.adversarial.stage_phases import (
     THUMB,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.errors import CheckpointError
-from stylesdf_core.model.checkpoints import load_discriminator
+from stylesdf_core.model.checkpoints.checkpoints import load_discriminator
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.rendering.camera import focal_length

@@ -17,13 +17,13 @@ from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import drain
 from stylesdf_core.training import loop
-from stylesdf_core.training.adversarial.config import (
+from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
     JointConfig,
     RendererConfig,
 )
-from stylesdf_core.training.adversarial.gan_phase import GanPhase
-from stylesdf_core.training.adversarial.snapshots import Snapshots
+from stylesdf_core.training.adversarial.phases.gan_phase import GanPhase
+from stylesdf_core.training.adversarial.phases.snapshots import Snapshots
 from stylesdf_core.training.adversarial.terms import discriminator, volume
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.runs.run_dir import RunDir

@@ -23,7 +23,9 @@ from stylesdf_core.model.model_zoo import resolve
 from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
-from stylesdf_core.training.adversarial.config import (
+from stylesdf_core.training.adversarial.config.poses import PosesConfig
+from stylesdf_core.training.adversarial.config.presets import PRESETS, preset
+from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
     ImageLosses,
     JointConfig,
@@ -32,8 +34,6 @@ from stylesdf_core.training.adversarial.config import (
     SphereInitConfig,
     StageConfig,
 )
-from stylesdf_core.training.adversarial.poses_config import PosesConfig
-from stylesdf_core.training.adversarial.presets import PRESETS, preset
 from stylesdf_core.training.adversarial.stages import take_over
 from stylesdf_core.training.settings import by_path
 from stylesdf_core.training.stages import train_run

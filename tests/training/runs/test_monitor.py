@@ -14,8 +14,8 @@ from tensorboard.summary.writer import event_file_writer
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import Poses
-from stylesdf_core.training.adversarial.health import Health
-from stylesdf_core.training.adversarial.snapshots import Snapshots, sliced_wasserstein
+from stylesdf_core.training.adversarial.phases.snapshots import Snapshots, sliced_wasserstein
+from stylesdf_core.training.runs.health import Health
 from stylesdf_core.training.runs.monitor import Monitor
 from stylesdf_core.training.runs.run_dir import RunDir
 

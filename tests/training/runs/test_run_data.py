@@ -21,7 +21,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.bank import heads_in
 from stylesdf_core.heads.shards import write_shard
 from stylesdf_core.progress import drain
-from stylesdf_core.training.adversarial.snapshots import Snapshots
+from stylesdf_core.training.adversarial.phases.snapshots import Snapshots
 from stylesdf_core.training.runs import run_data
 from stylesdf_core.training.runs.run_data import find_usable_again
 from stylesdf_core.training.runs.run_dir import RunDir

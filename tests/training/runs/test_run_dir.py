@@ -14,7 +14,7 @@ import torch
 
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.files import write_json
-from stylesdf_core.model.checkpoints import load_checkpoint
+from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.runs import run_dir

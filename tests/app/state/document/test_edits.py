@@ -9,7 +9,7 @@ import pytest
 
 from app.state.document import edits
 from stylesdf_core.model.config import MAX_SEED, GeneratorConfig
-from stylesdf_core.model.latents import LatentDirection
+from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene

@@ -27,13 +27,13 @@ from stylesdf_core.data.images import list_skipped
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig, HeadsConfig
 from stylesdf_core.progress import drain
-from stylesdf_core.training.adversarial.config import (
+from stylesdf_core.training.adversarial.batches.real_images import open_real_images
+from stylesdf_core.training.adversarial.config.images import ImagesConfig
+from stylesdf_core.training.adversarial.config.presets import PRESETS, preset
+from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
     RendererConfig,
 )
-from stylesdf_core.training.adversarial.images_config import ImagesConfig
-from stylesdf_core.training.adversarial.presets import PRESETS, preset
-from stylesdf_core.training.adversarial.real_images import open_real_images
 from stylesdf_core.training.runs.run_summary import RunSummary
 from stylesdf_core.training.settings import with_values
 from stylesdf_core.training.world import Share

@@ -1,0 +1,6 @@
+"""Code that is compiled on the user's machine; without it the same results come more slowly.
+
+compiled_loops  whether the compiled loops are used, and when they are loaded
+cpu_kernels     the compiled loops themselves (Numba)
+device_graphs   functions compiled and recorded as a GPU's graphs
+"""

@@ -1,0 +1,296 @@
+"""A decoder with one set of styles folded into its weights; the engine's last step to an image.
+
+A modulated convolution scales its input channels by the style, normalises its output channels and
+ends in a leaky ReLU times √2. For a known style all three are factors of the weights (a leaky ReLU
+commutes with a positive factor), so that a layer becomes one plain convolution, the noise and a
+leaky ReLU. Convolutions run in 16 bits where the processor does so natively.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs
+from stylesdf_core.engine.decoder.matching import HalfImage
+from stylesdf_core.engine.march.tiles import Tiles
+from stylesdf_core.model.networks.decoder import Decoder, ModulatedConv, StyledConv, ToRGB
+from stylesdf_core.model.networks.ops import (
+    SQRT2,
+    blur_kernel,
+    doubled,
+    filtered_leaky_relu,
+    low_pass,
+)
+
+
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """The type in which convolutions are fastest with an error below half a grey step of 8 bits.
+
+    That is bfloat16 where the processor multiplies it natively (AVX-512 BF16, AMX, CUDA from Ampere
+    on), and float32 elsewhere, where bfloat16 would be emulated and slower.
+    """
+    if device.type == "cuda":
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+    elif device.type == "cpu":
+        known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        native = any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    else:
+        native = False
+    return torch.bfloat16 if native else torch.float32
+
+
+#: Rows of a layer's input in a strip that one core convolves.
+_STRIP = 16
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """A layer's weights for one style.
+
+    Attributes:
+        weight: (out, in, k, k), or (in, out, k, k) where the layer upsamples.
+        bias: (out,).
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+
+@dataclass(frozen=True)
+class _Own:
+    """The folded weights of all layers, and the noise of the convolutions that have some."""
+
+    convs: list[_Folded]
+    to_rgbs: list[_Folded]
+    noise: list[Tensor | None]
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        folded = [x for own in (*self.convs, *self.to_rgbs) for x in (own.weight, own.bias)]
+        return [*folded, *(noise for noise in self.noise if noise is not None)]
+
+    def with_tensors(self, tensors: Sequence[Tensor]) -> _Own:
+        """The same layers with other tensors of the same shapes."""
+        given = iter(tensors)
+        convs, to_rgbs = (
+            [_Folded(next(given), next(given)) for _ in layers]
+            for layers in (self.convs, self.to_rgbs)
+        )
+        return _Own(convs, to_rgbs, [None if x is None else next(given) for x in self.noise])
+
+
+class BakedDecoder:
+    """Decodes feature maps with the styles and noise maps of the last :meth:`bake`.
+
+    Args:
+        decoder: the decoder to fold; its weights are only read.
+        dtype: type of the convolutions, see :func:`fast_dtype`.
+        strips: runs convolutions in strips of rows, each on one core, so that sums do not depend
+            on the number of threads; None to let torch divide them.
+        graphs: run the layers; None to run them one by one.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        dtype: torch.dtype,
+        strips: Tiles | None = None,
+        graphs: DeviceGraphs | None = None,
+    ) -> None:
+        self._strips, self._graphs = strips, None if decoder.alias_free else graphs
+        self._convs = [cast(StyledConv, layer) for layer in decoder.convs]
+        self._to_rgbs = [cast(ToRGB, layer) for layer in decoder.to_rgbs]
+        self._dtype = dtype
+        self._taps = low_pass() if decoder.alias_free else None
+        self._folded: dict[ModulatedConv, _Folded] = {}
+        self._source: Tensor | None = None
+        self._version = 0
+        self._styles: Tensor | None = None
+        self._patterns: list[Tensor | None] = []
+        self._noise: list[Tensor | None] = []
+        # Read once: on a GPU, every look at a weight's value waits for the device.
+        self._is_noisy = [bool(layer.noise_strength.detach()) for layer in self._convs]
+
+    @torch.no_grad()
+    def bake(self, styles: Tensor, noise: Sequence[Tensor | None]) -> None:
+        """Fold in styles and noise maps; layers whose style is the same as before are left.
+
+        For the tensors of the last call nothing is compared, which a GPU would have to wait for.
+
+        Args:
+            styles: (1, n_latent, 512).
+            noise: a map (1, 1, H, W), or None for no noise, for each convolution.
+        """
+        version = styles._version  # torch counts how often a tensor is written to
+        if styles is not self._source or version != self._version:
+            self._source, self._version = styles, version
+            self._fold_styles(styles.clone())
+        if len(noise) != len(self._patterns) or any(
+            new is not old for new, old in zip(noise, self._patterns, strict=True)
+        ):
+            self._patterns = list(noise)
+            self._noise = [
+                None
+                if pattern is None or not is_noisy
+                else (SQRT2 * layer.noise_strength * pattern).to(self._dtype)
+                for layer, pattern, is_noisy in zip(self._convs, noise, self._is_noisy, strict=True)
+            ]
+
+    def _fold_styles(self, styles: Tensor) -> None:
+        before, self._styles = self._styles, styles
+        changed = [True] * styles.shape[1]
+        if before is not None:
+            changed = (styles != before).any(dim=-1)[0].tolist()
+        for index, layer in enumerate(self._convs):
+            if changed[index]:
+                self._folded[layer.conv] = self._fold(layer.conv, layer.bias, styles[:, index])
+        for level, rgb in enumerate(self._to_rgbs):
+            index = 2 * level + 1
+            if changed[index]:
+                self._folded[rgb.conv] = self._fold(rgb.conv, rgb.bias, styles[:, index])
+
+    def _fold(self, conv: ModulatedConv, bias: Tensor, style: Tensor) -> _Folded:
+        scales = conv.modulation(style)[0]  # (in,)
+        weight = conv.weight * (conv.scale * scales[:, None, None])
+        if conv.demodulate:
+            norm = torch.rsqrt(weight.square().sum(dim=(1, 2, 3)) + 1e-8)  # (out,)
+            weight = weight * (SQRT2 * norm[:, None, None, None])
+            bias = bias * SQRT2
+        if conv.upsample and not conv.alias_free:
+            weight = weight.transpose(0, 1)
+        return _Folded(
+            weight.to(self._dtype, memory_format=torch.channels_last), bias.to(self._dtype)
+        )
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """(1, width, thumb, thumb) -> (1, 3, S, S), float32, nominally in [−1, 1]."""
+        return self._last_sums(features, len(self._to_rgbs))[-1]
+
+    def half(self, features: Tensor, weights: HalfImage) -> Tensor:
+        """The image of :meth:`__call__` at half the size, (1, 3, S/2, S/2), approximately."""
+        return weights(*self._last_sums(features, len(self._to_rgbs) - 1)[-2:])
+
+    def with_half(self, features: Tensor) -> tuple[Tensor, Callable[[], HalfImage]]:
+        """The image, and a function that fits the half-size image of these styles to it."""
+        *half, _, image = self._last_sums(features, len(self._to_rgbs), kept=2)
+        return image, lambda: HalfImage.fit(half[0], half[1], image)
+
+    def _last_sums(self, features: Tensor, count: int, kept: int = 1) -> tuple[Tensor, ...]:
+        """Feature maps (1, C, H, W) and the skip generator's sum (1, 3, H, W) at resolutions.
+
+        Args:
+            count: number of resolutions to compute.
+            kept: number of the last ones among them that are returned.
+        """
+        own = self._own
+        if self._graphs is None:
+            return self._sums(features, own, count, kept)
+        has_noise = tuple(noise is not None for noise in own.noise)
+
+        def make(weights: list[Tensor]) -> Callable[[Tensor], tuple[Tensor, ...]]:
+            buffers = own.with_tensors(weights)
+            return lambda features: self._sums(features, buffers, count, kept)
+
+        def plain() -> tuple[Tensor, ...]:
+            return self._sums(features, own, count, kept)
+
+        name = ("decoder", count, kept, has_noise)
+        return self._graphs.run(name, [features], own.tensors, make, plain)
+
+    @property
+    def _own(self) -> _Own:
+        convs = [self._folded[layer.conv] for layer in self._convs]
+        return _Own(convs, [self._folded[layer.conv] for layer in self._to_rgbs], self._noise)
+
+    def _sums(self, features: Tensor, own: _Own, count: int, kept: int) -> tuple[Tensor, ...]:
+        """See :meth:`_last_sums`."""
+        x = features.to(self._dtype, memory_format=torch.channels_last)
+        image: Tensor | None = None
+        found: list[Tensor] = []
+        for index in range(2 * count - 1):
+            x = self._styled(index, x, own.convs[index], own.noise[index])
+            if index % 2 == 0:  # after the first and after each level's second convolution
+                level = index // 2
+                rgb = F.conv2d(x, own.to_rgbs[level].weight, own.to_rgbs[level].bias).float()
+                image = rgb if image is None else rgb.add_(self._doubled(image))
+                if level >= count - kept:
+                    found += [x, image]
+        return tuple(found)
+
+    def _doubled(self, image: Tensor) -> Tensor:
+        return _twice(image) if self._taps is None else doubled(image, self._taps.to(image.device))
+
+    def _styled(self, index: int, x: Tensor, own: _Folded, noise: Tensor | None) -> Tensor:
+        conv = self._convs[index].conv
+        convolve = _upsampled if conv.upsample and self._taps is None else _convolved
+        if self._strips is None:
+            y = convolve(x, own, 0, x.shape[2])
+        else:
+            y = self._in_strips(self._strips, convolve, x, own)
+        if self._taps is not None:
+            if conv.upsample:
+                y = doubled(y, self._taps.to(y.device))
+            return filtered_leaky_relu(y, self._taps.to(y.device), 1.0)
+        if noise is not None:
+            y += noise
+        return F.leaky_relu_(y, 0.2)
+
+    @staticmethod
+    def _in_strips(tiles: Tiles, convolve: _Convolution, x: Tensor, own: _Folded) -> Tensor:
+        rows = x.shape[2]
+        starts = range(0, rows, _STRIP)
+        strips: list[Tensor] = [x] * len(starts)
+
+        def work(first: int, stop: int) -> None:
+            for index in range(first, stop):
+                begin = starts[index]
+                strips[index] = convolve(x, own, begin, min(begin + _STRIP, rows))
+
+        tiles.run(work, len(starts), points_each=tiles.rows)
+        return torch.cat(strips, dim=2)
+
+
+#: Convolution of the rows from the first number up to the second, from a layer's whole input.
+_Convolution = Callable[[Tensor, _Folded, int, int], Tensor]
+
+
+def _convolved(x: Tensor, own: _Folded, first: int, stop: int) -> Tensor:
+    """Rows of a 3×3 convolution with zeros around, (1, out, stop − first, W)."""
+    whole = stop - first == x.shape[2]
+    rows = x if whole else _rows(x, first - 1, stop + 1)
+    return F.conv2d(rows, own.weight, own.bias, padding=(int(whole), 1))
+
+
+def _upsampled(x: Tensor, own: _Folded, first: int, stop: int) -> Tensor:
+    """Rows of the transposed convolution and blur, (1, out, 2·(stop − first), 2·W).
+
+    Row r of the result is made of rows r − 1 to r + 2 of the transposed convolution, to which row i
+    of ``x`` contributes at 2i, 2i + 1 and 2i + 2.
+    """
+    above, below = max(first - 1, 0), min(stop + 1, x.shape[2])
+    y = F.conv_transpose2d(x[:, :, above:below], own.weight, stride=2)
+    whole = stop - first == x.shape[2]
+    if not whole:
+        y = _rows(y, 2 * (first - above) - 1, 2 * (stop - above) + 2)
+    channels = y.shape[1]
+    blur = blur_kernel(gain=4.0).to(y).expand(channels, 1, 4, 4)
+    return F.conv2d(y, blur, own.bias, padding=(int(whole), 1), groups=channels)
+
+
+def _rows(x: Tensor, first: int, stop: int) -> Tensor:
+    """Rows of (1, C, H, W), with zeros for rows that do not exist."""
+    inside = x[:, :, max(first, 0) : stop]
+    return F.pad(inside, (0, 0, max(-first, 0), max(stop - x.shape[2], 0)))
+
+
+def _twice(image: Tensor) -> Tensor:
+    """Double the size with the [1, 3, 3, 1] filter: linear interpolation, with zeros around."""
+    padded = F.pad(image, (1, 1, 1, 1))
+    larger = F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)
+    return larger[..., 2:-2, 2:-2]
