@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stylesdf_core.model.checkpoints.checkpoints import discriminator_from_published
-from stylesdf_core.model.checkpoints.published import from_published
+from stylesdf_core.model.checkpoints.published import discriminator_from_published, from_published
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator

@@ -1,6 +1,7 @@
 """Model: weights, mean latents and directions, loaded once per process, ready to render.
 
-:mod:`.model_zoo` finds the weights file of a name, :mod:`.checkpoints` reads the file, this module adds the means and directions, and the engine draws the Model.
+:mod:`.model_zoo` finds the weights file of a name, :mod:`.checkpoints` reads the file, this module
+adds the means and directions, and the engine draws the Model.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from stylesdf_core.model.checkpoints.blank_networks import (
 from stylesdf_core.model.checkpoints.digests import DIGEST, MEANS_DIGEST, content_digest
 from stylesdf_core.model.checkpoints.published import (
     check_publishable,
-    discriminator_names,
+    discriminator_from_published,
     from_published,
     to_published,
 )
@@ -368,37 +368,3 @@ def published_layout(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:
 
 def _published_shapes(generator: Generator) -> dict[str, tuple[int, ...]]:
     return {key: tuple(value.shape) for key, value in to_published(generator).items()}
-
-
-# --- the published discriminators --------------------------------------------------------------
-
-
-def discriminator_from_published(
-    state: Mapping[str, Tensor], path: Path
-) -> VolumeDiscriminator | StyleDiscriminator:
-    """The published discriminator that ``state`` holds; ``path`` is for messages.
-
-    Raises:
-        CheckpointError: ``state`` is no published discriminator, or a tensor has another shape.
-    """
-    blocks = len({key.split(".")[1] for key in state if key.startswith("convs.")}) - 1
-    discriminator: VolumeDiscriminator | StyleDiscriminator
-    first = state.get("convs.0.conv.weight", state.get("convs.0.0.weight"))
-    if first is None or first.ndim != 4 or not 1 <= blocks <= 10:
-        raise CheckpointError(f"{path} holds no discriminator of StyleSDF: {first_keys(state)}.")
-    if "convs.0.conv.weight" in state:
-        width = len(first)
-        discriminator = blank(lambda: VolumeDiscriminator(2 << blocks, width), state, path)
-    else:
-        size = 4 << blocks
-        multiplier = max(1, len(first) * max(size, 32) // 16384)
-        discriminator = blank(lambda: StyleDiscriminator(size, multiplier), state, path)
-    ours = discriminator.state_dict()
-    names = discriminator_names(discriminator)
-    check_shapes(
-        {theirs: tuple(ours[key].shape) for key, theirs in names.items()},
-        {key: tuple(value.shape) for key, value in state.items()},
-        path,
-    )
-    discriminator.load_state_dict({key: state[theirs] for key, theirs in names.items()})
-    return discriminator

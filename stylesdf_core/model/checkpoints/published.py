@@ -1,18 +1,20 @@
 """Key names and shapes of the checkpoints published with the paper.
 
-:mod:`.checkpoints` reads and writes published files with these tables; beside them it names a few
-keys, by which it recognises a file and infers sizes.
+:mod:`.checkpoints` reads and writes generators of published files with these tables; beside them it
+names a few keys, by which it recognises a file and infers sizes. Discriminators are read here.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from stylesdf_core.errors import CheckpointError, InputError
+from stylesdf_core.model.checkpoints.blank_networks import blank, check_shapes, first_keys
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
 from stylesdf_core.model.networks.generator import Generator
@@ -155,3 +157,34 @@ def discriminator_names(discriminator: VolumeDiscriminator | StyleDiscriminator)
                 parts = [str(int(p) + 1) if p.isdigit() else p for p in match.groups()]
                 names[key] = theirs.format(*parts)
     return names
+
+
+def discriminator_from_published(
+    state: Mapping[str, Tensor], path: Path
+) -> VolumeDiscriminator | StyleDiscriminator:
+    """The published discriminator that ``state`` holds; ``path`` is for messages.
+
+    Raises:
+        CheckpointError: ``state`` is no published discriminator, or a tensor has another shape.
+    """
+    blocks = len({key.split(".")[1] for key in state if key.startswith("convs.")}) - 1
+    discriminator: VolumeDiscriminator | StyleDiscriminator
+    first = state.get("convs.0.conv.weight", state.get("convs.0.0.weight"))
+    if first is None or first.ndim != 4 or not 1 <= blocks <= 10:
+        raise CheckpointError(f"{path} holds no discriminator of StyleSDF: {first_keys(state)}.")
+    if "convs.0.conv.weight" in state:
+        width = len(first)
+        discriminator = blank(lambda: VolumeDiscriminator(2 << blocks, width), state, path)
+    else:
+        size = 4 << blocks
+        multiplier = max(1, len(first) * max(size, 32) // 16384)
+        discriminator = blank(lambda: StyleDiscriminator(size, multiplier), state, path)
+    ours = discriminator.state_dict()
+    names = discriminator_names(discriminator)
+    check_shapes(
+        {theirs: tuple(ours[key].shape) for key, theirs in names.items()},
+        {key: tuple(value.shape) for key, value in state.items()},
+        path,
+    )
+    discriminator.load_state_dict({key: state[theirs] for key, theirs in names.items()})
+    return discriminator
