@@ -117,7 +117,7 @@ class ComparePage:
     def _request(self) -> RenderComparison:
         workbench = self._workbench
         return exports.comparison_request(
-            workbench.comparison, workbench.settings, workbench.taken()
+            workbench.comparison, workbench.settings, workbench.jobs.outputs
         )
 
     def _copy(self) -> None:

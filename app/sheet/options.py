@@ -150,7 +150,9 @@ class OptionsPanel:
 
     def _request(self) -> RenderSheet:
         workbench = self._workbench
-        return exports.sheet_request(workbench.sheet.first, workbench.settings, workbench.taken())
+        return exports.sheet_request(
+            workbench.sheet.first, workbench.settings, workbench.jobs.outputs
+        )
 
     def _copy(self) -> None:
         command = self._workbench.command_of(self._request())

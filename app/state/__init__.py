@@ -3,6 +3,7 @@
 =============  ================================================================================
 about          version, licences, device and folders
 problems       errors over the viewport, with buttons that help
+autosave       scene, keyframes and settings, written once nothing changes for a while
 workbench      one object that panels read and call: document, settings, workers, messages
 exports        the kinds of export, and the request that each kind makes
 optimisation/  faces that a thread optimises: towards photographs, or towards dragged points

@@ -264,3 +264,13 @@ def comparison_request(
         device=settings.device,
         mesh=settings.mesh,
     )
+
+
+def result_in_words(result: object) -> str:
+    """What the message that an export is done says of its result; often empty."""
+    from stylesdf_core.commands.scenes.batch import BatchReport
+    from stylesdf_core.commands.scenes.meshes import ExportedMesh
+
+    if isinstance(result, ExportedMesh):
+        return f", {result.extent}"
+    return f", {result.summary}" if isinstance(result, BatchReport) else ""

@@ -7,13 +7,13 @@ workers have threads of their own.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.state import exports
+from app.state.autosave import Autosave
 from app.state.document import edits
 from app.state.document.directions import DirectionValues
 from app.state.document.document import Document
@@ -32,8 +32,6 @@ from app.workers.concurrency.jobs import Job, JobQueue, JobState
 from app.workers.concurrency.process import give_memory_back
 from app.workers.mixing_worker import MixingMeter, MixingRequest
 from app.workers.model_loader import Loading, ModelSlot
-from stylesdf_core.commands.scenes.batch import BatchReport
-from stylesdf_core.commands.scenes.meshes import ExportedMesh
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.files import write_text
 from stylesdf_core.model.latents.latents import LatentDirection
@@ -46,7 +44,7 @@ if TYPE_CHECKING:
     from stylesdf_core.commands.scenes.films import Animate
     from stylesdf_core.model.model import Model
 
-_AUTOSAVE_AFTER, _IDLE_AFTER = 2.0, 0.4  # seconds without change
+_IDLE_AFTER = 0.4  # seconds without change
 
 
 class Workbench:
@@ -70,8 +68,7 @@ class Workbench:
         self.settings: Settings = store.load()
         kept = (store.load_autosave(), store.load_timeline()) if scene is None else (scene, None)
         self.document = Document(*kept)
-        self._saved = self._last = (self.document.scene, self.document.animation, self.settings)
-        self._changed_at = time.monotonic()
+        self._autosave = Autosave(store, self.scene, self.document.animation, self.settings)
         self._may_hold_memory = True
         # The scene as the last model opened could hold it, and with all that came from the models
         # before: on return to one of them, its directions and layers are found as they were left.
@@ -159,13 +156,10 @@ class Workbench:
             self.screen.request(self.model, self.timeline.shown, self.settings)
             mixes = self.scene.mixing.seed is not None and not self.busy
             self.mixing.tick(MixingRequest(self.model, self.settings.device), wanted=mixes)
-        now = time.monotonic()
         self.messages.tick()
-        content = (self.scene, self.document.animation, self.settings)
-        if content != self._last:
-            self._last, self._changed_at = content, now
+        if self._autosave.note(self.scene, self.document.animation, self.settings):
             self._may_hold_memory = True
-        if now - self._changed_at > _AUTOSAVE_AFTER:
+        if self._autosave.is_due:
             self.autosave()
             if self._may_hold_memory and not self.busy and not self.jobs.active:
                 self._may_hold_memory = False
@@ -174,7 +168,7 @@ class Workbench:
 
     def _is_idle(self) -> bool:
         """Whether nothing moves and no picture is computed, so that other work may begin."""
-        return not self.screen.busy and time.monotonic() - self._changed_at > _IDLE_AFTER
+        return not self.screen.busy and self._autosave.quiet_for > _IDLE_AFTER
 
     def _model_loaded(self, loaded: Loading) -> None:
         assert self.model is not None
@@ -311,14 +305,8 @@ class Workbench:
 
     def autosave(self) -> None:
         """Write scene and settings if they have changed since the last autosave."""
-        session, animation = self._session(), self.document.animation
-        (scene, kept, settings), self._saved = self._saved, (session, animation, self.settings)
         try:
-            is_new = session != scene or session.model_digest != scene.model_digest
-            if is_new or animation != kept:
-                self.store.save_autosave(session, animation)
-            if self.settings != settings:
-                self.store.save(self.settings)
+            self._autosave.write(self._session(), self.document.animation, self.settings)
         except StyleSDFError as error:
             self.toast(f"Autosave failed: {error}", is_error=True)
 
@@ -332,11 +320,6 @@ class Workbench:
     def submit(self, request: exports.ExportRequest) -> Job:
         """Queue a request that writes a file."""
         return self.jobs.submit(request.out.name, request.run, out=request.out)
-
-    def retry(self, job: Job) -> None:
-        """Queue a failed job again, in place of the failure."""
-        self.jobs.forget(job)
-        self.jobs.submit(job.label, job.operation, out=job.out, then=job.then)
 
     def command(self, name: str, stem: str = "") -> str | None:
         """The terminal command for an export; None, with a toast, if the export has none."""
@@ -355,16 +338,14 @@ class Workbench:
     def _export_request(self, name: str, stem: str) -> exports.ExportRequest:
         kind = exports.export_kind(name)
         return exports.export_request(
-            self.timeline.shown, kind, self.settings, stem=stem, taken=self.taken()
+            self.timeline.shown, kind, self.settings, stem=stem, taken=self.jobs.outputs
         )
 
     def film_request(self, suffix: str) -> Animate:
         """The request of the timeline's film; without a suffix, of a folder of pictures."""
-        return exports.film_request(self.document.animation, suffix, self.settings, self.taken())
-
-    def taken(self) -> list[Path]:
-        """Files that jobs are about to write."""
-        return [job.out for job in self.jobs.active if job.out is not None]
+        return exports.film_request(
+            self.document.animation, suffix, self.settings, self.jobs.outputs
+        )
 
     def _poll_jobs(self) -> None:
         for job in self.jobs.poll():
@@ -374,7 +355,7 @@ class Workbench:
             elif job.state is JobState.CANCELLED:
                 self.toast(f"Cancelled {job.label}")
             else:
-                self.toast(f"Done: {job.label}{_result_in_words(job.result)}", job.out)
+                self.toast(f"Done: {job.label}{exports.result_in_words(job.result)}", job.out)
                 if job.then is not None:
                     job.then(job.result)
 
@@ -391,10 +372,3 @@ class Workbench:
         self.photo.close()
         self.dragging.close()
         self.album.close()
-
-
-def _result_in_words(result: object) -> str:
-    """What the message that a job is done says of its result."""
-    if isinstance(result, ExportedMesh):
-        return f", {result.extent}"
-    return f", {result.summary}" if isinstance(result, BatchReport) else ""

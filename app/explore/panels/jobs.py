@@ -107,7 +107,7 @@ class JobRow:
             return [(icons.cross, partial(workbench.jobs.cancel, job), "Cancel")]
         buttons: list[tuple[icons.Icon, Callable[[], None], str]] = []
         if job.error is not None:
-            buttons.append((icons.reset, partial(workbench.retry, job), "Retry"))
+            buttons.append((icons.reset, partial(workbench.jobs.retry, job), "Retry"))
             if report := details(job.error):
                 copy = partial(dpg.set_clipboard_text, report)
                 buttons.append((icons.copy, copy, "Copy the program's report on the error"))

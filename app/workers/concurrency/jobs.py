@@ -88,6 +88,11 @@ class JobQueue:
         """Jobs that wait or run, in order."""
         return [job for job in self.jobs if job.active]
 
+    @property
+    def outputs(self) -> list[Path]:
+        """Files and folders that active jobs are about to write."""
+        return [job.out for job in self.active if job.out is not None]
+
     def submit(
         self,
         label: str,
@@ -121,6 +126,11 @@ class JobQueue:
         with self._changed:
             if job in self.jobs and not job.active:
                 self.jobs.remove(job)
+
+    def retry(self, job: Job) -> None:
+        """Queue a job that failed again, in place of the failure."""
+        self.forget(job)
+        self.submit(job.label, job.operation, out=job.out, then=job.then)
 
     def poll(self) -> list[Job]:
         """Jobs that ended since the last call."""

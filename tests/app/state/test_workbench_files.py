@@ -47,7 +47,7 @@ def test_a_failed_export_says_why(workbench: Workbench, tmp_path: Path) -> None:
     assert "Cannot write" in workbench.messages.toasts[-1].text
     assert workbench.jobs.jobs == [job], "the failure stays listed"
     (tmp_path / "out").unlink()
-    workbench.retry(job)
+    workbench.jobs.retry(job)
     settle(workbench)
     (again,) = workbench.jobs.jobs
     assert (again.state, again.out) == (JobState.DONE, job.out)
@@ -60,7 +60,7 @@ def test_an_error_stays_until_it_is_dismissed(
     workbench.toast("--size is wrong.", is_error=True)
     workbench.toast("--size is wrong.", is_error=True)
     later = time.monotonic() + 3600.0
-    monkeypatch.setattr("app.state.workbench.time.monotonic", lambda: later)
+    monkeypatch.setattr("app.state.messages.time.monotonic", lambda: later)
     workbench.tick()
     (error,) = workbench.messages.toasts
     assert error.text == "Size is wrong."
