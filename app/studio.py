@@ -23,7 +23,6 @@ from app.explore.viewport.overlay import Overlay
 from app.menus import Menus
 from app.sheet.page import SheetPage
 from app.shortcuts import MOUSE, Keyboard, Shortcut, shortcuts
-from app.state.displays import Display, Placement, displays, least_size, placed, under
 from app.state.problems import Remedy
 from app.state.settings import SettingsStore
 from app.state.workbench import Workbench
@@ -36,6 +35,7 @@ from app.widgets.dialogs.dialogs import Dialogs, FolderMemory
 from app.widgets.drawing import theme
 from app.widgets.drawing.backdrop import Ground
 from app.widgets.drawing.texture import PictureTexture, Textures
+from app.window_place import CORNER, WindowPlace
 from app.workers.concurrency.schedule import FramePacer
 from stylesdf_core.commands.models import has_display
 from stylesdf_core.errors import GraphicsError, StyleSDFError
@@ -47,7 +47,6 @@ TITLE = "StyleSDF Studio"
 _COMMIT_AFTER = 0.5  # seconds after the last wheel notch or arrow key
 _MOTION_LASTS = 0.05  # seconds after the last change of the scene
 _REMEMBERED_FAILURES = 20
-_CORNER = 60  # of the first window where the displays are not known, pixels
 
 
 def run(model: str | None, session: Path | None) -> int:
@@ -93,9 +92,8 @@ class Studio:
         self._scene = self.workbench.scene
         self._mouse = (0.0, 0.0)
         self._new_scale: float | None = None
-        self._display_scale = 1.0
-        self._displays: tuple[Display, ...] = ()
-        self._is_full_screen = self._is_used = self._has_drawn = False
+        self._place = WindowPlace(self.workbench)
+        self._is_used = self._has_drawn = False
         self._pacer = FramePacer()
         #: The last unforeseen errors, for tests; each has been shown as a message.
         self.failures: deque[Exception] = deque(maxlen=_REMEMBERED_FAILURES)
@@ -112,13 +110,7 @@ class Studio:
         """
         if not has_display():
             raise GraphicsError("There is no display to open a window on.")
-        window = self.workbench.settings.window
-        self._displays = displays()
-        last = Placement(window.width, window.height, window.x, window.y) if window.width else None
-        if self._displays:
-            self._display_scale = under(last or Placement(0, 0), self._displays).scale
-        place = placed(last, self.scale, self._displays)
-        least_width, least_height = least_size(self.scale, self._displays)
+        place, least = self._place.first(), self._place.least_size
         icon = _icon()
         prepare_opengl()
         dpg.create_context()
@@ -127,10 +119,10 @@ class Studio:
             title=TITLE,
             width=place.width,
             height=place.height,
-            x_pos=_CORNER if place.x is None else place.x,
-            y_pos=_CORNER if place.y is None else place.y,
-            min_width=least_width,
-            min_height=least_height,
+            x_pos=CORNER if place.x is None else place.x,
+            y_pos=CORNER if place.y is None else place.y,
+            min_width=least[0],
+            min_height=least[1],
             small_icon=icon,
             large_icon=icon,
             clear_color=theme.PANEL,
@@ -206,16 +198,7 @@ class Studio:
         self.workbench.tick()
         self.training.tick(shown=self.page == "train")
         self._commit_when_quiet()
-        self._remember_place()
-
-    def _remember_place(self) -> None:
-        """Note where the window is, unless it fills the screen for a while."""
-        if not self._is_full_screen:
-            (x, y), settings = dpg.get_viewport_pos(), self.workbench.settings.window
-            width, height = dpg.get_viewport_width(), dpg.get_viewport_height()
-            place = (width, height, int(x), int(y))
-            if place != (settings.width, settings.height, settings.x, settings.y):
-                self.workbench.change_settings("window", width=width, height=height, x=x, y=y)
+        self._place.remember()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Run app code; an error that escapes becomes a toast instead of ending the program."""
@@ -292,9 +275,7 @@ class Studio:
         """Build all widgets anew; textures stay, since deleting a drawn texture crashes."""
         self._new_scale = None
         self.workbench.change_settings("window", font_scale=scale)
-        least_width, least_height = least_size(self.scale, self._displays)
-        dpg.set_viewport_min_width(least_width)
-        dpg.set_viewport_min_height(least_height)
+        self._place.limit()
         self.dialogs.cancel()
         self.pointer.clear()
         dpg.delete_item(self._keyboard.registry)
@@ -349,7 +330,7 @@ class Studio:
     @property
     def scale(self) -> float:
         """Of all texts and lengths: the user's, else the display's."""
-        return self.workbench.settings.window.font_scale or self._display_scale
+        return self._place.scale
 
     def set_scale(self, scale: float) -> None:
         """Build all widgets anew before the next frame; a scale of 0 is the display's."""
@@ -357,8 +338,7 @@ class Studio:
 
     def toggle_full_screen(self) -> None:
         """Fill the screen, or go back to the place before."""
-        self._is_full_screen = not self._is_full_screen
-        dpg.toggle_viewport_fullscreen()
+        self._place.toggle_full_screen()
 
     def ask_to_quit(self) -> None:
         """Close; ask first while jobs run, and say that training goes on."""
