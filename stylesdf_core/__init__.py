@@ -20,6 +20,7 @@ World units: the head lies within 0.12 of the origin, the camera on the unit sph
 angles are radians, except ``fov``, which is half the opening angle in degrees. Every error raised
 on purpose is a :class:`StyleSDFError`, whose text can be shown to a user.
 
+CONTRIBUTING.md in the repository shows the rooms of this package, and where to add what.
 ``__init__.pyi`` lists the public names and their files. A name is imported when it is first used,
 so ``import stylesdf_core`` does not wait for torch.
 """

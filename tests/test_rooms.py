@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 
@@ -31,6 +32,15 @@ def test_no_source_file_has_more_than_400_lines(repository: Path) -> None:
         for path in sources(repository)
     }
     assert not {path: length for path, length in lengths.items() if length > 400}
+
+
+def test_no_room_has_more_than_14_files(repository: Path) -> None:
+    files = Counter(
+        str(path.parent.relative_to(repository))
+        for path in sources(repository)
+        if path.name != "__init__.py"
+    )
+    assert not {room: count for room, count in files.items() if count > 14}
 
 
 def test_the_floor_plan_of_every_room_names_its_files(repository: Path) -> None:

@@ -1,8 +1,11 @@
 """Training: stages that run in a folder, resume exactly, and stop when asked.
 
-loop          phases one after the other: steps, averages, records, checkpoints, roll-backs
+A setting is a field with a help text: in ``run_config`` for every stage, in ``adversarial/config``
+for the paper's stages, in ``heads/fit/config.py`` for the fit. Flags, form and config.json follow.
+
+loop          phases one after the other: steps, averages, records, checkpoints, resume, roll-back
 stages        the registry of stages; a run folder -> its stage and settings
-settings      nested config dataclasses as tables of dotted paths
+settings      nested config dataclasses as tables of dotted paths, such as ``volume.r1``
 run_config    settings of how any stage runs: seed, device, precision, intervals
 world         the processes that train together (DDP), and each one's share of a batch
 optimizing    one optimizer step from the chunks of a batch

@@ -1,4 +1,8 @@
-"""Loss terms as pure functions, unweighted; callers multiply by the weights."""
+"""Loss terms as pure functions, unweighted.
+
+The modules in ``adversarial/terms`` weigh and add up the terms of the paper's stages; the phases in
+``heads/fit`` do so for the supervised fit.
+"""
 
 from __future__ import annotations
 
