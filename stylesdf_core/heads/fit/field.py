@@ -20,6 +20,7 @@ from stylesdf_core.model.networks.film_siren import FieldOutput, FilmSiren, Sire
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import VOLUME_SCALE
 from stylesdf_core.rendering.rays import Rays
+from stylesdf_core.rendering.surface_noise import surface_depth
 from stylesdf_core.rendering.volume_rendering import (
     compositing_weights,
     sample_depths,
@@ -159,3 +160,44 @@ def render_rays(field: FastField, generator: Generator, w: Tensor, rays: Rays) -
         (shares * features).sum(dim=-2).movedim(-1, 1),
         1.0 - weights[..., -1:].movedim(-1, 1),
     )
+
+
+@dataclass(frozen=True)
+class SurfaceRender:
+    """The surface that rays meet, as the direct view shows it.
+
+    Attributes:
+        rgb: (B, 3, H, W) in [−1, 1]; of no meaning where a ray meets nothing.
+        meets: (B, 1, H, W), 1 where a ray meets the surface, else 0.
+    """
+
+    rgb: Tensor
+    meets: Tensor
+
+
+def render_surface(field: FastField, generator: Generator, w: Tensor, rays: Rays) -> SurfaceRender:
+    """The surface's own colours on rays (B, H, W, 3), with gradients through colours alone.
+
+    The surface is found between samples without gradients: points of the heads' meshes teach where
+    it lies. A colour takes one evaluation with gradients, a volume render's ``HEAVY_SAMPLES`` + 1.
+    """
+    t_vals = sample_depths(generator.config.samples, rays.origins)
+    shape = rays.origins.shape[:-1]
+
+    def scalar(depth: Tensor) -> Tensor:
+        points = rays.origins + rays.directions * depth[..., None]
+        return field.scalar(points.flatten(1, 2), w).view(shape)
+
+    with torch.no_grad():
+        points = sample_points(rays.origins, rays.directions, t_vals)  # (B, H, W, N, 3)
+        sampled = field.scalar(points.flatten(1, 3), w).view(*shape, -1)
+        enters = (sampled[..., :-1] > 0.0) & (sampled[..., 1:] <= 0.0)
+        first = enters.float().argmax(dim=-1, keepdim=True)  # the sample before the surface
+        before, behind = sampled.gather(-1, first), sampled.gather(-1, first + 1)
+        share = (before / (before - behind).clamp_min(1e-9)).clamp(0.0, 1.0)[..., 0]
+        start = t_vals[first[..., 0]] + share * (t_vals[1] - t_vals[0])
+        depth = surface_depth(start, scalar)
+    surface = rays.origins + rays.directions * depth[..., None]
+    output = field(surface.flatten(1, 2), rays.viewdirs.flatten(1, 2), w)
+    rgb = 2.0 * torch.sigmoid(output.rgb).view(*shape, 3) - 1.0
+    return SurfaceRender(rgb.movedim(-1, 1), enters.any(dim=-1)[:, None].float())

@@ -3,7 +3,9 @@
 The phase of points renders nothing, so a step takes a tenth of the time of a step with volume
 renders. The phase of renders then trains the *sampled* render: a ray's samples lie 0.01 apart (24
 samples, as in the paper) or 0.005 (48), many times β, so its colour depends on where the samples
-lie. Losses on points go on in this phase.
+lie. Losses on points go on in this phase. Of a model without decoder, whose image is the direct
+view (``generator.decoder`` direct), the phase compares the surface's own colours with pixels of the
+whole image instead: the truth has any number of pixels, and a ray costs the same in all of them.
 
 The density search follows. With σ = sigmoid(−d/β)/β (Eq. 3), a ray that grazes the surface is half
 opaque a little outside d = 0. Training reduces this error with an ever smaller β, which makes
@@ -14,6 +16,7 @@ keep the surface at d = 0, so a grid of values is searched.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -21,7 +24,7 @@ from torch import Tensor, nn
 
 from stylesdf_core.heads.fit.bank import HeadBank, ViewBatch
 from stylesdf_core.heads.fit.config import FitConfig, PhaseConfig, PointsConfig, RenderConfig
-from stylesdf_core.heads.fit.field import render_rays
+from stylesdf_core.heads.fit.field import render_rays, render_surface
 from stylesdf_core.heads.fit.phase import SMALLEST_BETA, FitPhase, field_optimizer
 from stylesdf_core.heads.fit.supervision import PointSupervision, Surface
 from stylesdf_core.heads.fit.windows import DETAIL, interest_of, rays_at
@@ -96,7 +99,7 @@ class PointsPhase(FieldPhase):
 
 
 class RenderPhase(FieldPhase):
-    """Volume-rendered rays and supervised points together; β is trained."""
+    """Rendered rays and supervised points together; β is trained, unless the view is direct."""
 
     name = "render"
 
@@ -108,21 +111,30 @@ class RenderPhase(FieldPhase):
     def step(self, index: int) -> dict[str, Tensor]:
         """One Adam step on random rays of random views; see :class:`Phase`."""
         live, random = self.models.live, self.random(index)
-        size = live.config.thumb_size
+        is_direct = live.config.is_direct
+        size = live.config.output_size if is_direct else live.config.thumb_size
         views = self.bank.views(random, self.heads)
         if index == 0 and self.follows("points"):
             self.supervision.find_surface(random)
         pick = partial(_pick, pixels=chosen_pixels(views, self.settings, size, random))
         rays = rays_at(views.rays(size), pick)
-        render = render_rays(self.supervision.field, live, live.mapping(views.z), rays)
+        field, w = self.supervision.field, live.mapping(views.z)
+        truth, covered = pick(views.thumbs(size)), pick(views.coverage(size))
         heads = POINT_HEADS * self.heads
         losses = self.supervision.losses(random, heads, NEAR_POINTS, SPACE_POINTS)
-        losses["render"] = (render.rgb - pick(views.thumbs(size))).abs().mean()
-        losses["coverage"] = (render.coverage - pick(views.coverage(size))).abs().mean()
-        seen = self.update(index, losses, self.supervision.weights)
+        if is_direct:
+            surface = render_surface(field, live, w, rays)
+            seen = surface.meets * (covered == 1.0)  # elsewhere pixels show background as well
+            error = seen * (surface.rgb - truth).abs().mean(dim=1, keepdim=True)
+            losses["render"] = error.sum() / seen.sum().clamp_min(1.0)
+        else:
+            render = render_rays(field, live, w, rays)
+            losses["render"] = (render.rgb - truth).abs().mean()
+            losses["coverage"] = (render.coverage - covered).abs().mean()
+        record = self.update(index, losses, self.supervision.weights)
         with torch.no_grad():
             live.field.sigmoid_beta.clamp_(min=SMALLEST_BETA)
-        return {**seen, "beta": live.field.sigmoid_beta.detach()[0]}
+        return {**record, "beta": live.field.sigmoid_beta.detach()[0]}
 
 
 def chosen_pixels(
@@ -144,7 +156,10 @@ def _pick(maps: Tensor, pixels: Tensor) -> Tensor:
 
 
 class DensityPhase(FitPhase):
-    """One step, which sets β and the distances' offset of the averaged and the live generator."""
+    """One step, which sets β and the distances' offset of the averaged and the live generator.
+
+    The direct view shows the surface where d = 0, so that it gets no offset.
+    """
 
     name = "density"
 
@@ -159,7 +174,7 @@ class DensityPhase(FitPhase):
         surface = Surface().to(views.z.device)
         surface.find(ema, self.bank, random)
         ema.field.scalar_head.bias.sub_(surface.offset)
-        best = search_density(ema, views)
+        best = search_density(ema, views, (0.0,) if ema.config.is_direct else OFFSETS)
         ema.field.sigmoid_beta.fill_(best["beta"])
         ema.field.scalar_head.bias.add_(best["offset"])
         live.load_state_dict(ema.state_dict())
@@ -167,10 +182,12 @@ class DensityPhase(FitPhase):
 
 
 @torch.no_grad()
-def search_density(generator: Generator, views: ViewBatch) -> dict[str, float]:
+def search_density(
+    generator: Generator, views: ViewBatch, offsets: Sequence[float] = OFFSETS
+) -> dict[str, float]:
     """``beta`` and ``offset`` of the grid's best render, and its ``psnr_thumb``."""
     size = generator.config.thumb_size
-    totals = {(beta, offset): 0.0 for beta in BETAS for offset in OFFSETS}
+    totals = {(beta, offset): 0.0 for beta in BETAS for offset in offsets}
     truth, all_rays = views.thumbs(size), views.rays(size)
     for index in range(len(views.z)):
         one = slice(index, index + 1)

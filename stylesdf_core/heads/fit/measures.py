@@ -7,12 +7,16 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.grids import save_grid
 from stylesdf_core.heads.fit.bank import VIEW_FOV, HeadBank, ViewBatch
 from stylesdf_core.model.config import RenderOptions
+from stylesdf_core.model.latents.mean_latents import mean_latents
+from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator, VolumeRender
-from stylesdf_core.rendering.camera import focal_length
+from stylesdf_core.rendering.camera import OrbitCamera, focal_length
 from stylesdf_core.rendering.rays import cam2world
+from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.training.losses import laplacian, psnr
 
 
@@ -61,3 +65,20 @@ def evaluate_decoder(generator: Generator, bank: HeadBank, samples: Path) -> dic
         "psnr_bicubic": psnr(enlarged.clamp(-1.0, 1.0), truth),
         "laplacian": float(laplacian(images).abs().mean() / laplacian(truth).abs().mean()),
     }
+
+
+@torch.no_grad()
+def evaluate_direct(generator: Generator, bank: HeadBank, samples: Path) -> dict[str, float]:
+    """PSNR of direct views, of the images' size; writes a grid of truth above view."""
+    views = bank.held_out()
+    truth = views.images.cpu()
+    model = Model("", Path(), generator, mean_latents(generator), ())
+    engine = Engine(model, views.z.device.type)
+    shown = []
+    for z, azimuth, elevation in zip(views.z, views.azimuth, views.elevation, strict=True):
+        camera = OrbitCamera(float(azimuth), float(elevation), VIEW_FOV)
+        scene = Scene(identity=Identity(z=tuple(z.tolist())), camera=camera, truncation_psi=1.0)
+        shown.append(torch.from_numpy(engine.direct(scene, truth.shape[-1]).data))
+    pictures = torch.stack(shown)
+    save_grid([truth, pictures], samples)
+    return {"psnr": psnr(pictures.clamp(-1.0, 1.0), truth)}

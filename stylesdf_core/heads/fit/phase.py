@@ -16,7 +16,7 @@ from torch.optim import Adam
 
 from stylesdf_core.heads.fit.bank import HeadBank
 from stylesdf_core.heads.fit.config import FitConfig, PhaseConfig
-from stylesdf_core.heads.fit.measures import evaluate_volume
+from stylesdf_core.heads.fit.measures import evaluate_direct, evaluate_volume
 from stylesdf_core.model.networks.film_siren import FilmSiren, SirenField
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.seeds import seeded
@@ -93,8 +93,13 @@ class FitPhase(Phase):
         return {name: loss.detach() for name, loss in losses.items()}
 
     def evaluate(self, samples: Path) -> dict[str, float]:
-        """Volume renders of held-out heads against truth."""
-        return evaluate_volume(self.models.ema, self.bank, samples)
+        """Volume renders of held-out heads against truth, and direct views of a model of such."""
+        ema = self.models.ema
+        figures = evaluate_volume(ema, self.bank, samples)
+        if ema.config.is_direct:
+            path = samples.with_name(f"{samples.stem}-direct.png")
+            figures |= evaluate_direct(ema, self.bank, path)
+        return figures
 
 
 def decoder_optimizer(network: nn.Module, rate: float) -> Adam:

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.bank import HeadBank, ViewBatch
 from stylesdf_core.heads.fit.config import FitConfig, RenderConfig
 from stylesdf_core.heads.fit.decoder_phases import EndToEndPhase
+from stylesdf_core.heads.fit.field import FastField, render_surface
 from stylesdf_core.heads.fit.field_phases import RenderPhase, chosen_pixels
 from stylesdf_core.heads.fit.initial import initial_generator
 from stylesdf_core.heads.fit.supervision import Readouts
+from stylesdf_core.model.networks.film_siren import FieldOutput
+from stylesdf_core.rendering.camera import focal_length
+from stylesdf_core.rendering.rays import cam2world, make_rays
 from stylesdf_core.training.loop import Models
 
 SIZE = 32
@@ -108,3 +113,57 @@ def test_a_surface_is_measured_only_where_there_is_one(tiny: FitConfig) -> None:
             phase = kind(Models.of(generator), bank, config)
             phase.step(0)
             assert (float(phase.supervision.surface.offset) != 0.0) == measured
+
+
+class Ball(FastField):
+    """A ball of radius 0.06 whose colours are its points."""
+
+    def __init__(self) -> None:
+        """No network."""
+
+    def scalar(self, points: Tensor, w: Tensor) -> Tensor:
+        return points.norm(dim=-1, keepdim=True) - 0.06
+
+    def __call__(self, points: Tensor, viewdirs: Tensor, w: Tensor) -> FieldOutput:
+        return FieldOutput(self.scalar(points, w), points, points)
+
+
+def test_the_surface_s_colours_are_those_where_rays_meet_it(tiny: FitConfig) -> None:
+    generator = initial_generator(tiny.generator, 0)
+    camera = cam2world(torch.tensor([0.3, -0.2]), torch.tensor([0.1, 0.0]))
+    rays = make_rays(camera, focal_length(6.0, 16), 16)
+    surface = render_surface(Ball(), generator, torch.zeros(2, 256), rays)
+    hits = surface.meets[:, 0] == 1.0
+    nearest = torch.linalg.cross(rays.origins, rays.directions).norm(dim=-1)
+    nearest = nearest / rays.directions.norm(dim=-1)
+    assert torch.equal(hits, nearest < 0.06)
+    places = torch.logit(0.5 + 0.5 * surface.rgb.movedim(1, -1)[hits])
+    front = nearest[hits] < 0.055  # a ray that grazes the ball crosses it between two samples
+    torch.testing.assert_close(
+        places.norm(dim=-1)[front], torch.full_like(places[front][:, 0], 0.06), atol=2e-4, rtol=0.0
+    )
+    assert ((places - rays.origins[hits]).norm(dim=-1) < 1.0)[front].all(), "the side that is seen"
+
+
+def test_a_model_whose_image_is_the_direct_view_learns_from_pixels_of_the_image(
+    tiny: FitConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        ViewBatch, "coverage", lambda self, size: torch.ones(len(self.z), 1, size, size)
+    )
+    config = replace(tiny, generator=replace(tiny.generator, decoder="direct"))
+    assert config.phase_steps()["decoder"] == config.phase_steps()["refine"] == 0
+    generator = initial_generator(config.generator, 0)
+    torch.nn.init.zeros_(generator.field.scalar_head.bias)  # a surface somewhere
+    models = Models.of(generator)
+    phase = RenderPhase(models, HeadBank(Path(config.data), held_out=2), config)
+    drawn = chosen_pixels(phase.bank.views(phase.random(0), 2), config.render, 16, phase.random(0))
+    assert int(drawn.max()) >= 8 * 8, "pixels of the image, not of the volume render"
+    before = models.live.field.rgb_head.weight.clone()
+    record = phase.step(0)
+    assert "coverage" not in record
+    assert float(record["render"]) > 0.0
+    assert not torch.equal(models.live.field.rgb_head.weight, before)
+    figures = phase.evaluate(tmp_path / "00000001.png")
+    assert {"psnr", "psnr_thumb", "iou"} <= set(figures)
+    assert (tmp_path / "00000001-direct.png").exists()
