@@ -19,11 +19,11 @@ from stylesdf_core.data.images import open_images
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.fitted.foreground_judge import (
+    STEPS,
     fit_foreground_judge,
     mean_iou,
     read_masks,
 )
-from stylesdf_core.evaluation.fitted.pose_regressor import EDGE
 from stylesdf_core.evaluation.measures.picture_sets import shuffled, untruncated
 from stylesdf_core.evaluation.measures.rows import Columns
 from stylesdf_core.evaluation.report import Figure
@@ -35,6 +35,8 @@ Bytes = npt.NDArray[np.uint8]
 
 #: The IoU that a head told from its background reaches, and the judge's own to be trusted.
 TARGET = 0.95
+#: Largest edge of the pictures that are judged; larger pictures are shrunk to this edge.
+EDGE = 32
 #: True pictures with masks from which the judge learns: at most, and at least.
 _MOST, _FEWEST = 1000, 64
 #: Duration of reading masks and fitting the judge, in the time that reading a picture takes.
@@ -94,7 +96,7 @@ class Foreground:
     def figures(self, small: Bytes, opacity: Bytes) -> Operation[list[Figure]]:
         """The mean IoU over heads."""
         pixels, masks = yield from part(self._true(), 0.0, 0.2)
-        judge = yield from part(fit_foreground_judge(pixels, masks), 0.2, 1.0)
+        judge = yield from part(fit_foreground_judge(pixels, masks, steps=STEPS), 0.2, 1.0)
         value = mean_iou(judge(small), opacity > 127)
         detail = (
             f"opacity against a judge's masks, {len(small)} heads; the judge learned from "

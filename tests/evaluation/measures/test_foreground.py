@@ -76,7 +76,7 @@ def test_masks_are_those_of_the_table(heads: Path, tmp_path: Path) -> None:
 def test_evaluate_compares_opacity_with_judged_masks(
     heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stylesdf_core.evaluation.fitted.foreground_judge._STEPS", 4)
+    monkeypatch.setattr("stylesdf_core.evaluation.measures.foreground.STEPS", 4)
     weights = str(save_tiny(tmp_path / "tiny.safetensors", background="sphere", output_size=32))
     request = Evaluate(model=weights, data=heads, metrics="foreground", identities=3, device="cpu")
     report = drain(request.run())
