@@ -90,6 +90,11 @@ class PassPlanner:
             index = self._levels.index(level)
             self._times.setdefault(index, deque(maxlen=self._REMEMBERED)).append(seconds)
 
+    def seconds_of(self, level: Level, *, unknown: float) -> float:
+        """Median of a level's last times; ``unknown`` before the first."""
+        times = self._times.get(self._levels.index(level)) if level in self._levels else None
+        return statistics.median(times) if times else unknown
+
     def level(self, budget: float) -> Level:
         """Level of the next first pass.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Generator
@@ -49,6 +50,9 @@ _LOADING = 1.0
 #: can draw the picture, and checks so often for a newer request. Only then is the exact picture
 #: rendered, which hardly looks different: drawing and rendering at once would save no time.
 _DRAWING, _LOOKS = 0.03, 6
+#: Seconds: where an image takes less with its volume render, it follows a coarse first pass. Where
+#: it takes more, the volume render is shown in between.
+_DECODED_SOON = 0.2
 _COARSE = 16
 
 
@@ -124,7 +128,7 @@ class _Renderer:
 
     def passes(self, request: PictureRequest) -> Generator[PicturePass | None, None, None]:
         """The passes of a request, and None where the work may be interrupted."""
-        from stylesdf_core.engine.levels import volume_level
+        from stylesdf_core.engine.levels import Level, volume_level
         from stylesdf_core.engine.passes import passes
 
         compiled_loops.postpone()  # a face is drawn without them before they are loaded
@@ -139,15 +143,24 @@ class _Renderer:
         if view == "direct":
             yield from self._direct(engine, request, first)
             return
-        refined = _refined_edge(engine, request)
-        start, spent, count = time.perf_counter(), 0.0, 0
-        for frame in passes(engine, scene, view, first=first, match=match):
+        refined, count = _refined_edge(engine, request), 0
+        decoded = Level(engine.config.thumb_size, engine.config.output_size)
+        soon = planner.seconds_of(decoded, unknown=math.inf) < _DECODED_SOON
+        start, spent, is_decoded = time.perf_counter(), 0.0, bool(first.image)
+        steps = passes(engine, scene, view, first=first, match=match, decodes_soon=soon)
+        for frame in steps:
             count = frame.pass_count + (1 if refined else 0)
             result = _pass(engine, request, frame, frame.pass_index, count)
-            spent += time.perf_counter() - start
-            level = _level_of(frame, first)
-            if level is not None:
-                planner.measured(level, spent if level.image else time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            spent += seconds  # since the volume render began from which the image is decoded
+            if frame.pass_index == 0:
+                planner.measured(first, seconds)
+                spent = spent if first.rays >= decoded.rays else 0.0
+            elif frame.picture.view != "image":
+                planner.measured(Level(frame.resolution), seconds)
+            elif not is_decoded:
+                planner.measured(decoded, spent)
+            is_decoded = is_decoded or frame.picture.view == "image"
             yield result
             compiled_loops.load_in_background(_LOADING)
             if frame.match is not None:
@@ -209,21 +222,6 @@ class _Renderer:
 def _look(scene: Scene) -> object:
     """What the colours of a scene's pictures depend on, besides the camera."""
     return scene.identity, scene.morph, scene.truncation_psi, scene.mixing, scene.options
-
-
-def _level_of(frame: RenderPass, first: Level) -> Level | None:
-    """The level whose time a pass tells: its own, or with all passes before it, of an image.
-
-    None for images decoded from a volume render that was made for a coarser picture.
-    """
-    from stylesdf_core.engine.levels import Level
-
-    if frame.pass_index == 0:
-        return first
-    if frame.picture.view != "image":
-        return Level(frame.resolution)
-    is_decoded_first = frame.pass_index == 1 and not first.image
-    return Level(first.rays, frame.resolution) if is_decoded_first else None
 
 
 def _pass(

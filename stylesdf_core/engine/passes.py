@@ -59,14 +59,15 @@ def passes(
     *,
     first: Level = COARSE_LEVEL,
     match: Match | None = None,
+    decodes_soon: bool = False,
 ) -> Iterator[RenderPass]:
     """Render coarse to fine; the last pass equals ``engine.render``.
 
     The first pass is made for motion: it leaves out samples that are hardly visible. An image takes
     three passes. The second pass decodes the first pass's volume render if that render has the
     thumb size (PSNR 65 dB to the last pass, on the shipped model); otherwise the second pass shows
-    a volume render of the thumb size. After a first pass that is the decoded image only the last
-    pass follows.
+    a volume render of the thumb size, or decodes one made for motion. After a first pass that is
+    the decoded image only the last pass follows.
 
     Args:
         view: any but the mesh.
@@ -77,11 +78,14 @@ def passes(
         match: from an earlier last frame of the same identity; gives the first passes of an image
             the colours, place and size of the decoded image. Without it a first pass at half the
             image's size is the whole image, reduced.
+        decodes_soon: the second pass is decoded in any case. Decoding a picture takes less time
+            than showing a volume render first, but nothing better is seen meanwhile.
     """
     start, view = time.perf_counter(), drawn_view(engine.config, view)
     whole = engine.config.output_size
     count = 3 if view == "image" and first.image < whole else 2
-    for index, (picture, fit) in enumerate(_steps(engine, scene, view, size, first, match)):
+    steps = _steps(engine, scene, view, size, first, match, decodes_soon=decodes_soon)
+    for index, (picture, fit) in enumerate(steps):
         seconds = time.perf_counter() - start
         edge = min(picture.size, whole) if picture.view == "image" else picture.size
         yield RenderPass(picture, index, count, edge, seconds, engine.note(view), fit)
@@ -89,7 +93,14 @@ def passes(
 
 
 def _steps(
-    engine: Engine, scene: Scene, view: View, size: int | None, first: Level, match: Match | None
+    engine: Engine,
+    scene: Scene,
+    view: View,
+    size: int | None,
+    first: Level,
+    match: Match | None,
+    *,
+    decodes_soon: bool,
 ) -> Iterator[_Step]:
     if view == "direct":
         yield engine.direct(scene, first.rays), None
@@ -98,18 +109,20 @@ def _steps(
     decodes, thumb = view == "image", engine.config.thumb_size
     target = thumb if decodes else size or thumb
     edge = first.rays if first.image else min(first.rays, target)
-    decodes_first = decodes and edge >= target
-    moving = engine.render_volume(scene, edge, features=decodes_first, visible=VISIBLE_IN_MOTION)
+    features = decodes and edge >= target
+    moving = engine.render_volume(scene, edge, features=features, visible=VISIBLE_IN_MOTION)
     if not decodes:
         yield engine.picture(scene, view, moving), None
     elif not first.image:
         yield _preview(engine, scene, moving, match), None
     elif first.image < engine.config.output_size:
         yield _half_image(engine, scene, moving, match), None
-    if decodes_first:
+    if decodes_soon and decodes and edge < target:
+        moving = engine.render_volume(scene, target, features=True, visible=VISIBLE_IN_MOTION)
+    if moving.features is not None:
         yield engine.picture(scene, view, moving.reduced(target)), None
     volume = engine.render_volume(scene, target, features=decodes)
-    if decodes and not decodes_first:
+    if decodes and moving.features is None:
         yield _preview(engine, scene, volume, match), None
     yield _last(engine, scene, view, volume)
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from stylesdf_core.engine.decoder.matching import Match
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.levels import Level, levels
+from stylesdf_core.engine.levels import Level, levels, volume_level
 from stylesdf_core.engine.passes import RenderPass, passes
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.model.model import load_model
@@ -99,6 +99,17 @@ def test_a_half_size_image_without_a_match_is_the_reduced_image() -> None:
     assert [frame.pass_count for frame in (half, whole, exact)] == [3, 3, 3]
     reduced = F.avg_pool2d(torch.from_numpy(whole.picture.data), 2).numpy()
     np.testing.assert_allclose(half.picture.data, reduced, atol=1e-5)
+    np.testing.assert_array_equal(exact.picture.data, engine.render(Scene(), "image").data)
+
+
+def test_a_coarse_first_pass_is_followed_by_the_image_where_that_is_quick() -> None:
+    engine = Engine(tiny_model(thumb_size=32, output_size=64), "cpu")
+    first, moving, exact = passes(
+        engine, Scene(), "image", first=volume_level(16), decodes_soon=True
+    )
+    assert [f.picture.view for f in (first, moving, exact)] == ["volume", "image", "image"]
+    assert [f.resolution for f in (first, moving, exact)] == [16, 64, 64]
+    assert psnr(moving.picture.display(), exact.picture.display()) > 40.0
     np.testing.assert_array_equal(exact.picture.data, engine.render(Scene(), "image").data)
 
 

@@ -51,6 +51,23 @@ def test_a_motion_is_decoded_where_there_is_time(model: Model) -> None:
     assert {made.kind for made in hurried[4:]} == {"volume"}
 
 
+def test_a_stop_at_a_coarse_level_shows_the_image_next_where_decoding_is_quick() -> None:
+    """The second pass of the first picture tells how long that takes."""
+    renderer, model = _Renderer(EngineShare()), tiny_model(thumb_size=64, output_size=128)
+    for step in range(2):
+        passes = at_rest(renderer, request(model, 0.1 * step))
+        assert [made.kind for made in passes] == ["volume", "image", "image"]
+    for step in range(9):
+        in_motion(renderer, request(model, 0.1 * step, budget=1e-9))
+    stopped = at_rest(renderer, request(model, 1.0, budget=1e-9))
+    assert [made.kind for made in stopped] == ["volume", "image", "image"]
+    assert stopped[0].resolution < 64
+    for planner in renderer._planners.values():
+        planner.seconds_of = lambda level, *, unknown: unknown  # type: ignore[method-assign]
+    unknown = at_rest(renderer, request(model, 1.1, budget=1e-9))
+    assert [made.kind for made in unknown] == ["volume", "volume", "image"]
+
+
 def test_the_match_is_that_of_the_face_on_the_screen(model: Model) -> None:
     renderer = _Renderer(EngineShare())
     first, other = request(model, 0.0), request(model, 0.0, seed=1)
