@@ -66,6 +66,7 @@ class Menus:
         self._checks: list[tuple[theme.Item, Callable[[], bool]]] = []
         self._listed: tuple[object, ...] | None = None
         self._recent: tuple[str, ...] | None = None
+        self._shown: tuple[object, ...] | None = None  # None once a click may have changed a check
         self._spacer_width = 1
         #: The menus of the bar.
         self.bar: list[theme.Item] = []
@@ -92,20 +93,38 @@ class Menus:
     def sync(self, scene: Scene) -> None:
         """Update checks, tabs, the model's name and the state light."""
         workbench = self._workbench
-        for item, is_on in self._checks:
-            dpg.set_value(item, is_on())
-        dpg.configure_item(self._undo, enabled=workbench.document.can_undo)
-        dpg.configure_item(self._redo, enabled=workbench.document.can_redo)
-        for name, item in self._devices.items():
-            dpg.configure_item(item, show=name in workbench.models.devices)
-        for page, tab in self._tabs.items():
-            self._ui.select(tab, page == self._actions.window.page)
-        count = len(self._training.alive)
-        dpg.configure_item(self._tabs["train"], label=f"Train · {count}" if count else "Train")
+        shown = (
+            [is_on() for _, is_on in self._checks],
+            (workbench.document.can_undo, workbench.document.can_redo),
+            [name in workbench.models.devices for name in self._devices],
+            self._actions.window.page,
+            len(self._training.alive),
+        )
+        if shown != self._shown:
+            self._shown = shown
+            self._show(*shown)
         self._sync_models()
         self._sync_recent()
         self._sync_state()
         self._align()
+
+    def _show(
+        self,
+        checks: list[bool],
+        changes: tuple[bool, bool],
+        devices: list[bool],
+        shown_page: Page,
+        runs: int,
+    ) -> None:
+        for (item, _), is_on in zip(self._checks, checks, strict=True):
+            dpg.set_value(item, is_on)
+        for item, is_enabled in zip((self._undo, self._redo), changes, strict=True):
+            dpg.configure_item(item, enabled=is_enabled)
+        for item, is_there in zip(self._devices.values(), devices, strict=True):
+            dpg.configure_item(item, show=is_there)
+        for page, tab in self._tabs.items():
+            self._ui.select(tab, page == shown_page)
+        dpg.configure_item(self._tabs["train"], label=f"Train · {runs}" if runs else "Train")
 
     # --- building -------------------------------------------------------------------------------
 
@@ -133,8 +152,13 @@ class Menus:
         if isinstance(act, str):
             shortcut = self._shortcuts[act]
             act, keys = shortcut.act, shortcut.keys
+
+        def clicked() -> None:
+            self._shown = None  # Dear PyGui has changed the check, whatever the action does
+            act()
+
         item: theme.Item = dpg.add_menu_item(
-            label=label, shortcut=keys, check=is_on is not None, callback=plain(act)
+            label=label, shortcut=keys, check=is_on is not None, callback=plain(clicked)
         )
         self._ui.show_script(item, label)
         if is_on is not None:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -125,7 +126,7 @@ class LatentDirection:
         if self.space != "z" and not (self.axis and self.deviation > 0.0):
             raise InputError(f"The direction {self.name} needs an axis and a deviation above 0.")
 
-    @property
+    @cached_property
     def slug(self) -> str:
         """The label as one word in small letters, such as ``hair_length``."""
         return re.sub(r"\W+", "_", self.label.lower()).strip("_")
