@@ -18,9 +18,23 @@ def pairwise(operation: np.ufunc, array: npt.NDArray[Any], axis: int) -> npt.NDA
     return result
 
 
+def beside(operation: np.ufunc, cells: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
+    """``operation`` on the two cells beside each point of ``axis``, which becomes one longer.
+
+    The first and the last point have one cell beside them and take its value. (``np.pad`` would
+    take longer than the operation on the grids of a live mesh.)
+    """
+    shape = list(cells.shape)
+    shape[axis] += 1
+    points = np.empty(shape, cells.dtype)
+    at, of = np.moveaxis(points, axis, 0), np.moveaxis(cells, axis, 0)
+    at[0], at[-1] = of[0], of[-1]
+    operation(of[:-1], of[1:], out=at[1:-1])
+    return points
+
+
 def largest_around(cells: FloatArray) -> FloatArray:
     """Largest value of each cell and its neighbours (scipy's takes 0.2 s to be imported)."""
-    padded = np.pad(cells, 1, mode="edge")
-    for axis in (0, 0, 1, 1, 2, 2):
-        padded = pairwise(np.maximum, padded, axis)
-    return padded
+    for axis in range(3):
+        cells = pairwise(np.maximum, beside(np.maximum, cells, axis), axis)
+    return cells

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.errors import InputError, check_range
-from stylesdf_core.mesh.neighbours import largest_around, pairwise
+from stylesdf_core.mesh.neighbours import beside, largest_around, pairwise
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 
@@ -256,13 +256,12 @@ def _cells_near(
 def _points_near(values: FloatArray, level: float, reach: FloatArray, kept: IntArray) -> BoolArray:
     """Points no farther from the level than the reach of a (coarse) cell beside them."""
     owner = np.repeat(np.arange(len(kept) - 1), np.diff(kept))  # coarse cell of each fine cell
+    before, after = owner[[0, *range(len(owner))]], owner[[*range(len(owner)), -1]]  # of a point
     near = np.empty(values.shape, np.bool_)
     for plane in range(len(values)):  # plane by plane: temporaries stay small at 512³
-        beside = owner[max(plane - 1, 0) : plane + 1]
-        widest = reach[beside].max(axis=0)[np.ix_(owner, owner)]
-        for axis in range(2):
-            ends = [(int(axis == k), int(axis == k)) for k in range(2)]
-            widest = pairwise(np.maximum, np.pad(widest, ends), axis)
+        widest = np.maximum(reach[before[plane]], reach[after[plane]])
+        widest = np.maximum(widest[before], widest[after])
+        widest = np.maximum(widest[:, before], widest[:, after])
         near[plane] = np.abs(values[plane] - np.float32(level)) <= widest
     return near
 
@@ -273,10 +272,10 @@ def _ends_of_crossed_edges(values: FloatArray, level: float) -> BoolArray:
     for plane in range(len(values)):
         pair = values[max(plane - 1, 0) : plane + 1] < level
         ends[max(plane - 1, 0) : plane + 1] |= pair[0] != pair[-1]
-        for beside, points in ((ends[plane], pair[-1]), (ends[plane].T, pair[-1].T)):
+        for flags, points in ((ends[plane], pair[-1]), (ends[plane].T, pair[-1].T)):
             crossed = points[1:] != points[:-1]
-            beside[1:] |= crossed
-            beside[:-1] |= crossed
+            flags[1:] |= crossed
+            flags[:-1] |= crossed
     return ends
 
 
@@ -306,8 +305,8 @@ def _bend(values: FloatArray, gaps: IntArray) -> FloatArray:
         # Divided differences: the last gap may be narrower than the others.
         slopes = np.diff(values, axis=axis) / _along(gaps, axis)
         bend = np.abs(np.diff(slopes, axis=axis)) / _along(0.5 * (gaps[1:] + gaps[:-1]), axis)
-        at_cells = np.pad(bend, [(int(axis == k), int(axis == k)) for k in range(3)], mode="edge")
-        for k in range(3):
+        at_cells = beside(np.maximum, bend, axis)
+        for k in {0, 1, 2} - {axis}:
             at_cells = pairwise(np.maximum, at_cells, k)
         total += at_cells * _along(gaps * gaps, axis)
     wider: FloatArray = largest_around(total) / np.float32(8.0)
@@ -347,9 +346,7 @@ def _corners_of(cells: BoolArray) -> BoolArray:
     """Grid points (n, n, n) that are a corner of a flagged cell (n−1, n−1, n−1)."""
     corners = cells
     for axis in range(3):
-        width = [(0, 0)] * 3
-        width[axis] = (1, 1)
-        corners = pairwise(np.logical_or, np.pad(corners, width), axis)
+        corners = beside(np.logical_or, corners, axis)
     return corners
 
 

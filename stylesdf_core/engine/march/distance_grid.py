@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylesdf_core.mesh.neighbours import pairwise
+from stylesdf_core.mesh.neighbours import beside, pairwise
 from stylesdf_core.mesh.sdf_grid import (
     FloatArray,
     SdfGrid,
@@ -84,6 +84,15 @@ class DistanceGrid:
         """The values as (R, R, R, 2), on the CPU."""
         return np.ascontiguousarray(np.moveaxis(self.values[0].numpy(), 0, -1))
 
+    @cached_property
+    def nearest(self) -> FloatArray:
+        """Least possible distance in each cell, (R−1, R−1, R−1), on the CPU."""
+        distance, reach = self.values[0].numpy()
+        cells: FloatArray = distance - reach
+        for axis in range(3):
+            cells = pairwise(np.minimum, cells, axis)
+        return np.ascontiguousarray(cells)
+
     def interpolate(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Distances and largest errors, each (…), at points (…, 3); off the grid, errors are ∞."""
         # grid_sample takes x for the last axis
@@ -116,7 +125,6 @@ def _cell_reach(grid: SdfGrid) -> FloatArray:
 
 def _at_points(cells: FloatArray) -> FloatArray:
     """Largest value of the cells around each grid point, whose interpolation bounds each cell's."""
-    padded = np.pad(cells, 1, mode="edge")
     for axis in range(3):
-        padded = pairwise(np.maximum, padded, axis)
-    return padded
+        cells = beside(np.maximum, cells, axis)
+    return cells
