@@ -127,6 +127,7 @@ def sine_of_sum_by_row(x: Any, biases: Any, index: Any) -> None:
 @compiled()
 def bound_depths(
     grid: Any,
+    nearest: Any,
     radius: float,
     t_vals: Any,
     beta: float,
@@ -142,10 +143,12 @@ def bound_depths(
     """Bounds of the optical depths of R rays of N samples, as ``RayMarch._bound_depths``.
 
     Bounds that cannot change the picture stay 0: the bounds of samples behind the first opaque
-    sample and of the last sample, and ``lower`` of samples whose α is below ``visible``.
+    sample and of the last sample, and ``lower`` of samples whose α is below ``visible``. In cells
+    far from the surface nothing is interpolated, since no sample's α can reach ``visible`` there.
 
     Args:
         grid: (G, G, G, 2) float32, indexed x, y, z: a distance, and its largest possible error.
+        nearest: (G−1, G−1, G−1) float32, least possible distance in each cell.
         radius: half the grid's edge, world units.
         t_vals: (N,) float32.
         beta: β of Eq. 3.
@@ -171,6 +174,8 @@ def bound_depths(
             directions[ray, 2] * scale,
         )
         depth = spacing[ray] * inverse_beta
+        # σδ < depth·exp(−d/β), and α < σδ; half of the threshold leaves room for rounding.
+        dark: Any = np.float32(beta * math.log(depth / (0.5 * visible)))
         expected, brightest = 1.0, 1.0  # transmittance: by the interpolated distance; upper bound
         for sample in range(last):
             if clips and not inside[ray, sample]:
@@ -185,6 +190,8 @@ def bound_depths(
                     count += 1
                 continue
             i, j, k = min(int(x), size - 2), min(int(y), size - 2), min(int(z), size - 2)
+            if nearest[i, j, k] > dark:
+                continue
             u, v, w = x - np.float32(i), y - np.float32(j), z - np.float32(k)
             distance, reach = np.float32(0.0), np.float32(0.0)
             for di in range(2):
@@ -272,7 +279,11 @@ def record_evaluated(
             if through <= visible:
                 continue
             if not evaluated[ray, sample]:
-                alpha = 1.0 if sample == last else 1.0 - math.exp(-upper[ray, sample])
+                alpha = 1.0  # of the last sample
+                if sample < last:
+                    # α is smaller but for rounding: most samples need no exponential function.
+                    is_dark = upper[ray, sample] * through <= 0.5 * visible
+                    alpha = 0.0 if is_dark else 1.0 - math.exp(-upper[ray, sample])
                 if alpha * through > visible:
                     selected[ray, sample] = True
                     count += 1
@@ -364,8 +375,8 @@ def call_all() -> None:
     sine_of_sum(x, bias)
     sine_of_sum_by_row(x, x.copy(), rays)
     bound_depths(
-        grid, 0.1, t_vals, 0.1, 0.1, lines, lines, spacing, np.empty((0, 0), np.bool_),
-        upper, depths, selected,
+        grid, grid[1:, 1:, 1:, 0].copy(), 0.1, t_vals, 0.1, 0.1, lines, lines, spacing,
+        np.empty((0, 0), np.bool_), upper, depths, selected,
     )  # fmt: skip
     selected[0] = True, False
     list_selected(selected, t_vals, lines, lines, rays, samples, points)

@@ -43,8 +43,8 @@ class CompiledRayMarch(RayMarch):
         selected = np.zeros(shape, np.bool_)
         evaluated = np.zeros(shape, np.bool_) if inside is None else ~may_lie
         count = cpu_kernels.bound_depths(
-            self.grid.interleaved, RADIUS, t_vals, self.beta, self.visible, *lines, spacing,
-            may_lie, upper, depths, selected,
+            self.grid.interleaved, self.grid.nearest, RADIUS, t_vals, self.beta, self.visible,
+            *lines, spacing, may_lie, upper, depths, selected,
         )  # fmt: skip
         rounds = []
         for _ in range(2):

@@ -149,7 +149,7 @@ def both_bounds(tile: Tile, beta: float, visible: float, samples: int) -> list[_
     from stylesdf_core.engine.compiled import cpu_kernels
 
     count = cpu_kernels.bound_depths(
-        grid.interleaved, GRID_RADIUS, t_vals.numpy(), beta, visible, *arrays
+        grid.interleaved, grid.nearest, GRID_RADIUS, t_vals.numpy(), beta, visible, *arrays
     )
     assert count == int(selected.sum())
     return [_DepthBounds(upper, lower, selected), march._bound_depths(*given)]
@@ -167,10 +167,11 @@ def test_compiled_and_plain_bounds_agree(
     alpha = 1.0 - torch.exp(-plain.upper)
     front = torch.ones_like(plain.selected)
     front[:, -1] = False  # the background always counts, whatever its density
-    # The compiled loop stops behind the first opaque sample and says nothing where nothing can be.
+    # The compiled loop stops behind the first opaque sample, and says nothing of samples that
+    # cannot weigh half of ``visible``.
     hidden = _transmittance(plain.lower) < 1.01 * visible
     bounded = front & (fast.upper > 0)
-    assert not bool((front & ~bounded & ~hidden & (plain.upper > 1e-6)).any())
+    assert not bool((front & ~bounded & ~hidden & (alpha > 0.5 * visible)).any())
     torch.testing.assert_close(fast.upper[bounded], plain.upper[bounded], rtol=2e-3, atol=1e-6)
     solid = bounded & (fast.lower > 0)
     assert not bool((front & ~solid & ~hidden & (alpha > 1.01 * visible) & (plain.lower > 0)).any())
