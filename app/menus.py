@@ -16,9 +16,10 @@ from app.explore.dialogs.batch_dialog import BatchDialog
 from app.shortcuts import Shortcut
 from app.state.document import edits
 from app.state.exports import EXPORTS
+from app.state.wording import short_path
 from app.state.workbench import Workbench
 from app.train.state.training import Training
-from app.widgets.controls.ui import Ui, plain, short_path
+from app.widgets.controls.ui import Ui, plain
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas
 from app.workers.model_loader import DEVICES

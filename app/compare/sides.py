@@ -9,8 +9,9 @@ import dearpygui.dearpygui as dpg
 
 from app.explore.parts.sliders import SeedEntry
 from app.state.pictures.comparison import COMPARED
+from app.state.wording import short_path
 from app.state.workbench import Workbench
-from app.widgets.controls.ui import Ui, short_path
+from app.widgets.controls.ui import Ui
 from app.widgets.drawing import fonts, theme
 from stylesdf_core.model.model_zoo import list_models
 from stylesdf_core.scene.scene import Identity, Scene

@@ -1,9 +1,10 @@
-"""The core's sentences and errors in the window's words: fields have names there, not flags."""
+"""The window's words for the core's sentences and errors, for paths and for times to wait."""
 
 from __future__ import annotations
 
 import re
 import traceback
+from pathlib import Path
 
 from stylesdf_core.errors import (
     OUT_OF_MEMORY,
@@ -12,6 +13,7 @@ from stylesdf_core.errors import (
     StyleSDFError,
     is_out_of_memory,
 )
+from stylesdf_core.resources import expanded
 
 _FETCH = re.compile(r"run `stylesdf-studio models fetch (\S+)` first")
 _SEE_HELP = re.compile(r"\s*;?\s*[Ss]ee (?:stylesdf-studio )?--help")
@@ -58,3 +60,19 @@ def suggested_level(error: EmptySurfaceError) -> float:
     middle = 0.5 * (error.minimum + error.maximum)
     rounded = round(middle, 3)
     return rounded if error.minimum < rounded < error.maximum else middle
+
+
+def short_path(path: Path) -> str:
+    """A path as text; in the user's home folder it begins with ~."""
+    home = expanded("~")
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+
+
+def hours_in_words(hours: float) -> str:
+    """A time to wait in minutes, hours or days, whichever reads best."""
+    minutes = hours * 60.0
+    if minutes < 1.0:
+        return "< 1 min"
+    if minutes < 90.0:
+        return f"{minutes:.0f} min"
+    return f"{hours:.1f} h" if hours < 48.0 else f"{hours / 24.0:.1f} days"

@@ -11,9 +11,9 @@ from pathlib import Path
 import dearpygui.dearpygui as dpg
 
 from app.state.exports import batch_request
-from app.state.wording import in_window
+from app.state.wording import in_window, short_path
 from app.state.workbench import Workbench
-from app.widgets.controls.ui import Ui, short_path
+from app.widgets.controls.ui import Ui
 from app.widgets.dialogs.dialogs import Dialogs
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas

@@ -29,7 +29,7 @@ class FacesPane(MouseTarget):
     """A photograph with its faces, of which one is clicked.
 
     Args:
-        width, height: of the pane, pixels.
+        size: width and height of the pane, pixels.
         photo: the photograph as it is now.
         choose: takes a face's number, from 1.
     """

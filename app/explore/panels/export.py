@@ -23,9 +23,10 @@ from app.state.exports import (
     export_kind,
 )
 from app.state.settings import ExportSettings
+from app.state.wording import short_path
 from app.state.workbench import Workbench
 from app.widgets.controls.slider import SliderSpec
-from app.widgets.controls.ui import IconButton, Ui, short_path
+from app.widgets.controls.ui import IconButton, Ui
 from app.widgets.drawing import fonts, icons
 from stylesdf_core.scene.scene import Scene
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.state.wording import in_window
+from app.state.wording import hours_in_words, in_window
 from app.train.state.training import Training
 from app.train.state.watch import RunReport
-from app.widgets.controls.ui import IconButton, Ui, hours_in_words
+from app.widgets.controls.ui import IconButton, Ui
 from app.widgets.drawing import fonts, icons, theme
 from app.widgets.drawing.canvas import Canvas
 from stylesdf_core.training.runs.run_summary import RunState, RunSummary

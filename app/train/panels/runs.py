@@ -8,9 +8,10 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
+from app.state.wording import hours_in_words, short_path
 from app.train.state.training import Training
 from app.widgets.controls.pointer import ACT_KEYS, LEFT, MouseTarget, Press
-from app.widgets.controls.ui import Ui, hours_in_words, short_path
+from app.widgets.controls.ui import Ui
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas
 from stylesdf_core.training.runs.run_summary import RunState, RunSummary

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import dearpygui.dearpygui as dpg
@@ -15,7 +14,6 @@ from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas
 from app.widgets.drawing.icons import Icon
 from app.widgets.drawing.theme import Item, Theme
-from stylesdf_core.resources import expanded
 
 _ICON = 24
 
@@ -305,19 +303,3 @@ class NumberEntry:
             return
         if accept is not None:
             accept(value)
-
-
-def hours_in_words(hours: float) -> str:
-    """A time to wait in minutes, hours or days, whichever reads best."""
-    minutes = hours * 60.0
-    if minutes < 1.0:
-        return "< 1 min"
-    if minutes < 90.0:
-        return f"{minutes:.0f} min"
-    return f"{hours:.1f} h" if hours < 48.0 else f"{hours / 24.0:.1f} days"
-
-
-def short_path(path: Path) -> str:
-    """A path as text; in the user's home folder it begins with ~."""
-    home = expanded("~")
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
