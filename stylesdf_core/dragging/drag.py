@@ -38,8 +38,6 @@ _SHAPING = 0.6
 _DIRECTIONS = 64
 #: Faces from which the principal directions of w are found.
 _SAMPLES = 2048
-#: How far a layer's own w may change, as a share of the change common to all layers.
-_OWN_LAYER = 1.0
 #: Points all over the head that are to stay.
 _STAYING = 60
 #: Standard deviations, millimetres, of dragged points from their targets and of the others from

@@ -77,7 +77,6 @@ class _Request:
     size: int
     wireframe: bool
     vertex_colors: bool
-    background: Color
     picture: Future[MeshPicture]
 
 
@@ -104,7 +103,6 @@ class MeshPreview:
         *,
         wireframe: bool = False,
         vertex_colors: bool = True,
-        background: Color = STUDIO_BACKGROUND,
     ) -> Future[MeshPicture]:
         """Ask for a picture; returns at once.
 
@@ -113,14 +111,13 @@ class MeshPreview:
             size: pixels per side, 16 to 4096.
             wireframe: lay the triangles' edges over the surface.
             vertex_colors: show the mesh's colours, almost unlit, where it has any; else clay.
-            background: sRGB, each 0 to 1.
 
         Returns:
             A future that raises GraphicsError where OpenGL fails; a later request tries again.
         """
         if not MIN_SIZE <= size <= MAX_SIZE:
             raise ValueError(f"size must be {MIN_SIZE} to {MAX_SIZE} pixels, not {size}")
-        request = _Request(mesh, camera, size, wireframe, vertex_colors, background, Future())
+        request = _Request(mesh, camera, size, wireframe, vertex_colors, Future())
         with self._lock:
             if self._closed:
                 raise RuntimeError("this MeshPreview is closed")
@@ -235,7 +232,7 @@ class _Studio:
         colored = request.vertex_colors and request.mesh.colors is not None
 
         scene = pyrender.Scene(
-            bg_color=(*request.background, 0.0),
+            bg_color=(*STUDIO_BACKGROUND, 0.0),
             ambient_light=(_COLOR_AMBIENT if colored else _STUDIO_AMBIENT,) * 3,
         )
         pose = np.eye(4)

@@ -18,7 +18,7 @@ from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.progress import Operation
 from stylesdf_core.resources import expanded, shipped, user_folder
 
-DRIVE_URL = "https://drive.usercontent.google.com/download"
+_DRIVE = "https://drive.usercontent.google.com/download"
 WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth")
 
 
@@ -63,9 +63,10 @@ class PublishedModel:
         """Whether the whole file is in the cache."""
         return self.path.is_file() and self.path.stat().st_size == self.size
 
-    def remote(self, base_url: str = DRIVE_URL) -> RemoteFile:
+    @property
+    def remote(self) -> RemoteFile:
         """The file's address, size and digest."""
-        url = f"{base_url}?id={self.drive_id}&export=download&confirm=t"
+        url = f"{_DRIVE}?id={self.drive_id}&export=download&confirm=t"
         return RemoteFile(url, self.size, self.md5)
 
 
@@ -247,7 +248,7 @@ def published(name: str) -> PublishedModel:
     raise ModelNotFoundError(f"There is no published model {name!r}; these are: {known}.")
 
 
-def fetch(name: str, *, base_url: str = DRIVE_URL) -> Operation[Path]:
+def fetch(name: str) -> Operation[Path]:
     """Download a published model into the cache, yielding Progress in bytes; returns its path.
 
     An interrupted fetch continues where it stopped; a fetched model is left as it is.
@@ -257,7 +258,7 @@ def fetch(name: str, *, base_url: str = DRIVE_URL) -> Operation[Path]:
         DownloadError: the file did not arrive whole; nothing lies under its final name.
     """
     model = published(name)
-    return (yield from download(model.remote(base_url), model.path))
+    return (yield from download(model.remote, model.path))
 
 
 def _shipped_weights() -> list[Path]:

@@ -30,9 +30,9 @@ class Stage:
 
     Attributes:
         name: the value of ``stage`` in config.json.
-        config: dataclass of the settings, which config.json holds.
+        config: dataclass of the settings, which config.json holds; its ``total_steps`` are the
+            optimizer steps of all phases.
         adjustable: settings, by dotted path, that may change when a run is resumed.
-        total_steps: optimizer steps of a config, over all phases.
         train: prepares data and models in a run folder by a config, then has a loop run the
             phases: from the newest checkpoint on, or only a few steps of each.
     """
@@ -40,7 +40,6 @@ class Stage:
     name: str
     config: type[Any]
     adjustable: Set[str]
-    total_steps: Callable[[Any], int]
     train: Callable[[RunDir, Any, Loop], Operation[Any]]
 
 

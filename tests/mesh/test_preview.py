@@ -116,9 +116,7 @@ def test_vertex_colours_match_and_background_shows(preview: MeshPreview, mesh: S
     covered = picture.pixels[picture.coverage == 1.0]
     assert (covered[:, 0] > 0.82 * COLOR[0]).all()  # the rim is shaded only softly
     assert np.allclose(picture.pixels[0, 0], STUDIO_BACKGROUND, atol=0.5 / 255)
-    white = preview.submit(mesh, camera, 128, background=(1.0, 1.0, 1.0)).result()
-    assert (white.pixels[0, 0] == 1.0).all()
-    assert white.coverage[0, 0] == 0.0
+    assert picture.coverage[0, 0] == 0.0
 
 
 def test_clay_is_grey_and_lit_from_the_upper_left(preview: MeshPreview, mesh: SurfaceMesh) -> None:

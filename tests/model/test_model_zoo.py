@@ -94,4 +94,4 @@ def test_published_facts_are_well_formed() -> None:
         assert int(model.md5, 16) > 0
         assert len(model.drive_id) == 33
         assert model.size > 60_000_000
-        assert model.drive_id in model.remote().url
+        assert model.drive_id in model.remote.url

@@ -78,6 +78,5 @@ FIT = Stage(
     adjustable=frozenset({
         "data", "threads", "device", "heads.facekit", "heads.surfaces", "heads.views", "heads.jobs",
     }),
-    total_steps=lambda config: sum(config.phase_steps().values()),
     train=_train,
 )  # fmt: skip

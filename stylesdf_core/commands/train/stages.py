@@ -166,11 +166,7 @@ def _train_from_images(run: RunDir, config: StageConfig, loop: Loop) -> Operatio
     return (yield from train_from_images(run, config, loop))
 
 
-def _total_steps(config: StageConfig) -> int:
-    return config.total_steps
-
-
 for _command in (TrainSphereInit, TrainRenderer, TrainDecoder, TrainJoint):
     _kind = config_type(_command)
-    register(Stage(_kind.stage, _kind, ADJUSTABLE, _total_steps, _train_from_images))
+    register(Stage(_kind.stage, _kind, ADJUSTABLE, _train_from_images))
 register(FIT)

@@ -139,12 +139,10 @@ class Kid:
     subset: int
 
 
-def kid(one: FloatArray, other: FloatArray, subset: int | None = None) -> Kid:
+def kid(one: FloatArray, other: FloatArray) -> Kid:
     """The library's KID of two sets of writable features, (N, D) and (M, D), N and M from 4 on.
 
-    Args:
-        subset: pictures in each subset; without it 1,000, and at most half of the smaller set, so
-            that the subsets differ.
+    A subset has 1,000 pictures, and at most half of the smaller set, so that the subsets differ.
     """
     from torch_fidelity.metric_kid import (
         KEY_METRIC_KID_MEAN,
@@ -152,7 +150,7 @@ def kid(one: FloatArray, other: FloatArray, subset: int | None = None) -> Kid:
         kid_features_to_metric,
     )
 
-    subset = subset or min(SUBSET, min(len(one), len(other)) // 2)
+    subset = min(SUBSET, min(len(one), len(other)) // 2)
     found = kid_features_to_metric(
         *(torch.from_numpy(features) for features in (one, other)),
         kid_subsets=SUBSETS,

@@ -252,8 +252,13 @@ class FitConfig(Cadence):
                 "generator.background must be none: the fit's heads are rendered before one "
                 "colour. Train a background field with `train renderer`."
             )
-        if sum(self.phase_steps().values()) < 1:
+        if self.total_steps < 1:
             raise InputError("All phases have 0 steps; there is nothing to train.")
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps of all phases together."""
+        return sum(self.phase_steps().values())
 
     def phase_steps(self) -> dict[str, int]:
         """Steps of every phase by its name, in order; 0 for phases that are left out.

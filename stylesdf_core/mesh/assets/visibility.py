@@ -19,6 +19,8 @@ _BEHIND = 0.002
 # The colours of pixels beside a jump mix two surfaces: certainty grows from the first to the second
 # of these distances, pixels.
 _MIXED, _CLEAR = 1.0, 4.0
+#: Pixels of the depth map along one pixel of the picture.
+_FINER = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +52,13 @@ class CameraView:
         return place[:, :2], np.where(seen, facing**4 * self.certainty[row, column], 0.0)
 
 
-def view_mesh(mesh: SurfaceMesh, camera: OrbitCamera, pixels: int, *, finer: int = 2) -> CameraView:
+def view_mesh(mesh: SurfaceMesh, camera: OrbitCamera, pixels: int) -> CameraView:
     """Draw a mesh's depth under a camera.
 
     Args:
         pixels: edge of the picture from which colours will be taken.
-        finer: pixels of the depth map along one pixel of the picture.
     """
-    edge = pixels * finer
+    edge = pixels * _FINER
     place = project(mesh.vertices, camera)
     place[:, :2] *= edge
     depth = nearest(place, mesh.faces, edge)
@@ -65,7 +66,7 @@ def view_mesh(mesh: SurfaceMesh, camera: OrbitCamera, pixels: int, *, finer: int
     far = np.where(empty, 2.0, depth)
     across = 2.0 / camera.focal(edge)  # of three pixels' centres, world units
     jumps = empty | (maximum_filter(far, 3) - minimum_filter(far, 3) > _STEEPEST * across)
-    distance = distance_transform_edt(~jumps) / finer
+    distance = distance_transform_edt(~jumps) / _FINER
     certainty = np.clip((distance - _MIXED) / (_CLEAR - _MIXED), 0.0, 1.0).astype(np.float32)
     return CameraView(camera, np.where(empty, np.inf, maximum_filter(far, 3)), certainty)
 

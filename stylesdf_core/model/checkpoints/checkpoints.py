@@ -26,7 +26,6 @@ from stylesdf_core.errors import CheckpointError, InputError
 from stylesdf_core.files import atomic_output
 from stylesdf_core.foreign import parse_json, reading
 from stylesdf_core.model.checkpoints.blank_networks import (
-    NothingDrawn,
     blank,
     check_shapes,
     filled,
@@ -358,12 +357,6 @@ def _infer_config(state: Mapping[str, Tensor], path: Path, field: FieldKind) -> 
         )
     except InputError as error:
         raise CheckpointError(f"{path}: {error}") from error
-
-
-def published_layout(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:
-    """Every key and shape of a published generator of ``config``."""
-    with NothingDrawn():
-        return _published_shapes(Generator(config))
 
 
 def _published_shapes(generator: Generator) -> dict[str, tuple[int, ...]]:

@@ -65,7 +65,7 @@ def summary(run: RunDir) -> RunSummary:
         InputError: the folder holds no run, or its config.json cannot be read.
     """
     kind, config = read_config(run)
-    stage, total, preset = kind.name, kind.total_steps(config), getattr(config, "preset", "")
+    stage, total, preset = kind.name, config.total_steps, getattr(config, "preset", "")
     process, saved, last = run.running_process(), run.saved_step(), run.last_stats()
     has_weights = run.latest("ema") is not None
     recorded = int(last["step"]) if last else 0

@@ -23,9 +23,9 @@ from safetensors.torch import save_file
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import CheckpointError, OutputError
 from stylesdf_core.model.checkpoints import checkpoints
+from stylesdf_core.model.checkpoints.blank_networks import NothingDrawn
 from stylesdf_core.model.checkpoints.checkpoints import (
     load_checkpoint,
-    published_layout,
     read_architecture,
     read_poses,
     save_published,
@@ -39,6 +39,13 @@ from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.resources import shipped
 from tests.golden import layout, published_state
 from tests.models import tiny_generator
+
+
+def published_layout(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:
+    """Every key and shape of a published generator of ``config``."""
+    with NothingDrawn():
+        tensors = to_published(Generator(config))
+    return {key: tuple(value.shape) for key, value in tensors.items()}
 
 
 def assert_equal_weights(one: Generator, other: Generator) -> None:
