@@ -32,8 +32,9 @@ from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
 from stylesdf_core.commands.heads.measure_drag import MeasureDrag
 from stylesdf_core.commands.heads.measure_invert import MeasureInvert
+from stylesdf_core.commands.info import Info
 from stylesdf_core.commands.invert import Invert
-from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList, has_display
+from stylesdf_core.commands.models import ModelsExport, ModelsFetch, ModelsList
 from stylesdf_core.commands.recipes.compare import RecipeCompare
 from stylesdf_core.commands.recipes.heads import RecipeHeads
 from stylesdf_core.commands.scenes.batch import Batch
@@ -56,6 +57,7 @@ from stylesdf_core.errors import (
 )
 from stylesdf_core.foreign import printable
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
+from stylesdf_core.opengl import has_display
 from stylesdf_core.progress import Announcement, Operation
 from stylesdf_core.scene.session_files import SESSION_SUFFIXES, read_scene
 from stylesdf_core.training.adversarial.config.stages import PresetName

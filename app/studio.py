@@ -37,9 +37,8 @@ from app.widgets.drawing.backdrop import Ground
 from app.widgets.drawing.texture import PictureTexture, Textures
 from app.window_place import CORNER, WindowPlace
 from app.workers.concurrency.schedule import FramePacer
-from stylesdf_core.commands.models import has_display
 from stylesdf_core.errors import GraphicsError, StyleSDFError
-from stylesdf_core.opengl import prepare_opengl
+from stylesdf_core.opengl import has_display, prepare_opengl
 from stylesdf_core.resources import shipped
 from stylesdf_core.scene.scene import Scene
 

@@ -19,10 +19,10 @@ from .commands.heads.make import MakeHeads as MakeHeads
 from .commands.heads.measure import Measure as Measure
 from .commands.heads.measure_drag import MeasureDrag as MeasureDrag
 from .commands.heads.measure_invert import MeasureInvert as MeasureInvert
+from .commands.info import Info as Info
 from .commands.invert import Invert as Invert
 from .commands.scenes.meshes import ExportMesh as ExportMesh
 from .commands.models import (
-    Info as Info,
     ModelsExport as ModelsExport,
     ModelsFetch as ModelsFetch,
     ModelsList as ModelsList,

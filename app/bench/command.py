@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from app.workers.pass_planner import WhileMoving
 from stylesdf_core.commands.bench import Bench
-from stylesdf_core.commands.models import has_display
 from stylesdf_core.errors import GraphicsError
+from stylesdf_core.opengl import has_display
 from stylesdf_core.progress import Operation
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ name of the library in ``stylesdf_core/__init__.pyi``.
 scenes/        ``render``, ``animate``, ``mesh``, ``batch`` …: files of scenes
 drag           ``drag``: points of a face move in its picture, and the face follows
 invert         ``invert``: photographs to a head
-models         ``models list``, ``models fetch``, ``models export``, ``info``
+models         ``models list``, ``models fetch``, ``models export``
 directions     ``models directions``
 dataset        ``dataset check``, ``dataset pack``, ``dataset align``
 heads/         ``heads``, ``measure``: synthetic heads
@@ -15,6 +15,7 @@ recipes/       ``recipe heads``, ``recipe compare``: many commands in order
 train/         ``train …``: the stages of training
 evaluate       ``evaluate``: a model's pictures and shapes in figures
 bench          ``bench``: speed
+info           ``info``: this installation and machine, and one model's facts
 
 Shared by them:
 

@@ -1,15 +1,14 @@
-"""Listing, exporting and describing: what a user reads and what another program loads."""
+"""Listing and exporting models: what a user reads and what another program loads."""
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
 
 import pytest
 import torch
 
-from stylesdf_core.commands import models
-from stylesdf_core.commands.models import Info, ModelsExport, ModelsFetch, ModelsList
+from stylesdf_core.commands import info
+from stylesdf_core.commands.models import ModelsExport, ModelsFetch, ModelsList
 from stylesdf_core.errors import InputError, ModelNotFoundError
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint, save_safetensors
@@ -83,24 +82,9 @@ def test_the_list_and_info_tell_of_a_background_field(
     entry = model_zoo.ModelEntry("own", model_zoo.ModelKind.SHIPPED, path, "mine", 1)
     monkeypatch.setattr(model_zoo, "list_models", lambda: (entry,))
     assert "mine, with a background field" in str(drain(ModelsList().run()))
-    assert models._about("own")["background"].startswith("sphere: a field of its own")
+    assert info._about("own")["background"].startswith("sphere: a field of its own")
     path.write_bytes(b"damaged")
     assert str(drain(ModelsList().run())).endswith("mine")
-
-
-def test_info_survives_without_opengl(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "_PROBE", "raise SystemExit('no driver')")
-    monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    info = drain(Info(model="heads-gan").run())
-    expected = "normal, σ 0.3 and 0.15 rad; half field of view 6°; camera view directions"
-    assert info.about["poses"] == expected
-    assert "sdf, 3 layers of 48" in str(info)
-    assert info.opengl == "none: no driver"
-    assert "cpu" in info.devices
-    text = str(info)
-    assert importlib.metadata.version("torch") in text
-    assert "headless commands only" in text
 
 
 def test_an_export_says_what_the_published_code_needs(weights: Path, tmp_path: Path) -> None:
