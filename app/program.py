@@ -14,6 +14,7 @@ import operator
 import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,8 @@ DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 #: What `measure` measures; `heads` may be left out.
 _MEASURES = ("heads", "invert", "drag", "-h", "--help")
+#: Seconds between two lines of progress where stderr is a file.
+_LOG_EVERY = 30.0
 _CANCELLED = "Cancelled; no incomplete file has its final name."
 
 DESCRIPTION = """StyleSDF Studio: explore 3D-aware generated faces.
@@ -270,13 +273,17 @@ def _one_sentence(box: str) -> str:
 
 
 def _run(operation: Operation[Any], quiet: bool) -> Any:
-    """Iterate an operation behind a progress bar on stderr; returns its result."""
+    """Iterate an operation behind a progress bar on stderr; returns its result.
+
+    Where stderr is no terminal, a line every _LOG_EVERY seconds stands for the bar.
+    """
     form = "{desc:<32.32} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}"
     # disable=None hides the bar where stderr is no terminal
     with (
         contextlib.closing(operation),
         tqdm(total=1.0, bar_format=form, disable=True if quiet else None, leave=False) as bar,
     ):
+        logged = time.monotonic()
         while True:
             try:
                 progress = next(operation)
@@ -289,6 +296,9 @@ def _run(operation: Operation[Any], quiet: bool) -> Any:
                 continue
             bar.set_description_str(progress.message, refresh=False)
             bar.update(progress.fraction - bar.n)
+            if bar.disable and not quiet and time.monotonic() - logged >= _LOG_EVERY:
+                logged = time.monotonic()
+                print(f"{progress.fraction:4.0%} {progress.message}", file=sys.stderr, flush=True)
 
 
 def _open_window(file: Path | None) -> int:

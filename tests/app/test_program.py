@@ -9,6 +9,7 @@ import pytest
 from app import program
 from app.state.settings import SettingsStore
 from app.studio import Studio
+from stylesdf_core.progress import Operation, Progress
 
 
 def test_without_a_display_the_message_lists_the_commands(
@@ -43,6 +44,22 @@ def test_a_command_that_runs_out_of_memory_says_what_to_do(
     monkeypatch.setattr(program, "_run", short_of_memory)
     assert program.main(["models", "list"]) == program.FAILED
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def _steps() -> Operation[str]:
+    yield Progress(1, 4, "sdf: renderer")
+    yield Progress(2, 4, "sdf: renderer")
+    return "table"
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_progress_in_a_log_is_lines_unless_asked_to_be_quiet(
+    quiet: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(program, "_LOG_EVERY", 0.0)
+    assert program._run(_steps(), quiet) == "table"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ([] if quiet else [" 25% sdf: renderer", " 50% sdf: renderer"])
 
 
 @pytest.mark.parametrize("signalled", [False, True])
