@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
+from app.workers.concurrency.process import postpone_collector
 from stylesdf_core import console
 
 
@@ -11,6 +13,7 @@ def main() -> int:
     """Run the program; returns its exit status, which is also 1 if its output cannot be printed."""
     console.end_on_interrupt()  # while modules are imported
     console.prepare_streams()
+    postpone_collector()
     from app.program import FAILED, complain, main
 
     console.interrupt_on_signals()
@@ -19,6 +22,7 @@ def main() -> int:
     finally:
         error = console.output_error()
         console.end_on_interrupt()
+        gc.freeze()  # else Python, as it ends, looks through all objects: a third of a second
     if error is not None:
         complain(f"The command has ended, but its output cannot be printed: {error.strerror}.")
         return status or FAILED

@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from app.bench.command import ProgramBench
 from app.serve.command import Serve
+from app.workers.concurrency.process import end_if_busy, start_collector
 from stylesdf_core.commands.dataset import DatasetAlign, DatasetCheck, DatasetPack
 from stylesdf_core.commands.directions import ModelsDirections
 from stylesdf_core.commands.drag import DragFace
@@ -284,7 +285,10 @@ def _run(operation: Operation[Any], quiet: bool) -> Any:
         tqdm(total=1.0, bar_format=form, disable=True if quiet else None, leave=False) as bar,
     ):
         logged = time.monotonic()
+        steps = itertools.count()
         while True:
+            if next(steps) == 2:  # by now the operation has imported what it needs
+                start_collector()
             try:
                 progress = next(operation)
             except StopIteration as stop:
@@ -312,8 +316,6 @@ def _open_window(file: Path | None) -> int:
         from app.studio import run
     except ImportError as error:  # Dear PyGui without the system's OpenGL or X libraries
         raise GraphicsError(f"The window cannot be opened here: {error}.") from error
-    from app.workers.concurrency.process import end_if_busy
-
     model: str | None = None
     session = file
     if file is not None and not file.exists():

@@ -36,6 +36,7 @@ from app.widgets.drawing import theme
 from app.widgets.drawing.backdrop import Ground
 from app.widgets.drawing.texture import PictureTexture, Textures
 from app.window_place import CORNER, WindowPlace
+from app.workers.concurrency.process import start_collector
 from app.workers.concurrency.schedule import FramePacer
 from stylesdf_core.errors import GraphicsError, StyleSDFError
 from stylesdf_core.opengl import has_display, prepare_opengl
@@ -43,6 +44,7 @@ from stylesdf_core.resources import shipped
 from stylesdf_core.scene.scene import Scene
 
 TITLE = "StyleSDF Studio"
+_STARTING = 5.0  # seconds after the window has opened, in which modules are imported
 _COMMIT_AFTER = 0.5  # seconds after the last wheel notch or arrow key
 _MOTION_LASTS = 0.05  # seconds after the last change of the scene
 _REMEMBERED_FAILURES = 20
@@ -136,6 +138,7 @@ class Studio:
         dpg.show_viewport()
         self.workbench.screen.news.watch_display()
         self._opened = True
+        self._opened_at = time.monotonic()
 
     def step(self) -> bool:
         """One frame: results and widgets, drawing, input and requests; False once closed.
@@ -146,6 +149,8 @@ class Studio:
         if self._quitting or not dpg.is_dearpygui_running():
             return False
         start = time.perf_counter()
+        if time.monotonic() - self._opened_at > _STARTING:
+            start_collector()
         self._guarded(self._before_frame)
         if not self._has_drawn:  # Dear PyGui focuses the first control of a new window
             self._home.take()

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import psutil
 
 from app.bench.studio_bench import DriveRequest
+from app.workers.concurrency.process import postpone_collector
 from stylesdf_core.errors import GraphicsError
 
 if TYPE_CHECKING:
@@ -343,7 +344,8 @@ def _print(**values: object) -> None:
 
 def drive(request: DriveRequest) -> None:
     """Open a studio and print the rows asked for, each as a line of JSON."""
-    importlib.import_module("app.program")  # as ``stylesdf-studio`` does
+    postpone_collector()
+    importlib.import_module("app.program")  # both as ``stylesdf-studio`` does
     from app.state.settings import SettingsStore
     from app.studio import Studio
     from stylesdf_core.scene.scene import Scene

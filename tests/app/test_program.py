@@ -75,7 +75,7 @@ def test_the_window_ends_the_process_even_after_a_signal(
 
     monkeypatch.setattr(program, "has_display", lambda: True)
     monkeypatch.setattr("app.studio.run", run)
-    monkeypatch.setattr("app.workers.concurrency.process.end_if_busy", ended.append)
+    monkeypatch.setattr(program, "end_if_busy", ended.append)
     expected = program.INTERRUPTED if signalled else program.DONE
     assert program.main([]) == expected
     assert ended == [expected]
