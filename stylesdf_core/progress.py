@@ -93,3 +93,13 @@ def run_steps(steps: Sequence[Step], after: float = 0.0) -> Operation[float]:
             done += step.weight
             yield Progress(done, total, step.message)
     return total
+
+
+def duration(seconds: float) -> str:
+    """A time in words, in whichever unit reads best: 42 s, 17 min, 3.2 h or 2.5 days."""
+    if seconds < 100.0:
+        return f"{seconds:.0f} s"
+    if seconds < 100.0 * 60.0:
+        return f"{seconds / 60.0:.0f} min"
+    hours = seconds / 3600.0
+    return f"{hours:.1f} h" if hours < 72.0 else f"{hours / 24.0:.1f} days"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stylesdf_core.progress import Operation, Progress, Step, drain, part, run_steps
+from stylesdf_core.progress import Operation, Progress, Step, drain, duration, part, run_steps
 
 
 def work() -> Operation[str]:
@@ -26,3 +26,8 @@ def test_steps_count_by_their_weights() -> None:
     found = [(progress.done, progress.message) for progress in operation]
     assert found == [(0, "reading"), (1, "reading"), (2, "reading"), (2, "drawing"), (5, "drawing")]
     assert drain(run_steps([], after=5)) == pytest.approx(5.0)
+
+
+def test_a_duration_has_the_unit_that_reads_best() -> None:
+    said = [duration(seconds) for seconds in (42.4, 1000.0, 9000.0, 216_000.0, 259_200.0)]
+    assert said == ["42 s", "17 min", "2.5 h", "60.0 h", "3.0 days"]

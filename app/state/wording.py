@@ -1,4 +1,4 @@
-"""The window's words for the core's sentences and errors, for paths and for times to wait."""
+"""The window's words for the core's sentences and errors, and for paths."""
 
 from __future__ import annotations
 
@@ -66,13 +66,3 @@ def short_path(path: Path) -> str:
     """A path as text; in the user's home folder it begins with ~."""
     home = expanded("~")
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
-
-
-def hours_in_words(hours: float) -> str:
-    """A time to wait in minutes, hours or days, whichever reads best."""
-    minutes = hours * 60.0
-    if minutes < 1.0:
-        return "< 1 min"
-    if minutes < 90.0:
-        return f"{minutes:.0f} min"
-    return f"{hours:.1f} h" if hours < 48.0 else f"{hours / 24.0:.1f} days"

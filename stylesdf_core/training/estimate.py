@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import torch
 
-from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.progress import Operation, Progress, duration
 from stylesdf_core.training.loop import Phase, PreparedRun
 from stylesdf_core.training.peak_memory import PeakMemory, memory_of
 from stylesdf_core.training.runs.run_dir import RunDir
@@ -121,7 +121,9 @@ class Estimate:
             kept += f", {_counted(self.averages, 'averaged model', self.average)}"
         room = "are free" if self.disk < self.free else "are free, too little"
         rows.append(("disk", f"{_size(self.disk)} for {kept}; {_size(self.free)} {room}"))
-        whole = f"{_time(self.hours)} to the end, evaluations and checkpoints not counted"
+        whole = (
+            f"{duration(3600.0 * self.hours)} to the end, evaluations and checkpoints not counted"
+        )
         rows.append(("time", whole))
         return (
             "\n".join(
@@ -132,7 +134,9 @@ class Estimate:
         )
 
     def _phase_rows(self, phase: PhaseEstimate) -> list[tuple[str, str]]:
-        steps = f"{phase.steps:,} steps of {_seconds(phase.seconds)}: {_time(phase.hours)}"
+        steps = (
+            f"{phase.steps:,} steps of {_seconds(phase.seconds)}: {duration(3600.0 * phase.hours)}"
+        )
         rows = [(phase.name, steps)]
         if phase.batch:
             speed = phase.batch / phase.seconds
@@ -296,9 +300,3 @@ def _size(count: int) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1.0 else f"{1000.0 * seconds:.0f} ms"
-
-
-def _time(hours: float) -> str:
-    if hours < 1.5:
-        return f"{60.0 * hours:.1f} minutes"
-    return f"{hours:.1f} hours" if hours < 72.0 else f"{hours / 24.0:.1f} days"

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.state.wording import hours_in_words, in_window
+from app.state.wording import in_window
 from app.train.state.training import Training
 from app.train.state.watch import RunReport
 from app.widgets.controls.ui import IconButton, Ui
 from app.widgets.drawing import fonts, icons, theme
 from app.widgets.drawing.canvas import Canvas
+from stylesdf_core.progress import duration
 from stylesdf_core.training.runs.run_summary import RunState, RunSummary
 
 _HEIGHT, _ROW = 92, 30  # of the panel, and of each row of buttons below the name
@@ -171,7 +172,7 @@ def _facts(run: RunSummary, report: RunReport | None) -> str:
     if run.is_alive and report is not None and report.speed is not None:
         parts.append(f"{report.speed:.3g} images/s")
     if run.hours_left is not None:
-        parts.append(f"{hours_in_words(run.hours_left)} left")
+        parts.append(f"{duration(3600.0 * run.hours_left)} left")
     return " · ".join(parts)
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.state.wording import hours_in_words, short_path
+from app.state.wording import short_path
 from app.train.state.training import Training
 from app.widgets.controls.pointer import ACT_KEYS, LEFT, MouseTarget, Press
 from app.widgets.controls.ui import Ui
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas
+from stylesdf_core.progress import duration
 from stylesdf_core.training.runs.run_summary import RunState, RunSummary
 
 _ROW, _GAP = 64, 4
@@ -148,7 +149,7 @@ class RunRow(MouseTarget):
         self._line(px(6), px(fonts.BODY), run.name, bright, px(8), run.state, color)
         far = f"{run.step:,} / {run.total:,}" if run.total else ""
         if run.hours_left is not None:
-            far = f"{far} · {hours_in_words(run.hours_left)}"
+            far = f"{far} · {duration(3600.0 * run.hours_left)}"
         trains = " · ".join(filter(None, (run.stage, run.preset)))
         self._line(px(28), px(fonts.SMALL), trains, theme.MUTED, px(28), far, theme.MUTED)
         share = min(1.0, run.step / run.total) if run.total else 0.0

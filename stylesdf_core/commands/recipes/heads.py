@@ -18,7 +18,7 @@ from stylesdf_core.commands.train.fit import TrainFit
 from stylesdf_core.commands.train.stages import TrainJoint
 from stylesdf_core.errors import check_range
 from stylesdf_core.heads.fit.config import EndToEndConfig, FitConfig, HeadsConfig
-from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.progress import Operation, Progress, duration
 from stylesdf_core.resources import shipped
 from stylesdf_core.training.adversarial.config.presets import preset
 from stylesdf_core.training.adversarial.config.stages import JointConfig
@@ -252,12 +252,3 @@ def steps_table(records: Sequence[Record]) -> str:
         rows.append((record.name, record.command, numbers, duration(record.seconds)))
     table = markdown_table(rows)
     return f"Machine: {machines}.\n\n{table}\n\nAll settings are in `recipe.json`."
-
-
-def duration(seconds: float) -> str:
-    """A duration as text, such as 42 s, 17 min or 3.2 h."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -14,7 +14,7 @@ import torch
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
-from stylesdf_core.commands.recipes.heads import RecipeHeads, WriteHeadsModel, duration, steps_table
+from stylesdf_core.commands.recipes.heads import RecipeHeads, WriteHeadsModel, steps_table
 from stylesdf_core.commands.recipes.steps import Record, run_steps
 from stylesdf_core.commands.train.fit import TrainFit
 from stylesdf_core.commands.train.stages import TrainJoint
@@ -180,7 +180,6 @@ def test_the_card_tells_steps_times_and_machine() -> None:
     assert table.startswith("Machine: one; two.")
     assert "| fit | TrainFit | seed 8, points.steps 2 | 67 min |" in table
     assert "later" not in table
-    assert [duration(s) for s in (42.4, 1000.0, 9000.0)] == ["42 s", "17 min", "2.5 h"]
 
 
 def test_the_model_has_a_title_and_the_sliders_of_heads(tmp_path: Path) -> None:
