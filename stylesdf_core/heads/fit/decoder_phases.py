@@ -56,7 +56,7 @@ from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.seeds import seeded_weights
-from stylesdf_core.training.adversarial.config.stages import ImageLosses
+from stylesdf_core.training.adversarial.config.losses import ImageLosses
 from stylesdf_core.training.adversarial.terms.discriminator import DiscriminatorTerms
 from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import (

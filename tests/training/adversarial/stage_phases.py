@@ -22,14 +22,13 @@ from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.batches.real_images import RealImages, open_real_images
 from stylesdf_core.training.adversarial.config.images import ImagesConfig
+from stylesdf_core.training.adversarial.config.losses import ImageLosses, VolumeLosses
 from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
-    ImageLosses,
     JointConfig,
     RendererConfig,
     SphereConfig,
     SphereInitConfig,
-    VolumeLosses,
 )
 from stylesdf_core.training.adversarial.phases.gan_phase import GanPhase
 from stylesdf_core.training.adversarial.phases.phase import PhaseContext

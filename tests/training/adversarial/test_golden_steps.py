@@ -20,7 +20,7 @@ from stylesdf_core.model.networks.discriminators import StyleDiscriminator, Volu
 from stylesdf_core.model.poses import FFHQ_POSES
 from stylesdf_core.seeds import seeded
 from stylesdf_core.training.adversarial.batches.draws import draw_fakes
-from stylesdf_core.training.adversarial.config.stages import ImageLosses, VolumeLosses
+from stylesdf_core.training.adversarial.config.losses import ImageLosses, VolumeLosses
 from stylesdf_core.training.adversarial.terms.discriminator import DiscriminatorTerms
 from stylesdf_core.training.adversarial.terms.image import DecoderTerms, path_terms
 from stylesdf_core.training.adversarial.terms.volume import VolumeGeneratorTerms

@@ -23,11 +23,11 @@ from stylesdf_core.model.model_zoo import resolve
 from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
+from stylesdf_core.training.adversarial.config.losses import ImageLosses
 from stylesdf_core.training.adversarial.config.poses import PosesConfig
 from stylesdf_core.training.adversarial.config.presets import PRESETS, preset
 from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
-    ImageLosses,
     JointConfig,
     PresetName,
     RendererConfig,

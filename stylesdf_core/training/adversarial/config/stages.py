@@ -13,9 +13,10 @@ from typing import Annotated, Literal, TypeAlias
 import tyro
 
 from stylesdf_core.errors import InputError, check_range
-from stylesdf_core.model.config import STDDEV_GROUP, DecoderKind, GeneratorConfig
+from stylesdf_core.model.config import DecoderKind, GeneratorConfig
 from stylesdf_core.training.adversarial.config.augmentation import AugmentConfig
 from stylesdf_core.training.adversarial.config.images import ImagesConfig
+from stylesdf_core.training.adversarial.config.losses import ImageLosses, VolumeLosses
 from stylesdf_core.training.adversarial.config.patches import PatchConfig
 from stylesdf_core.training.adversarial.config.poses import PosesConfig
 from stylesdf_core.training.run_config import RunConfig
@@ -46,130 +47,9 @@ class SphereConfig:
     the surface is."""
 
 
-def _check_losses(losses: VolumeLosses | ImageLosses) -> None:
-    """Weights and rates are not negative, intervals and widths at least 1."""
-    whole = (
-        "r1_every", "path_every", "anchor_steps", "discriminator_channels", "widest",
-        "stddev_group",
-    )  # fmt: skip
-    for name, value in vars(losses).items():
-        least = 1 if name in whole else 0
-        check_range(name, value, least)
-
-
 def _chunk_size(batch: int, most: int, group: int) -> int:
     sizes = [size for size in range(group, most + 1, group) if batch % size == 0]
     return max(sizes, default=batch)
-
-
-@dataclass(frozen=True)
-class VolumeLosses:
-    """Losses and learning rates of the volume renders (paper, Eq. 6–8)."""
-
-    pose: float = 15.0
-    """Weight of the pose term (Eq. 6)."""
-
-    eikonal: float = 0.1
-    """Weight of the eikonal term (Eq. 7), which keeps the field a distance. A density field has no
-    such term."""
-
-    minimal_surface: float = 0.05
-    """Weight of the minimal-surface term (Eq. 8); lower the weight if the surface vanishes. A
-    density field has no such term."""
-
-    normal_smoothness: float = 0.0
-    """Weight of the change of the surface's normal within 0.004 world units, some 5 mm of a head;
-    more makes a surface with fewer dents and less detail. Not in the paper. A density field has no
-    such term."""
-
-    geometry_rays: int = 0
-    """Random rays of each image on which the terms of the surface are computed; 0 for all rays."""
-
-    anchor: float = 0.0
-    """Weight of the sphere's loss at the first step; falls to 0 within anchor_steps. Not in the
-    paper: a small network's surface stays a sphere until colours have formed on its outside, so
-    that faces turn with the camera. Needs geometry_rays."""
-
-    anchor_steps: int = 1
-    """Steps until the anchor's weight is 0."""
-
-    r1: float = 10.0
-    """Weight γ of the R1 penalty γ/2·‖∇D‖²; raise the weight if β does not fall."""
-
-    r1_every: int = 1
-    """Steps between R1 penalties; each penalty is multiplied by this number."""
-
-    generator_rate: float = 2e-5
-    """Adam's learning rate of mapping and field (betas 0 and 0.9)."""
-
-    discriminator_rate: float = 2e-4
-    """Adam's learning rate of the discriminator (betas 0 and 0.9)."""
-
-    discriminator_channels: int = 128
-    """Channels of the discriminator's first convolution; the other channels are in proportion."""
-
-    discriminator_gain: float = 1.0
-    """Factor on the discriminator's initial weights, which are torch's default, as published. Above
-    1, the discriminator's gradients are useful within the first hundred steps of a short run."""
-
-    def __post_init__(self) -> None:
-        _check_losses(self)
-        check_range("discriminator_gain", self.discriminator_gain, 0.01)
-        if self.anchor > 0 and self.geometry_rays < 1:
-            raise InputError("An anchor needs geometry_rays of at least 1.")
-
-    @property
-    def lazy(self) -> dict[str, int]:
-        """Terms computed only every few steps, and the steps between them."""
-        return {"R1 of volume renders": self.r1_every} if self.r1 > 0 else {}
-
-    def anchor_at(self, index: int) -> float:
-        """The anchor's weight at a step of the stage."""
-        return self.anchor * max(0.0, 1.0 - index / self.anchor_steps)
-
-
-@dataclass(frozen=True)
-class ImageLosses:
-    """Losses and learning rate of the decoded images (StyleGAN2's)."""
-
-    r1: float = 10.0
-    """Weight γ of the R1 penalty γ/2·‖∇D‖²."""
-
-    r1_every: int = 16
-    """Steps between R1 penalties; each penalty is multiplied by this number."""
-
-    path_length: float = 2.0
-    """Weight of the path-length penalty, which is computed on half a batch and has an optimizer
-    step of its own. The paper's nominal weight; the way in which the published scripts sum their
-    chunks makes it 1 in effect."""
-
-    path_every: int = 4
-    """Steps between path-length penalties; each penalty is multiplied by this number."""
-
-    mixing: float = 0.9
-    """Probability that a second latent takes over the decoder's later layers."""
-
-    rate: float = 2e-3
-    """Adam's learning rate of decoder and discriminator, before the correction for lazy
-    regularisation (Karras et al. 2020, App. B): times n/(n+1), betas 0 and 0.99^(n/(n+1))."""
-
-    widest: int = 512
-    """Most channels of a layer of the discriminator."""
-
-    stddev_group: int = STDDEV_GROUP
-    """Images whose deviation from each other the discriminator sees; chunk and each process's
-    share are whole groups. 4 as in the paper and in StyleGAN2. The published scripts computed
-    FFHQ in chunks of 2, hence saw groups of 2: a card too small for 4 images takes chunk 2 with
-    this 2."""
-
-    def __post_init__(self) -> None:
-        _check_losses(self)
-
-    @property
-    def lazy(self) -> dict[str, int]:
-        """Terms computed only every few steps, and the steps between them."""
-        path = {"path length": self.path_every} if self.path_length > 0 else {}
-        return {**({"R1": self.r1_every} if self.r1 > 0 else {}), **path}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,7 +138,7 @@ class RendererConfig(ImageStageConfig):
     model whose image is the field itself, without a decoder."""
 
     patch: PatchConfig = field(default_factory=PatchConfig)
-    volume: VolumeLosses = VolumeLosses()
+    volume: VolumeLosses = field(default_factory=VolumeLosses)
     sphere: SphereConfig = SphereConfig()
     generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(output_size=64))
 
@@ -303,7 +183,7 @@ class DecodedStageConfig(ImageStageConfig):
 
     batch: int = 32
     chunk: int = 8
-    image: ImageLosses = ImageLosses()
+    image: ImageLosses = field(default_factory=ImageLosses)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -381,7 +261,7 @@ class JointConfig(DecodedStageConfig):
     renderer_rate: float = 2e-6
     """Adam's learning rate of the renderer, a tenth of stage 1's."""
 
-    volume: VolumeLosses = VolumeLosses(geometry_rays=256)
+    volume: VolumeLosses = field(default_factory=lambda: VolumeLosses(geometry_rays=256))
 
     def __post_init__(self) -> None:
         super().__post_init__()

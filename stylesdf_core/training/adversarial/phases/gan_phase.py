@@ -30,12 +30,11 @@ from stylesdf_core.training.adversarial.batches.augmentation import NUMBERS, Aug
 from stylesdf_core.training.adversarial.batches.draws import Fakes
 from stylesdf_core.training.adversarial.batches.patches import cut_patches
 from stylesdf_core.training.adversarial.batches.real_images import RealBatch, RealImages
+from stylesdf_core.training.adversarial.config.losses import ImageLosses, VolumeLosses
 from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
-    ImageLosses,
     JointConfig,
     RendererConfig,
-    VolumeLosses,
 )
 from stylesdf_core.training.adversarial.phases.phase import AdversarialPhase, PhaseContext, Purpose
 from stylesdf_core.training.adversarial.terms.discriminator import DiscriminatorTerms

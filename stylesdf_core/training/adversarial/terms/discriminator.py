@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
-from stylesdf_core.training.adversarial.config.stages import ImageLosses, VolumeLosses
+from stylesdf_core.training.adversarial.config.losses import ImageLosses, VolumeLosses
 from stylesdf_core.training.losses import discriminator_loss, gradient_penalty, pose_loss
 from stylesdf_core.training.optimizing import Terms
 from stylesdf_core.training.precision import Autocast

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stylesdf_core.model.networks.decoder import Decoder
 from stylesdf_core.training.adversarial.batches.draws import Fakes
-from stylesdf_core.training.adversarial.config.stages import ImageLosses
+from stylesdf_core.training.adversarial.config.losses import ImageLosses
 from stylesdf_core.training.losses import (
     generator_loss,
     path_length_penalty,

@@ -25,7 +25,7 @@ from stylesdf_core.rendering.camera import focal_length
 from stylesdf_core.rendering.rays import cam2world, make_rays
 from stylesdf_core.rendering.volume_rendering import sample_depths, sample_points
 from stylesdf_core.training.adversarial.batches.draws import Fakes
-from stylesdf_core.training.adversarial.config.stages import VolumeLosses
+from stylesdf_core.training.adversarial.config.losses import VolumeLosses
 from stylesdf_core.training.losses import (
     eikonal_loss,
     generator_loss,

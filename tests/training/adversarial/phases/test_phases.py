@@ -18,12 +18,12 @@ from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
 from stylesdf_core.seeds import seeded, seeded_weights
 from stylesdf_core.training.adversarial.batches.draws import draw_fakes
+from stylesdf_core.training.adversarial.config.losses import VolumeLosses
 from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
     RendererConfig,
     SphereConfig,
     SphereInitConfig,
-    VolumeLosses,
 )
 from stylesdf_core.training.adversarial.phases.gan_phase import new_volume_discriminator
 from stylesdf_core.training.adversarial.phases.phase import PhaseContext, Purpose
