@@ -22,6 +22,8 @@ _EDGE = 2048
 _TURNED_EDGE = 640
 #: Turns that are tried, degrees clockwise: a lying picture first.
 _TURNS = (90, 270, 180, 45, 315, 135, 225)
+#: Least edge of a face's frame, photograph's pixels.
+_SMALLEST = 64
 
 
 def find_judge() -> Judge:
@@ -78,7 +80,7 @@ def one_face(
     number: int | None = None,
     *,
     preset: FramePreset = "heads",
-    smallest: int = 64,
+    smallest: int = _SMALLEST,
     judge: Judge | None = None,
 ) -> FoundFace:
     """The face of a photograph.
@@ -104,14 +106,11 @@ def one_face(
     return _large_enough(photo, faces[(number or 1) - 1], preset, smallest)
 
 
-def marked_face(
-    photo: Photo, marks: FloatArray, *, preset: FramePreset = "heads", smallest: int = 64
-) -> FoundFace:
+def marked_face(photo: Photo, marks: FloatArray, *, preset: FramePreset = "heads") -> FoundFace:
     """The face of which somebody has marked the eyes and the mouth; no judge is needed.
 
     Args:
         marks: both eyes, in any order, and the middle of the mouth, (3, 2), upright pixels.
-        smallest: least edge of the face's frame, photograph's pixels.
 
     Raises:
         InputError: a mark lies outside of the photograph, the marks lie on a line, or the face is
@@ -127,7 +126,7 @@ def marked_face(
         marks = ordered(marks)
     except InputError as error:
         raise InputError(f"{photo.name}: {error}") from None
-    return _large_enough(photo, FoundFace.of_marks(marks), preset, smallest)
+    return _large_enough(photo, FoundFace.of_marks(marks), preset, _SMALLEST)
 
 
 def _large_enough(photo: Photo, face: FoundFace, preset: FramePreset, smallest: int) -> FoundFace:

@@ -66,9 +66,9 @@ def _ruler(path: Path | None) -> tuple[ImageFont.FreeTypeFont, float] | None:
 
 
 @lru_cache(maxsize=4096)
-def text_width(text: str, size: float, weight: str = "Regular") -> float:
+def text_width(text: str, size: float) -> float:
     """Width of one line in pixels, for a font of line height ``size``."""
-    ruler = _ruler(system_font(text) or font_path(weight))
+    ruler = _ruler(system_font(text) or font_path())
     if ruler is None:
         return 0.5 * size * len(text)
     font, line_height = ruler

@@ -15,8 +15,8 @@ Rgba: TypeAlias = tuple[int, int, int, int]
 Item: TypeAlias = int | str
 
 
-def _color(code: str, alpha: int = 255) -> Rgba:
-    return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16), alpha
+def _color(code: str) -> Rgba:
+    return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16), 255
 
 
 BACKGROUND = _color("#16181c")
