@@ -1,7 +1,7 @@
 """The base class of the adversarial phases: draws generated images' inputs and measures.
 
 A phase computes its gradients in chunks (training/optimizing.py) with losses that are modules
-(terms/); the loop (training/loop.py) calls its steps.
+(adversarial/terms/); the loop (training/loop.py) calls its steps.
 """
 
 from __future__ import annotations
