@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
+import dearpygui.dearpygui as dpg
+
 from app.state import exports
 from app.state.about import about
+from app.state.wording import in_window
 from app.state.workbench import Workbench
 from app.widgets.dialogs.dialogs import Dialogs
 from app.widgets.dialogs.file_manager import open_file
@@ -126,6 +129,17 @@ class Actions:
             return
         self.window.show_page("explore")
         workbench.dragging.toggle()
+
+    def copy_drags(self) -> None:
+        """Put the command that repeats the drags of the face on the clipboard."""
+        workbench = self.workbench
+        try:
+            dpg.set_clipboard_text(workbench.dragging.command())
+        except StyleSDFError as error:
+            workbench.toast(in_window(str(error)), is_error=True)
+        else:
+            count = len(workbench.dragging.history)
+            workbench.toast(f"Copied the command for {count} drag{'s' if count > 1 else ''}")
 
     def remove_point(self) -> None:
         """Remove the point that was last put or taken."""

@@ -96,7 +96,11 @@ class Menus:
         workbench = self._workbench
         shown = (
             [is_on() for _, is_on in self._checks],
-            (workbench.document.can_undo, workbench.document.can_redo),
+            (
+                workbench.document.can_undo,
+                workbench.document.can_redo,
+                bool(workbench.dragging.history),
+            ),
             [name in workbench.models.devices for name in self._devices],
             self._actions.window.page,
             len(self._training.alive),
@@ -112,14 +116,14 @@ class Menus:
     def _show(
         self,
         checks: list[bool],
-        changes: tuple[bool, bool],
+        changes: tuple[bool, bool, bool],
         devices: list[bool],
         shown_page: Page,
         runs: int,
     ) -> None:
         for (item, _), is_on in zip(self._checks, checks, strict=True):
             dpg.set_value(item, is_on)
-        for item, is_enabled in zip((self._undo, self._redo), changes, strict=True):
+        for item, is_enabled in zip((self._undo, self._redo, self._copy), changes, strict=True):
             dpg.configure_item(item, enabled=is_enabled)
         for item, is_there in zip(self._devices.values(), devices, strict=True):
             dpg.configure_item(item, show=is_there)
@@ -193,6 +197,7 @@ class Menus:
             self._item(
                 "Drag points", "drag points of the face", lambda: self._workbench.dragging.is_on
             )
+            self._copy = self._item("Copy drags as command", self._actions.copy_drags)
             dpg.add_separator()
             self._item("Random face", "random seed")
             self._item("Favourite", "give the face a star, or remove it", self._is_favourite)

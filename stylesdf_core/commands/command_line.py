@@ -9,21 +9,25 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from stylesdf_core.commands.drag import DragFace
 from stylesdf_core.commands.field_help import settings_of
 from stylesdf_core.commands.scenes.batch import Batch
 from stylesdf_core.commands.scenes.compare import RenderComparison
 from stylesdf_core.commands.scenes.demo import Demo
 from stylesdf_core.commands.scenes.films import Animate, RenderTurntable
 from stylesdf_core.commands.scenes.meshes import ExportMesh
-from stylesdf_core.commands.scenes.options.scene_flags import flags_from_scene
+from stylesdf_core.commands.scenes.options.scene_flags import camera_flags, flags_from_scene
 from stylesdf_core.commands.scenes.pictures import RenderImage
 from stylesdf_core.commands.scenes.sheets import RenderSheet
 from stylesdf_core.commands.train.base import TrainStage
 from stylesdf_core.commands.train.stages import TRAIN_COMMANDS, TrainRequest, default_config
-from stylesdf_core.scene.scene import Scene
+from stylesdf_core.errors import InputError
+from stylesdf_core.model.model_zoo import is_named
+from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.training.adversarial.config.stages import PresetName
 from stylesdf_core.training.settings import by_path
 
@@ -93,6 +97,57 @@ def command_words(request: Request, program: Sequence[str] = (PROGRAM,)) -> list
         elif dataclasses.is_dataclass(value):
             words += _changed_flags(value)
     return words + _changed_flags(request)
+
+
+def drag_line(
+    drags: Sequence[DragFace], start: Path | None = None, program: Sequence[str] = (PROGRAM,)
+) -> str:
+    """The shell commands that make drags one after the other, each on the face of the one before.
+
+    Args:
+        drags: at least one; all write the same session.
+        start: a session of the face before the first drag; None to describe it by flags.
+
+    Raises:
+        InputError: the first face needs a session, or a face was changed between two drags in a
+            way that no flag repeats.
+    """
+    first, lines = drags[0], []
+    shown = first.scene.camera
+    for before, drag in zip((None, *drags), drags, strict=False):
+        if before is None and start is None:
+            words = flags_from_scene(first.scene)
+        else:
+            words = ["--scene", str(start if before is None else before.out)]
+            if not is_named(first.scene.model):
+                words += ["--model", first.scene.model]
+        if before is not None:
+            words += _changes(before.scene, drag.scene)
+        if drag.scene.camera != shown or (before is None and start is not None):
+            words += camera_flags(drag.scene.camera)
+            shown = drag.scene.camera
+        # A point may begin with a minus, which only stands after "=".
+        words += [f"--{name}={text}" for name in ("move", "pin") for text in drag.spots(name)]
+        lines.append(_joined([*program, "drag", *words, "--out", str(drag.out)]))
+    return " && ".join(lines)
+
+
+def _changes(before: Scene, after: Scene) -> list[str]:
+    """Flags of the directions that were edited after the drag of one face, before the next."""
+    edits = {
+        name: value
+        for name, value in after.identity.edits
+        if dict(before.identity.edits).get(name) != value
+    }
+    identity = replace(before.identity, offsets=after.identity.offsets)
+    for name, value in edits.items():
+        identity = identity.edited(name, value)
+    if replace(before, identity=identity, camera=after.camera) != after:
+        raise InputError(
+            "Between the drags, the face was changed in a way that no flag repeats; save the "
+            "session and use --scene FILE.json."
+        )
+    return flags_from_scene(Scene(identity=Identity(edits=identity.edits))) if edits else []
 
 
 def _joined(words: list[str]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import tyro
 
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from stylesdf_core.dragging.pointing import Vector
     from stylesdf_core.model.model import Model
 
-#: A place in a picture: fractions of its edge from the upper left corner.
-Place = tuple[float, float]
+#: A place in a picture, fractions of its edge from the upper left corner; or a point, world units.
+Spot: TypeAlias = "tuple[float, float] | Vector"
 #: Distance from its target, millimetres, from which a point is said not to have arrived.
 FAR_OFF = 1.0
 _MOST_POINTS = 40
+#: Largest coordinate of a point, world units.
+_FARTHEST = 0.5
 #: Least edge of the comparison's pictures, pixels.
 _EDGE = 512
 #: Colours, radius and width of the marks in the comparison, pixels of a picture of 256².
@@ -66,7 +68,9 @@ def out_of_reach(miss: float) -> str:
 class DragFace:
     """Drag points of a face to other places of its picture; the face follows and stays a face.
 
-    Places are fractions of the picture's edge from the upper left corner: 0.5,0.5 is the middle.
+    Places are fractions of the picture's edge from the upper left corner: 0.5,0.5 is the middle. A
+    place of three numbers is a point in the head's own units, as the window's copied commands name
+    it: --pin=-0.021,0.034,0.081.
     """
 
     out: Path
@@ -95,6 +99,26 @@ class DragFace:
 
     scene: SceneFlags = field(default_factory=Scene)
 
+    @classmethod
+    def of_points(
+        cls, scene: Scene, points: Sequence[Vector], targets: Sequence[Vector], out: Path
+    ) -> DragFace:
+        """The drag of points of a face, world units; points that lie at their targets are pins."""
+        pairs = [
+            (spot_text(point), spot_text(target))
+            for point, target in zip(points, targets, strict=True)
+        ]
+        return cls(
+            out=out,
+            move=(tuple(f"{point}:{target}" for point, target in pairs if point != target),),
+            pin=(tuple(point for point, target in pairs if point == target),),
+            scene=scene,
+        )
+
+    def spots(self, name: Literal["move", "pin"]) -> list[str]:
+        """The texts of --move or --pin, in their order."""
+        return _flat(self.move if name == "move" else self.pin)
+
     def run(self) -> Operation[DraggedFace]:
         """Drag and write; the result prints as a sentence.
 
@@ -106,7 +130,7 @@ class DragFace:
         check_destination(self.out, (".json",))
         if self.compare is not None:
             check_destination(self.compare, (".png",))
-        moves, pins = _moves(self.move), [_place(text, "--pin") for text in _flat(self.pin)]
+        moves, pins = _moves(self.move), [_spot(text, "--pin") for text in _flat(self.pin)]
         if not moves:
             raise InputError("--move is missing: name a point and its target, X,Y:X2,Y2.")
         if len(moves) + len(pins) > _MOST_POINTS:
@@ -120,9 +144,11 @@ class DragFace:
         model, camera = load_model(self.scene.model), self.scene.camera
         yield Progress(0.2, 1, "finding the points")
         points = self._points(model, [start for start, _ in moves] + pins)
-        ends = [beside(camera, point, *end) for point, (_, end) in zip(points, moves, strict=False)]
+        targets = list(points)
+        for index, (_, end) in enumerate(moves):
+            targets[index] = end if len(end) == 3 else beside(camera, points[index], *end)
         drag = Drag(model, self.scene, points)
-        drag.aim([*ends, *points[len(moves) :]])
+        drag.aim(targets)
         share = 0.3
         while drag.step():
             share += 0.2 * (0.8 - share)
@@ -130,31 +156,41 @@ class DragFace:
         dragged = drag.scene
         if self.compare is not None:
             yield Progress(0.8, 1, "rendering the comparison")
-            self._write_comparison(model, dragged, moves, pins)
+            self._write_comparison(model, dragged, points, targets, len(moves))
         write_text(self.out, signed(dragged).to_json() + "\n")
         return DraggedFace(self.out, tuple(drag.misses[: len(moves)]))
 
-    def _points(self, model: Model, places: Sequence[Place]) -> list[Vector]:
-        """The points of the surface at places of the picture."""
+    def _points(self, model: Model, spots: Sequence[Spot]) -> list[Vector]:
+        """The points of the surface that places of the picture, or points near it, stand for."""
         from stylesdf_core.dragging.surface import FaceSurface
 
         surface, points = FaceSurface(model, self.scene), []
-        for x, y in places:
-            point = surface.pick(self.scene.camera, x, y)
+        for spot in spots:
+            if len(spot) == 3:
+                point = surface.nearest(spot)
+                lack = "lies off the face; name a point on it"
+            else:
+                point = surface.pick(self.scene.camera, *spot)
+                lack = "the picture shows the background; name a place on the face"
             if point is None:
-                raise InputError(
-                    f"At {x:g},{y:g} the picture shows the background; name a place on the face."
-                )
+                where = ",".join(f"{number:g}" for number in spot)
+                raise InputError(f"At {where} {lack}." if len(spot) == 2 else f"{where} {lack}.")
             points.append(point)
         return points
 
     def _write_comparison(
-        self, model: Model, dragged: Scene, moves: Sequence[tuple[Place, Place]], pins: list[Place]
+        self,
+        model: Model,
+        dragged: Scene,
+        points: Sequence[Vector],
+        targets: Sequence[Vector],
+        moved: int,
     ) -> None:
         import numpy as np
         from PIL import Image
 
         from stylesdf_core.commands.scenes.pictures import write_pixels
+        from stylesdf_core.dragging.pointing import seen_at
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.engine.picture import pixels
 
@@ -167,8 +203,10 @@ class DragFace:
                 image = image.resize((_EDGE, _EDGE), Image.Resampling.BICUBIC)
             pair.append(image)
         before, after = pair
-        _draw_marks(before, moves, pins)
-        _draw_marks(after, [(end, end) for _, end in moves], pins)
+        starts, ends = ([seen_at(self.scene.camera, p) for p in own] for own in (points, targets))
+        moves = list(zip(starts, ends, strict=True))[:moved]
+        _draw_marks(before, moves, starts[moved:])
+        _draw_marks(after, [(end, end) for _, end in moves], starts[moved:])
         write_pixels(np.hstack([np.asarray(before), np.asarray(after)]), self.compare, dragged)
 
 
@@ -176,27 +214,40 @@ def _flat(groups: tuple[tuple[str, ...], ...]) -> list[str]:
     return [text for group in groups for text in group]
 
 
-def _moves(groups: tuple[tuple[str, ...], ...]) -> list[tuple[Place, Place]]:
+def _moves(groups: tuple[tuple[str, ...], ...]) -> list[tuple[Spot, Spot]]:
     moves = []
     for text in _flat(groups):
         start, colon, end = text.partition(":")
         if not colon:
             raise InputError(f"--move takes X,Y:X2,Y2 such as 0.5,0.6:0.5,0.57, not {brief(text)}.")
-        moves.append((_place(start, "--move"), _place(end, "--move")))
+        moves.append((_spot(start, "--move"), _spot(end, "--move")))
     return moves
 
 
-def _place(text: str, flag: str) -> Place:
-    numbers = [float(part) for part in text.split(",") if re.fullmatch(r"\d*\.?\d+", part.strip())]
-    if len(numbers) != 2 or text.count(",") != 1 or max(numbers) > 1.0:
-        raise InputError(
-            f"{flag} takes places X,Y in fractions of the picture, 0 to 1 from its upper left "
-            f"corner, not {brief(text)}."
-        )
-    return numbers[0], numbers[1]
+def _spot(text: str, flag: str) -> Spot:
+    parts = [part.strip() for part in text.split(",")]
+    if all(re.fullmatch(r"-?\d*\.?\d+", part) for part in parts):
+        numbers = [float(part) for part in parts]
+        if len(numbers) == 3 and max(map(abs, numbers)) <= _FARTHEST:
+            return numbers[0], numbers[1], numbers[2]
+        if len(numbers) == 2 and min(numbers) >= 0.0 and max(numbers) <= 1.0:
+            return numbers[0], numbers[1]
+    raise InputError(
+        f"{flag} takes places X,Y in fractions of the picture, 0 to 1 from its upper left "
+        f"corner, not {brief(text)}."
+    )
 
 
-def _draw_marks(image: object, moves: Sequence[tuple[Place, Place]], pins: Sequence[Place]) -> None:
+def spot_text(point: Vector) -> str:
+    """A point, world units, as --move and --pin take it."""
+    return ",".join(f"{number:.5f}" for number in point)
+
+
+def _draw_marks(
+    image: object,
+    moves: Sequence[tuple[tuple[float, float], tuple[float, float]]],
+    pins: Sequence[tuple[float, float]],
+) -> None:
     """Draw points with arrows to their targets, and pins as squares."""
     import numpy as np
     from PIL import Image, ImageDraw

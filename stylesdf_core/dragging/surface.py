@@ -23,6 +23,8 @@ from stylesdf_core.scene.scene import Scene
 _FINE, _ROUGH = 192, 40
 #: Newton's steps to the surface.
 _STEPS = 4
+#: Largest distance of a named point from the surface, world units.
+_BESIDE = 0.005
 #: Azimuths of the cameras, radians, and rays along each side of their pictures, from which points
 #: all over the head are found.
 _AROUND, _EDGE = (-1.1, 0.0, 1.1), 12
@@ -58,6 +60,15 @@ class FaceSurface:
         if not bool(met[0]):
             return None
         a, b, c = self._settled(points)[0].tolist()
+        return a, b, c
+
+    def nearest(self, point: Vector) -> Vector | None:
+        """The point of the surface near a point; None where the surface is not near."""
+        start = torch.tensor([point])
+        settled = self._settled(start)
+        if float((settled - start).norm()) > _BESIDE:
+            return None
+        a, b, c = settled[0].tolist()
         return a, b, c
 
     def all_over(self, count: int) -> Tensor:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stylesdf_core.commands import command_line
 from stylesdf_core.commands.command_line import PROGRAM, program_words
+from stylesdf_core.commands.drag import DragFace
 from stylesdf_core.commands.scenes.pictures import RenderImage
+from stylesdf_core.errors import InputError
+from stylesdf_core.scene.offsets import StyleOffsets, encoded
+from stylesdf_core.scene.scene import Identity, Scene
 
 
 @pytest.fixture
@@ -57,3 +63,23 @@ def test_another_installation_in_path_is_not_this_program(
     (environment / PROGRAM).rename(other / PROGRAM)
     monkeypatch.setenv("PATH", str(other))
     assert program_words() == (sys.executable, "-m", "app")
+
+
+def test_drags_that_no_flag_repeats_ask_for_a_session() -> None:
+    points, targets = ((0.0, 0.0, 0.1),), ((0.0, -0.01, 0.1),)
+    offsets = StyleOffsets(field=encoded(np.ones(4, np.float32)))
+    first = Scene(identity=Identity(seed=2))
+    out, session = Path("dragged.json"), Path("head.json")
+    later = replace(first, identity=Identity(seed=2, edits=(("smile", 1.0),), offsets=offsets))
+    drags = [DragFace.of_points(scene, points, targets, out) for scene in (first, later)]
+    one, other = command_line.drag_line(drags).split(" && ")
+    assert "--seed 2" in one
+    assert "--scene dragged.json" in other
+    assert "--set smile=1" in other
+    assert "--move=0.00000,0.00000,0.10000:0.00000,-0.01000,0.10000" in other
+    with pytest.raises(InputError, match="has been dragged, which no flag can hold"):
+        command_line.drag_line(drags[1:])
+    assert "--scene head.json" in command_line.drag_line(drags[1:], session)
+    mixed = DragFace.of_points(replace(later, truncation_psi=0.5), points, targets, out)
+    with pytest.raises(InputError, match="in a way that no flag repeats"):
+        command_line.drag_line([drags[0], mixed])

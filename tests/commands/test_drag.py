@@ -57,6 +57,7 @@ def test_a_dragged_face_is_a_session_that_every_command_takes(tmp_path: Path) ->
         ("0.5,0.55:128,130", "", "--move takes places X,Y in fractions of the picture"),
         ("0.5,0.55:0.5,0.5", "0.1", "--pin takes places X,Y in fractions"),
         ("", "0.5,0.5", "--move is missing"),
+        ("0.5,0.55:0.5,0.5", "0,0,0.4", r"0,0,0\.4 lies off the face; name a point on it"),
     ],
 )
 def test_places_that_cannot_be_used_are_refused(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.state.document.document import Document
@@ -16,8 +17,11 @@ from app.state.wording import in_window, title_and_text
 from app.workers.concurrency.alarm import Alarm
 from app.workers.drag_worker import DragRequest, DragStep, drag_worker
 from app.workers.model_loader import ModelSlot
+from stylesdf_core.errors import InputError
 from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.scene.offsets import StyleOffsets
 from stylesdf_core.scene.scene import Identity, Scene
+from stylesdf_core.scene.session_files import read_scene
 
 if TYPE_CHECKING:
     from stylesdf_core.dragging.pointing import Vector
@@ -74,11 +78,43 @@ class DragPoints:
         self._face: Hashable = None
         self._known: OrderedDict[Hashable, tuple[FacePoint, ...]] = OrderedDict()
         self._surface: tuple[object, FaceSurface] | None = None
+        self._made: OrderedDict[StyleOffsets, DragRequest] = OrderedDict()
 
     @property
     def is_working(self) -> bool:
         """Whether a gesture lasts, or the face is still on its way."""
         return self._start is not None
+
+    @property
+    def history(self) -> tuple[DragRequest, ...]:
+        """The drags that have made the document's face, the first one first."""
+        requests: list[DragRequest] = []
+        offsets = self._document.scene.identity.offsets
+        while (request := self._made.get(offsets)) is not None:
+            requests.insert(0, request)
+            offsets = request.scene.identity.offsets
+        return tuple(requests)
+
+    def command(self) -> str:
+        """The terminal command that repeats :attr:`history`.
+
+        Raises:
+            InputError: there is no drag, or the first face can only be described by a session, and
+                the document's file holds another.
+        """
+        from stylesdf_core.commands.command_line import drag_line, program_words
+        from stylesdf_core.commands.drag import DragFace
+
+        if not self.history:
+            raise InputError("There is no drag to copy: drag a point of the face first.")
+        out, first = Path("dragged.json"), self.history[0].scene
+        drags = [DragFace.of_points(d.scene, d.points, d.targets, out) for d in self.history]
+        path = self._document.path
+        try:
+            is_saved = path is not None and read_scene(path).of_field == first.of_field
+        except InputError:  # the file is gone, or no session any more
+            is_saved = False
+        return drag_line(drags, path if is_saved else None, program_words())
 
     def toggle(self) -> None:
         """Begin or end the mode; the points stay for the next time."""
@@ -215,6 +251,11 @@ class DragPoints:
         self._held = False
 
     def _end(self) -> None:
+        offsets, asked = self._document.scene.identity.offsets, self._asked
+        if asked is not None and offsets != asked.scene.identity.offsets:
+            self._made[offsets] = asked
+            while len(self._made) > _REMEMBERED:
+                self._made.popitem(last=False)
         self._abandon()
         self.points = tuple(replace(point, target=point.place) for point in self.points)
         self._document.commit()

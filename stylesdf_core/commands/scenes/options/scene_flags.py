@@ -20,7 +20,9 @@ from stylesdf_core.model.checkpoints.digests import weights_digest
 from stylesdf_core.model.config import NoiseMode, check_seed
 from stylesdf_core.model.latents.latents import load_z
 from stylesdf_core.model.model_zoo import is_named, resolve
+from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import InBetween
+from stylesdf_core.scene.offsets import StyleOffsets
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 from stylesdf_core.scene.session_files import other_weights, read_scene
 
@@ -30,6 +32,7 @@ _File: TypeAlias = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_beh
 #: Seeds of several faces as one text, such as ``0-99,120``.
 SeedsFlag: TypeAlias = Annotated[str, tyro.conf.arg(metavar="N-M,N,…", help_behavior_hint="")]
 _MOST_SEEDS: Final = 100_000
+_CAMERA: Final = ("azimuth", "elevation", "fov", "pan_x", "pan_y")
 
 
 def scene_from_flags(
@@ -264,9 +267,10 @@ def flags_from_scene(scene: Scene) -> list[str]:
         raise InputError(
             "A face between two keyframes has no flags: copy the command of the animation instead."
         )
-    if scene.identity.z is not None:
+    if scene.identity.z is not None or scene.identity.offsets != StyleOffsets():
+        what = "has been dragged" if scene.identity.z is None else "is a z"
         raise InputError(
-            "The scene's identity is a z, which no flag can hold; save the session and use "
+            f"The scene's identity {what}, which no flag can hold; save the session and use "
             "--scene FILE.json."
         )
     default = Scene()
@@ -297,12 +301,18 @@ def flags_from_scene(scene: Scene) -> list[str]:
         if scene.mixing.field_strengths:
             flags += ["--mix-field-strengths", *map(_number, scene.mixing.field_strengths)]
     for part, usual, names in (
-        (scene.camera, default.camera, ("azimuth", "elevation", "fov", "pan_x", "pan_y")),
+        (scene.camera, default.camera, _CAMERA),
         (scene.options, default.options, ("samples", "noise", "noise_seed")),
     ):
         for name in names:
             add("--" + name.replace("_", "-"), getattr(part, name), getattr(usual, name))
     return flags
+
+
+def camera_flags(camera: OrbitCamera) -> list[str]:
+    """The flags of a camera, defaults too, to replace a session's camera."""
+    pairs = (("--" + name.replace("_", "-"), getattr(camera, name)) for name in _CAMERA)
+    return [word for flag, value in pairs for word in (flag, _number(value))]
 
 
 def _number(value: float) -> str:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import pytest
 
+from app.program import _parse as parse
 from app.state.optimisation.dragging import DragPoints
 from app.state.workbench import Workbench
-from stylesdf_core.dragging.pointing import seen_at
+from stylesdf_core.dragging.pointing import Vector, seen_at
+from stylesdf_core.dragging.surface import FaceSurface
+from stylesdf_core.errors import InputError
+from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.scene.session_files import read_scene
 from tests.app.state.stepping import run_until
 
 CAMERA = OrbitCamera()
@@ -123,3 +130,40 @@ def test_a_target_out_of_reach_is_said(workbench: Workbench, dragging: DragPoint
     x, y = put(dragging)
     drag(workbench, 0, x + 3.0, y)
     assert "short: the model knows no such face" in dragging.problem
+
+
+def test_the_copied_command_repeats_the_drags_of_the_face(
+    workbench: Workbench,
+    dragging: DragPoints,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, y = put(dragging)
+    put(dragging, is_pin=True)
+    with pytest.raises(InputError, match="no drag to copy"):
+        dragging.command()
+    drag(workbench, 0, x + 0.01, y)
+    workbench.document.update(
+        replace(workbench.scene, camera=replace(workbench.scene.camera, azimuth=0.2))
+    )
+    drag(workbench, 0, *seen_at(CAMERA, replace_y(dragging.points[0].place, 0.002)))
+    assert len(dragging.history) == 2
+    monkeypatch.chdir(tmp_path)
+    lines = dragging.command().split(" && ")
+    assert len(lines) == 2
+    for line in lines:
+        words = shlex.split(line)
+        request = parse(words[words.index("drag") :])
+        drain(request.run())
+    repeated = read_scene(tmp_path / "dragged.json")
+    assert repeated.camera == workbench.scene.camera
+    surface = FaceSurface(workbench.model, repeated)
+    for point in dragging.points:
+        near = surface.nearest(point.place)
+        assert near == pytest.approx(point.place, abs=3e-4)
+    workbench.document.undo()
+    assert len(dragging.history) == 1
+
+
+def replace_y(place: Vector, more: float) -> Vector:
+    return place[0], place[1] + more, place[2]
