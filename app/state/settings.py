@@ -217,6 +217,7 @@ class SettingsStore:
         self.folder = folder or user_folder("config")
         #: Of the filmstrip's pictures.
         self.faces_folder = (folder or user_folder("data")) / "faces"
+        self.tunings_folder = self.faces_folder.with_name("tunings")
 
     @property
     def settings_path(self) -> Path:
@@ -265,7 +266,7 @@ class SettingsStore:
         Raises:
             OutputError: the folder cannot be written.
         """
-        write_text(self.autosave_path, session_text(scene, animation))
+        write_text(self.autosave_path, session_text(scene, animation, self.autosave_path.parent))
 
 
 def _tolerant(cls: type[Any], data: Any) -> Any:

@@ -18,7 +18,7 @@ from app.state.document import edits
 from app.state.document.directions import DirectionValues
 from app.state.document.document import Document
 from app.state.document.faces import FaceAlbum
-from app.state.document.sessions import read_for_window
+from app.state.document.sessions import read_for_window, save_session
 from app.state.document.timeline import Timeline
 from app.state.messages import Messages
 from app.state.optimisation.dragging import DragPoints
@@ -33,10 +33,8 @@ from app.workers.concurrency.process import give_memory_back
 from app.workers.mixing_worker import MixingMeter, MixingRequest
 from app.workers.model_loader import Loading, ModelSlot
 from stylesdf_core.errors import StyleSDFError
-from stylesdf_core.files import write_text
 from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
-from stylesdf_core.scene.animation import session_text
 from stylesdf_core.scene.scene import Scene, View
 from stylesdf_core.scene.session_files import other_weights
 
@@ -85,7 +83,7 @@ class Workbench:
         self.jobs = jobs or JobQueue()
         self.messages = Messages()
         self.toast = self.messages.show
-        self.photo = PhotoFit(self.screen.news)
+        self.photo = PhotoFit(self.screen.news, store.tunings_folder)
         self.dragging = DragPoints(self.document, self.models, self.screen.news)
         self.last_export = "PNG"
         #: Whether the viewport is hidden, so that nothing is computed for the viewport.
@@ -295,7 +293,7 @@ class Workbench:
     def save_session(self, path: Path) -> None:
         """Write the session; errors become toasts."""
         try:
-            write_text(path, session_text(self._session(), self.document.animation))
+            save_session(path, self._session(), self.document.animation)
         except StyleSDFError as error:
             self.toast(str(error), is_error=True)
             return

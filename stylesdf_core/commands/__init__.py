@@ -19,6 +19,7 @@ info           ``info``: this installation and machine, and one model's facts
 
 Shared by them:
 
+photo_views    the photographs of ``invert`` as a fit sees them
 evaluate_process  ``evaluate --gpus``: one of the processes that measure together
 command_line   a request as the shell command that does the same
 field_help     each field of a request with its flag, type and help, for the window's forms

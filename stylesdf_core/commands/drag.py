@@ -125,7 +125,7 @@ class DragFace:
         Raises:
             InputError: a place cannot be used, or there is no face at it.
         """
-        from stylesdf_core.files import check_destination, write_text
+        from stylesdf_core.files import check_destination
 
         check_destination(self.out, (".json",))
         if self.compare is not None:
@@ -139,7 +139,7 @@ class DragFace:
         from stylesdf_core.dragging.drag import Drag
         from stylesdf_core.dragging.pointing import beside
         from stylesdf_core.model.model import load_model
-        from stylesdf_core.scene.session_files import signed
+        from stylesdf_core.scene.session_files import signed, write_session
 
         model, camera = load_model(self.scene.model), self.scene.camera
         yield Progress(0.2, 1, "finding the points")
@@ -157,7 +157,7 @@ class DragFace:
         if self.compare is not None:
             yield Progress(0.8, 1, "rendering the comparison")
             self._write_comparison(model, dragged, points, targets, len(moves))
-        write_text(self.out, signed(dragged).to_json() + "\n")
+        write_session(signed(dragged), self.out)
         return DraggedFace(self.out, tuple(drag.misses[: len(moves)]))
 
     def _points(self, model: Model, spots: Sequence[Spot]) -> list[Vector]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from stylesdf_core.commands.photo_views import PhotoViews, marks_of, preset_of
 from stylesdf_core.commands.scenes.options.rendering import Device
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.progress import Operation, Progress, part
@@ -16,16 +18,10 @@ from stylesdf_core.progress import Operation, Progress, part
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    from torch import Tensor
 
     from stylesdf_core.engine.engine import Engine
-    from stylesdf_core.engine.picture import Picture
     from stylesdf_core.inversion.fitting import Fit
-    from stylesdf_core.inversion.picture import PhotoView
-    from stylesdf_core.judges.face import FoundFace, FramePreset
-    from stylesdf_core.judges.framing import CropFrame
-    from stylesdf_core.judges.photo import Photo, Pixels
-    from stylesdf_core.rendering.camera import OrbitCamera
+    from stylesdf_core.inversion.tuning import Tuning
     from stylesdf_core.scene.scene import Scene
 
     FloatArray = npt.NDArray[np.float32]
@@ -33,14 +29,8 @@ if TYPE_CHECKING:
 _MOST_PHOTOS = 12
 #: From this limit of time on, seconds, more steps are made.
 _MINUTE = 60.0
-#: Largest edge of the squares that are fitted, pixels.
-_LARGEST = 1024
-#: Standard deviations of a pose from landmarks, and of a face that is taken to be frontal, radians.
-_LANDMARKS_SPREAD, _FRONTAL_SPREAD = 0.06, 0.3
-#: From mouth to chin, as a multiple of the way from eyes to mouth.
-_CHIN = 0.8
-#: How much more eyes and mouth count, and how far around them, as a share of half the picture.
-_EMPHASIS, _EYE_RADIUS = 3.0, 0.12
+#: Share of the time for the fit, where a tuning follows.
+_FIT_SHARE = 0.5
 #: Turns of the head in the comparison, radians.
 _TURNS = (-0.5, 0.5)
 
@@ -84,6 +74,11 @@ class Invert:
     """How the model's training pictures are framed. Default: ffhq for published models, else heads.
     The fit corrects small differences."""
 
+    tune: bool = False
+    """Also teach the model's layers of colour what its heads do not have, such as make-up, a beard
+    or coloured light. What they learn lies beside the session as NAME.tuning.safetensors; some
+    60 s more on two cores."""
+
     framed: bool = False
     """The photographs are square pictures framed exactly as the model's own: no face is looked
     for."""
@@ -101,23 +96,28 @@ class Invert:
             InputError: a photograph or value cannot be used.
             ModelNotFoundError, CheckpointError: there is no such model, or its file is damaged.
         """
-        from stylesdf_core.files import check_destination, write_text
+        from stylesdf_core.files import check_destination
+        from stylesdf_core.model.model_zoo import TUNING_SUFFIX
+        from stylesdf_core.scene.session_files import write_session
 
         check_destination(self.out, (".json",))
         if self.compare is not None:
             check_destination(self.compare, (".png",))
         fitting = Fitting(self)
         yield from part(fitting.run(), 0.0, 0.99)
-        scene = fitting.scene
         yield Progress(0.99, 1, "writing")
+        scene = fitting.saved(self.out.with_name(self.out.stem + TUNING_SUFFIX))
         if self.compare is not None:
-            fitting.write_comparison(self.compare)
-        write_text(self.out, scene.to_json() + "\n")
+            fitting.write_comparison(scene, self.compare)
+        write_session(scene, self.out)
         return self.out
 
 
 class Fitting:
     """The work of an :class:`Invert` request; :attr:`scene` is the best guess at any time.
+
+    Attributes:
+        tunes: whether a tuning follows the fit; may change while the fit lasts.
 
     Raises:
         InputError: a value of the request is out of range.
@@ -133,35 +133,55 @@ class Fitting:
             raise InputError(
                 f"--face takes one number, or one for each of the {len(request.photo)} photographs."
             )
-        self._request = request
-        self._marks = _marks(request)
+        self._request, self.tunes = request, request.tune
+        self._marks = marks_of(request.photo, request.eyes, request.mouth)
         self._engine: Engine | None = None
         self._fit: Fit | None = None
+        self._tuning: Tuning | None = None
 
     def run(self) -> Operation[None]:
         """Read the photographs, then fit; yields Progress after every step."""
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.inversion.fitting import Fit
+        from stylesdf_core.inversion.tuning import Tuning
         from stylesdf_core.judges.photo import open_photo
         from stylesdf_core.model.model import load_model
 
         request = self._request
         yield Progress(0, 1, "loading the model")
         model = load_model(request.model)
+        has_decoder = model.generator.config.has_decoder
+        if request.tune and not has_decoder:
+            raise InputError(
+                f"--tune changes a decoder, and the model {model.name} has none; leave it out."
+            )
         self._engine = Engine(model, request.device, exact=True)
+        preset = preset_of(request.model, request.crop)
+        photos = PhotoViews(self._engine, preset, request.face, self._marks, request.framed)
         views = []
         for index, path in enumerate(request.photo):
             yield Progress(0.01 * (index + 1), 1, f"reading {path.name}")
-            views.append(self._view(open_photo(path), index))
+            views.append(photos.view(open_photo(path), index))
+        seconds = request.seconds or math.inf
+        limit = _FIT_SHARE * seconds if self.tunes else seconds
         self._fit = Fit(
             model,
             self._engine.generator,
             views,
-            seconds=request.seconds or math.inf,
+            seconds=limit,
             effort=max(1.0, (request.seconds or 0.0) / _MINUTE),
             framed=request.framed,
         )
-        yield from part(self._fit.run(), 0.01 * (len(views) + 1), 1.0)
+        begin = 0.01 * (len(views) + 1)
+        with closing(self._fit.run()) as steps:
+            for progress in steps:
+                end = _FIT_SHARE if self.tunes else 1.0
+                done = begin + (end - begin) * progress.fraction
+                yield Progress(done, 1, progress.message)
+        if self.tunes and has_decoder:
+            scenes = [self._scene(photo) for photo in range(len(views))]
+            self._tuning = Tuning(self._engine, scenes, self._fit.views, seconds - limit)
+            yield from part(self._tuning.run(), _FIT_SHARE, 1.0)
 
     @property
     def has_guess(self) -> bool:
@@ -179,8 +199,10 @@ class Fitting:
 
         assert self._engine is not None
         assert self._fit is not None
-        scene = self._fit.unknowns.scene(self._request.model, photo)
-        head = pixels(self._engine.render(scene, "image"))
+        if self._tuning is not None and self._tuning.is_ready:
+            head = self._tuning.picture(photo)
+        else:
+            head = pixels(self._engine.render(self._scene(photo), "image"))
         seen = self._fit.views[photo].picture(len(head))[:3].movedim(0, -1).cpu().numpy()
         return np.asarray(np.clip(0.5 * seen + 0.5, 0.0, 1.0), np.float32), head
 
@@ -193,183 +215,49 @@ class Fitting:
         """
         if self._fit is None:
             raise InputError("The fit has not begun; there is no head yet.")
-        return self._fit.unknowns.scene(self._request.model)
+        return self._scene(0)
 
-    def write_comparison(self, path: Path) -> None:
+    def _scene(self, photo: int) -> Scene:
+        assert self._fit is not None
+        return self._fit.unknowns.scene(self._request.model, photo)
+
+    def saved(self, path: Path) -> Scene:
+        """The scene as :attr:`scene`; once the tuning has begun, with a tuning that is written.
+
+        Args:
+            path: of the tuning.
+
+        Raises:
+            InputError, OutputError: the fit has not begun, or the tuning cannot be written.
+        """
+        from stylesdf_core.model.checkpoints.digests import weights_digest
+        from stylesdf_core.model.tuning import Base, save_tuning
+
+        if self._tuning is None or not self._tuning.is_ready:
+            return self.scene
+        assert self._engine is not None
+        model = self._engine.model
+        base = Base(model.path, model.digest)
+        save_tuning(self._tuning.changes, path, base, self._engine.config, model.poses)
+        return replace(self.scene, model=str(path.absolute()), model_digest=weights_digest(path))
+
+    def write_comparison(self, scene: Scene, path: Path) -> None:
         """Write photograph, head, difference and the turned head, side by side."""
         import numpy as np
 
         from stylesdf_core.commands.scenes.pictures import write_pixels
+        from stylesdf_core.engine.engine import Engine
         from stylesdf_core.engine.picture import pixels
+        from stylesdf_core.model.model import load_model
 
-        assert self._engine is not None
-        scene, (photo, head) = self.scene, self.pictures()
-        turned = []
-        for turn in _TURNS:
+        engine, photo = self._engine, self.pictures()[0]
+        if scene.model != self._request.model:
+            engine = Engine(load_model(scene.model), self._request.device, exact=True)
+        assert engine is not None
+        heads = []
+        for turn in (0.0, *_TURNS):
             camera = replace(scene.camera, azimuth=scene.camera.azimuth + turn)
-            turned.append(pixels(self._engine.render(replace(scene, camera=camera), "image")))
+            heads.append(pixels(engine.render(replace(scene, camera=camera), "image")))
+        head, *turned = heads
         strip = np.hstack([photo, head, np.abs(photo - head), *turned])
         write_pixels(np.asarray(np.rint(255.0 * strip), np.uint8), path, scene)
-
-    # --- a photograph ---------------------------------------------------------------------------
-
-    def _view(self, photo: Photo, index: int) -> PhotoView:
-        from stylesdf_core.inversion.picture import PhotoView
-
-        assert self._engine is not None
-        size = min(_LARGEST, self._engine.config.output_size)
-        if self._request.framed:
-            return PhotoView.framed(self._tensor(self._whole(photo, size)))
-        return self._around(photo, self._face(photo, index), size)
-
-    def _whole(self, photo: Photo, size: int) -> Pixels:
-        from stylesdf_core.judges.framing import CropFrame, crop
-
-        width, height = photo.size
-        if width != height:
-            raise InputError(
-                f"{photo.name} is {width} × {height} pixels; with --framed a photograph is square."
-            )
-        return crop(photo, CropFrame((0.5 * width, 0.5 * width), (0.5 * width, 0.0)), size)
-
-    def _face(self, photo: Photo, index: int) -> FoundFace:
-        from stylesdf_core.judges.finding import marked_face, one_face
-
-        preset = preset_of(self._request.model, self._request.crop)
-        if (marks := self._marks[index]) is not None:
-            return marked_face(photo, marks, preset=preset)
-        numbers = self._request.face or (None,)
-        return one_face(photo, numbers[index % len(numbers)], preset=preset)
-
-    def _around(self, photo: Photo, face: FoundFace, size: int) -> PhotoView:
-        """The square around a face, its head on the model's background."""
-        import torch
-
-        from stylesdf_core.inversion.matte import on_own_background
-        from stylesdf_core.inversion.picture import ROOM, PhotoView
-        from stylesdf_core.judges.framing import CropFrame, crop
-        from stylesdf_core.rendering.camera import OrbitCamera
-
-        assert self._engine is not None
-        frame = face.frame(preset_of(self._request.model, self._request.crop))
-        wide = CropFrame(frame.middle, (ROOM * frame.right[0], ROOM * frame.right[1]))
-        square = self._tensor(crop(photo, wide, round(ROOM * size)))
-        square = torch.cat([square, torch.ones_like(square[:1])])
-        poses = self._engine.model.poses
-        angles = [
-            max(-2.0 * std, min(2.0 * std, angle))
-            for angle, std in (
-                (face.pose.azimuth, poses.azimuth_std),
-                (face.pose.elevation, poses.elevation_std),
-            )
-        ]
-        spread = _LANDMARKS_SPREAD if face.landmarks is not None else _FRONTAL_SPREAD
-        view = PhotoView(square, (angles[0], angles[1]), spread, landmarks=self._seen(face, frame))
-        right = complex(*frame.right)
-        anchors = [(complex(x, y) - complex(*frame.middle)) / right for x, y in face.anchors]
-        eyes, mouth = 0.5 * (anchors[0] + anchors[1]), 0.5 * (anchors[2] + anchors[3])
-        below = (mouth + _CHIN * (mouth - eyes)).imag
-        seen = _mean_head(self._engine, OrbitCamera(angles[0], angles[1], poses.fov))
-        empty = torch.from_numpy(seen.background)
-        colors = torch.from_numpy(seen.data).flatten(1)[:, empty.flatten() > 0.99]
-        if not colors.numel():
-            return view
-        background = colors.median(dim=1).values.to(square)
-        view = on_own_background(view, 1.0 - empty, background, below)
-        return view.emphasised([*anchors, mouth], _EMPHASIS, _EYE_RADIUS)
-
-    def _seen(self, face: FoundFace, frame: CropFrame) -> Tensor | None:
-        """The photograph's landmarks in the frame, if the model's are known."""
-        import torch
-
-        from stylesdf_core.model.landmarks import FIRST
-
-        assert self._engine is not None
-        if face.landmarks is None:
-            return None
-        inside = frame.inside(face.landmarks[FIRST:]).astype("float32")
-        return torch.from_numpy(inside).to(self._engine.device)
-
-    def _tensor(self, picture: Pixels) -> Tensor:
-        """(S, S, 3) bytes -> (3, S, S) in [−1, 1]."""
-        import numpy as np
-        import torch
-
-        assert self._engine is not None
-        data = np.moveaxis(np.asarray(picture, np.float32), -1, 0) / np.float32(127.5) - 1.0
-        return torch.from_numpy(np.ascontiguousarray(data)).to(self._engine.device)
-
-
-def preset_of(model: str, crop: FramePreset | None = None) -> FramePreset:
-    """How a model's training pictures are framed, unless ``crop`` says so.
-
-    Raises:
-        ModelNotFoundError: there is no such model.
-    """
-    from stylesdf_core.model.model_zoo import ModelKind, resolve
-
-    return crop or ("ffhq" if resolve(model).kind is ModelKind.PUBLISHED else "heads")
-
-
-def mean_outline(model: str, device: Device = "auto") -> Operation[list[FloatArray]]:
-    """The mean head's outline, seen from the front: lines (N, 2), x and y from −1 to 1, y down."""
-    import numpy as np
-    from skimage.measure import find_contours
-
-    from stylesdf_core.engine.engine import Engine
-    from stylesdf_core.model.model import load_model
-    from stylesdf_core.rendering.camera import OrbitCamera
-
-    yield Progress(0, 1, "loading the model")
-    engine = Engine(load_model(model), device)
-    camera = OrbitCamera(fov=engine.model.poses.fov)
-    covered = 1.0 - _mean_head(engine, camera).background
-    return [
-        np.asarray((line[:, ::-1] + 0.5) * (2.0 / len(covered)) - 1.0, np.float32)
-        for line in find_contours(covered, 0.5)
-    ]
-
-
-def _mean_head(engine: Engine, camera: OrbitCamera) -> Picture:
-    """The volume render of the model's mean head."""
-    from stylesdf_core.scene.scene import Scene
-
-    return engine.render(Scene(truncation_psi=0.0, camera=camera), "volume")
-
-
-def _marks(request: Invert) -> list[npt.NDArray[np.float64] | None]:
-    """Both eyes and the mouth of each photograph, (3, 2); None where the face is to be found."""
-    import numpy as np
-
-    photos = len(request.photo)
-    if not request.eyes and not request.mouth:
-        return [None] * photos
-    if len(request.eyes) != 2 * photos or len(request.mouth) != photos:
-        raise InputError(
-            f"--eyes takes two points for each photograph and --mouth one; for {photos} "
-            f"photograph{'s' if photos > 1 else ''}, {len(request.eyes)} and {len(request.mouth)} "
-            "are given."
-        )
-    marks: list[npt.NDArray[np.float64] | None] = []
-    for path, left, right, mouth in zip(
-        request.photo, request.eyes[::2], request.eyes[1::2], request.mouth, strict=True
-    ):
-        points = [_point(text) for text in (left, right, mouth)]
-        known = [point for point in points if point is not None]
-        if known and len(known) < len(points):
-            raise InputError(f"{path.name}: both eyes and the mouth are marked, or none of them.")
-        marks.append(np.array(known) if known else None)
-    return marks
-
-
-def _point(text: str) -> tuple[float, float] | None:
-    """X,Y as numbers; None for a dash."""
-    if text == "-":
-        return None
-    try:
-        x, y = (float(number) for number in text.split(","))
-    except ValueError:
-        raise InputError(
-            f"--eyes and --mouth take points X,Y such as 210.5,118, or -, not {text!r}."
-        ) from None
-    return x, y

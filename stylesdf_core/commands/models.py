@@ -113,14 +113,11 @@ class ModelsExport:
             raise InputError("The published layout holds 32-bit floats; leave out --half.")
         import torch
 
-        from stylesdf_core.model.checkpoints.checkpoints import (
-            load_checkpoint,
-            save_published,
-            save_safetensors,
-        )
+        from stylesdf_core.model.checkpoints.checkpoints import save_published, save_safetensors
+        from stylesdf_core.model.tuning import load_tuned
 
         yield Progress(0, 2, "reading")
-        loaded = load_checkpoint(model_zoo.resolve(self.model).path, field=self.field)
+        loaded, _ = load_tuned(model_zoo.resolve(self.model).path, field=self.field)
         yield Progress(1, 2, f"writing {self.out.name}")
         if suffix == ".pt":
             save_published(loaded.generator, self.out)

@@ -58,7 +58,7 @@ def place_readout(model: Model) -> PlaceReadout | None:
     """
     path = shipped(_FILE)
     content = from_json(_File, read_json(path), path.name)
-    if content.model_digest != model.digest:
+    if content.model_digest != model.shape_digest:
         return None
     width = model.generator.config.width
     try:

@@ -25,7 +25,7 @@ from torch import Tensor
 from stylesdf_core.engine.march.baked_field import BakedField
 from stylesdf_core.errors import InputError
 from stylesdf_core.inversion.losses import gradient_error, picture_loss
-from stylesdf_core.inversion.march import soft_render
+from stylesdf_core.inversion.march import SHARP, seen_samples, soft_render
 from stylesdf_core.inversion.picture import Lattice, PhotoView
 from stylesdf_core.inversion.unknowns import Unknowns
 from stylesdf_core.model.config import RenderOptions
@@ -247,13 +247,18 @@ class Fit:
             self._density(beta),
             own.rays(photo, pixels),
             min(most, max(_FEWEST, math.ceil((FAR - NEAR) / (_SPACING * beta)))),
-            max(3.0 * beta, _LAYER),
+            max(SHARP * beta, _LAYER),
         )
         return _square(seen.rgb, pixels.edge), _square(seen.features, pixels.edge)
 
     def _features(self, photo: int) -> Tensor:
-        """The decoder's input, (1, width, thumb, thumb)."""
-        return self._rendered(photo, Lattice(self._generator.config.thumb_size), self._beta)[1]
+        """The decoder's input, (1, width, thumb, thumb), as exact as the engine's."""
+        own, config = self.unknowns, self._generator.config
+        field = BakedField(self._generator.field, own.field_styles(photo))
+        rays = own.rays(photo, Lattice(config.thumb_size))
+        density = self._density(self._beta)
+        seen = seen_samples(field, density, rays, config.samples, SHARP * self._beta)
+        return _square(seen.features(field), config.thumb_size)
 
     def _prior(self) -> Tensor:
         """What holds z, offsets, poses and framings near what is known of them."""

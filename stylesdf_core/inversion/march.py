@@ -25,6 +25,10 @@ from stylesdf_core.rendering.volume_rendering import (
 _STRIDE = 4
 #: Weight, by the interpolated distances, from which a sample is evaluated with gradients.
 _VISIBLE = 0.01
+#: The same for samples that are found once.
+_BARELY_VISIBLE = 0.001
+#: Half width of the layer of samples around a surface, as a multiple of β.
+SHARP = 3.0
 
 
 @dataclass(frozen=True)
@@ -59,18 +63,11 @@ def soft_render(
             evaluated; at least β.
     """
     origins, directions, viewdirs = rays
-    t_vals = sample_depths(samples, origins)
-    distances = sample_distances(t_vals, directions.detach())
-    with torch.no_grad():
-        rough = _interpolated(field, origins, directions, t_vals)
-        reach = torch.stack([density(rough + shift) for shift in (-blur, 0.0, blur)])
-        weights = compositing_weights(reach, distances, force_background=True).amax(dim=0)
-        chosen = weights > _VISIBLE
-        chosen[:, -1] = True
-        ray, sample = chosen.nonzero(as_tuple=True)
+    seen = _seen(field, density, rays, samples, blur, _VISIBLE)
+    ray, sample, t_vals, distances = seen.ray, seen.sample, seen.t_vals, seen.distances
     points = torch.addcmul(origins[ray], directions[ray], t_vals[sample, None])
     scalar, logits, features = field.differentiable(points, viewdirs[ray])
-    scalars = rough.index_put((ray, sample), scalar)
+    scalars = seen.scalars.index_put((ray, sample), scalar)
     weights = compositing_weights(density(scalars), distances, force_background=True)
     own = weights[ray, sample]
     total = torch.zeros_like(weights[:, 0]).index_add(0, ray, own)
@@ -81,6 +78,92 @@ def soft_render(
         origins.new_zeros(len(origins), features.shape[1]).index_add(0, ray, share * features),
         1.0 - weights[:, -1],
     )
+
+
+@dataclass(frozen=True)
+class SeenSamples:
+    """The N samples that R rays see, without gradients.
+
+    Attributes:
+        trunk: (N, width), the trunk's outputs.
+        ray: (N,), the ray of each sample, in ascending order.
+        share: (N,), its weight; the weights of a ray add up to 1.
+        viewdirs: (R, 3).
+    """
+
+    trunk: Tensor
+    ray: Tensor
+    share: Tensor
+    viewdirs: Tensor
+
+    def features(self, field: BakedField) -> Tensor:
+        """The sums of the features, (R, width)."""
+        each = field.shade(self.trunk, field.direction_terms(self.viewdirs), self.ray)
+        sums = each.new_zeros(len(self.viewdirs), each.shape[1])
+        return sums.index_add(0, self.ray, self.share[:, None] * each)
+
+
+@torch.no_grad()
+def seen_samples(
+    field: BakedField,
+    density: Callable[[Tensor], Tensor],
+    rays: tuple[Tensor, Tensor, Tensor],
+    samples: int,
+    blur: float,
+) -> SeenSamples:
+    """The samples of a volume render, as exact as pictures on the screen.
+
+    Args:
+        density, rays, samples, blur: as of :func:`soft_render`.
+    """
+    origins, directions, viewdirs = rays
+    seen = _seen(field, density, rays, samples, blur, _BARELY_VISIBLE)
+    ray, sample = seen.ray, seen.sample
+    points = torch.addcmul(origins[ray], directions[ray], seen.t_vals[sample, None])
+    trunk = field.trunk_of_all(points)
+    scalars = seen.scalars.index_put((ray, sample), field.scalar_of(trunk))
+    weights = compositing_weights(density(scalars), seen.distances, force_background=True)
+    own = weights[ray, sample]
+    total = torch.zeros_like(weights[:, 0]).index_add(0, ray, own)
+    return SeenSamples(trunk, ray, own / total.clamp_min(1e-6)[ray], viewdirs)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Which samples of R rays of N samples can be seen.
+
+    Attributes:
+        ray, sample: (K,) each.
+        scalars: (R, N), interpolated.
+        t_vals, distances: as of :mod:`stylesdf_core.rendering.volume_rendering`.
+    """
+
+    ray: Tensor
+    sample: Tensor
+    scalars: Tensor
+    t_vals: Tensor
+    distances: Tensor
+
+
+@torch.no_grad()
+def _seen(
+    field: BakedField,
+    density: Callable[[Tensor], Tensor],
+    rays: tuple[Tensor, Tensor, Tensor],
+    samples: int,
+    blur: float,
+    visible: float,
+) -> _Seen:
+    origins, directions, _ = rays
+    t_vals = sample_depths(samples, origins)
+    distances = sample_distances(t_vals, directions)
+    rough = _interpolated(field, origins, directions, t_vals)
+    reach = torch.stack([density(rough + shift) for shift in (-blur, 0.0, blur)])
+    weights = compositing_weights(reach, distances, force_background=True).amax(dim=0)
+    chosen = weights > visible
+    chosen[:, -1] = True
+    ray, sample = chosen.nonzero(as_tuple=True)
+    return _Seen(ray, sample, rough, t_vals, distances)
 
 
 def _interpolated(field: BakedField, origins: Tensor, directions: Tensor, t_vals: Tensor) -> Tensor:

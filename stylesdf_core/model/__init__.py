@@ -1,6 +1,7 @@
 """A trained generator: its architecture, its weights, and where weights come from.
 
 model         Model: a generator with its mean latents and directions, ready to draw
+tuning        a small file of changes to a model's layers of colour, used as a model
 model_zoo     a model's name, file or run folder -> a weights file
 download      published weights from the network, resumed and verified
 checkpoints/  weights files: ours and published ones, read as tensors only

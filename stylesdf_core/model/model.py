@@ -16,7 +16,6 @@ import torch
 
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.model import model_zoo
-from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
 from stylesdf_core.model.checkpoints.digests import weights_digest
 from stylesdf_core.model.landmarks import Landmarks, load_landmarks
 from stylesdf_core.model.latents.direction_files import read_directions
@@ -25,6 +24,7 @@ from stylesdf_core.model.latents.mean_latents import MeanLatents, mean_latents
 from stylesdf_core.model.latents.principal_directions import find_directions
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
+from stylesdf_core.model.tuning import load_tuned
 from stylesdf_core.progress import drain
 from stylesdf_core.resources import shipped
 
@@ -44,6 +44,8 @@ class Model:
         poses: cameras of its training; the paper's for FFHQ where they are not known.
         landmarks: where the heads' landmarks are, where that is known.
         digest: of the weights file, see ``weights_digest`` in ``checkpoints/digests.py``.
+        shape_digest: of the weights that make the shapes: of a tuning (:mod:`.tuning`)
+            the digest of the model that it tunes; of other models the same as ``digest``.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Model:
     named: tuple[LatentDirection, ...] = field(compare=False)
     poses: Poses = FFHQ_POSES
     digest: str = ""
+    shape_digest: str = ""
     landmarks: Landmarks | None = field(default=None, compare=False)
 
     @cached_property
@@ -90,9 +93,11 @@ def load_model(reference: str) -> Model:
             if saved is not None and saved != known.named:
                 _cache[key] = replace(known, named=saved)
             return _cache[key]
-        loaded = load_checkpoint(entry.path)
+        loaded, base = load_tuned(entry.path)
         digest = weights_digest(entry.path)
         saved = read_directions(entry.path, digest)
+        if saved is None and base is not None:
+            saved = read_directions(base.path, base.digest)
         latents = loaded.metadata.get("directions", "")
         directions, landmarks = (_shipped(kind, latents) for kind in ("directions", "landmarks"))
         if saved is None:
@@ -107,6 +112,7 @@ def load_model(reference: str) -> Model:
             named=saved,
             poses=entry.poses or loaded.poses or FFHQ_POSES,
             digest=digest,
+            shape_digest=digest if base is None else base.digest,
             landmarks=None if landmarks is None else load_landmarks(landmarks),
         )
         _cache[key] = model

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from stylesdf_core.errors import ModelNotFoundError, StyleSDFError
 from stylesdf_core.foreign import read_json, reading
+from stylesdf_core.model.checkpoints.digests import BASE
 from stylesdf_core.model.download import RemoteFile, download
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.progress import Operation
@@ -20,6 +23,8 @@ from stylesdf_core.resources import expanded, shipped, user_folder
 
 _DRIVE = "https://drive.usercontent.google.com/download"
 WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth")
+#: End of the names of files that tune a model, see :mod:`.tuning`.
+TUNING_SUFFIX = ".tuning.safetensors"
 
 
 class ModelKind(Enum):
@@ -213,11 +218,35 @@ def resolve(name_or_path: str | Path) -> ModelEntry:
         return ModelEntry(name, ModelKind.RUN, newest, f"run {path.name}", newest.stat().st_size)
     if path.is_file():
         return ModelEntry(name, ModelKind.FILE, path, path.name, path.stat().st_size)
+    if path.name.endswith(TUNING_SUFFIX):
+        raise ModelNotFoundError(
+            f"There is no tuning {path}, with which a head was fitted; it lies beside the session."
+        )
     if path.suffix.lower() in WEIGHT_SUFFIXES or len(path.parts) > 1:
         raise ModelNotFoundError(f"There is no model file or run folder {path}.")
     raise ModelNotFoundError(
         f"There is no model {name!r}; give a file, a run folder or one of {', '.join(named)}."
     )
+
+
+def comes_with(session: str | Path, model: str) -> bool:
+    """Whether the model that a session names is a tuning, beside it, of a model with a name.
+
+    Such a file leads to no other path, and its numbers are never executed.
+    """
+    path = Path(model)
+    if (
+        not model.endswith(TUNING_SUFFIX)
+        or path.parent.absolute() != Path(session).parent.absolute()
+    ):
+        return False
+    if not path.is_file():
+        return True  # to load it says what is missing
+    try:
+        with safe_open(path, framework="np") as file:
+            return is_named((file.metadata() or {}).get(BASE, ""))
+    except (OSError, SafetensorError):
+        return False
 
 
 def trained_poses(reference: str | Path) -> Poses | None:

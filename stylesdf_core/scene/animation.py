@@ -40,7 +40,7 @@ from stylesdf_core.foreign import brief
 from stylesdf_core.model.model_zoo import absolute
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Scene, View
-from stylesdf_core.scene.session_files import read_scene, read_session
+from stylesdf_core.scene.session_files import read_scene, read_session, written_to
 
 #: How an animation goes from a keyframe to the next: ``smooth`` starts and ends at rest, ``in``
 #: only starts and ``out`` only ends at rest, ``linear`` keeps its speed, ``flow`` passes through
@@ -310,12 +310,12 @@ def read_timeline(path: Path | str) -> tuple[Scene, Animation | None]:
     return read_scene(path), animation if is_session else None
 
 
-def session_text(scene: Scene, animation: Animation) -> str:
-    """A session with its keyframes, as the text of a ``.json`` file."""
+def session_text(scene: Scene, animation: Animation, folder: Path) -> str:
+    """A session with its keyframes, as the text of a ``.json`` file in a folder."""
     document = json.loads(scene.to_json())
     if animation.keyframes:
         document["animation"] = animation.to_document()
-    return json.dumps(document, allow_nan=False) + "\n"
+    return written_to(folder, document)
 
 
 def _animation_of(document: Any) -> Any:

@@ -12,7 +12,8 @@ that are exported carry their session, so that opening such a file restores the 
     .3mf         metadata named ``session`` of the model
 
 A session names the digest of its model's weights beside the model's name, since another file may
-have that name by the time the session is opened.
+have that name by the time the session is opened. A model's file is named by its whole path, or, in
+a ``.json`` file that lies in the same folder, by its name alone, so that the folder can be moved.
 
 STL meshes and ``.npy`` arrays carry no session. The comment of an MP4 holds the session, but this
 module does not read it back.
@@ -33,6 +34,7 @@ from xml.sax.saxutils import unescape
 from PIL import ExifTags, Image, PngImagePlugin
 
 from stylesdf_core.errors import InputError
+from stylesdf_core.files import write_text
 from stylesdf_core.foreign import (
     LARGEST_JSON,
     brief,
@@ -42,7 +44,7 @@ from stylesdf_core.foreign import (
     reading,
 )
 from stylesdf_core.model.checkpoints.digests import weights_digest
-from stylesdf_core.model.model_zoo import resolve
+from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES, resolve
 from stylesdf_core.scene.scene import Scene
 
 KEY = "stylesdf-scene"
@@ -92,6 +94,36 @@ def signed(scene: Scene) -> Scene:
     return replace(scene, model_digest=weights_digest(resolve(scene.model).path))
 
 
+def written_to(folder: Path, document: dict[str, Any]) -> str:
+    """The text of a session's ``.json`` file; models in the file's folder are named relatively."""
+    for scene in _scenes(document):
+        model = Path(scene["model"])
+        if model.is_absolute() and model.parent == folder.absolute():
+            scene["model"] = model.name
+    return json.dumps(document, allow_nan=False) + "\n"
+
+
+def write_session(scene: Scene, path: Path) -> None:
+    """Write a session.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_text(path, written_to(path.parent, json.loads(scene.to_json())))
+
+
+def _scenes(document: Any) -> list[dict[str, Any]]:
+    """The scenes of a session or animation that name a model."""
+    if not isinstance(document, dict):
+        return []
+    found: list[Any] = [document]
+    for animation in (document, document.get("animation")):
+        keyframes = animation.get("keyframes") if isinstance(animation, dict) else None
+        if isinstance(keyframes, list):
+            found += [frame.get("scene") for frame in keyframes if isinstance(frame, dict)]
+    return [one for one in found if isinstance(one, dict) and isinstance(one.get("model"), str)]
+
+
 def other_weights(scene: Scene, digest: str) -> str:
     """A sentence if a session was made with weights of another digest; empty if not."""
     if scene.model_digest in ("", digest):
@@ -123,7 +155,12 @@ def read_session(path: Path | str) -> Any:
     path = Path(path)
     read, kind = _READERS.get(path.suffix.lower(), (_in_picture, "a picture"))
     with reading(path, kind):
-        return read(path)
+        document = read(path)
+    for scene in _scenes(document):
+        model = scene["model"]
+        if Path(model).suffix.lower() in WEIGHT_SUFFIXES and not Path(model).is_absolute():
+            scene["model"] = str(path.parent.absolute() / model)
+    return document
 
 
 def _in_picture(path: Path) -> Any:

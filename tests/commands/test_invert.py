@@ -14,6 +14,7 @@ from stylesdf_core.commands.heads.measure_invert import MeasureInvert
 from stylesdf_core.commands.invert import Invert
 from stylesdf_core.commands.scenes.pictures import RenderImage
 from stylesdf_core.errors import InputError
+from stylesdf_core.inversion import fitting
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
@@ -59,6 +60,45 @@ def test_a_framed_picture_becomes_a_session_that_every_command_takes(
     drain(RenderImage(out=rendered, scene=scene, device="cpu").run())
     with Image.open(rendered) as one, Image.open(compared) as strip:
         np.testing.assert_array_equal(np.asarray(one), np.asarray(strip)[:, 64:128])
+
+
+def test_a_tuned_head_is_nearer_to_the_photograph_and_its_file_lies_beside_the_session(
+    weights: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = tuple(replace(stage, steps=5) for stage in fitting._STAGES)
+    monkeypatch.setattr(fitting, "_STAGES", stages)
+    monkeypatch.setattr("stylesdf_core.inversion.tuning._STEPS", 40)
+    painted = tmp_path / "painted.png"
+    with Image.open(photo) as image:
+        pixels = np.array(image)
+    pixels[20:44, 20:44] = (250, 40, 40)
+    Image.fromarray(pixels).save(painted)
+    error = {}
+    for tune in (False, True):
+        out = tmp_path / f"head-{tune}.json"
+        request = Invert(
+            photo=(painted,),
+            model=str(weights),
+            out=out,
+            framed=True,
+            tune=tune,
+            compare=out.with_suffix(".png"),
+            device="cpu",
+        )
+        drain(request.run())
+        scene = read_scene(out)
+        with Image.open(out.with_suffix(".png")) as strip:
+            given, head = (np.asarray(strip, np.float32)[:, x : x + 64] for x in (0, 64))
+        error[tune] = float(np.abs(given - head)[20:44, 20:44].mean())
+    assert error[True] < 0.9 * error[False]
+    tuning = tmp_path / "head-True.tuning.safetensors"
+    assert scene.model == str(tuning)
+    assert f'"{tuning.name}"' in out.read_text(encoding="utf-8")
+    assert not list(tmp_path.glob("head-False.tuning*"))
+    rendered = tmp_path / "again.png"
+    drain(RenderImage(out=rendered, scene=scene, device="cpu").run())
+    with Image.open(rendered) as one:
+        np.testing.assert_array_equal(np.asarray(one, np.float32), head)
 
 
 def test_a_picture_without_face_is_refused_in_one_sentence(

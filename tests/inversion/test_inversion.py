@@ -16,6 +16,7 @@ from stylesdf_core.inversion.fitting import Fit
 from stylesdf_core.inversion.march import soft_render
 from stylesdf_core.inversion.matte import on_own_background
 from stylesdf_core.inversion.picture import Lattice, PhotoView, Similarity
+from stylesdf_core.inversion.tuning import Tuning
 from stylesdf_core.inversion.unknowns import Unknowns
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.latents.latents import LatentDirection
@@ -192,3 +193,17 @@ def test_the_head_is_put_on_the_models_background() -> None:
     again = on_own_background(replace(matted), coverage, background)
     assert again is not None
     assert torch.equal(again.square, matted.square)
+
+
+def test_before_its_first_step_a_tuning_shows_the_engine_s_picture() -> None:
+    engine = Engine(MODEL, "cpu", exact=True)
+    scene = fitted_scene()
+    view = PhotoView.framed(a_picture(OrbitCamera()))
+    tuning = Tuning(engine, [scene], [view])
+    steps = tuning.run()
+    while not tuning.is_ready:
+        next(steps)
+    steps.close()
+    assert not any(change.any() for change in tuning.changes.values())
+    own = 0.5 * engine.render(scene, "image").data + 0.5
+    assert np.abs(tuning.picture() - own.transpose(1, 2, 0).clip(0, 1)).max() < 0.03

@@ -22,6 +22,8 @@ _TITLE = "New from photo"
 _WIDTH, _GAP = 648, 8
 #: Height of pictures, of the pane of a framing by hand, and of the lines below pictures.
 _HEIGHT, _FRAMING, _STATUS = 320, 384, 34
+#: Height of the line with the check box.
+_CHECK = 28
 #: Largest height of a photograph to choose a face in.
 _TILE = 232
 _HOW = (
@@ -124,7 +126,7 @@ class PhotoDialog:
         window = self._window
         self._forget()
         if not window:
-            height = _HEIGHT + _STATUS + 2 * 51
+            height = _HEIGHT + _STATUS + _CHECK + 2 * 51
             closing = self._closed_from_outside
             with self._dialogs.panel(_TITLE, _WIDTH + 32, height, closing=closing) as window:
                 pass
@@ -152,6 +154,8 @@ class PhotoDialog:
             self._draw.append(partial(self._draw_pair, number, pair, px(edge)))
         status = Canvas(px(_WIDTH), px(_STATUS))
         self._draw.append(lambda: self._draw_status(status))
+        if fit.state == "fitting":
+            self._add_check()
         with dpg.group(horizontal=True):
             if fit.state == "fitting":
                 tip = "Stop the fit and take the head as it is now"
@@ -173,6 +177,7 @@ class PhotoDialog:
         dpg.add_spacer(height=px(4))
         text = "All photos show one person." if count > 1 else ""
         ui.small_text(fit.problem or text, theme.WARNING if fit.problem else theme.MUTED)
+        self._add_check()
         with dpg.group(horizontal=True):
             start = ui.button("Fit the head", fit.fit, look=ui.theme.primary)
             self._draw.append(lambda: ui.enable(start, fit.is_ready, ui.theme.primary))
@@ -180,6 +185,16 @@ class PhotoDialog:
             more = ui.button("Add a photo …", self._ask_for_one_more, tip)
             ui.enable(more, count < MOST_PHOTOS)
             ui.button("Cancel", self._cancel)
+
+    def _add_check(self) -> None:
+        """The check box of the tuning."""
+        box = dpg.add_checkbox(
+            label="Learn details that the model lacks, such as a beard or make-up",
+            default_value=self._fit.tunes,
+            callback=lambda _, value: self._fit.set_tunes(bool(value)),
+        )
+        tip = "After the fit, about a minute more; the details lie in a file beside the session"
+        self._ui.tooltip(box, tip)
 
     def _fill_photo(self, number: int, photo: PersonPhoto, width: int) -> None:
         ui, px, fit = self._ui, self._ui.px, self._fit

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from app.state.wording import in_window, title_and_text
 from app.workers.concurrency.jobs import Job, JobQueue, JobState
 from stylesdf_core.errors import InputError
+from stylesdf_core.model.model_zoo import TUNING_SUFFIX
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
 
@@ -106,13 +107,17 @@ class PhotoFit:
         guess: the best head so far.
         problem: why there is no head, a sentence, in the state ``failed``; in the state
             ``choosing``, why a photograph was not added.
+        tunes: whether the model's layers of colour learn the photographs' details after the fit.
 
     Args:
         news: set when there is something new to show.
+        folder: of the tunings, until a session is saved.
     """
 
-    def __init__(self, news: threading.Event) -> None:
-        self._news = news
+    def __init__(self, news: threading.Event, folder: Path) -> None:
+        self._news, self._folder = news, folder
+        self._fitting: Fitting | None = None
+        self.tunes = False
         self._queue = JobQueue()
         self._job: Job | None = None
         self._outlined = ""
@@ -182,7 +187,7 @@ class PhotoFit:
     def frame(self, photo: int = 0) -> None:
         """Frame a photograph by hand, from its face or from the last framing on."""
         from app.state.optimisation.hand_framing import HandFraming
-        from stylesdf_core.commands.invert import mean_outline, preset_of
+        from stylesdf_core.commands.photo_views import mean_outline, preset_of
 
         chosen = self.photos[photo]
         assert chosen.faces is not None
@@ -227,6 +232,7 @@ class PhotoFit:
             out=Path("head.json"),  # never written: the head goes into the document
             model=self._model,
             device=self._device,
+            tune=self.tunes,
             framed=framed,
         )
         if framed:
@@ -245,6 +251,12 @@ class PhotoFit:
     def fit(self) -> None:
         """Fit a head to the chosen faces."""
         self._fit(self.request())
+
+    def set_tunes(self, tunes: bool) -> None:
+        """Let a tuning follow the fit, also one that is under way, or not."""
+        self.tunes = tunes
+        if self._fitting is not None:
+            self._fitting.tunes = tunes
 
     def take_whole(self) -> None:
         """Fit a head to whole pictures, which are framed as the model's own pictures."""
@@ -287,7 +299,7 @@ class PhotoFit:
     def _stop(self) -> None:
         if self._job is not None:
             self._queue.cancel(self._job)
-        self._job, self.guess, self.framing = None, None, None
+        self._job, self.guess, self.framing, self._fitting = None, None, None, None
 
     def _change(self, photo: int, **values: object) -> None:
         changed = replace(self.photos[photo], **values)  # type: ignore[arg-type]
@@ -324,26 +336,28 @@ class PhotoFit:
         self.state, self.problem = "fitting", ""
         name = self.photos[0].path.name
         try:
-            work = partial(self._guessing, Fitting(request), len(self.photos))
+            self._fitting = Fitting(request)
+            tuning = self._folder / f"{Path(name).stem}-{time.time():.0f}{TUNING_SUFFIX}"
+            work = partial(self._guessing, self._fitting, len(self.photos), tuning)
         except InputError as error:
             self._failed(in_window(str(error)))
         else:
             self._job = self._queue.submit(f"Head of {name}", work)
 
-    def _guessing(self, fitting: Fitting, photos: int) -> Operation[None]:
+    def _guessing(self, fitting: Fitting, photos: int, tuning: Path) -> Operation[None]:
         """The fit; in its thread, publishes the guess now and then, and at the end."""
         shown = 0.0
         with closing(fitting.run()) as steps:
             for progress in steps:
                 if fitting.has_guess and time.monotonic() - shown > photos * _BETWEEN:
-                    self._publish(fitting, photos)
+                    self._publish(fitting, photos, tuning)
                     shown = time.monotonic()
                 yield progress
-        self._publish(fitting, photos)
+        self._publish(fitting, photos, tuning)
 
-    def _publish(self, fitting: Fitting, photos: int) -> None:
+    def _publish(self, fitting: Fitting, photos: int, tuning: Path) -> None:
         pairs = tuple(fitting.pictures(photo) for photo in range(photos))
-        self.guess = HeadGuess(fitting.scene, pairs)
+        self.guess = HeadGuess(fitting.saved(tuning), pairs)
         self._news.set()
 
 

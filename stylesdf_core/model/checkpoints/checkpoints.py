@@ -31,7 +31,7 @@ from stylesdf_core.model.checkpoints.blank_networks import (
     filled,
     first_keys,
 )
-from stylesdf_core.model.checkpoints.digests import DIGEST, MEANS_DIGEST, content_digest
+from stylesdf_core.model.checkpoints.digests import BASE, DIGEST, MEANS_DIGEST, content_digest
 from stylesdf_core.model.checkpoints.published import (
     check_publishable,
     discriminator_from_published,
@@ -246,6 +246,10 @@ def _load_safetensors(path: Path) -> LoadedModel:
             f"{path} is damaged: its content is not what was written. Download or copy it again."
         )
     texts = {name: text for name, text in metadata.items() if name not in ("config", *digests)}
+    if BASE in texts:
+        raise CheckpointError(
+            f"{path} tunes a model and is none; `models export` makes a whole model of both."
+        )
     generator = filled(config, state, path)
     return LoadedModel(generator, path, texts, stored_means(own_means, generator))
 
@@ -346,15 +350,7 @@ def _infer_config(state: Mapping[str, Tensor], path: Path, field: FieldKind) -> 
         thumb = shape("decoder.noises.noise_0", 4)[-1]
         size = thumb << ((sum(match is not None for match in convs) - 1) // 2)
     try:
-        return GeneratorConfig(
-            z_dim=z_dim,
-            width=width,
-            depth=depth,
-            thumb_size=thumb,
-            output_size=size,
-            channel_multiplier=multiplier,
-            field=field,
-        )
+        return GeneratorConfig(z_dim, width, depth, thumb, size, multiplier, field)
     except InputError as error:
         raise CheckpointError(f"{path}: {error}") from error
 

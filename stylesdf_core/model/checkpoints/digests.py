@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 DIGEST = "digest"
 #: Entry of the metadata that holds the digest of the mean latents.
 MEANS_DIGEST = "means_digest"
+#: Entry of the metadata of a file that only tunes a model: that model's name or absolute path.
+BASE = "base"
 #: Digits of a digest that sessions name.
 _SHOWN = 16
 

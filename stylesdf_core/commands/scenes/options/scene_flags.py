@@ -19,7 +19,7 @@ from stylesdf_core.foreign import brief
 from stylesdf_core.model.checkpoints.digests import weights_digest
 from stylesdf_core.model.config import NoiseMode, check_seed
 from stylesdf_core.model.latents.latents import load_z
-from stylesdf_core.model.model_zoo import is_named, resolve
+from stylesdf_core.model.model_zoo import comes_with, is_named, resolve
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import InBetween
 from stylesdf_core.scene.offsets import StyleOffsets
@@ -110,7 +110,8 @@ def scene_from_flags(
         noise_seed: seed of --noise random and --noise surface (default: 0).
     """
     start = read_scene(scene) if scene is not None else Scene()
-    if scene is not None and model is None and not is_named(start.model):
+    is_known = model is not None or is_named(start.model)
+    if scene is not None and not is_known and not comes_with(scene, start.model):
         raise InputError(
             f"{scene} names the model file {start.model}; to load it, if you trust it, "
             "name it yourself with --model."

@@ -5,20 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from app.state.document.sessions import read_for_window, save_session
 from app.state.optimisation.photo_fit import PhotoFaces, PhotoFit
 from stylesdf_core.commands.scenes.pictures import RenderImage
 from stylesdf_core.errors import InputError
+from stylesdf_core.inversion import fitting
 from stylesdf_core.progress import drain
+from stylesdf_core.scene.animation import Animation
 from stylesdf_core.scene.scene import Identity, Scene
 from tests.models import save_tiny
 
 SECONDS = 120.0
+NAME = "ada.tuning.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +41,8 @@ def picture(model_path: Path) -> Path:
 
 
 @pytest.fixture
-def fit() -> Iterator[PhotoFit]:
-    fit = PhotoFit(threading.Event())
+def fit(tmp_path: Path) -> Iterator[PhotoFit]:
+    fit = PhotoFit(threading.Event(), tmp_path)
     yield fit
     fit.close()
 
@@ -175,3 +180,26 @@ def test_pictures_that_are_not_square_are_not_taken_whole(
     fit.take_whole()
     wait(fit, lambda: fit.state == "failed")
     assert "square" in fit.problem
+
+
+def test_details_are_learned_into_a_file_of_its_own_even_if_asked_for_during_the_fit(
+    fit: PhotoFit, model_path: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stylesdf_core.inversion.tuning._STEPS", 3)
+    stages = tuple(replace(stage, steps=5) for stage in fitting._STAGES)
+    monkeypatch.setattr(fitting, "_STAGES", stages)
+    monkeypatch.setattr("app.state.optimisation.photo_fit._find", found(2))
+    fit.start(picture, str(model_path), "cpu")
+    wait(fit, lambda: fit.state == "choosing")
+    fit.take_whole()
+    fit.set_tunes(True)
+    scene = wait(fit, lambda: False)
+    assert scene is not None
+    (tuning,) = tmp_path.glob("picture-*.tuning.safetensors")
+    assert scene.model == str(tuning)
+    session = tmp_path / "kept" / "ada.json"
+    session.parent.mkdir()
+    save_session(session, scene, Animation())
+    opened = read_for_window(session, str(model_path), [str(session.with_name(NAME))])
+    assert opened.scene.model == str(session.with_name(NAME))
+    assert opened.scene.identity == scene.identity
