@@ -220,7 +220,7 @@ def test_the_same_pictures_without_compiled_loops(
 
 def state_of_kernels(code: str = "", **environment: str) -> list[str]:
     """Whether loops are usable, state and note, in a fresh process that runs ``code`` first."""
-    code += "\nfrom stylesdf_core.engine.march import compiled_loops as loops"
+    code += "\nfrom stylesdf_core.engine.compiled import compiled_loops as loops"
     code += "\nprint(loops.usable(), loops.state(), loops.note(), sep='\\n')"
     done = subprocess.run(
         [sys.executable, "-c", code],
