@@ -77,7 +77,10 @@ class PointsConfig(PhaseConfig):
 
 @dataclass(frozen=True)
 class RenderConfig(PhaseConfig):
-    """Second phase: volume renders are compared with rendered truth, which trains β as well."""
+    """Second phase: volume renders are compared with rendered truth, which trains β as well.
+
+    With generator.decoder direct, the surface's own colours are compared with the whole image.
+    """
 
     steps: int = 5_000
     heads: int = 24

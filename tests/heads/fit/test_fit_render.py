@@ -145,6 +145,22 @@ def test_the_surface_s_colours_are_those_where_rays_meet_it(tiny: FitConfig) -> 
     assert ((places - rays.origins[hits]).norm(dim=-1) < 1.0)[front].all(), "the side that is seen"
 
 
+def test_a_field_for_direct_views_loses_its_offset(tiny: FitConfig) -> None:
+    """The direct view shows the surface where d = 0, which the density search had moved."""
+    ends = []
+    for moved in (0.0, 0.0016):
+        generator = initial_generator(replace(tiny.generator, decoder="direct"), 0)
+        with torch.no_grad():
+            generator.field.scalar_head.bias.add_(moved)
+        config = replace(tiny, generator=generator.config)
+        phase = RenderPhase(Models.of(generator), HeadBank(Path(tiny.data)), config)
+        phase.find_surface(phase.random(0))
+        assert float(phase.supervision.surface.offset) == 0.0
+        models = (phase.models.live, phase.models.ema)
+        ends.append([model.field.scalar_head.bias.item() for model in models])
+    assert ends[0] == pytest.approx(ends[1], abs=1e-6)
+
+
 def test_a_model_whose_image_is_the_direct_view_learns_from_pixels_of_the_image(
     tiny: FitConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
