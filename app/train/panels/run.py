@@ -74,7 +74,7 @@ class RunPanel:
                 self._open = ui.button("Open in studio", self._open_model, tip, width=ui.px(112))
                 tip = (
                     "Measure the newest averaged generator: consistency, flicker, distance to the "
-                    "images; the report goes into the run's folder"
+                    "images, foreground if they have masks; the report goes into the run's folder"
                 )
                 self._evaluate = ui.button("Evaluate", self._measure, tip, width=ui.px(92))
                 IconButton(ui, icons.folder, self._show, "Show the run's folder")

@@ -40,7 +40,7 @@ EDGE = 32
 #: True pictures with masks from which the judge learns: at most, and at least.
 _MOST, _FEWEST = 1000, 64
 #: Duration of reading masks and fitting the judge, in the time that reading a picture takes.
-FIT = 3000.0
+FIT = 7000.0
 
 
 def has_masks(folder: Path) -> bool:
