@@ -27,8 +27,6 @@ from stylesdf_core.progress import Operation, Progress
 #: Grid points per axis: the finest of a :class:`DistanceGrid`, sampled once for each face. Its
 #: surface is a tenth of a pixel of 512 off, at most two pixels.
 SURFACE = 113
-#: Samples of the field on a ray, on average.
-_TYPICAL = 2
 #: Rays between two reports of progress.
 _CHUNK = 1 << 15
 #: Distance from the surface, pixels, from which a sample is made anew.
@@ -99,7 +97,7 @@ class DirectRender:
 
         for first in range(0, count, _CHUNK):
             chunk = min(_CHUNK, count - first)
-            self.tiles.run(partial(_shifted, work, first), chunk, points_each=_TYPICAL)
+            self.tiles.run(partial(_shifted, work, first), chunk)
             yield Progress(first + chunk, count, "rendering the surface")
         return DirectSurface(rgb, *rest)
 

@@ -83,9 +83,10 @@ def _load() -> None:
         if _stage is _Stage.READY or _stage is _Stage.OFF:
             return
         try:
-            from stylesdf_core.engine.compiled import cpu_kernels
+            from stylesdf_core.engine.compiled import cpu_kernels, sine_layers
 
             cpu_kernels.call_all()
+            sine_layers.call_all()
         except Exception as error:  # built for another NumPy or Python, a library is missing …
             is_missing = isinstance(error, ModuleNotFoundError) and error.name == "numba"
             _state = "Numba is not installed" if is_missing else _refusal(error)

@@ -11,6 +11,7 @@ import copy
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +73,7 @@ class BakedField:
     def with_tensors(self, tensors: Sequence[Tensor]) -> BakedField:
         """This field with other weights of the same shapes."""
         other, given = copy.copy(self), iter(tensors)
+        other.__dict__.pop("_packed", None)
         layers = [SineLayer(next(given), next(given)) for _ in range(len(self._layers) + 1)]
         other._layers, other._view = layers[:-1], layers[-1]
         other._direction_weight = next(given)
@@ -132,6 +134,13 @@ class BakedField:
             direction_terms: (R, width), from :meth:`direction_terms`.
             rays: (N,), the ray of each row.
         """
+        if product := _compiled_product(trunk):
+            from stylesdf_core.engine.compiled.sine_layers import shade_rows
+
+            features = torch.empty_like(trunk)
+            arrays = (trunk, self._view.weight, direction_terms, rays, features)
+            shade_rows(product, *(array.numpy() for array in arrays))
+            return features
         features = torch.mm(trunk, self._view.weight)
         _sine_of_sum_by_row(features, direction_terms, rays)
         return features
@@ -159,6 +168,12 @@ class BakedField:
 
     def _through_layers(self, points: Tensor, out: Tensor) -> Tensor:
         """Write the last layer's output, (N, width), to ``out``."""
+        if (product := _compiled_product(points)) and len(points):
+            from stylesdf_core.engine.compiled.sine_layers import sine_layers
+
+            arrays = (points.contiguous(), *self._packed, self._buffers(points)[0], out)
+            sine_layers(product, *(array.numpy() for array in arrays))
+            return out
         x, buffers = points, self._buffers(points)
         for index, layer in enumerate(self._layers):
             y = out if index == len(self._layers) - 1 else buffers[index % 2]
@@ -166,6 +181,14 @@ class BakedField:
             sine_of_sum(y, layer.bias)
             x = y
         return x
+
+    @cached_property
+    def _packed(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The first layer's weights, all other layers' weights, all biases."""
+        first, *others = self._layers
+        weights = [layer.weight for layer in others]
+        stacked = torch.stack(weights) if weights else first.weight.new_empty(0, *[self.width] * 2)
+        return first.weight.contiguous(), stacked, torch.stack([x.bias for x in self._layers])
 
     def _buffers(self, points: Tensor) -> tuple[Tensor, ...]:
         """Three (N, width) tensors of this thread: two for layers in turn, one for the result."""
@@ -182,6 +205,15 @@ def fold(layer: nn.Module, w: Tensor) -> SineLayer:
     gamma, beta = (value[0] for value in layer.modulation(w))
     weight = gamma[:, None] * layer.linear.weight
     return SineLayer(weight.T.contiguous(), gamma * layer.linear.bias + beta)
+
+
+def _compiled_product(x: Tensor) -> int:
+    """The address of the product for compiled layers of a tile; 0 to call torch for each."""
+    if x.device.type != "cpu" or x.dtype != torch.float32 or not compiled_loops.usable():
+        return 0
+    from stylesdf_core.engine.compiled.sine_layers import product_address
+
+    return product_address()
 
 
 def sine_of_sum(x: Tensor, bias: Tensor) -> None:
