@@ -103,8 +103,8 @@ class Engine:
         self._noise: DecoderNoise | None = None
         if generator.decoder is not None:
             dtype = torch.float32 if exact else fast_dtype(self.device)
-            strips = self._tiles if exact and self.device.type == "cpu" else None
-            self._decoder = BakedDecoder(generator.decoder, dtype, strips, self.graphs)
+            tiles = self._tiles if self.device.type == "cpu" else None
+            self._decoder = BakedDecoder(generator.decoder, dtype, tiles, self.graphs, exact=exact)
             self._noise = DecoderNoise(generator)
 
     # --- pictures -------------------------------------------------------------------------------

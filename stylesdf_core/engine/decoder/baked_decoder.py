@@ -18,7 +18,7 @@ from torch import Tensor
 
 from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs
 from stylesdf_core.engine.decoder.matching import HalfImage
-from stylesdf_core.engine.march.tiles import Tiles
+from stylesdf_core.engine.march.tiles import Tiles, TileWork
 from stylesdf_core.model.networks.decoder import Decoder, ModulatedConv, StyledConv, ToRGB
 from stylesdf_core.model.networks.ops import (
     SQRT2,
@@ -45,8 +45,11 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-#: Rows of a layer's input in a strip that one core convolves.
-_STRIP = 16
+#: Rows of the input in a strip that one core computes. At 1024² a strip's feature maps have 4 MB;
+#: the whole layers' maps of 64 MB would be read from memory and written to it for every operation.
+_STRIP = 32
+#: Rows of a resolution's input from which its maps no longer fit the cores' caches.
+_LARGE = 256
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,10 @@ class BakedDecoder:
     Args:
         decoder: the decoder to fold; its weights are only read.
         dtype: type of the convolutions, see :func:`fast_dtype`.
-        strips: runs convolutions in strips of rows, each on one core, so that sums do not depend
-            on the number of threads; None to let torch divide them.
+        tiles: compute large resolutions in strips of rows, each on one core; None to let torch
+            divide every operation.
+        exact: compute all resolutions in strips, so that sums do not depend on the number of
+            threads.
         graphs: run the layers; None to run them one by one.
     """
 
@@ -100,10 +105,13 @@ class BakedDecoder:
         self,
         decoder: Decoder,
         dtype: torch.dtype,
-        strips: Tiles | None = None,
+        tiles: Tiles | None = None,
         graphs: DeviceGraphs | None = None,
+        *,
+        exact: bool = False,
     ) -> None:
-        self._strips, self._graphs = strips, None if decoder.alias_free else graphs
+        self._tiles, self._exact = tiles, exact
+        self._graphs = None if decoder.alias_free else graphs
         self._convs = [cast(StyledConv, layer) for layer in decoder.convs]
         self._to_rgbs = [cast(ToRGB, layer) for layer in decoder.to_rgbs]
         self._dtype = dtype
@@ -213,47 +221,75 @@ class BakedDecoder:
         x = features.to(self._dtype, memory_format=torch.channels_last)
         image: Tensor | None = None
         found: list[Tensor] = []
-        for index in range(2 * count - 1):
-            x = self._styled(index, x, own.convs[index], own.noise[index])
-            if index % 2 == 0:  # after the first and after each level's second convolution
-                level = index // 2
-                rgb = F.conv2d(x, own.to_rgbs[level].weight, own.to_rgbs[level].bias).float()
-                image = rgb if image is None else rgb.add_(self._doubled(image))
-                if level >= count - kept:
-                    found += [x, image]
+        for level in range(count):
+            x, rgb = self._level(level, x, own)
+            image = rgb if image is None else rgb.add_(self._doubled(image))
+            if level >= count - kept:
+                found += [x, image]
         return tuple(found)
+
+    def _level(self, level: int, x: Tensor, own: _Own) -> tuple[Tensor, Tensor]:
+        """Feature maps of a resolution, from those of half the resolution, and the image's part."""
+        indices = [0] if level == 0 else [2 * level - 1, 2 * level]
+        to_rgb = own.to_rgbs[level]
+        if self._tiles is None or self._taps is not None or not self._is_divided(x):
+            for index in indices:
+                x = self._styled(index, x, own.convs[index], own.noise[index])
+            return x, F.conv2d(x, to_rgb.weight, to_rgb.bias).float()
+        rows, scale = x.shape[2], 1 if level == 0 else 2
+        size = scale * rows, scale * x.shape[3]
+        is_last = level == len(own.to_rgbs) - 1  # its maps are read by nobody
+        channels = 0 if is_last else to_rgb.weight.shape[1]
+        maps = torch.empty((1, channels, *size), dtype=x.dtype, memory_format=torch.channels_last)
+        rgb = x.new_empty((1, 3, *size), dtype=torch.float32)
+
+        def strip(first: int, stop: int) -> None:
+            begin, end = first, stop
+            if level > 0:  # the second convolution needs one row more on either side
+                begin, end = max(first - 1, 0), min(stop + 1, rows)
+            convolve, index = self._convolution(indices[0]), indices[0]
+            y = convolve(x, own.convs[index], begin, end)
+            y = _activated(y, own.noise[index], scale * begin, scale * end)
+            if level > 0:
+                index = indices[1]
+                y = _rows(y, 2 * (first - begin) - 1, 2 * (stop - begin) + 1)
+                y = F.conv2d(y, own.convs[index].weight, own.convs[index].bias, padding=(0, 1))
+                y = _activated(y, own.noise[index], 2 * first, 2 * stop)
+            part = slice(scale * first, scale * stop)
+            rgb[:, :, part] = F.conv2d(y, to_rgb.weight, to_rgb.bias)
+            if not is_last:
+                maps[:, :, part] = y
+
+        _in_strips(self._tiles, strip, rows)
+        return maps, rgb
+
+    def _is_divided(self, x: Tensor) -> bool:
+        """Whether a resolution is computed in strips of its input x."""
+        return self._exact or x.shape[2] >= _LARGE
+
+    def _convolution(self, index: int) -> _Convolution:
+        conv = self._convs[index].conv
+        return _upsampled if conv.upsample and self._taps is None else _convolved
 
     def _doubled(self, image: Tensor) -> Tensor:
         return _twice(image) if self._taps is None else doubled(image, self._taps.to(image.device))
 
     def _styled(self, index: int, x: Tensor, own: _Folded, noise: Tensor | None) -> Tensor:
-        conv = self._convs[index].conv
-        convolve = _upsampled if conv.upsample and self._taps is None else _convolved
-        if self._strips is None:
+        convolve, parts = self._convolution(index), dict[int, Tensor]()
+        if self._tiles is None or not self._exact:
             y = convolve(x, own, 0, x.shape[2])
         else:
-            y = self._in_strips(self._strips, convolve, x, own)
+
+            def strip(first: int, stop: int) -> None:
+                parts[first] = convolve(x, own, first, stop)
+
+            _in_strips(self._tiles, strip, x.shape[2])
+            y = torch.cat([parts[first] for first in sorted(parts)], dim=2)
         if self._taps is not None:
-            if conv.upsample:
+            if self._convs[index].conv.upsample:
                 y = doubled(y, self._taps.to(y.device))
             return filtered_leaky_relu(y, self._taps.to(y.device), 1.0)
-        if noise is not None:
-            y += noise
-        return F.leaky_relu_(y, 0.2)
-
-    @staticmethod
-    def _in_strips(tiles: Tiles, convolve: _Convolution, x: Tensor, own: _Folded) -> Tensor:
-        rows = x.shape[2]
-        starts = range(0, rows, _STRIP)
-        strips: list[Tensor] = [x] * len(starts)
-
-        def work(first: int, stop: int) -> None:
-            for index in range(first, stop):
-                begin = starts[index]
-                strips[index] = convolve(x, own, begin, min(begin + _STRIP, rows))
-
-        tiles.run(work, len(starts), points_each=tiles.rows)
-        return torch.cat(strips, dim=2)
+        return _activated(y, noise, 0, y.shape[2])
 
 
 #: Convolution of the rows from the first number up to the second, from a layer's whole input.
@@ -281,6 +317,23 @@ def _upsampled(x: Tensor, own: _Folded, first: int, stop: int) -> Tensor:
     channels = y.shape[1]
     blur = blur_kernel(gain=4.0).to(y).expand(channels, 1, 4, 4)
     return F.conv2d(y, blur, own.bias, padding=(int(whole), 1), groups=channels)
+
+
+def _activated(x: Tensor, noise: Tensor | None, first: int, stop: int) -> Tensor:
+    """Rows x of feature maps with the noise of rows ``first`` to ``stop``, leaky ReLU, in place."""
+    if noise is not None:
+        x += noise[:, :, first:stop]
+    return F.leaky_relu_(x, 0.2)
+
+
+def _in_strips(tiles: Tiles, work: TileWork, rows: int) -> None:
+    """Call ``work`` for strips of rows, each on one core."""
+
+    def several(first: int, stop: int) -> None:
+        for index in range(first, stop):
+            work(index * _STRIP, min((index + 1) * _STRIP, rows))
+
+    tiles.run(several, -(-rows // _STRIP), points_each=tiles.rows)
 
 
 def _rows(x: Tensor, first: int, stop: int) -> Tensor:
