@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from app.state.pictures.comparison import FacePair
 from app.state.settings import Settings, default_export_folder
 from stylesdf_core.files import free_path
+from stylesdf_core.model.model_zoo import short_name
 from stylesdf_core.resources import expanded, home
 from stylesdf_core.scene.animation import Animation
 from stylesdf_core.scene.scene import Scene, View
@@ -97,7 +98,7 @@ def _in_home(folder: str) -> Path:
 
 def default_stem(scene: Scene, kind: ExportKind) -> str:
     """File name without suffix: model, seed, then a fixed view or "turntable"."""
-    parts = [Path(scene.model).stem, f"{scene.identity.seed:06d}"]
+    parts = [short_name(scene.model), f"{scene.identity.seed:06d}"]
     if kind.view is not None:
         parts.append("depth-colours" if kind.name == "Depth colours" else kind.view)
     if kind.family == "animation":
@@ -186,7 +187,7 @@ def film_request(
     from stylesdf_core.commands.scenes.films import Animate
 
     scene = animation.keyframes[0].scene if animation.keyframes else Scene()
-    name = f"{Path(scene.model).stem}-{scene.identity.seed:06d}-animation{suffix}"
+    name = f"{short_name(scene.model)}-{scene.identity.seed:06d}-animation{suffix}"
     return Animate(
         out=free_path(export_folder(settings) / name, taken),
         animation=animation,
@@ -205,7 +206,7 @@ def sheet_request(first: Scene, settings: Settings, taken: Collection[Path] = ()
     from stylesdf_core.commands.scenes.sheets import RenderSheet
 
     sheet = settings.sheet
-    name = f"{Path(first.model).stem}-{first.identity.seed:06d}-{sheet.page.of}-sheet.png"
+    name = f"{short_name(first.model)}-{first.identity.seed:06d}-{sheet.page.of}-sheet.png"
     return RenderSheet(
         out=free_path(export_folder(settings) / name, taken),
         scene=first,
@@ -253,7 +254,7 @@ def comparison_request(
     one, two = comparison.scenes or (Scene(), Scene())
     camera = comparison.camera
     seeds = f"{one.identity.seed:06d}-{two.identity.seed:06d}"
-    name = f"{Path(one.model).stem}-{seeds}-compared.png"
+    name = f"{short_name(one.model)}-{seeds}-compared.png"
     return RenderComparison(
         out=free_path(export_folder(settings) / name, taken),
         scene=replace(one, camera=camera),

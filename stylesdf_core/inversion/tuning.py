@@ -45,6 +45,9 @@ _SQUARED, _VOLUME = 4.0, 0.5
 _LOCALITY = 15.0
 #: Edge and margin, in pixels of the feature map, of the windows that are decoded, as in the fit.
 _WINDOW, _MARGIN = 32, 3
+#: Beginnings of windows, pixels beyond either border, that become beginnings at the border, where
+#: the convolutions' padding shows.
+_BORDER = 6
 #: Random windows from which one is chosen.
 _TRIALS = 3
 #: Share of the work that finds the pictures.
@@ -204,10 +207,14 @@ class Tuning:
         size = sight.lacks.shape[-1]
         edge = min(_WINDOW, size)
         windows = [
-            _Window(self._drawn(size - edge + 1), self._drawn(size - edge + 1), edge)
+            _Window(self._start(size - edge), self._start(size - edge), edge)
             for _ in range(_TRIALS)
         ]
         return max(windows, key=lambda window: float(window.of(sight.lacks, 1).sum()))
+
+    def _start(self, last: int) -> int:
+        """A random beginning of a window, 0 to ``last``, often at a border of the picture."""
+        return max(0, min(last, self._drawn(last + 2 * _BORDER + 1) - _BORDER))
 
     def _drawn(self, below: int) -> int:
         return int(torch.randint(0, below, (1,), generator=self._random))

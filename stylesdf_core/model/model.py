@@ -103,7 +103,7 @@ def load_model(reference: str) -> Model:
         if saved is None:
             saved = load_directions(directions) if directions is not None else ()
         named = entry.kind in (model_zoo.ModelKind.SHIPPED, model_zoo.ModelKind.PUBLISHED)
-        name = entry.name if named else Path(entry.name).stem
+        name = entry.name if named else model_zoo.short_name(entry.name)
         model = Model(
             name=name,
             path=entry.path,

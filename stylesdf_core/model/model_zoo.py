@@ -194,6 +194,13 @@ def absolute(reference: str) -> str:
     return reference if is_named(reference) else os.path.abspath(os.path.expanduser(reference))
 
 
+def short_name(reference: str) -> str:
+    """A model's name in the names of files: a reference without folder and suffix."""
+    path = Path(reference)
+    is_tuning = path.name.endswith(TUNING_SUFFIX)
+    return path.name.removesuffix(TUNING_SUFFIX) if is_tuning else path.stem
+
+
 def resolve(name_or_path: str | Path) -> ModelEntry:
     """The model of a name of :func:`list_models`, of a weights file or of a run folder.
 

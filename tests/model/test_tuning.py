@@ -54,7 +54,7 @@ def test_a_tuned_model_draws_other_colours_and_the_same_shapes(base: Model, tmp_
     assert tuned.digest != base.digest
     assert tuned.shape_digest == base.shape_digest == base.digest
     assert tuned.poses == base.poses
-    assert (tuned.named, tuned.name) == (base.named, "ada.tuning")
+    assert (tuned.named, tuned.name) == (base.named, "ada")
     assert read_architecture(path) == base.generator.config
     assert read_poses(path) == base.poses
     shift = (picture(tuned) - before).mean(axis=(1, 2))

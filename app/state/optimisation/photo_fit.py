@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -337,7 +338,9 @@ class PhotoFit:
         name = self.photos[0].path.name
         try:
             self._fitting = Fitting(request)
-            tuning = self._folder / f"{Path(name).stem}-{time.time():.0f}{TUNING_SUFFIX}"
+            ends = ("" if n == 1 else f"-{n}" for n in count(1))
+            paths = (self._folder / (Path(name).stem + end + TUNING_SUFFIX) for end in ends)
+            tuning = next(path for path in paths if not path.exists())
             work = partial(self._guessing, self._fitting, len(self.photos), tuning)
         except InputError as error:
             self._failed(in_window(str(error)))

@@ -35,6 +35,7 @@ from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import BatchError, GraphicsError, InputError, OutputError, StyleSDFError
 from stylesdf_core.foreign import brief
 from stylesdf_core.mesh import SUFFIXES, TEXTURED
+from stylesdf_core.model.model_zoo import short_name
 from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.session_files import signed
@@ -245,7 +246,7 @@ class Batch(ImageOptions):
         Raises:
             InputError: ``name`` is no template, or its result is no file name.
         """
-        values = {"seed": seed, "model": Path(self.scene.model).stem, "view": self.view}
+        values = {"seed": seed, "model": short_name(self.scene.model), "view": self.view}
         try:
             named = {name for _, name, _, _ in string.Formatter().parse(self.name)} - {None}
             if not named <= set(values):

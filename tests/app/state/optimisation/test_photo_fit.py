@@ -195,7 +195,7 @@ def test_details_are_learned_into_a_file_of_its_own_even_if_asked_for_during_the
     fit.set_tunes(True)
     scene = wait(fit, lambda: False)
     assert scene is not None
-    (tuning,) = tmp_path.glob("picture-*.tuning.safetensors")
+    (tuning,) = tmp_path.glob("picture.tuning.safetensors")
     assert scene.model == str(tuning)
     session = tmp_path / "kept" / "ada.json"
     session.parent.mkdir()
