@@ -39,6 +39,16 @@ def test_a_step_s_gradients_reach_the_background_in_any_chunks(sphere: RendererC
     assert all(float(value.abs().max()) > 0.0 for value in behind.values())
 
 
+def test_beta_stays_positive_though_a_background_lets_it_fall(sphere: RendererConfig) -> None:
+    """At β ≤ 0 all pixels were NaN, after 300 steps of `tiny` with a background."""
+    with double_precision():
+        phase = phase_of(sphere)
+        beta = phase.models.live.field.sigmoid_beta
+        torch.nn.init.constant_(beta, 2e-5)
+        phase.step(0)
+    assert beta.item() == pytest.approx(sphere.volume.least_beta, rel=1e-3)
+
+
 def test_stage_one_trains_it_resumes_exactly_and_stage_two_keeps_it(
     tmp_path: Path, sphere: RendererConfig, decoder: DecoderStageConfig
 ) -> None:

@@ -42,6 +42,10 @@ class VolumeLosses:
     anchor_steps: int = 1
     """Steps until the anchor's weight is 0."""
 
+    least_beta: float = 1e-4
+    """Smallest β (Eq. 3), world units, above 0. A background field lets β fall on and on, and at 0
+    there is no density."""
+
     r1: float = 10.0
     """Weight γ of the R1 penalty γ/2·‖∇D‖²; raise the weight if β does not fall."""
 
@@ -64,6 +68,7 @@ class VolumeLosses:
     def __post_init__(self) -> None:
         _check_losses(self)
         check_range("discriminator_gain", self.discriminator_gain, 0.01)
+        check_range("least_beta", self.least_beta, 1e-6)
         if self.anchor > 0 and self.geometry_rays < 1:
             raise InputError("An anchor needs geometry_rays of at least 1.")
 

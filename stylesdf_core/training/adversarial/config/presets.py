@@ -51,6 +51,8 @@ PRESETS: dict[PresetName, Mapping[str, Any]] = {
         # lie deeper than their hair, like the inside of a mask, and turn the wrong way.
         "volume.anchor": 1000.0,
         "volume.anchor_steps": 600,
+        # Of a harder surface, so few samples a ray would give no gradient.
+        "volume.least_beta": 0.002,
         "volume.r1_every": 4,
         "volume.generator_rate": 1.2e-4,
         "volume.discriminator_rate": 1.5e-4,

@@ -155,6 +155,9 @@ class GanPhase(AdversarialPhase):
             record[f"{name}_gradient_norm"] = norm
         record |= self.accumulate_generator(index)
         record["g_gradient_norm"] = update(self.moving, self.scalers["generator"], limit)
+        if self.volume is not None and self.models.live.config.field == "sdf":
+            with torch.no_grad():
+                self.models.live.field.sigmoid_beta.clamp_(min=self.volume.least_beta)
         return record | self.update_path(index)
 
     def accumulate_discriminators(self, index: int) -> Terms:
