@@ -134,8 +134,10 @@ class Sights:
         normals = torch.from_numpy(engine.picture(scene, "normals", volume).data).to(engine.device)
         toward = torch.from_numpy(scene.camera.cam2world()[:, 2]).to(normals)
         facing = torch.tensordot(toward, normals, 1)
+        picture = view.picture(edge)
         sure = ((facing - _GRAZING) / (_FACING - _GRAZING)).clamp(1e-3, 1.0) * inside
-        maps = torch.cat([view.picture(edge)[:3], sure, volume.depth[None]])
+        sure = sure * picture[3:].clamp_max(1.0)  # clothes are hardly learned
+        maps = torch.cat([picture[:3], sure, volume.depth[None]])
         return _Sheet(scene, maps, math.tan(math.radians(scene.camera.fov)))
 
     def _image(self, scene: Scene) -> Tensor:
