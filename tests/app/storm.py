@@ -100,8 +100,8 @@ class Storm(Hands):
         workbench = self.workbench
         workbench.change_settings("mesh", resolution=32)  # a fine mesh takes minutes
         self.frames(30)  # on a busy machine the last events are still on their way
-        workbench.timeline.leave()  # which may be playing
-        self.settle()
+        self.wait(self._has_come_to_rest, "rendering")
+        self.frames(2)
         self.studio.dialogs.cancel()
         self.studio.show_page("explore")  # the hidden viewport would compute nothing
         workbench.models.dismiss()
@@ -119,6 +119,10 @@ class Storm(Hands):
         while time.monotonic() < end:
             self.frames(1)
         return float(psutil.Process().memory_info().rss) / 2**20
+
+    def _has_come_to_rest(self) -> bool:
+        self.workbench.timeline.leave()  # which a late key may have started
+        return not self.workbench.busy
 
     def _random_event(self, source: random.Random) -> str:
         x, y = source.randrange(WIDTH), source.randrange(HEIGHT)
