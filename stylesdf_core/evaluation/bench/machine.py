@@ -13,8 +13,11 @@ import torch
 from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.engine.decoder.baked_decoder import fast_dtype
 
-#: Processes per core, of other programs, above which figures of speed mean little.
+#: Share of the cores, used by other programs, above which figures of speed mean little.
 _BUSY = 0.5
+#: Seconds in which the use of the cores is measured. The system's average over the last minute
+#: would still count what this program did before.
+_LOOK = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Machine:
         dtype: type of the weights and of all arithmetic but the engine's decoder.
         decoder_dtype: type of the engine's decoder.
         compiled: whether the engine runs its compiled inner loops.
-        load: processes that were running, averaged over the last minute, at the start.
+        load: cores that other programs used at the start.
     """
 
     processor: str
@@ -59,14 +62,14 @@ class Machine:
         )
         if self.busy:
             text += (
-                f". The machine was busy (load {self.load:.1f} over the last minute): "
+                f". The machine was busy (other programs used {self.load:.1f} cores): "
                 "its figures are unreliable, measure again on an idle machine"
             )
         return text
 
 
 def describe_machine(device: torch.device) -> Machine:
-    """This machine now, computing on ``device``."""
+    """This machine now, computing on ``device``; takes half a second."""
     affinity = getattr(os, "sched_getaffinity", None)  # only Linux has it
     dtypes = torch.get_default_dtype(), fast_dtype(device)
     dtype, decoder_dtype = (str(dtype).removeprefix("torch.") for dtype in dtypes)
@@ -80,7 +83,7 @@ def describe_machine(device: torch.device) -> Machine:
         dtype=dtype,
         decoder_dtype=decoder_dtype,
         compiled=device.type == "cpu" and compiled_loops.usable(),
-        load=psutil.getloadavg()[0],
+        load=psutil.cpu_percent(_LOOK) / 100.0 * (psutil.cpu_count() or 1),
     )
 
 

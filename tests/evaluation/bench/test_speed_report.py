@@ -121,7 +121,7 @@ def test_json_has_the_agreed_form(tmp_path: Path) -> None:
 def test_a_busy_machine_is_named() -> None:
     busy = replace(MACHINE, load=1.1)
     assert busy.busy
-    assert "busy (load 1.1 over" in str(busy)
+    assert "busy (other programs used 1.1 cores)" in str(busy)
     assert not replace(MACHINE, load=1.0).busy
 
 
