@@ -64,19 +64,17 @@ def soft_render(
     """
     origins, directions, viewdirs = rays
     seen = _seen(field, density, rays, samples, blur, _VISIBLE)
-    ray, sample, t_vals, distances = seen.ray, seen.sample, seen.t_vals, seen.distances
-    points = torch.addcmul(origins[ray], directions[ray], t_vals[sample, None])
+    ray = seen.ray
+    points = torch.addcmul(origins[ray], directions[ray], seen.depths[:, None])
     scalar, logits, features = field.differentiable(points, viewdirs[ray])
-    scalars = seen.scalars.index_put((ray, sample), scalar)
-    weights = compositing_weights(density(scalars), distances, force_background=True)
-    own = weights[ray, sample]
-    total = torch.zeros_like(weights[:, 0]).index_add(0, ray, own)
-    share = (own / total.clamp_min(1e-6)[ray])[:, None]  # the few percent left out go to the others
+    share, background = seen.shares(density, scalar)
     rgb, sums = torch.sigmoid(logits), origins.new_zeros(len(origins), 3)
     return SoftRender(
-        2.0 * sums.index_add(0, ray, share * rgb) - 1.0,
-        origins.new_zeros(len(origins), features.shape[1]).index_add(0, ray, share * features),
-        1.0 - weights[:, -1],
+        2.0 * sums.index_add(0, ray, share[:, None] * rgb) - 1.0,
+        origins.new_zeros(len(origins), features.shape[1]).index_add(
+            0, ray, share[:, None] * features
+        ),
+        1.0 - background,
     )
 
 
@@ -118,14 +116,10 @@ def seen_samples(
     """
     origins, directions, viewdirs = rays
     seen = _seen(field, density, rays, samples, blur, _BARELY_VISIBLE)
-    ray, sample = seen.ray, seen.sample
-    points = torch.addcmul(origins[ray], directions[ray], seen.t_vals[sample, None])
+    points = torch.addcmul(origins[seen.ray], directions[seen.ray], seen.depths[:, None])
     trunk = field.trunk_of_all(points)
-    scalars = seen.scalars.index_put((ray, sample), field.scalar_of(trunk))
-    weights = compositing_weights(density(scalars), seen.distances, force_background=True)
-    own = weights[ray, sample]
-    total = torch.zeros_like(weights[:, 0]).index_add(0, ray, own)
-    return SeenSamples(trunk, ray, own / total.clamp_min(1e-6)[ray], viewdirs)
+    share, _ = seen.shares(density, field.scalar_of(trunk))
+    return SeenSamples(trunk, seen.ray, share, viewdirs)
 
 
 @dataclass(frozen=True)
@@ -134,15 +128,27 @@ class _Seen:
 
     Attributes:
         ray, sample: (K,) each.
+        depths: (K,), along their rays.
         scalars: (R, N), interpolated.
-        t_vals, distances: as of :mod:`stylesdf_core.rendering.volume_rendering`.
+        distances: (R, N), see :func:`sample_distances`.
     """
 
     ray: Tensor
     sample: Tensor
+    depths: Tensor
     scalars: Tensor
-    t_vals: Tensor
     distances: Tensor
+
+    def shares(self, density: Callable[[Tensor], Tensor], scalar: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights (K,) of the samples, whose scalars are known now, and the background's (R,).
+
+        The weights of a ray add up to 1: the few percent of samples left out go to the others.
+        """
+        scalars = self.scalars.index_put((self.ray, self.sample), scalar)
+        weights = compositing_weights(density(scalars), self.distances, force_background=True)
+        own = weights[self.ray, self.sample]
+        total = torch.zeros_like(weights[:, 0]).index_add(0, self.ray, own)
+        return own / total.clamp_min(1e-6)[self.ray], weights[:, -1]
 
 
 @torch.no_grad()
@@ -163,7 +169,7 @@ def _seen(
     chosen = weights > visible
     chosen[:, -1] = True
     ray, sample = chosen.nonzero(as_tuple=True)
-    return _Seen(ray, sample, rough, t_vals, distances)
+    return _Seen(ray, sample, t_vals[sample], rough, distances)
 
 
 def _interpolated(field: BakedField, origins: Tensor, directions: Tensor, t_vals: Tensor) -> Tensor:
