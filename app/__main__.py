@@ -7,6 +7,7 @@ import sys
 
 from app.workers.concurrency.process import postpone_collector
 from stylesdf_core import console
+from stylesdf_core.memory import keep_memory
 
 
 def main() -> int:
@@ -14,6 +15,7 @@ def main() -> int:
     console.end_on_interrupt()  # while modules are imported
     console.prepare_streams()
     postpone_collector()
+    keep_memory()
     from app.program import FAILED, complain, main
 
     console.interrupt_on_signals()

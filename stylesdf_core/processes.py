@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from stylesdf_core.errors import StyleSDFError
+from stylesdf_core.memory import keep_memory
 
 I = TypeVar("I")  # noqa: E741
 T = TypeVar("T")
@@ -78,6 +79,7 @@ def _start() -> None:
     # Ctrl+C reaches all processes at once; the parent ends them in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which the pool ends them
+    keep_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -26,6 +26,7 @@ import psutil
 from app.bench.studio_bench import DriveRequest
 from app.workers.concurrency.process import postpone_collector
 from stylesdf_core.errors import GraphicsError
+from stylesdf_core.memory import keep_memory
 
 if TYPE_CHECKING:
     from app.studio import Studio
@@ -345,7 +346,8 @@ def _print(**values: object) -> None:
 def drive(request: DriveRequest) -> None:
     """Open a studio and print the rows asked for, each as a line of JSON."""
     postpone_collector()
-    importlib.import_module("app.program")  # both as ``stylesdf-studio`` does
+    keep_memory()
+    importlib.import_module("app.program")  # all as ``stylesdf-studio`` does
     from app.state.settings import SettingsStore
     from app.studio import Studio
     from stylesdf_core.scene.scene import Scene

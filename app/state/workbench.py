@@ -29,10 +29,10 @@ from app.state.pictures.screen import Screen
 from app.state.settings import Section, Settings, SettingsStore
 from app.state.wording import title_and_text
 from app.workers.concurrency.jobs import Job, JobQueue, JobState
-from app.workers.concurrency.process import give_memory_back
 from app.workers.mixing_worker import MixingMeter, MixingRequest
 from app.workers.model_loader import Loading, ModelSlot
 from stylesdf_core.errors import StyleSDFError
+from stylesdf_core.memory import give_memory_back
 from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.scene.scene import Scene, View

@@ -23,6 +23,7 @@ from stylesdf_core import console
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.foreign import printable
+from stylesdf_core.memory import keep_memory
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.training.runs.processes import FAILURE, MISTAKE, end, environment
 
@@ -128,4 +129,5 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     console.prepare_streams()
+    keep_memory()
     sys.exit(main(sys.argv[1:]))

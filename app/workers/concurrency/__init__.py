@@ -4,6 +4,5 @@ schedule       which request is computed, when it is refined, when a frame is dr
 alarm          wakes the main loop for news and for the user's input
 jobs           exports and downloads, one after the other
 native_dialog  the desktop's file dialog, as a process
-process        returns freed memory to the system; ends the program even if a worker does not
-               come back
+process        postpones Python's collector at a start; ends the program though a worker is busy
 """

@@ -1,8 +1,7 @@
-"""Memory and end of the process: Python's collector, freed memory, threads that still work."""
+"""Start and end of the process: Python's collector, threads that still work."""
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import sys
@@ -25,19 +24,6 @@ def start_collector() -> None:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
-
-
-def give_memory_back() -> None:
-    """Return to the system the freed memory that its C library keeps.
-
-    The threads that render and mesh free all their memory, but glibc keeps a pool for each thread
-    and returns little of it unasked: after thousands of edits the studio would seem to grow.
-    """
-    gc.collect()
-    if sys.platform.startswith("linux"):
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
-        if trim is not None:
-            trim(0)
 
 
 def end_if_busy(status: int) -> None:

@@ -16,6 +16,7 @@ import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages know
 from stylesdf_core import console
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.foreign import printable
+from stylesdf_core.memory import keep_memory
 from stylesdf_core.training.runs.processes import ENTRY_POINT, FAILURE, MISTAKE
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import train_run
@@ -62,5 +63,6 @@ def _train(run: RunDir) -> None:
 
 if __name__ == "__main__":
     console.prepare_streams()
+    keep_memory()
     console.interrupt_on_signals()
     sys.exit(main(sys.argv[1:]))

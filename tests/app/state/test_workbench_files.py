@@ -11,7 +11,6 @@ import pytest
 from app.state.document import edits
 from app.state.workbench import Workbench
 from app.workers.concurrency.jobs import JobState
-from app.workers.concurrency.process import give_memory_back
 from stylesdf_core.scene.animation import InBetween, write_animation
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.session_files import read_scene
@@ -157,10 +156,6 @@ def test_memory_is_returned_once_when_the_studio_rests(
     workbench.set_seed(6)
     run_until(workbench, lambda: len(given) == 2)
     assert given == [False, False]
-
-
-def test_memory_can_be_returned_on_every_system() -> None:
-    give_memory_back()
 
 
 def test_a_session_carries_its_keyframes_and_a_picture_leaves_them(
