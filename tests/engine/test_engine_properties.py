@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -93,7 +94,8 @@ def changed(value: Any, path: str, new: Any) -> Any:
     return replace(value, **{name: changed(getattr(value, name), rest, new) if rest else new})
 
 
-def models() -> list[Model]:
+@cache
+def models() -> tuple[Model, ...]:
     """Two that take the same scenes."""
     sdf, density = tiny_model(), tiny_model(field="density", width=32)
     sdf.generator.field.sigmoid_beta.fill_(0.002)  # thin enough for rays that meet nothing
@@ -101,7 +103,13 @@ def models() -> list[Model]:
         assert model.generator.decoder is not None
         for layer in model.generator.decoder.convs:
             layer.noise_strength.fill_(0.2)  # type: ignore[operator, union-attr]
-    return [replace(model, named=DIRECTIONS) for model in (sdf, density)]
+    return tuple(replace(model, named=DIRECTIONS) for model in (sdf, density))
+
+
+@cache
+def freshly_drawn(index: int, scene: Scene) -> dict[View, Picture]:
+    """All views by a fresh engine; many changes begin at the same scene and come back to it."""
+    return Engine(models()[index], "cpu").render_views(scene, DRAWN)
 
 
 def assert_same_picture(one: Picture, other: Picture) -> None:
@@ -130,13 +138,13 @@ def test_the_walk_changes_everything_in_a_scene() -> None:
 def test_each_change_is_seen_and_undone(path: str) -> None:
     """One engine draws a scene, the scene with one change, and the first again."""
     told_apart = set()
-    for model in models():
+    for index, model in enumerate(models()):
         engine = Engine(model, "cpu")
         seen: dict[Any, bytes] = {}
         for choice in (*CHOICES[path], CHOICES[path][0]):
             scene = changed(EVERYTHING, path, choice)
             drawn = engine.render_views(scene, DRAWN)
-            for view, picture in Engine(model, "cpu").render_views(scene, DRAWN).items():
+            for view, picture in freshly_drawn(index, scene).items():
                 assert_same_picture(drawn[view], picture)
             seen[choice] = b"".join(picture.data.tobytes() for picture in drawn.values())
         told_apart.add(len(set(seen.values())))
@@ -260,8 +268,8 @@ def test_same_scene_same_bytes(exact: bool) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_same_bytes_on_any_number_of_threads(threads: int) -> None:
-    for model in models():
-        expected = Engine(model, "cpu").render_views(EVERYTHING, DRAWN)
+    for index, model in enumerate(models()):
+        expected = freshly_drawn(index, EVERYTHING)
         engine = Engine(model, "cpu")
         engine._tiles = Tiles(torch.device("cpu"), threads)
         for view, picture in engine.render_views(EVERYTHING, DRAWN).items():
@@ -272,9 +280,9 @@ def test_same_bytes_on_any_number_of_threads(threads: int) -> None:
 @pytest.mark.parametrize("view", DRAWN)
 def test_last_pass_is_what_a_fresh_engine_renders(view: View, coarsest: int) -> None:
     """Also where the first pass has left a coarser distance grid behind."""
-    for model in models():
+    for index, model in enumerate(models()):
         *_, last = passes(Engine(model, "cpu"), EVERYTHING, view, first=volume_level(coarsest))
-        assert_same_picture(last.picture, Engine(model, "cpu").render(EVERYTHING, view))
+        assert_same_picture(last.picture, freshly_drawn(index, EVERYTHING)[view])
 
 
 # --- extremes, on trained weights -----------------------------------------------------------------
