@@ -17,6 +17,11 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads)))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of the window come first: they take minutes, while other workers do the rest."""
+    items.sort(key=lambda item: item.get_closest_marker("window") is None)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Root of the checkout the tests run in."""
@@ -42,3 +47,22 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def quick_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluations of two columns, not eight, and of the mean of a hundred z, not of 10,000.
+
+    The runs of tests are evaluated after every few steps, which would take longer than the steps.
+    """
+    from stylesdf_core.model.latents import mean_latents
+    from stylesdf_core.model.networks.generator import Generator
+    from stylesdf_core.training.adversarial.phases import snapshots
+
+    def of_a_hundred(generator: Generator) -> mean_latents.MeanLatents:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(mean_latents, "_MEAN_SAMPLES", 100)
+            return mean_latents.mean_latents(generator)
+
+    monkeypatch.setattr(snapshots, "mean_latents", of_a_hundred)
+    monkeypatch.setattr(snapshots, "COLUMNS", 2)

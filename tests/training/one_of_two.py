@@ -23,6 +23,7 @@ from tests.training.adversarial.stage_phases import (
     double_precision,
     gradients,
     phase_of,
+    small_decoders,
     stage_config,
 )
 
@@ -51,4 +52,5 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    with small_decoders():
+        main(Path(sys.argv[1]))

@@ -24,6 +24,7 @@ from tests.training.adversarial.stage_phases import (
     double_precision,
     gradients,
     phase_of,
+    small_decoders,
     stage_config,
     write_images,
     write_weights,
@@ -37,7 +38,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which two processes have done their work."""
     folder = tmp_path_factory.mktemp("two")
     write_images(folder / "images")
-    write_weights(folder / "whole.safetensors")
+    with small_decoders():
+        write_weights(folder / "whole.safetensors")
     RunDir(folder / "run").write_config(to_json(short_run(folder)))
     with socket.socket() as one, socket.socket() as other:
         for probe in (one, other):

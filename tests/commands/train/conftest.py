@@ -6,5 +6,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def on_one_thread(one_thread: None) -> None:
-    """Every test of this room sums in one order."""
+def as_runs_need(one_thread: None, quick_snapshots: None) -> None:
+    """Every test of this room sums in one order, and its runs are evaluated quickly."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
 from stylesdf_core.model.config import GeneratorConfig
+from stylesdf_core.model.networks import decoder
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
@@ -54,6 +55,13 @@ RUN = RunConfig(
 VOLUME = VolumeLosses(discriminator_channels=8, r1_every=2)
 KINDS = ("renderer", "decoder", "joint")
 Config: TypeAlias = RendererConfig | DecoderStageConfig | JointConfig
+
+
+@contextmanager
+def small_decoders() -> Iterator[None]:
+    """Decoders made here have eight channels at every size, not the published 256, 128 …"""
+    with patch.object(decoder, "_CHANNELS", (8,)):
+        yield
 
 
 def write_images(folder: Path, edge: int = 18) -> None:

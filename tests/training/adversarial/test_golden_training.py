@@ -29,6 +29,11 @@ from tests.golden import (
 ANGLES = torch.tensor([[0.25, -0.1], [-0.4, 0.15]])
 
 
+@pytest.fixture
+def decoders() -> None:
+    """The published channels."""
+
+
 def uniform(seed: int, *shape: int) -> Tensor:
     values = np.random.default_rng(seed).uniform(-1, 1, shape)
     return torch.tensor(values, dtype=torch.float32)

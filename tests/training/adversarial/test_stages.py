@@ -34,6 +34,7 @@ from stylesdf_core.training.adversarial.config.stages import (
     SphereInitConfig,
     StageConfig,
 )
+from stylesdf_core.training.adversarial.phases import snapshots
 from stylesdf_core.training.adversarial.stages import take_over
 from stylesdf_core.training.settings import by_path
 from stylesdf_core.training.stages import train_run
@@ -122,7 +123,7 @@ def test_renderer_makes_its_sphere_and_leaves_what_the_folder_promises(
     assert "20 images" in records[0]["event"]
     for suffix in (".png", "-thumb.png"):
         with Image.open(run.path / "samples" / f"00000006{suffix}") as grid:
-            assert grid.size == (8 * 8, 4 * 8)
+            assert grid.size == (snapshots.COLUMNS * 8, 4 * 8)
     assert list((run.path / "tensorboard").glob("events*"))
     assert sorted(state(run)) == [
         "attempt", "best", "config", "ema", "live", "networks", "optimizers", "phase",
