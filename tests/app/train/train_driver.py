@@ -36,7 +36,7 @@ _PATIENCE = 900.0
 #: whatever the machine's speed, a run is still running when it is stopped or killed.
 ENDLESS = {
     "generator.field": "density", "batch": "2", "steps": "100000", "run.evaluate_every": "40",
-    "run.checkpoint_every": "5", "run.threads": "1",
+    "run.checkpoint_every": "5", "run.threads": "1", "images.compare": "8",
 }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ def test_the_same_command_resumes_and_may_go_further(tmp_path: Path) -> None:
     write_images(tmp_path / "images")
     settings: dict[str, Any] = {
         "generator__field": "density", "batch": 2, "run__checkpoint_every": 2, "run__device": "cpu",
+        "images__compare": 8,
     }  # fmt: skip
     folder = tmp_path / "runs" / "a"
 
@@ -105,7 +106,7 @@ def test_several_processes_are_started_by_torchrun(
     write_images(tmp_path / "images")
     request = renderer(
         tmp_path / "run", tmp_path / "images", generator__field="density", batch=2, steps=1,
-        run__device="cpu", gpus=2,
+        images__compare=8, run__device="cpu", gpus=2,
     )  # fmt: skip
     commands: list[list[str]] = []
 
