@@ -14,7 +14,7 @@ Arrays instead of files come from the engine::
 
     engine = Engine(load_model("heads"))
     depth = engine.render(scene, "depth").data  # (1, H, W) float32, world units
-    distance = engine.sdf(scene)  # callable: (N, 3) points in world units -> (N,)
+    distance = engine.sdf(scene)  # callable: (N, 3) points in world units -> (N,), 0 at the surface
 
 World units: the head lies within 0.12 of the origin, the camera on the unit sphere, +y is up;
 angles are radians, except ``fov``, which is half the opening angle in degrees. Every error raised

@@ -121,16 +121,21 @@ class ModelsExport:
         yield Progress(1, 2, f"writing {self.out.name}")
         if suffix == ".pt":
             save_published(loaded.generator, self.out)
-            config = loaded.generator.config
-            if config.width != config.z_dim:
-                return ExportedModel(
-                    self.out,
-                    "The published code can load this only once its FiLM layer no longer takes the "
-                    f"field's width ({config.width}) for the size of w ({config.z_dim}).",
+            generator, notes = loaded.generator, []
+            config, level = generator.config, float(generator.surface_level)
+            if level != 0.0:
+                notes.append(
+                    f"The layout does not say that the surface lies at the distance {level:.2g}: "
+                    f"meshes of the file need --level {level:.2g}."
                 )
-        else:
-            dtype = torch.float16 if self.half else torch.float32
-            save_safetensors(
-                loaded.generator, self.out, dtype=dtype, metadata=loaded.metadata, means=True
-            )
+            if config.width != config.z_dim:
+                notes.append(
+                    "The published code can load this only once its FiLM layer no longer takes the "
+                    f"field's width ({config.width}) for the size of w ({config.z_dim})."
+                )
+            return ExportedModel(self.out, "\n".join(notes))
+        dtype = torch.float16 if self.half else torch.float32
+        save_safetensors(
+            loaded.generator, self.out, dtype=dtype, metadata=loaded.metadata, means=True
+        )
         return ExportedModel(self.out)

@@ -5,8 +5,6 @@ The field itself is asked along a ray, so that no grid has to be sampled first.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,8 +26,6 @@ _BESIDE = 0.005
 #: Azimuths of the cameras, radians, and rays along each side of their pictures, from which points
 #: all over the head are found.
 _AROUND, _EDGE = (-1.1, 0.0, 1.1), 12
-#: A density field has its surface where half the light is lost within one of 24 samples.
-_HALF_LOST = math.log(math.expm1(math.log(2.0) / ((FAR - NEAR) / 24)))
 
 
 class FaceSurface:
@@ -43,8 +39,8 @@ class FaceSurface:
     def __init__(self, model: Model, scene: Scene) -> None:
         generator = model.generator
         self.styles: Styles = StyleMapper(model, generator, torch.device("cpu")).styles(scene)
-        is_density = generator.config.field == "density"
-        self.level, self._sign = (_HALF_LOST, -1.0) if is_density else (0.0, 1.0)
+        self.level = generator.surface_scalar
+        self._sign = -1.0 if generator.config.field == "density" else 1.0
         self._fov = model.poses.fov
         with torch.no_grad():
             self._field = BakedField(generator.field, self.styles.w)

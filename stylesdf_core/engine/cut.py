@@ -18,7 +18,7 @@ class Cut:
         axis: that the plane is at right angles to: x for side halves, y for a horizontal plane, z
             for front and back.
         offset: place on the axis, world units; 0 is the head's middle.
-        level: signed distance of the surface.
+        level: distance from the model's surface at which the shown surface lies, world units.
     """
 
     axis: Literal["x", "y", "z"] = "z"

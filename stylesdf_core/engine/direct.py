@@ -60,12 +60,14 @@ class DirectRender:
 
     Attributes:
         field: the field of one style.
+        level: its signed distance at the surface.
         trace: finds the rays' crossings with the surface.
         pixel: width of a pixel at the head, world units.
         tiles: cut the rays.
     """
 
     field: BakedField
+    level: float
     trace: SurfaceTrace
     pixel: float
     tiles: Tiles
@@ -108,7 +110,7 @@ class DirectRender:
         depth = crossings.depth[hits]
         origins, directions = rays.origins[hits], rays.directions[hits]
         trunk = self.field.trunk(torch.addcmul(origins, directions, depth[:, None]))
-        distance = self.field.scalar_of(trunk)
+        distance = self.field.scalar_of(trunk) - self.level
         far_off = (distance.abs() > _TOLERANCE * self.pixel).nonzero()[:, 0]
         if len(far_off):
             shift = (distance / crossings.slope[hits])[far_off].clamp(-_LONGEST, _LONGEST)

@@ -10,7 +10,6 @@ and cuts the rays into tiles that stay in a core's cache (:mod:`.march.tiles`). 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -49,13 +48,11 @@ from stylesdf_core.progress import Operation, drain
 from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera
 from stylesdf_core.rendering.surface_noise import ShownSurface
 from stylesdf_core.rendering.trained_volume import BORDER_EDGE, BorderBackground
-from stylesdf_core.rendering.volume_rendering import sample_depths
+from stylesdf_core.rendering.volume_rendering import SURFACE_SIGMA, sample_depths
 from stylesdf_core.scene.scene import Scene, View
 
 FloatArray = npt.NDArray[np.float32]
 T = TypeVar("T")
-#: A density field has its surface where half the light is lost within one of 24 samples.
-_DENSITY_LEVEL = math.log(2.0) / ((FAR - NEAR) / 24)
 #: Difference of the coverages of neighbouring pixels above which an outline runs between them.
 _OUTLINE = 0.2
 
@@ -94,6 +91,7 @@ class Engine:
         self._tiles, self.graphs = Tiles(self.device), device_graphs(self.device, exact=exact)
         # Read once: on a GPU, every look at a weight's value waits for the device.
         self._beta = max(float(generator.field.sigmoid_beta.detach()), 1e-6)
+        self._level = generator.surface_scalar
         self._evaluates_all = self.device.type != "cpu"
         self._baked: tuple[bytes, BakedField, BakedBackground | None] | None = None
         self._grids: tuple[bytes, dict[int, DistanceGrid]] | None = None
@@ -213,7 +211,8 @@ class Engine:
             return None
 
         def surface() -> ShownSurface:
-            find = SurfaceFinder(self._field(scene), self.config.field == "sdf", self._tiles)
+            level = self._level if self.config.field == "sdf" else None
+            find = SurfaceFinder(self._field(scene), level, self._tiles)
             rays = self.rays(scene, volume.depth.shape[0])
             return find(volume, rays, scene.camera, self.model.poses.fov)
 
@@ -296,7 +295,7 @@ class Engine:
         far = FAR - (FAR - NEAR) / samples
         trace = SurfaceTrace(self._grid(scene, SURFACE), rays.volume, NEAR, far)
         pixel = 1.0 / scene.camera.focal(size)
-        return DirectRender(self._field(scene), trace, pixel, self._tiles)
+        return DirectRender(self._field(scene), self._level, trace, pixel, self._tiles)
 
     def coverage(self, scene: Scene, edge: int) -> FloatArray:
         """How much of each pixel the head covers, (edge, edge) from 0 to 1.
@@ -357,30 +356,31 @@ class Engine:
             self._grids = (shape, {})
         grids = self._grids[1]
         if resolution not in grids:
-            band = (0.0, 0.0)
+            scalar, band = self.sdf(scene), (0.0, 0.0)
             reuse = None  # the surface's grid decides pixels: it must not depend on earlier views
             if resolution != SURFACE:
+                scalar = self._tiles.on_arrays(self._field(scene).scalar)
                 band = relevant_band(self._beta, (FAR - NEAR) / self.config.samples)
                 reuse = grids.get(COARSE)
             grids[resolution] = DistanceGrid.sample(
-                self.sdf(scene), band, self.device, resolution=resolution, reuse=reuse
+                scalar, band, self.device, resolution=resolution, reuse=reuse
             )
         return grids[resolution]
 
     # --- the surface, for meshing ---------------------------------------------------------------
 
     def sdf(self, scene: Scene) -> PointFunction:
-        """The field's scalar as a function of world points, (N, 3) -> (N,), negative inside.
+        """Signed distances from the model's surface, (N, 3) world -> (N,), negative inside.
 
-        A density field is offset so that level 0 lies where half the light is lost in one sample.
+        Of a density field, differences of densities: 0 where half the light is lost in one sample.
         """
         field = self._field(scene)
 
         def evaluate(points: Tensor) -> Tensor:
             scalar = field.scalar(points)
             if self.config.field == "density":
-                return _DENSITY_LEVEL - self.generator.sigma(scalar)
-            return scalar
+                return SURFACE_SIGMA - self.generator.sigma(scalar)
+            return scalar - self._level
 
         return self._tiles.on_arrays(evaluate)
 

@@ -28,8 +28,8 @@ from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints.checkpoints import FORMAT, LoadedModel, load_checkpoint
 from stylesdf_core.model.checkpoints.digests import (
     BASE,
+    BESIDE_DIGEST,
     DIGEST,
-    MEANS_DIGEST,
     content_digest,
     weights_digest,
 )
@@ -156,7 +156,7 @@ def _texts(path: Path) -> dict[str, str]:
         return {}
     with safe_open(path, framework="pt") as file:
         texts: dict[str, str] = dict(file.metadata() or {})
-    return {name: text for name, text in texts.items() if name not in (DIGEST, MEANS_DIGEST)}
+    return {name: text for name, text in texts.items() if name not in (DIGEST, BESIDE_DIGEST)}
 
 
 def _base(texts: Mapping[str, str], path: Path) -> Base:

@@ -7,6 +7,7 @@ along the ray. Rays are (…, 3), values of samples (…, N) for N samples along
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.rendering.camera import FAR, NEAR
+
+#: Density at the surface of a density field: half the light is lost within one of 24 samples.
+SURFACE_SIGMA = math.log(2.0) / ((FAR - NEAR) / 24)
 
 
 @dataclass(frozen=True)

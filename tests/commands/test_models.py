@@ -91,5 +91,11 @@ def test_an_export_says_what_the_published_code_needs(weights: Path, tmp_path: P
     """Its FiLM layer takes the field's width for the size of w; here they are 32 and 256."""
     published = drain(ModelsExport(str(weights), tmp_path / "model.pt").run())
     assert "width (32) for the size of w (256)" in str(published).splitlines()[-1]
+    assert "--level" not in str(published)
+    generator = load_checkpoint(weights).generator
+    generator.surface_level.fill_(0.0016)
+    save_safetensors(generator, stated := tmp_path / "stated.safetensors")
+    published = drain(ModelsExport(str(stated), tmp_path / "model.pt").run())
+    assert "meshes of the file need --level 0.0016" in str(published).splitlines()[1]
     ours = drain(ModelsExport(str(weights), tmp_path / "model.safetensors").run())
     assert str(ours) == str(tmp_path / "model.safetensors")

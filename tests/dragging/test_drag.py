@@ -65,9 +65,10 @@ def test_a_ray_and_the_place_of_its_points_agree() -> None:
     assert off == pytest.approx(0.0, abs=1e-12)
 
 
-@pytest.mark.parametrize("field", ["sdf", "density"])
-def test_a_picked_point_lies_on_the_surface_of_the_engine(field: str) -> None:
+@pytest.mark.parametrize(("field", "level"), [("sdf", 0.0), ("sdf", 0.003), ("density", 0.0)])
+def test_a_picked_point_lies_on_the_surface_of_the_engine(field: str, level: float) -> None:
     model = a_model(field=field)
+    model.generator.surface_level.fill_(level)
     places = (np.arange(12) + 0.5) / 12
     surface = FaceSurface(model, SCENE)
     picks = [surface.pick(SCENE.camera, x, y) for x in places for y in places]

@@ -98,6 +98,23 @@ def test_colours_are_the_field_s_at_its_surface(engine: Engine) -> None:
     assert np.abs(picture.data).max() <= 1.0
 
 
+def test_the_direct_view_and_meshes_have_the_surface_at_the_model_s_level(engine: Engine) -> None:
+    """As those of a field that is shifted by the level; the volume render does not move."""
+    scene, points = Scene(identity=Identity(5)), 0.1 * np.eye(3, dtype=np.float32)
+    level = 0.004
+    stated, shifted = tiny_model(), tiny_model()
+    stated.generator.surface_level.fill_(level)
+    shifted.generator.field.scalar_head.bias.data -= level
+    found, expected = Engine(stated, "cpu", exact=True), Engine(shifted, "cpu", exact=True)
+    pictures = [each.direct(scene, 48) for each in (engine, found, expected)]
+    np.testing.assert_allclose(pictures[1].data, pictures[2].data, atol=1e-3)
+    assert np.abs(pictures[1].background - pictures[0].background).max() == 1.0
+    np.testing.assert_allclose(found.sdf(scene)(points), expected.sdf(scene)(points), atol=1e-6)
+    for view in ("volume", "depth", "normals"):
+        same = (each.render(scene, view).data for each in (found, engine))
+        np.testing.assert_array_equal(*same)
+
+
 def test_the_work_may_be_interrupted(engine: Engine) -> None:
     steps = engine.direct_steps(Scene(identity=Identity(5)), 384)
     assert 0.0 < next(steps).fraction < next(steps).fraction < 1.0

@@ -31,8 +31,8 @@ _SPECS: dict[str, SliderSpec] = {
     ),
     "level": SliderSpec(
         "level",
-        "Signed distance at which the surface is extracted, world units (the volume's edge is "
-        "0.24): 0 is the skin, positive values lie outside.  −0.05 to 0.05",
+        "Distance from the model's surface at which the mesh lies, world units (the volume's edge "
+        "is 0.24): 0 is the skin, positive values lie outside.  −0.05 to 0.05",
         -0.05,
         0.05,
         0.001,

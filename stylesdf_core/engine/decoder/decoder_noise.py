@@ -59,12 +59,12 @@ class SurfaceFinder:
 
     Attributes:
         field: the field of one style.
-        is_sdf: whether its scalar is a signed distance.
+        level: signed distance of the surface; None for a density.
         tiles: cut the rays.
     """
 
     field: BakedField
-    is_sdf: bool
+    level: float | None
     tiles: Tiles
 
     def __call__(
@@ -77,7 +77,7 @@ class SurfaceFinder:
             trained_fov: half opening angle of the model's training, degrees.
         """
         depth, cover = volume.depth, 1.0 - volume.background
-        if self.is_sdf:
+        if self.level is not None:
             depth, seen = depth.clone(), cover > 0.0
             chosen = rays.chosen(seen.view(-1))
             rows = torch.cat([chosen.origins, chosen.directions, depth[seen][:, None]], dim=1)
@@ -91,6 +91,7 @@ class SurfaceFinder:
         origins, directions = rows[:, :3], rows[:, 3:6]
 
         def scalar(depth: Tensor) -> Tensor:
-            return self.field.scalar(torch.addcmul(origins, directions, depth[:, None]))
+            scalar = self.field.scalar(torch.addcmul(origins, directions, depth[:, None]))
+            return scalar - (self.level or 0.0)
 
         return surface_depth(rows[:, 6], scalar)

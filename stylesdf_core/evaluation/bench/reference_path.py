@@ -76,7 +76,8 @@ class ReferencePath:
         slabs = points.view(1, -1, 3).split(_SLAB_POINTS, dim=1)
         scalars = [self.generator.field.scalar(slab.to(self.device), w).cpu() for slab in slabs]
         values = torch.cat(scalars, dim=1).view(points.shape[:3]).numpy()
-        return drain(mesh_grid(SdfGrid(values, np.ones_like(values, np.bool_), lower, upper)))
+        grid = SdfGrid(values, np.ones_like(values, np.bool_), lower, upper)
+        return drain(mesh_grid(grid, level=self.generator.surface_scalar))
 
     @torch.inference_mode()
     def _volume(self, scene: Scene, w: Tensor) -> VolumeRender:

@@ -250,7 +250,7 @@ class EndToEndPhase(RenderedImagePhase):
         """Also measure the offset of a trained surface."""
         super().start(views, random)
         if self.follows("points", "render"):
-            self.supervision.find_surface(random)
+            self.supervision.find_surface(self.models, random)
 
     def show(self, batch: WindowBatch, random: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Also losses on points."""

@@ -186,11 +186,12 @@ def render_surface(field: FastField, generator: Generator, w: Tensor, rays: Rays
 
     def scalar(depth: Tensor) -> Tensor:
         points = rays.origins + rays.directions * depth[..., None]
-        return field.scalar(points.flatten(1, 2), w).view(shape)
+        return field.scalar(points.flatten(1, 2), w).view(shape) - generator.surface_level
 
     with torch.no_grad():
         points = sample_points(rays.origins, rays.directions, t_vals)  # (B, H, W, N, 3)
         sampled = field.scalar(points.flatten(1, 3), w).view(*shape, -1)
+        sampled = sampled - generator.surface_level
         enters = (sampled[..., :-1] > 0.0) & (sampled[..., 1:] <= 0.0)
         first = enters.float().argmax(dim=-1, keepdim=True)  # the sample before the surface
         before, behind = sampled.gather(-1, first), sampled.gather(-1, first + 1)

@@ -11,12 +11,12 @@ The density search follows. With σ = sigmoid(−d/β)/β (Eq. 3), a ray that gr
 opaque a little outside d = 0. Training reduces this error with an ever smaller β, which makes
 outlines jagged. A β of a quarter pixel and a surface one or two millimetres farther inside give
 smooth outlines in the right place. Gradient descent does not find them, since the losses on points
-keep the surface at d = 0, so a grid of values is searched.
+keep the surface at d = 0, so a grid of values is searched. The model states the distance at which
+its surface lies since (``Generator.surface_level``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -71,20 +71,6 @@ class FieldPhase(FitPhase):
         self.optimizers = {"field": field, **self.supervision.optimizers}
         self.clipped = [*live.mapping.parameters(), *live.field.parameters()]
 
-    @torch.no_grad()
-    def find_surface(self, random: torch.Generator) -> None:
-        """Measure the offset of trained distances, so that training keeps it.
-
-        The direct view shows the surface where d = 0: a model for direct views loses its offset.
-        The shipped field's offset, 0.0015, makes its heads two pixels of 256² too small.
-        """
-        self.supervision.find_surface(random)
-        if self.models.live.config.is_direct:
-            offset = self.supervision.surface.offset
-            for model in (self.models.live, self.models.ema):
-                model.field.scalar_head.bias.sub_(offset)
-            offset.zero_()
-
 
 class PointsPhase(FieldPhase):
     """Coloured points supervise the field; β is not trained.
@@ -107,7 +93,7 @@ class PointsPhase(FieldPhase):
         """One Adam step on points of random heads; see :class:`Phase`."""
         settings, random = self.settings, self.random(index)
         if index == 0 and self.follows():
-            self.find_surface(random)
+            self.supervision.find_surface(self.models, random)
         losses = self.supervision.losses(random, self.heads, settings.near, settings.space)
         return self.update(index, losses, self.supervision.weights)
 
@@ -129,7 +115,7 @@ class RenderPhase(FieldPhase):
         size = live.config.output_size if is_direct else live.config.thumb_size
         views = self.bank.views(random, self.heads)
         if index == 0 and self.follows("points"):
-            self.find_surface(random)
+            self.supervision.find_surface(self.models, random)
         pick = partial(_pick, pixels=chosen_pixels(views, self.settings, size, random))
         rays = rays_at(views.rays(size), pick)
         field, w = self.supervision.field, live.mapping(views.z)
@@ -172,7 +158,7 @@ def _pick(maps: Tensor, pixels: Tensor) -> Tensor:
 class DensityPhase(FitPhase):
     """One step, which sets β and the distances' offset of the averaged and the live generator.
 
-    The direct view shows the surface where d = 0, so that it gets no offset.
+    The offset becomes the level at which meshes and the direct view have the surface.
     """
 
     name = "density"
@@ -188,20 +174,19 @@ class DensityPhase(FitPhase):
         surface = Surface().to(views.z.device)
         surface.find(ema, self.bank, random)
         ema.field.scalar_head.bias.sub_(surface.offset)
-        best = search_density(ema, views, (0.0,) if ema.config.is_direct else OFFSETS)
+        best = search_density(ema, views)
         ema.field.sigmoid_beta.fill_(best["beta"])
         ema.field.scalar_head.bias.add_(best["offset"])
+        ema.surface_level.fill_(best["offset"])
         live.load_state_dict(ema.state_dict())
         return {name: torch.tensor(value) for name, value in best.items()}
 
 
 @torch.no_grad()
-def search_density(
-    generator: Generator, views: ViewBatch, offsets: Sequence[float] = OFFSETS
-) -> dict[str, float]:
+def search_density(generator: Generator, views: ViewBatch) -> dict[str, float]:
     """``beta`` and ``offset`` of the grid's best render, and its ``psnr_thumb``."""
     size = generator.config.thumb_size
-    totals = {(beta, offset): 0.0 for beta in BETAS for offset in offsets}
+    totals = {(beta, offset): 0.0 for beta in BETAS for offset in OFFSETS}
     truth, all_rays = views.thumbs(size), views.rays(size)
     for index in range(len(views.z)):
         one = slice(index, index + 1)

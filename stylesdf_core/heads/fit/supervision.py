@@ -35,6 +35,7 @@ from stylesdf_core.heads.fit.field import FastField
 from stylesdf_core.heads.fit.initial import least_squares
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import FAR, NEAR, VOLUME_RADIUS
+from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import slope_loss
 
 #: Distances beyond this limit, world units, need only the right sign.
@@ -95,9 +96,14 @@ class PointSupervision:
             parameters = self.readouts.parameters()
             self.optimizers["readouts"] = torch.optim.Adam(parameters, _READOUT_RATE, fused=True)
 
-    def find_surface(self, random: torch.Generator) -> None:
-        """Measure the offset of a trained field's surface, so that training keeps the surface."""
+    def find_surface(self, models: Models, random: torch.Generator) -> None:
+        """Measure the offset of a trained field's surface, so that training keeps the surface.
+
+        It is also the level at which meshes and the direct view have the surface.
+        """
         self.surface.find(self._generator, self._bank, random)
+        for generator in (models.live, models.ema):
+            generator.surface_level.copy_(self.surface.offset)
 
     def losses(
         self, random: torch.Generator, heads: int, near: int, space: int

@@ -35,6 +35,7 @@ _NOT_YET, _HEIGHT = math.nan, "% of head height"
 FIGURES = (
     Figure("psnr_thumb", "PSNR, volume render {thumb}²", _NOT_YET, "dB", low=26.0),
     Figure("psnr_image", "PSNR, image {image}²", _NOT_YET, "dB", low=25.0),
+    Figure("psnr_direct", "PSNR, direct view {image}²", _NOT_YET, "dB", better="higher"),
     Figure("psnr_gain", "PSNR gained over the enlarged {thumb}²", _NOT_YET, "dB", low=0.01),
     Figure("laplacian_ratio", "sharpness {image}², of the truth's", _NOT_YET, low=0.7, high=1.3),
     Figure("silhouette_iou", "silhouette IoU", _NOT_YET, "", 3, low=0.96),
@@ -67,6 +68,7 @@ FIGURES = (
         "normal_angle", "mesh normals to the truth's, median angle", _NOT_YET, "°", 1, high=15.0
     ),
     Figure("mesh_distance", "mesh to true surface, median", _NOT_YET, _HEIGHT, better="lower"),
+    Figure("mesh_outside", "mesh outside the true surface, median", _NOT_YET, _HEIGHT),
     Figure("dents", "surface in dents that the truth lacks", _NOT_YET, "%", better="lower"),
     Figure("floating_parts", "floating parts while orbiting", _NOT_YET, digits=0, high=0.0),
     Figure("stray_points", "points 5 % of head height off while orbiting", _NOT_YET, "%", high=1.0),
@@ -145,6 +147,7 @@ def _of_views(scores: Sequence[ViewScore]) -> Changes:
     return {
         "psnr_thumb": _found(_mean(scores, "psnr_thumb"), lowest("psnr_thumb", ".1f")),
         "psnr_image": _found(image, lowest("psnr_image", ".1f")),
+        "psnr_direct": _found(_mean(scores, "psnr_direct"), lowest("psnr_direct", ".1f")),
         "psnr_gain": _found(image - enlarged, f"bicubically enlarged: {enlarged:.2f} dB"),
         "laplacian_ratio": _found(ratio, "mean absolute Laplacian of the luma"),
         "silhouette_iou": _found(_mean(scores, "iou"), lowest("iou", ".3f")),
@@ -213,6 +216,7 @@ def _of_meshes(scores: Sequence[MeshScore]) -> Changes:
         ),
         "normal_angle": _found(float(np.mean(angles)), f"worst mesh {max(angles):.1f}°"),
         "mesh_distance": _found(100.0 * _mean(scores, "distance")),
+        "mesh_outside": _found(100.0 * _mean(scores, "outside"), "negative: inside it"),
         "dents": _found(
             100.0 * _mean(scores, "dented"),
             "at least 0.5 % of head height below the surface around; on average "

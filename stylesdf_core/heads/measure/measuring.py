@@ -142,12 +142,12 @@ class HeadsMeasurement:
         for (seed, head), camera in zip(self._heads(len(cameras)), cameras, strict=True):
             true_image = self.truth.image(head, camera, self.size)
             shape = self.truth.shape(head, camera, self.size)
+            scene = untruncated(seed, camera)
             start = time.perf_counter()
-            views = self.engine.render_views(
-                untruncated(seed, camera), ("image", "volume", "depth")
-            )
+            views = self.engine.render_views(scene, ("image", "volume", "depth"))
             seconds = time.perf_counter() - start
-            pictures = views["image"], views["volume"], views["depth"]
+            direct = self.engine.direct(scene, self.size)
+            pictures = views["image"], views["volume"], views["depth"], direct
             self.views.append(
                 score_view(seed, *pictures, true_image, shape, camera, head.height, seconds)
             )

@@ -46,6 +46,7 @@ class ViewScore:
     Attributes:
         psnr_thumb: PSNR of the volume render to the box-filtered truth, dB.
         psnr_image: PSNR of the decoded image to the truth, dB.
+        psnr_direct: PSNR of the direct view to the truth, dB.
         psnr_enlarged: PSNR of the bicubically enlarged volume render to the truth, dB.
         sharpness, true_sharpness: mean absolute Laplacian of decoded image and truth.
         iou: intersection over union of the silhouettes (opacity ≥ ½), at the volume render's size.
@@ -58,6 +59,7 @@ class ViewScore:
     seed: int
     psnr_thumb: float
     psnr_image: float
+    psnr_direct: float
     psnr_enlarged: float
     sharpness: float
     true_sharpness: float
@@ -126,6 +128,7 @@ class MeshScore:
         angle: median angle between the field's normals at vertices of the largest component and
             the true normals at the nearest points of the true surface, degrees.
         distance: median distance of these vertices to the true surface, share of the head's height.
+        outside: the same with a sign, along the true normals: positive outside the true surface.
         gradient_error: mean |‖∇d‖ − 1| within 0.005 of the surface.
         dented: share of the outer vertices in dents, concavities of at least half a hundredth of
             the head's height that the truth lacks.
@@ -139,6 +142,7 @@ class MeshScore:
     watertight: bool
     angle: float
     distance: float
+    outside: float
     gradient_error: float
     dented: float
     dent_depth: float
@@ -147,7 +151,7 @@ class MeshScore:
     def of_nothing(cls, seed: int) -> MeshScore:
         """The score of a head whose field has no surface."""
         inf = float("inf")
-        return cls(seed, 0, 0, 0.0, False, 180.0, inf, inf, 1.0, inf)
+        return cls(seed, 0, 0, 0.0, False, 180.0, inf, inf, inf, 1.0, inf)
 
 
 def surface_points(depth: Picture, camera: OrbitCamera) -> FloatArray:
@@ -160,13 +164,14 @@ def score_view(
     image: Picture,
     volume: Picture,
     depth: Picture,
+    direct: Picture,
     truth: FloatArray,
     shape: TrueShape,
     camera: OrbitCamera,
     head_height: float,
     seconds: float,
 ) -> ViewScore:
-    """Compare the three views of one volume render with the true picture and shape at its size."""
+    """Compare four views from one camera with the true picture and shape at its size."""
     decoded, thumb = pixels(image), pixels(volume)
     points = surface_points(depth, camera)
     true_mask = shrink(shape.coverage, volume.size) >= 0.5
@@ -174,6 +179,7 @@ def score_view(
         seed=seed,
         psnr_thumb=psnr(thumb, shrink(truth, volume.size)),
         psnr_image=psnr(decoded, truth),
+        psnr_direct=psnr(pixels(direct), truth),
         psnr_enlarged=psnr(enlarge(thumb, image.size), truth),
         sharpness=sharpness(decoded),
         true_sharpness=sharpness(truth),
@@ -268,6 +274,7 @@ def score_mesh(
         watertight=report(main).watertight,
         angle=float(np.median(angles(own, true_normals))),
         distance=float(np.median(distance)) / head_height,
+        outside=float(np.median(heights)) / head_height,
         gradient_error=float(np.abs(gradients - 1.0).mean()),
         dented=dented,
         dent_depth=depth / head_height,

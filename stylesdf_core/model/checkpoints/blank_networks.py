@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from stylesdf_core.errors import CheckpointError
 from stylesdf_core.foreign import brief
 from stylesdf_core.model.config import GeneratorConfig
-from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.networks.generator import SURFACE_LEVEL, Generator
 
 _Network = TypeVar("_Network", bound=nn.Module)
 _SHOWN = 4
@@ -68,7 +68,8 @@ def blank(make: Callable[[], _Network], state: Mapping[str, Tensor], path: Path)
 
 
 def filled(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> Generator:
-    """A generator of ``config`` with exactly the tensors of ``state``."""
+    """A generator of ``config`` with exactly the tensors of ``state``; a missing level is 0."""
+    state = {SURFACE_LEVEL: torch.zeros(()), **state}
     generator = blank(lambda: Generator(config), state, path)
     expected = generator.state_dict()
     check_shapes(

@@ -31,7 +31,7 @@ from stylesdf_core.model.checkpoints.blank_networks import (
     filled,
     first_keys,
 )
-from stylesdf_core.model.checkpoints.digests import BASE, DIGEST, MEANS_DIGEST, content_digest
+from stylesdf_core.model.checkpoints.digests import BASE, BESIDE_DIGEST, DIGEST, content_digest
 from stylesdf_core.model.checkpoints.published import (
     check_publishable,
     discriminator_from_published,
@@ -41,14 +41,14 @@ from stylesdf_core.model.checkpoints.published import (
 from stylesdf_core.model.checkpoints.tensor_pickles import StandIn, load_tensors
 from stylesdf_core.model.config import FieldKind, GeneratorConfig
 from stylesdf_core.model.latents.mean_latents import (
+    MEANS,
     MeanLatents,
     mean_latents,
     stored_means,
-    taken_means,
 )
 from stylesdf_core.model.networks.decoder import decoder_channels
 from stylesdf_core.model.networks.discriminators import StyleDiscriminator, VolumeDiscriminator
-from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.networks.generator import SURFACE_LEVEL, Generator
 from stylesdf_core.model.poses import POSES, Poses
 
 FORMAT = "stylesdf-studio-1"
@@ -166,7 +166,10 @@ def save_safetensors(
     metadata: Mapping[str, str] | None = None,
     means: bool = False,
 ) -> None:
-    """Write tensors in ``dtype``, the config as JSON, and the ``means``, for a faster start."""
+    """Write tensors in ``dtype``, the config as JSON, and the ``means``, for a faster start.
+
+    What is beside the weights has a digest of its own.
+    """
     tensors = {
         key: value.detach().to("cpu", dtype).contiguous()
         for key, value in generator.state_dict().items()
@@ -174,13 +177,24 @@ def save_safetensors(
     header = dict(metadata or {})
     header["format"] = FORMAT
     header["config"] = json.dumps(to_json(generator.config))
+    beside = _taken_beside(tensors)
     header[DIGEST] = content_digest(tensors, header)
     if means:  # of the weights as they will be read
-        added = mean_latents(filled(generator.config, tensors, Path(path))).tensors()
-        header[MEANS_DIGEST] = content_digest(added, {})
-        tensors |= added
+        beside |= mean_latents(filled(generator.config, tensors, Path(path))).tensors()
+    if beside:
+        header[BESIDE_DIGEST] = content_digest(beside, {})
     with atomic_output(path) as temporary, _disk_errors():
-        save_file(tensors, temporary, header)
+        save_file(tensors | beside, temporary, header)
+
+
+def _taken_beside(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors that are no weights, a level other than 0 and means; ``tensors`` loses them."""
+    names = (SURFACE_LEVEL, *MEANS)
+    found = {name: tensors.pop(name) for name in names if name in tensors}
+    level = found.get(SURFACE_LEVEL)
+    if level is not None and level.numel() == 1 and float(level) == 0.0:
+        del found[SURFACE_LEVEL]
+    return found
 
 
 def save_published(generator: Generator, path: Path | str) -> None:
@@ -237,10 +251,10 @@ def _load_safetensors(path: Path) -> LoadedModel:
         config = _stated_config(metadata, list(file.keys()), path)
         # Copied below: while tensors lie in its mapping, Windows does not delete the file.
         state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    own_means = taken_means(state)
+    beside = _taken_beside(state)
     if whole := [key for key, value in state.items() if not value.is_floating_point()]:
         raise CheckpointError(f"{path} holds whole numbers as weights: {first_keys(whole)}.")
-    digests = {DIGEST: content_digest(state, metadata), MEANS_DIGEST: content_digest(own_means, {})}
+    digests = {DIGEST: content_digest(state, metadata), BESIDE_DIGEST: content_digest(beside, {})}
     if any(metadata.get(name) not in (None, digest) for name, digest in digests.items()):
         raise CheckpointError(
             f"{path} is damaged: its content is not what was written. Download or copy it again."
@@ -250,8 +264,9 @@ def _load_safetensors(path: Path) -> LoadedModel:
         raise CheckpointError(
             f"{path} tunes a model and is none; `models export` makes a whole model of both."
         )
-    generator = filled(config, state, path)
-    return LoadedModel(generator, path, texts, stored_means(own_means, generator))
+    level = {name: value for name, value in beside.items() if name not in MEANS}
+    generator = filled(config, state | level, path)
+    return LoadedModel(generator, path, texts, stored_means(beside, generator))
 
 
 def _stated_config(metadata: Mapping[str, str], keys: Sequence[str], path: Path) -> GeneratorConfig:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 #: Entry of the metadata that holds the digest of everything else in the file but the mean latents,
-#: which follow from the weights: the same weights have the same digest without them.
+#: which follow from the weights, and the level at which meshes are made: the same weights have the
+#: same digest without both.
 DIGEST = "digest"
-#: Entry of the metadata that holds the digest of the mean latents.
-MEANS_DIGEST = "means_digest"
+#: Entry of the metadata that holds the digest of mean latents and level.
+BESIDE_DIGEST = "means_digest"
 #: Entry of the metadata of a file that only tunes a model: that model's name or absolute path.
 BASE = "base"
 #: Digits of a digest that sessions name.
@@ -38,7 +39,7 @@ def content_digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -
 
     digest = hashlib.sha256()
     for name, text in sorted(metadata.items()):
-        if name not in (DIGEST, MEANS_DIGEST):
+        if name not in (DIGEST, BESIDE_DIGEST):
             digest.update(f"{name}={text};".encode())
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()

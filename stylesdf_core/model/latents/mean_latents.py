@@ -18,7 +18,7 @@ from stylesdf_core.model.networks.generator import Generator
 _MEAN_SAMPLES = 10_000
 _MEAN_SEED = 0x57A7
 #: The names of the means in a file, beside the names of the weights.
-RENDERER, DECODER = "means.renderer", "means.decoder"
+RENDERER, DECODER = MEANS = ("means.renderer", "means.decoder")
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,6 @@ def mean_latents(generator: Generator) -> MeanLatents:
         if generator.decoder is not None:
             decoder = generator.decoder.map(w).mean(dim=0, keepdim=True)
     return MeanLatents(w.mean(dim=0, keepdim=True), decoder)
-
-
-def taken_means(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The means among a file's tensors, which loses them."""
-    return {name: tensors.pop(name) for name in (RENDERER, DECODER) if name in tensors}
 
 
 def stored_means(tensors: Mapping[str, Tensor], generator: Generator) -> MeanLatents | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ from stylesdf_core.rendering.trained_volume import (
     TrainedVolume,
 )
 from stylesdf_core.rendering.volume_rendering import (
+    SURFACE_SIGMA,
     Behind,
     composite,
     compositing_weights,
@@ -62,11 +64,26 @@ class VolumeRender:
     behind: Tensor | None = None
 
 
+#: Name of a generator's surface level in its state dict, and in a weights file.
+SURFACE_LEVEL = "surface_level"
+
+
+def _at_level_0(network: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
+    """States that were saved before generators had a level have their surface at 0."""
+    state.setdefault(prefix + SURFACE_LEVEL, torch.zeros(()))
+
+
 class Generator(nn.Module):
     """Mapping, field and, unless the model is renderer-only, the decoder with its own mapping.
 
     A model may have a second field, behind the volume.
+
+    Attributes:
+        surface_level: (), the signed distance at which the field has its surface, world units. 0 in
+            the paper; a fit against true heads may leave the true surface beside it.
     """
+
+    surface_level: Tensor
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -77,12 +94,21 @@ class Generator(nn.Module):
         self.background = (
             InvertedSphereField(config.z_dim, config.width) if config.has_background else None
         )
+        self.register_buffer(SURFACE_LEVEL, torch.zeros(()))
+        self.register_load_state_dict_pre_hook(_at_level_0)
 
     def sigma(self, scalar: Tensor) -> Tensor:
         """Density of the field's scalar: Eq. 3 for a signed distance, softplus for a density."""
         if self.config.field == "density":
             return density_to_sigma(scalar)
         return sdf_to_sigma(scalar, self.field.sigmoid_beta)
+
+    @property
+    def surface_scalar(self) -> float:
+        """The field's scalar at its surface: the level of a signed distance; or a raw density."""
+        if self.config.field == "density":
+            return math.log(math.expm1(SURFACE_SIGMA))  # the softplus of it is the density
+        return float(self.surface_level)
 
     def volume_render(
         self,
@@ -217,7 +243,7 @@ class Generator(nn.Module):
             def scalar(depth: Tensor) -> Tensor:
                 points = rays.origins + rays.directions * depth.movedim(1, -1)
                 values = self.field.scalar(points.flatten(1, 2), w)
-                return values.view_as(depth)
+                return values.view_as(depth) - self.surface_level
 
             depth = surface_depth(depth, scalar)
         slope, trained = 0.5 * size / focal, math.tan(math.radians(trained_fov))

@@ -40,8 +40,11 @@ def test_density_search_finds_what_makes_a_render_right(tiny: FitConfig) -> None
     assert best["psnr_thumb"] > 60.0
 
 
-def test_density_starts_from_the_true_surface(tiny: FitConfig) -> None:
+def test_density_starts_from_the_true_surface(
+    tiny: FitConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever a field had been moved by: fits from fits would sink further each time."""
+    monkeypatch.setattr("stylesdf_core.heads.fit.field_phases.OFFSETS", (0.0008,))
     bank, ends = HeadBank(Path(tiny.data)), []
     for moved in (0.0, 1.6e-3):
         generator = initial_generator(tiny.generator, 0)
@@ -51,4 +54,6 @@ def test_density_starts_from_the_true_surface(tiny: FitConfig) -> None:
         DensityPhase(models, bank, tiny).step(0)
         ends.append(float(models.ema.field.scalar_head.bias))
         assert float(models.live.field.scalar_head.bias) == ends[-1]
+        levels = [generator.surface_scalar for generator in (models.live, models.ema)]
+        assert levels == pytest.approx([0.0008] * 2), "meshes have the surface at the offset"
     assert ends[0] == pytest.approx(ends[1], abs=1e-6)

@@ -38,7 +38,7 @@ def picture(view: str, image: FloatArray, background: FloatArray) -> Picture:
     return Picture(view, data if view == "depth" else 2.0 * data - 1.0, background)  # type: ignore[arg-type]
 
 
-def perfect(camera: OrbitCamera) -> tuple[Picture, Picture, Picture]:
+def perfect(camera: OrbitCamera) -> tuple[Picture, Picture, Picture, Picture]:
     image, _, _ = ball(camera, EDGE)
     _, opacity, depth = ball(camera, THUMB)
     background = 1.0 - opacity
@@ -46,6 +46,7 @@ def perfect(camera: OrbitCamera) -> tuple[Picture, Picture, Picture]:
         picture("image", image, np.zeros((EDGE, EDGE), np.float32)),
         picture("volume", shrink(image, THUMB), background),
         picture("depth", depth, background),
+        picture("direct", image, np.zeros((EDGE, EDGE), np.float32)),
     )
 
 
@@ -55,7 +56,7 @@ def test_the_truth_itself_scores_perfectly() -> None:
         1, *perfect(camera), ball(camera, EDGE)[0], true_shape(camera), camera, 0.16, 0.5
     )
     assert score.psnr_thumb > 90.0
-    assert score.psnr_image > 90.0
+    assert min(score.psnr_image, score.psnr_direct) > 90.0
     assert score.psnr_enlarged < 40.0
     assert score.sharpness == pytest.approx(score.true_sharpness, rel=1e-3)
     assert score.iou > 0.9
@@ -64,11 +65,10 @@ def test_the_truth_itself_scores_perfectly() -> None:
 
 def test_a_ball_too_near_shows_as_depth_error() -> None:
     camera = OrbitCamera()
-    image, volume, depth = perfect(camera)
+    image, volume, depth, direct = perfect(camera)
     nearer = Picture("depth", depth.data - np.float32(0.016), depth.background)
-    score = score_view(
-        1, image, volume, nearer, ball(camera, EDGE)[0], true_shape(camera), camera, 0.16, 0.5
-    )
+    pictures, truth = (image, volume, nearer, direct), ball(camera, EDGE)[0]
+    score = score_view(1, *pictures, truth, true_shape(camera), camera, 0.16, 0.5)
     assert 0.05 < score.depth_error <= 0.1
 
 

@@ -211,6 +211,29 @@ def test_a_digest_tells_a_weights_file_from_another(tmp_path: Path, suffix: str)
         assert weights_digest(paths[0]) != one
 
 
+def test_a_surface_level_lies_beside_the_weights(tmp_path: Path) -> None:
+    """Files without are at 0; sessions and tunings know the weights by the same digest."""
+    plain, stated = tmp_path / "plain.safetensors", tmp_path / "stated.safetensors"
+    generator = tiny_generator()
+    save_safetensors(generator, plain)
+    assert b"surface_level" not in plain.read_bytes()
+    assert load_checkpoint(plain).generator.surface_scalar == 0.0
+    older = {key: value for key, value in generator.state_dict().items() if "level" not in key}
+    generator.surface_level.fill_(0.0016)
+    save_safetensors(generator, stated, dtype=torch.float16, means=True)
+    assert load_model(str(stated)).generator.surface_scalar == pytest.approx(0.0016, rel=1e-3)
+    save_safetensors(generator, stated)
+    assert load_checkpoint(stated).generator.surface_scalar == pytest.approx(0.0016)
+    assert weights_digest(stated) == weights_digest(plain)
+    damaged = bytearray(stated.read_bytes())
+    damaged[damaged.index(struct.pack("<f", 0.0016))] ^= 1
+    stated.write_bytes(damaged)
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load_checkpoint(stated)
+    generator.load_state_dict(older)  # of a run that was begun before there were levels
+    assert generator.surface_scalar == 0.0
+
+
 def test_the_digest_of_shipped_weights_takes_no_time() -> None:
     path = shipped("pretrained/heads.safetensors")
     weights_digest(path)

@@ -46,8 +46,8 @@ class SurfaceSettings:
     """Of meshes: grid points along each edge of the volume, 32 to 512."""
 
     level: float = 0.0
-    """Of meshes: signed distance of the surface, world units (the volume's edge is 0.24); 0 is the
-    skin, above is outside."""
+    """Of meshes: distance from the model's surface at which the mesh lies, world units (the
+    volume's edge is 0.24): 0 is the skin, above is outside."""
 
     largest_component: bool = True
     """Of meshes: keep only the largest connected part."""

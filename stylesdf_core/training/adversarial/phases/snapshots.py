@@ -187,7 +187,7 @@ def write_mesh(generator: Generator, w: Tensor, path: Path) -> float:
         return values[0, :, 0].cpu().numpy()
 
     try:
-        mesh = drain(extract_surface(sdf, resolution=_MESH))
+        mesh = drain(extract_surface(sdf, resolution=_MESH, level=generator.surface_scalar))
     except (EmptySurfaceError, InputError):
         return 0.0
     export_mesh(mesh, path)
