@@ -118,19 +118,28 @@ class DirectRender:
             points = torch.addcmul(origins[far_off], directions[far_off], depth[far_off, None])
             trunk[far_off] = self.field.trunk(points)
         rgb, depths = torch.zeros_like(rays.origins), torch.zeros_like(crossings.depth)
-        features = self.field.shade(trunk, self.field.direction_terms(rays.viewdirs), hits)
+        terms = self.field.direction_terms(rays.viewdirs[hits])
+        features = self.field.shade(trunk, terms, torch.arange(len(hits), device=hits.device))
         rgb[hits] = 2.0 * torch.sigmoid(self.field.logits_of(features)) - 1.0
         depths[hits] = depth
         return DirectSurface(rgb, depths, covered.to(rgb.dtype))
 
     def _outline(self, surface: DirectSurface, edge: int) -> Tensor:
         """Pixels (R,) beside which the surface ends or steps back."""
-        covered, depth = (x.view(1, 1, edge, edge) for x in (surface.covered, surface.depth))
-        least, most = -F.max_pool2d(-covered, 3, 1, 1), F.max_pool2d(covered, 3, 1, 1)
-        behind = torch.where(covered > 0.0, depth, -torch.inf)
-        before = torch.where(covered > 0.0, -depth, -torch.inf)
-        step = F.max_pool2d(behind, 3, 1, 1) + F.max_pool2d(before, 3, 1, 1)
-        return ((least < most) | (step > _STEP * self.pixel)).view(-1)
+        depth = torch.where(surface.covered > 0.0, surface.depth, torch.inf).view(edge, edge)
+        step = _most_around(depth) + _most_around(-depth)  # ∞ where it ends, NaN beside it
+        return (step > _STEP * self.pixel).view(-1)
+
+
+def _most_around(values: Tensor) -> Tensor:
+    """The largest of each value (H, W) and its eight neighbours; a tenth of max_pool2d's time."""
+    rows = values.clone()
+    torch.maximum(rows[1:], values[:-1], out=rows[1:])
+    torch.maximum(rows[:-1], values[1:], out=rows[:-1])
+    most = rows.clone()
+    torch.maximum(most[:, 1:], rows[:, :-1], out=most[:, 1:])
+    torch.maximum(most[:, :-1], rows[:, 1:], out=most[:, :-1])
+    return most
 
 
 def _shifted(work: TileWork, first: int, start: int, stop: int) -> None:
@@ -150,30 +159,37 @@ def _quarters(rays: CameraRays, pixels: Tensor) -> CameraRays:
     )
 
 
-def backdrop(volume: Volume, covered: Tensor) -> Tensor:
-    """The background (3, S, S) behind a head, enlarged from a small volume render.
+def beside_head(covered: Tensor, edge: int) -> Tensor:
+    """Which of a smaller picture's pixels lie well beside the head, (edge²) bool.
 
     Args:
-        volume: the render.
         covered: (S, S), how much of each pixel the head covers.
     """
-    rgb, size = volume.rgb, volume.rgb.shape[-1]
     hidden = (
-        F.adaptive_max_pool2d(covered[None, None], size)[0, 0]
-        if len(covered) >= size
-        else (F.interpolate(covered[None, None], size=(size, size))[0, 0])
+        F.adaptive_max_pool2d(covered[None, None], edge)
+        if len(covered) >= edge
+        else F.interpolate(covered[None, None], size=(edge, edge))
     )
     # A volume render's surface is soft, and shows in front of the surface proper.
-    hidden = F.max_pool2d(hidden[None, None], 3, 1, 1)[0, 0] > 0.0
-    hidden |= volume.background < _CLEAR
+    return F.max_pool2d(hidden, 3, 1, 1).view(-1) == 0.0
+
+
+def backdrop(volume: Volume, size: int) -> Tensor:
+    """The background (3, size, size) behind a head, enlarged from a small volume render.
+
+    Args:
+        volume: the render; of pixels that were not rendered the background has no weight.
+    """
+    rgb, edge = volume.rgb, volume.rgb.shape[-1]
+    hidden = volume.background < _CLEAR
     if bool(hidden.all()):
-        return rgb.new_zeros(3, *covered.shape)
+        return rgb.new_zeros(3, size, size)
     from scipy.ndimage import distance_transform_edt  # a seventh of the engine's import
 
     # Behind the head lies what is nearest beside it.
     rows, columns = distance_transform_edt(
         hidden.cpu().numpy(), return_distances=False, return_indices=True
     )
-    place = torch.from_numpy(rows.astype(np.int64) * size + columns).to(rgb.device)
+    place = torch.from_numpy(rows.astype(np.int64) * edge + columns).to(rgb.device)
     filled = rgb.reshape(3, -1)[:, place.view(-1)].view_as(rgb)
-    return F.interpolate(filled[None], size=covered.shape, mode="bilinear")[0]
+    return F.interpolate(filled[None], size=(size, size), mode="bilinear")[0]

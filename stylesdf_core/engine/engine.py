@@ -24,7 +24,7 @@ from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.engine.compiled.device_graphs import device_graphs, device_note
 from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder, fast_dtype
 from stylesdf_core.engine.decoder.decoder_noise import DecoderNoise, SurfaceFinder
-from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop
+from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop, beside_head
 from stylesdf_core.engine.levels import drawn_view
 from stylesdf_core.engine.march.baked_background import BakedBackground
 from stylesdf_core.engine.march.baked_field import BakedField
@@ -167,12 +167,6 @@ class Engine:
             for view, own in zip(views, drawn, strict=True)
         }
 
-    def features(self, scene: Scene) -> Tensor:
-        """The decoder's input for a scene: (width, thumb_size, thumb_size), float32."""
-        features = self.render_volume(scene, self.config.thumb_size, features=True).features
-        assert features is not None
-        return features
-
     def picture(self, scene: Scene, view: View, volume: Volume) -> Picture:
         """A view of a volume render, decoded for ``image``."""
         return self.reproducibly(lambda: self._make_picture(scene, view, volume))
@@ -247,10 +241,12 @@ class Engine:
         return self.reproducibly(lambda: self._march(scene, edge, features, threshold))
 
     @torch.no_grad()
-    def _march(self, scene: Scene, edge: int, features: bool, visible: float) -> Volume:
+    def _march(
+        self, scene: Scene, edge: int, features: bool, visible: float, pixels: Tensor | None = None
+    ) -> Volume:
         rays = self.rays(scene, edge)
         march, points_each = self._ray_march(scene, rays, edge, visible)
-        return rays.march(march, self._tiles, points_each, features=features)
+        return rays.march(march, self._tiles, points_each, features=features, pixels=pixels)
 
     @property
     def direct_size(self) -> int:
@@ -275,8 +271,12 @@ class Engine:
         covered = surface.covered.view(size, size)
         behind = self.background(scene, size)
         if behind is None:
-            volume = self.render_volume(scene, self.config.thumb_size, features=False)
-            behind = backdrop(volume, covered)
+            edge = self.config.thumb_size
+            beside = beside_head(covered, edge)
+            volume = self.reproducibly(
+                lambda: self._march(scene, edge, False, self._visible, beside)
+            )
+            behind = backdrop(volume, size)
         rgb = torch.lerp(behind, surface.rgb.T.view(3, size, size), covered)
         data, background = rgb.cpu().numpy(), (1.0 - covered).cpu().numpy()
         return Picture("direct", data, background, behind.cpu().numpy(), self._solid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from stylesdf_core.commands.scenes.options.backgrounds import Background
 from stylesdf_core.engine.compiled import compiled_loops
+from stylesdf_core.engine.direct import DirectSurface
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.march.distance_grid import DistanceGrid
 from stylesdf_core.engine.march.surface_trace import Crossings, SurfaceTrace
@@ -113,6 +115,29 @@ def test_the_direct_view_and_meshes_have_the_surface_at_the_model_s_level(engine
     for view in ("volume", "depth", "normals"):
         same = (each.render(scene, view).data for each in (found, engine))
         np.testing.assert_array_equal(*same)
+
+
+def test_pixels_may_be_rendered_alone(engine: Engine) -> None:
+    """The direct view needs those of the background."""
+    scene, pixels = Scene(identity=Identity(5)), torch.arange(16 * 16) % 3 == 0
+    some, every = (engine._march(scene, 16, False, 1e-3, which) for which in (pixels, None))
+    for name in ("rgb", "background", "depth"):
+        found, expected = (getattr(x, name).reshape(-1, 16 * 16) for x in (some, every))
+        torch.testing.assert_close(found[:, pixels], expected[:, pixels], atol=1e-5, rtol=0)
+        assert (found[:, ~pixels] == 0.0).all()
+
+
+def test_outlines_are_where_the_surface_ends_or_steps_back(engine: Engine) -> None:
+    covered, depth = torch.ones(6, 6), torch.ones(6, 6)
+    covered[:, 4:] = 0.0
+    depth[3:, :2] = 0.9
+    surface = DirectSurface(torch.zeros(36, 3), depth.view(-1), covered.view(-1))
+    render = engine.direct_render(Scene(), engine.rays(Scene(), 48), 48)
+    found = replace(render, pixel=0.001)._outline(surface, 6).view(6, 6)
+    expected = torch.zeros(6, 6, dtype=torch.bool)
+    expected[:, 3:5] = True
+    expected[2:4, :3] = expected[2:, 1:3] = True
+    assert torch.equal(found, expected)
 
 
 def test_the_work_may_be_interrupted(engine: Engine) -> None:

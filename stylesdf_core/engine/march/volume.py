@@ -143,29 +143,40 @@ class CameraRays:
         colors = tiles.map(behind.colors, lines).T.reshape(1, 3, self.edge, self.edge)
         return F.interpolate(colors, size=(size, size), mode="bilinear")[0]
 
-    def march(self, march: RayMarch, tiles: Tiles, points_each: int, *, features: bool) -> Volume:
+    def march(
+        self,
+        march: RayMarch,
+        tiles: Tiles,
+        points_each: int,
+        *,
+        features: bool,
+        pixels: Tensor | None = None,
+    ) -> Volume:
         """Composite all rays.
 
         Args:
             points_each: samples of a ray that are evaluated on average.
+            pixels: (edge²) bool, whose rays alone are composited; the others stay 0. None for all.
         """
         count, edge = len(self.origins), self.edge
-        rgb, background, depth = (self.origins.new_empty(count, c) for c in (3, 1, 1))
+        rows = None if pixels is None else pixels.nonzero()[:, 0]
+        rgb, background, depth = (self.origins.new_zeros(count, c) for c in (3, 1, 1))
         feature_map = self.origins.new_empty(count, march.field.width) if features else None
         behind = None if march.behind is None else torch.empty_like(rgb)
 
         def work(start: int, stop: int) -> None:
-            rays = (x[start:stop] for x in (self.origins, self.directions, self.viewdirs))
+            own = slice(start, stop) if rows is None else rows[start:stop]
+            rays = (x[own] for x in (self.origins, self.directions, self.viewdirs))
             marched = march(*rays, features=features)
-            rgb[start:stop] = marched.rgb
-            background[start:stop, 0] = marched.background
-            depth[start:stop, 0] = marched.depth
+            rgb[own] = marched.rgb
+            background[own, 0] = marched.background
+            depth[own, 0] = marched.depth
             if feature_map is not None and marched.features is not None:
-                feature_map[start:stop] = marched.features
+                feature_map[own] = marched.features
             if behind is not None and marched.behind is not None:
-                behind[start:stop] = marched.behind
+                behind[own] = marched.behind
 
-        tiles.run(work, count, points_each=points_each)
+        tiles.run(work, count if rows is None else len(rows), points_each=points_each)
 
         def square(values: Tensor) -> Tensor:
             """(R, C) -> (C, edge, edge)."""

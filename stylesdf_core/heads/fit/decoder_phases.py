@@ -373,7 +373,10 @@ class FeatureCache:
             return self._maps[row]
         identity, camera = Identity(z=tuple(z)), OrbitCamera(azimuth, elevation, VIEW_FOV)
         scene = Scene(identity=identity, truncation_psi=1.0, camera=camera)
-        features = self._engine.features(scene).half()
+        size = self._engine.config.thumb_size
+        features = self._engine.render_volume(scene, size, features=True).features
+        assert features is not None
+        features = features.half()
         if len(self._maps) < self.capacity:
             self._maps[row] = features
         return features
