@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.engine.march.baked_field import BakedField
-from stylesdf_core.engine.march.surface_trace import SurfaceTrace
+from stylesdf_core.engine.march.surface_trace import Crossings, SurfaceTrace
 from stylesdf_core.engine.march.tiles import Tiles, TileWork
 from stylesdf_core.engine.march.volume import CameraRays, Volume
-from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.progress import Operation, Progress, part
 
 #: Grid points per axis: the finest of a :class:`DistanceGrid`, sampled once for each face. Its
 #: surface is a tenth of a pixel of 512 off, at most two pixels.
@@ -41,16 +41,14 @@ _CLEAR = 0.99
 
 @dataclass(frozen=True)
 class DirectSurface:
-    """What R rays meet.
+    """What R pixels show of the surface.
 
     Attributes:
-        rgb: (R, 3) in [−1, 1]; 0 where a ray meets nothing.
-        depth: (R,), planar; 0 where a ray meets nothing.
-        covered: (R,), 1 where a ray meets the surface, else 0; shares of several rays between.
+        rgb: (R, 3) in [−1, 1]; 0 where a pixel shows nothing of it.
+        covered: (R,), the share of a pixel that it covers.
     """
 
     rgb: Tensor
-    depth: Tensor
     covered: Tensor
 
 
@@ -74,60 +72,76 @@ class DirectRender:
 
     def steps(self, rays: CameraRays) -> Operation[DirectSurface]:
         """The surface in every pixel; along outlines, the mean of four rays a pixel."""
-        surface = yield from self._surface(rays)
-        outline = self._outline(surface, rays.edge).nonzero()[:, 0]
-        if len(outline):
-            quarters = yield from self._surface(_quarters(rays, outline))
-            covered = quarters.covered.view(-1, 4)
-            share = covered.mean(dim=1)
-            mean = (quarters.rgb.view(-1, 4, 3) * covered[..., None]).mean(dim=1)
-            surface.rgb[outline] = mean / share.clamp_min(0.25)[:, None]
-            surface.covered[outline] = share
+        crossings = yield from part(self.crossings(rays), 0.0, 0.2)
+        meets = crossings.depth < torch.inf
+        outline = self._outline(crossings.depth, rays.edge)
+        surface = DirectSurface(torch.zeros_like(rays.origins), meets.to(rays.origins.dtype))
+        whole, fine = ((meets & ~outline).nonzero()[:, 0], outline.nonzero()[:, 0])
+        own = rays.chosen(whole), crossings.chosen(whole)
+        surface.rgb[whole] = yield from part(self._colors(*own), 0.2, 0.8)
+        if len(fine):
+            quarters = _quarters(rays, fine)
+            crossings = yield from part(self.crossings(quarters), 0.8, 0.85)
+            met = (crossings.depth < torch.inf).nonzero()[:, 0]
+            rgb = torch.zeros_like(quarters.origins)
+            own = quarters.chosen(met), crossings.chosen(met)
+            rgb[met] = yield from part(self._colors(*own), 0.85, 1.0)
+            count = (crossings.depth < torch.inf).view(-1, 4).sum(dim=1)
+            surface.rgb[fine] = rgb.view(-1, 4, 3).sum(dim=1) / count.clamp_min(1)[:, None]
+            surface.covered[fine] = count / 4.0
         return surface
 
-    def _surface(self, rays: CameraRays) -> Operation[DirectSurface]:
-        count = len(rays.origins)
-        rgb, rest = rays.origins.new_zeros(count, 3), rays.origins.new_zeros(2, count)
+    def crossings(self, rays: CameraRays) -> Operation[Crossings]:
+        """Where rays meet the grid's surface."""
+        depth, slope = rays.origins.new_empty(2, len(rays.origins)).unbind()
 
         def work(start: int, stop: int) -> None:
-            own = slice(start, stop)
-            part = self._tile(
-                CameraRays(rays.origins[own], rays.directions[own], rays.viewdirs[own], rays.volume)
-            )
-            rgb[start:stop] = part.rgb
-            rest[0, start:stop], rest[1, start:stop] = part.depth, part.covered
+            found = self.trace(rays.origins[start:stop], rays.directions[start:stop])
+            depth[start:stop], slope[start:stop] = found.depth, found.slope
 
+        yield from self._in_chunks(work, len(depth))
+        return Crossings(depth, slope)
+
+    def _colors(self, rays: CameraRays, crossings: Crossings) -> Operation[Tensor]:
+        """The field's colours, (R, 3) in [−1, 1], where rays meet its surface; all of them do."""
+        rgb = torch.empty_like(rays.origins)
+
+        def work(start: int, stop: int) -> None:
+            origins, directions, viewdirs, depth, slope = (
+                values[start:stop]
+                for values in (
+                    rays.origins,
+                    rays.directions,
+                    rays.viewdirs,
+                    crossings.depth,
+                    crossings.slope,
+                )
+            )
+            trunk = self.field.trunk(torch.addcmul(origins, directions, depth[:, None]))
+            distance = self.field.scalar_of(trunk) - self.level
+            far_off = (distance.abs() > _TOLERANCE * self.pixel).nonzero()[:, 0]
+            if len(far_off):
+                shift = (distance[far_off] / slope[far_off]).clamp(-_LONGEST, _LONGEST)
+                better = (depth[far_off] + shift)[:, None]
+                points = torch.addcmul(origins[far_off], directions[far_off], better)
+                trunk[far_off] = self.field.trunk(points)
+            terms = self.field.direction_terms(viewdirs)
+            features = self.field.shade(trunk, terms, torch.arange(len(trunk), device=rgb.device))
+            rgb[start:stop] = 2.0 * torch.sigmoid(self.field.logits_of(features)) - 1.0
+
+        yield from self._in_chunks(work, len(rgb))
+        return rgb
+
+    def _in_chunks(self, work: TileWork, count: int) -> Operation[None]:
         for first in range(0, count, _CHUNK):
             chunk = min(_CHUNK, count - first)
             self.tiles.run(partial(_shifted, work, first), chunk)
             yield Progress(first + chunk, count, "rendering the surface")
-        return DirectSurface(rgb, *rest)
 
-    def _tile(self, rays: CameraRays) -> DirectSurface:
-        crossings = self.trace(rays.origins, rays.directions)
-        covered = crossings.depth < torch.inf
-        hits = covered.nonzero()[:, 0]
-        depth = crossings.depth[hits]
-        origins, directions = rays.origins[hits], rays.directions[hits]
-        trunk = self.field.trunk(torch.addcmul(origins, directions, depth[:, None]))
-        distance = self.field.scalar_of(trunk) - self.level
-        far_off = (distance.abs() > _TOLERANCE * self.pixel).nonzero()[:, 0]
-        if len(far_off):
-            shift = (distance / crossings.slope[hits])[far_off].clamp(-_LONGEST, _LONGEST)
-            depth[far_off] += shift
-            points = torch.addcmul(origins[far_off], directions[far_off], depth[far_off, None])
-            trunk[far_off] = self.field.trunk(points)
-        rgb, depths = torch.zeros_like(rays.origins), torch.zeros_like(crossings.depth)
-        terms = self.field.direction_terms(rays.viewdirs[hits])
-        features = self.field.shade(trunk, terms, torch.arange(len(hits), device=hits.device))
-        rgb[hits] = 2.0 * torch.sigmoid(self.field.logits_of(features)) - 1.0
-        depths[hits] = depth
-        return DirectSurface(rgb, depths, covered.to(rgb.dtype))
-
-    def _outline(self, surface: DirectSurface, edge: int) -> Tensor:
-        """Pixels (R,) beside which the surface ends or steps back."""
-        depth = torch.where(surface.covered > 0.0, surface.depth, torch.inf).view(edge, edge)
-        step = _most_around(depth) + _most_around(-depth)  # ∞ where it ends, NaN beside it
+    def _outline(self, depth: Tensor, edge: int) -> Tensor:
+        """Pixels (R,) beside which the surface ends, where depths are ∞, or steps back."""
+        square = depth.view(edge, edge)
+        step = _most_around(square) + _most_around(-square)  # NaN where it is nowhere near
         return (step > _STEP * self.pixel).view(-1)
 
 

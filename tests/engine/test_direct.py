@@ -13,7 +13,6 @@ from torch import Tensor
 
 from stylesdf_core.commands.scenes.options.backgrounds import Background
 from stylesdf_core.engine.compiled import compiled_loops
-from stylesdf_core.engine.direct import DirectSurface
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.march.distance_grid import DistanceGrid
 from stylesdf_core.engine.march.surface_trace import Crossings, SurfaceTrace
@@ -90,12 +89,10 @@ def test_colours_are_the_field_s_at_its_surface(engine: Engine) -> None:
     covered = picture.background < 0.5
     assert 0.05 < covered.mean() < 0.95
     rays = engine.rays(scene, 48)
-    steps = engine.direct_render(scene, rays, 48).steps(rays)
-    surface = drain(steps)
-    points = (rays.origins + rays.directions * surface.depth[:, None]).numpy()
-    inner = (surface.covered == 1.0).numpy() & (surface.depth > 0.0).numpy()
-    distance = engine.sdf(scene)(points[inner])
-    assert np.median(np.abs(distance)) < 1e-3
+    render = engine.direct_render(scene, rays, 48)
+    depth = drain(render.crossings(rays)).depth
+    points = (rays.origins + rays.directions * depth[:, None])[depth < math.inf].numpy()
+    assert np.median(np.abs(engine.sdf(scene)(points))) < 1e-3
     assert np.isfinite(picture.data).all()
     assert np.abs(picture.data).max() <= 1.0
 
@@ -128,12 +125,10 @@ def test_pixels_may_be_rendered_alone(engine: Engine) -> None:
 
 
 def test_outlines_are_where_the_surface_ends_or_steps_back(engine: Engine) -> None:
-    covered, depth = torch.ones(6, 6), torch.ones(6, 6)
-    covered[:, 4:] = 0.0
-    depth[3:, :2] = 0.9
-    surface = DirectSurface(torch.zeros(36, 3), depth.view(-1), covered.view(-1))
+    depth = torch.ones(6, 6)
+    depth[:, 4:], depth[3:, :2] = torch.inf, 0.9
     render = engine.direct_render(Scene(), engine.rays(Scene(), 48), 48)
-    found = replace(render, pixel=0.001)._outline(surface, 6).view(6, 6)
+    found = replace(render, pixel=0.001)._outline(depth.view(-1), 6).view(6, 6)
     expected = torch.zeros(6, 6, dtype=torch.bool)
     expected[:, 3:5] = True
     expected[2:4, :3] = expected[2:, 1:3] = True

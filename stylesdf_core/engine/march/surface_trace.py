@@ -38,6 +38,10 @@ class Crossings:
     depth: Tensor
     slope: Tensor
 
+    def chosen(self, rays: Tensor) -> Crossings:
+        """The crossings of some rays, by their indices."""
+        return Crossings(self.depth[rays], self.slope[rays])
+
 
 @dataclass(frozen=True)
 class SurfaceTrace:

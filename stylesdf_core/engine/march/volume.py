@@ -121,7 +121,7 @@ class CameraRays:
         return points if self.volume is None else points * self.volume.contains(points)[:, None]
 
     def chosen(self, pixels: Tensor) -> CameraRays:
-        """The rays of some pixels, (edge²) bool."""
+        """The rays of some pixels, (edge²) bool, or by their indices."""
         return CameraRays(
             self.origins[pixels], self.directions[pixels], self.viewdirs[pixels], self.volume
         )

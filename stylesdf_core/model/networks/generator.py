@@ -95,7 +95,7 @@ class Generator(nn.Module):
             InvertedSphereField(config.z_dim, config.width) if config.has_background else None
         )
         self.register_buffer(SURFACE_LEVEL, torch.zeros(()))
-        self.register_load_state_dict_pre_hook(_at_level_0)
+        self.register_load_state_dict_pre_hook(_at_level_0)  # type: ignore[no-untyped-call]
 
     def sigma(self, scalar: Tensor) -> Tensor:
         """Density of the field's scalar: Eq. 3 for a signed distance, softplus for a density."""
