@@ -49,6 +49,20 @@ def test_beta_stays_positive_though_a_background_lets_it_fall(sphere: RendererCo
     assert beta.item() == pytest.approx(sphere.volume.least_beta, rel=1e-3)
 
 
+def test_the_background_learns_faster_than_the_head(sphere: RendererConfig) -> None:
+    """At equal rates, the head's field painted the pictures' backgrounds as walls of its own."""
+    with double_precision():
+        phase = phase_of(replace(sphere, volume=replace(sphere.volume, background_speed=7.0)))
+        live = phase.models.live
+        before = {name: value.detach().clone() for name, value in live.named_parameters()}
+        phase.step(0)
+    # Adam's first step moves a parameter by its learning rate, whatever the gradient.
+    rate = sphere.volume.generator_rate
+    moved = {name: (p - before[name]).abs().max().item() for name, p in live.named_parameters()}
+    assert moved["field.trunk.0.linear.weight"] == pytest.approx(rate, rel=0.02)
+    assert moved["background.trunk.0.linear.weight"] == pytest.approx(7.0 * rate, rel=0.02)
+
+
 def test_stage_one_trains_it_resumes_exactly_and_stage_two_keeps_it(
     tmp_path: Path, sphere: RendererConfig, decoder: DecoderStageConfig
 ) -> None:

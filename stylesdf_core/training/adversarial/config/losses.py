@@ -55,6 +55,10 @@ class VolumeLosses:
     generator_rate: float = 2e-5
     """Adam's learning rate of mapping and field (betas 0 and 0.9)."""
 
+    background_speed: float = 10.0
+    """Learning rate of a background field, as a multiple of ``generator_rate``. A slower background
+    is still of one colour when heads form, and the field then paints backgrounds as walls."""
+
     discriminator_rate: float = 2e-4
     """Adam's learning rate of the discriminator (betas 0 and 0.9)."""
 
@@ -69,6 +73,7 @@ class VolumeLosses:
         _check_losses(self)
         check_range("discriminator_gain", self.discriminator_gain, 0.01)
         check_range("least_beta", self.least_beta, 1e-6)
+        check_range("background_speed", self.background_speed, 0.01, 100)
         if self.anchor > 0 and self.geometry_rays < 1:
             raise InputError("An anchor needs geometry_rays of at least 1.")
 

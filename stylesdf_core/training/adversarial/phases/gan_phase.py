@@ -96,7 +96,8 @@ class GanPhase(AdversarialPhase):
             rate = self.volume.generator_rate
             if isinstance(config, JointConfig):
                 rate = config.renderer_rate
-            self.optimizers["renderer"] = Adam(trained_renderer(live), rate, betas=(0.0, 0.9))
+            groups = trained_renderer(live, rate, self.volume.background_speed)
+            self.optimizers["renderer"] = Adam(groups, rate, betas=(0.0, 0.9))
             judge = new_volume_discriminator(live, self.volume, context.run.seed).to(world.device)
             rate = self.volume.discriminator_rate
             adam = Adam(judge.parameters(), rate, betas=(0.0, 0.9))
@@ -351,15 +352,18 @@ class GeneratorTerms(nn.Module):
         return {**volume, **image, "loss": volume["loss"] + image["loss"]}
 
 
-def trained_renderer(live: Generator) -> list[nn.Parameter]:
-    """Mapping and fields, which are now trained; a density field has no β to train."""
+def trained_renderer(live: Generator, rate: float, background_speed: float) -> list[dict[str, Any]]:
+    """Adam's groups: mapping and field, which are now trained, and a background field if any."""
     live.mapping.requires_grad_(True)
     live.field.requires_grad_(True)
+    if live.config.field == "density":
+        live.field.sigmoid_beta.requires_grad_(False)  # a density has no β
+    groups: list[dict[str, Any]] = [{"params": [p for p in live.parameters() if p.requires_grad]}]
     if live.background is not None:
         live.background.requires_grad_(True)
-    if live.config.field == "density":
-        live.field.sigmoid_beta.requires_grad_(False)
-    return [p for p in live.parameters() if p.requires_grad]
+        behind = list(live.background.parameters())
+        groups.append({"params": behind, "lr": background_speed * rate})
+    return groups
 
 
 def new_volume_discriminator(
