@@ -15,7 +15,9 @@ import pytest
 from stylesdf_core import console
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of POSIX")
-LIST = [sys.executable, "-m", "app", "models", "list"]
+APP = [sys.executable, "-m", "app"]
+#: A command that prints what it has found, without the second that it takes to import torch.
+LIST = ["train", "list", "--folder", str(Path(__file__).parent)]
 
 
 @pytest.fixture(autouse=True)
@@ -36,19 +38,19 @@ def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes
 
 def test_what_the_terminal_cannot_encode_is_replaced() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = run(LIST, stdout=subprocess.PIPE, env=environment)
+    done = run([*APP, "models", "list"], stdout=subprocess.PIPE, env=environment)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"256? images" in done.stdout
-    done = run([*LIST[:-2], "train", "renderer", "--help"], stdout=subprocess.PIPE, env=environment)
+    done = run([*APP, "train", "renderer", "--help"], stdout=subprocess.PIPE, env=environment)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 @POSIX
-@pytest.mark.parametrize("words", [["models", "list"], ["--help"]])
+@pytest.mark.parametrize("words", [LIST, ["--help"]])
 def test_a_reader_that_leaves_is_no_error(words: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
-    done = run([*LIST[:3], *words], stdout=write)
+    done = run([*APP, *words], stdout=write)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -56,14 +58,16 @@ def test_a_reader_that_leaves_is_no_error(words: list[str]) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_cannot_be_printed_ends_with_a_sentence() -> None:
     with open("/dev/full", "wb") as full:
-        done = run(LIST, stdout=full)
+        done = run([*APP, *LIST], stdout=full)
         assert done.returncode == 1
         assert done.stderr.count(b"\n") == 1
         assert b"cannot be printed" in done.stderr
-        assert run([*LIST, "nonsense"], stdout=full).returncode == 2
-        silent = subprocess.run(LIST, stdout=subprocess.PIPE, stderr=full, timeout=120, check=False)
+        assert run([*APP, *LIST, "nonsense"], stdout=full).returncode == 2
+        silent = subprocess.run(
+            [*APP, *LIST], stdout=subprocess.PIPE, stderr=full, timeout=120, check=False
+        )
     assert silent.returncode == 0
-    assert b"heads" in silent.stdout
+    assert b"no runs" in silent.stdout
 
 
 @POSIX

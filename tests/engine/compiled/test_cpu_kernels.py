@@ -285,9 +285,16 @@ loops.postpone()  # too late
 loops.load_in_background(0.0)
 """
     assert state_of_kernels("import sys" + code)[0] == "True"
-    assert state_of_kernels("import sys" + code.replace("load_in_background(0.0)", "wait()"))[
-        0
-    ] == ("True")
+
+
+@compiled
+def test_waiting_loads_postponed_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled_loops, "_stage", compiled_loops._Stage.UNASKED)
+    monkeypatch.setattr(compiled_loops, "_thread", None)
+    compiled_loops.postpone()
+    assert not compiled_loops.usable()
+    compiled_loops.wait()
+    assert compiled_loops.usable()
 
 
 @compiled
