@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 from PIL import Image
 
 from stylesdf_core import resources
+from stylesdf_core.commands import evaluate_process
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
@@ -88,8 +91,9 @@ def test_where_cameras_are_known_turning_is_judged(
 ) -> None:
     quickly = partial(fit_pose_regressor, steps=20)
     monkeypatch.setattr(comparing, "fit_pose_regressor", quickly)
+    monkeypatch.setattr(comparing, "_FEWEST_POSED", 80)
     weights = save_tiny(tmp_path / "volume.safetensors", output_size=16)
-    request = Evaluate(model=str(weights), data=heads, count=120, orbits=0, device="cpu")
+    request = Evaluate(model=str(weights), data=heads, count=40, orbits=0, device="cpu")
     operation = request.run()
     fractions = []
     while True:
@@ -256,7 +260,17 @@ def test_two_processes_equal_one(
     assert [figure.value for figure in shared.figures] == pytest.approx(values, rel=1e-4)
 
 
-def test_a_process_says_why_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_says_why_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One process of the evaluation, run here instead of under torchrun."""
+
+    def alone(command: list[str], **_: object) -> SimpleNamespace:
+        status = evaluate_process.main(command[-1:])
+        said = io.StringIO(capsys.readouterr().out)
+        return SimpleNamespace(stdout=said, poll=lambda: status, wait=lambda: status)
+
+    monkeypatch.setattr(evaluate_process.subprocess, "Popen", alone)
     weights = str(save_tiny(tmp_path / "tiny.safetensors"))
     empty = tmp_path / "empty"
     empty.mkdir()
