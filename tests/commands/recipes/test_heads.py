@@ -216,11 +216,13 @@ def test_from_the_face_model_to_a_measured_card(
             "config.refine.steps": 1,
             "config.generator.width": 16,
             "config.generator.depth": 2,
+            "config.generator.samples": 12,
+            "config.generator.thumb_size": 32,
             "config.generator.output_size": 128,
             "config.checkpoint_every": 2,
             "config.evaluate_every": 2,
         },
-        "evaluation": {"count": 16},
+        "evaluation": {"count": 16, "orbits": 1},
         "measurement": {"count": 1, "meshes": 0},
     }
     operation = request.run(changes)
