@@ -69,6 +69,7 @@ def test_a_report_is_written_into_the_runs_folder(
     run: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(resources, "user_folder", lambda kind: tmp_path / "own" / kind)
+    monkeypatch.setattr("stylesdf_core.commands.evaluate._PICTURED", 1)
     (weights,) = (run / "checkpoints").glob("*.safetensors")
     small = replace(evaluation_request(run), model=str(weights), metrics="flicker", orbits=1)
     monkeypatch.setattr(module, "evaluation_request", lambda _: small)
