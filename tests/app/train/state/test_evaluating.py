@@ -71,7 +71,9 @@ def test_a_report_is_written_into_the_runs_folder(
     monkeypatch.setattr(resources, "user_folder", lambda kind: tmp_path / "own" / kind)
     monkeypatch.setattr("stylesdf_core.commands.evaluate._PICTURED", 1)
     (weights,) = (run / "checkpoints").glob("*.safetensors")
-    small = replace(evaluation_request(run), model=str(weights), metrics="flicker", orbits=1)
+    small = replace(
+        evaluation_request(run), model=str(weights), metrics="flicker", orbits=1, count=16
+    )
     monkeypatch.setattr(module, "evaluation_request", lambda _: small)
     evaluations = Evaluations(workbench)
     assert not evaluations.words(run)
