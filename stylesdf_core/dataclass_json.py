@@ -51,11 +51,19 @@ def from_json(cls: type[T], data: Any, where: str = "", *, complete: bool = Fals
         raise InputError(
             f"{where}: unknown field {brief(repr(unknown[0]))}; known: {', '.join(fields)}."
         )
-    missing = [
-        name for name, f in fields.items() if name not in data and (complete or _is_required(f))
-    ]
+    missing = {
+        name: f for name, f in fields.items() if name not in data and (complete or _is_required(f))
+    }
     if missing:
-        raise InputError(f"{where}: a required field is missing: {', '.join(missing)}.")
+        words = f"{where}: a required field is missing: {', '.join(missing)}."
+        if usual := [
+            f"{n} {f.default}" for n, f in missing.items() if f.default is not dataclasses.MISSING
+        ]:
+            words += (
+                " If another version of the program wrote the file, add what that version did; "
+                f"by default, today: {', '.join(usual)}."
+            )
+        raise InputError(words)
     hints = _type_hints(cls)  # type: ignore[arg-type]
     values = {
         name: _convert(hints[name], value, f"{where}.{name}", complete)
