@@ -17,11 +17,6 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads)))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of the window come first: they take minutes, while other workers do the rest."""
-    items.sort(key=lambda item: item.get_closest_marker("window") is None)
-
-
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Root of the checkout the tests run in."""
