@@ -109,7 +109,7 @@ class Storm(Hands):
         self.wait(lambda: not workbench.jobs.active, "the jobs")
         for _ in range(40):  # until the last of the late events has come
             workbench.set_seed(123456)
-            self.settle()
+            self.wait(self._has_come_to_rest, "rendering")
             assert workbench.screen.picture is not None
             if workbench.screen.picture.request.scene.identity.seed == 123456:
                 break
