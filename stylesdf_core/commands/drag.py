@@ -192,12 +192,12 @@ class DragFace:
         from stylesdf_core.commands.scenes.pictures import write_pixels
         from stylesdf_core.dragging.pointing import seen_at
         from stylesdf_core.engine.engine import Engine
-        from stylesdf_core.engine.picture import pixels
+        from stylesdf_core.engine.picture import eight_bit, pixels
 
         assert self.compare is not None
         engine, pair = Engine(model, self.device, exact=True), []
         for scene in (self.scene, dragged):
-            picture = np.rint(255.0 * pixels(engine.render(scene, "image"))).astype(np.uint8)
+            picture = eight_bit(pixels(engine.render(scene, "image")))
             image = Image.fromarray(picture)
             if image.width < _EDGE:
                 image = image.resize((_EDGE, _EDGE), Image.Resampling.BICUBIC)

@@ -247,7 +247,7 @@ class Fitting:
 
         from stylesdf_core.commands.scenes.pictures import write_pixels
         from stylesdf_core.engine.engine import Engine
-        from stylesdf_core.engine.picture import pixels
+        from stylesdf_core.engine.picture import eight_bit, pixels
         from stylesdf_core.model.model import load_model
 
         engine, photo = self._engine, self.pictures()[0]
@@ -260,4 +260,4 @@ class Fitting:
             heads.append(pixels(engine.render(replace(scene, camera=camera), "image")))
         head, *turned = heads
         strip = np.hstack([photo, head, np.abs(photo - head), *turned])
-        write_pixels(np.asarray(np.rint(255.0 * strip), np.uint8), path, scene)
+        write_pixels(eight_bit(strip), path, scene)

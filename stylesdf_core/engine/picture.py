@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -122,7 +122,7 @@ class Picture:
 
     def to_uint8(self) -> npt.NDArray[np.uint8]:
         """:meth:`display` as 8-bit, (H, W, 3)."""
-        return (self.display() * 255.0 + 0.5).astype(np.uint8)
+        return eight_bit(self.display())
 
 
 def _on_host(values: Tensor) -> FloatArray:
@@ -141,6 +141,16 @@ def _on_host(values: Tensor) -> FloatArray:
 def pixels(picture: Picture) -> FloatArray:
     """An image or volume render as (H, W, 3) in [0, 1]."""
     return np.asarray(np.clip(np.moveaxis(picture.data, 0, -1) * 0.5 + 0.5, 0.0, 1.0), np.float32)
+
+
+def eight_bit(colours: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Colours in [0, 1] as grey levels, any shape.
+
+    Every command writes its pictures by this rule: another one rounds a pixel in a million the
+    other way, and the same face would make two files.
+    """
+    levels: npt.NDArray[np.uint8] = (np.clip(colours, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    return levels
 
 
 def difference_colours(one: FloatArray, other: FloatArray, hottest: float = 64.0) -> FloatArray:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 from torch import Tensor
 
+from stylesdf_core.engine.picture import eight_bit
 from stylesdf_core.files import atomic_output
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
@@ -21,7 +22,7 @@ def grid(rows: Sequence[Sequence[FloatArray]]) -> npt.NDArray[np.uint8]:
     longest = max(map(len, rows))
     white = np.ones_like(rows[0][0])
     lines = [np.concatenate([*row, *[white] * (longest - len(row))], axis=1) for row in rows]
-    return np.asarray(np.rint(255.0 * np.clip(np.concatenate(lines), 0.0, 1.0)), np.uint8)
+    return eight_bit(np.concatenate(lines))
 
 
 def write_grid(path: Path, rows: Sequence[Sequence[FloatArray]]) -> None:

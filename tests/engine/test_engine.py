@@ -14,6 +14,7 @@ from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.levels import volume_level
 from stylesdf_core.engine.passes import passes
+from stylesdf_core.engine.picture import Picture, eight_bit, pixels
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.model.config import RenderOptions
@@ -241,3 +242,12 @@ def test_the_engine_starts_without_scipy() -> None:
     code = "import sys, stylesdf_core.engine.engine; print('scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_picture_s_grey_levels_are_those_of_its_colours() -> None:
+    """``np.rint`` rounds halves to even: one pixel of two files of one face differed."""
+    halves = np.float32((np.arange(255) + 0.5) / 255.0)
+    colours = np.broadcast_to(2.0 * halves - 1.0, (3, 1, 255)).astype(np.float32)
+    drawn = Picture("image", colours, np.zeros((1, 255), np.float32))
+    np.testing.assert_array_equal(eight_bit(pixels(drawn)), drawn.to_uint8())
+    np.testing.assert_array_equal(eight_bit(np.arange(256) / 255.0), np.arange(256))

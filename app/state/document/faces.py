@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from stylesdf_core.engine.picture import eight_bit
 from stylesdf_core.errors import InputError, OutputError, StyleSDFError
 from stylesdf_core.files import atomic_output
 from stylesdf_core.foreign import open_picture, reading
@@ -264,7 +265,7 @@ def _move(old: Path, new: Path) -> None:
 def thumbnail(pixels: npt.NDArray[np.floating] | Pixels, edge: int = EDGE) -> Pixels:
     """(H, W, 3), floats in [0, 1] or bytes, as bytes with at most ``edge`` pixels a side."""
     if pixels.dtype != np.uint8:
-        pixels = (np.clip(pixels, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+        pixels = eight_bit(pixels)
     image = Image.fromarray(pixels)
     image.thumbnail((edge, edge), Image.Resampling.LANCZOS)
     return np.asarray(image, np.uint8)

@@ -20,7 +20,7 @@ from stylesdf_core.commands.scenes.options.rendering import (
 )
 from stylesdf_core.commands.scenes.options.scene_flags import SceneFlags, scene_from_flags
 from stylesdf_core.commands.scenes.pictures import write_pixels
-from stylesdf_core.engine.picture import difference_colours
+from stylesdf_core.engine.picture import difference_colours, eight_bit
 from stylesdf_core.errors import check_range
 from stylesdf_core.files import check_destination
 from stylesdf_core.progress import Operation, Progress
@@ -95,7 +95,7 @@ class RenderComparison:
             page = wiped(one, two, self.wipe)
         else:
             page = np.hstack((one, two, difference_colours(one, two, self.hottest)))
-        write_pixels((page * 255.0 + 0.5).astype(np.uint8), self.out, self.scene)
+        write_pixels(eight_bit(page), self.out, self.scene)
         return self.out
 
 

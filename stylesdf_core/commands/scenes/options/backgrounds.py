@@ -16,7 +16,7 @@ import numpy.typing as npt
 import tyro
 from PIL import Image, ImageOps
 
-from stylesdf_core.engine.picture import BACKDROP, Picture
+from stylesdf_core.engine.picture import BACKDROP, Picture, eight_bit
 from stylesdf_core.errors import InputError
 from stylesdf_core.foreign import open_picture, reading
 from stylesdf_core.scene.scene import Scene
@@ -80,9 +80,9 @@ class Background:
         """A picture with this background: (H, W, 4) if transparent, else (H, W, 3)."""
         rgba = picture.cut_out()
         if self.is_transparent:
-            return _bytes(rgba)
+            return eight_bit(rgba)
         colors, alpha = rgba[..., :3], rgba[..., 3:]
-        return _bytes(colors * alpha + self._pixels(len(rgba)) * (1.0 - alpha))
+        return eight_bit(colors * alpha + self._pixels(len(rgba)) * (1.0 - alpha))
 
     def on_screen(self, picture: Picture) -> Pixels:
         """:meth:`behind` for a screen, (H, W, 3): nothing is seen as the studio's dark."""
@@ -119,7 +119,3 @@ def outlined(engine: Engine, scene: Scene, picture: Picture, *, fine: bool = Tru
     small = Image.fromarray(volume.background.cpu().numpy())
     weights = small.resize((picture.size, picture.size), Image.Resampling.BILINEAR)
     return replace(picture, background=np.asarray(weights, np.float32))
-
-
-def _bytes(values: npt.NDArray[np.float32]) -> Pixels:
-    return (np.clip(values, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
