@@ -113,8 +113,7 @@ def phases(weight: Tensor, dtype: torch.dtype) -> Tensor:
 def activated(x: Tensor, own: Folded, noise: Tensor | None, padding: tuple[int, int]) -> Tensor:
     """A convolution with noise and leaky ReLU."""
     is_plain = noise is None and x.dtype == torch.bfloat16 and x.device.type == "cpu"
-    # A compiler of graphs fuses by itself, and cannot look into the cache of a function.
-    if is_plain and not torch.compiler.is_compiling() and (fused := _fused_convolution()):
+    if is_plain and (fused := _fused_convolution()):
         return fused(x, own, padding)
     y = F.conv2d(x, own.weight, own.bias, padding=padding)
     return F.leaky_relu_(y if noise is None else y.add_(noise), _SLOPE)
