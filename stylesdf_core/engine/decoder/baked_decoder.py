@@ -17,23 +17,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs
-from stylesdf_core.engine.decoder.convolutions import (
-    Convolution,
-    Folded,
-    activated,
-    convolved,
-    of_rows,
-    phases,
-    rows_of,
-    twice,
-    unactivated,
-    upsampled,
-    upsampled_by_phases,
-)
 from stylesdf_core.engine.decoder.matching import HalfImage
 from stylesdf_core.engine.march.tiles import Tiles, TileWork
 from stylesdf_core.model.networks.decoder import Decoder, ModulatedConv, StyledConv, ToRGB
-from stylesdf_core.model.networks.ops import SQRT2, doubled, filtered_leaky_relu, low_pass
+from stylesdf_core.model.networks.ops import (
+    SQRT2,
+    blur_kernel,
+    doubled,
+    filtered_leaky_relu,
+    low_pass,
+)
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
@@ -52,12 +45,6 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def _multiplies_tiles() -> bool:
-    """Whether the processor multiplies tiles of bfloat16 (AMX): products are nearly free."""
-    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return known.get("amx_bf16", False)
-
-
 #: Rows of the input in a strip that one core computes. At 1024² a strip's feature maps have 4 MB;
 #: the whole layers' maps of 64 MB would be read from memory and written to it for every operation.
 _STRIP = 32
@@ -66,11 +53,24 @@ _LARGE = 256
 
 
 @dataclass(frozen=True)
+class _Folded:
+    """A layer's weights for one style.
+
+    Attributes:
+        weight: (out, in, k, k), or (in, out, k, k) where the layer upsamples.
+        bias: (out,).
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+
+@dataclass(frozen=True)
 class _Own:
     """The folded weights of all layers, and the noise of the convolutions that have some."""
 
-    convs: list[Folded]
-    to_rgbs: list[Folded]
+    convs: list[_Folded]
+    to_rgbs: list[_Folded]
     noise: list[Tensor | None]
 
     @property
@@ -82,7 +82,7 @@ class _Own:
         """The same layers with other tensors of the same shapes."""
         given = iter(tensors)
         convs, to_rgbs = (
-            [Folded(next(given), next(given)) for _ in layers]
+            [_Folded(next(given), next(given)) for _ in layers]
             for layers in (self.convs, self.to_rgbs)
         )
         return _Own(convs, to_rgbs, [None if x is None else next(given) for x in self.noise])
@@ -116,9 +116,7 @@ class BakedDecoder:
         self._to_rgbs = [cast(ToRGB, layer) for layer in decoder.to_rgbs]
         self._dtype = dtype
         self._taps = low_pass() if decoder.alias_free else None
-        is_fast = tiles is not None and dtype == torch.bfloat16 and _multiplies_tiles()
-        self._by_phases = is_fast and self._taps is None
-        self._folded: dict[ModulatedConv, Folded] = {}
+        self._folded: dict[ModulatedConv, _Folded] = {}
         self._source: Tensor | None = None
         self._version = 0
         self._styles: Tensor | None = None
@@ -165,18 +163,16 @@ class BakedDecoder:
             if changed[index]:
                 self._folded[rgb.conv] = self._fold(rgb.conv, rgb.bias, styles[:, index])
 
-    def _fold(self, conv: ModulatedConv, bias: Tensor, style: Tensor) -> Folded:
+    def _fold(self, conv: ModulatedConv, bias: Tensor, style: Tensor) -> _Folded:
         scales = conv.modulation(style)[0]  # (in,)
         weight = conv.weight * (conv.scale * scales[:, None, None])
         if conv.demodulate:
             norm = torch.rsqrt(weight.square().sum(dim=(1, 2, 3)) + 1e-8)  # (out,)
             weight = weight * (SQRT2 * norm[:, None, None, None])
             bias = bias * SQRT2
-        if conv.upsample and self._by_phases:
-            weight, bias = phases(weight, self._dtype), bias.repeat(4)
-        elif conv.upsample and not conv.alias_free:
+        if conv.upsample and not conv.alias_free:
             weight = weight.transpose(0, 1)
-        return Folded(
+        return _Folded(
             weight.to(self._dtype, memory_format=torch.channels_last), bias.to(self._dtype)
         )
 
@@ -252,13 +248,13 @@ class BakedDecoder:
             if level > 0:  # the second convolution needs one row more on either side
                 begin, end = max(first - 1, 0), min(stop + 1, rows)
             convolve, index = self._convolution(indices[0]), indices[0]
-            noise = of_rows(own.noise[index], scale * begin, scale * end)
-            y = convolve(x, own.convs[index], noise, begin, end)
+            y = convolve(x, own.convs[index], begin, end)
+            y = _activated(y, own.noise[index], scale * begin, scale * end)
             if level > 0:
                 index = indices[1]
-                noise = of_rows(own.noise[index], 2 * first, 2 * stop)
-                y = rows_of(y, 2 * (first - begin) - 1, 2 * (stop - begin) + 1)
-                y = activated(y, own.convs[index], noise, (0, 1))
+                y = _rows(y, 2 * (first - begin) - 1, 2 * (stop - begin) + 1)
+                y = F.conv2d(y, own.convs[index].weight, own.convs[index].bias, padding=(0, 1))
+                y = _activated(y, own.noise[index], 2 * first, 2 * stop)
             part = slice(scale * first, scale * stop)
             rgb[:, :, part] = F.conv2d(y, to_rgb.weight, to_rgb.bias)
             if not is_last:
@@ -271,26 +267,21 @@ class BakedDecoder:
         """Whether a resolution is computed in strips of its input x."""
         return self._exact or x.shape[2] >= _LARGE
 
-    def _convolution(self, index: int) -> Convolution:
-        if not self._convs[index].conv.upsample or self._taps is not None:
-            return convolved
-        return upsampled_by_phases if self._by_phases else upsampled
+    def _convolution(self, index: int) -> _Convolution:
+        conv = self._convs[index].conv
+        return _upsampled if conv.upsample and self._taps is None else _convolved
 
     def _doubled(self, image: Tensor) -> Tensor:
-        return twice(image) if self._taps is None else doubled(image, self._taps.to(image.device))
+        return _twice(image) if self._taps is None else doubled(image, self._taps.to(image.device))
 
-    def _styled(self, index: int, x: Tensor, own: Folded, noise: Tensor | None) -> Tensor:
+    def _styled(self, index: int, x: Tensor, own: _Folded, noise: Tensor | None) -> Tensor:
         convolve, parts = self._convolution(index), dict[int, Tensor]()
-        if self._taps is not None:
-            convolve = unactivated
         if self._tiles is None or not self._exact:
-            y = convolve(x, own, noise, 0, x.shape[2])
+            y = convolve(x, own, 0, x.shape[2])
         else:
-            scale = 2 if convolve is upsampled else 1
 
             def strip(first: int, stop: int) -> None:
-                rows = of_rows(noise, scale * first, scale * stop)
-                parts[first] = convolve(x, own, rows, first, stop)
+                parts[first] = convolve(x, own, first, stop)
 
             _in_strips(self._tiles, strip, x.shape[2])
             y = torch.cat([parts[first] for first in sorted(parts)], dim=2)
@@ -298,7 +289,41 @@ class BakedDecoder:
             if self._convs[index].conv.upsample:
                 y = doubled(y, self._taps.to(y.device))
             return filtered_leaky_relu(y, self._taps.to(y.device), 1.0)
-        return y
+        return _activated(y, noise, 0, y.shape[2])
+
+
+#: Convolution of the rows from the first number up to the second, from a layer's whole input.
+_Convolution = Callable[[Tensor, _Folded, int, int], Tensor]
+
+
+def _convolved(x: Tensor, own: _Folded, first: int, stop: int) -> Tensor:
+    """Rows of a 3×3 convolution with zeros around, (1, out, stop − first, W)."""
+    whole = stop - first == x.shape[2]
+    rows = x if whole else _rows(x, first - 1, stop + 1)
+    return F.conv2d(rows, own.weight, own.bias, padding=(int(whole), 1))
+
+
+def _upsampled(x: Tensor, own: _Folded, first: int, stop: int) -> Tensor:
+    """Rows of the transposed convolution and blur, (1, out, 2·(stop − first), 2·W).
+
+    Row r of the result is made of rows r − 1 to r + 2 of the transposed convolution, to which row i
+    of ``x`` contributes at 2i, 2i + 1 and 2i + 2.
+    """
+    above, below = max(first - 1, 0), min(stop + 1, x.shape[2])
+    y = F.conv_transpose2d(x[:, :, above:below], own.weight, stride=2)
+    whole = stop - first == x.shape[2]
+    if not whole:
+        y = _rows(y, 2 * (first - above) - 1, 2 * (stop - above) + 2)
+    channels = y.shape[1]
+    blur = blur_kernel(gain=4.0).to(y).expand(channels, 1, 4, 4)
+    return F.conv2d(y, blur, own.bias, padding=(int(whole), 1), groups=channels)
+
+
+def _activated(x: Tensor, noise: Tensor | None, first: int, stop: int) -> Tensor:
+    """Rows x of feature maps with the noise of rows ``first`` to ``stop``, leaky ReLU, in place."""
+    if noise is not None:
+        x += noise[:, :, first:stop]
+    return F.leaky_relu_(x, 0.2)
 
 
 def _in_strips(tiles: Tiles, work: TileWork, rows: int) -> None:
@@ -309,3 +334,16 @@ def _in_strips(tiles: Tiles, work: TileWork, rows: int) -> None:
             work(index * _STRIP, min((index + 1) * _STRIP, rows))
 
     tiles.run(several, -(-rows // _STRIP), points_each=tiles.rows)
+
+
+def _rows(x: Tensor, first: int, stop: int) -> Tensor:
+    """Rows of (1, C, H, W), with zeros for rows that do not exist."""
+    inside = x[:, :, max(first, 0) : stop]
+    return F.pad(inside, (0, 0, max(-first, 0), max(stop - x.shape[2], 0)))
+
+
+def _twice(image: Tensor) -> Tensor:
+    """Double the size with the [1, 3, 3, 1] filter: linear interpolation, with zeros around."""
+    padded = F.pad(image, (1, 1, 1, 1))
+    larger = F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)
+    return larger[..., 2:-2, 2:-2]

@@ -10,16 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.decoder import baked_decoder
-from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder, fast_dtype
-from stylesdf_core.engine.decoder.convolutions import (
-    Folded,
-    phases,
-    twice,
-    upsampled,
-    upsampled_by_phases,
-)
-from stylesdf_core.engine.march.tiles import Tiles
+from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder, _twice, fast_dtype
 from stylesdf_core.model.config import DECODER_W_DIM, GeneratorConfig, NoiseMode, RenderOptions
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.networks.ops import blur_kernel, upfirdn2d
@@ -79,41 +70,6 @@ def test_equals_the_plain_decoder(noise: NoiseMode, output_size: int, multiplier
     image = decoded(baked(generator), features, styles, generator.noise_maps(options))
     assert torch.equal(features, before)
     assert_same(image, generator.decode(features, styles, options))
-
-
-@pytest.mark.parametrize("is_noisy", [False, True])
-@pytest.mark.parametrize("rows", [(0, 6), (0, 3), (2, 4), (3, 6)])
-def test_phases_are_a_transposed_convolution_and_its_blur(
-    rows: tuple[int, int], is_noisy: bool
-) -> None:
-    source = torch.Generator().manual_seed(2)
-    x, weight = (torch.randn(size, generator=source) for size in ((1, 5, 6, 7), (4, 5, 3, 3)))
-    bias, first, stop = torch.randn(4, generator=source), *rows
-    noise = torch.randn(1, 1, 2 * (stop - first), 14, generator=source) if is_noisy else None
-    found = upsampled_by_phases(
-        x, Folded(phases(weight, torch.float32), bias.repeat(4)), noise, first, stop
-    )
-    expected = upsampled(x, Folded(weight.transpose(0, 1), bias), noise, first, stop)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("noise", ["none", "fixed"])
-def test_products_of_tiles_change_no_picture(
-    noise: NoiseMode, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A processor with AMX upsamples by phases; its pictures are as near to float32 as others'."""
-    generator = random_generator(output_size=128)
-    assert generator.decoder is not None
-    styles, features = random_styles(generator), random_features(generator)
-    expected = generator.decode(features, styles, RenderOptions(noise=noise))
-    maps, errors = generator.noise_maps(RenderOptions(noise=noise)), []
-    monkeypatch.setattr(baked_decoder, "_LARGE", 16)
-    for has_tiles in (False, True):
-        monkeypatch.setattr(baked_decoder, "_multiplies_tiles", lambda has=has_tiles: has)
-        decoder = BakedDecoder(generator.decoder, torch.bfloat16, Tiles(torch.device("cpu")))
-        image = decoded(decoder, features, styles, maps)
-        errors.append(float((image - expected).square().mean().sqrt() / expected.std()))
-    assert errors[1] < max(0.01, 1.2 * errors[0])
 
 
 def test_noise_and_biases_have_a_part_in_it() -> None:
@@ -188,7 +144,7 @@ def test_the_decoder_itself_is_not_written_to() -> None:
 def test_twice_is_the_published_filter_borders_included(size: int) -> None:
     image = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0)) + 5.0
     expected = upfirdn2d(image, blur_kernel(gain=4.0), up=2, pad=(2, 1))
-    torch.testing.assert_close(twice(image), expected, rtol=0, atol=3e-6)
+    torch.testing.assert_close(_twice(image), expected, rtol=0, atol=3e-6)
 
 
 # --- sixteen bits ---------------------------------------------------------------------------------
