@@ -6,8 +6,8 @@ import gc
 import sys
 
 from app.workers.concurrency.process import postpone_collector
-from stylesdf_core import console
-from stylesdf_core.memory import keep_memory
+from stylesdf_core.system import console
+from stylesdf_core.system.memory import keep_memory
 
 
 def main() -> int:

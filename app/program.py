@@ -59,9 +59,9 @@ from stylesdf_core.errors import (
 )
 from stylesdf_core.foreign import printable
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
-from stylesdf_core.opengl import has_display
 from stylesdf_core.progress import Announcement, Operation
 from stylesdf_core.scene.session_files import SESSION_SUFFIXES, read_scene
+from stylesdf_core.system.opengl import has_display
 from stylesdf_core.training.adversarial.config.stages import PresetName
 
 PROGRAM = "stylesdf-studio"

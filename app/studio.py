@@ -39,9 +39,9 @@ from app.window_place import CORNER, WindowPlace
 from app.workers.concurrency.process import start_collector
 from app.workers.concurrency.schedule import FramePacer
 from stylesdf_core.errors import GraphicsError, StyleSDFError
-from stylesdf_core.opengl import has_display, prepare_opengl
 from stylesdf_core.resources import shipped
 from stylesdf_core.scene.scene import Scene
+from stylesdf_core.system.opengl import has_display, prepare_opengl
 
 TITLE = "StyleSDF Studio"
 _STARTING = 5.0  # seconds after the window has opened, in which modules are imported

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from app.workers.pass_planner import WhileMoving
 from stylesdf_core.commands.bench import Bench
 from stylesdf_core.errors import GraphicsError
-from stylesdf_core.opengl import has_display
 from stylesdf_core.progress import Operation
+from stylesdf_core.system.opengl import has_display
 
 if TYPE_CHECKING:
     from stylesdf_core.evaluation.bench.speed_report import SpeedReport

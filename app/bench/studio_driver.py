@@ -26,7 +26,7 @@ import psutil
 from app.bench.studio_bench import DriveRequest
 from app.workers.concurrency.process import postpone_collector
 from stylesdf_core.errors import GraphicsError
-from stylesdf_core.memory import keep_memory
+from stylesdf_core.system.memory import keep_memory
 
 if TYPE_CHECKING:
     from app.studio import Studio

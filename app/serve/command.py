@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from stylesdf_core.commands.scenes.options.rendering import Device
 from stylesdf_core.commands.scenes.options.scene_flags import SceneFlags
-from stylesdf_core.console import first_signal
 from stylesdf_core.errors import check_range
 from stylesdf_core.progress import Announcement, Operation, Progress
 from stylesdf_core.scene.scene import Scene
+from stylesdf_core.system.console import first_signal
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,11 +32,11 @@ from app.workers.concurrency.jobs import Job, JobQueue, JobState
 from app.workers.mixing_worker import MixingMeter, MixingRequest
 from app.workers.model_loader import Loading, ModelSlot
 from stylesdf_core.errors import StyleSDFError
-from stylesdf_core.memory import give_memory_back
 from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.scene.scene import Scene, View
 from stylesdf_core.scene.session_files import other_weights
+from stylesdf_core.system.memory import give_memory_back
 
 if TYPE_CHECKING:
     from stylesdf_core.commands.scenes.films import Animate

@@ -19,12 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from stylesdf_core import console
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.foreign import printable
-from stylesdf_core.memory import keep_memory
 from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.system import console
+from stylesdf_core.system.memory import keep_memory
 from stylesdf_core.training.runs.processes import FAILURE, MISTAKE, end, environment
 
 _ENTRY_POINT = "stylesdf_core.commands.evaluate_process"

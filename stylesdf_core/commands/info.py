@@ -12,8 +12,8 @@ from pathlib import Path
 
 from stylesdf_core import __version__
 from stylesdf_core.model import model_zoo
-from stylesdf_core.opengl import has_display
 from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.system.opengl import has_display
 
 _PACKAGES = ("torch", "numpy", "dearpygui", "moderngl", "pyrender", "trimesh")
 # Draws as the mesh view does; its context may fail where a bare one opens.

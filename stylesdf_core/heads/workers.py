@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from stylesdf_core.heads.person.face_model import MorphableModel
 from stylesdf_core.heads.rasterizer.renderer import HeadRenderer
-from stylesdf_core.processes import in_processes
+from stylesdf_core.system.processes import in_processes
 
 T = TypeVar("T")
 

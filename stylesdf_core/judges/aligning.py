@@ -25,7 +25,7 @@ from stylesdf_core.judges.face import FoundFace, FramePreset
 from stylesdf_core.judges.finding import find_faces, find_judge, why_none
 from stylesdf_core.judges.framing import crop
 from stylesdf_core.judges.photo import Photo, open_photo
-from stylesdf_core.processes import in_processes
+from stylesdf_core.system.processes import in_processes
 
 #: Tables of the crops and of what was left out, and the journal of an unfinished run.
 TABLE, LEFT_OUT, JOURNAL = "aligned.csv", "left_out.csv", ".aligned.jsonl"

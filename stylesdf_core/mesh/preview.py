@@ -26,8 +26,8 @@ import numpy.typing as npt
 
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.mesh.surface import SurfaceMesh
-from stylesdf_core.opengl import prepare_opengl
 from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.system.opengl import prepare_opengl
 
 Color = tuple[float, float, float]
 

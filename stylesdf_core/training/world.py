@@ -14,8 +14,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from stylesdf_core.console import ignore_signals
 from stylesdf_core.model.model import select_device
+from stylesdf_core.system.console import ignore_signals
 
 
 @dataclass(frozen=True)

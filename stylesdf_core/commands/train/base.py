@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylesdf_core.console import first_signal
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.resources import expanded
+from stylesdf_core.system.console import first_signal
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import estimate_run, read_config, stage_named, train_run
 

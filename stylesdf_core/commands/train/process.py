@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages known)
-from stylesdf_core import console
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.foreign import printable
-from stylesdf_core.memory import keep_memory
+from stylesdf_core.system import console
+from stylesdf_core.system.memory import keep_memory
 from stylesdf_core.training.runs.processes import ENTRY_POINT, FAILURE, MISTAKE
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.stages import train_run

@@ -22,8 +22,8 @@ from stylesdf_core.heads.person.face_model import MorphableModel
 from stylesdf_core.heads.person.posing import Float32, HeadGeometry, HeadPoser, to_world
 from stylesdf_core.heads.rasterizer import shaders
 from stylesdf_core.heads.rasterizer.visibility import HARMONIC_0, bake_visibility
-from stylesdf_core.opengl import prepare_opengl
 from stylesdf_core.rendering.camera import FAR, NEAR, VOLUME_RADIUS, OrbitCamera
+from stylesdf_core.system.opengl import prepare_opengl
 
 #: The colour behind every head, sRGB in [0, 1].
 BACKGROUND = (0.80, 0.82, 0.85)

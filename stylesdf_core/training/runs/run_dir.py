@@ -34,10 +34,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from stylesdf_core.console import first_signal
 from stylesdf_core.errors import InputError, OutputError, TrainingError
 from stylesdf_core.files import json_line, locked, write_json, write_text
 from stylesdf_core.foreign import parse_json, read_json, reading
+from stylesdf_core.system.console import first_signal
 from stylesdf_core.training.settings import differences
 
 if TYPE_CHECKING:

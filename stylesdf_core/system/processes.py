@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from stylesdf_core.errors import StyleSDFError
-from stylesdf_core.memory import keep_memory
+from stylesdf_core.system.memory import keep_memory
 
 I = TypeVar("I")  # noqa: E741
 T = TypeVar("T")

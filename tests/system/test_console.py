@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stylesdf_core import console
+from stylesdf_core.system import console
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of POSIX")
 APP = [sys.executable, "-m", "app"]
@@ -92,7 +92,7 @@ main()
 def test_a_signal_to_end_takes_temporary_files_away(number: signal.Signals, tmp_path: Path) -> None:
     code = """
 import sys, time
-from stylesdf_core import console
+from stylesdf_core.system import console
 from stylesdf_core.files import atomic_output
 console.interrupt_on_signals()
 with atomic_output(sys.argv[1]) as file:

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from stylesdf_core.memory import give_memory_back, keep_memory
+from stylesdf_core.system.memory import give_memory_back, keep_memory
 
 # Blocks of 96 MB are larger than glibc keeps by default.
 _PROGRAM = """
 import resource, sys
 import psutil
-from stylesdf_core.memory import give_memory_back, keep_memory
+from stylesdf_core.system.memory import give_memory_back, keep_memory
 if sys.argv[1] == "keep":
     keep_memory()
 def faults():

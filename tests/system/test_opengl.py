@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesdf_core.opengl import prepare_opengl
+from stylesdf_core.system.opengl import prepare_opengl
 
 # Triton's place is taken by a module that notes which OpenGL libraries the process has loaded.
 TRITON = """
