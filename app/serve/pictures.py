@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stylesdf_core.engine.picture import BACKDROP
+from stylesdf_core.engine.picture import BACKDROP, eight_bit
 
 Bytes = npt.NDArray[np.uint8]
 _BACKDROP = np.array([round(255 * channel) for channel in BACKDROP], np.uint8)
@@ -21,7 +21,7 @@ def on_canvas(pixels: npt.NDArray[np.float32], aspect: float) -> Bytes:
     height, width = (edge, round(edge * aspect)) if aspect >= 1 else (round(edge / aspect), edge)
     canvas = empty_canvas(height, width)
     top, left = (height - edge) // 2, (width - edge) // 2
-    canvas[top : top + edge, left : left + edge] = np.clip(pixels, 0.0, 1.0) * 255.0 + 0.5
+    canvas[top : top + edge, left : left + edge] = eight_bit(pixels)
     return canvas
 
 

@@ -192,13 +192,11 @@ class DragFace:
         from stylesdf_core.commands.scenes.pictures import write_pixels
         from stylesdf_core.dragging.pointing import seen_at
         from stylesdf_core.engine.engine import Engine
-        from stylesdf_core.engine.picture import eight_bit, pixels
 
         assert self.compare is not None
         engine, pair = Engine(model, self.device, exact=True), []
         for scene in (self.scene, dragged):
-            picture = eight_bit(pixels(engine.render(scene, "image")))
-            image = Image.fromarray(picture)
+            image = Image.fromarray(engine.render(scene, "image").to_uint8())
             if image.width < _EDGE:
                 image = image.resize((_EDGE, _EDGE), Image.Resampling.BICUBIC)
             pair.append(image)

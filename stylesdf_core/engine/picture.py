@@ -146,8 +146,8 @@ def pixels(picture: Picture) -> FloatArray:
 def eight_bit(colours: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Colours in [0, 1] as grey levels, any shape.
 
-    Every command writes its pictures by this rule: another one rounds a pixel in a million the
-    other way, and the same face would make two files.
+    Every picture is rounded by this rule, upwards from a half: another rule, as ``np.rint``'s,
+    rounds some halves down, and the same face would make two files.
     """
     levels: npt.NDArray[np.uint8] = (np.clip(colours, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
     return levels

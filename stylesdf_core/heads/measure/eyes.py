@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stylesdf_core.engine.picture import eight_bit
 from stylesdf_core.evaluation.image_metrics import enlarge
 from stylesdf_core.judges.cascade import load_cascade
 
@@ -36,7 +37,7 @@ class EyeDetector:
 
         if len(image) != _SIZE:
             image = enlarge(image, _SIZE)
-        pixels = np.rint(255.0 * np.clip(image, 0.0, 1.0)).astype(np.uint8)
+        pixels = eight_bit(image)
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[: round(_UPPER * _SIZE)]
         found = self._cascade.detectMultiScale(
             grey, scaleFactor=1.05, minNeighbors=5, minSize=_SMALLEST, maxSize=_LARGEST

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.picture import pixels
+from stylesdf_core.engine.picture import eight_bit, pixels
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.image_metrics import as_tensor, psnr, shrink
 from stylesdf_core.evaluation.measures.picture_sets import untruncated
@@ -272,7 +272,7 @@ class _Embedding:
             return math.nan
         vectors = []
         for picture in (first, second):
-            photo = Photo.of(np.asarray(np.rint(255.0 * picture), np.uint8))
+            photo = Photo.of(eight_bit(picture))
             faces = find_faces(photo, self._judge)
             if not faces:
                 return math.nan

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.picture import pixels
 from stylesdf_core.files import write_text
 from stylesdf_core.heads.person.face_model import MorphableModel
 from stylesdf_core.heads.person.latent import ATTRIBUTES, IDENTITY_MODES, LATENT_DIM
@@ -62,7 +61,7 @@ def _seen_elsewhere(engine: Engine, points: Float64, heads: int) -> Float64:
     latents = _latents(heads)
     for z, row in zip(latents, _rows(latents), strict=True):
         scene = Scene(identity=Identity(z=tuple(z.tolist())), truncation_psi=1.0, camera=camera)
-        picture = np.rint(255.0 * pixels(engine.render(scene, "image"))).astype(np.uint8)
+        picture = engine.render(scene, "image").to_uint8()
         faces = find_faces(Photo.of(picture), judge)
         if faces and faces[0].landmarks is not None:
             seen = faces[0].landmarks[FIRST:] * (2.0 / len(picture)) - 1.0
