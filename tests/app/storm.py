@@ -100,8 +100,7 @@ class Storm(Hands):
         workbench = self.workbench
         workbench.change_settings("mesh", resolution=32)  # a fine mesh takes minutes
         self.frames(30)  # on a busy machine the last events are still on their way
-        self.wait(self._has_come_to_rest, "rendering")
-        self.frames(2)
+        self._come_to_rest()
         self.studio.dialogs.cancel()
         self.studio.show_page("explore")  # the hidden viewport would compute nothing
         workbench.models.dismiss()
@@ -109,7 +108,7 @@ class Storm(Hands):
         self.wait(lambda: not workbench.jobs.active, "the jobs")
         for _ in range(40):  # until the last of the late events has come
             workbench.set_seed(123456)
-            self.wait(self._has_come_to_rest, "rendering")
+            self._come_to_rest()
             assert workbench.screen.picture is not None
             if workbench.screen.picture.request.scene.identity.seed == 123456:
                 break
@@ -120,9 +119,16 @@ class Storm(Hands):
             self.frames(1)
         return float(psutil.Process().memory_info().rss) / 2**20
 
-    def _has_come_to_rest(self) -> bool:
-        self.workbench.timeline.leave()  # which a late key may have started
-        return not self.workbench.busy
+    def _come_to_rest(self) -> None:
+        """Settle, also if a late key has started the timeline."""
+
+        def rests() -> bool:
+            self.workbench.timeline.leave()
+            return not self.workbench.busy
+
+        self.frames(3)
+        self.wait(rests, "rendering")
+        self.frames(2)
 
     def _random_event(self, source: random.Random) -> str:
         x, y = source.randrange(WIDTH), source.randrange(HEIGHT)
