@@ -15,6 +15,7 @@ import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages know
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.passes import passes
+from stylesdf_core.evaluation.bench.full_model import FitRecipe, fit_field
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.heads.fit.bank import HeadBank
 from stylesdf_core.inversion.fitting import Fit
@@ -109,6 +110,15 @@ def test_same_surface_as_the_cpu(heads: Model) -> None:
     np.testing.assert_allclose(
         ours.vertices.mean(axis=0), expected.vertices.mean(axis=0), atol=1e-4
     )
+
+
+def test_the_field_of_the_bench_is_fitted_on_the_gpu() -> None:
+    small = FitRecipe(width=64, depth=2, steps=120, points=512, learning_rate=5e-4)
+    on_cpu, on_gpu = (drain(fit_field(small, torch.device(name))) for name in ("cpu", "cuda"))
+    points = torch.rand(2000, 3, generator=torch.Generator().manual_seed(1)) * 0.2 - 0.1
+    w = on_cpu.mapping(torch.zeros(1, 256))
+    one, other = (fitted.field.scalar(points[None], w) for fitted in (on_cpu, on_gpu))
+    assert float((one - other).abs().max()) < 0.01
 
 
 def test_batches_are_drawn_where_the_heads_are(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ class Bench:
     """
 
     json: Path | None = None
-    """JSON file for all figures."""
+    """JSON file for all figures; it is written anew after every row."""
 
     only: tuple[str, ...] = ()
     """Measure only rows whose names begin with one of these words, such as full, heads,
@@ -58,7 +58,7 @@ class Bench:
             OutputError: the cache or a file cannot be written.
         """
         from stylesdf_core.evaluation.report import check_card, update_card
-        from stylesdf_core.files import check_destination, write_json
+        from stylesdf_core.files import check_destination
 
         check_range("--repeats", self.repeats, 1, 100)
         if self.threads is not None:
@@ -74,8 +74,7 @@ class Bench:
             check_card(card, "bench")
         yield Progress(0, 1, "loading the models")
         report = yield from self._measure()
-        if self.json is not None:
-            write_json(self.json, report.to_json())
+        self._keep(report)
         for card in self.card:
             update_card(card, "bench", report.markdown(), report.short_markdown())
         return report
@@ -86,6 +85,13 @@ class Bench:
         from stylesdf_core.training.adversarial.speed import ROWS as TRAINING
 
         return (*(row.name for row in ROWS), *TRAINING)
+
+    def _keep(self, report: SpeedReport) -> None:
+        """Write the JSON file, if one is asked for."""
+        from stylesdf_core.files import write_json
+
+        if self.json is not None:
+            write_json(self.json, report.to_json())
 
     def _measure(self) -> Operation[SpeedReport]:
         """Measure the engine's rows, and profile them if asked for."""
@@ -106,7 +112,7 @@ class Bench:
         threads = torch.get_num_threads()
         torch.set_num_threads(self.threads or threads)
         try:
-            report = yield from run_bench(self.only, settings, self.device)
+            report = yield from run_bench(self.only, settings, self.device, self._keep)
             # On a CPU they take minutes: only where they are asked for.
             takes_all = not self.only and select_device(self.device).type == "cpu"
             if not takes_all and (rows := training_rows(self.only)):

@@ -307,10 +307,15 @@ def _shipped_weights() -> list[Path]:
 
 
 def _newest_average(run: Path) -> Path:
-    """The averaged generator that a run folder's latest.json names (training/runs/run_dir.py)."""
+    """The averaged generator that a run folder's latest.json names (training/runs/run_dir.py).
+
+    Without latest.json the newest one.
+    """
     checkpoints = run / "checkpoints"
     latest = checkpoints / "latest.json"
     if not latest.is_file():
+        if averages := sorted(checkpoints.glob("ema-*.safetensors")):
+            return averages[-1]
         raise ModelNotFoundError(
             f"{run} holds no model: it is no run folder, or the run has not saved a checkpoint yet."
         )

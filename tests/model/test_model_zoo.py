@@ -77,6 +77,8 @@ def test_a_run_folder_resolves_to_its_newest_average(tmp_path: Path) -> None:
         latest.write_text(damaged)
         with pytest.raises(ModelNotFoundError, match="cannot be read"):
             model_zoo.resolve(tmp_path / "run")
+    latest.unlink()  # as in a copy
+    assert model_zoo.resolve(tmp_path / "run").path == newest
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:

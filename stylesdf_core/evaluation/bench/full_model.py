@@ -19,7 +19,7 @@ from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint, save_safetensors
 from stylesdf_core.model.config import GeneratorConfig, RenderOptions
 from stylesdf_core.model.latents.mean_latents import MeanLatents, mean_latents
-from stylesdf_core.model.model import Model
+from stylesdf_core.model.model import Model, select_device
 from stylesdf_core.model.model_zoo import cache_folder
 from stylesdf_core.model.networks.decoder import StyledConv, ToRGB
 from stylesdf_core.model.networks.film_siren import FilmSiren
@@ -48,6 +48,7 @@ _STYLE_SHARE = 0.15
 _PICTURE_SPREAD = 0.35
 #: Truncation ψ of the fitted identities; the default of a scene.
 _PSI = 0.7
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -78,19 +79,25 @@ class FitRecipe:
 PUBLISHED_SIZE = FitRecipe()
 
 
-def bench_model(output_size: int, recipe: FitRecipe = PUBLISHED_SIZE) -> Operation[Model]:
-    """The fitted model with a decoder to ``output_size``² of the published widths.
+def bench_model(
+    output_size: int, recipe: FitRecipe = PUBLISHED_SIZE, device: str = "cpu"
+) -> Operation[Model]:
+    """The fitted model with a decoder to ``output_size``² of the published widths, on the CPU.
 
     The field is fitted once, in under two minutes on two cores, and kept in the user's cache.
 
+    Args:
+        device: where to fit: auto, cpu, cuda or mps.
+
     Raises:
+        InputError: there is no such device.
         OutputError: the cache cannot be written.
     """
     path = cache_folder() / recipe.file_name
     try:
         fitted = load_checkpoint(path).generator
     except StyleSDFError:  # the file is not there yet, or damaged
-        fitted = yield from fit_field(recipe)
+        fitted = yield from fit_field(recipe, select_device(device))
         save_safetensors(fitted, path)
     generator = _new_generator(recipe, output_size)
     generator.load_state_dict(fitted.state_dict(), strict=False)
@@ -100,8 +107,10 @@ def bench_model(output_size: int, recipe: FitRecipe = PUBLISHED_SIZE) -> Operati
     return Model(f"full{output_size}", path, generator, means, ())
 
 
-def fit_field(recipe: FitRecipe = PUBLISHED_SIZE) -> Operation[Generator]:
-    """A generator without decoder whose field is :func:`head_distance` in every identity.
+def fit_field(
+    recipe: FitRecipe = PUBLISHED_SIZE, device: torch.device = _CPU
+) -> Operation[Generator]:
+    """A generator without decoder, on the CPU, that has :func:`head_distance` in every identity.
 
     Minimises the mean absolute error of distance and colour at random points. The points see w of
     random identities, truncated as in a default scene, so that the surface stays while a latent
@@ -111,7 +120,8 @@ def fit_field(recipe: FitRecipe = PUBLISHED_SIZE) -> Operation[Generator]:
     field = generator.field
     nn.init.constant_(field.sigmoid_beta, SIGMOID_BETA)
     generator.mapping.requires_grad_(False)
-    mean_w = mean_latents(generator).renderer
+    mean_w = mean_latents(generator).renderer.to(device)
+    generator.to(device)
     optimizer = torch.optim.Adam(
         [p for p in field.parameters() if p is not field.sigmoid_beta], lr=recipe.learning_rate
     )
@@ -119,11 +129,11 @@ def fit_field(recipe: FitRecipe = PUBLISHED_SIZE) -> Operation[Generator]:
     for step in range(recipe.steps):
         yield Progress(step, recipe.steps, "fitting the full-size field")
         with torch.no_grad():
-            z = torch.randn(_STYLES, generator.config.z_dim, generator=random)
+            z = torch.randn(_STYLES, generator.config.z_dim, generator=random).to(device)
             w = mean_w + _PSI * (generator.mapping(z) - mean_w)
-            points = _random_points(recipe, random)
+            points = _random_points(recipe, random).to(device)
             truth, color = head_distance(points), head_color(points)
-        ahead = torch.tensor([0.0, 0.0, -1.0]).expand_as(points)
+        ahead = points.new_tensor([0.0, 0.0, -1.0]).expand_as(points)
         output = field(points, ahead, w)
         near = truth.abs() < _LIMIT
         bounded = truth.clamp(-_LIMIT, _LIMIT)
@@ -138,7 +148,7 @@ def fit_field(recipe: FitRecipe = PUBLISHED_SIZE) -> Operation[Generator]:
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _rate(step, recipe.steps)
         optimizer.step()
-    return generator.eval().requires_grad_(False)
+    return generator.cpu().eval().requires_grad_(False)
 
 
 def head_distance(points: Tensor) -> Tensor:

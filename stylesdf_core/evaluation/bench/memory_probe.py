@@ -87,7 +87,7 @@ def _main(path: str, name: str, device: str, threads: str) -> int:
     """Exit status: 0 with the figure on stdout, 1 with the reason on stderr."""
     torch.set_num_threads(int(threads))
     try:
-        model = drain(bench_model(1024)) if name == FULL else load_model(name)
+        model = drain(bench_model(1024, device=device)) if name == FULL else load_model(name)
         used = _measure_here(path, model, device)
     except StyleSDFError as error:
         sys.stderr.write(f"{error}\n")

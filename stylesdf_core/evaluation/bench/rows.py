@@ -172,8 +172,13 @@ def rate(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Resu
 
 
 def memory(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Result]]:
-    """The engine's peak memory, median of at most three; its target is the plain path's."""
-    pair, repeats = row.pair(pairs), min(3, settings.repeats)  # memory varies less than time
+    """The engine's peak memory, median of at most three; its target is the plain path's.
+
+    CUDA counts every byte of its memory: one process says what all say.
+    """
+    pair = row.pair(pairs)
+    varies = pair.device.type != "cuda"
+    repeats = min(3, settings.repeats) if varies else 1  # memory varies less than time
     model = FULL if row.name.startswith(FULL) else str(pair.engine.model.path)
     peaks: dict[PathName, list[float]] = {"reference": [], "engine": []}
     for repeat in range(repeats):
@@ -226,9 +231,9 @@ def chosen_rows(only: Sequence[str] = ()) -> tuple[Row, ...]:
 
 
 def load_full(device: str) -> Operation[Pairs]:
-    """The published architecture; its field is fitted on the first run, in two minutes."""
-    small = yield from bench_model(256)
-    large = yield from bench_model(1024)
+    """The published architecture; its field is fitted on the first run, on a CPU in two minutes."""
+    small = yield from bench_model(256, device=device)
+    large = yield from bench_model(1024, device=device)
     return Pair(small, device), Pair(large, device)
 
 
@@ -239,30 +244,36 @@ def load_heads(device: str, model: str = SHIPPED_MODEL) -> Operation[Pairs]:
 
 
 def run_bench(
-    only: Sequence[str] = (), settings: BenchSettings | None = None, device: str = "auto"
+    only: Sequence[str] = (),
+    settings: BenchSettings | None = None,
+    device: str = "auto",
+    keep: Callable[[SpeedReport], None] = lambda _: None,
 ) -> Operation[SpeedReport]:
     """Measure the chosen rows; a model without chosen rows is not loaded.
 
     Args:
         only: beginnings of rows' names; empty for all.
         device: auto, cpu, cuda or mps.
+        keep: is given the report so far after every row, so that a stopped run loses none.
 
     Raises:
         InputError: there is no such device.
         OutputError: the fitted field cannot be written into the cache.
     """
     machine = describe_machine(select_device(device))  # before this run adds to the load
-    results: list[Result] = []
+    report = SpeedReport(machine, (), ())
     for load, rows in _by_model(only):
         pairs = yield from load(device)
         for index, row in enumerate(rows):
             measured = row.run(pairs, settings or BenchSettings())
-            results += yield from part(measured, index, index + 1, len(rows), f"{row.name}: ")
-    return SpeedReport(
-        machine,
-        tuple(result for result in results if isinstance(result, Speedup)),
-        tuple(result for result in results if isinstance(result, Figure)),
-    )
+            found = yield from part(measured, index, index + 1, len(rows), f"{row.name}: ")
+            speedups = tuple(result for result in found if isinstance(result, Speedup))
+            figures = tuple(result for result in found if isinstance(result, Figure))
+            report = replace(
+                report, speedups=report.speedups + speedups, figures=report.figures + figures
+            )
+            keep(report)
+    return report
 
 
 def profile_bench(only: Sequence[str] = (), device: str = "auto") -> Operation[str]:

@@ -217,17 +217,32 @@ class RunDir:
                     old.unlink(missing_ok=True)
 
     def latest(self, kind: str = "state") -> Path | None:
-        """The newest training state ("state") or averaged generator ("ema"); None without one."""
-        return self._named("latest.json", kind)
+        """The newest training state ("state") or averaged generator ("ema"); None without one.
+
+        Without latest.json, which a kill or a copy can leave out, the newest whole checkpoint
+        counts: a run that began anew would drop the figures of its steps.
+        """
+        named = self._named("latest.json", kind)
+        if named is None and (whole := self._whole_checkpoints()):
+            return whole[max(whole)][kind]
+        return named
 
     def saved_step(self) -> int:
         """Step of the newest checkpoint; 0 before the first checkpoint."""
-        return self._step("latest.json")
+        return self._step("latest.json") or max(self._whole_checkpoints(), default=0)
 
     def averages(self) -> dict[int, Path]:
         """All averaged generators there are, by their step, ascending."""
         found = sorted(self.checkpoints.glob("ema-*.safetensors"))
         return {int(path.stem.removeprefix("ema-")): path for path in found}
+
+    def _whole_checkpoints(self) -> dict[int, dict[str, Path]]:
+        """State and average of each step of which both are there."""
+        pairs = {
+            step: {"state": self.checkpoints / f"step-{step:08d}.pt", "ema": average}
+            for step, average in self.averages().items()
+        }
+        return {step: pair for step, pair in pairs.items() if pair["state"].exists()}
 
     def best(self, kind: str = "ema") -> Path | None:
         """The best training state ("state") or averaged generator ("ema"); None without one."""

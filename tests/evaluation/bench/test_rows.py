@@ -23,12 +23,12 @@ from stylesdf_core.evaluation.bench.rows import (
     run_bench,
 )
 from stylesdf_core.evaluation.bench.scenes import changing, dragging, orbiting, sliding
-from stylesdf_core.evaluation.bench.speed_report import SHORT, Speedup
+from stylesdf_core.evaluation.bench.speed_report import SHORT, SpeedReport, Speedup
 from stylesdf_core.evaluation.bench.timing import BenchSettings, in_turns
 from stylesdf_core.evaluation.report import Figure
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.model import select_device
-from stylesdf_core.progress import drain
+from stylesdf_core.progress import Operation, Progress, drain
 from tests.models import save_tiny
 
 ONCE = BenchSettings(repeats=1, patience=0.0)
@@ -195,6 +195,22 @@ def test_rows_are_chosen_by_the_beginning_of_their_names() -> None:
     assert {name for name in SHORT if not name.startswith("studio.")} <= names
     chosen = [row.name for row in chosen_rows(("full.volume", "heads.mesh"))]
     assert chosen == ["full.volume64", "heads.mesh64", "heads.mesh128", "heads.mesh256"]
+
+
+def test_a_stopped_bench_keeps_the_rows_it_has_measured(
+    subject: Pairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(_: str) -> Operation[Pairs]:
+        yield Progress(0, 1, "loading")
+        return subject
+
+    monkeypatch.setattr(rows, "load_heads", load)
+    kept: list[SpeedReport] = []
+    operation = run_bench(("heads.volume64", "heads.first_pass"), ONCE, "cpu", kept.append)
+    while not kept:
+        next(operation)
+    operation.close()
+    assert [row.name for row in kept[-1].speedups] == ["heads.volume64"]
 
 
 def test_no_model_is_loaded_without_chosen_rows() -> None:

@@ -124,6 +124,18 @@ def test_later_leftovers_do_not_push_out_what_is_saved_now(tmp_path: Path) -> No
     assert not (run.checkpoints / "step-00000020.pt").exists()
 
 
+def test_without_a_list_the_newest_whole_checkpoint_counts(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    for step in (10, 20, 30):
+        run.save_checkpoint(step, {"step": step}, Generator(SMALL), keep=3)
+    (run.checkpoints / "latest.json").unlink()
+    (run.checkpoints / "ema-00000030.safetensors").unlink()
+    state = run.load_checkpoint()
+    assert state is not None
+    assert state["step"] == run.saved_step() == 20
+    assert run.latest("ema") == run.checkpoints / "ema-00000020.safetensors"
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     run.save_checkpoint(1, {"step": 1}, Generator(SMALL), keep=1)
