@@ -8,7 +8,7 @@ leaky ReLU. Convolutions run in 16 bits where the processor does so natively.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -59,15 +59,28 @@ class _Folded:
     Attributes:
         weight: (out, in, k, k), or (in, out, k, k) where the layer upsamples.
         bias: (out,).
+        blur: (out, 1, 4, 4), the low-pass behind a layer that upsamples.
     """
 
     weight: Tensor
     bias: Tensor
+    blur: Tensor | None = None
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [x for x in (self.weight, self.bias, self.blur) if x is not None]
+
+    def with_tensors(self, given: Iterator[Tensor]) -> _Folded:
+        """The same layer with the next tensors of the same shapes."""
+        return _Folded(next(given), next(given), None if self.blur is None else next(given))
 
 
 @dataclass(frozen=True)
 class _Own:
-    """The folded weights of all layers, and the noise of the convolutions that have some."""
+    """All tensors that the layers read: folded weights, and the noise where there is some.
+
+    A step that made another tensor would copy it from the host, which a recorded graph cannot.
+    """
 
     convs: list[_Folded]
     to_rgbs: list[_Folded]
@@ -75,15 +88,14 @@ class _Own:
 
     @property
     def tensors(self) -> list[Tensor]:
-        folded = [x for own in (*self.convs, *self.to_rgbs) for x in (own.weight, own.bias)]
+        folded = [x for own in (*self.convs, *self.to_rgbs) for x in own.tensors]
         return [*folded, *(noise for noise in self.noise if noise is not None)]
 
     def with_tensors(self, tensors: Sequence[Tensor]) -> _Own:
         """The same layers with other tensors of the same shapes."""
         given = iter(tensors)
         convs, to_rgbs = (
-            [_Folded(next(given), next(given)) for _ in layers]
-            for layers in (self.convs, self.to_rgbs)
+            [layer.with_tensors(given) for layer in layers] for layers in (self.convs, self.to_rgbs)
         )
         return _Own(convs, to_rgbs, [None if x is None else next(given) for x in self.noise])
 
@@ -115,7 +127,9 @@ class BakedDecoder:
         self._convs = [cast(StyledConv, layer) for layer in decoder.convs]
         self._to_rgbs = [cast(ToRGB, layer) for layer in decoder.to_rgbs]
         self._dtype = dtype
-        self._taps = low_pass() if decoder.alias_free else None
+        device = self._convs[0].bias.device
+        self._taps = low_pass().to(device) if decoder.alias_free else None
+        self._blur = blur_kernel(gain=4.0).to(device, dtype)
         self._folded: dict[ModulatedConv, _Folded] = {}
         self._source: Tensor | None = None
         self._version = 0
@@ -170,11 +184,12 @@ class BakedDecoder:
             norm = torch.rsqrt(weight.square().sum(dim=(1, 2, 3)) + 1e-8)  # (out,)
             weight = weight * (SQRT2 * norm[:, None, None, None])
             bias = bias * SQRT2
+        blur = None
         if conv.upsample and not conv.alias_free:
             weight = weight.transpose(0, 1)
-        return _Folded(
-            weight.to(self._dtype, memory_format=torch.channels_last), bias.to(self._dtype)
-        )
+            blur = self._blur.expand(len(bias), 1, 4, 4)
+        weight = weight.to(self._dtype, memory_format=torch.channels_last)
+        return _Folded(weight, bias.to(self._dtype), blur)
 
     def __call__(self, features: Tensor) -> Tensor:
         """(1, width, thumb, thumb) -> (1, 3, S, S), float32, nominally in [−1, 1]."""
@@ -272,7 +287,7 @@ class BakedDecoder:
         return _upsampled if conv.upsample and self._taps is None else _convolved
 
     def _doubled(self, image: Tensor) -> Tensor:
-        return _twice(image) if self._taps is None else doubled(image, self._taps.to(image.device))
+        return _twice(image) if self._taps is None else doubled(image, self._taps)
 
     def _styled(self, index: int, x: Tensor, own: _Folded, noise: Tensor | None) -> Tensor:
         convolve, parts = self._convolution(index), dict[int, Tensor]()
@@ -287,8 +302,8 @@ class BakedDecoder:
             y = torch.cat([parts[first] for first in sorted(parts)], dim=2)
         if self._taps is not None:
             if self._convs[index].conv.upsample:
-                y = doubled(y, self._taps.to(y.device))
-            return filtered_leaky_relu(y, self._taps.to(y.device), 1.0)
+                y = doubled(y, self._taps)
+            return filtered_leaky_relu(y, self._taps, 1.0)
         return _activated(y, noise, 0, y.shape[2])
 
 
@@ -314,9 +329,8 @@ def _upsampled(x: Tensor, own: _Folded, first: int, stop: int) -> Tensor:
     whole = stop - first == x.shape[2]
     if not whole:
         y = _rows(y, 2 * (first - above) - 1, 2 * (stop - above) + 2)
-    channels = y.shape[1]
-    blur = blur_kernel(gain=4.0).to(y).expand(channels, 1, 4, 4)
-    return F.conv2d(y, blur, own.bias, padding=(int(whole), 1), groups=channels)
+    assert own.blur is not None
+    return F.conv2d(y, own.blur, own.bias, padding=(int(whole), 1), groups=y.shape[1])
 
 
 def _activated(x: Tensor, noise: Tensor | None, first: int, stop: int) -> Tensor:

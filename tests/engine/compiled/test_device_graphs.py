@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from stylesdf_core.engine.compiled import device_graphs as module
 from stylesdf_core.engine.compiled.device_graphs import (
@@ -20,7 +23,9 @@ from stylesdf_core.engine.compiled.device_graphs import (
     products,
 )
 from stylesdf_core.engine.engine import Engine
+from stylesdf_core.engine.levels import levels
 from stylesdf_core.engine.passes import passes
+from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
 from tests.models import tiny_model
@@ -204,6 +209,60 @@ def test_a_compiled_sine_layer_is_recorded(backend: str) -> None:
         torch.testing.assert_close(found, expected)
         graphs.wait()
     assert (graphs.count, graphs.note) == (1, "")
+
+
+class Elsewhere(TorchDispatchMode):
+    """Lists operations between two memories, with torch's device "meta" as the other memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = operation(*args, **(kwargs or {}))
+        values = tree_leaves((args, kwargs, result))
+        if len({value.device for value in values if isinstance(value, Tensor)}) > 1:
+            self.found.append(str(operation))
+        return result
+
+
+class GraphsElsewhere(DeviceGraphs):
+    """Runs each function once more with all that a graph copies in another memory."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.crossings: dict[str, list[str]] = {}
+        self.parameters: dict[str, Any] = {}  # of the field; its β lies on the device
+
+    def run(
+        self,
+        name: Any,
+        inputs: Sequence[Tensor],
+        weights: Sequence[Tensor],
+        make: Callable[[list[Tensor]], Callable[..., Outputs]],
+        plain: Callable[[], Outputs],
+    ) -> Outputs:
+        function = make([weight.to("meta") for weight in weights])
+        there = [value.to("meta") for value in inputs]
+        beta = self.parameters["sigmoid_beta"].to("meta")
+        with pytest.MonkeyPatch.context() as patch, Elsewhere() as seen:
+            patch.setitem(self.parameters, "sigmoid_beta", beta)
+            function(*there)
+        self.crossings.setdefault(name[0], []).extend(seen.found)
+        return plain()
+
+
+def test_a_recorded_step_reads_nothing_in_the_host_s_memory() -> None:
+    """CUDA records no copy from ordinary memory: a constant must be on the device before."""
+    engine = engine_with(graphs := GraphsElsewhere())
+    graphs.parameters = engine.generator.field._parameters
+    for options in (RenderOptions(), RenderOptions(noise="random")):
+        scene = Scene(identity=Identity(1), options=options)
+        *_, last = passes(engine, scene, "image", first=levels(engine.config, "image", "cuda")[-2])
+        assert last.final
+    assert graphs.crossings == {"march": [], "decoder": []}
 
 
 @pytest.mark.parametrize("backend", ["", "aot_eager"])
