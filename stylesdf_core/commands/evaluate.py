@@ -23,34 +23,38 @@ _PICTURED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Measure a model: FID, KID, depth consistency, identity, pose, flicker, foreground, Fréchet.
+    """Measure a model's pictures and shapes, against true ones or by themselves.
 
     FID and KID are torch-fidelity's, on Inception's published weights. The Fréchet distance uses
     features of a fixed random network (seeded-features-1) instead: it needs no download, and it is
-    no FID: compare only its values at the same --count. An interrupted evaluation goes on.
+    no FID: compare only its values at the same --count. Shapes are matched with the nearest true
+    ones: matching distance and coverage after Achlioptas et al. (2018), by the Chamfer distance of
+    depth maps from the front. An interrupted evaluation goes on.
     """
 
     model: str
     """A name of `models list`, a weights file, or a run folder (its newest averaged weights)."""
 
     data: Path | None = None
-    """True pictures: folder of images, data set of synthetic heads, or lmdb. Only fid, kid, frechet
-    and foreground need them, foreground a data set of `heads --backgrounds`, for its masks.
-    Whether heads turn with the camera is measured as well with a data set of synthetic heads,
-    whose cameras are known."""
+    """True pictures: folder of images, data set of synthetic heads, or lmdb. Only fid, kid,
+    frechet, foreground and shapes need them: foreground a data set of `heads --backgrounds`, for
+    its masks; shapes one of `heads --depth --azimuth-std 0 --elevation-std 0`, for its surfaces
+    from the front. Whether heads turn with the camera is measured as well with a data set of
+    synthetic heads, whose cameras are known."""
 
     metrics: str = "frechet,flicker"
-    """What to measure, separated by commas: fid, kid, frechet, foreground; depth-consistency,
-    identity, pose, flicker; or all that the data allow. Identity and pose need dlib (extra
-    `judges`), fid and kid torch-fidelity (extra `eval`)."""
+    """What to measure, separated by commas: fid, kid, frechet, foreground, shapes;
+    depth-consistency, identity, pose, flicker; or all that the data allow. Identity and pose need
+    dlib (extra `judges`), fid and kid torch-fidelity (extra `eval`)."""
 
     count: int = 2000
     """Generated pictures, and at most as many true pictures, 16 to 100000; published FIDs use
     50000."""
 
     identities: int = 100
-    """Heads whose views are compared for depth-consistency, identity and pose, or whose opacity is
-    compared for foreground, 1 to 100000; the paper uses 1000."""
+    """Heads whose views are compared for depth-consistency, identity and pose, whose opacity is
+    compared for foreground, or whose surfaces for shapes (at most half of the data set's heads and
+    1000), 1 to 100000; the paper uses 1000."""
 
     seed_start: int = 0
     """Seed of the first generated head."""
@@ -195,13 +199,20 @@ class Evaluate:
 
     def _metrics(self) -> frozenset[Metric]:
         from stylesdf_core.evaluation.fitted.foreground_judge import read_masks
-        from stylesdf_core.evaluation.measures.protocol import METRICS, WITH_MASKS, WITH_PICTURES
+        from stylesdf_core.evaluation.measures.protocol import (
+            METRICS,
+            WITH_DATA,
+            WITH_DEPTH,
+            WITH_MASKS,
+        )
+        from stylesdf_core.evaluation.measures.true_depths import has_depths
 
         words = [word for word in self.metrics.replace(",", " ").split() if word]
         if words == ["all"]:
-            lacking = frozenset() if self.data is not None else WITH_PICTURES
-            if self.data is not None and not read_masks(self.data):
-                lacking = WITH_MASKS
+            lacking = WITH_DATA
+            if self.data is not None:
+                lacking = frozenset() if read_masks(self.data) else WITH_MASKS
+                lacking |= frozenset() if has_depths(self.data) else WITH_DEPTH
             words = [metric for metric in METRICS if metric not in lacking]
         chosen = frozenset(metric for metric in METRICS if metric in words)
         if unknown := [word for word in words if word not in METRICS]:
@@ -209,11 +220,11 @@ class Evaluate:
             raise InputError(f"--metrics knows no {unknown[0]}; choose among {known}, or all.")
         if not chosen:
             raise InputError(f"--metrics names nothing; choose among {', '.join(METRICS)}, or all.")
-        if self.data is None and (needy := sorted(chosen & WITH_PICTURES)):
-            others = ",".join(metric for metric in METRICS if metric not in WITH_PICTURES)
+        if self.data is None and (needy := sorted(chosen & WITH_DATA)):
+            others = ",".join(metric for metric in METRICS if metric not in WITH_DATA)
             raise InputError(
-                f"The metric {needy[0]} compares with true pictures: give their folder as "
-                f"--data, or choose --metrics {others}."
+                f"The metric {needy[0]} compares with true pictures or shapes: give their folder "
+                f"as --data, or choose --metrics {others}."
             )
         return chosen
 

@@ -6,6 +6,7 @@ flicker         change of a picture while orbiting, beyond the motion itself
 inconsistency   the map of a picture's flicker, pixel by pixel
 image_metrics   scores of a picture against another one: PSNR, sharpness
 shape_metrics   scores of a shape against another one: silhouettes, points, normals, the field
+shape_sets      two sets of shapes: nearest shapes, coverage, angles of their normals
 report          Figure and Report: figures beside targets, as table, JSON and part of a card
 published       figures that the paper publishes
 html_report     a report as one HTML file, and its figures as JSON

@@ -2,14 +2,15 @@
 
 With true pictures: how far are the generated pictures from the true ones as a set, and do heads
 turn by the angles of their cameras (:mod:`~.measures.comparing`)? Does the model tell head from
-background (:mod:`~.measures.foreground`)? Without: do two views show one
-shape (:mod:`~.measures.depth_consistency`), does the identity stay
-(:mod:`~.measures.judged_views`), and how much does a picture change while orbiting, beyond the
-motion itself (:mod:`~.measures.orbits`)?
+background (:mod:`~.measures.foreground`)? Are its surfaces like true ones
+(:mod:`~.measures.shapes`)? Without: do two views show one shape
+(:mod:`~.measures.depth_consistency`), does the identity stay (:mod:`~.measures.judged_views`), and
+how much does a picture change while orbiting, beyond the motion itself (:mod:`~.measures.orbits`)?
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,15 @@ from stylesdf_core.evaluation.measures.judged_views import (
     pose_figures,
 )
 from stylesdf_core.evaluation.measures.orbits import OrbitFlicker
-from stylesdf_core.evaluation.measures.protocol import JUDGED, WITH_MASKS, ImageProtocol, Workplace
+from stylesdf_core.evaluation.measures.protocol import (
+    JUDGED,
+    WITH_DEPTH,
+    WITH_MASKS,
+    ImageProtocol,
+    Workplace,
+)
 from stylesdf_core.evaluation.measures.rows import Task, run_tasks
+from stylesdf_core.evaluation.measures.shapes import ShapeComparison
 from stylesdf_core.evaluation.report import Figure, QualityReport
 from stylesdf_core.progress import Operation, part
 
@@ -64,30 +72,36 @@ def evaluate(
     tasks = [compared] if "depth-consistency" in metrics else []
     tasks += [judged] if metrics & JUDGED else []
     tasks += [orbited] if "flicker" in metrics else []
-    figures: list[Figure] = []
+    finishing: list[tuple[float, Callable[[], Operation[list[Figure]]]]] = []
     sets: SetComparison | None = None
-    cut: Foreground | None = None
+    shapes: ShapeComparison | None = None
     if folder is not None and metrics & WITH_MASKS:
         cut = Foreground(engine, folder, start, protocol.poses, protocol.pose_seed)
         told = task("foreground", "telling heads from backgrounds", heads, _ONE_VIEW, cut.measure)
         tasks.append(told)
+        seen = ("small", "opacity")
+        finishing += [
+            (FIT_JUDGE, lambda: cut.figures(*(told.rows.column(n)[:heads] for n in seen)))
+        ]
+    if folder is not None and metrics & WITH_DEPTH:
+        shapes = ShapeComparison(engine, folder, protocol, work)
+        tasks.append(shapes.task)
+        finishing.append((shapes.duration, shapes.finish))
     with ExitStack() as stack:
-        if folder is not None and metrics - WITH_MASKS:
+        if folder is not None and metrics - WITH_MASKS - WITH_DEPTH:
             source = stack.enter_context(closing(open_images(folder, engine.config.output_size)))
             sets = SetComparison(engine, folder, source, protocol, work)
             tasks = [*sets.tasks, *tasks]
-        after = FIT if sets is not None and sets.poses_known else 0.0
-        after += FIT_JUDGE if cut is not None else 0.0
+            finishing.append((FIT if sets.poses_known else 0.0, sets.finish))
+        after = sum(duration for duration, _ in finishing)
         total = yield from run_tasks(tasks, work.part, after)
     if work.part.size > 1:
         return None
-    begin = total - after
-    if cut is not None:
-        rows = (told.rows.column(name)[:heads] for name in ("small", "opacity"))
-        figures += yield from part(cut.figures(*rows), begin, begin + FIT_JUDGE, total)
-        begin += FIT_JUDGE
-    if sets is not None:
-        figures += yield from part(sets.finish(), begin, total, total)
+    figures: list[Figure] = []
+    done = total - after
+    for duration, finish in finishing:
+        figures += yield from part(finish(), done, done + duration, total)
+        done += duration
     if "depth-consistency" in metrics:
         figures += depth.figures(compared.rows.column("bins")[:heads])
     if "identity" in metrics:
@@ -95,25 +109,27 @@ def evaluate(
     if "pose" in metrics:
         errors = (judged.rows.column(name)[:heads] for name in ("angle_error", "landmark_error"))
         figures += pose_figures(*errors)
-    scores = {}
+    scores = {} if shapes is None else {"shapes": shapes.scores}
     if "flicker" in metrics:
         figures += orbits.figures(orbited)
         scores["orbits"] = orbits.scores(orbited)
     report = QualityReport(
         engine.model.name,
-        _protocol_text(protocol, sets),
+        _protocol_text(protocol, sets, shapes),
         tuple(figures),
         scores,
         tuple(sets.warnings()) if sets is not None else (),
     )
-    for done in tasks:
-        if sets is None or done is not sets.tasks[0]:  # a data set's rows are kept
-            done.forget()
+    for each in tasks:
+        if sets is None or each is not sets.tasks[0]:  # a data set's rows are kept
+            each.forget()
     return report
 
 
-def _protocol_text(protocol: ImageProtocol, sets: SetComparison | None) -> str:
-    texts = [sets.text()] if sets is not None else []
+def _protocol_text(
+    protocol: ImageProtocol, sets: SetComparison | None, shapes: ShapeComparison | None
+) -> str:
+    texts = [comparison.text() for comparison in (sets, shapes) if comparison is not None]
     if protocol.metrics & (JUDGED | WITH_MASKS | {"depth-consistency"}):
         first = protocol.seed_start
         texts.append(f"Views of the heads of seeds {first} to {first + protocol.identities - 1}.")

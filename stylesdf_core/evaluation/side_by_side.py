@@ -38,11 +38,14 @@ class SideBySide(Report):
     columns: tuple[tuple[str, Sequence[Figure]], ...]
 
     def sections(self, draw: Callable[[Table], str]) -> list[str]:
-        """Protocol and table; a dash where a model lacks a figure."""
-        cells = [{f.title: f.value_text for f in figures} for _, figures in self.columns]
-        titles = dict.fromkeys(title for column in cells for title in column)
-        head = ("", *(heading for heading, _ in self.columns))
-        rows = [(title, *(column.get(title, "–") for column in cells)) for title in titles]
+        """Protocol and table, with remarks on all models; a dash where a model lacks a figure."""
+        columns = [{figure.title: figure for figure in figures} for _, figures in self.columns]
+        head = ("", *(heading for heading, _ in self.columns), "")
+        rows = []
+        for title in dict.fromkeys(title for column in columns for title in column):
+            found = [column.get(title) for column in columns]
+            values = (figure.value_text if figure else "–" for figure in found)
+            rows.append((title, *values, _shared_remarks([f for f in found if f])))
         return [self.protocol, draw([head, *rows])]
 
     def to_json(self) -> dict[str, Any]:
@@ -51,6 +54,12 @@ class SideBySide(Report):
             heading: [figure.to_json() for figure in figures] for heading, figures in self.columns
         }
         return {"protocol": self.protocol, "models": models}
+
+
+def _shared_remarks(figures: Sequence[Figure]) -> str:
+    """What is remarked on every one of some figures of several models."""
+    remarks = [figure.detail.split("; ") for figure in figures]
+    return "; ".join(part for part in remarks[0] if all(part in other for other in remarks))
 
 
 def training_figures(records: Sequence[Mapping[str, Any]]) -> list[Figure]:

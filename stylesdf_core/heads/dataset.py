@@ -33,6 +33,8 @@ ImageFormat = Literal["png", "webp"]
 DEPTH_BACKGROUND = 65535
 _DEPTH_STEPS = 65534
 MAX_AZIMUTH, MAX_ELEVATION = 0.9, 0.45
+#: Settings that the descriptions of older data sets lack.
+_UNSAID = {"backgrounds": False, "azimuth_std": AZIMUTH_STD, "elevation_std": ELEVATION_STD}
 _SETTINGS_FILE, _TABLE_FILE = "dataset.json", "metadata.jsonl"
 _SAVE_OPTIONS: dict[ImageFormat, dict[str, Any]] = {
     "png": {"compress_level": 4},
@@ -53,6 +55,7 @@ class DatasetSettings:
         model: fingerprint of the morphable model.
         looks: version of hair, colours and light.
         backgrounds: whether each head has a background of its own, and a mask beside each picture.
+        azimuth_std, elevation_std: standard deviations of the cameras' angles, radians.
     """
 
     seed: int
@@ -63,6 +66,8 @@ class DatasetSettings:
     model: str
     looks: int = LOOKS
     backgrounds: bool = False
+    azimuth_std: float = AZIMUTH_STD
+    elevation_std: float = ELEVATION_STD
 
 
 def fingerprint(model: MorphableModel) -> str:
@@ -72,12 +77,13 @@ def fingerprint(model: MorphableModel) -> str:
     return digest.hexdigest()[:16]
 
 
-def dataset_camera(seed: int, index: int, view: int) -> OrbitCamera:
-    """Camera of one view: the training poses of the paper, clipped at (±0.9, ±0.45) rad."""
-    azimuth, elevation = np.random.default_rng([seed, index, 2, view]).standard_normal(2)
+def dataset_camera(settings: DatasetSettings, index: int, view: int) -> OrbitCamera:
+    """Camera of one view: normally distributed angles, clipped at (±0.9, ±0.45) rad."""
+    random = np.random.default_rng([settings.seed, index, 2, view])
+    azimuth, elevation = random.standard_normal(2)
     return OrbitCamera(
-        azimuth=float(np.clip(AZIMUTH_STD * azimuth, -MAX_AZIMUTH, MAX_AZIMUTH)),
-        elevation=float(np.clip(ELEVATION_STD * elevation, -MAX_ELEVATION, MAX_ELEVATION)),
+        azimuth=float(np.clip(settings.azimuth_std * azimuth, -MAX_AZIMUTH, MAX_AZIMUTH)),
+        elevation=float(np.clip(settings.elevation_std * elevation, -MAX_ELEVATION, MAX_ELEVATION)),
     )
 
 
@@ -173,7 +179,7 @@ class HeadsDataset:
             name = f"{index // 1000:03d}/{stem}"
             yield _View(
                 view,
-                dataset_camera(settings.seed, index, view),
+                dataset_camera(settings, index, view),
                 image=f"images/{name}.{settings.format}",
                 depth=f"depth/{name}.png" if settings.depth else None,
                 mask=f"masks/{name}.png" if settings.backgrounds else None,
@@ -195,7 +201,7 @@ class HeadsDataset:
             write_json(description, self._description())
             return
         with reading(description, "the description of a data set of heads"):
-            found = {"backgrounds": False, **dict(read_json(description)["settings"])}
+            found = {**_UNSAID, **dict(read_json(description)["settings"])}
         wanted = asdict(self.settings)
         different = [key for key in wanted if found.get(key) != wanted[key]]
         if different:

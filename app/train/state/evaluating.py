@@ -20,12 +20,13 @@ _COUNT, _IDENTITIES, _ORBITS = 1000, 40, 4
 def evaluation_request(run: Path) -> Evaluate:
     """What the button does: every metric that needs nothing that is not here.
 
-    The Fréchet distance needs the run's pictures, and the foreground their masks; identity and
-    pose need dlib; FID and KID need torch-fidelity and Inception's weights, which are not
-    downloaded without being asked for.
+    The Fréchet distance needs the run's pictures, the foreground their masks, the shapes their
+    depth maps; identity and pose need dlib; FID and KID need torch-fidelity and Inception's
+    weights, which are not downloaded without being asked for.
     """
     from stylesdf_core.evaluation.measures.foreground import has_masks
     from stylesdf_core.evaluation.measures.inception import has_inception
+    from stylesdf_core.evaluation.measures.true_depths import has_depths
     from stylesdf_core.judges.dlib_judge import has_dlib
 
     data = _data_of(run)
@@ -33,6 +34,7 @@ def evaluation_request(run: Path) -> Evaluate:
     metrics += ["identity", "pose"] if has_dlib() else []
     metrics += ["frechet"] if data is not None else []
     metrics += ["foreground"] if data is not None and has_masks(data) else []
+    metrics += ["shapes"] if data is not None and has_depths(data) else []
     metrics += ["fid", "kid"] if data is not None and has_inception() else []
     return Evaluate(
         model=str(run),

@@ -37,13 +37,20 @@ class MakeHeads:
     """Edge of the pictures in pixels, 16 to 2048."""
 
     views: int = 1
-    """Pictures of each head, 1 to 100; azimuth ~ N(0, 0.3), elevation ~ N(0, 0.15) rad."""
+    """Pictures of each head, 1 to 100."""
 
     seed: int = 0
     """Seed of all latents and cameras, 0 or more."""
 
+    azimuth_std: float | None = None
+    """Standard deviation of the cameras' azimuth, 0 to 0.9 radians; 0 shows every head from the
+    front. Default: the paper's for FFHQ, 0.3."""
+
+    elevation_std: float | None = None
+    """Standard deviation of the elevation, 0 to 0.45 radians. Default: the paper's, 0.15."""
+
     depth: bool = False
-    """Also write 16-bit depth maps."""
+    """Also write 16-bit depth maps, as `evaluate --metrics shapes` needs them."""
 
     backgrounds: bool = False
     """A background of its own behind each head, which turns with the camera: gradients, blurred
@@ -70,10 +77,21 @@ class MakeHeads:
         check_seed(self.seed, "--seed")
         check_range("--jobs", jobs, 1, 256)
         yield Progress(0, self.count, "reading the face model")
-        from stylesdf_core.heads.dataset import DatasetSettings, HeadsDataset, fingerprint
+        from stylesdf_core.heads.dataset import (
+            MAX_AZIMUTH,
+            MAX_ELEVATION,
+            DatasetSettings,
+            HeadsDataset,
+            fingerprint,
+        )
         from stylesdf_core.heads.person.face_model import MorphableModel
         from stylesdf_core.heads.workers import each_head
+        from stylesdf_core.rendering.camera import AZIMUTH_STD, ELEVATION_STD
 
+        azimuth_std = AZIMUTH_STD if self.azimuth_std is None else self.azimuth_std
+        elevation_std = ELEVATION_STD if self.elevation_std is None else self.elevation_std
+        check_range("--azimuth-std", azimuth_std, 0, MAX_AZIMUTH, "radians")
+        check_range("--elevation-std", elevation_std, 0, MAX_ELEVATION, "radians")
         model = MorphableModel.load(self.facekit)
         settings = DatasetSettings(
             self.seed,
@@ -83,6 +101,8 @@ class MakeHeads:
             self.format,
             fingerprint(model),
             backgrounds=self.backgrounds,
+            azimuth_std=azimuth_std,
+            elevation_std=elevation_std,
         )
         dataset = HeadsDataset(self.out, settings)
         missing = [index for index in range(self.count) if not dataset.is_complete(index)]

@@ -29,7 +29,7 @@ DEVIATIONS = 1.5
 #: Sample bin of the paper's 24 samples a ray, world units.
 BIN = (FAR - NEAR) / 24
 #: Coverage from which a pixel belongs to the head.
-_COVERED = 0.5
+COVERED = 0.5
 
 
 def depth_inconsistency(
@@ -42,7 +42,7 @@ def depth_inconsistency(
         covers: how much of each pixel the head covers, (H, H) in [0, 1].
     """
     clouds = [
-        back_project(depth, camera)[cover >= _COVERED]
+        back_project(depth, camera)[cover >= COVERED]
         for depth, cover, camera in zip(depths, covers, cameras, strict=True)
     ]
     if not all(map(len, clouds)):

@@ -16,12 +16,15 @@ from stylesdf_core.model.config import NoiseMode
 from stylesdf_core.model.poses import Poses
 
 Metric = Literal[
-    "fid", "kid", "frechet", "foreground", "depth-consistency", "identity", "pose", "flicker"
-]
+    "fid", "kid", "frechet", "foreground", "shapes", "depth-consistency", "identity", "pose",
+    "flicker",
+]  # fmt: skip
 METRICS: tuple[Metric, ...] = get_args(Metric)
-#: Metrics that need true pictures, or true masks; on Inception's features, by dlib's judgement.
-WITH_PICTURES: frozenset[Metric] = frozenset({"fid", "kid", "frechet", "foreground"})
+#: Metrics that need a data set, with masks, or with depth maps; on Inception's features, by dlib's
+#: judgement.
+WITH_DATA: frozenset[Metric] = frozenset({"fid", "kid", "frechet", "foreground", "shapes"})
 WITH_MASKS: frozenset[Metric] = frozenset({"foreground"})
+WITH_DEPTH: frozenset[Metric] = frozenset({"shapes"})
 ON_INCEPTION: frozenset[Metric] = frozenset({"fid", "kid"})
 JUDGED: frozenset[Metric] = frozenset({"identity", "pose"})
 
@@ -75,9 +78,9 @@ class Workplace:
         digest = hashlib.sha256(json_line(known).encode()).hexdigest()[:16]
         return self.folder / f"{kind}-{digest}"
 
-    def model_rows(self, kind: str, engine: Engine, protocol: ImageProtocol) -> Path:
-        """The folder of rows of one kind that depend on model, seeds and cameras."""
-        known = {
+    def model_rows(self, kind: str, engine: Engine, protocol: ImageProtocol, **known: Any) -> Path:
+        """The folder of rows of one kind that depend on model, seeds, cameras and ``known``."""
+        known |= {
             "model": engine.model.digest or engine.model.name,
             "device": engine.device.type,
             "seed_start": protocol.seed_start,

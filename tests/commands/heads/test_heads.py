@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from PIL import Image
 
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.errors import GraphicsError, InputError, OutputError
-from stylesdf_core.heads.dataset import DEPTH_BACKGROUND, dataset_camera
+from stylesdf_core.evaluation.measures.true_depths import frontal_depths
+from stylesdf_core.heads.dataset import DEPTH_BACKGROUND, DatasetSettings, dataset_camera
 from stylesdf_core.heads.person.face_model import MorphableModel
 from stylesdf_core.heads.person.latent import dataset_latent
 from stylesdf_core.heads.rasterizer.renderer import HeadRenderer
@@ -45,11 +47,13 @@ def test_files_are_what_the_table_says(request_: MakeHeads) -> None:
     rows = [json.loads(line) for line in lines]
     assert [(row["index"], row["view"]) for row in rows] == [(i // 2, i % 2) for i in range(6)]
     renderer = HeadRenderer(MorphableModel.load(request_.facekit))
+    description = json.loads((request_.out / "dataset.json").read_text())
+    settings = DatasetSettings(**description["settings"])
     for row in rows[2:4]:
         z = np.array(row["z"], np.float32)
         assert np.array_equal(z, dataset_latent(5, 1))
         camera = OrbitCamera(row["azimuth"], row["elevation"], row["fov"])
-        assert camera == dataset_camera(5, 1, row["view"])
+        assert camera == dataset_camera(settings, 1, row["view"])
         image = np.asarray(Image.open(request_.out / row["file"]))
         drawn = renderer.picture(renderer.shape(z), camera, SIZE)
         assert np.array_equal(image, drawn.image)
@@ -118,6 +122,33 @@ def test_backgrounds_lie_behind_the_same_heads_and_masks_beside(
         drain(replace(with_, backgrounds=False).run())
 
 
+def test_heads_from_the_front_are_a_truth_for_surfaces(request_: MakeHeads, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    drain(replace(request_, out=out, count=1, azimuth_std=0.0, elevation_std=0.0).run())
+    (shape,) = frontal_depths(out)
+    assert shape.camera == OrbitCamera()
+    renderer = HeadRenderer(MorphableModel.load(request_.facekit))
+    head = renderer.shape(dataset_latent(5, 0))
+    truth = renderer.gbuffer(head, shape.camera, SIZE)
+    renderer.close()
+    points = shape.points(SIZE)
+    assert np.array_equal(np.isfinite(points[..., 2]), truth.mask)
+    assert np.abs(points - truth.position)[truth.mask].max() < 1e-5
+
+
+def test_a_data_set_without_the_newer_settings_goes_on(request_: MakeHeads, tmp_path: Path) -> None:
+    old = replace(request_, out=tmp_path / "set")
+    shutil.copytree(request_.out, old.out)
+    file = old.out / "dataset.json"
+    description = json.loads(file.read_text())
+    for name in ("backgrounds", "azimuth_std", "elevation_std"):
+        del description["settings"][name]
+    file.write_text(json.dumps(description))
+    drain(old.run())
+    with pytest.raises(InputError, match=r"holds a data set with azimuth_std 0\.3"):
+        drain(replace(old, azimuth_std=0.0).run())
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -127,6 +158,7 @@ def test_backgrounds_lie_behind_the_same_heads_and_masks_beside(
         ({"size": 8}, "--size must .* not 8"),
         ({"views": 0}, "--views must .* not 0"),
         ({"seed": -1}, "--seed must .* not -1"),
+        ({"azimuth_std": 1.0}, "--azimuth-std must .* 0.9 radians, not 1"),
         ({"jobs": 0}, "--jobs must .* not 0"),
         ({"facekit": Path("nowhere.npz")}, "No face model at nowhere"),
     ],
