@@ -51,7 +51,8 @@ class Comparison:
 class RecipeCompare:
     """Train a signed distance and a density on the same images, and compare them.
 
-    Set distance, turning, surfaces and speed go into one table (comparison.md, comparison.json).
+    Set distance, turning, surfaces and speed go into one table (comparison.md, comparison.json);
+    with true depth maps, the surfaces' and normals' distance from true heads, too.
     comparison.png shows one face of each model from five sides: image, normals, mesh, depth error.
     After a kill, a failure or a stop, run the same command again to go on.
     """
@@ -59,6 +60,10 @@ class RecipeCompare:
     data: Path
     """Folder of images, data set of synthetic heads, or lmdb. Whether heads turn with the camera is
     measured only with synthetic heads."""
+
+    shapes: Path | None = None
+    """Data set of `heads --depth --azimuth-std 0 --elevation-std 0`, with whose surfaces the
+    models' are compared. Default: the images' data set, if it has such depth maps."""
 
     out: Path
     """Folder of the comparison; new, empty, or the folder of an interrupted comparison."""
@@ -76,7 +81,8 @@ class RecipeCompare:
     """Generated pictures of each model that are compared with true pictures, 16 to 100000."""
 
     identities: int = 100
-    """Heads whose depths are compared between views, 1 to 100000; the paper uses 1000."""
+    """Heads whose depths are compared between views and whose surfaces with true ones, 1 to 100000;
+    the paper uses 1000."""
 
     seed: int = 0
     """Seed of all runs."""
@@ -94,18 +100,22 @@ class RecipeCompare:
         """Run the steps that are not finished, then write table and picture.
 
         Raises:
-            InputError: a value is out of range, or the folder holds another recipe.
+            InputError: a value is out of range, the folder holds another recipe, or the data set of
+                shapes has too few depth maps from the front.
             TrainingError: see ``train renderer`` and ``train decoder``.
         """
         check_range("--decoder-steps", self.decoder_steps, 0)
         yield Progress(0, 1, "looking at the machine")
         from stylesdf_core.evaluation.bench.machine import describe_machine
+        from stylesdf_core.evaluation.measures.true_depths import enough_depths
         from stylesdf_core.evaluation.report import check_card, update_card
         from stylesdf_core.files import write_json, write_text
         from stylesdf_core.model.model import select_device
 
         if self.card is not None:
             check_card(self.card, COMMAND)
+        if self.shapes is not None:
+            enough_depths(self.shapes)
         machine = str(replace(describe_machine(select_device(self.device)), load=0.0))
         records = yield from part(run_steps(self.out, self.requests(), machine), 0.0, _RUNS)
         if not all(record.finished for record in records):
@@ -119,15 +129,24 @@ class RecipeCompare:
 
     def requests(self) -> dict[str, Request]:
         """The requests by their names, in order: training, then evaluation of every model."""
-        return {
-            **{name: self._training(name) for name in self._names},
-            **{f"evaluate {name}": self._evaluation(name) for name in self._names},
-        }
+        names, shapes = self._names, self._true_shapes
+        requests: dict[str, Request] = {name: self._training(name) for name in names}
+        requests |= {f"evaluate {name}": self._evaluation(name) for name in names}
+        if shapes is not None:
+            requests |= {f"shapes of {name}": self._comparison(name, shapes) for name in names}
+        return requests
 
     @property
     def _names(self) -> list[str]:
         """The models, those under a decoder last."""
         return [name for name in HEADINGS if self.decoder_steps or "decoder" not in name]
+
+    @property
+    def _true_shapes(self) -> Path | None:
+        """The data set with whose surfaces the models' are compared; None without one."""
+        from stylesdf_core.evaluation.measures.true_depths import has_depths
+
+        return self.shapes or (self.data if has_depths(self.data) else None)
 
     def _training(self, name: str) -> TrainRenderer | TrainDecoder:
         """The run of one model."""
@@ -155,6 +174,16 @@ class RecipeCompare:
             json=self.out / f"{name}.json", device=self.device,
         )  # fmt: skip
 
+    def _comparison(self, name: str, shapes: Path) -> Evaluate:
+        """The comparison of one model's surfaces with true ones, apart from its evaluation.
+
+        A finished comparison of pictures can thus be given true surfaces later.
+        """
+        return Evaluate(
+            model=str(self.out / name), data=shapes, metrics="shapes", identities=self.identities,
+            json=self.out / f"{name}-shapes.json", device=self.device,
+        )  # fmt: skip
+
     def _table(self, machine: str) -> Operation[SideBySide]:
         """The table of all models; draws their faces on the way."""
         from stylesdf_core.engine.engine import Engine
@@ -164,13 +193,15 @@ class RecipeCompare:
         from stylesdf_core.foreign import read_json
         from stylesdf_core.model.model import load_model
 
-        names, columns = self._names, []
+        names, columns, shapes = self._names, [], self._true_shapes
         rows: list[Any] = []
         for index, name in enumerate(names):
             engine = Engine(load_model(str(self.out / name)), self.device)
             measuring = side_by_side.surface_figures(engine, range(4))
             surfaces = yield from part(measuring, index, index + 0.5, len(names), f"{name}: ")
-            evaluated = side_by_side.read_figures(read_json(self.out / f"{name}.json"))
+            files = [f"{name}.json"] + [f"{name}-shapes.json"] * (shapes is not None)
+            reports = [read_json(self.out / file) for file in files]
+            evaluated = [f for report in reports for f in side_by_side.read_figures(report)]
             trained = side_by_side.training_figures(RunDir(self.out / name).read_stats())
             columns.append((HEADINGS[name], [*trained, *evaluated, *surfaces]))
             drawn = yield from part(
@@ -182,4 +213,6 @@ class RecipeCompare:
             f"{self.data.name}: the same network, images and discriminator, preset {self.preset}, "
             f"seed {self.seed}. Machine: {machine}."
         )
+        if shapes is not None:
+            protocol += f" {reports[-1]['protocol']}"
         return side_by_side.SideBySide(protocol, tuple(columns))

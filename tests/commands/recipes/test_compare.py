@@ -18,6 +18,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.settings import with_values
+from tests.evaluation.spheres import write_spheres
 from tests.training.adversarial.stage_phases import write_images
 
 #: A model of a few thousand numbers, trained for two steps.
@@ -68,7 +69,8 @@ def test_both_fields_are_trained_alike_and_stand_in_one_table(compare: RecipeCom
     card = compare.data.parent / "card.md"
     marks = "<!-- measured by `stylesdf-studio recipe compare`: {} -->"
     card.write_text(f"# Card\n{marks.format('begin')}\n{marks.format('end')}\n", encoding="utf-8")
-    result = drain(replace(compare, card=card).run())
+    shapes = write_spheres(compare.data.parent / "shapes", np.linspace(0.05, 0.08, 16).tolist())
+    result = drain(replace(compare, card=card, shapes=shapes).run())
     configs = {name: RunDir(compare.out / name).read_config() for name in ("sdf", "density")}
     assert [c["generator"].pop("field") for c in configs.values()] == ["sdf", "density"]
     assert configs["sdf"] == configs["density"]
@@ -82,7 +84,10 @@ def test_both_fields_are_trained_alike_and_stand_in_one_table(compare: RecipeCom
         assert 0 <= values["floaters"] <= 100
         assert any(key.startswith("frechet") for key in values)
         assert any(key.startswith("depth_consistency") for key in values)
+        assert {"shape_mmd", "shape_coverage", "shape_normals"} <= values.keys()
     table = (compare.out / "comparison.md").read_text(encoding="utf-8")
+    assert "Surfaces of 2 generated heads (seeds 0 to 1) against 2 of shapes" in table
+    assert table.count("other true heads: ") == 3, "what is remarked on all models"
     assert all(heading in table.splitlines()[2] for heading in HEADINGS.values())
     assert table.strip() in card.read_text(encoding="utf-8")
     assert str(compare.out / "comparison.png") in str(result)
@@ -92,7 +97,7 @@ def test_both_fields_are_trained_alike_and_stand_in_one_table(compare: RecipeCom
     assert rows in (3, 4), "image, normals, depth error and, with OpenGL, the mesh"
     assert picture.shape[1:] == (5 * 192, 3), "five azimuths"
     written = files_in(compare.out)
-    drain(replace(compare, card=card).run())
+    drain(replace(compare, card=card, shapes=shapes).run())
     assert files_in(compare.out) == written, "nothing is trained or measured again"
 
 
@@ -103,6 +108,22 @@ def test_a_card_without_a_place_for_the_table_is_refused_before_training(
     card.write_text("# Card\n", encoding="utf-8")
     with pytest.raises(InputError, match="recipe compare"):
         drain(replace(compare, card=card).run())
+    assert not compare.out.exists()
+
+
+def test_surfaces_are_compared_by_themselves_where_the_data_have_depth(
+    compare: RecipeCompare, tmp_path: Path
+) -> None:
+    plain, later = compare.requests(), replace(compare, shapes=tmp_path).requests()
+    assert list(later)[: len(plain)] == list(plain), "a finished comparison gets surfaces later"
+    assert list(later)[len(plain) :] == [f"shapes of {name}" for name in HEADINGS]
+    heads = write_spheres(tmp_path / "heads", [0.06] * 16)
+    request = replace(compare, data=heads).requests()["shapes of sdf"]
+    assert isinstance(request, Evaluate)
+    assert (request.data, request.metrics) == (heads, "shapes")
+    few = write_spheres(tmp_path / "few", [0.06])
+    with pytest.raises(InputError, match="depth maps from the front of 1 heads"):
+        drain(replace(compare, shapes=few).run())
     assert not compare.out.exists()
 
 
