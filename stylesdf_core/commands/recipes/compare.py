@@ -120,7 +120,8 @@ class RecipeCompare:
         records = yield from part(run_steps(self.out, self.requests(), machine), 0.0, _RUNS)
         if not all(record.finished for record in records):
             return Comparison(f"stopped; run the same command again to go on in {self.out}", None)
-        result = yield from part(self._table(machine), _RUNS, 1.0)
+        trained_on = dict.fromkeys(record.machine for record in records[: len(self._names)])
+        result = yield from part(self._table(", ".join(trained_on)), _RUNS, 1.0)
         write_json(self.out / "comparison.json", result.to_json())
         write_text(self.out / "comparison.md", result.markdown() + "\n")
         if self.card is not None:
@@ -185,7 +186,7 @@ class RecipeCompare:
         )  # fmt: skip
 
     def _table(self, machine: str) -> Operation[SideBySide]:
-        """The table of all models; draws their faces on the way."""
+        """The table of all models, trained on a machine; draws their faces on the way."""
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.evaluation import side_by_side
         from stylesdf_core.evaluation.gallery import gallery

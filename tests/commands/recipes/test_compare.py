@@ -96,9 +96,13 @@ def test_both_fields_are_trained_alike_and_stand_in_one_table(compare: RecipeCom
     assert rest == 0
     assert rows in (3, 4), "image, normals, depth error and, with OpenGL, the mesh"
     assert picture.shape[1:] == (5 * 192, 3), "five azimuths"
-    written = files_in(compare.out)
+    written, recipe = files_in(compare.out), compare.out / "recipe.json"
+    steps = json.loads(recipe.read_text(encoding="utf-8"))["steps"]
+    steps = [{**step, "machine": "the machine that trained"} for step in steps]
+    recipe.write_text(json.dumps({"steps": steps}), encoding="utf-8")
     drain(replace(compare, card=card, shapes=shapes).run())
     assert files_in(compare.out) == written, "nothing is trained or measured again"
+    assert "Machine: the machine that trained." in card.read_text(encoding="utf-8")
 
 
 def test_a_card_without_a_place_for_the_table_is_refused_before_training(
