@@ -27,7 +27,7 @@ from stylesdf_core.progress import Operation, Progress, part
 #: Grid points per axis: the finest of a :class:`DistanceGrid`, sampled once for each face. Its
 #: surface is a tenth of a pixel of 512 off, at most two pixels.
 SURFACE = 113
-#: Rays between two reports of progress.
+#: Rays between two reports of progress; a GPU takes more at a time.
 _CHUNK = 1 << 15
 #: Distance from the surface, pixels, from which a sample is made anew.
 _TOLERANCE = 0.25
@@ -133,8 +133,9 @@ class DirectRender:
         return rgb
 
     def _in_chunks(self, work: TileWork, count: int) -> Operation[None]:
-        for first in range(0, count, _CHUNK):
-            chunk = min(_CHUNK, count - first)
+        most = max(_CHUNK, self.tiles.rows)
+        for first in range(0, count, most):
+            chunk = min(most, count - first)
             self.tiles.run(partial(_shifted, work, first), chunk)
             yield Progress(first + chunk, count, "rendering the surface")
 

@@ -28,7 +28,9 @@ from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop, beside_
 from stylesdf_core.engine.levels import drawn_view
 from stylesdf_core.engine.march.baked_background import BakedBackground
 from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.march.camera_march import CameraMarch
 from stylesdf_core.engine.march.distance_grid import COARSE, FINE, DistanceGrid
+from stylesdf_core.engine.march.folded_fields import FoldedFields
 from stylesdf_core.engine.march.marches import march_class
 from stylesdf_core.engine.march.ray_march import (
     TYPICAL_SAMPLES,
@@ -93,7 +95,7 @@ class Engine:
         self._beta = max(float(generator.field.sigmoid_beta.detach()), 1e-6)
         self._level = generator.surface_scalar
         self._evaluates_all = self.device.type != "cpu"
-        self._baked: tuple[bytes, BakedField, BakedBackground | None] | None = None
+        self._fields = FoldedFields(generator, self.graphs)
         self._grids: tuple[bytes, dict[int, DistanceGrid]] | None = None
         # Only a background field leaves all opacity to the surface, sparse samples or not.
         self._solid = 1.0 if self.config.has_background else SOLID
@@ -112,22 +114,14 @@ class Engine:
         return self._tiles.on_one_core(work) if self._exact else work()
 
     def _field(self, scene: Scene) -> BakedField:
-        return self.reproducibly(lambda: self._baked_field(scene))
+        return self._folded(scene)[0]
 
     def _behind(self, scene: Scene) -> BakedBackground | None:
-        self._field(scene)
-        assert self._baked is not None
-        return self._baked[2]
+        return self._folded(scene)[1]
 
-    def _baked_field(self, scene: Scene) -> BakedField:
-        styles = self.mapper.styles(scene)
-        if self._baked is None or self._baked[0] != styles.of_field:
-            generator, w = self.generator, styles.w
-            with torch.no_grad():
-                field, second = BakedField(generator.field, w), generator.background
-                behind = None if second is None else BakedBackground(second, w)
-            self._baked = (styles.of_field, field, behind)
-        return self._baked[1]
+    def _folded(self, scene: Scene) -> tuple[BakedField, BakedBackground | None]:
+        styles = self.reproducibly(lambda: self.mapper.styles(scene))
+        return self.reproducibly(lambda: self._fields.of(styles.of_field, styles.w))
 
     def note(self, view: View) -> str:
         """A remark on a view's pictures for the user; usually empty."""
@@ -244,6 +238,12 @@ class Engine:
     def _march(
         self, scene: Scene, edge: int, features: bool, visible: float, pixels: Tensor | None = None
     ) -> Volume:
+        if self.graphs is not None and pixels is None and self._behind(scene) is None:
+            samples, fov = scene.options.samples or self.config.samples, self.model.poses.fov
+            kind = CameraMarch.of(scene.options, fov, edge, samples, features=features)
+            if kind.suits(scene.camera, self._tiles.rows):
+                field, sigma = self._field(scene), self.generator.sigma
+                return kind(self.graphs, scene.camera, field, sigma, self._beta)
         rays = self.rays(scene, edge)
         march, points_each = self._ray_march(scene, rays, edge, visible)
         return rays.march(march, self._tiles, points_each, features=features, pixels=pixels)
@@ -329,7 +329,7 @@ class Engine:
         grid, behind = self._distances(scene, edge), self._behind(scene)
         t_vals = sample_depths(samples, rays.origins)
         bordered = rays.volume is not None and behind is None
-        march = march_class(grid, evaluates_all=self._evaluates_all, graphs=self.graphs)(
+        march = march_class(grid, evaluates_all=self._evaluates_all)(
             self._field(scene),
             self.generator.sigma,
             self._beta,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -48,12 +49,15 @@ class Styles:
     w: Tensor
     decoder: Tensor | None
 
-    @property
+    @cached_property
     def of_field(self) -> bytes:
-        """The part on which the field depends; equal where the field is."""
+        """The part on which the field depends; equal where the field is.
+
+        Read once: a GPU's host waits for it.
+        """
         return self.w.cpu().numpy().tobytes()
 
-    @property
+    @cached_property
     def of_shape(self) -> bytes:
         """The part on which signed distances depend: all of the field but its view layer."""
         if self.w.dim() == 2:

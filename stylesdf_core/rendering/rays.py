@@ -56,7 +56,7 @@ def cam2world(azimuth: Tensor, elevation: Tensor) -> Tensor:
 
 
 def ray_directions(
-    resolution: int, focal: float, like: Tensor, patches: Tensor | None = None
+    resolution: int, focal: float | Tensor, like: Tensor, patches: Tensor | None = None
 ) -> Tensor:
     """Directions through pixel centres in the camera frame, (H, W, 3), with z = −1.
 
@@ -79,7 +79,7 @@ def ray_directions(
 
 def make_rays(
     cam2world: Tensor,
-    focal: float,
+    focal: float | Tensor,
     resolution: int,
     *,
     static_viewdirs: bool = True,
@@ -90,7 +90,7 @@ def make_rays(
 
     Args:
         cam2world: (B, 3, 4).
-        focal: pixels, at ``resolution``.
+        focal: pixels, at ``resolution``; a number, or a tensor without axes.
         static_viewdirs: give the network the view direction in the *camera's* frame, so that
             it does not change while orbiting (test time); otherwise the world's (training).
         trained_fov: half opening angle, degrees; view directions beyond it become those at the

@@ -36,16 +36,17 @@ class TrainedVolume:
     rotation: Tensor
     fov: float
 
-    def holds_all_of(self, camera: OrbitCamera) -> bool:
-        """Whether every ray of a camera stays in the volume from near to far."""
-        return camera.fov <= self.fov and camera.pan_x == camera.pan_y == 0.0
-
     def contains(self, points: Tensor) -> Tensor:
         """Which world points (…, 3), between near and far, lie in the volume: (…) bool."""
         local = points @ self.rotation
         reach = math.tan(math.radians(self.fov)) * (1.0 - local[..., 2])  # camera: local z = 1
         in_view = local[..., :2].abs().amax(dim=-1) <= reach
         return in_view | (points.abs().amax(dim=-1) <= VOLUME_RADIUS)
+
+
+def sees_trained(camera: OrbitCamera, fov: float) -> bool:
+    """Whether every ray of a camera stays in the volume of a training with ``fov``."""
+    return camera.fov <= fov and camera.pan_x == camera.pan_y == 0.0
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,10 @@ Function: TypeAlias = Callable[..., Outputs]
 
 #: Uses of a shape after which a graph is worth its compiling.
 _WORTH = 3
+#: Variants of one function that torch compiles: shapes of several models and sizes.
+_VARIANTS = 64
 #: Graphs that are kept, the last used ones; each holds its buffers.
-_MOST = 8
+_MOST = 16
 
 _products = threading.RLock()
 
@@ -95,8 +97,10 @@ class _Graph:
         inputs, weights: the buffers that the function reads.
         sources: the tensors that the weights were copied from, with their versions.
         compiling: answers with the compiled function.
+        is_exact: its products are never of TF32.
     """
 
+    is_exact: bool = False
     uses: int = 0
     inputs: list[Tensor] = field(default_factory=list)
     weights: list[Tensor] = field(default_factory=list)
@@ -150,6 +154,8 @@ class DeviceGraphs:
         weights: Sequence[Tensor],
         make: Callable[[list[Tensor]], Function],
         plain: Callable[[], Outputs],
+        *,
+        exact: bool = False,
     ) -> Outputs:
         """The function's results, in tensors of their own.
 
@@ -159,9 +165,10 @@ class DeviceGraphs:
             weights: are copied only if they are other tensors, or have been written to.
             make: the function of the inputs, with buffers in place of the weights.
             plain: gives the same results without a graph.
+            exact: products are never of TF32.
         """
         key = (name, *((x.shape, x.dtype, x.device) for x in (*inputs, *weights)))
-        graph = self._graphs.setdefault(key, _Graph())
+        graph = self._graphs.setdefault(key, _Graph(exact))
         self._graphs.move_to_end(key)
         while len(self._graphs) > _MOST:
             self._graphs.popitem(last=False)
@@ -169,8 +176,7 @@ class DeviceGraphs:
         if not self._is_ready(graph, inputs, weights, make):
             return plain()
         assert graph.replay is not None
-        for buffer, value in zip(graph.inputs, inputs, strict=True):
-            buffer.copy_(value)
+        _copy(graph.inputs, inputs)
         self._refresh(graph, weights)
         graph.replay()
         return tuple(x.clone() for x in graph.outputs)
@@ -197,12 +203,12 @@ class DeviceGraphs:
             graph.weights = [x.clone() for x in weights]
             graph.sources = [(x, x._version) for x in weights]
             function = make(graph.weights)
-            graph.compiling = self._compiler.submit(self._compiled, function, inputs)
+            graph.compiling = self._compiler.submit(self._compiled, graph, function, inputs)
         if not graph.compiling.done() or not _products.acquire(blocking=False):
             return False  # another thread compiles: later
         try:
             function = graph.compiling.result()
-            with self._own_products():
+            with self._own_products(graph):
                 graph.outputs, graph.replay = self._record(graph, function)
         except Exception as error:  # capture meets what a graph cannot hold, memory is short …
             self._refuse("Graphs of this device are not used", error)
@@ -222,21 +228,25 @@ class DeviceGraphs:
         return (), call
 
     @torch.no_grad()
-    def _compiled(self, function: Function, inputs: Sequence[Tensor]) -> Function:
+    def _compiled(self, graph: _Graph, function: Function, inputs: Sequence[Tensor]) -> Function:
         """The function compiled, by a first call; the function itself where that fails."""
         if not self._backend:
             return function
         try:
+            from torch._dynamo import config
+
             compiled: Function = torch.compile(function, backend=self._backend, dynamic=False)
-            with self._own_products():  # a compiled function holds for one kind of product
+            # A compiled function holds for one kind of product and one set of shapes, all graphs
+            # of one name share the code, and torch gives up after eight variants of it.
+            with self._own_products(graph), config.patch(recompile_limit=_VARIANTS):
                 compiled(*(x.clone() for x in inputs))
         except Exception as error:  # no compiler, no Triton, a system without either
             self._refuse("torch.compile is not used", error)
             return function
         return compiled
 
-    def _own_products(self) -> AbstractContextManager[None]:
-        return products(tf32=True) if self._tf32 else nullcontext()
+    def _own_products(self, graph: _Graph) -> AbstractContextManager[None]:
+        return products(tf32=not graph.is_exact) if self._tf32 else nullcontext()
 
     def _refuse(self, what: str, error: Exception) -> None:
         reason = str(error).strip().partition("\n")[0] or repr(error)
@@ -244,11 +254,22 @@ class DeviceGraphs:
 
     @staticmethod
     def _refresh(graph: _Graph, weights: Sequence[Tensor]) -> None:
-        for index, (buffer, value) in enumerate(zip(graph.weights, weights, strict=True)):
-            source, version = graph.sources[index]
-            if source is not value or version != value._version:
-                buffer.copy_(value)
-                graph.sources[index] = (value, value._version)
+        old = [
+            index
+            for index, (value, (source, version)) in enumerate(
+                zip(weights, graph.sources, strict=True)
+            )
+            if source is not value or version != value._version
+        ]
+        _copy([graph.weights[index] for index in old], [weights[index] for index in old])
+        for index in old:
+            graph.sources[index] = (weights[index], weights[index]._version)
+
+
+def _copy(buffers: list[Tensor], values: Sequence[Tensor]) -> None:
+    """Write the values into the buffers, in one step of the device where the types agree."""
+    if buffers:
+        torch._foreach_copy_(buffers, list(values))
 
 
 def device_note(device: torch.device, graphs: DeviceGraphs | None) -> str:

@@ -8,8 +8,9 @@ leaky ReLU. Convolutions run in 16 bits where the processor does so natively.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -17,6 +18,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs
+from stylesdf_core.engine.decoder.convolutions import (
+    Convolution,
+    Folded,
+    activated,
+    convolved,
+    phases,
+    rows_of,
+    twice,
+    upsampled,
+    upsampled_by_phases,
+    weights_by_phase,
+)
 from stylesdf_core.engine.decoder.matching import HalfImage
 from stylesdf_core.engine.march.tiles import Tiles, TileWork
 from stylesdf_core.model.networks.decoder import Decoder, ModulatedConv, StyledConv, ToRGB
@@ -53,49 +66,27 @@ _LARGE = 256
 
 
 @dataclass(frozen=True)
-class _Folded:
-    """A layer's weights for one style.
-
-    Attributes:
-        weight: (out, in, k, k), or (in, out, k, k) where the layer upsamples.
-        bias: (out,).
-        blur: (out, 1, 4, 4), the low-pass behind a layer that upsamples.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    blur: Tensor | None = None
-
-    @property
-    def tensors(self) -> list[Tensor]:
-        return [x for x in (self.weight, self.bias, self.blur) if x is not None]
-
-    def with_tensors(self, given: Iterator[Tensor]) -> _Folded:
-        """The same layer with the next tensors of the same shapes."""
-        return _Folded(next(given), next(given), None if self.blur is None else next(given))
-
-
-@dataclass(frozen=True)
 class _Own:
     """All tensors that the layers read: folded weights, and the noise where there is some.
 
     A step that made another tensor would copy it from the host, which a recorded graph cannot.
     """
 
-    convs: list[_Folded]
-    to_rgbs: list[_Folded]
+    convs: list[Folded]
+    to_rgbs: list[Folded]
     noise: list[Tensor | None]
 
     @property
     def tensors(self) -> list[Tensor]:
-        folded = [x for own in (*self.convs, *self.to_rgbs) for x in own.tensors]
+        folded = [x for own in (*self.convs, *self.to_rgbs) for x in (own.weight, own.bias)]
         return [*folded, *(noise for noise in self.noise if noise is not None)]
 
     def with_tensors(self, tensors: Sequence[Tensor]) -> _Own:
         """The same layers with other tensors of the same shapes."""
         given = iter(tensors)
         convs, to_rgbs = (
-            [layer.with_tensors(given) for layer in layers] for layers in (self.convs, self.to_rgbs)
+            [Folded(next(given), next(given)) for _ in layers]
+            for layers in (self.convs, self.to_rgbs)
         )
         return _Own(convs, to_rgbs, [None if x is None else next(given) for x in self.noise])
 
@@ -130,7 +121,13 @@ class BakedDecoder:
         device = self._convs[0].bias.device
         self._taps = low_pass().to(device) if decoder.alias_free else None
         self._blur = blur_kernel(gain=4.0).to(device, dtype)
-        self._folded: dict[ModulatedConv, _Folded] = {}
+        self._by_phase = weights_by_phase().to(device)
+        #: Each convolution with its bias and the index of its style; the toRGBs come last.
+        self._layers: list[tuple[ModulatedConv, Tensor, int]] = [
+            *((layer.conv, layer.bias, index) for index, layer in enumerate(self._convs)),
+            *((rgb.conv, rgb.bias, 2 * level + 1) for level, rgb in enumerate(self._to_rgbs)),
+        ]
+        self._folded: list[Folded] = []
         self._source: Tensor | None = None
         self._version = 0
         self._styles: Tensor | None = None
@@ -165,31 +162,46 @@ class BakedDecoder:
             ]
 
     def _fold_styles(self, styles: Tensor) -> None:
+        if self._graphs is not None:
+            tensors = iter(
+                self._graphs.run(
+                    "fold",
+                    [styles],
+                    [],
+                    lambda _: self._all_folded,
+                    lambda: self._all_folded(styles),
+                    exact=True,
+                )
+            )
+            self._folded = [Folded(next(tensors), next(tensors)) for _ in self._layers]
+            return
         before, self._styles = self._styles, styles
-        changed = [True] * styles.shape[1]
-        if before is not None:
-            changed = (styles != before).any(dim=-1)[0].tolist()
-        for index, layer in enumerate(self._convs):
-            if changed[index]:
-                self._folded[layer.conv] = self._fold(layer.conv, layer.bias, styles[:, index])
-        for level, rgb in enumerate(self._to_rgbs):
-            index = 2 * level + 1
-            if changed[index]:
-                self._folded[rgb.conv] = self._fold(rgb.conv, rgb.bias, styles[:, index])
+        if before is None:
+            self._folded = [self._fold(*layer, styles) for layer in self._layers]
+            return
+        changed = (styles != before).any(dim=-1)[0].tolist()
+        for place, layer in enumerate(self._layers):
+            if changed[layer[2]]:
+                self._folded[place] = self._fold(*layer, styles)
 
-    def _fold(self, conv: ModulatedConv, bias: Tensor, style: Tensor) -> _Folded:
-        scales = conv.modulation(style)[0]  # (in,)
+    def _all_folded(self, styles: Tensor) -> tuple[Tensor, ...]:
+        """Weight and bias of every layer."""
+        folded = [self._fold(*layer, styles) for layer in self._layers]
+        return tuple(x for own in folded for x in (own.weight, own.bias))
+
+    def _fold(self, conv: ModulatedConv, bias: Tensor, index: int, styles: Tensor) -> Folded:
+        scales = conv.modulation(styles[:, index])[0]  # (in,)
         weight = conv.weight * (conv.scale * scales[:, None, None])
         if conv.demodulate:
             norm = torch.rsqrt(weight.square().sum(dim=(1, 2, 3)) + 1e-8)  # (out,)
             weight = weight * (SQRT2 * norm[:, None, None, None])
             bias = bias * SQRT2
-        blur = None
-        if conv.upsample and not conv.alias_free:
+        if conv.upsample and self._graphs is not None:
+            weight, bias = phases(weight, self._by_phase), bias.repeat(4)
+        elif conv.upsample and not conv.alias_free:
             weight = weight.transpose(0, 1)
-            blur = self._blur.expand(len(bias), 1, 4, 4)
         weight = weight.to(self._dtype, memory_format=torch.channels_last)
-        return _Folded(weight, bias.to(self._dtype), blur)
+        return Folded(weight, bias.to(self._dtype))
 
     def __call__(self, features: Tensor) -> Tensor:
         """(1, width, thumb, thumb) -> (1, 3, S, S), float32, nominally in [−1, 1]."""
@@ -228,8 +240,8 @@ class BakedDecoder:
 
     @property
     def _own(self) -> _Own:
-        convs = [self._folded[layer.conv] for layer in self._convs]
-        return _Own(convs, [self._folded[layer.conv] for layer in self._to_rgbs], self._noise)
+        count = len(self._convs)
+        return _Own(self._folded[:count], self._folded[count:], self._noise)
 
     def _sums(self, features: Tensor, own: _Own, count: int, kept: int) -> tuple[Tensor, ...]:
         """See :meth:`_last_sums`."""
@@ -264,12 +276,12 @@ class BakedDecoder:
                 begin, end = max(first - 1, 0), min(stop + 1, rows)
             convolve, index = self._convolution(indices[0]), indices[0]
             y = convolve(x, own.convs[index], begin, end)
-            y = _activated(y, own.noise[index], scale * begin, scale * end)
+            y = activated(y, own.noise[index], scale * begin, scale * end)
             if level > 0:
                 index = indices[1]
-                y = _rows(y, 2 * (first - begin) - 1, 2 * (stop - begin) + 1)
+                y = rows_of(y, 2 * (first - begin) - 1, 2 * (stop - begin) + 1)
                 y = F.conv2d(y, own.convs[index].weight, own.convs[index].bias, padding=(0, 1))
-                y = _activated(y, own.noise[index], 2 * first, 2 * stop)
+                y = activated(y, own.noise[index], 2 * first, 2 * stop)
             part = slice(scale * first, scale * stop)
             rgb[:, :, part] = F.conv2d(y, to_rgb.weight, to_rgb.bias)
             if not is_last:
@@ -282,62 +294,25 @@ class BakedDecoder:
         """Whether a resolution is computed in strips of its input x."""
         return self._exact or x.shape[2] >= _LARGE
 
-    def _convolution(self, index: int) -> _Convolution:
-        conv = self._convs[index].conv
-        return _upsampled if conv.upsample and self._taps is None else _convolved
+    def _convolution(self, index: int) -> Convolution:
+        if self._taps is not None or not self._convs[index].conv.upsample:
+            return convolved
+        return partial(upsampled, self._blur) if self._graphs is None else upsampled_by_phases
 
     def _doubled(self, image: Tensor) -> Tensor:
-        return _twice(image) if self._taps is None else doubled(image, self._taps)
+        return twice(image) if self._taps is None else doubled(image, self._taps)
 
-    def _styled(self, index: int, x: Tensor, own: _Folded, noise: Tensor | None) -> Tensor:
-        convolve, parts = self._convolution(index), dict[int, Tensor]()
+    def _styled(self, index: int, x: Tensor, own: Folded, noise: Tensor | None) -> Tensor:
+        convolve = self._convolution(index)
         if self._tiles is None or not self._exact:
             y = convolve(x, own, 0, x.shape[2])
         else:
-
-            def strip(first: int, stop: int) -> None:
-                parts[first] = convolve(x, own, first, stop)
-
-            _in_strips(self._tiles, strip, x.shape[2])
-            y = torch.cat([parts[first] for first in sorted(parts)], dim=2)
+            y = _joined_strips(self._tiles, partial(convolve, x, own), x.shape[2])
         if self._taps is not None:
             if self._convs[index].conv.upsample:
                 y = doubled(y, self._taps)
             return filtered_leaky_relu(y, self._taps, 1.0)
-        return _activated(y, noise, 0, y.shape[2])
-
-
-#: Convolution of the rows from the first number up to the second, from a layer's whole input.
-_Convolution = Callable[[Tensor, _Folded, int, int], Tensor]
-
-
-def _convolved(x: Tensor, own: _Folded, first: int, stop: int) -> Tensor:
-    """Rows of a 3×3 convolution with zeros around, (1, out, stop − first, W)."""
-    whole = stop - first == x.shape[2]
-    rows = x if whole else _rows(x, first - 1, stop + 1)
-    return F.conv2d(rows, own.weight, own.bias, padding=(int(whole), 1))
-
-
-def _upsampled(x: Tensor, own: _Folded, first: int, stop: int) -> Tensor:
-    """Rows of the transposed convolution and blur, (1, out, 2·(stop − first), 2·W).
-
-    Row r of the result is made of rows r − 1 to r + 2 of the transposed convolution, to which row i
-    of ``x`` contributes at 2i, 2i + 1 and 2i + 2.
-    """
-    above, below = max(first - 1, 0), min(stop + 1, x.shape[2])
-    y = F.conv_transpose2d(x[:, :, above:below], own.weight, stride=2)
-    whole = stop - first == x.shape[2]
-    if not whole:
-        y = _rows(y, 2 * (first - above) - 1, 2 * (stop - above) + 2)
-    assert own.blur is not None
-    return F.conv2d(y, own.blur, own.bias, padding=(int(whole), 1), groups=y.shape[1])
-
-
-def _activated(x: Tensor, noise: Tensor | None, first: int, stop: int) -> Tensor:
-    """Rows x of feature maps with the noise of rows ``first`` to ``stop``, leaky ReLU, in place."""
-    if noise is not None:
-        x += noise[:, :, first:stop]
-    return F.leaky_relu_(x, 0.2)
+        return activated(y, noise, 0, y.shape[2])
 
 
 def _in_strips(tiles: Tiles, work: TileWork, rows: int) -> None:
@@ -350,14 +325,12 @@ def _in_strips(tiles: Tiles, work: TileWork, rows: int) -> None:
     tiles.run(several, -(-rows // _STRIP), points_each=tiles.rows)
 
 
-def _rows(x: Tensor, first: int, stop: int) -> Tensor:
-    """Rows of (1, C, H, W), with zeros for rows that do not exist."""
-    inside = x[:, :, max(first, 0) : stop]
-    return F.pad(inside, (0, 0, max(-first, 0), max(stop - x.shape[2], 0)))
+def _joined_strips(tiles: Tiles, compute: Callable[[int, int], Tensor], rows: int) -> Tensor:
+    """All rows of a convolution, from its strips."""
+    parts: dict[int, Tensor] = {}
 
+    def strip(first: int, stop: int) -> None:
+        parts[first] = compute(first, stop)
 
-def _twice(image: Tensor) -> Tensor:
-    """Double the size with the [1, 3, 3, 1] filter: linear interpolation, with zeros around."""
-    padded = F.pad(image, (1, 1, 1, 1))
-    larger = F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)
-    return larger[..., 2:-2, 2:-2]
+    _in_strips(tiles, strip, rows)
+    return torch.cat([parts[first] for first in sorted(parts)], dim=2)

@@ -5,6 +5,7 @@ surface can be, and a ray march evaluates the samples there, tile by tile.
 
 baked_field     a style folded into the field's weights (FiLM-SIREN)
 baked_background  the same of a model's background field
+folded_fields   both with the newest w, kept
 ray_march       volume rendering that evaluates only samples that can be seen
 marches         which of the ray marches is fastest
 dense_march     the ray march with every sample evaluated, for a GPU
@@ -14,4 +15,5 @@ surface_trace   where rays first meet the surface, by the distance grid
 trace_kernel    the loop of surface_trace (Numba)
 tiles           rows of work cut into pieces that stay in a core's cache
 volume          a camera's rays through the ray march, tile by tile
+camera_march    a whole volume render as one graph of a GPU
 """

@@ -37,20 +37,16 @@ class BakedField:
     """
 
     def __init__(self, field: SirenField, w: Tensor) -> None:
-        styles = layer_styles(w, len(field.trunk) + 1)
-        self._layers = [
-            fold(layer, own) for layer, own in zip(field.trunk, styles[:-1], strict=True)
-        ]
-        first = self._layers[0]
-        self._layers[0] = SineLayer(first.weight * VOLUME_SCALE, first.bias)
-        view = fold(field.view_layer, styles[-1])
-        self._view = SineLayer(view.weight[:-3].contiguous(), view.bias)
-        self._direction_weight = view.weight[-3:].contiguous()
-        self._scalar_weight: Tensor = field.scalar_head.weight[0]
-        self._scalar_bias: Tensor = field.scalar_head.bias
-        self._rgb_weight: Tensor = field.rgb_head.weight.T
-        self._rgb_bias: Tensor = field.rgb_head.bias
+        self._take(fold_field(field, w))
         self._scratch = threading.local()
+
+    def _take(self, tensors: Sequence[Tensor]) -> None:
+        *layers, direction, scalar, scalar_bias, rgb, rgb_bias = tensors
+        folded = [SineLayer(*pair) for pair in zip(layers[::2], layers[1::2], strict=True)]
+        self._layers, self._view = folded[:-1], folded[-1]
+        self._direction_weight = direction
+        self._scalar_weight, self._scalar_bias = scalar, scalar_bias
+        self._rgb_weight, self._rgb_bias = rgb, rgb_bias
 
     @property
     def width(self) -> int:
@@ -64,7 +60,7 @@ class BakedField:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """All folded weights, for :meth:`with_tensors`."""
+        """All folded weights, in the order of :func:`fold_field`."""
         layers = (*self._layers, self._view)
         heads = (self._scalar_weight, self._scalar_bias, self._rgb_weight, self._rgb_bias)
         folded = [x for layer in layers for x in (layer.weight, layer.bias)]
@@ -72,13 +68,9 @@ class BakedField:
 
     def with_tensors(self, tensors: Sequence[Tensor]) -> BakedField:
         """This field with other weights of the same shapes."""
-        other, given = copy.copy(self), iter(tensors)
+        other = copy.copy(self)
         other.__dict__.pop("_packed", None)
-        layers = [SineLayer(next(given), next(given)) for _ in range(len(self._layers) + 1)]
-        other._layers, other._view = layers[:-1], layers[-1]
-        other._direction_weight = next(given)
-        other._scalar_weight, other._scalar_bias = next(given), next(given)
-        other._rgb_weight, other._rgb_bias = given
+        other._take(tensors)
         return other
 
     def trunk_of_all(self, points: Tensor) -> Tensor:
@@ -197,6 +189,29 @@ class BakedField:
             buffers = points.new_empty(3, len(points), self.width)
             self._scratch.buffers = buffers
         return buffers[:, : len(points)].unbind()
+
+
+def fold_field(field: SirenField, w: Tensor) -> list[Tensor]:
+    """Weights of a field for one w: (in, out) and (out,) of each sine layer, the view layer last;
+    then the view directions' weights, and weight and bias of the distance's and the colour's layer.
+
+    Args:
+        w: as in :class:`BakedField`.
+    """
+    styles = layer_styles(w, len(field.trunk) + 1)
+    layers = [fold(layer, own) for layer, own in zip(field.trunk, styles[:-1], strict=True)]
+    layers[0] = SineLayer(layers[0].weight * VOLUME_SCALE, layers[0].bias)
+    view = fold(field.view_layer, styles[-1])
+    layers.append(SineLayer(view.weight[:-3].contiguous(), view.bias))
+    scalar, rgb = field.scalar_head, field.rgb_head
+    return [
+        *(x for layer in layers for x in (layer.weight, layer.bias)),
+        view.weight[-3:].contiguous(),
+        scalar.weight[0],
+        scalar.bias,
+        rgb.weight.T,
+        rgb.bias,
+    ]
 
 
 def fold(layer: nn.Module, w: Tensor) -> SineLayer:

@@ -6,27 +6,18 @@ step whose size depends on values makes the host wait for the device. This march
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs
 from stylesdf_core.engine.march.ray_march import MarchedRays, RayMarch
 from stylesdf_core.rendering.volume_rendering import sample_points
 
 
 @dataclass(frozen=True)
 class DenseRayMarch(RayMarch):
-    """Gives the results of :class:`RayMarch` for ``visible`` = 0, whatever ``visible`` is.
-
-    Attributes:
-        graphs: run the march of cameras that see only trained points, without a background field;
-            None to run it step by step.
-    """
-
-    graphs: DeviceGraphs | None = None
+    """Gives the results of :class:`RayMarch` for ``visible`` = 0, whatever ``visible`` is."""
 
     def __call__(
         self,
@@ -38,33 +29,6 @@ class DenseRayMarch(RayMarch):
         colors: bool = True,
     ) -> MarchedRays:
         """Composite rays; arguments and result as in :class:`RayMarch`."""
-        rays = (origins, directions, viewdirs)
-        has_more = self.volume is not None or self.behind is not None
-        if self.graphs is None or has_more or not colors:
-            return self._marched(*rays, features=features, colors=colors)
-
-        def make(weights: list[Tensor]) -> Callable[..., tuple[Tensor, ...]]:
-            own = replace(self, t_vals=weights[0], field=self.field.with_tensors(weights[1:]))
-            return lambda *rays: _values(own._marched(*rays, features=features, colors=True))
-
-        rgb, background, depth, *maps = self.graphs.run(
-            ("march", self.force_background, features),
-            rays,
-            [self.t_vals, *self.field.tensors],
-            make,
-            lambda: _values(self._marched(*rays, features=features, colors=True)),
-        )
-        return MarchedRays(rgb, maps[0] if maps else None, background, depth)
-
-    def _marched(
-        self,
-        origins: Tensor,
-        directions: Tensor,
-        viewdirs: Tensor,
-        *,
-        features: bool,
-        colors: bool,
-    ) -> MarchedRays:
         gap = self.t_vals[1] - self.t_vals[0]
         points = sample_points(origins, directions, self.t_vals)  # (R, N, 3)
         trunk = self.field.trunk_of_all(points.flatten(0, 1))  # (R·N, width)
@@ -93,9 +57,3 @@ class DenseRayMarch(RayMarch):
         if self.behind is not None:
             return marched.before(self.behind(origins, directions) if colors else None)
         return self._with_border(marched, weights, inside)
-
-
-def _values(marched: MarchedRays) -> tuple[Tensor, ...]:
-    """Colours, background, depth and, where there are any, features."""
-    maps = () if marched.features is None else (marched.features,)
-    return (marched.rgb, marched.background, marched.depth, *maps)

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 from stylesdf_core.engine.compiled import compiled_loops
-from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs
 from stylesdf_core.engine.march.dense_march import DenseRayMarch
 from stylesdf_core.engine.march.distance_grid import DistanceGrid
 from stylesdf_core.engine.march.ray_march import RayMarch
 
 
-def march_class(
-    grid: DistanceGrid | None, *, evaluates_all: bool = False, graphs: DeviceGraphs | None = None
-) -> Callable[..., RayMarch]:
+def march_class(grid: DistanceGrid | None, *, evaluates_all: bool = False) -> type[RayMarch]:
     """The class of a march with a distance grid, or without one.
 
     Args:
         evaluates_all: evaluate every sample, as is fastest on a GPU.
-        graphs: of the device, for a march that evaluates every sample.
     """
     if evaluates_all:
-        return partial(DenseRayMarch, graphs=graphs)
+        return DenseRayMarch
     if grid is None or not compiled_loops.usable():
         return RayMarch
     from stylesdf_core.engine.march.compiled_march import CompiledRayMarch

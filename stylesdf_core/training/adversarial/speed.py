@@ -40,7 +40,6 @@ ROWS = {"training.stage1": "renderer", "training.stage2": "decoder"}
 #: Turns of both loops; a turn is so many steps that every lazy term is in it, but at least so many.
 _TURNS, _QUICK_TURNS = 2, 1
 _STEPS = 4
-_PICTURES = 24
 
 
 @dataclass(frozen=True)
@@ -100,17 +99,17 @@ def _config(
     )
     config: Any = renderer if stage == "renderer" else decoder
     edge = renderer.generator.thumb_size if stage == "renderer" else decoder.output_size
-    _write_pictures(folder / "images", edge)
+    _write_pictures(folder / "images", edge, config.batch)
     if stage == "decoder":
         save_safetensors(Generator(renderer.generator), folder / "renderer.safetensors")
     images = replace(config.images, held_out=0.0, compare=8)
     return replace(config, images=images, run=replace(config.run, device=device.type))  # type: ignore[no-any-return]
 
 
-def _write_pictures(folder: Path, edge: int) -> None:
+def _write_pictures(folder: Path, edge: int, count: int) -> None:
     folder.mkdir()
     source = np.random.default_rng(0)
-    for index in range(_PICTURES):
+    for index in range(count):
         pixels = source.integers(0, 256, (edge, edge, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{index}.png")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,15 @@ from tests.training.adversarial.stage_phases import (
     write_images,
     write_weights,
 )
+
+CONFIG = speed._config
+
+
+@pytest.mark.parametrize("stage", speed.ROWS.values())
+@pytest.mark.parametrize("name", ["tiny", "heads"])
+def test_a_stage_has_the_pictures_of_a_batch(stage: str, name: Any, tmp_path: Path) -> None:
+    config = CONFIG(stage, name, tmp_path, torch.device("cpu"))
+    assert len(list((tmp_path / "images").iterdir())) >= config.batch
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,96 @@
+"""A whole volume render as one graph of a device: from the camera's numbers to the maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs, Outputs
+from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.march.dense_march import DenseRayMarch
+from stylesdf_core.engine.march.volume import CameraRays, Volume
+from stylesdf_core.model.config import RenderOptions
+from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.rendering.rays import make_rays
+from stylesdf_core.rendering.trained_volume import sees_trained
+from stylesdf_core.rendering.volume_rendering import sample_depths
+
+
+@dataclass(frozen=True)
+class CameraMarch:
+    """Volume renders of one kind, by cameras that see only trained points.
+
+    Attributes:
+        edge: of the render, pixels.
+        samples: on each ray.
+        fov, static: as in :meth:`~.volume.CameraRays.of`.
+        force_background, features: as in :class:`~.ray_march.RayMarch` and its call.
+    """
+
+    edge: int
+    samples: int
+    fov: float
+    static: bool
+    force_background: bool
+    features: bool
+
+    @classmethod
+    def of(
+        cls, options: RenderOptions, fov: float, edge: int, samples: int, *, features: bool
+    ) -> CameraMarch:
+        """The kind of a scene's volume renders."""
+        static, forced = options.static_viewdirs, options.force_background
+        return cls(edge, samples, fov, static, forced, features)
+
+    def suits(self, camera: OrbitCamera, points: int) -> bool:
+        """Whether a camera sees only trained points, and the field is asked at few enough."""
+        is_small = self.samples * self.edge * self.edge <= points
+        return is_small and sees_trained(camera, self.fov)
+
+    def __call__(
+        self,
+        graphs: DeviceGraphs,
+        camera: OrbitCamera,
+        field: BakedField,
+        sigma: Callable[[Tensor], Tensor],
+        beta: float,
+    ) -> Volume:
+        """The volume render; ``sigma`` and ``beta`` as in :class:`~.ray_march.RayMarch`."""
+        numbers = np.append(camera.cam2world(), camera.focal(self.edge)).astype(np.float32)
+        pose = torch.from_numpy(numbers).to(field.device, non_blocking=True)  # (13,)
+
+        def make(weights: list[Tensor]) -> Callable[[Tensor], Outputs]:
+            return partial(self._maps, field.with_tensors(weights), sigma, beta)
+
+        rgb, background, depth, *maps = graphs.run(
+            ("march", self),
+            [pose],
+            field.tensors,
+            make,
+            lambda: self._maps(field, sigma, beta, pose),
+        )
+        return Volume(rgb, maps[0] if maps else None, background, depth)
+
+    def _maps(
+        self, field: BakedField, sigma: Callable[[Tensor], Tensor], beta: float, pose: Tensor
+    ) -> Outputs:
+        """Colours (3, E, E), background and depth (E, E), and features (width, E, E) if wanted.
+
+        Args:
+            pose: (13,), the camera's matrix and its focal length in pixels.
+        """
+        matrix, focal = pose[:12].view(1, 3, 4), pose[12]
+        rays = CameraRays.flat(
+            make_rays(matrix, focal, self.edge, static_viewdirs=self.static, trained_fov=self.fov)
+        )
+        depths = sample_depths(self.samples, matrix)
+        march = DenseRayMarch(field, sigma, beta, depths, None, self.force_background)
+        marched = march(rays.origins, rays.directions, rays.viewdirs, features=self.features)
+        volume = rays.volume_of(marched)
+        maps = () if volume.features is None else (volume.features,)
+        return volume.rgb, volume.background, volume.depth, *maps
