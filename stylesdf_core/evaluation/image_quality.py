@@ -31,6 +31,7 @@ from stylesdf_core.evaluation.measures.protocol import (
     JUDGED,
     WITH_DEPTH,
     WITH_MASKS,
+    WITH_PICTURES,
     ImageProtocol,
     Workplace,
 )
@@ -88,7 +89,7 @@ def evaluate(
         tasks.append(shapes.task)
         finishing.append((shapes.duration, shapes.finish))
     with ExitStack() as stack:
-        if folder is not None and metrics - WITH_MASKS - WITH_DEPTH:
+        if folder is not None and metrics & WITH_PICTURES:
             source = stack.enter_context(closing(open_images(folder, engine.config.output_size)))
             sets = SetComparison(engine, folder, source, protocol, work)
             tasks = [*sets.tasks, *tasks]

@@ -20,9 +20,10 @@ Metric = Literal[
     "flicker",
 ]  # fmt: skip
 METRICS: tuple[Metric, ...] = get_args(Metric)
-#: Metrics that need a data set, with masks, or with depth maps; on Inception's features, by dlib's
-#: judgement.
+#: Metrics that need a data set; that look at its pictures, where there is one, at its masks, or at
+#: its depth maps; on Inception's features, by dlib's judgement.
 WITH_DATA: frozenset[Metric] = frozenset({"fid", "kid", "frechet", "foreground", "shapes"})
+WITH_PICTURES: frozenset[Metric] = frozenset({"fid", "kid", "frechet", "pose"})
 WITH_MASKS: frozenset[Metric] = frozenset({"foreground"})
 WITH_DEPTH: frozenset[Metric] = frozenset({"shapes"})
 ON_INCEPTION: frozenset[Metric] = frozenset({"fid", "kid"})

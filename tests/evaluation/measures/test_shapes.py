@@ -128,13 +128,16 @@ def test_data_without_depth_from_the_front_say_how_to_make_some(tmp_path: Path) 
         frontal_depths(turned)
 
 
-def test_the_command_measures_shapes_alone(
+def test_the_command_measures_shapes_and_no_pictures(
     heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resources, "user_folder", lambda kind: tmp_path / "own" / kind)
     weights = str(save_tiny(tmp_path / "tiny.safetensors"))
-    report = drain(Evaluate(model=weights, data=heads, metrics="shapes", device="cpu").run())
-    keys = ["shape_mmd", "shape_coverage", "shape_normals"]
+    request = Evaluate(
+        model=weights, data=heads, metrics="shapes,depth-consistency", identities=8, device="cpu"
+    )
+    report = drain(request.run())
+    keys = ["shape_mmd", "shape_coverage", "shape_normals", "depth_consistency"]
     assert [figure.key for figure in report.figures] == keys
     assert report.protocol.startswith("Surfaces of 8 generated heads")
     everything = Evaluate(model=weights, data=heads, metrics="all")._metrics()

@@ -58,7 +58,8 @@ def test_the_request_asks_for_what_is_here(run: Path, monkeypatch: pytest.Monkey
     assert set(request.metrics.split(",")) == {"depth-consistency", "flicker", "frechet"}
     with monkeypatch.context() as patched:
         patched.setattr("stylesdf_core.evaluation.measures.foreground.has_masks", lambda _: True)
-        assert "foreground" in evaluation_request(run).metrics.split(",")
+        patched.setattr("stylesdf_core.evaluation.measures.true_depths.has_depths", lambda _: True)
+        assert {"foreground", "shapes"} < set(evaluation_request(run).metrics.split(","))
     for picture in request.data.iterdir():
         picture.unlink()
     request.data.rmdir()
