@@ -115,9 +115,11 @@ class Bench:
             report = yield from run_bench(self.only, settings, self.device, self._keep)
             # On a CPU they take minutes: only where they are asked for.
             takes_all = not self.only and select_device(self.device).type == "cpu"
-            if not takes_all and (rows := training_rows(self.only)):
-                figures = yield from measure_training(rows, self.device, quick=self.quick)
+            rows = () if takes_all else training_rows(self.only)
+            for row in rows:
+                figures = yield from measure_training((row,), self.device, quick=self.quick)
                 report = replace(report, figures=report.figures + figures)
+                self._keep(report)
             if self.profile is not None:
                 text = yield from profile_bench(self.only, self.device)
                 write_text(self.profile, text)

@@ -14,7 +14,7 @@ from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.levels import volume_level
 from stylesdf_core.engine.passes import passes
-from stylesdf_core.engine.picture import Picture, eight_bit, pixels
+from stylesdf_core.engine.picture import Picture, _for_screen, eight_bit, pixels
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.model.config import RenderOptions
@@ -251,3 +251,10 @@ def test_a_picture_s_grey_levels_are_those_of_its_colours() -> None:
     drawn = Picture("image", colours, np.zeros((1, 255), np.float32))
     np.testing.assert_array_equal(eight_bit(pixels(drawn)), drawn.to_uint8())
     np.testing.assert_array_equal(eight_bit(np.arange(256) / 255.0), np.arange(256))
+
+
+def test_a_gpus_pixels_for_the_screen_are_those_of_the_picture() -> None:
+    image = torch.linspace(-1.5, 1.5, 3 * 4 * 4).view(3, 4, 4)
+    np.testing.assert_array_equal(
+        _for_screen(image).numpy(), Picture.decoded(image).display(), strict=True
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs, Outputs
 from stylesdf_core.engine.march.baked_field import BakedField
 from stylesdf_core.engine.march.dense_march import DenseRayMarch
-from stylesdf_core.engine.march.volume import CameraRays, Volume
+from stylesdf_core.engine.march.volume import Volume
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.rendering.rays import make_rays
@@ -61,36 +61,33 @@ class CameraMarch:
         beta: float,
     ) -> Volume:
         """The volume render; ``sigma`` and ``beta`` as in :class:`~.ray_march.RayMarch`."""
-        numbers = np.append(camera.cam2world(), camera.focal(self.edge)).astype(np.float32)
-        pose = torch.from_numpy(numbers).to(field.device, non_blocking=True)  # (13,)
+        numbers = np.append(camera.cam2world(), camera.focal(self.edge))
+        pose = torch.from_numpy(numbers).to(field.device, non_blocking=True)  # (13,), float64
 
-        def make(weights: list[Tensor]) -> Callable[[Tensor], Outputs]:
-            return partial(self._maps, field.with_tensors(weights), sigma, beta)
+        def made(weights: Sequence[Tensor]) -> Callable[[Tensor], Outputs]:
+            own = field.with_tensors(weights)
+            depths = sample_depths(self.samples, own.tensors[0])
+            march = DenseRayMarch(own, sigma, beta, depths, None, self.force_background)
+            return partial(self._maps, march)
 
         rgb, background, depth, *maps = graphs.run(
-            ("march", self),
-            [pose],
-            field.tensors,
-            make,
-            lambda: self._maps(field, sigma, beta, pose),
+            ("march", self), [pose], field.tensors, made, lambda: made(field.tensors)(pose)
         )
         return Volume(rgb, maps[0] if maps else None, background, depth)
 
-    def _maps(
-        self, field: BakedField, sigma: Callable[[Tensor], Tensor], beta: float, pose: Tensor
-    ) -> Outputs:
+    def _maps(self, march: DenseRayMarch, pose: Tensor) -> Outputs:
         """Colours (3, E, E), background and depth (E, E), and features (width, E, E) if wanted.
 
         Args:
-            pose: (13,), the camera's matrix and its focal length in pixels.
+            pose: (13,), float64: the camera's matrix and its focal length in pixels. In float32 a
+                graph's products round to 11 bits, which would move the rays by a part of a pixel.
         """
-        matrix, focal = pose[:12].view(1, 3, 4), pose[12]
-        rays = CameraRays.flat(
-            make_rays(matrix, focal, self.edge, static_viewdirs=self.static, trained_fov=self.fov)
-        )
-        depths = sample_depths(self.samples, matrix)
-        march = DenseRayMarch(field, sigma, beta, depths, None, self.force_background)
-        marched = march(rays.origins, rays.directions, rays.viewdirs, features=self.features)
-        volume = rays.volume_of(marched)
-        maps = () if volume.features is None else (volume.features,)
-        return volume.rgb, volume.background, volume.depth, *maps
+        matrix, focal, edge = pose[:12].view(1, 3, 4), pose[12], self.edge
+        rays = make_rays(matrix, focal, edge, static_viewdirs=self.static, trained_fov=self.fov)
+        lines = (rays.origins, rays.directions, rays.viewdirs)
+        marched = march(*(x.reshape(-1, 3).float() for x in lines), features=self.features)
+        rgb = marched.rgb.view(edge, edge, 3).movedim(-1, 0)
+        maps = [marched.background.view(edge, edge), marched.depth.view(edge, edge)]
+        if marched.features is not None:
+            maps.append(marched.features.view(edge, edge, -1).movedim(-1, 0))
+        return rgb, *maps

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.engine.march.baked_background import BakedBackground
-from stylesdf_core.engine.march.ray_march import MarchedRays, RayMarch
+from stylesdf_core.engine.march.ray_march import RayMarch
 from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.rendering.camera import OrbitCamera
-from stylesdf_core.rendering.rays import Rays, make_rays
+from stylesdf_core.rendering.rays import make_rays
 from stylesdf_core.rendering.trained_volume import TrainedVolume, sees_trained
 
 #: Largest edge, pixels, at which a background field is rendered by itself: it is smooth.
@@ -103,14 +103,12 @@ class CameraRays:
         matrix = matrix.to(device, non_blocking=True)
         rays = make_rays(matrix, camera.focal(edge), edge, static_viewdirs=static, trained_fov=fov)
         volume = TrainedVolume(matrix[0, :, :3], fov)
-        return cls.flat(rays, None if sees_trained(camera, fov) else volume)
-
-    @classmethod
-    def flat(cls, rays: Rays, volume: TrainedVolume | None = None) -> CameraRays:
-        """The rays of one camera."""
-        lines = (rays.origins, rays.directions, rays.viewdirs)
-        origins, directions, viewdirs = (x.reshape(-1, 3) for x in lines)
-        return cls(origins, directions, viewdirs, volume)
+        return cls(
+            rays.origins.reshape(-1, 3),
+            rays.directions.reshape(-1, 3),
+            rays.viewdirs.reshape(-1, 3),
+            None if sees_trained(camera, fov) else volume,
+        )
 
     @property
     def edge(self) -> int:
@@ -160,7 +158,7 @@ class CameraRays:
             points_each: samples of a ray that are evaluated on average.
             pixels: (edge²) bool, whose rays alone are composited; the others stay 0. None for all.
         """
-        count = len(self.origins)
+        count, edge = len(self.origins), self.edge
         rows = None if pixels is None else pixels.nonzero()[:, 0]
         rgb, background, depth = (self.origins.new_zeros(count, c) for c in (3, 1, 1))
         feature_map = self.origins.new_empty(count, march.field.width) if features else None
@@ -179,22 +177,15 @@ class CameraRays:
                 behind[own] = marched.behind
 
         tiles.run(work, count if rows is None else len(rows), points_each=points_each)
-        return self.volume_of(MarchedRays(rgb, feature_map, background, depth, behind))
 
-    def volume_of(self, marched: MarchedRays) -> Volume:
-        """The sums along all rays as maps."""
-        edge = self.edge
-
-        def square(values: Tensor | None) -> Tensor | None:
+        def square(values: Tensor) -> Tensor:
             """(R, C) -> (C, edge, edge)."""
-            return None if values is None else values.view(edge, edge, -1).movedim(-1, 0)
+            return values.view(edge, edge, -1).movedim(-1, 0)
 
-        rgb = square(marched.rgb)
-        assert rgb is not None
         return Volume(
-            rgb,
-            square(marched.features),
-            marched.background.view(edge, edge),
-            marched.depth.view(edge, edge),
-            square(marched.behind),
+            rgb=square(rgb),
+            features=None if feature_map is None else square(feature_map),
+            background=background.view(edge, edge),
+            depth=depth.view(edge, edge),
+            behind=None if behind is None else square(behind),
         )

@@ -27,7 +27,7 @@ from stylesdf_core.evaluation.bench.timing import BenchSettings, Path, alone, in
 from stylesdf_core.evaluation.report import Figure
 from stylesdf_core.model.model import load_model, select_device
 from stylesdf_core.progress import Operation, Progress, part
-from stylesdf_core.scene.scene import SHIPPED_MODEL
+from stylesdf_core.scene.scene import SHIPPED_MODEL, Scene
 
 #: The names of the shipped model's rows begin with this word, the other model's rows with FULL.
 HEADS = "heads"
@@ -96,7 +96,7 @@ def pictures(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[
     """Time and agreement of a picture by both paths."""
     pair = row.pair(pairs)
     both = row.compute(pair, row.size)
-    result, _ = yield from in_turns(*both, row.scenes, settings, paths.compare_pictures)
+    result = yield from in_turns(*both, row.scenes, settings, paths.compare_pictures)
     note = f"no decoder to {row.size}²: the {pair.image_size}² image enlarged, in both paths"
     note = note if row.size > pair.image_size else ""
     return [replace(result, name=row.name, title=row.title, note=note)]
@@ -104,13 +104,20 @@ def pictures(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[
 
 def meshes(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Result]]:
     """Time of a mesh by both paths, distance of their vertices, share of points evaluated."""
-    both = paths.mesh(row.pair(pairs), row.size)
-    result, found = yield from in_turns(
-        *both, row.scenes, settings, paths.compare_meshes, warm_reference=False
+    reference, engine = paths.mesh(row.pair(pairs), row.size)
+    shares: list[float] = []
+
+    def noted(scene: Scene) -> tuple[paths.BareMesh, float]:
+        mesh, milliseconds = engine(scene)
+        shares.append(mesh.evaluated)
+        return mesh, milliseconds
+
+    result = yield from in_turns(
+        reference, noted, row.scenes, settings, paths.compare_meshes, warm_reference=False
     )
     distance = f"{row.size}³ surface, Hausdorff distance of the vertices"
     share = f"{row.size}³ surface, share of the grid's points evaluated"
-    evaluated = 100.0 * max(mesh.evaluated for mesh in found)
+    evaluated = 100.0 * max(shares)
     return [
         replace(result, name=row.name, title=row.title, note="max error in voxels"),
         Figure(f"{row.name}.hausdorff", distance, result.max_error, "voxels"),
@@ -163,7 +170,7 @@ def rate(row: Row, pairs: Pairs, settings: BenchSettings) -> Operation[list[Resu
     """The engine's finished pictures per second, with the plain path's as a remark."""
     settings = replace(settings, patience=min(settings.patience, _RATE_PATIENCE))
     both = row.compute(row.pair(pairs), row.size)
-    result, _ = yield from in_turns(*both, row.scenes, settings, paths.compare_pictures)
+    result = yield from in_turns(*both, row.scenes, settings, paths.compare_pictures)
     detail = (
         f"{1e3 / max(result.engine):.2f}–{1e3 / min(result.engine):.2f}; plain path "
         f"{1e3 / median(result.reference):.2g} fps, PSNR {result.psnr:.1f} dB"

@@ -144,7 +144,7 @@ def test_paths_take_turns_until_patience_ends() -> None:
         order.append(name)
         return np.full((3, 2, 2), value, np.float32), 1e3 * seconds
 
-    turns, _ = drain(
+    turns = drain(
         in_turns(
             lambda _: draw("plain", 2.0, 0.0),
             lambda _: draw("engine", 0.5, 0.02),
