@@ -100,8 +100,7 @@ class Figure:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        values = {name: value for name, value in asdict(self).items() if name != "digits"}
-        return {**values, "reached": self.reached}
+        return {**asdict(self), "reached": self.reached}
 
 
 class Report(ABC):

@@ -56,7 +56,8 @@ class Machine:
     def __str__(self) -> str:
         device = "" if self.device == "cpu" else f", {self.device}"
         text = (
-            f"{self.processor}{device}; {self.cores} cores, {self.threads} threads, "
+            f"{self.processor}{device}; "
+            f"{_counted(self.cores, 'core')}, {_counted(self.threads, 'thread')}, "
             f"{self.instructions}, torch {self.torch}, {self.dtype}; engine: decoder in "
             f"{self.decoder_dtype}, {'with' if self.compiled else 'without'} compiled loops"
         )
@@ -66,6 +67,10 @@ class Machine:
                 "its figures are unreliable, measure again on an idle machine"
             )
         return text
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def describe_machine(device: torch.device) -> Machine:
