@@ -79,9 +79,11 @@ def _figure(row: str, name: PresetName, device: torch.device, turns: int) -> Ope
     with tempfile.TemporaryDirectory() as folder:
         config = _config(ROWS[row], name, Path(folder), device)
         run = RunDir(Path(folder) / "run")
-        times: _Times = yield from train_from_images(
-            run, config, partial(_timed, turns=turns, device=device)
-        )
+        timed = partial(_timed, turns=turns, device=device)
+        try:
+            times: _Times = yield from train_from_images(run, config, timed)
+        except KeyboardInterrupt:  # whose words are of a run that goes on
+            raise KeyboardInterrupt from None
     ours, plain = (times.images / median(seconds) for seconds in (times.ours, times.plain))
     spread = f"{times.images / max(times.ours):.2f}–{times.images / min(times.ours):.2f}"
     detail = f"{spread}; plain loop {plain:.2f}, {ours / plain:.2f}×; preset {name}"
@@ -133,6 +135,8 @@ def _timed(prepared: PreparedRun, *, turns: int, device: torch.device) -> Operat
             start = time.perf_counter()
             with plain_fakes(plain):
                 for _ in turn(every if index else 1):
+                    if prepared.folder.stop_requested():  # by Ctrl+C, as in any training
+                        raise KeyboardInterrupt
                     done += 1
                     yield Progress(done, total, f"step {done} of {total}")
             if device.type == "cuda":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,16 @@ def test_the_engine_does_not_draw_small_fakes(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(volume, "batch_render", refused)
     drain(speed.measure_training(("training.stage1",), "cpu", quick=True))
+
+
+def test_a_stop_is_answered_in_the_next_step() -> None:
+    operation = speed.measure_training(("training.stage1",), "cpu", quick=True)
+    while "step" not in next(operation).message:
+        pass
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        next(operation)
+    assert not str(stop.value), "nothing is left that could go on"
 
 
 def test_the_plain_loop_ends() -> None:
