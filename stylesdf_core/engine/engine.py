@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -49,7 +50,7 @@ from stylesdf_core.model.model import Model, select_device
 from stylesdf_core.progress import Operation, drain
 from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera
 from stylesdf_core.rendering.surface_noise import ShownSurface
-from stylesdf_core.rendering.trained_volume import BORDER_EDGE, BorderBackground
+from stylesdf_core.rendering.trained_volume import BORDER_EDGE, BorderBackground, sees_trained
 from stylesdf_core.rendering.volume_rendering import SURFACE_SIGMA, sample_depths
 from stylesdf_core.scene.scene import Scene, View
 
@@ -89,9 +90,9 @@ class Engine:
         if exact and self.device.type == "cpu":
             compiled_loops.wait()
         self._exact, self._visible = exact, VISIBLE_IN_FILES if exact else VISIBLE
-        self.mapper = StyleMapper(model, generator, self.device)
         self._tiles, self.graphs = Tiles(self.device), device_graphs(self.device, exact=exact)
-        # Read once: on a GPU, every look at a weight's value waits for the device.
+        self.mapper = StyleMapper(model, generator, self.device, self.graphs)
+        # Read once: a look at a weight's value waits for a GPU.
         self._beta = max(float(generator.field.sigmoid_beta.detach()), 1e-6)
         self._level = generator.surface_scalar
         self._evaluates_all = self.device.type != "cpu"
@@ -238,12 +239,14 @@ class Engine:
     def _march(
         self, scene: Scene, edge: int, features: bool, visible: float, pixels: Tensor | None = None
     ) -> Volume:
-        if self.graphs is not None and pixels is None and self._behind(scene) is None:
-            samples, fov = scene.options.samples or self.config.samples, self.model.poses.fov
-            kind = CameraMarch.of(scene.options, fov, edge, samples, features=features)
-            if kind.suits(scene.camera, self._tiles.rows):
-                field, sigma = self._field(scene), self.generator.sigma
-                return kind(self.graphs, scene.camera, field, sigma, self._beta)
+        camera, fov, graphs = scene.camera, self.model.poses.fov, self.graphs
+        is_plain = pixels is None and self._behind(scene) is None and sees_trained(camera, fov)
+        if graphs is not None and is_plain:
+            kind = CameraMarch.of(scene.options, self.config, fov, edge, features=features)
+            field, sigma = self._field(scene), self.generator.sigma
+            draw = partial(kind, graphs, camera, field, sigma, self._beta)
+            if (volume := self._tiles.at_once(draw, kind.points)) is not None:
+                return volume
         rays = self.rays(scene, edge)
         march, points_each = self._ray_march(scene, rays, edge, visible)
         return rays.march(march, self._tiles, points_each, features=features, pixels=pixels)
@@ -298,10 +301,8 @@ class Engine:
         return DirectRender(self._field(scene), self._level, trace, pixel, self._tiles)
 
     def coverage(self, scene: Scene, edge: int) -> FloatArray:
-        """How much of each pixel the head covers, (edge, edge) from 0 to 1.
-
-        Twice the thumb size shows where the outline runs; only there the field is asked at the
-        picture's resolution, with four rays a pixel.
+        """How much of each pixel the head covers, (edge, edge) from 0 to 1: four rays a pixel where
+        twice the thumb size shows that the outline runs.
         """
         return self.reproducibly(lambda: self._coverage(scene, edge))
 
@@ -344,8 +345,7 @@ class Engine:
         return march, samples if grid is None else TYPICAL_SAMPLES
 
     def _distances(self, scene: Scene, edge: int) -> DistanceGrid | None:
-        # On a GPU the grid's many small steps take longer than evaluating all samples: on an H100
-        # some 10 ms for a new identity, where the whole picture without a grid takes 4 to 7 ms.
+        # On a GPU the grid's many small steps take longer than evaluating all samples.
         if self.config.field == "density" or self._evaluates_all:
             return None
         return self._grid(scene, COARSE if edge < self.config.thumb_size else FINE)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs
 from stylesdf_core.errors import InputError
 from stylesdf_core.model.config import DECODER_W_DIM
 from stylesdf_core.model.latents.latents import (
@@ -72,10 +73,17 @@ class StyleMapper:
 
     Args:
         generator: the model's generator, on ``device``.
+        graphs: of the device; styles are mapped anew whenever something has been compiled.
     """
 
-    def __init__(self, model: Model, generator: Generator, device: torch.device) -> None:
-        self._model = model
+    def __init__(
+        self,
+        model: Model,
+        generator: Generator,
+        device: torch.device,
+        graphs: DeviceGraphs | None = None,
+    ) -> None:
+        self._model, self._graphs = model, graphs
         self._generator, self._device = generator, device
         self._mean_w = model.means.renderer.to(device)
         mean = model.means.decoder
@@ -113,7 +121,7 @@ class StyleMapper:
         Truncation pulls w towards the mean w. The truncated w enters the decoder's mapping, whose
         output is pulled towards the mean output of that mapping.
         """
-        key = scene.of_styles
+        key = (scene.of_styles, 0 if self._graphs is None else self._graphs.compiled)
         if self._styles is None or self._styles[0] != key:
             if isinstance(scene, InBetween):
                 self._styles = (key, self._blended(scene))

@@ -44,8 +44,9 @@ class SideBySide(Report):
         rows = []
         for title in dict.fromkeys(title for column in columns for title in column):
             found = [column.get(title) for column in columns]
-            values = (figure.value_text if figure else "–" for figure in found)
-            rows.append((title, *values, _shared_remarks([f for f in found if f])))
+            shared = _shared_remarks([figure for figure in found if figure])
+            values = (_value(figure, shared) for figure in found)
+            rows.append((title, *values, "; ".join(shared)))
         return [self.protocol, draw([head, *rows])]
 
     def to_json(self) -> dict[str, Any]:
@@ -56,10 +57,26 @@ class SideBySide(Report):
         return {"protocol": self.protocol, "models": models}
 
 
-def _shared_remarks(figures: Sequence[Figure]) -> str:
+#: In a remark on shapes that a figure leaves out.
+WITHOUT_SURFACE = "without surface"
+
+
+def _shared_remarks(figures: Sequence[Figure]) -> list[str]:
     """What is remarked on every one of some figures of several models."""
-    remarks = [figure.detail.split("; ") for figure in figures]
-    return "; ".join(part for part in remarks[0] if all(part in other for other in remarks))
+    remarks = [_remarks(figure) for figure in figures]
+    return [part for part in remarks[0] if all(part in other for other in remarks)]
+
+
+def _value(figure: Figure | None, shared: Sequence[str]) -> str:
+    """A figure with the shapes that it leaves out, where other models' figures do not."""
+    if figure is None:
+        return "–"
+    own = [part for part in _remarks(figure) if part not in shared and WITHOUT_SURFACE in part]
+    return figure.value_text + (f" ({'; '.join(own)})" if own else "")
+
+
+def _remarks(figure: Figure) -> list[str]:
+    return figure.detail.split("; ")
 
 
 def training_figures(records: Sequence[Mapping[str, Any]]) -> list[Figure]:

@@ -309,13 +309,15 @@ def _shipped_weights() -> list[Path]:
 def _newest_average(run: Path) -> Path:
     """The averaged generator that a run folder's latest.json names (training/runs/run_dir.py).
 
-    Without latest.json the newest one.
+    Without latest.json the newest one that has a training state beside it, as the run goes on.
     """
     checkpoints = run / "checkpoints"
     latest = checkpoints / "latest.json"
     if not latest.is_file():
-        if averages := sorted(checkpoints.glob("ema-*.safetensors")):
-            return averages[-1]
+        for average in sorted(checkpoints.glob("ema-*.safetensors"), reverse=True):
+            step = average.stem.removeprefix("ema-")
+            if step.isdecimal() and (checkpoints / f"step-{step}.pt").is_file():
+                return average
         raise ModelNotFoundError(
             f"{run} holds no model: it is no run folder, or the run has not saved a checkpoint yet."
         )

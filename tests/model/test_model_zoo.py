@@ -78,6 +78,9 @@ def test_a_run_folder_resolves_to_its_newest_average(tmp_path: Path) -> None:
         with pytest.raises(ModelNotFoundError, match="cannot be read"):
             model_zoo.resolve(tmp_path / "run")
     latest.unlink()  # as in a copy
+    (checkpoints / "step-00000010.pt").touch()
+    (checkpoints / "ema-00000020.safetensors").touch()
+    (checkpoints / "ema-00000010 (1).safetensors").touch()
     assert model_zoo.resolve(tmp_path / "run").path == newest
 
 

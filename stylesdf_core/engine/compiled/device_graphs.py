@@ -43,7 +43,8 @@ _products = threading.RLock()
 def products(*, tf32: bool) -> Iterator[None]:
     """Whether CUDA rounds the factors of float32 products to 11 bits (TF32), while this lasts.
 
-    The setting is the process's: other threads that ask for a kind of product wait.
+    The setting is the process's: other threads that ask for a kind of product wait, and those
+    that do not ask get this kind.
     """
     with _products:
         before = torch.backends.cuda.matmul.allow_tf32
@@ -97,7 +98,7 @@ class _Graph:
         inputs, weights: the buffers that the function reads.
         sources: the tensors that the weights were copied from, with their versions.
         compiling: answers with the compiled function.
-        is_exact: its products are never of TF32.
+        is_exact: its products are not of TF32.
     """
 
     is_exact: bool = False
@@ -124,6 +125,8 @@ class DeviceGraphs:
 
     Attributes:
         note: a sentence for the user on what is being prepared, or why it cannot be.
+        compiled: functions compiled so far. While one is being compiled, other threads' products
+            are of TF32 too: what is kept for long is computed anew when this number has changed.
     """
 
     def __init__(
@@ -132,7 +135,7 @@ class DeviceGraphs:
         self._recorder, self._backend, self._tf32 = recorder, backend, tf32
         self._graphs: OrderedDict[Hashable, _Graph] = OrderedDict()
         self._compiler = ThreadPoolExecutor(1, "compiling")
-        self._refusal = ""
+        self._refusal, self.compiled = "", 0
 
     @property
     def note(self) -> str:
@@ -165,7 +168,7 @@ class DeviceGraphs:
             weights: are copied only if they are other tensors, or have been written to.
             make: the function of the inputs, with buffers in place of the weights.
             plain: gives the same results without a graph.
-            exact: products are never of TF32.
+            exact: a graph's products are not of TF32.
         """
         key = (name, *((x.shape, x.dtype, x.device) for x in (*inputs, *weights)))
         graph = self._graphs.setdefault(key, _Graph(exact))
@@ -238,11 +241,13 @@ class DeviceGraphs:
             compiled: Function = torch.compile(function, backend=self._backend, dynamic=False)
             # A compiled function holds for one kind of product and one set of shapes, all graphs
             # of one name share the code, and torch gives up after eight variants of it.
-            with self._own_products(graph), config.patch(recompile_limit=_VARIANTS):
+            with self._own_products(graph), config.patch(cache_size_limit=_VARIANTS):
                 compiled(*(x.clone() for x in inputs))
         except Exception as error:  # no compiler, no Triton, a system without either
             self._refuse("torch.compile is not used", error)
             return function
+        finally:
+            self.compiled += 1
         return compiled
 
     def _own_products(self, graph: _Graph) -> AbstractContextManager[None]:

@@ -148,18 +148,19 @@ class BakedDecoder:
         """
         version = styles._version  # torch counts how often a tensor is written to
         if styles is not self._source or version != self._version:
-            self._source, self._version = styles, version
+            self._source = None  # until the fold has succeeded
             self._fold_styles(styles.clone())
+            self._source, self._version = styles, version
         if len(noise) != len(self._patterns) or any(
             new is not old for new, old in zip(noise, self._patterns, strict=True)
         ):
-            self._patterns = list(noise)
             self._noise = [
                 None
                 if pattern is None or not is_noisy
                 else (SQRT2 * layer.noise_strength * pattern).to(self._dtype)
                 for layer, pattern, is_noisy in zip(self._convs, noise, self._is_noisy, strict=True)
             ]
+            self._patterns = list(noise)
 
     def _fold_styles(self, styles: Tensor) -> None:
         if self._graphs is not None:
@@ -175,14 +176,17 @@ class BakedDecoder:
             )
             self._folded = [Folded(next(tensors), next(tensors)) for _ in self._layers]
             return
-        before, self._styles = self._styles, styles
-        if before is None:
-            self._folded = [self._fold(*layer, styles) for layer in self._layers]
-            return
-        changed = (styles != before).any(dim=-1)[0].tolist()
-        for place, layer in enumerate(self._layers):
-            if changed[layer[2]]:
-                self._folded[place] = self._fold(*layer, styles)
+        before = self._styles
+        changed = (
+            [True] * styles.shape[1]
+            if before is None
+            else (styles != before).any(dim=-1)[0].tolist()
+        )
+        self._folded = [
+            self._fold(*layer, styles) if changed[layer[2]] else self._folded[place]
+            for place, layer in enumerate(self._layers)
+        ]
+        self._styles = styles
 
     def _all_folded(self, styles: Tensor) -> tuple[Tensor, ...]:
         """Weight and bias of every layer."""

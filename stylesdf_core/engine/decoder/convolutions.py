@@ -64,7 +64,7 @@ def upsampled_by_phases(x: Tensor, own: Folded, first: int, stop: int) -> Tensor
     """
     y = convolved(x, own, first, stop).permute(0, 2, 3, 1)
     height, width, channels = stop - first, x.shape[3], own.bias.shape[0] // 4
-    y = y.view(height, width, 2, 2 * channels).transpose(1, 2)  # row, its parity, column, …
+    y = y.reshape(height, width, 2, 2 * channels).transpose(1, 2)  # row, its parity, column, …
     return y.reshape(1, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
 
 

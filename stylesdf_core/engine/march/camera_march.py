@@ -14,10 +14,9 @@ from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs, Outputs
 from stylesdf_core.engine.march.baked_field import BakedField
 from stylesdf_core.engine.march.dense_march import DenseRayMarch
 from stylesdf_core.engine.march.volume import Volume
-from stylesdf_core.model.config import RenderOptions
+from stylesdf_core.model.config import GeneratorConfig, RenderOptions
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.rendering.rays import make_rays
-from stylesdf_core.rendering.trained_volume import sees_trained
 from stylesdf_core.rendering.volume_rendering import sample_depths
 
 
@@ -41,16 +40,22 @@ class CameraMarch:
 
     @classmethod
     def of(
-        cls, options: RenderOptions, fov: float, edge: int, samples: int, *, features: bool
+        cls,
+        options: RenderOptions,
+        config: GeneratorConfig,
+        fov: float,
+        edge: int,
+        *,
+        features: bool,
     ) -> CameraMarch:
         """The kind of a scene's volume renders."""
-        static, forced = options.static_viewdirs, options.force_background
-        return cls(edge, samples, fov, static, forced, features)
+        samples, forced = options.samples or config.samples, options.force_background
+        return cls(edge, samples, fov, options.static_viewdirs, forced, features)
 
-    def suits(self, camera: OrbitCamera, points: int) -> bool:
-        """Whether a camera sees only trained points, and the field is asked at few enough."""
-        is_small = self.samples * self.edge * self.edge <= points
-        return is_small and sees_trained(camera, self.fov)
+    @property
+    def points(self) -> int:
+        """Evaluations of the field."""
+        return self.samples * self.edge * self.edge
 
     def __call__(
         self,

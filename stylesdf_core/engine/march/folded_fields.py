@@ -21,15 +21,16 @@ class FoldedFields:
     def __init__(self, generator: Generator, graphs: DeviceGraphs | None) -> None:
         self.graphs = graphs
         self._generator = generator
-        self._last: tuple[bytes, BakedField, BakedBackground | None] | None = None
+        self._last: tuple[object, BakedField, BakedBackground | None] | None = None
 
-    def of(self, key: bytes, w: Tensor) -> tuple[BakedField, BakedBackground | None]:
+    def of(self, styles: bytes, w: Tensor) -> tuple[BakedField, BakedBackground | None]:
         """The field, and the background field of a model that has one.
 
         Args:
-            key: differs where ``w`` does; a look at ``w`` itself would wait for a GPU.
+            styles: differ where ``w`` does; a look at ``w`` itself would wait for a GPU.
             w: as in :class:`~.baked_field.BakedField`.
         """
+        key = (styles, 0 if self.graphs is None else self.graphs.compiled)
         if self._last is None or self._last[0] != key:
             second = self._generator.background
             with torch.no_grad():

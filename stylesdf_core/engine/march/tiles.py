@@ -68,10 +68,24 @@ class Tiles:
             try:
                 return self._run(work, count, max(1, self.rows // points_each))
             except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error) or self.rows <= _SMALLEST:
-                    raise
-                self.rows //= 2
-                self.note = f"Memory is short: rendering in tiles of {self.rows} points."
+                self._halve(error)
+
+    def at_once(self, work: Callable[[], T], count: int) -> T | None:
+        """The result of ``work`` on ``count`` rows; None if a tile or memory is too small."""
+        if count > self.rows:
+            return None
+        try:
+            return work()
+        except (MemoryError, RuntimeError) as error:
+            self._halve(error)
+            return None
+
+    def _halve(self, error: Exception) -> None:
+        """Smaller tiles after a lack of memory; any other error is raised again."""
+        if not is_out_of_memory(error) or self.rows <= _SMALLEST:
+            raise error
+        self.rows //= 2
+        self.note = f"Memory is short: rendering in tiles of {self.rows} points."
 
     def map(self, function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
         """``function``, (n, C) -> (n, …), applied to all of (N, C) rows."""

@@ -20,13 +20,17 @@ Metric = Literal[
     "flicker",
 ]  # fmt: skip
 METRICS: tuple[Metric, ...] = get_args(Metric)
-#: Metrics that need a data set; that look at its pictures, where there is one, at its masks, or at
-#: its depth maps; on Inception's features, by dlib's judgement.
+#: Metrics that need a data set.
 WITH_DATA: frozenset[Metric] = frozenset({"fid", "kid", "frechet", "foreground", "shapes"})
+#: Metrics that compare generated pictures with a data set's; the pose does so where there is one.
 WITH_PICTURES: frozenset[Metric] = frozenset({"fid", "kid", "frechet", "pose"})
+#: Metrics that need a data set's masks of heads.
 WITH_MASKS: frozenset[Metric] = frozenset({"foreground"})
+#: Metrics that need a data set's depth maps.
 WITH_DEPTH: frozenset[Metric] = frozenset({"shapes"})
+#: Metrics on the features of the Inception network.
 ON_INCEPTION: frozenset[Metric] = frozenset({"fid", "kid"})
+#: Metrics by dlib's landmarks and embeddings.
 JUDGED: frozenset[Metric] = frozenset({"identity", "pose"})
 
 

@@ -110,5 +110,11 @@ def enough_depths(folder: Path) -> list[TrueDepth]:
 
 
 def has_depths(folder: Path) -> bool:
-    """Whether a data set has the depth maps that a comparison of surfaces needs."""
-    return len(frontal_depths(folder)) >= FEWEST
+    """Whether a data set has the depth maps that a comparison of surfaces needs.
+
+    A folder whose description is none of a data set of heads has none.
+    """
+    try:
+        return len(frontal_depths(folder)) >= FEWEST
+    except InputError:
+        return False

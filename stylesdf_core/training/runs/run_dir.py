@@ -229,12 +229,15 @@ class RunDir:
 
     def saved_step(self) -> int:
         """Step of the newest checkpoint; 0 before the first checkpoint."""
-        return self._step("latest.json") or max(self._whole_checkpoints(), default=0)
+        if (self.checkpoints / "latest.json").exists():
+            return self._step("latest.json")
+        return max(self._whole_checkpoints(), default=0)
 
     def averages(self) -> dict[int, Path]:
         """All averaged generators there are, by their step, ascending."""
         found = sorted(self.checkpoints.glob("ema-*.safetensors"))
-        return {int(path.stem.removeprefix("ema-")): path for path in found}
+        steps = {path.stem.removeprefix("ema-"): path for path in found}
+        return {int(step): path for step, path in steps.items() if step.isdecimal()}
 
     def _whole_checkpoints(self) -> dict[int, dict[str, Path]]:
         """State and average of each step of which both are there."""

@@ -26,7 +26,9 @@ from stylesdf_core.engine.compiled.device_graphs import (
 )
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.levels import levels
+from stylesdf_core.engine.march.dense_march import DenseRayMarch
 from stylesdf_core.engine.passes import passes
+from stylesdf_core.engine.styles import StyleMapper
 from stylesdf_core.evaluation.image_metrics import psnr
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.model import Model, load_model
@@ -178,7 +180,12 @@ def test_the_kind_of_products_goes_back() -> None:
 
 def engine_with(graphs: DeviceGraphs | None, model: Model | None = None) -> Engine:
     """An engine that computes on the CPU as on a GPU."""
-    engine = Engine(model or tiny_model(), "cpu")
+    model = model or tiny_model()
+    assert model.generator.decoder is not None
+    with torch.no_grad():
+        for layer in model.generator.decoder.convs:
+            layer.noise_strength.fill_(0.1)  # type: ignore[operator, union-attr]
+    engine = Engine(model, "cpu")
     engine._evaluates_all, engine._tiles._on_cpu, engine._tiles.rows = True, False, 1 << 19
     engine.graphs = engine._fields.graphs = graphs
     assert engine._decoder is not None
@@ -329,6 +336,35 @@ def test_products_of_tf32_do_not_move_a_picture() -> None:
         assert 60.0 < psnr(one, other) < 120.0
 
 
+def test_memory_that_is_short_makes_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, march = engine_with(DeviceGraphs(FakeRecorder(), "")), DenseRayMarch.__call__
+
+    def short(own: DenseRayMarch, origins: Tensor, *rest: Any, **words: Any) -> Any:
+        if len(origins) > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return march(own, origins, *rest, **words)
+
+    scene = Scene(identity=Identity(1))
+    expected = engine_with(None).render(scene, "volume").data
+    monkeypatch.setattr(DenseRayMarch, "__call__", short)
+    for _ in range(2):
+        np.testing.assert_allclose(engine.render(scene, "volume").data, expected, atol=1e-5)
+    assert engine.note("volume").startswith("Memory is short")
+
+
+def test_what_was_made_while_something_was_compiled_is_made_anew() -> None:
+    """Other threads' products are of TF32 meanwhile."""
+    engine = engine_with(graphs := DeviceGraphs(FakeRecorder(), ""))
+    engine.mapper = StyleMapper(engine.model, engine.generator, CPU, graphs)
+    scene = Scene(identity=Identity(1))
+    styles, fields = engine.mapper.styles(scene), engine._folded(scene)
+    assert engine.mapper.styles(scene) is styles
+    assert engine._folded(scene) == fields
+    graphs.compiled += 1
+    assert engine.mapper.styles(scene) is not styles
+    assert engine._folded(scene) != fields
+
+
 @pytest.mark.filterwarnings("ignore")  # torch's own
 def test_what_is_compiled_is_one_graph() -> None:
     """A break would leave its parts to be compiled for each shape, until torch gives up."""
@@ -356,8 +392,10 @@ def test_pictures_are_those_of_the_plain_steps(backend: str) -> None:
     ours, plain = engine_with(graphs), engine_with(None)
     scenes = [
         Scene(identity=Identity(seed), camera=OrbitCamera(0.1 * step))
-        for step, seed in enumerate((1, 1, 1, 1, 2, 2, 3))
+        for step, seed in enumerate((1, 1, 1, 1, 2, 2, 3, 4, 5, 6))
     ]
+    drawn = RenderOptions(noise="random", noise_seed=3)
+    scenes += [replace(scenes[-1], options=drawn), scenes[-1]]
     for scene in scenes:
         for mine, theirs in zip(
             passes(ours, scene, "image"), passes(plain, scene, "image"), strict=True
@@ -367,6 +405,8 @@ def test_pictures_are_those_of_the_plain_steps(backend: str) -> None:
     assert not graphs.note
     assert graphs.count == recorder.recorded > 1
     assert recorder.replayed > recorder.recorded
+    made = {key[0] for key, graph in graphs._graphs.items() if graph.replay is not None}  # type: ignore[index]
+    assert {"fold", "fold field"} < made, "the last faces are folded by graphs"
     wide = replace(scenes[0], camera=OrbitCamera(0.2, fov=12.0))  # sees untrained points
     np.testing.assert_allclose(
         ours.render(wide, "volume").data, plain.render(wide, "volume").data, atol=1e-4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,6 +125,27 @@ def test_baking_again_folds_only_what_changed() -> None:
             pairs = zip(before, decoder._folded, strict=True)
             assert sum(old is new for old, new in pairs) == len(before) - 2
     assert torch.equal(image, first)
+
+
+def test_a_fold_that_failed_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = random_generator()
+    one, other = random_styles(generator, 1), random_styles(generator, 2)
+    features, noise = random_features(generator), generator.noise_maps(RenderOptions())
+    decoder, fold = baked(generator), BakedDecoder._fold
+    decoded(decoder, features, one, noise)
+    layers = iter(range(2))
+
+    def failing(*words: Any) -> Folded:
+        if next(layers) == 1:
+            raise MemoryError
+        return fold(*words)
+
+    monkeypatch.setattr(BakedDecoder, "_fold", failing)
+    with pytest.raises(MemoryError):
+        decoded(decoder, features, other, noise)
+    monkeypatch.undo()
+    again = decoded(decoder, features, other, noise)
+    assert torch.equal(again, decoded(baked(generator), features, other, noise))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
