@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -180,7 +181,7 @@ def test_the_kind_of_products_goes_back() -> None:
 
 def engine_with(graphs: DeviceGraphs | None, model: Model | None = None) -> Engine:
     """An engine that computes on the CPU as on a GPU."""
-    model = model or tiny_model()
+    model = copy.deepcopy(model or tiny_model())  # others use it, too
     assert model.generator.decoder is not None
     with torch.no_grad():
         for layer in model.generator.decoder.convs:
