@@ -215,6 +215,7 @@ class TrainDriver(Hands):
             "weights",
             _PATIENCE,
         )
+        self.wait_for("second", "running")  # the list is read once a second
         self.studio.ask_to_quit()
         self.frames(3)
         assert self.text_on_screen("A run goes on training")
