@@ -100,7 +100,7 @@ def update(optimizers: Sequence[Optimizer], scaler: torch.amp.GradScaler, limit:
     if fine or overflow:
         for optimizer in optimizers:
             scaler.step(optimizer)
-        scaler.update()
+    scaler.update()  # else the scaler would refuse the next backward pass
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
     if overflow:

@@ -125,6 +125,16 @@ def test_an_exploding_gradient_counts_as_divergence(
         drain(train_run(run))
 
 
+def test_an_exploding_gradient_in_float16_counts_as_divergence_in_every_update(
+    tmp_path: Path, decoder: DecoderStageConfig
+) -> None:
+    """Both updates of the decoder share a loss scaler."""
+    limited = replace(RUN, precision="float16", max_gradient_norm=1e-12)
+    run = start(tmp_path / "run", replace(decoder, run=limited))
+    with pytest.raises(TrainingError, match=r"gradient_norm' .* became inf at step 1\. There is"):
+        drain(train_run(run))
+
+
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError])
 def test_a_full_disk_ends_the_run_with_the_last_checkpoint_intact(
     error: Any, tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
