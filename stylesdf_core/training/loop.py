@@ -304,7 +304,8 @@ def train(prepared: PreparedRun) -> Operation[TrainingResult]:
                     wrong = damaged(models.live, *phase.networks.values())
                 diverged, stopped = world.any(bool(wrong), asked)
                 if diverged:
-                    phase = _roll_back(state, plan, phase, wrong or "a loss of another process")
+                    wrong = wrong or "a figure of another process was not finite"
+                    phase = _roll_back(state, plan, wrong)
                     monitor.rolled_back(state.step, wrong)
                     continue
                 models.average(min(cadence.ema, (1.0 + step) / (10.0 + step)))
@@ -336,7 +337,7 @@ def _is_measured(run: RunDir, step: int, phase: str) -> bool:
     )
 
 
-def _roll_back(state: _Run, plan: PhasePlan, phase: Phase, wrong: str) -> Phase:
+def _roll_back(state: _Run, plan: PhasePlan, wrong: str) -> Phase:
     """Go back to the last checkpoint and draw other batches from there, once a checkpoint."""
     folder, step = state.prepared.folder, state.step
     saved = folder.load_checkpoint()

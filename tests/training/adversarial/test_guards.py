@@ -104,6 +104,17 @@ def test_a_diverged_step_rolls_back_once_and_goes_on(
     assert steps == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_divergence_of_another_process_is_recorded_with_its_reason(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([False] * 4 + [True] + [False] * 9)
+    monkeypatch.setattr(World, "any", lambda _, *flags: (next(answers), *flags[1:]))
+    run = start(tmp_path / "run", renderer)
+    assert drain(train_run(run)).finished
+    events = [r["event"] for r in run.read_stats() if "event" in r]
+    assert events[-1] == "rolled back: a figure of another process was not finite"
+
+
 def test_a_run_that_diverges_again_stops_with_a_reason(
     tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
