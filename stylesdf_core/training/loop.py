@@ -289,6 +289,8 @@ def train(prepared: PreparedRun) -> Operation[TrainingResult]:
             phase = state.begin(plan, saved)
             saved = None
             monitor.begin(plan.name, phase.batch, state.step, first=start)
+            # The newest value of each term: some terms are computed only every few steps.
+            unrecorded: dict[str, Tensor] = {}
             begins = state.step == start and phase.from_images
             if begins and world.is_main and not _is_measured(run, start, plan.name):
                 # Not a score: no checkpoint will hold this generator.
@@ -307,12 +309,14 @@ def train(prepared: PreparedRun) -> Operation[TrainingResult]:
                     wrong = wrong or "a figure of another process was not finite"
                     phase = _roll_back(state, plan, wrong)
                     monitor.rolled_back(state.step, wrong)
+                    unrecorded = {}
                     continue
                 models.average(min(cadence.ema, (1.0 + step) / (10.0 + step)))
+                unrecorded |= losses
                 if step % cadence.record_every == 0 or step == end:
-                    losses = world.gather(losses)
+                    recorded, unrecorded = world.gather(unrecorded), {}
                     if world.is_main:
-                        monitor.losses(step, losses)
+                        monitor.losses(step, recorded)
                 if world.is_main:
                     if step % cadence.evaluate_every == 0 or step == end:
                         record = phase.evaluate(run.sample_path(step))

@@ -133,6 +133,23 @@ def test_renderer_makes_its_sphere_and_leaves_what_the_folder_promises(
     assert resolve(run.path).path == run.latest("ema"), "a run's folder is a model"
 
 
+def test_terms_of_few_steps_are_recorded_though_no_such_step_is(
+    tmp_path: Path, decoder: DecoderStageConfig
+) -> None:
+    """R1 and path length belong to steps 1 and 3; steps 2 and 4 are recorded."""
+    found = []
+    for every in (1, 2):
+        run = start(tmp_path / str(every), replace(decoder, run=replace(RUN, record_every=every)))
+        drain(train_run(run))
+        found.append({r["step"]: r for r in run.read_stats() if "seconds" in r})
+    each, second = found
+    for name in ("image_r1", "path_penalty", "path_length", "path_gradient_norm"):
+        assert [step for step, record in each.items() if name in record] == [1, 3]
+        newest = {step: record[name] for step, record in second.items()}
+        assert newest == {2: each[1][name], 4: each[3][name]}
+    assert second[2]["image_d_logistic"] == each[2]["image_d_logistic"]
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_stop_and_resume_equals_uninterrupted(name: str, tmp_path: Path, folder: Path) -> None:
     """Bit for bit: weights, averages, optimizers and discriminators."""
