@@ -15,8 +15,7 @@ import numpy.typing as npt
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import EmptySurfaceError, GraphicsError
 from stylesdf_core.evaluation.image_metrics import enlarge
-from stylesdf_core.evaluation.measures.depth_consistency import BIN
-from stylesdf_core.evaluation.shape_metrics import back_project, nearest_distances
+from stylesdf_core.evaluation.shape_metrics import BIN, COVERED, back_project, nearest_distances
 from stylesdf_core.mesh.preview import MeshPreview
 from stylesdf_core.mesh.surface import SurfaceMesh, extract_surface
 from stylesdf_core.progress import Operation, Progress, part
@@ -31,7 +30,6 @@ BRIGHTEST = 2.0
 _PSI = 0.7
 _EDGE = 192
 _MESH_RESOLUTION = 96
-_COVERED = 0.5
 
 
 def gallery(engine: Engine, seeds: Sequence[int]) -> Operation[dict[str, list[list[FloatArray]]]]:
@@ -84,11 +82,11 @@ def _depth_errors(
 ) -> list[FloatArray]:
     """Distances to the front view's points, black for 0, white from two bins on; grey outside."""
     middle = AZIMUTHS.index(0.0)
-    front = back_project(depths[middle], cameras[middle])[covers[middle] >= _COVERED]
+    front = back_project(depths[middle], cameras[middle])[covers[middle] >= COVERED]
     pictures = []
     for depth, cover, camera in zip(depths, covers, cameras, strict=True):
         shown = np.full(depth.shape, 0.5, np.float32)
-        inside = cover >= _COVERED
+        inside = cover >= COVERED
         if len(front) and inside.any():
             distances = nearest_distances(back_project(depth, camera)[inside], front)
             shown[inside] = np.clip(distances / (BIN * BRIGHTEST), 0.0, 1.0)

@@ -9,11 +9,16 @@ import numpy.typing as npt
 from scipy.ndimage import label
 from scipy.spatial import cKDTree
 
-from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 ScalarField = Callable[[FloatArray], FloatArray]
+
+#: Sample bin of the paper's 24 samples a ray, world units: the unit of depth consistency.
+BIN = (FAR - NEAR) / 24
+#: Share of a pixel from which the pixel belongs to the head that covers it.
+COVERED = 0.5
 
 
 def intersection_over_union(a: BoolArray, b: BoolArray) -> float:

@@ -17,19 +17,15 @@ import numpy.typing as npt
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.measures.rows import Columns
 from stylesdf_core.evaluation.report import Figure
-from stylesdf_core.evaluation.shape_metrics import back_project, median_chamfer
+from stylesdf_core.evaluation.shape_metrics import BIN, COVERED, back_project, median_chamfer
 from stylesdf_core.model.poses import Poses
-from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera
+from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
 
 FloatArray = npt.NDArray[np.float32]
 
 #: Standard deviations of azimuth between the two views.
 DEVIATIONS = 1.5
-#: Sample bin of the paper's 24 samples a ray, world units.
-BIN = (FAR - NEAR) / 24
-#: Coverage from which a pixel belongs to the head.
-COVERED = 0.5
 
 
 def depth_inconsistency(

@@ -17,13 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.evaluation.measures.depth_consistency import BIN, COVERED
 from stylesdf_core.evaluation.measures.picture_sets import untruncated
 from stylesdf_core.evaluation.measures.protocol import ImageProtocol, Workplace
 from stylesdf_core.evaluation.measures.rows import Columns, Task
 from stylesdf_core.evaluation.measures.true_depths import TrueDepth, enough_depths
 from stylesdf_core.evaluation.report import Figure
-from stylesdf_core.evaluation.shape_metrics import back_project
+from stylesdf_core.evaluation.shape_metrics import BIN, COVERED, back_project
 from stylesdf_core.evaluation.shape_sets import (
     SeenSurface,
     chamfer_distances,

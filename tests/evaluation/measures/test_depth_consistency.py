@@ -10,10 +10,10 @@ import pytest
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.measures.depth_consistency import (
-    BIN,
     DepthConsistency,
     depth_inconsistency,
 )
+from stylesdf_core.evaluation.shape_metrics import BIN
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from tests.models import tiny_model
