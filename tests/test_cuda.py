@@ -16,7 +16,7 @@ from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.passes import passes
 from stylesdf_core.evaluation.bench.full_model import FitRecipe, fit_field
-from stylesdf_core.evaluation.image_metrics import psnr
+from stylesdf_core.evaluation.metrics.image_metrics import psnr
 from stylesdf_core.heads.fit.bank import HeadBank
 from stylesdf_core.inversion.fitting import Fit
 from stylesdf_core.inversion.picture import PhotoView

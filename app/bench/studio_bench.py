@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 
 from app.workers.pass_planner import WhileMoving
 from stylesdf_core.errors import GraphicsError
-from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.progress import Operation, Progress
 
 _NOT_YET = math.nan

@@ -63,7 +63,7 @@ class Analyst:
     ) -> Generator[RenderPass | None, None, None]:
         from stylesdf_core.engine.passes import RenderPass
         from stylesdf_core.engine.picture import Picture
-        from stylesdf_core.evaluation.inconsistency import inconsistency, mean_grey_levels
+        from stylesdf_core.evaluation.metrics.inconsistency import inconsistency, mean_grey_levels
 
         start = time.perf_counter()
         volume = engine.render(request.scene, "volume", _GREY)

@@ -97,7 +97,7 @@ class _Pairs:
 
 def _finished(engine: Engine, scene: Scene, view: View) -> Picture:
     if view == "inconsistency":
-        from stylesdf_core.evaluation.inconsistency import inconsistency
+        from stylesdf_core.evaluation.metrics.inconsistency import inconsistency
 
         return inconsistency(engine, scene)
     return engine.render(scene, view)

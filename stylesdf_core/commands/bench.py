@@ -57,7 +57,7 @@ class Bench:
                 measured section.
             OutputError: the cache or a file cannot be written.
         """
-        from stylesdf_core.evaluation.report import check_card, update_card
+        from stylesdf_core.evaluation.reports.report import check_card, update_card
         from stylesdf_core.files import check_destination
 
         check_range("--repeats", self.repeats, 1, 100)

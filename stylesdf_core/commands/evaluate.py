@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stylesdf_core.engine.engine import Engine
     from stylesdf_core.evaluation.measures.protocol import ImageProtocol, Metric
     from stylesdf_core.evaluation.measures.rows import Part
-    from stylesdf_core.evaluation.report import QualityReport
+    from stylesdf_core.evaluation.reports.report import QualityReport
     from stylesdf_core.model.poses import Poses
 
 #: Heads in the pictures of a report.
@@ -112,7 +112,7 @@ class Evaluate:
         check_range("--rays", self.rays, 1, 4)
         check_range("--seed-start", self.seed_start, 0)
         check_range("--gpus", self.gpus, 1, 64)
-        from stylesdf_core.evaluation.report import check_card, update_card
+        from stylesdf_core.evaluation.reports.report import check_card, update_card
         from stylesdf_core.files import check_destination, write_json
 
         for file in (self.json, self.report and self.report / "report.html"):
@@ -129,8 +129,8 @@ class Evaluate:
         engine, report = yield from self._measured()
         assert report is not None  # this is the only process
         if self.report is not None:
-            from stylesdf_core.evaluation.gallery import gallery
-            from stylesdf_core.evaluation.html_report import write_report
+            from stylesdf_core.evaluation.reports.gallery import gallery
+            from stylesdf_core.evaluation.reports.html_report import write_report
 
             seeds = range(self.seed_start, self.seed_start + _PICTURED)
             write_report(self.report, report, (yield from gallery(engine, seeds)))

@@ -37,7 +37,7 @@ from stylesdf_core.evaluation.measures.protocol import (
 )
 from stylesdf_core.evaluation.measures.rows import Task, run_tasks
 from stylesdf_core.evaluation.measures.shapes import ShapeComparison
-from stylesdf_core.evaluation.report import Figure, QualityReport
+from stylesdf_core.evaluation.reports.report import Figure, QualityReport
 from stylesdf_core.progress import Operation, part
 
 #: Durations, in the time that reading a true picture takes.

@@ -26,7 +26,7 @@ from stylesdf_core.evaluation.fitted.pose_regressor import fit_pose_regressor
 from stylesdf_core.evaluation.measures import comparing, inception
 from stylesdf_core.evaluation.measures.picture_sets import GeneratedPictures, TruePictures
 from stylesdf_core.evaluation.measures.rows import Columns
-from stylesdf_core.evaluation.report import card_marks
+from stylesdf_core.evaluation.reports.report import card_marks
 from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
 from stylesdf_core.model.poses import POSES, Poses
 from stylesdf_core.progress import Operation, Progress, drain

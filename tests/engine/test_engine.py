@@ -16,7 +16,7 @@ from stylesdf_core.engine.levels import volume_level
 from stylesdf_core.engine.passes import passes
 from stylesdf_core.engine.picture import Picture, _for_screen, eight_bit, pixels
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.image_metrics import psnr
+from stylesdf_core.evaluation.metrics.image_metrics import psnr
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.model.networks.generator import VolumeRender

@@ -20,7 +20,7 @@ from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.engine.passes import RenderPass, passes
 from stylesdf_core.engine.picture import Picture
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath
-from stylesdf_core.evaluation.image_metrics import psnr
+from stylesdf_core.evaluation.metrics.image_metrics import psnr
 from stylesdf_core.model.config import DECODER_W_DIM, RenderOptions
 from stylesdf_core.model.latents.latents import LatentDirection, seed_to_z
 from stylesdf_core.model.model import Model, load_model

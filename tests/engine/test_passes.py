@@ -15,7 +15,7 @@ from stylesdf_core.engine.decoder.matching import Match
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.levels import Level, levels, volume_level
 from stylesdf_core.engine.passes import RenderPass, passes
-from stylesdf_core.evaluation.image_metrics import psnr
+from stylesdf_core.evaluation.metrics.image_metrics import psnr
 from stylesdf_core.model.model import load_model
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene

@@ -11,8 +11,8 @@ from stylesdf_core.errors import check_range
 from stylesdf_core.progress import Operation, Progress, part
 
 if TYPE_CHECKING:
-    from stylesdf_core.evaluation.comparison import ModelComparison
-    from stylesdf_core.evaluation.report import QualityReport
+    from stylesdf_core.evaluation.reports.comparison import ModelComparison
+    from stylesdf_core.evaluation.reports.report import QualityReport
 
 #: Most heads that are rendered from the front, orbited, and kept as pictures.
 _FRONTAL, _ORBITS, _PICTURED = 40, 8, 8
@@ -66,7 +66,7 @@ class Measure:
         check_range("--count", self.count, 1, 10_000)
         check_range("--meshes", self.meshes, 0, 1000)
         check_range("--seed-start", self.seed_start, 0)
-        from stylesdf_core.evaluation.report import check_card, update_card
+        from stylesdf_core.evaluation.reports.report import check_card, update_card
         from stylesdf_core.files import check_destination, write_json
 
         if self.out is not None:
@@ -75,9 +75,9 @@ class Measure:
             check_card(self.card, "measure")
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine.engine import Engine
-        from stylesdf_core.evaluation.comparison import ModelComparison
-        from stylesdf_core.evaluation.grids import beside, write_grid
-        from stylesdf_core.evaluation.report import markdown_table
+        from stylesdf_core.evaluation.reports.comparison import ModelComparison
+        from stylesdf_core.evaluation.reports.grids import beside, write_grid
+        from stylesdf_core.evaluation.reports.report import markdown_table
         from stylesdf_core.heads.measure.figures import summarise
         from stylesdf_core.heads.measure.measuring import HeadsMeasurement, HeadsProtocol
         from stylesdf_core.heads.measure.truth import HeadTruth

@@ -10,7 +10,7 @@ from stylesdf_core.errors import check_range
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
-    from stylesdf_core.evaluation.report import QualityReport
+    from stylesdf_core.evaluation.reports.report import QualityReport
 
 
 @dataclass(frozen=True, kw_only=True)

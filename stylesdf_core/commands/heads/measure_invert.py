@@ -11,7 +11,7 @@ from stylesdf_core.errors import check_range
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
-    from stylesdf_core.evaluation.report import QualityReport
+    from stylesdf_core.evaluation.reports.report import QualityReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class MeasureInvert:
             check_destination(self.grid, (".png",))
         yield Progress(0, 1, "loading the model")
         from stylesdf_core.engine.engine import Engine
-        from stylesdf_core.evaluation.grids import write_grid
+        from stylesdf_core.evaluation.reports.grids import write_grid
         from stylesdf_core.heads.measure.inversions import (
             InversionMeasurement,
             OwnHeads,

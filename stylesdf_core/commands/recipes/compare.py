@@ -20,7 +20,7 @@ from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.settings import with_values
 
 if TYPE_CHECKING:
-    from stylesdf_core.evaluation.side_by_side import SideBySide
+    from stylesdf_core.evaluation.reports.side_by_side import SideBySide
 
 #: The models that are compared, by the names of their runs, and their headings.
 HEADINGS = {
@@ -108,7 +108,7 @@ class RecipeCompare:
         yield Progress(0, 1, "looking at the machine")
         from stylesdf_core.evaluation.bench.machine import describe_machine
         from stylesdf_core.evaluation.measures.true_depths import enough_depths
-        from stylesdf_core.evaluation.report import check_card, update_card
+        from stylesdf_core.evaluation.reports.report import check_card, update_card
         from stylesdf_core.files import write_json, write_text
         from stylesdf_core.model.model import select_device
 
@@ -188,9 +188,9 @@ class RecipeCompare:
     def _table(self, machine: str) -> Operation[SideBySide]:
         """The table of all models, trained on a machine; draws their faces on the way."""
         from stylesdf_core.engine.engine import Engine
-        from stylesdf_core.evaluation import side_by_side
-        from stylesdf_core.evaluation.gallery import gallery
-        from stylesdf_core.evaluation.grids import write_grid
+        from stylesdf_core.evaluation.reports import side_by_side
+        from stylesdf_core.evaluation.reports.gallery import gallery
+        from stylesdf_core.evaluation.reports.grids import write_grid
         from stylesdf_core.foreign import read_json
         from stylesdf_core.model.model import load_model
 

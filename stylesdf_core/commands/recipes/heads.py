@@ -123,7 +123,7 @@ class RecipeHeads:
         steps = self.steps(changes)
         yield Progress(0, 1, "looking at the machine")
         from stylesdf_core.evaluation.bench.machine import describe_machine
-        from stylesdf_core.evaluation.report import update_card
+        from stylesdf_core.evaluation.reports.report import update_card
         from stylesdf_core.heads.measure.eyes import EyeDetector
         from stylesdf_core.model.model import select_device
 
@@ -208,7 +208,7 @@ class WriteHeadsModel:
         """
         import torch
 
-        from stylesdf_core.evaluation.report import card_marks
+        from stylesdf_core.evaluation.reports.report import card_marks
         from stylesdf_core.files import write_text
         from stylesdf_core.heads.fit.stage import METADATA
         from stylesdf_core.model import model_zoo
@@ -237,7 +237,7 @@ class WriteHeadsModel:
 
 def steps_table(records: Sequence[Record]) -> str:
     """The card's table of steps: command, settings and duration, below the machines."""
-    from stylesdf_core.evaluation.report import markdown_table
+    from stylesdf_core.evaluation.reports.report import markdown_table
 
     begun = [record for record in records if record.machine]
     machines = "; ".join(dict.fromkeys(record.machine for record in begun))

@@ -18,8 +18,8 @@ from stylesdf_core.engine.levels import volume_level
 from stylesdf_core.engine.passes import passes
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath, enlarged
 from stylesdf_core.evaluation.bench.timing import Path, clocked
-from stylesdf_core.evaluation.image_metrics import psnr
-from stylesdf_core.evaluation.shape_metrics import nearest_distances
+from stylesdf_core.evaluation.metrics.image_metrics import psnr
+from stylesdf_core.evaluation.metrics.shape_metrics import nearest_distances
 from stylesdf_core.mesh.sdf_grid import sample_grid
 from stylesdf_core.mesh.surface import SurfaceMesh, mesh_grid
 from stylesdf_core.model.model import Model

@@ -24,7 +24,7 @@ from stylesdf_core.evaluation.bench.paths import Pair
 from stylesdf_core.evaluation.bench.scenes import Scenes, changing, dragging, orbiting, sliding
 from stylesdf_core.evaluation.bench.speed_report import SpeedReport, Speedup
 from stylesdf_core.evaluation.bench.timing import BenchSettings, Path, alone, in_turns
-from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.model.model import load_model, select_device
 from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.scene.scene import SHIPPED_MODEL, Scene

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from stylesdf_core.evaluation.bench.machine import Machine
-from stylesdf_core.evaluation.report import (
+from stylesdf_core.evaluation.reports.report import (
     Figure,
     Report,
     Table,

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylesdf_core.evaluation.image_metrics import bytes_as_tensor
+from stylesdf_core.evaluation.metrics.image_metrics import bytes_as_tensor
 from stylesdf_core.foreign import parse_json
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.seeds import seeded_weights

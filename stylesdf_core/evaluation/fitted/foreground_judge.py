@@ -23,7 +23,7 @@ from stylesdf_core.evaluation.fitted.fitting import (
     outputs_of,
     read_truth,
 )
-from stylesdf_core.evaluation.shape_metrics import intersection_over_union
+from stylesdf_core.evaluation.metrics.shape_metrics import intersection_over_union
 from stylesdf_core.progress import Operation
 
 _CHANNELS = (16, 32, 48, 48)

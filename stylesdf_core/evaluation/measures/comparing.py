@@ -17,8 +17,6 @@ from stylesdf_core.evaluation.fitted.pose_regressor import (
     fit_pose_regressor,
     read_angles,
 )
-from stylesdf_core.evaluation.frechet import FEATURES, Gaussian, SeededFeatures, frechet_distance
-from stylesdf_core.evaluation.image_metrics import bytes_as_tensor, sharpness_ratio
 from stylesdf_core.evaluation.measures import set_checks
 from stylesdf_core.evaluation.measures.inception import EDGE, FEWEST, fid, kid
 from stylesdf_core.evaluation.measures.picture_sets import (
@@ -31,7 +29,14 @@ from stylesdf_core.evaluation.measures.picture_sets import (
 )
 from stylesdf_core.evaluation.measures.protocol import ON_INCEPTION, ImageProtocol, Workplace
 from stylesdf_core.evaluation.measures.rows import Task
-from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.evaluation.metrics.frechet import (
+    FEATURES,
+    Gaussian,
+    SeededFeatures,
+    frechet_distance,
+)
+from stylesdf_core.evaluation.metrics.image_metrics import bytes_as_tensor, sharpness_ratio
+from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.progress import Operation
 
 #: Fewest true pictures to compare with, and fewest with known cameras to fit a regressor to.

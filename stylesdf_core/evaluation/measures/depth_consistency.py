@@ -16,8 +16,13 @@ import numpy.typing as npt
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.measures.rows import Columns
-from stylesdf_core.evaluation.report import Figure
-from stylesdf_core.evaluation.shape_metrics import BIN, COVERED, back_project, median_chamfer
+from stylesdf_core.evaluation.metrics.shape_metrics import (
+    BIN,
+    COVERED,
+    back_project,
+    median_chamfer,
+)
+from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene

@@ -26,7 +26,7 @@ from stylesdf_core.evaluation.fitted.foreground_judge import (
 )
 from stylesdf_core.evaluation.measures.picture_sets import shuffled, untruncated
 from stylesdf_core.evaluation.measures.rows import Columns
-from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.foreign import open_picture, reading
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import Operation, Progress, part

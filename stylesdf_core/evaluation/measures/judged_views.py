@@ -17,10 +17,10 @@ from scipy.ndimage import map_coordinates
 from scipy.spatial.distance import pdist
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.evaluation.flicker import project
 from stylesdf_core.evaluation.measures.rows import Columns
-from stylesdf_core.evaluation.report import Figure
-from stylesdf_core.evaluation.shape_metrics import back_project
+from stylesdf_core.evaluation.metrics.flicker import project
+from stylesdf_core.evaluation.metrics.shape_metrics import back_project
+from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.judges.dlib_judge import dlib_judge
 from stylesdf_core.judges.face import FoundFace
 from stylesdf_core.judges.finding import find_faces

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.evaluation.flicker import ARC_STEP, flicker, orbit
 from stylesdf_core.evaluation.measures.picture_sets import untruncated
 from stylesdf_core.evaluation.measures.rows import Columns, Task
-from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.evaluation.metrics.flicker import ARC_STEP, flicker, orbit
+from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.model.config import NoiseMode
 from stylesdf_core.rendering.camera import OrbitCamera
 

@@ -18,9 +18,9 @@ from stylesdf_core.data import images as data
 from stylesdf_core.data.images import UNREADABLE, ImageSource, Pixels
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.evaluation.fitted.pose_regressor import EDGE
-from stylesdf_core.evaluation.image_metrics import sharpness
 from stylesdf_core.evaluation.measures import set_checks
 from stylesdf_core.evaluation.measures.rows import Columns, RowFile
+from stylesdf_core.evaluation.metrics.image_metrics import sharpness
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene, View

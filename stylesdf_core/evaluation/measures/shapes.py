@@ -1,8 +1,8 @@
 """Generated heads' surfaces against true ones, as sets: how near, how varied, how turned.
 
 A generated head has no truth of its own; it is matched with the nearest true head
-(:mod:`~stylesdf_core.evaluation.shape_sets`). All figures stand beside those of other true heads,
-which a perfect model reaches. A model's surface lies at its expected depth, as in the depth
+(:mod:`~stylesdf_core.evaluation.metrics.shape_sets`). All figures stand beside those of other true
+heads, which a perfect model reaches. A model's surface lies at its expected depth, as in the depth
 consistency, and is seen by the camera of a true head.
 """
 
@@ -21,15 +21,15 @@ from stylesdf_core.evaluation.measures.picture_sets import untruncated
 from stylesdf_core.evaluation.measures.protocol import ImageProtocol, Workplace
 from stylesdf_core.evaluation.measures.rows import Columns, Task
 from stylesdf_core.evaluation.measures.true_depths import TrueDepth, enough_depths
-from stylesdf_core.evaluation.report import Figure
-from stylesdf_core.evaluation.shape_metrics import BIN, COVERED, back_project
-from stylesdf_core.evaluation.shape_sets import (
+from stylesdf_core.evaluation.metrics.shape_metrics import BIN, COVERED, back_project
+from stylesdf_core.evaluation.metrics.shape_sets import (
     SeenSurface,
     chamfer_distances,
     coverage,
     minimum_matching_distance,
     normals_angle,
 )
+from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.progress import Operation, Progress, part
 
 FloatArray = npt.NDArray[np.float32]

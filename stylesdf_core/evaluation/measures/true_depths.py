@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.fitted.fitting import read_truth
-from stylesdf_core.evaluation.shape_metrics import back_project
+from stylesdf_core.evaluation.metrics.shape_metrics import back_project
 from stylesdf_core.foreign import open_picture, read_json, reading
 from stylesdf_core.rendering.camera import OrbitCamera
 

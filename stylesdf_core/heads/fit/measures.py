@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.evaluation.grids import save_grid
+from stylesdf_core.evaluation.reports.grids import save_grid
 from stylesdf_core.heads.fit.bank import VIEW_FOV, HeadBank, ViewBatch
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.latents.mean_latents import mean_latents

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.image_metrics import shrink
+from stylesdf_core.evaluation.metrics.image_metrics import shrink
 from stylesdf_core.heads.person.latent import dataset_latent
 from stylesdf_core.heads.rasterizer.renderer import HeadRenderer
 from stylesdf_core.heads.shards import SHARD_SIZE, Arrays, fill_shards

@@ -23,7 +23,7 @@ from stylesdf_core.dragging.pointing import Vector
 from stylesdf_core.dragging.surface import FaceSurface
 from stylesdf_core.dragging.tracking import FaceTracker
 from stylesdf_core.evaluation.measures.picture_sets import untruncated
-from stylesdf_core.evaluation.report import Figure, QualityReport
+from stylesdf_core.evaluation.reports.report import Figure, QualityReport
 from stylesdf_core.model.model import Model
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Scene

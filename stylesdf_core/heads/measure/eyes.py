@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.engine.picture import eight_bit
-from stylesdf_core.evaluation.image_metrics import enlarge
+from stylesdf_core.evaluation.metrics.image_metrics import enlarge
 from stylesdf_core.judges.cascade import load_cascade
 
 FloatArray = npt.NDArray[np.float32]

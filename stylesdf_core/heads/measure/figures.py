@@ -9,16 +9,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from stylesdf_core.evaluation.flicker import ARC
-from stylesdf_core.evaluation.frechet import (
+from stylesdf_core.evaluation.metrics.flicker import ARC
+from stylesdf_core.evaluation.metrics.frechet import (
     FEATURES,
     SHORT,
     Gaussian,
     SeededFeatures,
     frechet_distance,
 )
-from stylesdf_core.evaluation.image_metrics import sharpness_ratio
-from stylesdf_core.evaluation.report import Figure, QualityReport
+from stylesdf_core.evaluation.metrics.image_metrics import sharpness_ratio
+from stylesdf_core.evaluation.reports.report import Figure, QualityReport
 from stylesdf_core.heads.measure.irises import IrisScore, color_differences
 from stylesdf_core.heads.measure.measuring import ORBIT_AZIMUTHS, HeadsMeasurement
 from stylesdf_core.heads.measure.scores import (

@@ -19,10 +19,10 @@ import numpy.typing as npt
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.picture import eight_bit, pixels
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.image_metrics import as_tensor, psnr, shrink
 from stylesdf_core.evaluation.measures.picture_sets import untruncated
-from stylesdf_core.evaluation.report import Figure, QualityReport
-from stylesdf_core.evaluation.shape_metrics import nearest_distances
+from stylesdf_core.evaluation.metrics.image_metrics import as_tensor, psnr, shrink
+from stylesdf_core.evaluation.metrics.shape_metrics import nearest_distances
+from stylesdf_core.evaluation.reports.report import Figure, QualityReport
 from stylesdf_core.heads.measure.scores import surface_points
 from stylesdf_core.heads.measure.truth import HeadTruth
 from stylesdf_core.inversion.fitting import Fit

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.color import deltaE_cie76, rgb2lab
 
-from stylesdf_core.evaluation.image_metrics import luma
+from stylesdf_core.evaluation.metrics.image_metrics import luma
 from stylesdf_core.heads.measure.truth import TrueEye
 
 FloatArray = npt.NDArray[np.float32]

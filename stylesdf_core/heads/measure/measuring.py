@@ -17,10 +17,10 @@ import numpy.typing as npt
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.picture import pixels
 from stylesdf_core.errors import EmptySurfaceError, InputError
-from stylesdf_core.evaluation.flicker import ARC, OrbitFrame, flicker, orbit
-from stylesdf_core.evaluation.frechet import SeededFeatures
-from stylesdf_core.evaluation.image_metrics import as_tensor, blur, enlarge
 from stylesdf_core.evaluation.measures.picture_sets import untruncated
+from stylesdf_core.evaluation.metrics.flicker import ARC, OrbitFrame, flicker, orbit
+from stylesdf_core.evaluation.metrics.frechet import SeededFeatures
+from stylesdf_core.evaluation.metrics.image_metrics import as_tensor, blur, enlarge
 from stylesdf_core.heads.measure.eyes import EyeDetector
 from stylesdf_core.heads.measure.irises import IrisScore, score_irises
 from stylesdf_core.heads.measure.scores import (

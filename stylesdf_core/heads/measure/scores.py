@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.engine.picture import Picture, pixels
-from stylesdf_core.evaluation.image_metrics import enlarge, psnr, sharpness, shrink
-from stylesdf_core.evaluation.shape_metrics import (
+from stylesdf_core.evaluation.metrics.image_metrics import enlarge, psnr, sharpness, shrink
+from stylesdf_core.evaluation.metrics.shape_metrics import (
     ScalarField,
     angles,
     back_project,
@@ -103,7 +103,7 @@ class OrbitScore:
 
 @dataclass(frozen=True)
 class FlickerScore:
-    """One head's flicker while orbiting, grey levels; see :mod:`~stylesdf_core.evaluation.flicker`.
+    """One head's flicker, grey levels; see :mod:`~stylesdf_core.evaluation.metrics.flicker`.
 
     Attributes:
         image: flicker of the decoded image.

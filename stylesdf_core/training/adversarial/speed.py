@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
 from stylesdf_core.model.model import select_device
 from stylesdf_core.model.networks.generator import Generator

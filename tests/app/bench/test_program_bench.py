@@ -18,7 +18,7 @@ from stylesdf_core.errors import GraphicsError, InputError
 from stylesdf_core.evaluation.bench import rows
 from stylesdf_core.evaluation.bench.machine import Machine
 from stylesdf_core.evaluation.bench.speed_report import SHORT, SpeedReport
-from stylesdf_core.evaluation.report import Figure, card_marks
+from stylesdf_core.evaluation.reports.report import Figure, card_marks
 from stylesdf_core.progress import Progress, drain
 
 MACHINE = Machine("A processor", 2, 2, "AVX2", "2.6.0", "cpu", "float32", "float32", False, 0.1)

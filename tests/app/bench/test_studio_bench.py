@@ -10,7 +10,7 @@ import pytest
 
 from app.bench.studio_bench import ROWS, _follow, chosen_names
 from app.bench.studio_driver import _delays
-from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.progress import Progress
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Scene

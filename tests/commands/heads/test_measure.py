@@ -10,7 +10,7 @@ import torch
 
 from stylesdf_core.commands.heads.measure import Measure
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.report import card_marks
+from stylesdf_core.evaluation.reports.report import card_marks
 from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator

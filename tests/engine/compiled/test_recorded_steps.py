@@ -25,7 +25,7 @@ from stylesdf_core.engine.levels import levels
 from stylesdf_core.engine.march.dense_march import DenseRayMarch
 from stylesdf_core.engine.passes import passes
 from stylesdf_core.engine.styles import StyleMapper
-from stylesdf_core.evaluation.image_metrics import psnr
+from stylesdf_core.evaluation.metrics.image_metrics import psnr
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.model import Model, load_model
 from stylesdf_core.rendering.camera import OrbitCamera

@@ -11,7 +11,7 @@ from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.levels import Level
 from stylesdf_core.engine.passes import passes
 from stylesdf_core.evaluation.bench.reference_path import ReferencePath
-from stylesdf_core.evaluation.flicker import OrbitFrame, flicker
+from stylesdf_core.evaluation.metrics.flicker import OrbitFrame, flicker
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.model import Model
 from stylesdf_core.rendering.camera import OrbitCamera

@@ -25,7 +25,7 @@ from stylesdf_core.evaluation.bench.rows import (
 from stylesdf_core.evaluation.bench.scenes import changing, dragging, orbiting, sliding
 from stylesdf_core.evaluation.bench.speed_report import SHORT, SpeedReport, Speedup
 from stylesdf_core.evaluation.bench.timing import BenchSettings, in_turns
-from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.model import select_device
 from stylesdf_core.progress import Operation, Progress, drain

@@ -17,7 +17,7 @@ from stylesdf_core.evaluation.bench.speed_report import (
     Speedup,
     time_text,
 )
-from stylesdf_core.evaluation.report import Figure
+from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.files import write_json
 from stylesdf_core.model.model import select_device
 

@@ -13,7 +13,7 @@ from stylesdf_core.evaluation.measures.depth_consistency import (
     DepthConsistency,
     depth_inconsistency,
 )
-from stylesdf_core.evaluation.shape_metrics import BIN
+from stylesdf_core.evaluation.metrics.shape_metrics import BIN
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from tests.models import tiny_model

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stylesdf_core.errors import GraphicsError, InputError
-from stylesdf_core.evaluation.image_metrics import blur
+from stylesdf_core.evaluation.metrics.image_metrics import blur
 from stylesdf_core.heads.measure.eyes import EyeDetector
 from stylesdf_core.heads.measure.truth import HeadTruth
 from stylesdf_core.rendering.camera import OrbitCamera

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stylesdf_core.engine.picture import Picture
-from stylesdf_core.evaluation.image_metrics import FloatArray, shrink
-from stylesdf_core.evaluation.shape_metrics import back_project
+from stylesdf_core.evaluation.metrics.image_metrics import FloatArray, shrink
+from stylesdf_core.evaluation.metrics.shape_metrics import back_project
 from stylesdf_core.heads.measure.scores import score_orbit, score_view
 from stylesdf_core.heads.measure.truth import TrueShape, evaluation_cameras
 from stylesdf_core.rendering.camera import OrbitCamera

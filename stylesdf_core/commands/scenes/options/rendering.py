@@ -196,7 +196,7 @@ class SceneRenderer:
         if view == "slice":
             return self._slice(scene, size or self.engine.config.output_size)
         if view == "inconsistency":
-            from stylesdf_core.evaluation.inconsistency import inconsistency
+            from stylesdf_core.evaluation.metrics.inconsistency import inconsistency
 
             picture = inconsistency(self.engine, scene)
             return picture if size is None else _resized(picture, size)

@@ -1,10 +1,10 @@
 """Snapshots of a run: grids of fixed latents from eight sides, a mesh, and two distances.
 
 The Fréchet distance, by which the best checkpoint is chosen, uses the short form of the seeded
-features (:mod:`stylesdf_core.evaluation.frechet`): 48 numbers, whose covariance a thousand pictures
-determine. The sliced Wasserstein distance between patches (Karras et al. 2018, Sec. 5) needs no
-network, but all pictures at once, so that it is of few. Neither is an FID, and both are larger than
-with the thousands that `stylesdf-studio evaluate` takes.
+features (:mod:`stylesdf_core.evaluation.metrics.frechet`): 48 numbers, whose covariance a
+thousand pictures determine. The sliced Wasserstein distance between patches (Karras et al. 2018,
+Sec. 5) needs no network, but all pictures at once, so that it is of few. Neither is an FID, and
+both are larger than with the thousands that `stylesdf-studio evaluate` takes.
 """
 
 from __future__ import annotations
@@ -20,8 +20,13 @@ from torch import Tensor
 
 from stylesdf_core.engine.styles import StyleMapper, Styles
 from stylesdf_core.errors import EmptySurfaceError, InputError
-from stylesdf_core.evaluation.frechet import FloatArray, Gaussian, SeededFeatures, frechet_distance
-from stylesdf_core.evaluation.grids import save_grid
+from stylesdf_core.evaluation.metrics.frechet import (
+    FloatArray,
+    Gaussian,
+    SeededFeatures,
+    frechet_distance,
+)
+from stylesdf_core.evaluation.reports.grids import save_grid
 from stylesdf_core.mesh.files.formats import export_mesh
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.model.config import RenderOptions

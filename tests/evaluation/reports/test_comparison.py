@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from stylesdf_core.evaluation.comparison import ModelComparison, change, verdict
-from stylesdf_core.evaluation.report import Figure, QualityReport
+from stylesdf_core.evaluation.reports.comparison import ModelComparison, change, verdict
+from stylesdf_core.evaluation.reports.report import Figure, QualityReport
 
 
 def report(model: str, psnr: float, ratio: float, angle: float, flicker: float) -> QualityReport:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from stylesdf_core.evaluation.report import Figure, QualityReport, Report, Table
+from stylesdf_core.evaluation.reports.report import Figure, QualityReport, Report, Table
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from stylesdf_core.evaluation.shape_metrics import (
+from stylesdf_core.evaluation.metrics.shape_metrics import (
     FloatArray,
     angles,
     back_project,

@@ -16,7 +16,7 @@ import numpy as np
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import EmptySurfaceError
-from stylesdf_core.evaluation.report import Figure, Report, Table
+from stylesdf_core.evaluation.reports.report import Figure, Report, Table
 from stylesdf_core.mesh.surface import extract_surface, report
 from stylesdf_core.progress import Operation, part
 from stylesdf_core.scene.scene import Identity, Scene

@@ -14,8 +14,13 @@ import numpy.typing as npt
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import EmptySurfaceError, GraphicsError
-from stylesdf_core.evaluation.image_metrics import enlarge
-from stylesdf_core.evaluation.shape_metrics import BIN, COVERED, back_project, nearest_distances
+from stylesdf_core.evaluation.metrics.image_metrics import enlarge
+from stylesdf_core.evaluation.metrics.shape_metrics import (
+    BIN,
+    COVERED,
+    back_project,
+    nearest_distances,
+)
 from stylesdf_core.mesh.preview import MeshPreview
 from stylesdf_core.mesh.surface import SurfaceMesh, extract_surface
 from stylesdf_core.progress import Operation, Progress, part

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.evaluation.gallery import AZIMUTHS, gallery
-from stylesdf_core.evaluation.html_report import write_report
-from stylesdf_core.evaluation.report import Figure, QualityReport
+from stylesdf_core.evaluation.reports.gallery import AZIMUTHS, gallery
+from stylesdf_core.evaluation.reports.html_report import write_report
+from stylesdf_core.evaluation.reports.report import Figure, QualityReport
 from stylesdf_core.progress import drain
 from tests.models import tiny_model
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from stylesdf_core.evaluation.shape_metrics import angles
+from stylesdf_core.evaluation.metrics.shape_metrics import angles
 from stylesdf_core.progress import Operation, Progress
 
 FloatArray = npt.NDArray[np.float32]

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stylesdf_core.evaluation.shape_metrics import back_project
-from stylesdf_core.evaluation.shape_sets import (
+from stylesdf_core.evaluation.metrics.shape_metrics import back_project
+from stylesdf_core.evaluation.metrics.shape_sets import (
     SeenSurface,
     chamfer_distances,
     coverage,

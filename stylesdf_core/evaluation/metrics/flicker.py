@@ -19,8 +19,8 @@ from scipy.ndimage import binary_erosion, map_coordinates, zoom
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.picture import pixels
-from stylesdf_core.evaluation.image_metrics import enlarge
-from stylesdf_core.evaluation.shape_metrics import back_project
+from stylesdf_core.evaluation.metrics.image_metrics import enlarge
+from stylesdf_core.evaluation.metrics.shape_metrics import back_project
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Scene, View
 
@@ -144,7 +144,7 @@ def project(
     """Rows, columns and planar depths of world points (N, 3) in a picture of ``size``².
 
     Whole numbers are pixel centres; the inverse of
-    :func:`~stylesdf_core.evaluation.shape_metrics.back_project`.
+    :func:`~stylesdf_core.evaluation.metrics.shape_metrics.back_project`.
     """
     matrix = camera.cam2world()
     x, y, z = ((points - matrix[:, 3]) @ matrix[:, :3]).T

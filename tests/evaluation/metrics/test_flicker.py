@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from stylesdf_core.evaluation.flicker import (
+from stylesdf_core.evaluation.metrics.flicker import (
     ARC,
     FloatArray,
     OrbitFrame,
@@ -15,7 +15,7 @@ from stylesdf_core.evaluation.flicker import (
     project,
     reprojected_difference,
 )
-from stylesdf_core.evaluation.shape_metrics import back_project
+from stylesdf_core.evaluation.metrics.shape_metrics import back_project
 from stylesdf_core.rendering.camera import OrbitCamera
 
 RADIUS, SIZE = 0.06, 128

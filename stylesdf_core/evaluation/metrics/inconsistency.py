@@ -12,7 +12,7 @@ import numpy as np
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.picture import Picture, pixels
-from stylesdf_core.evaluation.flicker import FloatArray, OrbitFrame, reprojected
+from stylesdf_core.evaluation.metrics.flicker import FloatArray, OrbitFrame, reprojected
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Scene
 

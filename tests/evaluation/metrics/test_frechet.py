@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from scipy.linalg import sqrtm
 from torch import Tensor
 
-from stylesdf_core.evaluation.frechet import (
+from stylesdf_core.evaluation.metrics.frechet import (
     FEATURES,
     LENGTH,
     SHORT,

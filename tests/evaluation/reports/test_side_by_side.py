@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stylesdf_core.evaluation.report import Figure
-from stylesdf_core.evaluation.side_by_side import SideBySide
+from stylesdf_core.evaluation.reports.report import Figure
+from stylesdf_core.evaluation.reports.side_by_side import SideBySide
 
 
 def test_a_remark_on_one_model_stays_with_its_figure() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.picture import HOTTEST, Picture
-from stylesdf_core.evaluation.inconsistency import inconsistency, mean_grey_levels
-from stylesdf_core.evaluation.shape_metrics import back_project
+from stylesdf_core.evaluation.metrics.inconsistency import inconsistency, mean_grey_levels
+from stylesdf_core.evaluation.metrics.shape_metrics import back_project
 from stylesdf_core.scene.scene import Scene, View
 from tests.models import tiny_model
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.evaluation.grids import beside, grid, write_grid
-from stylesdf_core.evaluation.report import Figure, QualityReport, card_marks, update_card
+from stylesdf_core.evaluation.reports.grids import beside, grid, write_grid
+from stylesdf_core.evaluation.reports.report import Figure, QualityReport, card_marks, update_card
 from stylesdf_core.files import write_json
 
 BEGIN, END = card_marks("measure")

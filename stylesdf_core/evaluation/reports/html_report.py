@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from stylesdf_core.evaluation.flicker import ARC
-from stylesdf_core.evaluation.grids import grid
-from stylesdf_core.evaluation.published import PROTOCOL, PUBLISHED
-from stylesdf_core.evaluation.report import QualityReport, Table
+from stylesdf_core.evaluation.metrics.flicker import ARC
+from stylesdf_core.evaluation.reports.grids import grid
+from stylesdf_core.evaluation.reports.published import PROTOCOL, PUBLISHED
+from stylesdf_core.evaluation.reports.report import QualityReport, Table
 from stylesdf_core.files import write_json, write_text
 
 FloatArray = npt.NDArray[np.float32]

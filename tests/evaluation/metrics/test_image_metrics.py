@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stylesdf_core.evaluation.image_metrics import (
+from stylesdf_core.evaluation.metrics.image_metrics import (
     MAX_PSNR,
     FloatArray,
     blur,
