@@ -87,8 +87,8 @@ class RecipeCompare:
     seed: int = 0
     """Seed of all runs."""
 
-    threads: int | None = None
-    """CPU threads of the training. Default: torch's own choice."""
+    threads: int = 0
+    """CPU threads of the training; 0 for torch's choice."""
 
     card: Path | None = None
     """Markdown file with the markers of this command, between which the table is to be written."""

@@ -13,6 +13,7 @@ from PIL import Image
 from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.commands.recipes.compare import HEADINGS, RecipeCompare
 from stylesdf_core.commands.recipes.steps import Request
+from stylesdf_core.commands.train.base import TrainStage
 from stylesdf_core.commands.train.stages import TrainDecoder, TrainRenderer
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import drain
@@ -103,6 +104,13 @@ def test_both_fields_are_trained_alike_and_stand_in_one_table(compare: RecipeCom
     drain(replace(compare, card=card, shapes=shapes).run())
     assert files_in(compare.out) == written, "nothing is trained or measured again"
     assert "Machine: the machine that trained." in card.read_text(encoding="utf-8")
+
+
+def test_all_runs_take_their_settings_from_the_defaults(tmp_path: Path) -> None:
+    compare = RecipeCompare(data=tmp_path, out=tmp_path / "out", decoder_steps=3)
+    runs = [run for run in compare.requests().values() if isinstance(run, TrainStage)]
+    assert [run.config.run.threads for run in runs] == [0] * 4, "torch's choice"
+    assert [run.config.steps for run in runs[2:]] == [3, 3]
 
 
 def test_a_card_without_a_place_for_the_table_is_refused_before_training(
