@@ -12,7 +12,6 @@ import io
 import itertools
 import operator
 import os
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ import tyro
 from tqdm import tqdm
 
 from app.bench.command import ProgramBench
+from app.parser_messages import empty_word, one_sentence
 from app.serve.command import Serve
 from app.workers.concurrency.process import end_if_busy, start_collector
 from stylesdf_core.commands.dataset import DatasetAlign, DatasetCheck, DatasetPack
@@ -229,6 +229,8 @@ def _parse(words: list[str]) -> Any:
         InputError: the words cannot be understood; tyro's message as one sentence.
         SystemExit: after ``--help``.
     """
+    if wrong := empty_word(words):
+        raise InputError(wrong)
     if words[0] == "measure" and words[1:2] and words[1] not in _MEASURES:
         words = ["measure", "heads", *words[1:]]
     complaint = io.StringIO()
@@ -244,33 +246,7 @@ def _parse(words: list[str]) -> Any:
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        raise InputError(_one_sentence(complaint.getvalue())) from None
-
-
-def _one_sentence(box: str) -> str:
-    """tyro's message without its frame (Unicode), or without its title and rule (ASCII)."""
-    lines: list[str] = []
-    titled = False
-    for line in box.splitlines():
-        text = re.sub(r"\x1b\[[0-9;]*m", "", line).strip("│╭╮╰╯ ")
-        if not titled:
-            titled = text.endswith(("──", "--"))
-        elif text:
-            if set(text) <= {"─", "-"} or text.startswith(("For full", "Got errors")):
-                break
-            lines.append(text)
-    if lines and lines[0].startswith("Missing from"):
-        flags = ", ".join(line.split()[0] for line in lines[1:] if line.startswith("--"))
-        return f"{lines[0].removeprefix('Missing from ').rstrip(':')} needs {flags}; see --help."
-    sentence = " ".join(lines).rstrip(".") or "The command cannot be understood"
-    if wrong := re.fullmatch(r"Error parsing (\S+): (.*?)\[?('.*')\]?", sentence):
-        flag, reason, value = wrong.groups()
-        if "int" in reason.lower():
-            kind = "a whole number"
-        else:
-            kind = "a number" if "float" in reason.lower() else "another kind of value"
-        return f"{flag} takes {kind}, not {value}. See {PROGRAM} --help."
-    return f"{sentence}. See {PROGRAM} --help."
+        raise InputError(one_sentence(complaint.getvalue(), words, PROGRAM)) from None
 
 
 def _run(operation: Operation[Any], quiet: bool) -> Any:

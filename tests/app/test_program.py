@@ -121,19 +121,3 @@ def test_paths_that_cannot_be_are_refused_at_once(
     assert program.main(words.format(**names).split()) == program.USER_MISTAKE
     (line,) = capsys.readouterr().err.splitlines()
     assert len(line) < 500
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        ("render --seed 1.5 --out a.png", "--seed takes a whole number, not '1.5'."),
-        ("turntable --frames 1.5 --out a.gif", "--frames takes a whole number, not '1.5'."),
-        ("render --psi x --out a.png", "--psi takes a number, not 'x'."),
-        ("turntable --fps x --out a.gif", "--fps takes a number, not 'x'."),
-    ],
-)
-def test_a_value_of_the_wrong_kind_is_told_in_words(
-    words: str, sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert program.main(words.split()) == program.USER_MISTAKE
-    assert sentence in capsys.readouterr().err

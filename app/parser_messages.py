@@ -1,0 +1,120 @@
+"""What the parser of the command line (tyro) says about wrong words, as one sentence each.
+
+tyro prints a box of several sections, divided by rules: the mistake, then options of similar names
+or the subcommands that there are, then how to read the help.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+
+#: Commands that are followed by the name of one of their subcommands.
+_GROUPS = ("measure", "models", "dataset", "train", "recipe")
+
+
+def empty_word(words: Sequence[str]) -> str | None:
+    """What is wrong with a command line that holds an empty word; None where there is none.
+
+    An unset variable of the shell is an empty word, and an empty path would be this folder.
+    """
+    for before, word in zip(("", *words), words, strict=False):
+        flag = word[:-1] if re.fullmatch(r"--[\w.-]+=", word) else before
+        if not word or flag != before:
+            where = f"After {flag}" if flag.startswith("-") else "On the command line"
+            return f"{where} stands an empty word, such as a shell makes of an unset variable."
+    return None
+
+
+def one_sentence(box: str, words: Sequence[str], program: str) -> str:
+    """The mistake that tyro's box is about.
+
+    Args:
+        box: what tyro printed, framed in Unicode or in ASCII.
+        words: the command line, which begins with the name of a command.
+        program: name of the program, with which tyro's lines about help begin.
+    """
+    in_group = words[0] in _GROUPS and words[1:2] and not words[1].startswith("-")
+    command = " ".join(words[: 2 if in_group else 1])
+    sections = _sections(box)
+    hint = f"See {program} {command} --help."
+    if unknown := _listed(sections, "Unrecognized"):
+        choices = _listed(sections, "Available subcommands:")
+        if unknown[0].startswith("-"):
+            similar = _similar(sections, unknown[0], f"{program} {command}")
+            return f"{command} has no option {unknown[0]}{similar}. {hint}"
+        if choices:
+            return f"There is no command {command}; known: {', '.join(choices)}."
+        return f"{command} does not take the word '{unknown[0]}'. {hint}"
+    if missing := _listed(sections, "Missing from "):
+        wanted = [word if word.startswith("--") else "a name or path" for word in missing]
+        return f"{command} needs {', '.join(wanted)}. {hint}"
+    sentence = " ".join(sections[0]).rstrip(".") if sections else "The command cannot be understood"
+    if choice := re.fullmatch(r"invalid choice (.*) for argument '(.*)'\. .*? \((.*)\)", sentence):
+        value, flag, choices = choice[1], choice[2], re.findall(r"'(.*?)'", choice[3])
+        known = ", ".join(name for name in choices if name != "None")
+        return f"{flag} takes {known}, not {value}. {hint}"
+    if wrong := re.fullmatch(r"Error parsing (\S+): (.*?)\[?('.*')\]?", sentence):
+        flag, reason, value = wrong.groups()
+        if "int" in reason.lower():
+            kind = "a whole number"
+        else:
+            kind = "a number" if "float" in reason.lower() else "another kind of value"
+        return f"{flag} takes {kind}, not {value}. {hint}"
+    if short := re.match(r"Missing value for argument '(.*?)'", sentence):
+        return f"{short[1]} needs a value. {hint}"
+    if missing_name := re.fullmatch(r"Expected one of \{(.*)\}", sentence):
+        return f"{command} needs the name of a command: {missing_name[1]}."
+    return f"{sentence}. {hint}"
+
+
+def _sections(box: str) -> list[list[str]]:
+    """The lines of each section, without frame, title, empty lines and common indentation."""
+    sections: list[list[str]] = []
+    for line in box.splitlines():
+        text = re.sub(r"\x1b\[[0-9;]*m", "", line).strip("│╭╮╰╯").rstrip()
+        if text.endswith(("──", "--")):
+            sections.append([])
+        elif text and sections and not text.strip().startswith(("For full", "Got errors", "- <")):
+            sections[-1].append(text)
+    return [textwrap.dedent("\n".join(lines)).splitlines() for lines in sections if lines]
+
+
+def _listed(sections: list[list[str]], title: str) -> list[str]:
+    """What the section of a title lists: words behind the title, or the first of each line below.
+
+    Empty if there is no such section.
+    """
+    for first, *below in sections:
+        if first.startswith(title):
+            if first.endswith(":"):
+                options = [line for line in below if _depth(line) == _depth(below[0])]
+                return [line.split()[0].rstrip(",") for line in options]
+            _, _, behind = " ".join([first, *below]).partition(": ")
+            return re.split(r"[,\s]+", behind)
+    return []
+
+
+def _similar(sections: list[list[str]], unknown: str, command: str) -> str:
+    """What tyro knows about an unknown option: whose it is, or which one was meant."""
+    holders: dict[str, list[str]] = {}
+    flag = ""
+    for first, *below in sections:
+        if first in ("Perhaps you meant:", f"Arguments similar to {unknown}:"):
+            for line in below:
+                if _depth(line) == _depth(below[0]):
+                    flag = line.split()[0].rstrip(",")
+                elif holder := re.fullmatch(r" *in (.*) --help", line):
+                    holders.setdefault(flag, []).append(holder[1])
+    if unknown in holders:
+        program = command.split(maxsplit=1)[0]
+        names = [name.removeprefix(f"{program} ") for name in holders[unknown]]
+        return f"; {', '.join(names)} {'has' if len(names) == 1 else 'have'} it"
+    meant = [flag for flag, those in holders.items() if command in those]
+    return f"; perhaps {meant[0]}" if meant else ""
+
+
+def _depth(line: str) -> int:
+    """How far a line is indented: options stand left of what explains them."""
+    return len(line) - len(line.lstrip())

@@ -1,0 +1,47 @@
+"""Wrong command lines: each is answered by one sentence that names the word and what to do."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from app import program
+from app.parser_messages import empty_word
+
+_EMPTY = "stands an empty word, such as a shell makes of an unset variable."
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("render --seed 1.5 --out a.png", "--seed takes a whole number, not '1.5'."),
+        ("turntable --frames 1.5 --out a.gif", "--frames takes a whole number, not '1.5'."),
+        ("render --psi x --out a.png", "--psi takes a number, not 'x'."),
+        ("turntable --fps x --out a.gif", "--fps takes a number, not 'x'."),
+        ("render --seed --out a.png", "--seed needs a value."),
+        ("sheet --of x --out a.png", "--of takes seeds, edits, range, morph, not 'x'."),
+        ("render --sede 4 --out a.png", "render has no option --sede; perhaps --seed."),
+        ("render --base --out a.png", "render has no option --base; batch, mesh have it."),
+        ("batch --sed 1 --out b --png", "batch has no option --sed."),
+        ("batch --png", "batch needs --out, --seeds."),
+        ("models fetch", "models fetch needs a name or path."),
+        ("batch --seeds 1 2 --out b", "batch does not take the word '2'."),
+        ("models", "models needs the name of a command: list, fetch, export, directions."),
+        ("models nope", "There is no command models nope; known: list, fetch, export, directions."),
+        ("demo --out ''", f"After --out {_EMPTY}"),
+        ("demo --out=", f"After --out {_EMPTY}"),
+    ],
+)
+def test_a_wrong_word_is_named_in_one_sentence(
+    words: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main(shlex.split(words)) == program.USER_MISTAKE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"stylesdf-studio: {sentence}")
+    assert not (rest := line.partition(sentence)[2]) or rest.endswith(" --help.")
+
+
+def test_words_that_are_empty_in_part_only_are_left_alone() -> None:
+    assert empty_word(["models", "directions", "heads", "--rename", "w1="]) is None
+    assert empty_word(["render", "", "--out", "a.png"]) == f"On the command line {_EMPTY}"
