@@ -18,7 +18,7 @@ from app.widgets.dialogs.dialogs import Dialogs
 from app.widgets.dialogs.file_manager import open_file
 from app.widgets.drawing.backdrop import Rectangle
 from stylesdf_core.errors import StyleSDFError
-from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES, short_name
+from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.resources import home, shipped
 from stylesdf_core.scene.scene import Scene
 from stylesdf_core.scene.session_files import SESSION_SUFFIXES
@@ -198,7 +198,7 @@ class Actions:
 
     def save_session_as(self) -> None:
         """Ask for a file and save."""
-        name = f"{short_name(self.workbench.scene.model)}-{self.workbench.scene.identity.seed:06d}"
+        name = exports.file_stem(self.workbench.scene)
         self.dialogs.save_file(
             "Save session", self._session_folder(), name, ".json", self.workbench.save_session
         )

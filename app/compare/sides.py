@@ -65,7 +65,7 @@ class SidePanel:
             return
         scene = comparison.scenes[self._index]
         identity = scene.identity
-        self.seed.show(identity.seed, "custom z" if identity.z is not None else "")
+        self.seed.show(identity.seed, "custom face" if identity.z is not None else "")
         named = [entry.name for entry in list_models() if entry.is_ready]
         models = dict.fromkeys([*named, *settings.recent_models, scene.model])
         labels = {model: self._label(model) for model in models}

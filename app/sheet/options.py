@@ -121,7 +121,7 @@ class OptionsPanel:
         self._export.show(settings)
         dpg.set_value(self._view, settings.view)
         identity = sheet.first.identity
-        self._seed.show(identity.seed, "custom z" if identity.z is not None else "")
+        self._seed.show(identity.seed, "custom face" if identity.z is not None else "")
         done, total = sheet.progress
         dpg.set_value(self._progress, f"{done} of {total} faces drawn" if total else "")
 

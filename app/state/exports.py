@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from app.state.pictures.comparison import FacePair
 from app.state.settings import Settings, default_export_folder
+from app.state.wording import face_name
 from stylesdf_core.files import free_path
+from stylesdf_core.mesh.files.placement import companions
 from stylesdf_core.model.model_zoo import short_name
 from stylesdf_core.resources import expanded, home
 from stylesdf_core.scene.animation import Animation
@@ -96,9 +98,14 @@ def _in_home(folder: str) -> Path:
     return home() / expanded(folder)
 
 
+def file_stem(scene: Scene) -> str:
+    """What files of a face begin with: model and seed."""
+    return f"{short_name(scene.model)}-{face_name(scene.identity, 'custom')}"
+
+
 def default_stem(scene: Scene, kind: ExportKind) -> str:
     """File name without suffix: model, seed, then a fixed view or "turntable"."""
-    parts = [short_name(scene.model), f"{scene.identity.seed:06d}"]
+    parts = [file_stem(scene)]
     if kind.view is not None:
         parts.append("depth-colours" if kind.name == "Depth colours" else kind.view)
     if kind.family == "animation":
@@ -134,7 +141,11 @@ def export_request(
         if kind.suffix == ".stl":
             asset = replace(asset, texture=None)  # STL has none
         names = set(taken)
-        while any(file.exists() for file in asset.all_files(out)):  # textures, levels of detail
+        # Textures and levels of detail lie beside the mesh; OBJ and PLY name textures alike.
+        textured = {other.with_suffix("") for other in taken if companions(other)}
+        while any(file.exists() for file in asset.all_files(out)) or (
+            asset.texture is not None and out.with_suffix("") in textured
+        ):
             names.add(out)
             out = free_path(export_folder(settings) / name, names)
         return ExportMesh(
@@ -187,7 +198,7 @@ def film_request(
     from stylesdf_core.commands.scenes.films import Animate
 
     scene = animation.keyframes[0].scene if animation.keyframes else Scene()
-    name = f"{short_name(scene.model)}-{scene.identity.seed:06d}-animation{suffix}"
+    name = f"{file_stem(scene)}-animation{suffix}"
     return Animate(
         out=free_path(export_folder(settings) / name, taken),
         animation=animation,
@@ -206,7 +217,7 @@ def sheet_request(first: Scene, settings: Settings, taken: Collection[Path] = ()
     from stylesdf_core.commands.scenes.sheets import RenderSheet
 
     sheet = settings.sheet
-    name = f"{short_name(first.model)}-{first.identity.seed:06d}-{sheet.page.of}-sheet.png"
+    name = f"{file_stem(first)}-{sheet.page.of}-sheet.png"
     return RenderSheet(
         out=free_path(export_folder(settings) / name, taken),
         scene=first,
@@ -253,8 +264,7 @@ def comparison_request(
 
     one, two = comparison.scenes or (Scene(), Scene())
     camera = comparison.camera
-    seeds = f"{one.identity.seed:06d}-{two.identity.seed:06d}"
-    name = f"{short_name(one.model)}-{seeds}-compared.png"
+    name = f"{file_stem(one)}-{face_name(two.identity, 'custom')}-compared.png"
     return RenderComparison(
         out=free_path(export_folder(settings) / name, taken),
         scene=replace(one, camera=camera),

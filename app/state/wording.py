@@ -14,6 +14,7 @@ from stylesdf_core.errors import (
     is_out_of_memory,
 )
 from stylesdf_core.resources import expanded
+from stylesdf_core.scene.scene import Identity
 
 _FETCH = re.compile(r"run `stylesdf-studio models fetch (\S+)` first")
 _SEE_HELP = re.compile(r"\s*;?\s*[Ss]ee (?:stylesdf-studio )?--help")
@@ -29,6 +30,19 @@ def in_window(text: str) -> str:
     text = _SEE_HELP.sub("", text)
     words = _FLAG.sub(lambda flag: flag[1].rpartition(".")[2].replace("-", " "), text)
     return words if words == text or not text.startswith("--") else words[:1].upper() + words[1:]
+
+
+def face_name(identity: Identity, custom: str = "custom face") -> str:
+    """The seed in six digits, or ``custom`` for a face that no seed makes, as of a photograph."""
+    return custom if identity.z is not None else f"{identity.seed:06d}"
+
+
+def time_left(seconds: float) -> str:
+    """A remaining time in words, in a unit of which there are few."""
+    if seconds < 100.0:
+        return f"{seconds:.0f} s left"
+    minutes = seconds / 60.0
+    return f"{minutes:.0f} min left" if minutes < 100.0 else f"{minutes / 60.0:.0f} h left"
 
 
 def title_and_text(error: BaseException) -> tuple[str, str]:

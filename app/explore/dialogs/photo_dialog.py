@@ -9,6 +9,7 @@ import dearpygui.dearpygui as dpg
 
 from app.explore.dialogs.photo_panes import FacesPane, FramingPane
 from app.state.optimisation.photo_fit import MARKS, MOST_PHOTOS, PersonPhoto, PhotoFit
+from app.state.wording import time_left
 from app.widgets.controls.pointer import MouseTarget
 from app.widgets.controls.ui import Ui
 from app.widgets.dialogs.dialogs import Dialogs
@@ -316,7 +317,7 @@ class PhotoDialog:
         fit, px = self._fit, self._ui.px
         left, text = fit.seconds_left, fit.message or "starting"
         text = text[0].upper() + text[1:]
-        text += f" · {left:.0f} s left" if left is not None and fit.state == "fitting" else " …"
+        text += f" · {time_left(left)}" if left is not None and fit.state == "fitting" else " …"
         if not canvas.wants(text, round(fit.fraction, 3)):
             return
         canvas.text(0, px(2), text, px(fonts.BODY), theme.MUTED)

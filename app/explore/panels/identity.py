@@ -79,7 +79,7 @@ class IdentityPanel:
         if self._directions != workbench.directions:
             self._directions = workbench.directions
             self._build_directions()
-        self.seed.show(identity.seed, "custom z" if identity.z is not None else "")
+        self.seed.show(identity.seed, "custom face" if identity.z is not None else "")
         self._psi.show(scene.truncation_psi)
         edited = {name for name, _ in identity.edits}
         values = workbench.direction_values.by_name()

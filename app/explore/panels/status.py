@@ -83,7 +83,7 @@ class StatusPanel:
 
 
 def _scene_in_words(scene: Scene) -> str:
-    who = "custom z" if scene.identity.z is not None else f"seed {scene.identity.seed}"
+    who = "custom face" if scene.identity.z is not None else f"seed {scene.identity.seed}"
     mixed = f" × {scene.mixing.seed}" if scene.mixing.seed is not None else ""
     morphed = f" · morph {scene.morph.amount:.2f}" if scene.morph.seed is not None else ""
     count = len(scene.identity.edits)

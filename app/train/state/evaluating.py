@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from app.state.wording import time_left
 from app.state.workbench import Workbench
 from app.workers.concurrency.jobs import Job, JobState
 from stylesdf_core.commands.evaluate import Evaluate
@@ -83,8 +84,8 @@ class Evaluations:
         if job.state is JobState.QUEUED:
             return "The evaluation waits for another job."
         left = job.seconds_left
-        minutes = f", {max(1, round(left / 60.0))} min left" if left is not None else ""
-        return f"Evaluating: {job.message or 'starting'}, {job.fraction:.0%}{minutes}."
+        rest = f", {time_left(left)}" if left is not None else ""
+        return f"Evaluating: {job.message or 'starting'}, {job.fraction:.0%}{rest}."
 
 
 def _data_of(run: Path) -> Path | None:

@@ -15,6 +15,7 @@ from app.state.exports import (
     export_kind,
     export_request,
     film_request,
+    sheet_request,
 )
 from app.state.settings import BatchSettings, ExportSettings, Settings, ViewSettings
 from stylesdf_core.commands.command_line import command_line
@@ -133,6 +134,34 @@ def test_a_mesh_takes_the_panel_s_asset_settings_and_names_whose_files_are_all_f
     printed = export_request(SCENE, export_kind("STL"), settings)
     assert isinstance(printed, ExportMesh)
     assert (printed.asset.texture, printed.asset.triangles) == (None, (5000, 1000))
+
+
+def test_two_queued_meshes_never_share_the_file_of_a_texture(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings = replace(settings, asset=AssetSettings(triangles=(5000,), texture=1024))
+    first = export_request(SCENE, export_kind("OBJ"), settings).out
+    taken = [first, tmp_path / "heads-000742.png"]
+    assert export_request(SCENE, export_kind("PLY"), settings, taken=taken).out.name == (
+        "heads-000742-2.ply"
+    )
+    assert export_request(SCENE, export_kind("STL"), settings, taken=taken).out.name == (
+        "heads-000742.stl"
+    )
+
+
+def test_files_of_a_face_from_a_photograph_do_not_name_a_seed(settings: Settings) -> None:
+    photographed = replace(SCENE, identity=Identity(z=(0.5,) * 4))
+    names = [
+        export_request(photographed, export_kind("PNG"), settings).out.name,
+        film_request(sway(photographed, 1.0), ".gif", settings).out.name,
+        sheet_request(photographed, settings).out.name,
+    ]
+    assert names == [
+        "heads-custom.png",
+        "heads-custom-animation.gif",
+        "heads-custom-seeds-sheet.png",
+    ]
 
 
 def test_a_batch_takes_the_dialog_s_settings_and_those_of_the_panels(
