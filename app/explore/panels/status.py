@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 
 import psutil
 
@@ -49,9 +50,10 @@ class StatusPanel:
             return
         px, size = self._ui.px, self._ui.px(fonts.SMALL)
         y = (px(HEIGHT) - size) / 2
-        for column, text in zip(_COLUMNS, columns, strict=True):
-            self._canvas.text(px(12) + px(column), y, text, size, theme.MUTED)
         x = self._width - px(12) - fonts.text_width(right, size)
+        lefts = [px(12) + px(column) for column in _COLUMNS]
+        for left, text in fitting(lefts, columns, size, x - px(12)):
+            self._canvas.text(left, y, text, size, theme.MUTED)
         if note:
             start = px(12) + px(_NOTE)
             fitted = fonts.fitted(note, size, x - start - px(24))
@@ -80,6 +82,17 @@ class StatusPanel:
             what = f"{newest.resolution}³ mesh"
             step, device = "final" if newest.report is not None else "draft", ""
         return what, step, milliseconds, fps, device, self._memory
+
+
+def fitting(
+    lefts: Sequence[float], texts: Sequence[str], size: float, end: float
+) -> list[tuple[float, str]]:
+    """The first columns, as many as end left of ``end``; pixels, ``size`` is the font's."""
+    columns = list(zip(lefts, texts, strict=True))
+    for index, (left, text) in enumerate(columns):
+        if text and left + fonts.text_width(text, size) > end:
+            return columns[:index]
+    return columns
 
 
 def _scene_in_words(scene: Scene) -> str:

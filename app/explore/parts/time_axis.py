@@ -28,7 +28,7 @@ _LEAST_SPAN, _TICKS = 2.0 * STEP, (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60
 _TICK_ROOM = 64  # least distance of two labels, pixels at scale 1
 _DRAG_BEGINS = 3.0
 _NUDGE = 1.0 / 24.0  # seconds by which the arrow keys move the playhead
-_EMPTY = "Pose the face and click on +. Each keyframe keeps face, sliders, camera and view."
+_EMPTY = "Pose face and camera, then click on + to keep a keyframe."
 
 
 @dataclass(frozen=True)
