@@ -25,6 +25,7 @@ from app.state.optimisation.dragging import DragPoints
 from app.state.optimisation.photo_fit import PhotoFit
 from app.state.pictures.comparison import FacePair
 from app.state.pictures.contact_sheet import ContactSheet
+from app.state.pictures.keyframe_pictures import KeyframePictures
 from app.state.pictures.screen import Screen
 from app.state.settings import Section, Settings, SettingsStore
 from app.state.wording import title_and_text
@@ -78,6 +79,7 @@ class Workbench:
         self.album = FaceAlbum(store.faces_folder, self.screen.news)
         self.timeline = Timeline(self.document, self.album, self._show_view)
         self.mixing = MixingMeter(self.screen.news, lambda: self.screen.busy)
+        self.keyframe_pictures = KeyframePictures(self.timeline, self.screen.news, self._is_idle)
         self.sheet = ContactSheet(self.screen.news, self._is_idle)
         self.comparison = FacePair(self.screen.news)
         self.jobs = jobs or JobQueue()
@@ -152,6 +154,7 @@ class Workbench:
             self.screen.pause()
         elif self.model is not None and self.scene.model == self.models.reference:
             self.screen.request(self.model, self.timeline.shown, self.settings)
+            self.keyframe_pictures.tick(self.model, self.settings.device)
             mixes = self.scene.mixing.seed is not None and not self.busy
             self.mixing.tick(MixingRequest(self.model, self.settings.device), wanted=mixes)
         self.messages.tick()
@@ -364,6 +367,7 @@ class Workbench:
         self.models.close()
         self.screen.close()
         self.mixing.close()
+        self.keyframe_pictures.close()
         self.sheet.close()
         self.comparison.close()
         self.jobs.close()

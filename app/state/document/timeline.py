@@ -254,11 +254,20 @@ class Timeline:
         self.time = animation.start
 
     def picture(self, keyframe: Keyframe) -> Pixels | None:
-        """A small picture of a keyframe, (E, E, 3), if it has been on the screen."""
+        """A small picture of a keyframe, (E, E, 3), if there is one."""
         known = self._pictures.get(keyframe.scene)
         if known is None and (face := self._album.find(keyframe.scene)) is not None:
             return face.pixels
         return known
+
+    @property
+    def lacking(self) -> tuple[Scene, ...]:
+        """Scenes of the keyframes that have no picture."""
+        return tuple(k.scene for k in self.keyframes if self.picture(k) is None)
+
+    def keep(self, scene: Scene, pixels: Pixels) -> None:
+        """Take the small picture of a keyframe's scene."""
+        self._pictures[scene] = pixels
 
     def _note(self, scene: Scene, picture: PicturePass | None) -> None:
         kept = {keyframe.scene for keyframe in self.keyframes}
