@@ -23,7 +23,7 @@ from torch import Tensor
 
 from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.engine.compiled.device_graphs import device_graphs, device_note
-from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder, fast_dtype
+from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder
 from stylesdf_core.engine.decoder.decoder_noise import DecoderNoise, SurfaceFinder
 from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop, beside_head
 from stylesdf_core.engine.levels import drawn_view
@@ -53,6 +53,7 @@ from stylesdf_core.rendering.surface_noise import ShownSurface
 from stylesdf_core.rendering.trained_volume import BORDER_EDGE, BorderBackground, sees_trained
 from stylesdf_core.rendering.volume_rendering import SURFACE_SIGMA, sample_depths
 from stylesdf_core.scene.scene import Scene, View
+from stylesdf_core.system.arithmetic import fast_dtype
 
 FloatArray = npt.NDArray[np.float32]
 T = TypeVar("T")
@@ -103,8 +104,7 @@ class Engine:
         self._decoder: BakedDecoder | None = None
         self._noise: DecoderNoise | None = None
         if generator.decoder is not None:
-            dtype = torch.float32 if exact else fast_dtype(self.device)
-            tiles = self._tiles if self.device.type == "cpu" else None
+            dtype, tiles = torch.float32 if exact else fast_dtype(self.device), self._tiles
             self._decoder = BakedDecoder(generator.decoder, dtype, tiles, self.graphs, exact=exact)
             self._noise = DecoderNoise(generator)
 

@@ -1,7 +1,8 @@
-"""What lies under the program: the terminal, memory, processes and OpenGL.
+"""What lies under the program: the terminal, memory, processes, arithmetic and OpenGL.
 
-console    streams that cannot print everything; signals
-memory     kept from one picture to the next, given back at rest
-processes  one function for many things, in several processes
-opengl     what is to be set before a process opens a window or an OpenGL context
+arithmetic  the type of numbers in which a machine convolves fastest
+console     streams that cannot print everything; signals
+memory      kept from one picture to the next, given back at rest
+processes   one function for many things, in several processes
+opengl      what is to be set before a process opens a window or an OpenGL context
 """

@@ -8,7 +8,7 @@ from typing import Literal
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.model.config import check_seed
 
-Precision = Literal["float32", "tf32", "bfloat16", "float16"]
+Precision = Literal["auto", "float32", "tf32", "bfloat16", "float16"]
 
 
 #: More threads than any machine has cores would only exhaust its memory.
@@ -66,7 +66,8 @@ class RunConfig(Cadence):
     precision: Precision = "tf32"
     """Precision of matrix products. bfloat16 and float16 hold for decoder and discriminators, whose
     kept activations they halve; the field stays in tf32, since its sines' arguments reach tens of
-    radians, where neighbouring bfloat16 numbers are about 0.1 rad apart."""
+    radians, where neighbouring bfloat16 numbers are about 0.1 rad apart. auto: bfloat16 where
+    processor or GPU is clearly faster in it, else tf32."""
 
     threads: int = 0
     """CPU threads; 0 for torch's choice."""

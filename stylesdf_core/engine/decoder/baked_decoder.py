@@ -41,23 +41,6 @@ from stylesdf_core.model.networks.ops import (
     low_pass,
 )
 
-
-def fast_dtype(device: torch.device) -> torch.dtype:
-    """The type in which convolutions are fastest with an error below half a grey step of 8 bits.
-
-    That is bfloat16 where the processor multiplies it natively (AVX-512 BF16, AMX, CUDA from Ampere
-    on), and float32 elsewhere, where bfloat16 would be emulated and slower.
-    """
-    if device.type == "cuda":
-        native = torch.cuda.get_device_capability(device) >= (8, 0)
-    elif device.type == "cpu":
-        known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-        native = any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-    else:
-        native = False
-    return torch.bfloat16 if native else torch.float32
-
-
 #: Rows of the input in a strip that one core computes. At 1024² a strip's feature maps have 4 MB;
 #: the whole layers' maps of 64 MB would be read from memory and written to it for every operation.
 _STRIP = 32
@@ -96,9 +79,9 @@ class BakedDecoder:
 
     Args:
         decoder: the decoder to fold; its weights are only read.
-        dtype: type of the convolutions, see :func:`fast_dtype`.
+        dtype: type of the convolutions, see :func:`~stylesdf_core.system.arithmetic.fast_dtype`.
         tiles: compute large resolutions in strips of rows, each on one core; None to let torch
-            divide every operation.
+            divide every operation, as on every device but the CPU.
         exact: compute all resolutions in strips, so that sums do not depend on the number of
             threads.
         graphs: run the layers; None to run them one by one.
@@ -113,12 +96,13 @@ class BakedDecoder:
         *,
         exact: bool = False,
     ) -> None:
-        self._tiles, self._exact = tiles, exact
+        self._exact = exact
         self._graphs = None if decoder.alias_free else graphs
         self._convs = [cast(StyledConv, layer) for layer in decoder.convs]
         self._to_rgbs = [cast(ToRGB, layer) for layer in decoder.to_rgbs]
         self._dtype = dtype
         device = self._convs[0].bias.device
+        self._tiles = tiles if device.type == "cpu" else None
         self._taps = low_pass().to(device) if decoder.alias_free else None
         self._blur = blur_kernel(gain=4.0).to(device, dtype)
         self._by_phase = weights_by_phase().to(device)

@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from stylesdf_core.engine.compiled import compiled_loops
-from stylesdf_core.engine.decoder.baked_decoder import fast_dtype
+from stylesdf_core.system.arithmetic import fast_dtype
 
 #: Share of the cores, used by other programs, above which figures of speed mean little.
 _BUSY = 0.5

@@ -212,8 +212,9 @@ class FitConfig(Cadence):
         )
     )
 
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """Precision of matrix products and convolutions in training."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of matrix products and convolutions in training; auto takes bfloat16 where the
+    processor or GPU is faster in it."""
 
     compiled: bool = False
     """Fuse the field's pointwise operations with torch.compile; needs a C++ compiler."""

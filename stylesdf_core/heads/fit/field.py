@@ -1,9 +1,10 @@
 """The field and its volume render for the fit: mixed precision, gradients for few samples only.
 
 The mathematics is that of :class:`SirenField` and :meth:`Generator.volume_render`, in two fifths of
-the time. The large matrix products between hidden layers are in bfloat16. Coordinates, FiLM
-modulation and sines stay in float32: the sines' arguments reach tens of radians, where neighbouring
-bfloat16 numbers are about 0.1 rad apart. Only a ray's heaviest samples get gradients.
+the time where products in bfloat16 are fast. Only the large matrix products between hidden layers
+are in bfloat16. Coordinates, FiLM modulation and sines stay in float32: the sines' arguments reach
+tens of radians, where neighbouring bfloat16 numbers are about 0.1 rad apart. Only a ray's heaviest
+samples get gradients.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from stylesdf_core.rendering.volume_rendering import (
     sample_distances,
     sample_points,
 )
+from stylesdf_core.training.precision import product_dtype
 from stylesdf_core.training.run_config import Precision
 
 #: Samples of a ray that :func:`render_rays` gives gradients to, besides the background sample.
@@ -48,7 +50,7 @@ class FastField:
         self, field: SirenField, precision: Precision = "float32", *, compiled: bool = False
     ) -> None:
         self._field = field
-        self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        self._dtype = product_dtype(precision, next(field.parameters()).device)
         self._evaluate: Callable[..., tuple[Tensor, ...]] = _evaluate
         self._hidden: Callable[..., list[Tensor]] = _hidden
         if compiled:

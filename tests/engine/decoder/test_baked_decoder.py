@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder, fast_dtype
+from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder
 from stylesdf_core.engine.decoder.convolutions import (
     Folded,
     phases,
@@ -204,42 +204,6 @@ def test_sixteen_bits_are_near() -> None:
     assert image.dtype == torch.float32
     error = float((image - expected).std() / expected.std())
     assert 0.0 < error < 0.01
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "dtype"),
-    [
-        ({"avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
-        ({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
-        ({"avx512_bf16": False, "avx2": True}, torch.float32),
-        ({}, torch.float32),
-    ],
-)
-def test_the_processor_decides(
-    capabilities: dict[str, bool], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    assert fast_dtype(torch.device("cpu")) is dtype
-
-
-def test_float32_where_nothing_is_known_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)  # before torch 2.13
-    assert fast_dtype(torch.device("cpu")) is torch.float32
-
-
-@pytest.mark.parametrize(
-    ("capability", "dtype"),
-    [((7, 5), torch.float32), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)],
-)
-def test_the_graphics_card_decides(
-    capability: tuple[int, int], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert fast_dtype(torch.device("cuda")) is dtype
-
-
-def test_float32_on_other_devices() -> None:
-    assert fast_dtype(torch.device("mps")) is torch.float32
 
 
 def test_pictures_are_finite_for_large_styles() -> None:
