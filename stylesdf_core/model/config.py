@@ -48,7 +48,7 @@ class GeneratorConfig:
             and direct view, else a power of two times it.
         channel_multiplier: scales the decoder's channels (2 in the published models).
         field: meaning of the field's scalar: a signed distance, or a density as in π-GAN.
-        samples: points per ray the model was trained with.
+        samples: points per ray the model was trained with, from 2 on.
         decoder: StyleGAN2's, or the same layers with low-pass filters around every non-linearity
             and change of resolution, and without noise, so that details move with the surface; or
             none: ``direct`` makes the image of ``output_size``² pixels from the field itself.
@@ -79,7 +79,8 @@ class GeneratorConfig:
                 f"Generator config: background must be none or sphere, not {self.background!r}."
             )
         for name, most in _LARGEST.items():
-            check_range(f"Generator config: {name}", getattr(self, name), 1, most)
+            least = 2 if name == "samples" else 1  # a ray's last sample is the background's
+            check_range(f"Generator config: {name}", getattr(self, name), least, most)
         ratio = self.output_size / self.thumb_size
         if ratio < 1 or not math.log2(ratio).is_integer():
             raise InputError(

@@ -18,6 +18,11 @@ from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.training.run_config import Cadence, check_threads
 
 
+#: Least values of the phases' settings whose least value is not 0. Slopes are measured at a quarter
+#: of the near points.
+_LEAST = {"heads": 1, "near": 4, "space": 1, "rays": 1, "widest": 1}
+
+
 @dataclass(frozen=True)
 class HeadsConfig:
     """Heads that are rendered before the first phase if the data folder lacks them."""
@@ -238,7 +243,9 @@ class FitConfig(Cadence):
         check_range("heads.surfaces", heads.surfaces, 1)
         check_range("heads.views", heads.views, 1)
         check_range("heads.jobs", 1 if heads.jobs is None else heads.jobs, 1)
-        check_range("points.deep_supervision", self.points.deep_supervision, 0)
+        for name in ("points", "render", "decoder", "end_to_end", "refine"):
+            for setting, value in vars(getattr(self, name)).items():
+                check_range(f"{name}.{setting}", value, _LEAST.get(setting, 0))
         check_range("render.interest", self.render.interest, 0, 1)
         check_range("decoder.crop", self.decoder.crop, 4, generator.thumb_size)
         for name, phase in (("end_to_end", self.end_to_end), ("refine", self.refine)):
@@ -246,7 +253,6 @@ class FitConfig(Cadence):
                 check_range(f"{name}.crop", phase.crop, 4, generator.thumb_size)
                 if phase.crop & (phase.crop - 1):
                     raise InputError(f"{name}.crop must be a power of two, not {phase.crop}.")
-        check_range("refine.eyes", self.refine.eyes, 0)
         check_range("generator.samples", generator.samples, 8, 128)
         check_range("generator.z_dim", generator.z_dim, LATENT_DIM, LATENT_DIM)
         if generator.field != "sdf":

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylesdf_core.errors import InputError
 from stylesdf_core.model.config import STDDEV_GROUP
 from stylesdf_core.model.networks.ops import (
     SQRT2,
@@ -22,6 +23,8 @@ from stylesdf_core.model.networks.ops import (
 
 #: Channels of the volume discriminator after the first convolution and after each block.
 _VOLUME_CHANNELS = (128, 256, 400, 400, 400, 400)
+#: Edges of the maps to which the discriminators halve volume renders and images.
+SMALLEST_RENDER, SMALLEST_IMAGE = 2, 4
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class VolumeDiscriminator(nn.Module):
 
     def __init__(self, size: int = 64, channels: int = _VOLUME_CHANNELS[0]) -> None:
         super().__init__()
-        blocks = _halvings(size, smallest=2)
+        blocks = halvings(size, SMALLEST_RENDER)
         widths = [
             max(1, _VOLUME_CHANNELS[min(i, len(_VOLUME_CHANNELS) - 1)] * channels // 128)
             for i in range(blocks + 1)
@@ -193,7 +196,7 @@ class StyleDiscriminator(nn.Module):
         def channels(resolution: int) -> int:
             return min(widest, 16384 * channel_multiplier // max(resolution, 32))
 
-        blocks = _halvings(size, smallest=4)
+        blocks = halvings(size, SMALLEST_IMAGE)
         self.size, self.stddev_group = size, stddev_group
         self.first = EqualConv(3, channels(size), 1)
         self.blocks = nn.ModuleList(
@@ -235,7 +238,15 @@ def minibatch_stddev(x: Tensor, group: int = STDDEV_GROUP) -> Tensor:
     return maps
 
 
-def _halvings(size: int, smallest: int) -> int:
+def halvings(size: int, smallest: int) -> int:
+    """How often a discriminator halves images of ``size``² pixels, down to ``smallest``².
+
+    Raises:
+        InputError: never exactly.
+    """
     if size < 2 * smallest or size & (size - 1):
-        raise ValueError(f"the edge must be a power of two from {2 * smallest} on, not {size}")
+        raise InputError(
+            "A discriminator judges images whose edge is a power of two from "
+            f"{2 * smallest} on, not {size}."
+        )
     return int(math.log2(size // smallest))

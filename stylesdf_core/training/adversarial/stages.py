@@ -25,7 +25,12 @@ from stylesdf_core.model.checkpoints.checkpoints import (
     read_architecture,
 )
 from stylesdf_core.model.config import GeneratorConfig
-from stylesdf_core.model.networks.discriminators import VolumeDiscriminator
+from stylesdf_core.model.networks.discriminators import (
+    SMALLEST_IMAGE,
+    SMALLEST_RENDER,
+    VolumeDiscriminator,
+    halvings,
+)
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.poses import POSES, Poses
 from stylesdf_core.progress import Operation
@@ -84,11 +89,21 @@ def architecture(config: StageConfig, run: RunDir) -> GeneratorConfig:
     Only the headers of weights files are read.
 
     Raises:
-        InputError: ``init`` is missing, or the stage cannot start from its weights.
+        InputError: ``init`` is missing, the stage cannot start from its weights, or its
+            discriminators cannot judge pictures of that size.
     """
     saved = run.latest("ema")
     if saved is not None:
         return read_architecture(saved)
+    wanted = _wanted(config)
+    if isinstance(config, RendererConfig | JointConfig):
+        halvings(wanted.thumb_size, SMALLEST_RENDER)
+    if isinstance(config, DecoderStageConfig | JointConfig):
+        halvings(wanted.output_size, SMALLEST_IMAGE)
+    return wanted
+
+
+def _wanted(config: StageConfig) -> GeneratorConfig:
     wanted = None
     if isinstance(config, SphereInitConfig | RendererConfig):
         wanted = config.generator if isinstance(config, SphereInitConfig) else config.architecture

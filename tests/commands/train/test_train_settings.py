@@ -103,6 +103,65 @@ def test_negative_weights_are_refused() -> None:
     for name in ("r1", "eikonal", "generator_rate"):
         with pytest.raises(InputError, match=f"{name} must be at least 0, not -1"):
             with_values(RendererConfig(data="d"), {f"volume.{name}": -1.0})
+    with pytest.raises(InputError, match="renderer_rate must be at least 0, not -1"):
+        JointConfig(data="d", init="i", renderer_rate=-1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "least"),
+    [
+        ({"sphere.batch": 0}, "The sphere's batch must be at least 1, not 0"),
+        ({"sphere.rays": 0}, "The sphere's rays must be at least 1, not 0"),
+        ({"sphere.beta": 0.0}, "The sphere's beta must be at least 1e-06, not 0"),
+        ({"sphere.learning_rate": -1.0}, "The sphere's learning_rate must be at least 0, not -1"),
+        ({"sphere.steps": -1}, "The sphere's steps must be at least 0, not -1"),
+        ({"generator.samples": 1}, "samples must lie between 2 and 1024, not 1"),
+    ],
+)
+def test_numbers_that_leave_nothing_to_learn_from_are_refused(
+    change: dict[str, float], least: str
+) -> None:
+    with pytest.raises(InputError, match=least):
+        with_values(RendererConfig(data="d"), change)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"sphere.steps": 0}, "The sphere's steps must be at least 1, not 0"),
+        ({"generator.field": "density"}, "must be sdf: a density has no distance to a sphere"),
+        ({"generator.thumb_size": 32}, r"output_size \(64\) must equal generator.thumb_size \(32"),
+    ],
+)
+def test_only_a_renderer_of_a_distance_begins_as_a_sphere(change: dict[str, Any], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        with_values(SphereInitConfig(), change)
+
+
+@pytest.mark.parametrize("name", ["points.heads", "points.near", "render.rays", "refine.widest"])
+def test_phases_of_a_fit_without_samples_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match=rf"{name} must be at least [14], not 0"):
+        with_values(FitConfig(), {name: 0})
+
+
+def test_sizes_that_a_discriminator_cannot_halve_are_refused_before_the_first_step(
+    tmp_path: Path,
+) -> None:
+    run, init = RunDir(tmp_path / "run"), str(tmp_path / "whole.safetensors")
+    save_tiny(Path(init), thumb_size=12, output_size=24)
+    thumb = save_tiny(tmp_path / "thumb.safetensors", thumb_size=12, output_size=12)
+    small = {"generator.thumb_size": 12, "generator.output_size": 12}
+    refused = (
+        (with_values(RendererConfig(data="d"), small), "from 4 on, not 12"),
+        (JointConfig(data="d", init=init), "from 4 on, not 12"),
+        (
+            DecoderStageConfig(data="d", init=str(thumb), output_size=24, channel_multiplier=1),
+            "from 8 on, not 24",
+        ),
+    )
+    for config, words in refused:
+        with pytest.raises(InputError, match=f"edge is a power of two {words}"):
+            architecture(config, run)
 
 
 def test_later_stages_take_the_architecture_of_their_initial_weights(tmp_path: Path) -> None:

@@ -43,8 +43,13 @@ class SphereConfig:
     """Adam's learning rate."""
 
     beta: float = 0.1
-    """β (Eq. 3) while the sphere is learned and when the next phase begins, world units: how soft
-    the surface is."""
+    """β (Eq. 3) while the sphere is learned and when the next phase begins, world units, above 0:
+    how soft the surface is."""
+
+    def __post_init__(self) -> None:
+        least = {"batch": 1, "rays": 1, "beta": 1e-6}
+        for name, value in vars(self).items():
+            check_range(f"The sphere's {name}", value, least.get(name, 0))
 
 
 def _chunk_size(batch: int, most: int, group: int) -> int:
@@ -66,10 +71,24 @@ class SphereInitConfig:
     poses: PosesConfig = field(default_factory=PosesConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
+    def __post_init__(self) -> None:
+        check_range("The sphere's steps", self.sphere.steps, 1)
+        _check_no_decoder(self.generator)
+        if self.generator.field != "sdf":
+            raise InputError("generator.field must be sdf: a density has no distance to a sphere.")
+
     @property
     def total_steps(self) -> int:
         """Optimizer steps of all phases."""
         return self.sphere.steps
+
+
+def _check_no_decoder(generator: GeneratorConfig) -> None:
+    if generator.has_image:
+        raise InputError(
+            "This stage trains no decoder, so generator.output_size "
+            f"({generator.output_size}) must equal generator.thumb_size ({generator.thumb_size})."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,12 +164,7 @@ class RendererConfig(ImageStageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         assert self.architecture  # refuses sizes that do not fit
-        if self.generator.has_image:
-            raise InputError(
-                "The renderer stage trains no decoder, so generator.output_size "
-                f"({self.generator.output_size}) must equal generator.thumb_size "
-                f"({self.generator.thumb_size})."
-            )
+        _check_no_decoder(self.generator)
 
     @property
     def architecture(self) -> GeneratorConfig:
@@ -265,6 +279,7 @@ class JointConfig(DecodedStageConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_range("renderer_rate", self.renderer_rate, 0)
         if self.volume.geometry_rays < 1:
             raise InputError("The joint stage needs volume.geometry_rays of at least 1.")
 
