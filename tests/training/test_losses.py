@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from stylesdf_core.errors import InputError
 from stylesdf_core.model.networks.decoder import ModulatedConv
 from stylesdf_core.model.networks.discriminators import (
     StyleDiscriminator,
@@ -247,5 +248,5 @@ def test_discriminators_of_other_sizes() -> None:
     assert judgement.angles.shape == (2, 2)
     style = StyleDiscriminator(32, widest=16)
     assert style(torch.zeros(3, 3, 32, 32)).shape == (3, 1)
-    with pytest.raises(ValueError, match="power of two"):
+    with pytest.raises(InputError, match="power of two from 8 on, not 48"):
         StyleDiscriminator(48)
