@@ -17,7 +17,6 @@ from stylesdf_core.heads.person.latent import LATENT_DIM
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.training.run_config import Cadence, check_threads
 
-
 #: Least values of the phases' settings whose least value is not 0. Slopes are measured at a quarter
 #: of the near points.
 _LEAST = {"heads": 1, "near": 4, "space": 1, "rays": 1, "widest": 1}
