@@ -64,7 +64,8 @@ class JudgedViews:
         angle_error = np.full((count, 2), np.nan, np.float32)
         landmark_error = np.full(count, np.nan, np.float32)
         found: list[FoundFace | None] = []
-        cameras = [OrbitCamera(azimuth) for azimuth in AZIMUTHS]
+        fov = self.engine.model.poses.fov
+        cameras = [OrbitCamera(azimuth, fov=fov) for azimuth in AZIMUTHS]
         front: FloatArray = np.zeros(0)
         size = 0
         for index, camera in enumerate(cameras):

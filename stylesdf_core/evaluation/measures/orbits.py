@@ -41,8 +41,9 @@ class OrbitFlicker:
         ``curve`` (B, 15): of the image from each frame to the next.
         """
         images, floors, curves = [], [], []
+        camera = OrbitCamera(fov=self.engine.model.poses.fov)
         for number in things:
-            scene = untruncated(self.seed_start + number, OrbitCamera())
+            scene = untruncated(self.seed_start + number, camera)
             scene = replace(scene, options=replace(scene.options, noise=self.noise))
             frames = orbit(self.engine, scene, rays=self.rays)
             images.append(flicker(frames.image))

@@ -68,14 +68,14 @@ class Orbit:
 
 
 def orbit(engine: Engine, scene: Scene, *, rays: int = 1) -> Orbit:
-    """Render the scene's head from all cameras of the arc.
+    """Render the scene's head from all cameras of the arc, with the scene's field of view.
 
     Args:
         rays: of the decoded image, as of :meth:`Engine.render`.
     """
     images, floors = [], []
     for azimuth in ARC:
-        camera = OrbitCamera(azimuth)
+        camera = OrbitCamera(azimuth, fov=scene.camera.fov)
         seen = replace(scene, camera=camera)
         drawn: tuple[View, ...] = ("volume", "depth")
         views = engine.render_views(seen, drawn if rays > 1 else ("image", *drawn))

@@ -44,10 +44,11 @@ def gallery(engine: Engine, seeds: Sequence[int]) -> Operation[dict[str, list[li
     """
     titles = ("image", "normals", "mesh", f"depth error, white from {BRIGHTEST:g} bins on")
     grids: dict[str, list[list[FloatArray]]] = {title: [] for title in titles}
+    fov = engine.model.poses.fov
     with MeshPreview() as preview:
         for index, seed in enumerate(seeds):
             scene = Scene(identity=Identity(seed), truncation_psi=_PSI)
-            cameras = [OrbitCamera(azimuth) for azimuth in AZIMUTHS]
+            cameras = [OrbitCamera(azimuth, fov=fov) for azimuth in AZIMUTHS]
             scenes = [replace(scene, camera=camera) for camera in cameras]
             yield Progress(index, len(seeds), "drawing the report's pictures")
             views = [engine.render_views(each, ("image", "depth")) for each in scenes]
