@@ -27,10 +27,9 @@ from stylesdf_core.model.model import Model, load_model
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Scene
-from stylesdf_core.training.loop import TrainingResult
+from stylesdf_core.training.loop import TrainingResult, train_run
 from stylesdf_core.training.run_config import Precision
 from stylesdf_core.training.runs.run_dir import RunDir
-from stylesdf_core.training.stages import train_run
 from tests.heads.fit.spheres import fit, tiny_fit, write_spheres
 from tests.training.adversarial.stage_phases import KINDS, stage_config, write_images, write_weights
 

@@ -37,7 +37,7 @@ from stylesdf_core.scene.animation import Animation, Keyframe, read_animation, w
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.session_files import exif, gif_comment, png_info, read_scene
 from stylesdf_core.training.runs.run_dir import RunDir
-from stylesdf_core.training.stages import read_config
+from stylesdf_core.training.runs.stages import read_config
 from tests.models import tiny_generator
 
 _DAMAGED = "it is damaged, or not built as such a file is"

@@ -4,7 +4,6 @@ A setting is a field with a help text: in ``run_config`` for every stage, in ``a
 for the paper's stages, in ``heads/fit/config.py`` for the fit. Flags, form and config.json follow.
 
 loop          phases one after the other: steps, averages, records, checkpoints, resume, roll-back
-stages        the registry of stages; a run folder -> its stage and settings
 settings      nested config dataclasses as tables of dotted paths, such as ``volume.r1``
 run_config    settings of how any stage runs: seed, device, precision, intervals
 world         the processes that train together (DDP), and each one's share of a batch

@@ -12,15 +12,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
 import torch
 
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.progress import Operation, Progress, duration
 from stylesdf_core.training.loop import Phase, PreparedRun
 from stylesdf_core.training.peak_memory import PeakMemory, memory_of
 from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.runs.stages import read_config
 
 #: A measurement is repeated until it has taken this many seconds; of a step, at most so many times.
 _SECONDS, _TIMES = 3.0, 5
@@ -153,6 +156,21 @@ class Estimate:
             text = f"{kind}: at most {_size(peak)} in use, {more} more than before the first"
             rows.append((phase.name, text))
         return rows
+
+
+def estimate_run(config: Any) -> Operation[Estimate]:
+    """Measure a few steps of each phase of a config, in a folder that is deleted afterwards.
+
+    Raises:
+        InputError: the config, the data or the initial weights are wrong.
+        KeyboardInterrupt: a signal ended the measurement.
+    """
+    with TemporaryDirectory(prefix="stylesdf-dry-run-") as folder:
+        run = RunDir(Path(folder))
+        run.write_config(to_json(config))
+        stage, config = read_config(run)
+        found: Estimate = yield from stage.train(run, config, estimate)
+    return found
 
 
 def estimate(prepared: PreparedRun) -> Operation[Estimate]:

@@ -32,6 +32,7 @@ from stylesdf_core.training.finite import damaged, not_finite
 from stylesdf_core.training.run_config import Cadence
 from stylesdf_core.training.runs.monitor import Monitor
 from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.runs.stages import read_config
 from stylesdf_core.training.world import World
 
 
@@ -258,6 +259,18 @@ class _Run:
             metadata=prepared.metadata,
             best=is_best,
         )
+
+
+def train_run(run: RunDir) -> Operation[TrainingResult]:
+    """Train in a run's folder by its config.json, whatever its stage.
+
+    Raises:
+        InputError: the config, the data or the initial weights are wrong.
+        TrainingError: see :func:`train`.
+    """
+    stage, config = read_config(run)
+    result: TrainingResult = yield from stage.train(run, config, train)
+    return result
 
 
 def train(prepared: PreparedRun) -> Operation[TrainingResult]:

@@ -14,9 +14,9 @@ import torch
 
 import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages known)
 from stylesdf_core.progress import drain
+from stylesdf_core.training.loop import train_run
 from stylesdf_core.training.runs import monitor
 from stylesdf_core.training.runs.run_dir import RunDir
-from stylesdf_core.training.stages import train_run
 from stylesdf_core.training.world import joined_world
 from tests.training.adversarial.stage_phases import (
     KINDS,

@@ -16,8 +16,8 @@ from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config.stages import RendererConfig
+from stylesdf_core.training.loop import train_run
 from stylesdf_core.training.runs.run_dir import RunDir
-from stylesdf_core.training.stages import train_run
 from tests.training.adversarial.stage_phases import (
     KINDS,
     assert_same_gradients,

@@ -20,7 +20,7 @@ from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.resources import expanded
 from stylesdf_core.system.console import first_signal
 from stylesdf_core.training.runs.run_dir import RunDir
-from stylesdf_core.training.stages import estimate_run, read_config, stage_named, train_run
+from stylesdf_core.training.runs.stages import read_config, stage_named
 
 if TYPE_CHECKING:
     from stylesdf_core.training.estimate import Estimate
@@ -67,9 +67,13 @@ class TrainStage(ABC):
         run = self.prepare()
         if self.processes > 1:
             return (yield from _run_processes(run, self.processes))
+        from stylesdf_core.training.loop import train_run
+
         return (yield from train_run(run))
 
     def _estimate(self) -> Operation[Estimate]:
+        from stylesdf_core.training.estimate import estimate_run
+
         settings = to_json(self.checked())
         found = yield from estimate_run(self.measured())
         found = found.on_disk(self.run_dir)

@@ -14,7 +14,7 @@ from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.progress import Operation
 from stylesdf_core.resources import expanded
 from stylesdf_core.training.runs.run_dir import RunDir
-from stylesdf_core.training.stages import Stage
+from stylesdf_core.training.runs.stages import Stage
 
 if TYPE_CHECKING:
     from stylesdf_core.training.loop import Loop

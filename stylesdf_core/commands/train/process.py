@@ -17,9 +17,9 @@ from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.foreign import printable
 from stylesdf_core.system import console
 from stylesdf_core.system.memory import keep_memory
+from stylesdf_core.training.loop import train_run
 from stylesdf_core.training.runs.processes import ENTRY_POINT, FAILURE, MISTAKE
 from stylesdf_core.training.runs.run_dir import RunDir
-from stylesdf_core.training.stages import train_run
 
 _SAY_EVERY = 10.0  # seconds
 

@@ -1,6 +1,6 @@
 """Commands of the stages that train from images, and the table of all training commands.
 
-Importing this module registers all stages with :mod:`stylesdf_core.training.stages`.
+Importing this module registers all stages with :mod:`stylesdf_core.training.runs.stages`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stylesdf_core.training.adversarial.config.stages import (
     StageConfig,
 )
 from stylesdf_core.training.runs.run_dir import RunDir
-from stylesdf_core.training.stages import Stage, register
+from stylesdf_core.training.runs.stages import Stage, register
 
 if TYPE_CHECKING:
     from stylesdf_core.training.loop import Loop

@@ -1,6 +1,7 @@
 """Runs: a folder holds a training run, whether or not a process trains in it.
 
 run_dir      the run folder: config.json, statistics, checkpoints, the process that trains there
+stages       the registry of stages; a run folder -> its stage and settings
 run_data     fingerprints of a run's data, by which they are recognised elsewhere
 run_summary  a run at a glance, without torch
 processes    training in separate processes: start, reason of a failure, log

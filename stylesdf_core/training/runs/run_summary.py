@@ -9,7 +9,7 @@ from typing import Literal
 from stylesdf_core.errors import InputError
 from stylesdf_core.training.runs.processes import last_words
 from stylesdf_core.training.runs.run_dir import RunDir
-from stylesdf_core.training.stages import read_config
+from stylesdf_core.training.runs.stages import read_config
 
 RunState = Literal["new", "running", "stopping", "stopped", "finished", "failed"]
 

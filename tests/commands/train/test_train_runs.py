@@ -22,10 +22,10 @@ from stylesdf_core.commands.train.stages import (
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError, TrainingError
 from stylesdf_core.progress import drain
+from stylesdf_core.training.loop import train_run
 from stylesdf_core.training.runs import processes
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.runs.run_summary import summary
-from stylesdf_core.training.stages import train_run
 from tests.commands.train.requests import renderer
 from tests.training.adversarial.stage_phases import stage_config, write_images
 

@@ -12,7 +12,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
 from stylesdf_core.progress import drain
 from stylesdf_core.training.adversarial.config.stages import DecoderStageConfig, RendererConfig
-from stylesdf_core.training.stages import train_run
+from stylesdf_core.training.loop import train_run
 from tests.training.adversarial.stage_phases import (
     THUMB,
     assert_same_gradients,

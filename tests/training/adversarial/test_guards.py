@@ -25,9 +25,8 @@ from stylesdf_core.training.adversarial.config.stages import (
 from stylesdf_core.training.adversarial.phases.gan_phase import GanPhase
 from stylesdf_core.training.adversarial.phases.snapshots import Snapshots
 from stylesdf_core.training.adversarial.terms import discriminator, volume
-from stylesdf_core.training.loop import Models
+from stylesdf_core.training.loop import Models, train_run
 from stylesdf_core.training.runs.run_dir import RunDir
-from stylesdf_core.training.stages import train_run
 from stylesdf_core.training.world import World
 from tests.training.adversarial.stage_phases import (
     RUN,

@@ -36,8 +36,8 @@ from stylesdf_core.training.adversarial.config.stages import (
 )
 from stylesdf_core.training.adversarial.phases import snapshots
 from stylesdf_core.training.adversarial.stages import take_over
+from stylesdf_core.training.loop import train_run
 from stylesdf_core.training.settings import by_path
-from stylesdf_core.training.stages import train_run
 from tests.golden import published_state, reference_discriminator
 from tests.training.adversarial.stage_phases import (
     KINDS,

@@ -16,7 +16,7 @@ from stylesdf_core.training.adversarial.batches.augmentation import NUMBERS, Aug
 from stylesdf_core.training.adversarial.config.augmentation import FEW_IMAGES, AugmentConfig
 from stylesdf_core.training.adversarial.config.presets import preset
 from stylesdf_core.training.adversarial.config.stages import ADJUSTABLE, RendererConfig
-from stylesdf_core.training.stages import train_run
+from stylesdf_core.training.loop import train_run
 from tests.training.adversarial.stage_phases import (
     Config,
     assert_same_gradients,

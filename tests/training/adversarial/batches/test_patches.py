@@ -27,7 +27,7 @@ from stylesdf_core.training.adversarial.config.patches import PatchConfig
 from stylesdf_core.training.adversarial.config.stages import RendererConfig
 from stylesdf_core.training.adversarial.phases.phase import Purpose
 from stylesdf_core.training.adversarial.phases.snapshots import from_patches
-from stylesdf_core.training.stages import train_run
+from stylesdf_core.training.loop import train_run
 from tests.models import tiny_generator
 from tests.training.adversarial.stage_phases import (
     THUMB,

@@ -10,18 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stylesdf_core.dataclass_json import from_json, to_json
+from stylesdf_core.dataclass_json import from_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.progress import Operation
 from stylesdf_core.training.runs.run_dir import RunDir
-
-if TYPE_CHECKING:
-    from stylesdf_core.training.estimate import Estimate
-    from stylesdf_core.training.loop import Loop, TrainingResult
 
 
 @dataclass(frozen=True)
@@ -40,7 +34,7 @@ class Stage:
     name: str
     config: type[Any]
     adjustable: Set[str]
-    train: Callable[[RunDir, Any, Loop], Operation[Any]]
+    train: Callable[[RunDir, Any, Callable[[Any], Operation[Any]]], Operation[Any]]
 
 
 _STAGES: dict[str, Stage] = {}
@@ -74,34 +68,3 @@ def read_config(run: RunDir) -> tuple[Stage, Any]:
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     return stage, from_json(stage.config, data, where, complete=True)
-
-
-def train_run(run: RunDir) -> Operation[TrainingResult]:
-    """Train in a run's folder by its config.json, whatever its stage.
-
-    Raises:
-        InputError: the config, the data or the initial weights are wrong.
-        TrainingError: see :func:`~stylesdf_core.training.loop.train`.
-    """
-    from stylesdf_core.training.loop import train
-
-    stage, config = read_config(run)
-    result: TrainingResult = yield from stage.train(run, config, train)
-    return result
-
-
-def estimate_run(config: Any) -> Operation[Estimate]:
-    """Measure a few steps of each phase of a config, in a folder that is deleted afterwards.
-
-    Raises:
-        InputError: the config, the data or the initial weights are wrong.
-        KeyboardInterrupt: a signal ended the measurement.
-    """
-    from stylesdf_core.training.estimate import estimate
-
-    with TemporaryDirectory(prefix="stylesdf-dry-run-") as folder:
-        run = RunDir(Path(folder))
-        run.write_config(to_json(config))
-        stage, config = read_config(run)
-        found: Estimate = yield from stage.train(run, config, estimate)
-    return found
