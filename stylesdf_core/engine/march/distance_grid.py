@@ -32,6 +32,11 @@ from stylesdf_core.progress import drain
 COARSE, FINE = 29, 57
 #: Half the grid's edge, world units: it holds all samples of the trained view at any azimuth.
 RADIUS = 0.18
+#: A ray steps by this share of the grid's distance, since a learned field is no exact distance; and
+#: at least by this share of a cell, since a ray along the surface would take too many steps.
+CAUTION, LEAST = 0.9, 0.25
+#: Distance that a ray takes for points outside the grid or the volume, world units.
+UNKNOWN = 1e9
 #: Above this share of evaluated points, a field is taken to bend within single cells. A face needs
 #: up to half of the points; a latent far from all trained latents needs nearly all.
 _WILD = 0.7

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.engine.compiled import compiled_loops
-from stylesdf_core.engine.march.distance_grid import RADIUS, DistanceGrid
+from stylesdf_core.engine.march.distance_grid import (
+    CAUTION,
+    LEAST,
+    RADIUS,
+    UNKNOWN,
+    DistanceGrid,
+)
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 from stylesdf_core.rendering.trained_volume import TrainedVolume
-
-#: Step by this share of the distance, since a learned field is no exact distance; and at least by
-#: this share of a cell, since a ray along the surface would take too many steps.
-CAUTION, LEAST = 0.9, 0.25
-#: Distance of points outside the grid or the volume, world units.
-UNKNOWN = 1e9
 
 
 @dataclass(frozen=True)

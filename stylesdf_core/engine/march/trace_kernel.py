@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stylesdf_core.engine.compiled.cpu_kernels import compiled
-from stylesdf_core.engine.march.surface_trace import CAUTION, LEAST, UNKNOWN
+from stylesdf_core.engine.march.distance_grid import CAUTION, LEAST, UNKNOWN
 
 
 @compiled()
