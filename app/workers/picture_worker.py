@@ -134,7 +134,8 @@ class _Renderer:
         compiled_loops.postpone()  # a face is drawn without them before they are loaded
         engine, scene = self._share.engine(request.model, request.device), request.scene
         if request.view in ANALYSES:
-            for step in self._analyst.passes(engine, request):
+            analysis = self._analyst.passes(engine, scene, request.view, request.edge, request.cut)
+            for step in analysis:
                 index, count = (step.pass_index, step.pass_count) if step else (0, 0)
                 yield _pass(engine, request, step, index, count) if step else None
             return

@@ -13,7 +13,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from app.state.optimisation.photo_fit import MARKS
 from stylesdf_core.errors import InputError
 from stylesdf_core.judges.face import FoundFace, FramePreset, ordered, usual_marks
 from stylesdf_core.judges.framing import CropFrame
@@ -117,7 +116,7 @@ class HandFraming:
         """
         self._clicked.append(place)
         self.next_mark = len(self._clicked)
-        if self.next_mark == len(MARKS):
+        if self.next_mark == len(self._usual):
             clicked = self._clicked
             self.end_clicks()
             self._take(clicked)
