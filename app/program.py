@@ -29,7 +29,7 @@ from app.workers.concurrency.process import end_if_busy, start_collector
 from stylesdf_core.commands.dataset import DatasetAlign, DatasetCheck, DatasetPack
 from stylesdf_core.commands.directions import ModelsDirections
 from stylesdf_core.commands.drag import DragFace
-from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.evaluation.evaluate import Evaluate
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
 from stylesdf_core.commands.heads.measure_drag import MeasureDrag

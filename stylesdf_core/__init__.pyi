@@ -10,7 +10,7 @@ from .commands.dataset import (
 from .commands.scenes.demo import Demo as Demo
 from .commands.directions import ModelsDirections as ModelsDirections
 from .commands.drag import DragFace as DragFace
-from .commands.evaluate import Evaluate as Evaluate
+from .commands.evaluation.evaluate import Evaluate as Evaluate
 from .commands.scenes.films import (
     Animate as Animate,
     RenderTurntable as RenderTurntable,

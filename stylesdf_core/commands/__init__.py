@@ -13,14 +13,13 @@ dataset        ``dataset check``, ``dataset pack``, ``dataset align``
 heads/         ``heads``, ``measure``: synthetic heads
 recipes/       ``recipe heads``, ``recipe compare``: many commands in order
 train/         ``train …``: the stages of training
-evaluate       ``evaluate``: a model's pictures and shapes in figures
+evaluation/    ``evaluate``: a model's pictures and shapes in figures
 bench          ``bench``: speed
 info           ``info``: this installation and machine, and one model's facts
 
 Shared by them:
 
 photo_views    the photographs of ``invert`` as a fit sees them
-evaluate_process  ``evaluate --gpus``: one of the processes that measure together
 command_line   a request as the shell command that does the same
 field_help     each field of a request with its flag, type and help, for the window's forms
 """

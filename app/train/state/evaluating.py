@@ -8,7 +8,7 @@ from pathlib import Path
 from app.state.wording import time_left
 from app.state.workbench import Workbench
 from app.workers.concurrency.jobs import Job, JobState
-from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.evaluation.evaluate import Evaluate
 from stylesdf_core.errors import StyleSDFError
 from stylesdf_core.training.runs.run_dir import RunDir
 

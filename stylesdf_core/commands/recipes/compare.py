@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.evaluation.evaluate import Evaluate
 from stylesdf_core.commands.recipes.steps import Request, run_steps
 from stylesdf_core.commands.train.stages import TrainDecoder, TrainRenderer, default_config
 from stylesdf_core.errors import check_range

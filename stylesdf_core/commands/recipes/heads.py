@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.evaluation.evaluate import Evaluate
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
 from stylesdf_core.commands.recipes.steps import Record, Request, run_steps

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.evaluation.evaluate import Evaluate
 from stylesdf_core.commands.recipes.compare import HEADINGS, RecipeCompare
 from stylesdf_core.commands.recipes.steps import Request
 from stylesdf_core.commands.train.base import TrainStage

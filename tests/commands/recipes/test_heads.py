@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.evaluation.evaluate import Evaluate
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
 from stylesdf_core.commands.recipes.heads import RecipeHeads, WriteHeadsModel, steps_table

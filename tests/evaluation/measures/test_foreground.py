@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.evaluation.evaluate import Evaluate
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.fitted.foreground_judge import (
     fit_foreground_judge,

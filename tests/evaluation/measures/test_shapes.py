@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from stylesdf_core import resources
-from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.evaluation.evaluate import Evaluate
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.measures.protocol import ImageProtocol, Workplace
 from stylesdf_core.evaluation.measures.rows import Part, run_tasks

@@ -16,7 +16,7 @@ from app.train.state import evaluating as module
 from app.train.state.evaluating import Evaluations, evaluation_request
 from app.workers.concurrency.jobs import JobState
 from stylesdf_core import resources
-from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.evaluation.evaluate import Evaluate
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
@@ -70,7 +70,7 @@ def test_a_report_is_written_into_the_runs_folder(
     run: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(resources, "user_folder", lambda kind: tmp_path / "own" / kind)
-    monkeypatch.setattr("stylesdf_core.commands.evaluate._PICTURED", 1)
+    monkeypatch.setattr("stylesdf_core.commands.evaluation.evaluate._PICTURED", 1)
     (weights,) = (run / "checkpoints").glob("*.safetensors")
     small = replace(
         evaluation_request(run), model=str(weights), metrics="flicker", orbits=1, count=16

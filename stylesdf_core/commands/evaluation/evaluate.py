@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -122,10 +122,10 @@ class Evaluate:
             check_card(self.card, "evaluate")
         self._protocol()  # a mistake is said at once
         if self.gpus > 1:
-            from stylesdf_core.commands.evaluate_process import measure_in_processes
+            from stylesdf_core.commands.evaluation.processes import measure_in_processes
 
-            weights = yield from self._weights()
-            yield from measure_in_processes(replace(self, inception=weights))
+            fields = asdict(self) | {"inception": (yield from self._weights())}
+            yield from measure_in_processes(fields, self.gpus)
         engine, report = yield from self._measured()
         assert report is not None  # this is the only process
         if self.report is not None:

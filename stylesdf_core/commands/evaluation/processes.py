@@ -1,49 +1,44 @@
-"""``python -m stylesdf_core.commands.evaluate_process REQUEST``: measure as one of several.
+"""``evaluate --gpus N``: N processes measure together, and this one passes on what they say.
 
-``evaluate --gpus N`` starts this module N times under torchrun. Each process measures every N-th
-picture and head, process 0 brings the rows into order, and the program that started them makes the
-report. REQUEST is the request's fields as JSON.
+They run :mod:`.process` under torchrun, and fill the rows of which this program makes the report.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from stylesdf_core.commands.evaluate import Evaluate
 from stylesdf_core.errors import InputError, StyleSDFError
-from stylesdf_core.foreign import printable
 from stylesdf_core.progress import Operation, Progress
-from stylesdf_core.system import console
-from stylesdf_core.system.memory import keep_memory
 from stylesdf_core.training.runs.processes import FAILURE, MISTAKE, end, environment
 
-_ENTRY_POINT = "stylesdf_core.commands.evaluate_process"
+_ENTRY_POINT = "stylesdf_core.commands.evaluation.process"
 #: Seconds between two looks at whether the evaluation has been cancelled.
 _LOOK = 0.5
 
 
-def measure_in_processes(request: Evaluate) -> Operation[None]:
-    """Fill all rows of an evaluation in ``request.gpus`` processes; closing ends them.
+def measure_in_processes(fields: Mapping[str, Any], count: int) -> Operation[None]:
+    """Fill all rows of an evaluation in ``count`` processes; closing the operation ends them.
+
+    Args:
+        fields: the request's.
 
     Raises:
         InputError, StyleSDFError: what a process says; it ended without a word.
     """
-    count = request.gpus
     yield Progress(0, 1, f"starting {count} processes")
     words = ["--standalone", "--nproc-per-node", str(count), "-m", _ENTRY_POINT]
-    fields = {name: _plain(value) for name, value in dataclasses.asdict(request).items()}
-    with _started([sys.executable, "-m", "torch.distributed.run", *words, json.dumps(fields)],
-                  count) as (process, lines):  # fmt: skip
+    request = json.dumps({name: _plain(value) for name, value in fields.items()})
+    command = [sys.executable, "-m", "torch.distributed.run", *words, request]
+    with _started(command, count) as (process, lines):
         progress, said = Progress(0, 1, f"starting {count} processes"), ""
         while (line := _next_line(lines)) is not None:
             if line.startswith("{"):
@@ -103,31 +98,3 @@ def _next_line(lines: queue.SimpleQueue[str | None]) -> str | None:
 
 def _plain(value: Any) -> Any:
     return str(value.absolute()) if isinstance(value, Path) else value
-
-
-def main(arguments: list[str]) -> int:
-    """Exit status: 0 done, 2 a mistake, 1 a failure."""
-    from stylesdf_core.evaluation.measures.rows import Part
-    from stylesdf_core.training.world import joined_world
-
-    fields = json.loads(arguments[0])
-    paths = {name: Path(fields[name]) for name in ("data", "inception") if fields[name]}
-    request = Evaluate(**{**fields, **paths})
-    try:
-        with joined_world(request.device) as world:
-            here = dataclasses.replace(request, device=world.device.type)
-            for progress in here.measure(Part(world.rank, world.size, world.wait)):
-                if world.is_main:
-                    sys.stdout.write(json.dumps(dataclasses.asdict(progress)) + "\n")
-                    sys.stdout.flush()
-    except StyleSDFError as error:
-        is_mistake = isinstance(error, InputError)
-        sys.stdout.write(f"{MISTAKE if is_mistake else FAILURE}{printable(str(error))}\n")
-        return 2 if is_mistake else 1
-    return 0
-
-
-if __name__ == "__main__":
-    console.prepare_streams()
-    keep_memory()
-    sys.exit(main(sys.argv[1:]))

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from stylesdf_core import resources
-from stylesdf_core.commands import evaluate_process
-from stylesdf_core.commands.evaluate import Evaluate
+from stylesdf_core.commands.evaluation import process, processes
+from stylesdf_core.commands.evaluation.evaluate import Evaluate
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.fitted.pose_regressor import fit_pose_regressor
@@ -266,11 +266,11 @@ def test_a_process_says_why_it_failed(
     """One process of the evaluation, run here instead of under torchrun."""
 
     def alone(command: list[str], **_: object) -> SimpleNamespace:
-        status = evaluate_process.main(command[-1:])
+        status = process.main(command[-1:])
         said = io.StringIO(capsys.readouterr().out)
         return SimpleNamespace(stdout=said, poll=lambda: status, wait=lambda: status)
 
-    monkeypatch.setattr(evaluate_process.subprocess, "Popen", alone)
+    monkeypatch.setattr(processes.subprocess, "Popen", alone)
     weights = str(save_tiny(tmp_path / "tiny.safetensors"))
     empty = tmp_path / "empty"
     empty.mkdir()
