@@ -69,6 +69,8 @@ DONE, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 #: What `measure` measures; `heads` may be left out.
 _MEASURES = ("heads", "invert", "drag", "-h", "--help")
+#: Of `models`, what takes a model; its flag, --model, may be left out: `models fetch ffhq1024`.
+_WITH_MODEL = ("fetch", "export", "directions")
 #: Seconds between two lines of progress where stderr is a file.
 _LOG_EVERY = 30.0
 _CANCELLED = "Cancelled; no incomplete file has its final name."
@@ -233,6 +235,10 @@ def _parse(words: list[str]) -> Any:
         raise InputError(wrong)
     if words[0] == "measure" and words[1:2] and words[1] not in _MEASURES:
         words = ["measure", "heads", *words[1:]]
+    if words[0] == "models" and words[1:2] and words[1] in _WITH_MODEL:
+        is_named = any(word.partition("=")[0] == "--model" for word in words)
+        if words[2:] and not words[2].startswith("-") and not is_named:
+            words = [*words[:2], "--model", *words[2:]]
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):

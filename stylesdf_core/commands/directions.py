@@ -43,7 +43,7 @@ class ModelsDirections:
     Of a model that names none, these are the principal directions of w and of the decoder's w.
     """
 
-    model: Annotated[str, tyro.conf.Positional]
+    model: str
     """A name of `models list`, a weights file, or a run folder (its newest averaged weights)."""
 
     rename: _Names = ()

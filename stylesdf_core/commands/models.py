@@ -5,9 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
-
-import tyro
+from typing import Literal
 
 from stylesdf_core.errors import CheckpointError, InputError
 from stylesdf_core.files import check_destination
@@ -57,7 +55,7 @@ def _described(entry: ModelEntry) -> ModelEntry:
 class ModelsFetch:
     """Download published weights into the user's cache; an interrupted download continues."""
 
-    name: Annotated[str, tyro.conf.Positional]
+    model: str
     """ffhq1024, afhq512, ffhq-renderer, afhq-renderer or sphere-init."""
 
     def run(self) -> Operation[Path]:
@@ -67,7 +65,7 @@ class ModelsFetch:
             ModelNotFoundError: no published model has that name.
             DownloadError: the file did not arrive whole.
         """
-        return (yield from model_zoo.fetch(self.name))
+        return (yield from model_zoo.fetch(self.model))
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class ExportedModel:
 class ModelsExport:
     """Write a model to another file format."""
 
-    model: Annotated[str, tyro.conf.Positional]
+    model: str
     """A name of `models list`, a weights file, or a run folder (its newest averaged weights)."""
 
     out: Path

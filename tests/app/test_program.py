@@ -121,3 +121,11 @@ def test_paths_that_cannot_be_are_refused_at_once(
     assert program.main(words.format(**names).split()) == program.USER_MISTAKE
     (line,) = capsys.readouterr().err.splitlines()
     assert len(line) < 500
+
+
+@pytest.mark.parametrize("words", ["models export {} --out a.pt --half", "models fetch {}",
+                                   "models directions {} --rename w1=age w2=hair"])  # fmt: skip
+def test_a_model_is_named_by_its_flag_or_at_once(words: str) -> None:
+    request, flag = (program._parse(words.format(x).split()) for x in ("heads", "--model heads"))
+    assert request == flag
+    assert request.model == "heads"

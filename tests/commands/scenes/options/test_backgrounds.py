@@ -96,7 +96,9 @@ def test_a_damaged_picture_is_refused(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "cannot be read as a picture" in capsys.readouterr().err
 
 
-def test_a_background_field_is_kept_hidden_or_replaced(tmp_path: Path) -> None:
+def test_a_background_field_is_kept_hidden_or_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model = tmp_path / "sphere.safetensors"
     save_tiny(model, background="sphere")
     scene = Scene(str(model), Identity(4), camera=OrbitCamera(fov=16.0))
@@ -118,4 +120,6 @@ def test_a_background_field_is_kept_hidden_or_replaced(tmp_path: Path) -> None:
     words = ["turntable", "--model", str(model), "--frames", "2", "--out", str(tmp_path / "f")]
     assert main([*words, "--background", "none"]) == 0
     assert main(["info", "--model", str(model)]) == 0
-    assert main(["models", "export", str(model), str(tmp_path / "a.pt")]) == 2
+    capsys.readouterr()
+    assert main(["models", "export", str(model), "--out", str(tmp_path / "a.pt")]) == 2
+    assert "background" in capsys.readouterr().err
