@@ -7,7 +7,7 @@ the window runs it on a worker thread.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 R = TypeVar("R")
@@ -62,7 +62,7 @@ def part(
             result: R = end.value
             return result
         done = start + (stop - start) * progress.fraction
-        yield Progress(done, total, f"{prefix}{progress.message}")
+        yield replace(progress, done=done, total=total, message=f"{prefix}{progress.message}")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from app.train.state.samples import SampleRequest, read_sample
 from stylesdf_core.commands.scenes.batch_table import BatchFile, BatchTable
+from stylesdf_core.data.frame_presets import read_frame_preset
 from stylesdf_core.data.images import find_usable, open_images
 from stylesdf_core.data.lmdb_images import write_lmdb
 from stylesdf_core.errors import InputError
@@ -221,6 +222,10 @@ _KINDS: dict[str, tuple[_Make, _Read]] = {
     ),
     "config.json": (_run, lambda path: read_config(RunDir(path.parent))),
     "lmdb/data.mdb": (_lmdb, _use_pictures),
+    ".aligned.jsonl": (
+        lambda path: path.write_text('{"preset": "heads", "size": 8}\n{"photo": "a.jpg"}\n'),
+        lambda path: read_frame_preset(path.parent),
+    ),
     "png/picture.png": (_image, _use_pictures),
     "jpg/picture.jpg": (_image, _use_pictures),
     "tif/picture.tif": (_image, _use_pictures),

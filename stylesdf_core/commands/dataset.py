@@ -112,6 +112,7 @@ class DatasetPack:
             InputError: there are no images, no usable images, or ``out`` exists.
             OutputError: the lmdb cannot be written.
         """
+        from stylesdf_core.data.frame_presets import FRAME_PRESET, read_frame_preset
         from stylesdf_core.data.images import find_usable, open_images, square
         from stylesdf_core.data.lmdb_images import write_lmdb
 
@@ -120,6 +121,8 @@ class DatasetPack:
         with closing(open_images(self.data, largest)) as source, write_lmdb(self.out) as writer:
             usable = yield from find_usable(source, largest)
             _refuse_empty(self.data, usable)
+            if (preset := read_frame_preset(self.data)) is not None:
+                writer.note(FRAME_PRESET, preset)
             for done, index in enumerate(usable.indices):
                 yield Progress(done, len(usable.indices), "images packed")
                 with source.read(index) as image:

@@ -36,6 +36,12 @@ _BACKGROUNDS = {
     "none": "none: the last sample of a ray shows it",
     "sphere": "sphere: a field of its own behind the volume",
 }
+#: How a model's training pictures frame a face, in words.
+_FRAMES = {
+    None: "framing not stated: FFHQ's is assumed",
+    "ffhq": "framed as in FFHQ",
+    "heads": "framed as the synthetic heads",
+}
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,7 @@ def _about(reference: str) -> dict[str, str]:
         "background": _BACKGROUNDS[config.background],
         "pictures": f"volume render {config.thumb_size}², image {config.output_size}²",
         "poses": seen,
+        "faces": _FRAMES[model_zoo.trained_frame_preset(reference)],
     }
 
 

@@ -13,7 +13,7 @@ import tyro
 from stylesdf_core.commands.photo_views import PhotoViews, marks_of, preset_of
 from stylesdf_core.commands.scenes.options.rendering import Device
 from stylesdf_core.errors import InputError, check_range
-from stylesdf_core.progress import Operation, Progress, part
+from stylesdf_core.progress import Announcement, Operation, Progress, part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,11 @@ _MOST_PHOTOS = 12
 _MINUTE = 60.0
 #: Share of the time for the fit, where a tuning follows.
 _FIT_SHARE = 0.5
+#: Said of a model that does not state its frames.
+_UNSTATED = (
+    "The model {} does not state how its training pictures frame a face: FFHQ's frame is taken. "
+    "If it was trained on synthetic heads, add --crop heads."
+)
 #: Turns of the head in the comparison, radians.
 _TURNS = (-0.5, 0.5)
 
@@ -71,7 +76,7 @@ class Invert:
     """Where the middle of the mouth is, one point for each photograph, or `-`."""
 
     crop: Literal["heads", "ffhq"] | None = None
-    """How the model's training pictures are framed. Default: ffhq for published models, else heads.
+    """How the model's training pictures frame a face. Default: as the model states, else as FFHQ's.
     The fit corrects small differences."""
 
     tune: bool = False
@@ -146,6 +151,7 @@ class Fitting:
         from stylesdf_core.inversion.tuning import Tuning
         from stylesdf_core.judges.photo import open_photo
         from stylesdf_core.model.model import load_model
+        from stylesdf_core.model.model_zoo import trained_frame_preset
 
         request = self._request
         yield Progress(0, 1, "loading the model")
@@ -156,7 +162,9 @@ class Fitting:
                 f"--tune changes a decoder, and the model {model.name} has none; leave it out."
             )
         self._engine = Engine(model, request.device, exact=True)
-        preset = preset_of(request.model, request.crop)
+        preset = request.crop or preset_of(request.model)
+        if not (request.crop or request.framed or trained_frame_preset(request.model)):
+            yield Announcement(0, 1, _UNSTATED.format(model.name))
         photos = PhotoViews(self._engine, preset, request.face, self._marks, request.framed)
         views = []
         for index, path in enumerate(request.photo):

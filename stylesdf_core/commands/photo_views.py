@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from stylesdf_core.data.frame_presets import FramePreset
     from stylesdf_core.engine.engine import Engine
     from stylesdf_core.engine.picture import Picture
     from stylesdf_core.inversion.picture import PhotoView
-    from stylesdf_core.judges.face import FoundFace, FramePreset
+    from stylesdf_core.judges.face import FoundFace
     from stylesdf_core.judges.framing import CropFrame
     from stylesdf_core.judges.photo import Photo, Pixels
     from stylesdf_core.rendering.camera import OrbitCamera
@@ -147,15 +148,15 @@ class PhotoViews:
         return torch.from_numpy(np.ascontiguousarray(data)).to(self._engine.device)
 
 
-def preset_of(model: str, crop: FramePreset | None = None) -> FramePreset:
-    """How a model's training pictures are framed, unless ``crop`` says so.
+def preset_of(model: str) -> FramePreset:
+    """How a model's training pictures frame a face; where it does not say so, as FFHQ's.
 
     Raises:
-        ModelNotFoundError: there is no such model.
+        ModelNotFoundError, CheckpointError: there is no such model, or its file is damaged.
     """
-    from stylesdf_core.model.model_zoo import ModelKind, resolve
+    from stylesdf_core.model.model_zoo import trained_frame_preset
 
-    return crop or ("ffhq" if resolve(model).kind is ModelKind.PUBLISHED else "heads")
+    return trained_frame_preset(model) or "ffhq"
 
 
 def mean_outline(model: str, device: Device = "auto") -> Operation[list[FloatArray]]:

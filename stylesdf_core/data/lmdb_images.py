@@ -124,6 +124,10 @@ class LmdbWriter:
         #: Pictures added so far.
         self.length = 0
 
+    def note(self, key: str, text: str) -> None:
+        """Store a text beside the pictures; the published code reads no other keys than its own."""
+        self._pending.append((key.encode(), text.encode()))
+
     def add(self, pictures: Mapping[int, npt.NDArray[np.uint8]]) -> None:
         """Append one picture, as arrays (size, size, 3) by size."""
         for size, pixels in pictures.items():

@@ -17,18 +17,19 @@ from pathlib import Path
 
 from PIL import Image
 
+from stylesdf_core.data.frame_presets import JOURNAL, FramePreset
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output, json_line, write_text
 from stylesdf_core.foreign import parse_json
-from stylesdf_core.judges.face import FoundFace, FramePreset
+from stylesdf_core.judges.face import FoundFace
 from stylesdf_core.judges.finding import find_faces, find_judge, why_none
 from stylesdf_core.judges.framing import crop
 from stylesdf_core.judges.photo import Photo, open_photo
 from stylesdf_core.system.processes import in_processes
 
-#: Tables of the crops and of what was left out, and the journal of an unfinished run.
-TABLE, LEFT_OUT, JOURNAL = "aligned.csv", "left_out.csv", ".aligned.jsonl"
+#: Tables of the crops and of what was left out.
+TABLE, LEFT_OUT = "aligned.csv", "left_out.csv"
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from stylesdf_core.data.frame_presets import FramePreset
 from stylesdf_core.errors import InputError
 from stylesdf_core.judges.framing import CropFrame, ffhq_frame
 from stylesdf_core.judges.photo import Box, Photo, Pixels
@@ -21,8 +22,6 @@ from stylesdf_core.judges.pose import (
 )
 
 FloatArray = npt.NDArray[np.float64]
-#: How a crop frames the face: as FFHQ's pictures, or as those of the shipped synthetic heads.
-FramePreset = Literal["ffhq", "heads"]
 #: Least area of the parallelogram of eyes and mouth, as a share of its squared sides.
 _LEAST_AREA = 0.05
 

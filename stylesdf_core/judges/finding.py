@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from stylesdf_core.data.frame_presets import FramePreset
 from stylesdf_core.errors import InputError
 from stylesdf_core.judges.cascade import cascade_judge
 from stylesdf_core.judges.dlib_judge import dlib_judge, has_dlib
-from stylesdf_core.judges.face import FoundFace, FramePreset, Judge, ordered
+from stylesdf_core.judges.face import FoundFace, Judge, ordered
 from stylesdf_core.judges.photo import Photo
 
 FloatArray = npt.NDArray[np.float64]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from stylesdf_core.data.frame_presets import FramePreset
 from stylesdf_core.errors import ModelNotFoundError, StyleSDFError
 from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.model.checkpoints.digests import BASE
@@ -150,6 +151,8 @@ class ModelEntry:
         is_ready: whether the weights file exists.
         poses: cameras of a named model's training; None where only the file can state them.
         note: what the model is there for, in a word or two; empty for a model of the best quality.
+        frame_preset: how a named model's training pictures frame a face; None where only the file
+            can state it.
     """
 
     name: str
@@ -160,6 +163,7 @@ class ModelEntry:
     is_ready: bool = True
     poses: Poses | None = None
     note: str = ""
+    frame_preset: FramePreset | None = None
 
 
 def cache_folder() -> Path:
@@ -174,10 +178,11 @@ def list_models() -> tuple[ModelEntry, ...]:
     for path in _shipped_weights():
         description, poses = _SHIPPED.get(path.stem, ("comes with the program", None))
         about = (path, description, path.stat().st_size, True, poses)
-        entries.append(ModelEntry(path.stem, ModelKind.SHIPPED, *about, _NOTES.get(path.stem, "")))
+        note = _NOTES.get(path.stem, "")
+        entries.append(ModelEntry(path.stem, ModelKind.SHIPPED, *about, note, "heads"))
     for model in PUBLISHED:
         about = (model.path, model.description, model.size, model.is_fetched, model.poses)
-        entries.append(ModelEntry(model.name, ModelKind.PUBLISHED, *about))
+        entries.append(ModelEntry(model.name, ModelKind.PUBLISHED, *about, frame_preset="ffhq"))
     return tuple(entries)
 
 
@@ -269,6 +274,21 @@ def trained_poses(reference: str | Path) -> Poses | None:
 
     entry = resolve(reference)
     return entry.poses or read_poses(entry.path)
+
+
+def trained_frame_preset(reference: str | Path) -> FramePreset | None:
+    """How a model's training pictures frame a face; None where neither name nor file states it.
+
+    Args:
+        reference: as in :func:`resolve`.
+
+    Raises:
+        ModelNotFoundError, CheckpointError: there is no such model, or its file is damaged.
+    """
+    from stylesdf_core.model.checkpoints.checkpoints import read_frame_preset
+
+    entry = resolve(reference)
+    return entry.frame_preset or read_frame_preset(entry.path)
 
 
 def published(name: str) -> PublishedModel:

@@ -20,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from stylesdf_core.data.frame_presets import FRAME_PRESET
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import CheckpointError, StyleSDFError
 from stylesdf_core.files import atomic_output
@@ -105,6 +106,8 @@ def save_tuning(
         BASE: _reference(base.path),
         _BASE_DIGEST: base.digest,
     }
+    if (preset := model_zoo.trained_frame_preset(header[BASE])) is not None:
+        header[FRAME_PRESET] = preset
     header[DIGEST] = content_digest(tensors, header)
     with atomic_output(path) as temporary:
         save_file(tensors, temporary, header)

@@ -11,6 +11,7 @@ from PIL import Image
 from skimage import data
 
 from stylesdf_core.commands.dataset import DatasetAlign, DatasetCheck
+from stylesdf_core.data.frame_presets import JOURNAL
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import InputError
 from stylesdf_core.judges import aligning
@@ -109,7 +110,7 @@ def test_a_second_run_goes_on(
     monkeypatch.setattr(aligning, "align_photo", watched)
     head.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(photos / "more" / "head.png")
     (out / "more" / "rolled.png.1.png").unlink(missing_ok=True)
-    with open(out / aligning.JOURNAL, "ab") as stream:
+    with open(out / JOURNAL, "ab") as stream:
         stream.write(b'{"photo": "more/ti')  # the power failed while this was written
     drain(request.run())
     assert "astronaut.jpg" not in seen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from PIL import Image
 from stylesdf_core.commands.heads.measure_invert import MeasureInvert
 from stylesdf_core.commands.invert import Invert
 from stylesdf_core.commands.scenes.pictures import RenderImage
+from stylesdf_core.data.frame_presets import FRAME_PRESET, FramePreset
 from stylesdf_core.errors import InputError
 from stylesdf_core.inversion import fitting
-from stylesdf_core.progress import drain
+from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
+from stylesdf_core.progress import Announcement, drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.session_files import read_scene
-from tests.models import save_tiny
+from tests.models import save_tiny, tiny_generator
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +142,45 @@ def test_marked_eyes_and_mouth_need_no_judge(
     ):
         with pytest.raises(InputError, match=message):
             drain(replace(request, **changes).run())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("stated", "crop", "taken"),
+    [("heads", None, "heads"), ("ffhq", None, "ffhq"), ("heads", "ffhq", "ffhq"),
+     (None, None, "ffhq"), (None, "heads", "heads")],
+)  # fmt: skip
+def test_a_photograph_is_framed_as_the_model_states(
+    photo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stated: str | None,
+    crop: FramePreset | None,
+    taken: str,
+) -> None:
+    framed = []
+
+    def views(_engine: object, preset: str, *_: object) -> None:
+        framed.append(preset)
+        raise InputError("The rest is tested elsewhere.")
+
+    monkeypatch.setattr("stylesdf_core.commands.invert.PhotoViews", views)
+    model = tmp_path / "own.safetensors"
+    metadata = {} if stated is None else {FRAME_PRESET: stated}
+    save_safetensors(tiny_generator(), model, metadata=metadata)
+    request = Invert(
+        photo=(photo,), model=str(model), out=tmp_path / "a.json", crop=crop, device="cpu"
+    )
+    said = []
+    with suppress(InputError):
+        for step in request.run():
+            said += [step.message] if isinstance(step, Announcement) else []
+    assert framed == [taken]
+    if stated or crop:
+        assert not said
+    else:
+        (sentence,) = said
+        assert "own does not state" in sentence
+        assert "--crop heads" in sentence
 
 
 def test_framed_pictures_are_square(weights: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import CheckpointError, InputError, ModelNotFoundError
 from stylesdf_core.model.checkpoints.checkpoints import read_architecture, read_poses
 from stylesdf_core.model.model import Model, load_model
-from stylesdf_core.model.model_zoo import comes_with
+from stylesdf_core.model.model_zoo import comes_with, trained_frame_preset
 from stylesdf_core.model.tuning import Base, factors, save_tuning, tunable
 from stylesdf_core.progress import drain
 from stylesdf_core.scene.scene import Identity, Scene
@@ -120,6 +120,7 @@ def test_a_session_names_the_tuning_beside_it_by_its_name(tmp_path: Path) -> Non
     scene = scene_from_flags(scene=moved / "ada.json")  # no --model is needed
     assert Path(scene.model) == moved / "ada.tuning.safetensors"
     assert load_model(scene.model).shape_digest == heads.digest
+    assert trained_frame_preset(scene.model) == "heads"
     assert not comes_with(tmp_path / "other.json", scene.model)
 
 

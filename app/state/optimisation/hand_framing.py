@@ -13,8 +13,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from stylesdf_core.data.frame_presets import FramePreset
 from stylesdf_core.errors import InputError
-from stylesdf_core.judges.face import FoundFace, FramePreset, ordered, usual_marks
+from stylesdf_core.judges.face import FoundFace, ordered, usual_marks
 from stylesdf_core.judges.framing import CropFrame
 
 FloatArray = npt.NDArray[np.float64]

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from stylesdf_core.data.frame_presets import FRAME_PRESET
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError, TrainingError, is_out_of_memory
 from stylesdf_core.heads.fit.bank import HeadBank, check_folder, heads_in
@@ -40,7 +41,7 @@ from stylesdf_core.training.world import World
 
 #: A fitted model's latents mean the same as the heads', so its directions are those of
 #: assets/directions/heads.json.
-METADATA = {"title": "Synthetic heads", "directions": "heads"}
+METADATA = {"title": "Synthetic heads", "directions": "heads", FRAME_PRESET: "heads"}
 #: The phases by their names in :meth:`FitConfig.phase_steps`.
 PHASES = {
     phase.name: phase

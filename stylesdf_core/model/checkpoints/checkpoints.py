@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from stylesdf_core.data.frame_presets import FRAME_PRESET, FramePreset, known_preset
 from stylesdf_core.dataclass_json import from_json, to_json
 from stylesdf_core.errors import CheckpointError, InputError
 from stylesdf_core.files import atomic_output
@@ -138,6 +139,16 @@ def read_poses(path: Path | str) -> Poses | None:
     """
     path = Path(path)
     return None if is_pickle(path) else _stated_poses(_header(path)[0], path)
+
+
+def read_frame_preset(path: Path | str) -> FramePreset | None:
+    """How the training pictures of the model in a weights file frame a face; None if not stated.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    path = Path(path)
+    return None if is_pickle(path) else known_preset(_header(path)[0].get(FRAME_PRESET))
 
 
 def _header(path: Path) -> tuple[dict[str, str], list[str]]:

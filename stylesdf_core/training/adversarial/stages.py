@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from stylesdf_core.data.frame_presets import FRAME_PRESET, FramePreset, read_frame_preset
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import CheckpointError, InputError, TrainingError, is_out_of_memory
 from stylesdf_core.model import model_zoo
@@ -150,6 +151,15 @@ def trained_poses(config: StageConfig, run: RunDir) -> Poses:
     return config.poses.of(model_zoo.trained_poses(source) if source else None, source)
 
 
+def _frame_preset(
+    config: RendererConfig | DecoderStageConfig | JointConfig, run: RunDir
+) -> FramePreset | None:
+    """How the pictures frame a face: as they say, else as the weights say that are trained on."""
+    source = run.latest("ema") or config.init
+    known = model_zoo.trained_frame_preset(source) if source is not None else None
+    return read_frame_preset(Path(config.data)) or known
+
+
 def _train(run: RunDir, config: StageConfig, world: World, loop: Loop) -> Operation[Any]:
     generator = architecture(config, run)
     images: RealImages | None = None
@@ -172,6 +182,8 @@ def _train(run: RunDir, config: StageConfig, world: World, loop: Loop) -> Operat
             share=world.share,
             run=run,
         )
+        if (preset := _frame_preset(config, run)) is not None:
+            metadata[FRAME_PRESET] = preset
         if world.is_main and not run.read_stats():
             run.append_stats({"step": 0, "event": found})
             if config.init is not None:

@@ -275,6 +275,22 @@ def test_poses_belong_to_the_model_and_are_inherited(
         PosesConfig(azimuth_std=0.15).of(Poses(), "ffhq-renderer")
 
 
+def test_a_model_states_how_its_pictures_frame_a_face(
+    tmp_path: Path, folder: Path, renderer: RendererConfig
+) -> None:
+    data = shutil.copytree(folder, tmp_path / "images1024x1024")
+    first = start(tmp_path / "first", replace(renderer, data=str(data), steps=1))
+    drain(train_run(first))
+    assert model_zoo.trained_frame_preset(first.path) == "ffhq"
+    decoder = stage_config("decoder", folder)
+    assert isinstance(decoder, DecoderStageConfig)
+    second = start(tmp_path / "second", replace(decoder, init=str(first.path), steps=1))
+    drain(train_run(second))
+    assert model_zoo.trained_frame_preset(second.path) == "ffhq", "its data do not say it"
+    zoo = {entry.name: entry.frame_preset for entry in model_zoo.list_models()}
+    assert (zoo["heads"], zoo["heads-gan"], zoo["ffhq1024"]) == ("heads", "heads", "ffhq")
+
+
 def test_named_models_know_their_poses() -> None:
     zoo = {entry.name: entry.poses for entry in model_zoo.list_models()}
     assert zoo["afhq512"] == zoo["afhq-renderer"] == Poses(azimuth_std=0.15)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from app.state.optimisation.hand_framing import HandFraming
+from stylesdf_core.data.frame_presets import FramePreset
 from stylesdf_core.errors import InputError
-from stylesdf_core.judges.face import FoundFace, FramePreset, usual_marks
+from stylesdf_core.judges.face import FoundFace, usual_marks
 
 SIZE = (400, 300)
 
