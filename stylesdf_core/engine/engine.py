@@ -71,10 +71,10 @@ class Engine:
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        exact: for files: pictures within 1e-3 of the plain modules' in [−1, 1], the same at any
-            number of threads. Otherwise, for the screen, samples are left out that weigh less than
-            ``ray_march.VISIBLE``, and the decoder computes in 16 bits where the processor does so
-            natively: on weights that nobody chose a pixel may be 3 grey steps off.
+        exact: for files and figures: pictures within 1e-3 of the plain modules' in [−1, 1], the
+            same at any number of threads. Otherwise, for the screen, samples are left out that
+            weigh less than ``ray_march.VISIBLE``, and the decoder computes in 16 bits where the
+            processor does so natively: on weights nobody chose, a pixel may be 3 grey steps off.
     """
 
     def __init__(self, model: Model, device: str = "auto", *, exact: bool = False) -> None:
@@ -82,8 +82,7 @@ class Engine:
         self.device = select_device(device)
         self.config = model.generator.config
         generator = model.generator
-        if self.device.type == "cuda":
-            # Convolutions default to TF32, whose pixels differ from a CPU's by more than rounding.
+        if self.device.type == "cuda" and not exact:  # exact work sets the products while it lasts
             torch.backends.cudnn.allow_tf32 = False
         if self.device.type != "cpu":
             generator = copy.deepcopy(generator).to(self.device)
@@ -91,7 +90,8 @@ class Engine:
         if exact and self.device.type == "cpu":
             compiled_loops.wait()
         self._exact, self._visible = exact, VISIBLE_IN_FILES if exact else VISIBLE
-        self._tiles, self.graphs = Tiles(self.device), device_graphs(self.device, exact=exact)
+        self._tiles = Tiles(self.device, exact=exact)
+        self.graphs = device_graphs(self.device, exact=exact)
         self.mapper = StyleMapper(model, generator, self.device, self.graphs)
         # Read once: a look at a weight's value waits for a GPU.
         self._beta = max(float(generator.field.sigmoid_beta.detach()), 1e-6)
@@ -195,7 +195,7 @@ class Engine:
     @torch.no_grad()
     def baked_decoder(self, scene: Scene, volume: Volume) -> BakedDecoder | None:
         """The decoder with a scene's styles, and noise for a volume render; None without one."""
-        styles = self.mapper.styles(scene).decoder
+        styles = self.reproducibly(lambda: self.mapper.styles(scene)).decoder
         if styles is None or self._decoder is None or self._noise is None:
             return None
 
@@ -217,8 +217,9 @@ class Engine:
 
     def rays(self, scene: Scene, edge: int) -> CameraRays:
         """The rays of a picture of ``edge``² pixels."""
-        static = scene.options.static_viewdirs
-        return CameraRays.of(scene.camera, edge, self.model.poses.fov, self.device, static=static)
+        fov, static = self.model.poses.fov, scene.options.static_viewdirs
+        of = partial(CameraRays.of, scene.camera, edge, fov, self.device, static=static)
+        return self.reproducibly(of)
 
     def _border(self, scene: Scene) -> BorderBackground:
         """The background around the trained view from the camera's direction."""
@@ -269,16 +270,15 @@ class Engine:
         if self.config.field == "density":
             volume = self.render_volume(scene, size, features=False)
             return self.picture(scene, "volume", volume).seen_as("direct")
-        rays = self.reproducibly(lambda: self.rays(scene, size))
+        rays = self.rays(scene, size)
         surface = yield from self.direct_render(scene, rays, size).steps(rays)
         covered = surface.covered.view(size, size)
         behind = self.background(scene, size)
         if behind is None:
             edge = self.config.thumb_size
             beside = beside_head(covered, edge)
-            volume = self.reproducibly(
-                lambda: self._march(scene, edge, False, self._visible, beside)
-            )
+            march = partial(self._march, scene, edge, False, self._visible, beside)
+            volume = self.reproducibly(march)
             behind = backdrop(volume, size)
         rgb = torch.lerp(behind, surface.rgb.T.view(3, size, size), covered)
         data, background = rgb.cpu().numpy(), (1.0 - covered).cpu().numpy()
@@ -351,7 +351,7 @@ class Engine:
         return self._grid(scene, COARSE if edge < self.config.thumb_size else FINE)
 
     def _grid(self, scene: Scene, resolution: int) -> DistanceGrid:
-        shape = self.mapper.styles(scene).of_shape
+        shape = self.reproducibly(lambda: self.mapper.styles(scene)).of_shape
         if self._grids is None or self._grids[0] != shape:
             self._grids = (shape, {})
         grids = self._grids[1]

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stylesdf_core.engine.compiled.device_graphs import exactly
 from stylesdf_core.engine.march.baked_field import BakedField
 from stylesdf_core.errors import InputError
 from stylesdf_core.inversion.losses import gradient_error, picture_loss
@@ -136,6 +137,9 @@ class Fit:
 
     def run(self) -> Operation[None]:
         """Fit; yields Progress after every step. Closing it keeps the unknowns as they are."""
+        return exactly(self._stages(), self._generator.field.sigmoid_beta.device)
+
+    def _stages(self) -> Operation[None]:
         start, before = time.monotonic(), 0.0
         stages = [self._find_pose, self._fit_shape]
         if self._generator.decoder is not None:

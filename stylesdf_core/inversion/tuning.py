@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylesdf_core.engine.compiled.device_graphs import exact_products, exactly
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.inversion.losses import picture_loss
 from stylesdf_core.inversion.picture import PhotoView
@@ -107,7 +108,7 @@ class Tuning:
         if decoder is None:
             raise ValueError("a renderer-only model has no decoder to tune")
         self._decoder, self._field = decoder, engine.generator.field
-        self._config, self._seconds = engine.config, seconds
+        self._config, self._device, self._seconds = engine.config, engine.device, seconds
         self._known = {k: v.detach() for k, v in tunable(engine.generator).items()}
         self._changes = {k: torch.zeros_like(v).requires_grad_() for k, v in self._known.items()}
         self._noise = engine.generator.noise_maps(RenderOptions())
@@ -124,11 +125,15 @@ class Tuning:
     def picture(self, photo: int = 0) -> npt.NDArray[np.float32]:
         """The head as a photograph shows it, (S, S, 3) in [0, 1]."""
         whole = _Window(0, 0, self._config.thumb_size)
-        image, _ = self._seen(self._sights.photos[photo], whole)
+        with exact_products(self._device):
+            image, _ = self._seen(self._sights.photos[photo], whole)
         return np.asarray((0.5 * image + 0.5).clamp(0, 1)[0].movedim(0, -1).cpu().numpy())
 
     def run(self) -> Operation[None]:
         """Tune; yields Progress after every step. Closing it keeps the changes as they are."""
+        return exactly(self._steps(), self._device)
+
+    def _steps(self) -> Operation[None]:
         end = time.monotonic() + self._seconds
         for share in self._sights.find():
             yield Progress(_FINDING * share, 1.0, _MESSAGE)

@@ -163,7 +163,7 @@ class Evaluate:
             from stylesdf_core.judges.dlib_judge import dlib_judge
 
             dlib_judge()  # fails now, not in an hour, if dlib is missing
-        engine = Engine(load_model(self.model), self.device)
+        engine = Engine(load_model(self.model), self.device, exact=True)
         inception, weights = None, (yield from self._weights())
         if weights is not None:
             from stylesdf_core.evaluation.measures.inception import Inception

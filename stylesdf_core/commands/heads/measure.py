@@ -84,7 +84,7 @@ class Measure:
         from stylesdf_core.model.model import load_model
 
         models = [self.model] if self.against is None else [self.model, self.against]
-        engines = [Engine(load_model(model), self.device) for model in models]
+        engines = [Engine(load_model(model), self.device, exact=True) for model in models]
         protocol = HeadsProtocol(
             seed_start=self.seed_start,
             views=self.count,

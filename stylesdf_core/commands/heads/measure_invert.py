@@ -71,7 +71,7 @@ class MeasureInvert:
         from stylesdf_core.heads.measure.truth import HeadTruth
         from stylesdf_core.model.model import load_model
 
-        engine = Engine(load_model(self.model), self.device)
+        engine = Engine(load_model(self.model), self.device, exact=True)
         truth = HeadTruth(self.facekit) if self.facekit is not None else None
         heads = OwnHeads(engine) if truth is None else TrueHeads(truth)
         seeds = range(self.seed_start, self.seed_start + self.count)

@@ -197,7 +197,7 @@ class RecipeCompare:
         names, columns, shapes = self._names, [], self._true_shapes
         rows: list[Any] = []
         for index, name in enumerate(names):
-            engine = Engine(load_model(str(self.out / name)), self.device)
+            engine = Engine(load_model(str(self.out / name)), self.device, exact=True)
             measuring = side_by_side.surface_figures(engine, range(4))
             surfaces = yield from part(measuring, index, index + 0.5, len(names), f"{name}: ")
             files = [f"{name}.json"] + [f"{name}-shapes.json"] * (shapes is not None)

@@ -201,7 +201,8 @@ class Batch(ImageOptions):
             exact = renderer.engine
             if self.fast:
                 exact = Engine(exact.model, self.device, exact=True)
-            exact.mapper.styles(self._face(todo[0].seed))  # refuses what the model does not know
+            face = self._face(todo[0].seed)
+            exact.reproducibly(lambda: exact.mapper.styles(face))  # refuses an unknown direction
             stack.enter_context(table.kept(todo))
             for index, line in enumerate(todo):
                 yield Progress(index, count, f"{line.file}, {index + 1} of {count}")

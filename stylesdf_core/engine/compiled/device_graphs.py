@@ -17,15 +17,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
 from stylesdf_core.engine.compiled import compiled_loops
+from stylesdf_core.progress import Operation
 
+R = TypeVar("R")
 Outputs: TypeAlias = tuple[Tensor, ...]
 Function: TypeAlias = Callable[..., Outputs]
 
@@ -43,21 +45,39 @@ _products = threading.RLock()
 def products(*, tf32: bool) -> Iterator[None]:
     """Whether CUDA rounds the factors of float32 products to 11 bits (TF32), while this lasts.
 
-    The setting is the process's: other threads that ask for a kind of product wait, and those
-    that do not ask get this kind.
+    Convolutions of float32, for which TF32 is torch's default, are exact in either case. The
+    settings are the process's: other threads that ask for a kind of product wait, and those that
+    do not ask get this kind.
     """
     with _products:
-        before = torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = tf32
+        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        before = matmul.allow_tf32, cudnn.allow_tf32
+        matmul.allow_tf32, cudnn.allow_tf32 = tf32, False
         try:
             yield
         finally:
-            torch.backends.cuda.matmul.allow_tf32 = before
+            matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def exact_products(device: torch.device) -> AbstractContextManager[None]:
     """Products of float32 are exact, while this lasts; for files that are drawn on CUDA."""
     return products(tf32=False) if device.type == "cuda" else nullcontext()
+
+
+def exactly(work: Operation[R], device: torch.device) -> Operation[R]:
+    """The operation ``work``, each of whose steps computes with exact products.
+
+    Between two steps the process has its own kind of products again.
+    """
+    with closing(work):
+        while True:
+            with exact_products(device):
+                try:
+                    progress = next(work)
+                except StopIteration as stop:
+                    result: R = stop.value
+                    return result
+            yield progress
 
 
 class Recorder(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from typing import TypeVar
 
 import numpy as np
@@ -44,10 +45,13 @@ class Tiles:
     Args:
         device: where the rows lie.
         threads: number of threads on a CPU; None for torch's number.
+        exact: on a GPU, work on rows computes with exact products.
     """
 
-    def __init__(self, device: torch.device, threads: int | None = None) -> None:
-        self._device, self._on_cpu = device, device.type == "cpu"
+    def __init__(
+        self, device: torch.device, threads: int | None = None, *, exact: bool = False
+    ) -> None:
+        self._device, self._on_cpu, self._exact = device, device.type == "cpu", exact
         self.rows = _CPU_ROWS if self._on_cpu else _GPU_ROWS
         #: A sentence for the user where memory was short; usually empty.
         self.note = ""
@@ -66,7 +70,8 @@ class Tiles:
         """
         while True:
             try:
-                return self._run(work, count, max(1, self.rows // points_each))
+                with exact_products(self._device) if self._exact else nullcontext():
+                    return self._run(work, count, max(1, self.rows // points_each))
             except (MemoryError, RuntimeError) as error:
                 self._halve(error)
 

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from stylesdf_core.engine.compiled.device_graphs import exact_products
 from stylesdf_core.errors import CheckpointError, DownloadError, InputError
 from stylesdf_core.foreign import reading
 from stylesdf_core.model.download import RemoteFile, download
@@ -114,7 +115,8 @@ class Inception:
     def __call__(self, images: npt.NDArray[np.uint8]) -> FloatArray:
         """Features (B, 2048) of 8-bit pictures (B, S, S, 3)."""
         batch = torch.from_numpy(np.ascontiguousarray(images)).movedim(-1, 1).to(self._device)
-        features: FloatArray = self._network(batch)[0].cpu().numpy()
+        with exact_products(self._device):
+            features: FloatArray = self._network(batch)[0].cpu().numpy()
         return features
 
 

@@ -73,7 +73,7 @@ def evaluate_direct(generator: Generator, bank: HeadBank, samples: Path) -> dict
     views = bank.held_out()
     truth = views.images.cpu()
     model = Model("", Path(), generator, mean_latents(generator), ())
-    engine = Engine(model, views.z.device.type)
+    engine = Engine(model, views.z.device.type, exact=True)
     shown = []
     for z, azimuth, elevation in zip(views.z, views.azimuth, views.elevation, strict=True):
         camera = OrbitCamera(float(azimuth), float(elevation), VIEW_FOV)
