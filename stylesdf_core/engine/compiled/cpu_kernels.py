@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import numba
 import numpy as np
 from numba import njit
 
@@ -47,8 +48,17 @@ def _cache_on_disk(kernel: Any) -> None:
     from numba.core import caching
 
     base: Any = caching.FunctionCache
+    names: Any = base._impl_class
+
+    class NamesByVersion(names):  # type: ignore[misc]
+        """Names of files with Numba's version, beside Python's; else two versions overwrite one."""
+
+        def get_filename_base(self, fullname: str, abiflags: str) -> str:
+            return f"{super().get_filename_base(fullname, abiflags)}-numba{numba.__version__}"
 
     class OptionalCache(base):  # type: ignore[misc]
+        _impl_class = NamesByVersion
+
         def load_overload(self, *arguments: Any) -> Any:
             try:
                 return super().load_overload(*arguments)

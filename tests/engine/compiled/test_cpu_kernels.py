@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -323,3 +325,24 @@ print(cpu_kernels.compiled()(double)(4))
                 index.write_bytes(b"")
         assert printed(use, NUMBA_CACHE_DIR=str(tmp_path)) == ["8"]
     assert list(tmp_path.rglob("*.nbi"))
+
+
+@compiled
+def test_two_versions_of_numba_keep_their_loops_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import numba
+
+    from stylesdf_core.engine.compiled import cpu_kernels
+
+    (tmp_path / "redoubling.py").write_text("def double(x):\n    return 4 * x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    function = importlib.import_module("redoubling").double
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    found = []
+    for version in ("1.0", "2.0", "1.0", "2.0"):
+        monkeypatch.setattr(numba, "__version__", version)
+        double: Any = cpu_kernels.compiled()(function)
+        assert double(4) == 16
+        found.append(sum(double.stats.cache_hits.values()))
+    assert found == [0, 0, 1, 1]
