@@ -129,8 +129,16 @@ def test_every_direct_dependency_is_pinned(repository: Path) -> None:
 
 def written(repository: Path) -> list[Path]:
     """The project's Markdown files."""
-    folders = ("", "pretrained", "stylesdf_core/evaluation/bench")
-    return [path for folder in folders for path in sorted((repository / folder).glob("*.md"))]
+    rooms = ("app", "assets", "pretrained", "stylesdf_core", "tests")
+    inside = [path for room in rooms for path in sorted((repository / room).rglob("*.md"))]
+    return [*sorted(repository.glob("*.md")), *inside]
+
+
+def anchors(text: str) -> set[str]:
+    """The names by which links reach a document's headings, as GitHub makes them."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+?) *$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_documents_commands_are_understood(
@@ -138,27 +146,48 @@ def test_the_documents_commands_are_understood(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (4, 4)).save("face.png", pnginfo=png_info(Scene().to_json()))
-    Path("me.json").write_text(Scene().to_json(), encoding="utf-8")
+    for name in ("me.json", "dragged.json"):
+        Path(name).write_text(Scene().to_json(), encoding="utf-8")
     commands = [
         command
         for path in written(repository)
         for command in re.findall(
-            r"^stylesdf-studio (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE
+            r"^stylesdf-studio (.+)$",
+            path.read_text(encoding="utf-8").replace("\\\n", ""),
+            re.MULTILINE,
         )
     ]
-    assert len(commands) > 20
+    assert len(commands) > 50
     for command in commands:
         parse(shlex.split(command, comments=True))
 
 
 def test_the_documents_links_lead_somewhere(repository: Path) -> None:
-    links = [
-        (path.parent / link, link)
-        for path in written(repository)
-        for link in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
-    ]
-    assert len(links) > 10
-    assert not [link for target, link in links if not target.exists()]
+    links, lost = 0, []
+    for path in written(repository):
+        text = path.read_text(encoding="utf-8")
+        for link in re.findall(r"\]\((?!https?:)([^) ]+)", text):
+            file, _, anchor = link.partition("#")
+            target, links = path.parent / file if file else path, links + 1
+            is_there = target.exists()
+            if is_there and anchor:
+                is_there = anchor in anchors(target.read_text(encoding="utf-8"))
+            lost += [] if is_there else [f"{path.name}: {link}"]
+    assert links > 30
+    assert not lost
+
+
+def test_the_documents_name_files_that_exist(repository: Path) -> None:
+    named, lost = 0, []
+    for path in written(repository):
+        text = path.read_text(encoding="utf-8")
+        roots = (repository, repository / "stylesdf_core", repository / "app", path.parent)
+        script, other = r"(?:scripts|\.ci)/\w+", r"(?:\w+/)+\w+\.(?:py|md|json)"
+        for name in re.findall(rf"[`(]({script}|{other})[`)]", text):
+            named += 1
+            lost += [] if any((root / name).exists() for root in roots) else [name]
+    assert named > 30
+    assert not lost
 
 
 def test_readme_and_cards_stay_short(repository: Path) -> None:
