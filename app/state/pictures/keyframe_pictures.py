@@ -44,7 +44,10 @@ class KeyframePictures:
         request = ThumbnailRequest(model, device, "image", EDGE, (), self._timeline.lacking)
         if request != self._asked:
             self._asked = request
-            self._worker.submit(request)
+            if request.fine:
+                self._worker.submit(request)
+            else:
+                self._worker.drop()
 
     def close(self) -> None:
         """End the thread."""

@@ -71,6 +71,8 @@ def test_a_keyframe_that_comes_later_gets_its_picture_too(
 ) -> None:
     may_work.set()
     pictures.tick(MODEL, "cpu")
+    time.sleep(0.05)
+    assert pictures._worker._engine is None, "an engine takes memory"
     timeline.append(SCENES[1])
     run_until(pictures, lambda: not timeline.lacking)
     timeline.append(SCENES[0])
