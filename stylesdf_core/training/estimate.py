@@ -111,12 +111,10 @@ class Estimate:
         return replace(self, free=shutil.disk_usage(there).free)
 
     def __str__(self) -> str:
-        rows = [("settings", line) for line in _settings_lines(self.settings)]
-        rows += [("data", sentence) for sentence in self.found]
-        counts = [f"{name} {n / 1e6:,.2f}" for name, n in self.parameters.items() if n]
-        rows.append(("weights", f"{', '.join(counts)} million"))
-        for phase in self.phases:
-            rows += self._phase_rows(phase)
+        whole = (
+            f"{duration(3600.0 * self.hours)} to the end, evaluations and checkpoints not counted"
+        )
+        rows = [("time", whole)]
         there = _size(self.memory)
         rows.append(("memory", f"a process needs {_size(self.peak)} of the {there} installed"))
         kept = _counted(self.checkpoints, "checkpoint", self.checkpoint)
@@ -124,16 +122,16 @@ class Estimate:
             kept += f", {_counted(self.averages, 'averaged model', self.average)}"
         room = "are free" if self.disk < self.free else "are free, too little"
         rows.append(("disk", f"{_size(self.disk)} for {kept}; {_size(self.free)} {room}"))
-        whole = (
-            f"{duration(3600.0 * self.hours)} to the end, evaluations and checkpoints not counted"
-        )
-        rows.append(("time", whole))
-        return (
-            "\n".join(
-                f"{'' if rows[i - 1][0] == name and i else name:<10}{text}"
-                for i, (name, text) in enumerate(rows)
-            )
-            + f"\n{'machine':<10}{self.machine}"
+        for phase in self.phases:
+            rows += self._phase_rows(phase)
+        rows += [("data", sentence) for sentence in self.found]
+        counts = [f"{name} {n / 1e6:,.2f}" for name, n in self.parameters.items() if n]
+        rows.append(("weights", f"{', '.join(counts)} million"))
+        rows.append(("machine", self.machine))
+        rows += [("settings", line) for line in _settings_lines(self.settings)]
+        return "\n".join(
+            f"{'' if rows[i - 1][0] == name and i else name:<10}{text}"
+            for i, (name, text) in enumerate(rows)
         )
 
     def _phase_rows(self, phase: PhaseEstimate) -> list[tuple[str, str]]:

@@ -89,6 +89,9 @@ def test_a_dry_run_of_any_stage_measures_its_phases_and_writes_nothing(
     assert found.memory > 0
     assert found.hours == pytest.approx(sum(p.steps * p.seconds for p in found.phases) / 3600)
     text = str(found)
+    heads = [line[:10].strip() for line in text.splitlines() if line[:10].strip()]
+    assert heads[:3] == ["time", "memory", "disk"], "what was asked for comes first"
+    assert heads[-1] == "settings"
     for word in ("settings", "weights", "memory", "disk", "time", "to the end"):
         assert word in text
     if stage in ("renderer", "decoder", "joint"):
