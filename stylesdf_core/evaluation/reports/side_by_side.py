@@ -80,11 +80,16 @@ def _remarks(figure: Figure) -> list[str]:
 
 
 def training_figures(records: Sequence[Mapping[str, Any]]) -> list[Figure]:
-    """Images that a run has been trained on, and how many a second, from the run's records."""
-    images = [record["images"] for record in records if "images" in record]
-    speeds = [r["images_per_second"] for r in records if "images_per_second" in r]
+    """Images that a run's last phase was trained on, and how many a second, from its records.
+
+    The phase before it, which fits a sphere, sees no images.
+    """
+    counted = [record for record in records if "images" in record]
+    last = [record for record in counted if record["phase"] == counted[-1]["phase"]]
+    speeds = [record["images_per_second"] for record in last]
+    images = last[-1]["images"] if last else math.nan
     return [
-        Figure("images", "images of training", max(images, default=math.nan), digits=0),
+        Figure("images", "images of training", images, digits=0),
         Figure(
             "images_per_second",
             "images of training a second, median",
