@@ -7,7 +7,7 @@ from functools import partial
 
 import dearpygui.dearpygui as dpg
 
-from app.train.state.curves import FIRST_GROUPS, GROUPS, Line
+from app.train.state.curves import FIRST_GROUPS, GROUPS, Line, Values
 from app.train.state.training import SMOOTHING, Training
 from app.train.state.watch import RunReport
 from app.widgets.controls.slider import SliderActions, SliderRow, SliderSpec
@@ -230,9 +230,9 @@ class Plot:
         self._lines, self._last = lines, last
         is_smooth = any(line.smooth is not line.raw for line in lines)
         for line, raw, smooth in zip(lines, self._raw, self._smooth, strict=True):
-            steps = line.steps[line.drawn].tolist()
-            dpg.set_value(smooth, [steps, line.smooth[line.drawn].tolist()])
-            dpg.set_value(raw, [steps, line.raw[line.drawn].tolist()] if is_smooth else [[], []])
+            steps = line.steps[line.drawn]
+            dpg.set_value(smooth, dashed(steps, line.smooth[line.drawn], last))
+            dpg.set_value(raw, dashed(steps, line.raw[line.drawn], last) if is_smooth else [[], []])
         dpg.set_value(self._span, [[0.0, last], [math.nan, math.nan]])
         if follows:
             dpg.fit_axis_data(self._x)
@@ -270,6 +270,17 @@ class Plot:
             name = fonts.fitted(line.name.replace("_", " "), size, cell - px(20) - wide - px(6))
             canvas.text(x + px(12), y, name, size, theme.MUTED)
             canvas.text(x + cell - px(8) - wide, y, text, size, theme.TEXT)
+
+
+def dashed(steps: Values, values: Values, last: float) -> list[list[float]]:
+    """A curve's steps and values; of a single record a dash, since one point makes no line.
+
+    Args:
+        last: step of the run, whose hundredth the dash is long.
+    """
+    if len(steps) == 1:
+        return [[float(steps[0]) - 0.01 * last, float(steps[0])], [float(values[0])] * 2]
+    return [steps.tolist(), values.tolist()]
 
 
 def _cells_and_height(ui: Ui, count: int, width: int) -> tuple[int, int]:
