@@ -1,15 +1,21 @@
-"""What the parser of the command line (tyro) says about wrong words, as one sentence each.
+"""What is wrong with the words of a command line, as one sentence each.
 
-tyro prints a box of several sections, divided by rules: the mistake, then options of similar names
-or the subcommands that there are, then how to read the help.
+The parser (tyro) prints a box of several sections, divided by rules: the mistake, then options of
+similar names or the subcommands that there are, then how to read the help.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
+#: Flags of files that are read, and of files that are written, whose older content is lost. A
+#: session is no such input: what is made from it carries it.
+_READ = frozenset({"background", "latent", "photo", "keyframes"})
+_WRITTEN = frozenset({"out", "compare", "json", "report", "card"})
 #: Commands that are followed by the name of one of their subcommands.
 _GROUPS = ("measure", "models", "dataset", "train", "recipe")
 
@@ -24,6 +30,23 @@ def empty_word(words: Sequence[str]) -> str | None:
         if not word or flag != before:
             where = f"After {flag}" if flag.startswith("-") else "On the command line"
             return f"{where} stands an empty word, such as a shell makes of an unset variable."
+    return None
+
+
+def overwritten_input(words: Sequence[str]) -> str | None:
+    """What is wrong with a command line that writes a file over one that it reads; else None."""
+    files: dict[bool, list[Path]] = {False: [], True: []}
+    flag = ""
+    for word in words:
+        value = word
+        if word.startswith("--"):
+            name, _, value = word.partition("=")
+            flag = name.removeprefix("--").rpartition(".")[2]
+        if value and flag in _READ | _WRITTEN and os.path.isfile(value):
+            files[flag in _WRITTEN].append(Path(value))
+    for written in files[True]:
+        if any(written.samefile(read) for read in files[False]):
+            return f"{written} would be read and overwritten; choose another name for the output."
     return None
 
 

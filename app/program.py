@@ -23,7 +23,7 @@ import tyro
 from tqdm import tqdm
 
 from app.bench.command import ProgramBench
-from app.parser_messages import empty_word, one_sentence
+from app.parser_messages import empty_word, one_sentence, overwritten_input
 from app.serve.command import Serve
 from app.workers.concurrency.process import end_if_busy, start_collector
 from stylesdf_core.commands.dataset import DatasetAlign, DatasetCheck, DatasetPack
@@ -231,7 +231,7 @@ def _parse(words: list[str]) -> Any:
         InputError: the words cannot be understood; tyro's message as one sentence.
         SystemExit: after ``--help``.
     """
-    if wrong := empty_word(words):
+    if wrong := empty_word(words) or overwritten_input(words):
         raise InputError(wrong)
     if words[0] == "measure" and words[1:2] and words[1] not in _MEASURES:
         words = ["measure", "heads", *words[1:]]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
 from app import program
-from app.parser_messages import empty_word
+from app.parser_messages import empty_word, overwritten_input
 
 _EMPTY = "stands an empty word, such as a shell makes of an unset variable."
 
@@ -49,3 +50,30 @@ def test_a_wrong_word_is_named_in_one_sentence(
 def test_words_that_are_empty_in_part_only_are_left_alone() -> None:
     assert empty_word(["models", "directions", "heads", "--rename", "w1="]) is None
     assert empty_word(["render", "", "--out", "a.png"]) == f"On the command line {_EMPTY}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "render --background {file} --out {file}",
+        "render --latent {file} --out={file}",
+        "compare --other.latent={file} --out {file}",
+        "invert --photo other.png {file} --out a.json --compare {folder}/../{name}/a.png",
+    ],
+)
+def test_a_file_that_is_read_is_not_overwritten(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(b"a photograph")
+    filled = words.format(file=file, folder=tmp_path, name=tmp_path.name)
+    assert program.main(filled.split()) == program.USER_MISTAKE
+    assert "would be read and overwritten" in capsys.readouterr().err
+    assert file.read_bytes() == b"a photograph"
+
+
+def test_a_session_may_be_replaced_by_what_is_made_from_it(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.touch()
+    assert overwritten_input(["render", "--scene", str(file), "--out", str(file)]) is None
+    assert overwritten_input(["render", "--background", "none", "--out", str(file)]) is None
