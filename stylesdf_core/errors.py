@@ -76,6 +76,10 @@ class TrainingError(StyleSDFError):
     """A training run cannot start or go on; the last checkpoint is intact."""
 
 
+#: Longest number that a sentence repeats.
+_DIGITS = 30
+
+
 def check_range(
     name: str, value: float, low: float, high: float = math.inf, unit: str = ""
 ) -> None:
@@ -85,7 +89,7 @@ def check_range(
         InputError: ``<name> must lie between <low> and <high> <unit>, not <value>.``, or be a
             finite number.
     """
-    if math.isnan(value):
+    if isinstance(value, float) and math.isnan(value):  # an int may be too large for a float
         raise InputError(f"{name} must be a finite number, not nan.")
     if not low <= value <= high:
         limits = f"be at least {_number(low)}"
@@ -96,7 +100,8 @@ def check_range(
 
 
 def _number(value: float) -> str:
-    return f"{value:g}" if isinstance(value, float) else f"{value}"
+    text = f"{value:g}" if isinstance(value, float) else f"{value}"
+    return text if len(text) <= _DIGITS else f"{text[:_DIGITS]}…"
 
 
 #: What to do where memory is short.

@@ -204,3 +204,11 @@ def test_configs_round_trip_and_refuse_nonsense() -> None:
         GeneratorConfig(output_size=100)
     with pytest.raises(InputError, match="samples must lie between"):
         replace(RenderOptions(), samples=1000)
+
+
+@pytest.mark.parametrize("part", ["identity", "mixing", "morph"])
+def test_a_seed_larger_than_any_float_is_refused_in_a_short_sentence(part: str) -> None:
+    document = {"stylesdf_scene": 1, "model": "heads", part: {"seed": 10**400}}
+    with pytest.raises(InputError, match=r"lie between 0 and 4294967295, not 1\d{29}…") as refused:
+        Scene.from_document(document, "face.json")
+    assert len(str(refused.value)) < 200
