@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.dragging.pointing import Vector, ray
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.engine.styles import StyleMapper, Styles
 from stylesdf_core.model.model import Model
 from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera

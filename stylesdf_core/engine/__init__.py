@@ -12,7 +12,8 @@ decoder/        a style folded into the decoder's weights, its noise, and colour
 direct          the surface's own colours at any size, without volume render and decoder
 levels          levels of detail of a picture that moves
 batch_render    volume renders for training, without gradients
-march/          a style folded into the field's weights; from rays to colours, depths, features
+march/          from rays to colours, depths, features
+field/          a style folded into the field's weights
 compiled/       loops and graphs that are compiled on the user's machine
 picture         Picture: a rendered array and the colours in which a screen shows it
 matte           a head cut out of its picture

@@ -13,8 +13,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.march.baked_background import BakedBackground
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field.baked_background import BakedBackground
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.engine.march.distance_grid import FINE, DistanceGrid
 from stylesdf_core.engine.march.marches import march_class
 from stylesdf_core.engine.march.ray_march import (

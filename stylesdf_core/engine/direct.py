@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.engine.march.surface_trace import Crossings, SurfaceTrace
 from stylesdf_core.engine.march.tiles import Tiles, TileWork
 from stylesdf_core.engine.march.volume import CameraRays, Volume

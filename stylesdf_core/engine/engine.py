@@ -1,7 +1,7 @@
 """Engine: scenes of one model as pictures, fast, and their surface.
 
 From a Scene to a picture: camera → rays → volume render → (for an image) decoder → Picture. The
-engine folds a scene's styles into the weights of field and decoder once (:mod:`.march.baked_field`,
+engine folds a scene's styles into the weights of field and decoder once (:mod:`.field.baked_field`,
 :mod:`.decoder.baked_decoder`), evaluates only samples that can be seen (:mod:`.march.ray_march`),
 and cuts the rays into tiles that stay in a core's cache (:mod:`.march.tiles`). The plain modules in
 ``model.networks`` define which pixels are right; tests compare the engine with them.
@@ -26,12 +26,12 @@ from stylesdf_core.engine.compiled.device_graphs import device_graphs, device_no
 from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder
 from stylesdf_core.engine.decoder.decoder_noise import DecoderNoise, SurfaceFinder
 from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop, beside_head
+from stylesdf_core.engine.field.baked_background import BakedBackground
+from stylesdf_core.engine.field.baked_field import BakedField
+from stylesdf_core.engine.field.folded_fields import FoldedFields
 from stylesdf_core.engine.levels import drawn_view
-from stylesdf_core.engine.march.baked_background import BakedBackground
-from stylesdf_core.engine.march.baked_field import BakedField
 from stylesdf_core.engine.march.camera_march import CameraMarch
 from stylesdf_core.engine.march.distance_grid import COARSE, FINE, DistanceGrid
-from stylesdf_core.engine.march.folded_fields import FoldedFields
 from stylesdf_core.engine.march.marches import march_class
 from stylesdf_core.engine.march.ray_march import (
     TYPICAL_SAMPLES,

@@ -1,6 +1,6 @@
 """From a scene's identity, morph, mixing and truncation to w and the decoder's styles.
 
-This is the engine's first step. Then ``march/baked_field.py`` folds w into the field's weights, and
+This is the engine's first step. Then ``field/baked_field.py`` folds w into the field's weights, and
 ``decoder/baked_decoder.py`` the decoder's styles into the decoder's.
 """
 

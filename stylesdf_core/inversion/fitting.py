@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.engine.compiled.device_graphs import exactly
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.errors import InputError
 from stylesdf_core.inversion.losses import gradient_error, picture_loss
 from stylesdf_core.inversion.march import SHARP, seen_samples, soft_render

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 
 #: Step of the differences by which a gradient is measured, and distance to the surface within which

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.inversion.march import SHARP, SeenSamples, seen_samples
 from stylesdf_core.inversion.picture import PhotoView
 from stylesdf_core.model.latents.latents import seed_to_z

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.errors import InputError
 from stylesdf_core.inversion.fitting import Fit
 from stylesdf_core.inversion.march import soft_render

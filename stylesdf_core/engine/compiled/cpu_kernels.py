@@ -1,6 +1,6 @@
 """The engine's inner loops on a CPU, compiled by Numba where it is installed.
 
-Each loop has a twin in plain torch (``march/baked_field.py``, ``march/ray_march.py``), which
+Each loop has a twin in plain torch (``field/baked_field.py``, ``march/ray_march.py``), which
 defines the result and runs without Numba and on other devices. A loop is here only if measurements
 showed a gain: torch's sine takes four times as long as this file's sine, and a loop over samples
 can leave a ray at its first opaque sample.

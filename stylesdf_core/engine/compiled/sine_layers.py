@@ -4,7 +4,7 @@ Called one by one, each product and each sine takes Python's lock for its call, 
 tiles and the window need as well: in small tiles on two cores, half of the time went into waiting
 for the lock. Compiled code calls the same product (BLAS's ``sgemm_``, which torch's library exports
 on Linux) without the lock, to the same bits. Where torch does not export the product,
-``march/baked_field.py`` calls product and sine in turns.
+``field/baked_field.py`` calls product and sine in turns.
 """
 
 from __future__ import annotations

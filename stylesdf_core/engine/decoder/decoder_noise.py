@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.engine.march.volume import CameraRays, Volume
 from stylesdf_core.model.config import RenderOptions

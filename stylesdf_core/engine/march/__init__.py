@@ -1,11 +1,8 @@
 """From rays to colours, depths and features: the field, evaluated only where it can be seen.
 
-In the order of a picture: a style is folded into the field, a grid of distances shows where the
-surface can be, and a ray march evaluates the samples there, tile by tile.
+In the order of a picture: a grid of distances shows where the surface can be, and a ray march
+evaluates the samples there, tile by tile.
 
-baked_field     a style folded into the field's weights (FiLM-SIREN)
-baked_background  the same of a model's background field
-folded_fields   both with the newest w, kept
 ray_march       volume rendering that evaluates only samples that can be seen
 marches         which of the ray marches is fastest
 dense_march     the ray march with every sample evaluated, for a GPU

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs, Outputs
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.engine.march.dense_march import DenseRayMarch
 from stylesdf_core.engine.march.volume import Volume
 from stylesdf_core.model.config import GeneratorConfig, RenderOptions

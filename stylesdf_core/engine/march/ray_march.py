@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylesdf_core.engine.march.baked_background import BakedBackground
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field.baked_background import BakedBackground
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.engine.march.distance_grid import DistanceGrid
 from stylesdf_core.rendering.trained_volume import BorderBackground, TrainedVolume
 from stylesdf_core.rendering.volume_rendering import Behind, sample_points, sdf_to_sigma

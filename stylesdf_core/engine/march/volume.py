@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylesdf_core.engine.march.baked_background import BakedBackground
+from stylesdf_core.engine.field.baked_background import BakedBackground
 from stylesdf_core.engine.march.ray_march import RayMarch
 from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.rendering.camera import OrbitCamera

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.march import baked_field
+from stylesdf_core.engine.field import baked_field
 from stylesdf_core.engine.march.distance_grid import RADIUS as GRID_RADIUS
 from stylesdf_core.engine.march.distance_grid import DistanceGrid
 from stylesdf_core.engine.march.ray_march import (

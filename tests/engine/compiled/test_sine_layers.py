@@ -7,8 +7,8 @@ import torch
 
 from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.march import baked_field
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field import baked_field
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.scene.scene import Scene
 from tests.models import tiny_model
 

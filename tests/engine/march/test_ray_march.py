@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from stylesdf_core.engine.compiled import compiled_loops
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.engine.march.distance_grid import COARSE, FINE, DistanceGrid
 from stylesdf_core.engine.march.ray_march import (
     VISIBLE,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stylesdf_core.engine.compiled import compiled_loops
 from stylesdf_core.engine.engine import Engine
-from stylesdf_core.engine.march.baked_field import BakedField
+from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import VOLUME_SCALE, OrbitCamera

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.engine.compiled.device_graphs import DeviceGraphs, Outputs
-from stylesdf_core.engine.march.baked_background import BakedBackground
-from stylesdf_core.engine.march.baked_field import BakedField, fold_field
+from stylesdf_core.engine.field.baked_background import BakedBackground
+from stylesdf_core.engine.field.baked_field import BakedField, fold_field
 from stylesdf_core.model.networks.generator import Generator
 
 

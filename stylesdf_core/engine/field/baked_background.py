@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from stylesdf_core.engine.march.baked_field import fold, sine_of_sum
+from stylesdf_core.engine.field.baked_field import fold, sine_of_sum
 from stylesdf_core.model.networks.background_field import BACKGROUND_SAMPLES, InvertedSphereField
 from stylesdf_core.model.networks.film_siren import layer_styles
 from stylesdf_core.rendering.inverted_sphere import inverse_radii, inverted_points
