@@ -218,7 +218,7 @@ class Training:
         self.select(found[0])
 
     def remove(self, path: Path) -> None:
-        """Take a run off the list; its files stay."""
+        """Take a run off the list and say that its files stay."""
         training, name = self.workbench.settings.training, str(path)
         added = tuple(other for other in training.added if other != name)
         is_ours = path.parent == self.folder
@@ -227,6 +227,9 @@ class Training:
         if self.selected == path:
             self.selected = next((run.path for run in self.runs if run.path != path), None)
             self.sample_step = None
+        self.workbench.toast(
+            f"{path.name} is off the list; its files stay, and Add run lists it again.", path
+        )
 
     def open_model(self, path: Path, step: int | None = None) -> bool:
         """Open a run's averaged generator in the viewport; False, with a toast, if there is none.

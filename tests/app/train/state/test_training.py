@@ -150,6 +150,8 @@ def test_runs_are_listed_added_and_taken_off(training: Training, tmp_path: Path)
     assert "holds no training run" in training.workbench.messages.toasts[-1].text
     for path in (ours.path, other.path):
         training.remove(path)
+        toast = training.workbench.messages.toasts[-1]
+        assert (toast.path, "its files stay" in toast.text) == (path, True)
     until(training, lambda: not training.runs)
     assert ours.stop_file.parent.is_dir(), "its files stay"
     training.add(ours.path)
