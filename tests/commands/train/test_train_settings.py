@@ -99,12 +99,15 @@ def test_any_batch_has_a_chunk_that_divides_it(batch: int, volume: int, image: i
     assert DecoderStageConfig(data="d", init="i", batch=batch).chunk_size == image
 
 
-def test_negative_weights_are_refused() -> None:
+def test_impossible_weights_are_refused() -> None:
     for name in ("r1", "eikonal", "generator_rate"):
         with pytest.raises(InputError, match=f"{name} must be at least 0, not -1"):
             with_values(RendererConfig(data="d"), {f"volume.{name}": -1.0})
+    joint = JointConfig(data="d", init="i")
     with pytest.raises(InputError, match="renderer_rate must be at least 0, not -1"):
-        JointConfig(data="d", init="i", renderer_rate=-1.0)
+        replace(joint, renderer_rate=-1.0)
+    with pytest.raises(InputError, match="mixing must lie between 0 and 1, not 2"):
+        replace(joint, image=replace(joint.image, mixing=2.0))
 
 
 @pytest.mark.parametrize(

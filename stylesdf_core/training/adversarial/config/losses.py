@@ -106,7 +106,7 @@ class ImageLosses:
     """Steps between path-length penalties; each penalty is multiplied by this number."""
 
     mixing: float = 0.9
-    """Probability that a second latent takes over the decoder's later layers."""
+    """Probability, 0 to 1, that a second latent takes over the decoder's later layers."""
 
     rate: float = 2e-3
     """Adam's learning rate of decoder and discriminator, before the correction for lazy
@@ -123,6 +123,7 @@ class ImageLosses:
 
     def __post_init__(self) -> None:
         _check_losses(self)
+        check_range("mixing", self.mixing, 0, 1)
 
     @property
     def lazy(self) -> dict[str, int]:
