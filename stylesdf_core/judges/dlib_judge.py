@@ -23,8 +23,6 @@ from stylesdf_core.judges.photo import Box, Photo, Pixels
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Embeddings of one person in two photographs are usually nearer than this.
-SAME_PERSON = 0.6
 #: Least score of a face; round patterns reach 0.15, faces in profile 1.
 _LEAST_SCORE = 0.3
 #: Pictures up to this edge are enlarged for the detector, so that it finds faces half as small.

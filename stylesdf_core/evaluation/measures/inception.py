@@ -31,8 +31,6 @@ from stylesdf_core.progress import Operation
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 
-#: Features of a picture.
-LENGTH = 2048
 #: Number of pictures from which FID is usually given: fewer pictures than features make the
 #: covariance singular, and FID too large.
 FEWEST = 2048

@@ -32,8 +32,6 @@ from stylesdf_core.evaluation.metrics.shape_sets import (
 from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.progress import Operation, Progress, part
 
-FloatArray = npt.NDArray[np.float32]
-
 #: Largest edge of the depth maps that are compared; larger ones are sampled.
 EDGE = 64
 #: Heads of each set, at most.

@@ -19,6 +19,8 @@ ScalarField = Callable[[FloatArray], FloatArray]
 BIN = (FAR - NEAR) / 24
 #: Share of a pixel from which the pixel belongs to the head that covers it.
 COVERED = 0.5
+#: Half the distance of two points whose difference is a gradient, world units.
+_STEP = 5e-4
 
 
 def intersection_over_union(a: BoolArray, b: BoolArray) -> float:
@@ -91,14 +93,14 @@ def dents(
     return float(dented.mean()), float(depths[dented].mean()) if dented.any() else 0.0
 
 
-def gradient_norms(field: ScalarField, points: FloatArray, step: float = 5e-4) -> FloatArray:
-    """‖∇d‖ of a field at ``points`` (N, 3) by central differences over ``step``; (N,)."""
+def gradient_norms(field: ScalarField, points: FloatArray) -> FloatArray:
+    """‖∇d‖ of a field at ``points`` (N, 3), by central differences; (N,)."""
     squared = np.zeros(len(points), np.float64)
     for axis in range(3):
         offset = np.zeros(3, np.float32)
-        offset[axis] = step
+        offset[axis] = _STEP
         difference = field(points + offset).astype(np.float64) - field(points - offset)
-        squared += np.square(difference / (2.0 * step))
+        squared += np.square(difference / (2.0 * _STEP))
     return np.asarray(np.sqrt(squared), np.float32)
 
 

@@ -53,7 +53,6 @@ CONTROL_SHIFT = 2
 _IMAGE_SIZE = 256
 _NORMALS_SIZE = 128
 _FRONT = OrbitCamera()
-_VIEWS: tuple[View, ...] = ("image", "volume", "depth")
 
 
 @dataclass(frozen=True)
