@@ -2,6 +2,7 @@
 
 compiled_loops  whether the compiled loops are used, and when they are loaded
 cpu_kernels     the compiled loops themselves (Numba)
+disk_cache      their compiler, with a cache on disk
 sine_layers     a field's layers in one compiled call
 device_graphs   functions compiled and recorded as a GPU's graphs
 """

@@ -83,7 +83,7 @@ def _load() -> None:
         if _stage is _Stage.READY or _stage is _Stage.OFF:
             return
         try:
-            from stylesdf_core.engine.compiled import cpu_kernels, sine_layers
+            from stylesdf_core.engine.compiled import cpu_kernels, disk_cache, sine_layers
 
             cpu_kernels.call_all()
             sine_layers.call_all()
@@ -93,7 +93,7 @@ def _load() -> None:
             _note = "" if is_missing else f"{_state}; rendering is slower without it."
             _stage = _Stage.OFF
         else:
-            _state, _note = cpu_kernels.STATE, cpu_kernels.NOTE
+            _state, _note = disk_cache.STATE, disk_cache.NOTE
             _stage = _Stage.READY
 
 

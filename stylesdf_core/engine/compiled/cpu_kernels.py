@@ -5,87 +5,17 @@ defines the result and runs without Numba and on other devices. A loop is here o
 showed a gain: torch's sine takes four times as long as this file's sine, and a loop over samples
 can leave a ray at its first opaque sample.
 
-The compiled code is cached on disk, so that only the first use on a machine waits for the compiler:
-nine seconds on two cores. The cache is optional; :mod:`.compiled_loops` does without this module
-where it cannot be imported.
+:mod:`.compiled_loops` does without this module where it cannot be imported.
 """
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
-import numba
 import numpy as np
-from numba import njit
 
-from stylesdf_core.resources import expanded
-
-#: How it stands with the loops, in words.
-STATE = "compiled loops"
-#: What a user should do about them; usually empty.
-NOTE = ""
-
-
-def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Numba's ``njit`` with a disk cache and without the GIL."""
-
-    def compile_later(function: Callable[..., Any]) -> Callable[..., Any]:
-        kernel: Any = njit(nogil=True, **options)(function)
-        _cache_on_disk(kernel)
-        compiled: Callable[..., Any] = kernel
-        return compiled
-
-    return compile_later
-
-
-def _cache_on_disk(kernel: Any) -> None:
-    """What ``njit(cache=True)`` does, but where it fails (no folder, full disk) go on without."""
-    global NOTE, STATE  # noqa: PLW0603  (told once, by the first loop)
-    from numba.core import caching
-
-    base: Any = caching.FunctionCache
-    names: Any = base._impl_class
-
-    class NamesByVersion(names):  # type: ignore[misc]
-        """Names of files with Numba's version, beside Python's; else two versions overwrite one."""
-
-        def get_filename_base(self, fullname: str, abiflags: str) -> str:
-            return f"{super().get_filename_base(fullname, abiflags)}-numba{numba.__version__}"
-
-    class OptionalCache(base):  # type: ignore[misc]
-        _impl_class = NamesByVersion
-
-        def load_overload(self, *arguments: Any) -> Any:
-            try:
-                return super().load_overload(*arguments)
-            except Exception:  # a damaged file
-                with suppress(Exception):
-                    self.flush()
-                return None
-
-        def save_overload(self, *arguments: Any) -> None:
-            with suppress(Exception):  # a full disk
-                super().save_overload(*arguments)
-
-    try:
-        if not _has_cache_folder():
-            raise OSError
-        kernel._cache = OptionalCache(kernel.py_func)
-    except Exception:  # neither the program's folder nor the user's cache can be written
-        STATE = "compiled loops, compiled anew at every start"
-        NOTE = "No folder for compiled loops can be written: set NUMBA_CACHE_DIR to start faster."
-
-
-def _has_cache_folder() -> bool:
-    """Whether Numba has where to look: for users without a home it would make a folder "~"."""
-    folder = os.path.dirname(__file__)
-    named = "NUMBA_CACHE_DIR" in os.environ or "XDG_CACHE_HOME" in os.environ
-    return named or expanded("~").is_absolute() or os.access(folder, os.W_OK)
-
+from stylesdf_core.engine.compiled.disk_cache import compiled
 
 # sin x = ±sin(x − kπ): Cody and Waite's three-part π keeps x − kπ exact to a few ulp up to
 # |x| ≈ 10⁴, then a minimax polynomial on [−π/2, π/2]. Largest error 2e-7, at tens of radians.

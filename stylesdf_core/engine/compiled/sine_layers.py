@@ -21,7 +21,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from stylesdf_core.engine.compiled.cpu_kernels import EXACT, compiled, sine
+from stylesdf_core.engine.compiled.cpu_kernels import EXACT, sine
+from stylesdf_core.engine.compiled.disk_cache import compiled
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The loop of :mod:`.surface_trace`, compiled by Numba; see ``compiled/cpu_kernels.py``."""
+"""The loop of :mod:`.surface_trace`, compiled by Numba; see ``compiled/disk_cache.py``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stylesdf_core.engine.compiled.cpu_kernels import compiled
+from stylesdf_core.engine.compiled.disk_cache import compiled
 from stylesdf_core.engine.march.distance_grid import CAUTION, LEAST, UNKNOWN
 
 

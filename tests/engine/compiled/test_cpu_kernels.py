@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -306,8 +304,8 @@ def test_a_cache_that_fails_is_done_without(tmp_path: Path) -> None:
     use = f"""
 import sys; sys.path.insert(0, {str(tmp_path)!r})
 from doubling import double
-from stylesdf_core.engine.compiled import cpu_kernels, sine_layers
-print(cpu_kernels.compiled()(double)(4))
+from stylesdf_core.engine.compiled import cpu_kernels, disk_cache, sine_layers
+print(disk_cache.compiled()(double)(4))
 """
     nowhere = "import os; os.access = lambda *_: False; os.path.expanduser = lambda path: path\n"
     nowhere += "for name in ('NUMBA_CACHE_DIR', 'XDG_CACHE_HOME'): os.environ.pop(name, None)\n"
@@ -325,24 +323,3 @@ print(cpu_kernels.compiled()(double)(4))
                 index.write_bytes(b"")
         assert printed(use, NUMBA_CACHE_DIR=str(tmp_path)) == ["8"]
     assert list(tmp_path.rglob("*.nbi"))
-
-
-@compiled
-def test_two_versions_of_numba_keep_their_loops_side_by_side(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import numba
-
-    from stylesdf_core.engine.compiled import cpu_kernels
-
-    (tmp_path / "redoubling.py").write_text("def double(x):\n    return 4 * x\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    function = importlib.import_module("redoubling").double
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
-    found = []
-    for version in ("1.0", "2.0", "1.0", "2.0"):
-        monkeypatch.setattr(numba, "__version__", version)
-        double: Any = cpu_kernels.compiled()(function)
-        assert double(4) == 16
-        found.append(sum(double.stats.cache_hits.values()))
-    assert found == [0, 0, 1, 1]
