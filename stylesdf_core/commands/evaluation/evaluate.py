@@ -220,6 +220,8 @@ class Evaluate:
             raise InputError(f"--metrics knows no {unknown[0]}; choose among {known}, or all.")
         if not chosen:
             raise InputError(f"--metrics names nothing; choose among {', '.join(METRICS)}, or all.")
+        if chosen == {"flicker"} and not self.orbits:
+            raise InputError("--orbits 0 leaves nothing to measure: flicker needs 1 or more heads.")
         if self.data is None and (needy := sorted(chosen & WITH_DATA)):
             others = ",".join(metric for metric in METRICS if metric not in WITH_DATA)
             raise InputError(

@@ -142,6 +142,8 @@ def test_without_true_pictures_a_models_own_views_are_measured(tmp_path: Path) -
     ):
         with pytest.raises(InputError, match=says):
             drain(Evaluate(model=weights, metrics=metrics).run())
+    with pytest.raises(InputError, match="--orbits 0 leaves nothing to measure"):
+        drain(Evaluate(model=weights, metrics="flicker", orbits=0).run())
     assert "fid" not in Evaluate(model=weights, metrics="all")._metrics()
     assert "kid" in Evaluate(model=weights, metrics="all", data=tmp_path)._metrics()
 
