@@ -105,6 +105,8 @@ class RecipeCompare:
             TrainingError: see ``train renderer`` and ``train decoder``.
         """
         check_range("--decoder-steps", self.decoder_steps, 0)
+        check_range("--count", self.count, 16, 100_000)
+        check_range("--identities", self.identities, 1, 100_000)
         yield Progress(0, 1, "looking at the machine")
         from stylesdf_core.evaluation.bench.machine import describe_machine
         from stylesdf_core.evaluation.measures.true_depths import enough_depths
@@ -152,7 +154,7 @@ class RecipeCompare:
     def _training(self, name: str) -> TrainRenderer | TrainDecoder:
         """The run of one model."""
         field, _, decoder = name.partition("-")
-        common = {"data": str(self.data)}
+        common = {"data": str(self.data.absolute())}
         changes: dict[str, Any] = {
             "run.seed": self.seed, "run.device": self.device, "run.threads": self.threads,
         }  # fmt: skip

@@ -8,6 +8,7 @@ unfinished step.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -42,7 +43,8 @@ class Record:
     Attributes:
         name: name of the step, unique in a recipe.
         command: class of the step's request.
-        settings: the request's settings by dotted path, as JSON values.
+        settings: the request's settings by dotted path, as JSON values; files of the recipe's
+            folder relative to it, others absolute.
         seconds: time that the step has taken, over all starts.
         machine: machine on which the step last ran; empty before the step began.
     """
@@ -128,7 +130,8 @@ def _records(folder: Path, steps: Mapping[str, Request]) -> list[Record]:
         raise InputError(f"{folder} is not empty and holds no recipe; choose another --out.")
     records = []
     for name, request in steps.items():
-        settings = json.loads(json.dumps(by_path(request), default=str))
+        written = {path: _in_folder(value, folder) for path, value in by_path(request).items()}
+        settings = json.loads(json.dumps(written, default=str))
         record = Record(name, type(request).__name__, settings)
         before = earlier.get(name)
         if before is not None and before.machine:
@@ -150,3 +153,12 @@ def _records(folder: Path, steps: Mapping[str, Request]) -> list[Record]:
             record.machine = before.machine
         records.append(record)
     return records
+
+
+def _in_folder(value: Any, folder: Path) -> Any:
+    """A setting that is the same wherever the recipe is resumed from, and where its folder lies."""
+    is_inside = isinstance(value, str) and value.startswith(f"{folder}{os.sep}")
+    if not (is_inside or isinstance(value, Path)):
+        return value
+    path, here = Path(value).absolute(), folder.absolute()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -113,6 +113,15 @@ def test_all_runs_take_their_settings_from_the_defaults(tmp_path: Path) -> None:
     assert [run.config.steps for run in runs[2:]] == [3, 3]
 
 
+@pytest.mark.parametrize(("setting", "flag"), [("count", "--count"), ("identities", "--identit")])
+def test_what_no_evaluation_takes_is_refused_before_training(
+    setting: str, flag: str, compare: RecipeCompare
+) -> None:
+    with pytest.raises(InputError, match=f"{flag}.* must lie between"):
+        drain(replace(compare, **{setting: 0}).run())
+    assert not compare.out.exists()
+
+
 def test_a_card_without_a_place_for_the_table_is_refused_before_training(
     compare: RecipeCompare,
 ) -> None:
