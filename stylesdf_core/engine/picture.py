@@ -49,7 +49,8 @@ class Picture:
         view: the view of the scene.
         data: (C, H, W) float32. depth: one channel, planar depth in world units; normals:
             world-space unit vectors; inconsistency: the difference to neighbouring views and the
-            picture's luminance, both in [0, 1]; all others: RGB in [−1, 1].
+            picture's luminance, both in [0, 1]; all others: RGB, nominally in [−1, 1],
+            which a decoder exceeds a little; :meth:`array` clips it.
         background: (H, W) in [0, 1], the weight of the background (zeros for a decoded image,
             unless its outline was asked for).
         behind: (3, H, W) in [−1, 1], the background's own colours; None where they are not known.

@@ -154,9 +154,11 @@ class RenderOptions:
 
 
 def check_seed(seed: int, name: str = "seed") -> None:
-    """Refuse seeds that are not 32-bit.
+    """Refuse seeds that are no whole numbers of 32 bits.
 
     Raises:
         InputError: names the seed.
     """
+    if not hasattr(seed, "__index__"):
+        raise InputError(f"{name} must be a whole number, not {seed!r}.")
     check_range(name, seed, 0, MAX_SEED)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -212,3 +213,10 @@ def test_a_seed_larger_than_any_float_is_refused_in_a_short_sentence(part: str) 
     with pytest.raises(InputError, match=r"lie between 0 and 4294967295, not 1\d{29}…") as refused:
         Scene.from_document(document, "face.json")
     assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("seed", [1.5, "7", None])
+def test_a_seed_is_a_whole_number(seed: Any) -> None:
+    with pytest.raises(InputError, match="seed must be a whole number"):
+        Identity(seed)
+    assert Identity(np.int64(7)) == Identity(7)  # type: ignore[arg-type]
