@@ -17,7 +17,7 @@ from stylesdf_core.model.config import GeneratorConfig, RenderOptions
 from stylesdf_core.model.networks.background_field import InvertedSphereField
 from stylesdf_core.model.networks.decoder import Decoder
 from stylesdf_core.model.networks.film_siren import FieldOutput, Mapping, SirenField
-from stylesdf_core.rendering.camera import OrbitCamera, focal_length
+from stylesdf_core.rendering.camera import FAR, NEAR, OrbitCamera, focal_length
 from stylesdf_core.rendering.rays import Rays, make_rays
 from stylesdf_core.rendering.surface_noise import ShownSurface, SolidNoise, surface_depth
 from stylesdf_core.rendering.trained_volume import (
@@ -80,7 +80,8 @@ class Generator(nn.Module):
 
     Attributes:
         surface_level: (), the signed distance at which the field has its surface, world units. 0 in
-            the paper; a fit against true heads may leave the true surface beside it.
+            the paper; a fit against true heads may leave the true surface beside it, and training
+            on images places it where volume renders show it (:meth:`place_surface`).
     """
 
     surface_level: Tensor
@@ -109,6 +110,21 @@ class Generator(nn.Module):
         if self.config.field == "density":
             return math.log(math.expm1(SURFACE_SIGMA))  # the softplus of it is the density
         return float(self.surface_level)
+
+    @torch.no_grad()
+    def place_surface(self) -> None:
+        """Move the surface of a signed distance to where volume renders show it.
+
+        A sample at the distance d hides 1 − exp(−σ(d)·δ) of what lies behind it, where δ is the
+        distance of a ray's samples. Samples somewhat outside of the zero level hide most of it
+        already, so that pictures show heads larger than this level. The surface is placed where a
+        sample hides one half, σ(d)·δ = ln 2; by Eq. 3 at d = β·ln(δ/(β·ln 2) − 1). It stays at 0
+        for a field so soft that this d lies inside.
+        """
+        beta = self.field.sigmoid_beta
+        spacing = (FAR - NEAR) / self.config.samples
+        ratio = spacing / (beta * math.log(2.0)) - 1.0
+        self.surface_level.copy_((beta * ratio.clamp_min(1.0).log()).squeeze())
 
     def volume_render(
         self,

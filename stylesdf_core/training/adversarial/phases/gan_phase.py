@@ -159,6 +159,8 @@ class GanPhase(AdversarialPhase):
         if self.volume is not None and self.models.live.config.field == "sdf":
             with torch.no_grad():
                 self.models.live.field.sigmoid_beta.clamp_(min=self.volume.least_beta)
+            for generator in (self.models.live, self.models.ema):
+                generator.place_surface()
         return record | self.update_path(index)
 
     def accumulate_discriminators(self, index: int) -> Terms:

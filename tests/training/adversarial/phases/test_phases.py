@@ -70,6 +70,15 @@ def test_frozen_parts_stay(tmp_path: Path, decoder: DecoderStageConfig) -> None:
     assert float(state(run)["networks"]["path_mean"]["mean"]) > 0
 
 
+def test_the_surface_follows_the_density(tmp_path: Path, renderer: RendererConfig) -> None:
+    """Pictures show it beside the distance 0; see Generator.place_surface."""
+    run = start(tmp_path / "run", replace(renderer, sphere=replace(renderer.sphere, beta=0.01)))
+    drain(train_run(run))
+    for name in ("live", "ema"):
+        level = float(state(run)[name]["surface_level"])
+        assert level == pytest.approx(0.0204, abs=5e-4)  # with samples 0.06 apart
+
+
 def test_an_alias_free_decoder_is_trained_and_stays_one(
     tmp_path: Path, decoder: DecoderStageConfig
 ) -> None:
