@@ -105,15 +105,12 @@ def architecture(config: StageConfig, run: RunDir) -> GeneratorConfig:
 
 
 def _wanted(config: StageConfig) -> GeneratorConfig:
-    wanted = None
-    if isinstance(config, SphereInitConfig | RendererConfig):
-        wanted = config.generator if isinstance(config, SphereInitConfig) else config.architecture
-    if isinstance(config, SphereInitConfig) or config.init is None:
-        assert wanted is not None
-        return wanted
-    given = read_architecture(
-        model_zoo.resolve(config.init).path, field=wanted.field if wanted else None
-    )
+    if isinstance(config, SphereInitConfig):
+        return config.generator
+    if config.init is None:
+        return config.architecture
+    field = config.architecture.field if isinstance(config, RendererConfig) else None
+    given = read_architecture(model_zoo.resolve(config.init).path, field=field)
     if isinstance(config, RendererConfig):
         wanted = config.architecture
         # Without a decoder, its kind, the multiplier of its channels and the image have no meaning.
