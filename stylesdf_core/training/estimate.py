@@ -224,7 +224,7 @@ def estimate(prepared: PreparedRun) -> Operation[Estimate]:
         checkpoint=checkpoint,
         average=average,
         checkpoints=min(written, cadence.keep + 1),
-        averages=total // cadence.keep_every,
+        averages=total // max(cadence.keep_every, cadence.checkpoint_every),
     )
 
 

@@ -41,7 +41,8 @@ class Cadence:
     """Newest checkpoints kept; the best checkpoint is kept as well."""
 
     keep_every: int = 10_000
-    """Steps between averaged models that are kept for good, the run's history."""
+    """Steps between averaged models that are kept for good, the run's history: of the checkpoints,
+    the first at or after each multiple."""
 
     ema: float = 0.5 ** (32.0 / 10_000.0)
     """Decay of the averaged weights per step; the longer the run, the nearer to 1."""

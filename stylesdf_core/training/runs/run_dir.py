@@ -189,7 +189,8 @@ class RunDir:
         Args:
             state: nested containers of tensors, numbers and strings.
             keep: newest checkpoints to keep.
-            keep_every: steps between averaged generators that are kept for good; 0 for none.
+            keep_every: steps between averaged generators that are kept for good, the first at or
+                after each multiple; 0 for none.
             metadata: entries of the averaged generator's file besides the step.
             best: keep this checkpoint until the next best one.
 
@@ -207,7 +208,11 @@ class RunDir:
         write_json(self.checkpoints / "latest.json", {"step": step, **names})
         kept = {path.name for path in (self.best("state"), self.best("ema")) if path}
         if keep_every:
-            kept |= {p.name for at, p in self.averages().items() if at % keep_every == 0}
+            # The first at or after each multiple: there need not be a checkpoint at the multiple.
+            history: dict[int, str] = {}
+            for at, path in self.averages().items():
+                history.setdefault(at // keep_every, path.name)
+            kept |= {name for multiple, name in history.items() if multiple > 0}
         for pattern, newest in (("step-*.pt", names["state"]), ("ema-*.safetensors", names["ema"])):
             # Files of later steps are left-overs of a run that was set back to an older checkpoint,
             # or killed before latest.json named them: they must not push out this checkpoint.

@@ -278,3 +278,7 @@ def test_a_runs_history_is_kept(tmp_path: Path) -> None:
         run.save_checkpoint(step, {"step": step}, Generator(SMALL), keep=1, keep_every=3)
     assert sorted(run.averages()) == [3, 6, 7]
     assert [path.name for path in run.checkpoints.glob("step-*")] == ["step-00000007.pt"]
+    other = RunDir(tmp_path / "other")
+    for step in range(2, 16, 2):
+        other.save_checkpoint(step, {"step": step}, Generator(SMALL), keep=1, keep_every=5)
+    assert sorted(other.averages()) == [6, 10, 14], "no checkpoint at step 5"
