@@ -3,7 +3,7 @@
 A modulated convolution scales its input channels by the style, normalises its output channels and
 ends in a leaky ReLU times √2. For a known style all three are factors of the weights (a leaky ReLU
 commutes with a positive factor), so that a layer becomes one plain convolution, the noise and a
-leaky ReLU. Convolutions run in 16 bits where the processor does so natively.
+leaky ReLU. Convolutions run in 16 bits where the processor is faster in them.
 """
 
 from __future__ import annotations
