@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -240,11 +241,11 @@ def _unfit(settings: AlignSettings, photo: Photo, face: FoundFace) -> str:
     """Why no crop is made of a face; empty if one is."""
     frame = face.frame(settings.preset)
     if frame.edge < settings.smallest:
-        return f"its crop is {frame.edge:.0f} pixels large; {settings.smallest} are needed"
+        return f"its crop is {int(frame.edge)} pixels large; {settings.smallest} are needed"
     outside = frame.outside(photo.size)
     if outside > settings.most_outside:
         return (
-            f"{outside:.0%} of its crop lie beyond the photograph's edge; at most "
+            f"{math.ceil(100.0 * outside)}% of its crop lie beyond the photograph's edge; at most "
             f"{settings.most_outside:.0%} may"
         )
     return ""

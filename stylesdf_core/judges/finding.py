@@ -134,6 +134,6 @@ def _large_enough(photo: Photo, face: FoundFace, preset: FramePreset, smallest: 
     edge = face.frame(preset).edge
     if edge < smallest:
         raise InputError(
-            f"{photo.name}: the head is {edge:.0f} pixels large; at least {smallest} are needed."
+            f"{photo.name}: the head is {int(edge)} pixels large; at least {smallest} are needed."
         )
     return face

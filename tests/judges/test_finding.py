@@ -15,7 +15,14 @@ from stylesdf_core.judges import dlib_judge as module
 from stylesdf_core.judges import finding
 from stylesdf_core.judges.cascade import cascade_judge
 from stylesdf_core.judges.dlib_judge import dlib_judge
-from stylesdf_core.judges.finding import find_faces, find_judge, one_face, turned_face
+from stylesdf_core.judges.face import FoundFace
+from stylesdf_core.judges.finding import (
+    find_faces,
+    find_judge,
+    marked_face,
+    one_face,
+    turned_face,
+)
 from stylesdf_core.judges.framing import crop
 from stylesdf_core.judges.photo import Photo
 from stylesdf_core.model.model import load_model
@@ -119,3 +126,11 @@ def test_without_any_judge_one_sentence_says_what_to_install(
 def test_the_data_package_is_never_imported() -> None:
     if find_spec("face_recognition_models") is not None:
         assert "face_recognition_models" not in sys.modules
+
+
+def test_a_head_hardly_too_small_is_not_told_to_be_large_enough() -> None:
+    marks = np.array([(40.0, 40.0), (60.0, 40.0), (50.0, 65.0)])
+    marks *= 63.8 / FoundFace.of_marks(marks).frame("heads").edge
+    photo = Photo.of(np.zeros((100, 100, 3), np.uint8), "me")
+    with pytest.raises(InputError, match="the head is 63 pixels large; at least 64 are needed"):
+        marked_face(photo, marks)
