@@ -214,7 +214,7 @@ class Menus:
         with self._menu("View"):
             for view in VIEWS:
                 is_on = _equals(lambda: workbench.settings.view.view, view)
-                self._item(view.capitalize(), f"show the {view}", is_on)
+                self._item(view.capitalize(), f"{view} view", is_on)
             self._item(
                 "Split picture | mesh",
                 "split picture | mesh",

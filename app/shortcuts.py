@@ -79,7 +79,7 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
         key("]", dpg.mvKey_Close_Brace, "next seed", partial(workbench.step_seed, 1), True),
         key("R", dpg.mvKey_R, "random seed", workbench.random_seed),
         *(
-            key(str(i + 1), dpg.mvKey_1 + i, f"show the {view}", partial(show, view=view))
+            key(str(i + 1), dpg.mvKey_1 + i, f"{view} view", partial(show, view=view))
             for i, view in enumerate(VIEWS)
         ),
         key("Space", dpg.mvKey_Spacebar, "split picture | mesh", workbench.toggle_split),
