@@ -203,7 +203,6 @@ class _Run:
         step: steps done, over all phases; saved.
         attempt: roll-backs so far; saved.
         best: lowest ``frechet`` so far; saved.
-        score: ``frechet`` of the last evaluation, until a checkpoint has taken it.
         diverged_at: step of the last roll-back, or 0; a later checkpoint allows another one.
     """
 
@@ -211,7 +210,6 @@ class _Run:
     step: int = 0
     attempt: int = 0
     best: float = math.inf
-    score: float = math.inf
     diverged_at: int = 0
 
     def begin(self, plan: PhasePlan, saved: dict[str, Any] | None) -> Phase:
@@ -230,14 +228,16 @@ class _Run:
         self.step = int(saved["step"])
         self.attempt = int(saved["attempt"])
         self.best = float(saved["best"])
-        self.score = math.inf
 
-    def save(self, phase: Phase, name: str) -> None:
-        """Write a checkpoint; mark it as the best if no earlier ``frechet`` was as low."""
+    def save(self, phase: Phase, name: str, score: float) -> None:
+        """Write a checkpoint; mark it as the best if no earlier one's ``frechet`` was as low.
+
+        Args:
+            score: ``frechet`` of these weights; infinite if it was not measured.
+        """
         prepared, models = self.prepared, self.prepared.models
-        is_best = self.score < self.best
-        self.best = min(self.best, self.score)
-        self.score = math.inf
+        is_best = score < self.best
+        self.best = min(self.best, score)
         state = {
             "step": self.step,
             "attempt": self.attempt,
@@ -306,7 +306,6 @@ def train(prepared: PreparedRun) -> Operation[TrainingResult]:
             unrecorded: dict[str, Tensor] = {}
             begins = state.step == start and phase.from_images
             if begins and world.is_main and not _is_measured(run, start, plan.name):
-                # Not a score: no checkpoint will hold this generator.
                 monitor.figures(start, phase.evaluate(run.sample_path(start)))
             while state.step < end and not stopped:
                 losses = phase.step(state.step - start)
@@ -331,12 +330,12 @@ def train(prepared: PreparedRun) -> Operation[TrainingResult]:
                     if world.is_main:
                         monitor.losses(step, recorded)
                 if world.is_main:
+                    record: dict[str, float] = {}
                     if step % cadence.evaluate_every == 0 or step == end:
                         record = phase.evaluate(run.sample_path(step))
-                        state.score = record.get("frechet", math.inf)
                         monitor.figures(step, record)
                     if saves:
-                        state.save(phase, plan.name)
+                        state.save(phase, plan.name, record.get("frechet", math.inf))
                 yield Progress(step, total, monitor.headline(plan.name))
             start = end
     world.wait()

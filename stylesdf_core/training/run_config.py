@@ -32,7 +32,8 @@ class Cadence:
     """Steps between records of the losses."""
 
     evaluate_every: int = 2_000
-    """Steps between sample grids and measurements of the averaged weights."""
+    """Steps between sample grids and measurements of the averaged weights. Only checkpoints of such
+    steps can be the best."""
 
     checkpoint_every: int = 2_000
     """Steps between checkpoints."""

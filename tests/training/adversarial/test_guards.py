@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 
 from stylesdf_core.errors import InputError, TrainingError
-from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import drain
-from stylesdf_core.training import loop
 from stylesdf_core.training.adversarial.config.stages import (
     DecoderStageConfig,
     JointConfig,
@@ -25,8 +23,7 @@ from stylesdf_core.training.adversarial.config.stages import (
 from stylesdf_core.training.adversarial.phases.gan_phase import GanPhase
 from stylesdf_core.training.adversarial.phases.snapshots import Snapshots
 from stylesdf_core.training.adversarial.terms import discriminator, volume
-from stylesdf_core.training.loop import Models, train_run
-from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.loop import train_run
 from stylesdf_core.training.world import World
 from tests.training.adversarial.stage_phases import (
     RUN,
@@ -179,18 +176,18 @@ def test_too_little_memory_is_said_with_its_remedy(
         drain(train_run(start(tmp_path / "run", renderer)))
 
 
-def test_a_roll_back_forgets_the_score_of_what_it_undoes() -> None:
-    models = Models.of(Generator(THUMB))
-    prepared = loop.PreparedRun(
-        RunDir(Path("x")), models, [], RUN, {}, None, World(0, 1, torch.device("cpu"))
-    )
-    run = loop._Run(prepared, score=1.0)
-    weights = models.live.state_dict()
-    run.restore({
-        "step": 3, "attempt": 0, "best": 0.5, "phase": "renderer",
-        "live": weights, "ema": weights,
-    })  # fmt: skip
-    assert run.score == math.inf
+def test_the_best_checkpoint_is_one_that_was_measured(
+    tmp_path: Path, renderer: RendererConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step 3 is the nearest to the images, but the next checkpoint, of step 4, is another model."""
+    scores = iter([5.0, 5.0, 0.5, 3.0, 4.0, 5.0])  # of steps 2, 2 again, 3, 6, 9, 12
+    monkeypatch.setattr(Snapshots, "write", lambda *_: {"frechet": next(scores)})
+    config = replace(renderer, steps=10, run=replace(RUN, evaluate_every=3))
+    run = start(tmp_path / "run", config)
+    drain(train_run(run))
+    best = run.best("ema")
+    assert best is not None
+    assert best.name == "ema-00000006.safetensors"
 
 
 def test_the_best_checkpoint_outlives_the_newest(
