@@ -33,6 +33,7 @@ def slope_loss(scalar: Tensor, scalar_beside: Tensor, normals: Tensor, steps: Te
 def normal_smoothness_loss(normals: Tensor, beside: Tensor, weights: Tensor) -> Tensor:
     """Mean ‖n(x) − n(x + δ)‖² of surface points x: dents and noise of the surface cost.
 
+    The mean is over the points of each image, then over images, so that chunks add up to a batch.
     Source: Oechsle et al., "UNISURF", 2021, section 3.3. On a sphere of radius R the loss is
     (|δ|/R)² for small tangential δ, on a plane 0.
 
@@ -41,7 +42,8 @@ def normal_smoothness_loss(normals: Tensor, beside: Tensor, weights: Tensor) -> 
         weights: (B, N), 0 where a ray meets no surface.
     """
     bent = (normals - beside).square().sum(dim=-1)
-    return (weights * bent).sum() / weights.sum().clamp(min=1e-6)
+    of_image = (weights * bent).sum(dim=1) / weights.sum(dim=1).clamp(min=1e-6)
+    return of_image.mean()
 
 
 def pyramid_loss(images: Tensor, truth: Tensor, *, levels: int = 3) -> Tensor:

@@ -216,10 +216,16 @@ def test_colours_may_be_kept_from_knowing_the_camera(renderer: RendererConfig) -
     assert not Poses().static_viewdirs, "not the paper's"
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_chunks_give_the_gradients_of_the_whole_batch(name: str, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "smoothness"), [*((kind, 0.0) for kind in KINDS), ("renderer", 0.5), ("joint", 0.5)]
+)
+def test_chunks_give_the_gradients_of_the_whole_batch(
+    name: str, smoothness: float, folder: Path
+) -> None:
     config = stage_config(name, folder)
     config = replace(config, batch=4 * config.chunk)  # so that half batches have chunks too
+    if not isinstance(config, DecoderStageConfig):
+        config = replace(config, volume=replace(config.volume, normal_smoothness=smoothness))
     with double_precision():
         whole = gradients(phase_of(replace(config, chunk=config.batch)), 2)
         chunked = gradients(phase_of(config), 2)
