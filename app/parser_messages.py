@@ -33,6 +33,16 @@ def empty_word(words: Sequence[str]) -> str | None:
     return None
 
 
+def missing_command(words: Sequence[str], program: str) -> str | None:
+    """What is wrong with a command line that begins with a flag other than that for help."""
+    if not words[0].startswith("-") or words[0] in ("-h", "--help"):
+        return None
+    return (
+        f"Before {words[0]} belongs the name of a command: `{program} open` opens the window on a "
+        f"model or a session. See {program} --help."
+    )
+
+
 def overwritten_input(words: Sequence[str]) -> str | None:
     """What is wrong with a command line that writes a file over one that it reads; else None."""
     files: dict[bool, list[Path]] = {False: [], True: []}

@@ -23,7 +23,7 @@ import tyro
 from tqdm import tqdm
 
 from app.bench.command import ProgramBench
-from app.parser_messages import empty_word, one_sentence, overwritten_input
+from app.parser_messages import empty_word, missing_command, one_sentence, overwritten_input
 from app.serve.command import Serve
 from app.workers.concurrency.process import end_if_busy, start_collector
 from stylesdf_core.commands.dataset import DatasetAlign, DatasetCheck, DatasetPack
@@ -58,6 +58,7 @@ from stylesdf_core.errors import (
     is_out_of_memory,
 )
 from stylesdf_core.foreign import printable
+from stylesdf_core.model import model_zoo
 from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES
 from stylesdf_core.progress import Announcement, Operation
 from stylesdf_core.scene.session_files import SESSION_SUFFIXES, read_scene
@@ -83,14 +84,14 @@ display; with --quiet, before or after the command, they print nothing but error
 
 @dataclass(frozen=True)
 class OpenWindow:
-    """Open the window on a session, an exported picture or mesh, weights, or a run folder."""
+    """Open the window on a model, a session, or an exported picture or mesh."""
 
     file: Annotated[
         Path,
         tyro.conf.Positional,
         tyro.conf.arg(
-            help=f"{', '.join(SESSION_SUFFIXES)}; {', '.join(WEIGHT_SUFFIXES)}; "
-            "or a folder of a training run."
+            help=f"{', '.join(SESSION_SUFFIXES)}; {', '.join(WEIGHT_SUFFIXES)}; a folder of a "
+            "training run; or a name of `models list`."
         ),
     ]
 
@@ -231,7 +232,7 @@ def _parse(words: list[str]) -> Any:
         InputError: the words cannot be understood; tyro's message as one sentence.
         SystemExit: after ``--help``.
     """
-    if wrong := empty_word(words) or overwritten_input(words):
+    if wrong := (empty_word(words) or missing_command(words, PROGRAM) or overwritten_input(words)):
         raise InputError(wrong)
     if words[0] == "measure" and words[1:2] and words[1] not in _MEASURES:
         words = ["measure", "heads", *words[1:]]
@@ -301,8 +302,10 @@ def _open_window(file: Path | None) -> int:
     model: str | None = None
     session = file
     if file is not None and not file.exists():
-        raise InputError(f"There is no file or folder {file}.")
-    if file is not None and (file.is_dir() or file.suffix.lower() in WEIGHT_SUFFIXES):
+        if str(file) not in {entry.name for entry in model_zoo.list_models()}:
+            raise InputError(f"There is no file, folder or model {file}.")
+        model, session = str(file), None
+    elif file is not None and (file.is_dir() or file.suffix.lower() in WEIGHT_SUFFIXES):
         model, session = str(file), None
     if session is not None:
         read_scene(session)  # a file without session is refused before the window opens

@@ -34,6 +34,11 @@ _EMPTY = "stands an empty word, such as a shell makes of an unset variable."
         ("batch --seeds 1 2 --out b", "batch does not take the word '2'."),
         ("models", "models needs the name of a command: list, fetch, export, directions."),
         ("models nope", "There is no command models nope; known: list, fetch, export, directions."),
+        (
+            "--model heads-gan",
+            "Before --model belongs the name of a command: `stylesdf-studio open` opens the window "
+            "on a model or a session.",
+        ),
         ("demo --out ''", f"After --out {_EMPTY}"),
         ("demo --out=", f"After --out {_EMPTY}"),
     ],
