@@ -148,23 +148,36 @@ class _NumberedFrames:
     """Frames as PNGs in a folder, each whole as soon as it is there."""
 
     def __init__(self, folder: Path, session: str) -> None:
-        self._folder, self._session, self._count = folder, session, 0
+        self._folder, self._session = folder, session
+        self._written: list[Path] = []
+        self.is_complete = False
 
     def add(self, frame: Pixels) -> None:
-        path = self._folder / f"{self._count:05d}.png"
+        path = self._folder / f"{len(self._written):05d}.png"
         with atomic_output(path) as temporary:
             Image.fromarray(frame).save(temporary, pnginfo=png_info(self._session))
-        self._count += 1
+        self._written.append(path)
+
+    def clean(self) -> None:
+        """Delete the frames unless they are complete."""
+        if not self.is_complete:
+            for path in self._written:
+                path.unlink(missing_ok=True)
 
 
 @contextmanager
 def write_numbered(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
     """Write ``00000.png``, ``00001.png`` … into a folder, which is made; ``fps`` is not kept.
 
+    No frames are left behind when the block raises, so that the film can be made again.
+
     Raises:
         OutputError: a file cannot be written.
     """
-    yield _NumberedFrames(path, session)
+    frames = _NumberedFrames(path, session)
+    with cleaned_up(frames.clean):
+        yield frames
+        frames.is_complete = True
 
 
 class _Mp4Frames:

@@ -41,7 +41,8 @@ class FilmOptions(PictureOptions):
     """How films are drawn and written."""
 
     out: Path
-    """.gif, .webp, .mp4 where imageio-ffmpeg is installed, or a folder for numbered PNGs."""
+    """.gif, .webp, .mp4 where imageio-ffmpeg is installed, or a folder for numbered PNGs, without
+    any yet."""
 
     fps: float = 24.0
     """Frames per second, 1 to 60. A GIF shows at most 50 per second and leaves out the others."""
@@ -229,10 +230,16 @@ def _film_writer(path: Path) -> FilmFormat:
 
     Raises:
         OutputError: the suffix is another one, or nothing can be written there.
+        InputError: the folder holds numbered pictures, which would be replaced or mixed with these.
     """
     writers: dict[str, FilmFormat] = {".gif": write_loop, ".webp": write_loop, ".mp4": write_mp4}
     if path.is_dir() or not path.suffix:
         check_destination(path / "00000.png")
+        if older := next(path.glob(f"{'[0-9]' * 5}.png"), None):
+            raise InputError(
+                f"{path} holds numbered pictures already, such as {older.name}; choose a new "
+                "folder, or delete them."
+            )
         return write_numbered
     check_destination(path, tuple(writers))
     return writers[path.suffix.lower()]

@@ -153,3 +153,21 @@ def test_an_animation_of_many_hours_is_refused() -> None:
     animation = Animation((Keyframe(0.0), Keyframe(1e6, Scene(identity=Identity(1)))))
     with pytest.raises(InputError, match="more than 108,000 frames"):
         drain(Animate(out=Path("a.gif"), animation=animation).run())
+
+
+def test_a_film_that_is_cancelled_leaves_no_frames(tmp_path: Path, animation: Animation) -> None:
+    film = Animate(out=tmp_path / "frames", animation=animation, fps=4).run()
+    while not list(tmp_path.glob("frames/0*.png")):
+        next(film)
+    film.close()
+    assert not list(tmp_path.glob("frames/*"))
+    again = drain(Animate(out=tmp_path / "frames", animation=animation, fps=4).run())
+    assert len(list(again.iterdir())) == 4
+
+
+def test_a_folder_with_numbered_pictures_is_left_alone(tmp_path: Path) -> None:
+    picture = tmp_path / "00002.png"  # of a longer film, or of a data set
+    picture.touch()
+    with pytest.raises(InputError, match=r"holds numbered pictures already, such as 00002\.png"):
+        drain(RenderTurntable(out=tmp_path, frames=2).run())
+    assert [file.name for file in tmp_path.iterdir()] == ["00002.png"]
