@@ -2,24 +2,25 @@
 
 Floor plan, top floor first; a room imports only rooms below it (checked by import-linter):
 
-=============  ====================================================================================
-__main__       the start of ``stylesdf-studio``: signals and streams, then ``program``
-program        reads the command line, then opens the window or runs a command
-serve/         the studio in a browser, over HTTP; no Dear PyGui
-bench/         measures the studio's speed while a script moves the mouse
-studio         the window: main loop, the tabs, actions for menus and shortcuts
-menus          the menu bar
-shortcuts      one table of shortcuts, read by the keyboard handler, the menus and the F1 list
-window_place   the window's place on the displays, its scale, and full screen
-actions        actions of menus and keys that need the window: file dialogs, views and tabs
-train/         the Train tab: runs, curves, samples, the form of a new run
-compare/       the Compare tab: two faces, models or views under one camera
-sheet/         the Sheet tab: an endless page of faces
-explore/       the Explore tab: viewport, toolbar, panels, cards and toasts
-widgets/       building blocks over Dear PyGui that all tabs share: theme, slider, dialogs …
-state/         the document, the settings, the picture and mesh on the screen; no Dear PyGui
-workers/       the threads that compute, and their schedule; no Dear PyGui
-=============  ====================================================================================
+===============  ==================================================================================
+__main__         the start of ``stylesdf-studio``: signals and streams, then ``program``
+program          reads the command line, then opens the window or runs a command
+parser_messages  wrong words of a command line, as one sentence each
+serve/           the studio in a browser, over HTTP; no Dear PyGui
+bench/           measures the studio's speed while a script moves the mouse
+studio           the window: main loop, the tabs, actions for menus and shortcuts
+menus            the menu bar
+shortcuts        one table of shortcuts, read by the keyboard handler, the menus and the F1 list
+window_place     the window's place on the displays, its scale, and full screen
+actions          actions of menus and keys that need the window: file dialogs, views and tabs
+train/           the Train tab: runs, curves, samples, the form of a new run
+compare/         the Compare tab: two faces, models or views under one camera
+sheet/           the Sheet tab: an endless page of faces
+explore/         the Explore tab: viewport, toolbar, panels, cards and toasts
+widgets/         building blocks over Dear PyGui that all tabs share: theme, slider, dialogs …
+state/           the document, the settings, the picture and mesh on the screen; no Dear PyGui
+workers/         the threads that compute, and their schedule; no Dear PyGui
+===============  ==================================================================================
 
 From a drag to a texture, in the order of one turn of the main loop, ``Studio.step``:
 
