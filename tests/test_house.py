@@ -159,7 +159,8 @@ def test_the_documents_commands_are_understood(
     ]
     assert len(commands) > 50
     for command in commands:
-        parse(shlex.split(command, comments=True))
+        if words := shlex.split(command, comments=True):  # without words, the window opens
+            parse(words)
 
 
 def test_the_documents_links_lead_somewhere(repository: Path) -> None:
