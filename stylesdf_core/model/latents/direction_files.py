@@ -1,7 +1,7 @@
 """Directions in a JSON file beside the weights: a model's sliders with the names that a user gave.
 
-The file holds the digest of the weights, so that it counts for these weights only. Where the
-weights' folder cannot be written, the file lies in the user's own folder.
+The file holds the digest of the weights, so that it counts for these weights only. For an included
+model, and where the weights' folder cannot be written, the file lies in the user's own folder.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.files import json_line, write_text
 from stylesdf_core.foreign import brief, read_json
 from stylesdf_core.model.latents.latents import LatentDirection
-from stylesdf_core.resources import user_folder
+from stylesdf_core.resources import shipped, user_folder
 
 _FORMAT = 1
 _LONGEST_LABEL = 40
@@ -42,13 +42,17 @@ def read_directions(weights: Path, digest: str) -> tuple[LatentDirection, ...] |
 
 
 def save_directions(weights: Path, digest: str, directions: Sequence[LatentDirection]) -> Path:
-    """Write directions beside a weights file, else into the user's folder; returns the file.
+    """Write directions beside the user's own weights file, else into the user's folder.
+
+    Returns:
+        The file.
 
     Raises:
         OutputError: neither folder can be written.
     """
     path = directions_path(weights)
-    if not os.access(path.parent, os.W_OK):
+    is_included = path.parent.absolute() == shipped("pretrained").absolute()
+    if is_included or not os.access(path.parent, os.W_OK):
         path = _own_path(digest)
     head = json_line({"stylesdf_directions": _FORMAT, "weights_digest": digest})[1:-1]
     entries = ",\n".join(json_line(_short(direction)) for direction in directions)

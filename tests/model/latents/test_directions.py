@@ -25,6 +25,7 @@ from stylesdf_core.model.latents.latents import LatentDirection, apply_edits, gr
 from stylesdf_core.model.latents.principal_directions import find_directions
 from stylesdf_core.model.model import Model, load_model
 from stylesdf_core.progress import drain
+from stylesdf_core.resources import shipped
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 from tests.models import tiny_generator, tiny_model
 
@@ -147,13 +148,14 @@ def test_directions_of_other_weights_do_not_count(model: Model, tmp_path: Path) 
     assert read_directions(weights, "4567") is None
 
 
-def test_where_the_weights_lie_may_not_be_writable(
-    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("folder", [Path("missing"), shipped("pretrained")])
+def test_directions_lie_with_the_user_where_the_weights_are_not_theirs(
+    folder: Path, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "stylesdf_core.model.latents.direction_files.user_folder", lambda _: tmp_path
     )
-    weights = tmp_path / "missing" / "a.safetensors"
+    weights = tmp_path / folder / "a.safetensors"
     saved = save_directions(weights, "0123", model.directions)
     assert saved == tmp_path / "directions" / "0123.json"
     assert read_directions(weights, "0123") == model.directions
