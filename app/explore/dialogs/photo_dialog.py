@@ -160,11 +160,17 @@ class PhotoDialog:
         with dpg.group(horizontal=True):
             if fit.state == "fitting":
                 tip = "Stop the fit and take the head as it is now"
-                ui.button("Use this head", self._keep, tip, look=ui.theme.primary)
+                keep = ui.button("Use this head", self._keep, tip, look=ui.theme.primary)
+                self._draw.append(lambda: self._enable(keep))
                 if fit.photos[0].faces is not None:
                     tip = "Stop the fit: frame by hand, add photos of the same person"
                     ui.button("Framing and photos …", fit.change_photos, tip)
             ui.button("Cancel", self._cancel)
+
+    def _enable(self, keep: Item) -> None:
+        """Let a head be used once there is one."""
+        if dpg.is_item_enabled(keep) != (self._fit.guess is not None):
+            self._ui.enable(keep, self._fit.guess is not None, look=self._ui.theme.primary)
 
     def _fill_photos(self) -> None:
         """The photographs, side by side, with the faces to choose from."""

@@ -269,10 +269,12 @@ class PhotoFit:
         self.state, self.photos = "none", ()
 
     def keep(self) -> Scene | None:
-        """Stop the work; the best head so far."""
+        """Stop the work; the best head so far. Where there is none yet, the work goes on."""
         guess = self.guess
+        if guess is None:
+            return None
         self.cancel()
-        return None if guess is None else guess.scene
+        return guess.scene
 
     def poll(self) -> Scene | None:
         """Once a frame; the head, once it is finished."""

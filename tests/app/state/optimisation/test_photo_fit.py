@@ -102,6 +102,8 @@ def test_several_faces_are_to_be_chosen_from_and_a_cancelled_fit_gives_no_head(
     fit.start(picture, str(model_path), "cpu")
     wait(fit, lambda: fit.state == "choosing")
     fit.take_whole()
+    assert fit.keep() is None, "there is no head yet"
+    assert fit.state == "fitting", "and the fit goes on"
     fit.cancel()
     assert fit.state == "none"
     assert fit.keep() is None
