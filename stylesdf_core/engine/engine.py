@@ -74,7 +74,7 @@ class Engine:
         exact: for files and figures: pictures within 1e-3 of the plain modules' in [−1, 1], the
             same at any number of threads. Otherwise, for the screen, samples are left out that
             weigh less than ``ray_march.VISIBLE``, and the decoder computes in 16 bits where the
-            processor is faster in them: on weights nobody chose, a pixel may be 3 grey steps off.
+            processor is faster in them: the shipped models' pixels are at most 3 grey levels off.
     """
 
     def __init__(self, model: Model, device: str = "auto", *, exact: bool = False) -> None:
