@@ -47,14 +47,11 @@ class HeadPose:
         azimuth, elevation: of the camera that sees the head so, radians, as in
             :class:`~stylesdf_core.rendering.camera.OrbitCamera`.
         frame: the square that the camera's picture takes in the photograph.
-        residual: root mean squared distance of the landmarks from the generic face's, as a share
-            of the frame's edge; 0.01 is usual.
     """
 
     azimuth: float
     elevation: float
     frame: CropFrame
-    residual: float
 
     @property
     def roll(self) -> float:
@@ -123,9 +120,8 @@ def anchors_of(landmarks: FloatArray) -> FloatArray:
 def _pose(positions: FloatArray, seen: ComplexArray, azimuth: float, elevation: float) -> HeadPose:
     projected = _project(positions, azimuth, elevation)
     scale, shift = _similarity(projected, seen)
-    miss = np.abs(scale * projected + shift - seen)
     frame = CropFrame((shift.real, shift.imag), (scale.real, scale.imag))
-    return HeadPose(azimuth, elevation, frame, float(np.sqrt(np.square(miss).mean())) / frame.edge)
+    return HeadPose(azimuth, elevation, frame)
 
 
 def _project(positions: FloatArray, azimuth: float, elevation: float) -> ComplexArray:
