@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from stylesdf_core.data.frame_presets import FRAME_PRESET
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import CheckpointError, InputError
 from stylesdf_core.files import check_destination
 from stylesdf_core.model import model_zoo
 from stylesdf_core.model.model_zoo import ModelEntry
+from stylesdf_core.model.poses import POSES
 from stylesdf_core.progress import Operation, Progress
 
 
@@ -133,7 +137,15 @@ class ModelsExport:
                 )
             return ExportedModel(self.out, "\n".join(notes))
         dtype = torch.float16 if self.half else torch.float32
-        save_safetensors(
-            loaded.generator, self.out, dtype=dtype, metadata=loaded.metadata, means=True
-        )
+        metadata = dict(loaded.metadata) | self._known_by_name()
+        save_safetensors(loaded.generator, self.out, dtype=dtype, metadata=metadata, means=True)
         return ExportedModel(self.out)
+
+    def _known_by_name(self) -> dict[str, str]:
+        """Metadata that the program knows by a model's name, and that its file may lack."""
+        known = {}
+        if (poses := model_zoo.trained_poses(self.model)) is not None:
+            known[POSES] = json.dumps(to_json(poses))
+        if (preset := model_zoo.trained_frame_preset(self.model)) is not None:
+            known[FRAME_PRESET] = preset
+        return known

@@ -14,6 +14,7 @@ from stylesdf_core.model import model_zoo
 from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint, save_safetensors
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
 
 TINY = GeneratorConfig(width=32, depth=2, thumb_size=16, output_size=16)
@@ -35,6 +36,21 @@ def test_export_keeps_every_number_and_the_metadata(weights: Path, tmp_path: Pat
     assert copy.metadata["title"] == "a tiny model"
     for key, value in original.generator.state_dict().items():
         assert torch.equal(copy.generator.state_dict()[key], value), key
+
+
+def test_an_export_states_what_is_known_by_the_models_name(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cameras and the frames of an included or published model are no part of its file."""
+    poses, kind = Poses(azimuth_std=0.4, static_viewdirs=True), model_zoo.ModelKind.SHIPPED
+    about = (weights, "mine", 1, True, poses, "")
+    entry = model_zoo.ModelEntry("own", kind, *about, frame_preset="heads")
+    monkeypatch.setattr(model_zoo, "list_models", lambda: (entry,))
+    drain(ModelsExport("own", out := tmp_path / "copy.safetensors").run())
+    assert model_zoo.trained_poses(out) == poses
+    assert model_zoo.trained_frame_preset(out) == "heads"
+    drain(ModelsExport(str(weights), out).run())
+    assert (model_zoo.trained_poses(out), model_zoo.trained_frame_preset(out)) == (None, None)
 
 
 def test_half_precision_halves_the_file(weights: Path, tmp_path: Path) -> None:
