@@ -7,7 +7,7 @@ published weights into the user's cache.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -229,7 +229,11 @@ def resolve(name_or_path: str | Path) -> ModelEntry:
         newest = _newest_average(path)
         return ModelEntry(name, ModelKind.RUN, newest, f"run {path.name}", newest.stat().st_size)
     if path.is_file():
-        return ModelEntry(name, ModelKind.FILE, path, path.name, path.stat().st_size)
+        entry = ModelEntry(name, ModelKind.FILE, path, path.name, path.stat().st_size)
+        for known in named.values():  # what is known of a named model holds for its file
+            if known.path.absolute() == path.absolute():
+                entry = replace(entry, poses=known.poses, frame_preset=known.frame_preset)
+        return entry
     if path.name.endswith(TUNING_SUFFIX):
         raise ModelNotFoundError(
             f"There is no tuning {path}, with which a head was fitted; it lies beside the session."

@@ -42,15 +42,15 @@ def test_an_export_states_what_is_known_by_the_models_name(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cameras and the frames of an included or published model are no part of its file."""
+    drain(ModelsExport(str(weights), out := tmp_path / "copy.safetensors").run())
+    assert (model_zoo.trained_poses(out), model_zoo.trained_frame_preset(out)) == (None, None)
     poses, kind = Poses(azimuth_std=0.4, static_viewdirs=True), model_zoo.ModelKind.SHIPPED
     about = (weights, "mine", 1, True, poses, "")
     entry = model_zoo.ModelEntry("own", kind, *about, frame_preset="heads")
     monkeypatch.setattr(model_zoo, "list_models", lambda: (entry,))
-    drain(ModelsExport("own", out := tmp_path / "copy.safetensors").run())
+    drain(ModelsExport("own", out).run())
     assert model_zoo.trained_poses(out) == poses
     assert model_zoo.trained_frame_preset(out) == "heads"
-    drain(ModelsExport(str(weights), out).run())
-    assert (model_zoo.trained_poses(out), model_zoo.trained_frame_preset(out)) == (None, None)
 
 
 def test_half_precision_halves_the_file(weights: Path, tmp_path: Path) -> None:

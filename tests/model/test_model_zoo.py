@@ -25,6 +25,14 @@ def test_the_shipped_model_resolves_by_name(repository: Path) -> None:
     assert entry.path == repository / "pretrained" / "heads.safetensors"
 
 
+@pytest.mark.parametrize("name", ["heads", "heads-gan"])
+def test_a_shipped_models_file_is_known_under_its_path(name: str, repository: Path) -> None:
+    path = repository / "pretrained" / f"{name}.safetensors"
+    assert model_zoo.trained_frame_preset(path) == "heads"
+    assert model_zoo.trained_poses(path) == model_zoo.trained_poses(name)
+    assert model_zoo.resolve(path).kind is ModelKind.FILE
+
+
 def test_the_model_that_opens_first_is_listed_first() -> None:
     assert [entry.name for entry in model_zoo.list_models()][:2] == ["heads", "heads-gan"]
 
