@@ -181,6 +181,8 @@ class LiveMesh:
             mesh_grid(
                 grid,
                 level=settings.level,
+                # Clay shows a face by its normals alone; colours are drawn almost unlit.
+                normals=None if settings.vertex_colors else engine.normals(scene),
                 colors=engine.colors(scene) if settings.vertex_colors else None,
                 largest_only=settings.largest_component,
                 chunk_points=_CHUNK,

@@ -16,6 +16,7 @@ import pytest
 from app.workers.concurrency.schedule import LatestWorker
 from app.workers.mesh_worker import LIVE_RESOLUTION, LiveMesh, MeshRequest
 from stylesdf_core.commands.scenes.options.rendering import MeshSettings
+from stylesdf_core.engine.engine import Engine
 from stylesdf_core.mesh.preview import MeshPicture
 from stylesdf_core.mesh.surface import SurfaceMesh
 from stylesdf_core.model.config import GeneratorConfig
@@ -23,6 +24,7 @@ from stylesdf_core.model.latents.mean_latents import MeanLatents
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator as Network
 from stylesdf_core.scene.scene import Identity, Scene
+from tests.models import tiny_model
 
 NOTHING = np.zeros((3, 3), np.float32)
 PICTURE = MeshPicture(np.zeros((4, 4, 3), np.float32), NOTHING, NOTHING)
@@ -153,3 +155,18 @@ def test_opengl_that_could_not_be_opened_is_tried_again(
     with pytest.raises(OSError, match="not yet"):
         list(live.passes(of(request_, 5)))
     assert [a.resolution for a in live.passes(of(request_, 5)) if a is not None] == [48, 128]
+
+
+def test_clay_has_the_normals_of_the_field() -> None:
+    """Those of a grid of 48 points lose the mouth; under colours they are hardly seen."""
+    model, scene = tiny_model(), Scene(identity=Identity(5))
+    live, preview = LiveMesh(cast(Any, Preview(0.0))), []
+    for colored in (False, True):
+        settings = MeshSettings(resolution=48, vertex_colors=colored)
+        request = MeshRequest(scene, "cpu", settings, 16, model)
+        preview += [shown for shown in live.passes(request) if shown is not None][-1:]
+    for shown, is_exact in zip(preview, (True, False), strict=True):
+        inner = np.abs(shown.mesh.vertices).max(axis=1) < 0.11
+        normals = Engine(model, "cpu").normals(scene)(shown.mesh.vertices[inner])
+        agree = (normals * shown.mesh.normals[inner]).sum(axis=1)
+        assert (agree.min() > 0.9999) == is_exact
