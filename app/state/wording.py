@@ -37,14 +37,6 @@ def face_name(identity: Identity, custom: str = "custom face") -> str:
     return custom if identity.z is not None else f"{identity.seed:06d}"
 
 
-def time_left(seconds: float) -> str:
-    """A remaining time in words, in a unit of which there are few."""
-    if seconds < 100.0:
-        return f"{seconds:.0f} s left"
-    minutes = seconds / 60.0
-    return f"{minutes:.0f} min left" if minutes < 100.0 else f"{minutes / 60.0:.0f} h left"
-
-
 def title_and_text(error: BaseException) -> tuple[str, str]:
     """Title and text of the card for an error."""
     if isinstance(error, EmptySurfaceError):

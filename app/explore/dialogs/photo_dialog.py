@@ -9,7 +9,6 @@ import dearpygui.dearpygui as dpg
 
 from app.explore.dialogs.photo_panes import FacesPane, FramingPane
 from app.state.optimisation.photo_fit import MARKS, MOST_PHOTOS, PersonPhoto, PhotoFit
-from app.state.wording import time_left
 from app.widgets.controls.pointer import MouseTarget
 from app.widgets.controls.ui import Ui
 from app.widgets.dialogs.dialogs import Dialogs
@@ -17,6 +16,7 @@ from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas
 from app.widgets.drawing.texture import Textures
 from app.widgets.drawing.theme import Item
+from stylesdf_core.progress import duration
 from stylesdf_core.scene.scene import Scene
 
 _TITLE = "New from photo"
@@ -323,7 +323,7 @@ class PhotoDialog:
         fit, px = self._fit, self._ui.px
         left, text = fit.seconds_left, fit.message or "starting"
         text = text[0].upper() + text[1:]
-        text += f" · {time_left(left)}" if left is not None and fit.state == "fitting" else " …"
+        text += f" · {duration(left)} left" if left is not None and fit.state == "fitting" else " …"
         if not canvas.wants(text, round(fit.fraction, 3)):
             return
         canvas.text(0, px(2), text, px(fonts.BODY), theme.MUTED)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
-from app.state.wording import details, time_left, title_and_text
+from app.state.wording import details, title_and_text
 from app.state.workbench import Workbench
 from app.widgets.controls.ui import IconButton, Ui
 from app.widgets.dialogs.file_manager import show_file
 from app.widgets.drawing import fonts, icons, theme
 from app.widgets.drawing.canvas import Canvas
 from app.workers.concurrency.jobs import Job, JobState
+from stylesdf_core.progress import duration
 
 _HEADING, _ROW, _BUTTON = 28, 28, 24
 _EMPTY = "Exports and downloads are listed here."
@@ -88,7 +89,9 @@ class JobRow:
         width, size = self._width - px(4), px(fonts.SMALL)
         status, left = job.state.value, job.seconds_left
         if job.state is JobState.RUNNING:
-            status = f"{job.fraction:.0%}" + (f" · {time_left(left)}" if left is not None else "")
+            status = f"{job.fraction:.0%}"
+            if left is not None:
+                status += f" · {duration(left)} left"
         status_width = fonts.text_width(status, size)
         label = fonts.fitted(job.label, size, width - status_width - px(12))
         top = px(2) if job.active else (px(_ROW) - size) / 2

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from app.state.wording import time_left
 from app.state.workbench import Workbench
 from app.workers.concurrency.jobs import Job, JobState
 from stylesdf_core.commands.evaluation.evaluate import Evaluate
 from stylesdf_core.errors import StyleSDFError
+from stylesdf_core.progress import duration
 from stylesdf_core.training.runs.run_dir import RunDir
 
 #: Folder of the report in a run's folder, and the file in it that a browser shows.
@@ -84,7 +84,7 @@ class Evaluations:
         if job.state is JobState.QUEUED:
             return "The evaluation waits for another job."
         left = job.seconds_left
-        rest = f", {time_left(left)}" if left is not None else ""
+        rest = f", {duration(left)} left" if left is not None else ""
         return f"Evaluating: {job.message or 'starting'}, {job.fraction:.0%}{rest}."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.state.wording import face_name, in_window, time_left
+from app.state.wording import face_name, in_window
 from stylesdf_core.scene.scene import Identity
 
 
@@ -27,20 +27,6 @@ from stylesdf_core.scene.scene import Identity
 )
 def test_flags_and_commands_become_names_of_fields(said: str, shown: str) -> None:
     assert in_window(said) == shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.4, "0 s left"),
-        (99.0, "99 s left"),
-        (415.0, "7 min left"),
-        (5900.0, "98 min left"),
-        (7200.0, "2 h left"),
-    ],
-)
-def test_a_time_left_is_told_in_a_unit_of_few(seconds: float, words: str) -> None:
-    assert time_left(seconds) == words
 
 
 def test_a_face_that_no_seed_makes_is_not_called_by_one() -> None:
