@@ -60,7 +60,7 @@ class RenderComparison:
     """Where to compute."""
 
     fast: bool = False
-    """Compute as for the screen: in 16 bits where that is faster, up to 3 grey levels off."""
+    """Compute as for the screen: in 16 bits where that is faster, a few grey levels off."""
 
     mesh: MeshFlags = field(default_factory=MeshSettings)
 

@@ -28,7 +28,7 @@ class Demo:
     """Where to compute."""
 
     fast: bool = False
-    """Compute as for the screen: in 16 bits where that is faster, up to 3 grey levels off."""
+    """Compute as for the screen: in 16 bits where that is faster, a few grey levels off."""
 
     def run(self) -> Operation[Path]:
         """Run one request after another; the result is the folder. No file needs OpenGL."""

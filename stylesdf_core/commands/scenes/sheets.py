@@ -64,7 +64,7 @@ class RenderSheet:
     """Behind the heads: the model's own background, a colour, or a picture file."""
 
     fast: bool = False
-    """Compute as for the screen: in 16 bits where that is faster, up to 3 grey levels off."""
+    """Compute as for the screen: in 16 bits where that is faster, a few grey levels off."""
 
     def run(self) -> Operation[Path]:
         """Render and write; the result is the file.

@@ -111,7 +111,7 @@ class PictureOptions:
     picture file."""
 
     fast: bool = False
-    """Compute as for the screen: in 16 bits where that is faster, up to 3 grey levels off."""
+    """Compute as for the screen: in 16 bits where that is faster, a few grey levels off."""
 
     split: bool = False
     """Beside the picture, show the mesh under the same camera."""
