@@ -21,5 +21,6 @@ Shared by them:
 
 photo_views    the photographs of ``invert`` as a fit sees them
 command_line   a request as the shell command that does the same
+named_values   lists of NAME=VALUE
 field_help     each field of a request with its flag, type and help, for the window's forms
 """

@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 
 import tyro
 
-from stylesdf_core.errors import InputError
+from stylesdf_core.commands.named_values import named_texts
 from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.progress import Operation, Progress
 
@@ -56,7 +56,7 @@ class ModelsDirections:
         Raises:
             InputError: there is no such model or direction, or a label cannot be used.
         """
-        labels = dict(_pair(text) for text in self.rename)
+        labels = named_texts(self.rename, "--rename", 'NAME=LABEL such as w1="hair length"')
         yield Progress(0, 2, "loading the model")
         from stylesdf_core.model.latents.direction_files import relabelled, save_directions
         from stylesdf_core.model.model import load_model
@@ -69,13 +69,6 @@ class ModelsDirections:
         directions = relabelled(directions, labels)
         saved = save_directions(model.path, model.digest, directions)
         return DirectionTable(tuple(directions), saved)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, label = text.partition("=")
-    if not equals:
-        raise InputError(f'--rename takes NAME=LABEL such as w1="hair length", not {text!r}.')
-    return name.strip(), label
 
 
 def _range(direction: LatentDirection) -> str:

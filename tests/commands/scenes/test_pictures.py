@@ -254,11 +254,17 @@ def test_mesh_carries_its_scene(tmp_path: Path, weights: str) -> None:
         (["render", "--out", "a.png", "--seed", "x"], "--seed"),
         (["render", "--out", "a.png", "--seed", "1", "--latent", "z.npy"], "either --seed or"),
         (["render", "--out", "a.png", "--set", "smile"], "NAME=NUMBER"),
+        (["render", "--out", "a.png", "--set", "smile=1", "smile=2"], "gives smile twice: 1 and 2"),
+        (["render", "--out", "a.png", "--set", "skin=1", "--set", "skin=0"], "gives skin twice"),
         (["render", "--out", "a.png", "--set", "smirk=1"], "no latent direction 'smirk'"),
         (["render", "--out", "a.png", "--crossover", "2"], "--mix-seed"),
         (["render", "--out", "a.png", "--mix-groups", "hair=1"], "--mix-seed"),
         (["render", "--out", "a.png", "--mix-seed", "1", "--mix-groups", "hair"], "NAME=NUMBER"),
         (["render", "--out", "a.png", "--mix-seed", "1", "--mix-groups", "ears=1"], "known: shape"),
+        (
+            ["render", "--out", "a.png", "--mix-seed", "1", "--mix-groups", "hair=1", "hair=0"],
+            "gives hair twice",
+        ),
         (
             [
                 *("render", "--out", "a.png", "--mix-seed", "1"),

@@ -139,6 +139,8 @@ def test_labels_are_saved_beside_the_weights_and_known_to_set(tmp_path: Path) ->
         engine.mapper.styles(edited((name, 1.0))).w for name in ("hair_length", "w1")
     )
     assert torch.equal(by_label, by_name)
+    with pytest.raises(InputError, match="--rename gives w1 twice: Hair and Age"):
+        drain(ModelsDirections(str(path), rename=("w1=Hair", "w1=Age")).run())
 
 
 def test_directions_of_other_weights_do_not_count(model: Model, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ Every command that draws a scene has these flags; the window's "Copy as command"
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import tyro
 
+from stylesdf_core.commands.named_values import named_numbers
 from stylesdf_core.errors import InputError, StyleSDFError
 from stylesdf_core.foreign import brief
 from stylesdf_core.model.checkpoints.digests import weights_digest
@@ -186,26 +186,10 @@ def _identity(
         # The engine checks z's length against the model.
         z = load_z(latent)
         identity = Identity(identity.seed, tuple(float(v) for v in z), identity.edits)
-    for name, value in _named_numbers(
-        [edit for group in edits for edit in group], "--set smile=1.2"
-    ):
+    texts = [text for group in edits for text in group]
+    for name, value in named_numbers(texts, "--set", "smile=1.2").items():
         identity = identity.edited(name, value)
     return identity
-
-
-def _named_numbers(texts: Sequence[str], example: str) -> list[tuple[str, float]]:
-    """NAME=NUMBER texts as pairs; ``example`` shows the flag with a right text."""
-    pairs = []
-    for text in texts:
-        name, equals, value = text.partition("=")
-        try:
-            if not equals:
-                raise ValueError
-            pairs.append((name.strip(), float(value)))
-        except ValueError:
-            flag, right = example.split()
-            raise InputError(f"{flag} takes NAME=NUMBER such as {right}, not {text!r}.") from None
-    return pairs
 
 
 def _morph(
@@ -240,7 +224,7 @@ def _mixing(
         )
     if crossover is not None:
         mixing = replace(mixing, strengths=(), groups=(), field_strengths=())
-    weights = dict(mixing.groups) | dict(_named_numbers(groups, "--mix-groups hair=1"))
+    weights = dict(mixing.groups) | named_numbers(groups, "--mix-groups", "hair=1")
     return replace(
         mixing,
         groups=tuple(weights.items()),
