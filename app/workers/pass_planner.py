@@ -71,9 +71,10 @@ class PassPlanner:
     _JUDGED = 5  # times of which more than half must be too long for a level to be left
     _ENTER, _LEAVE = 0.9, 1.25  # of the budget
     _FAILED = 1.5  # budgets, beyond which one pass ends a trial: it would be seen to stumble
-    #: Budgets, beyond which a level is left after one pass, and not tried unless it was measured
-    #: once only.
-    _HOPELESS = 4.0
+    _HOPELESS = 4.0  # budgets, beyond which a level is left after one pass
+    #: Budgets, beyond which a level is not tried unless it was measured once only: known times come
+    #: from a busy moment at best, and a trial that fails is a stumble of the picture.
+    _WORTH_TRYING = 2.5
     _PATIENCE, _MOST_PATIENCE = 30, 480  # fewest and most passes until a finer level is tried
 
     def __init__(self, levels: Sequence[Level]) -> None:
@@ -142,7 +143,7 @@ class PassPlanner:
             return False
         is_once_only = len(self._times.get(index, ())) == 1
         was_slow_once = is_once_only and self._patience[index] <= 2 * self._PATIENCE
-        return was_slow_once or self._cost(index) < self._HOPELESS * budget
+        return was_slow_once or self._cost(index) < self._WORTH_TRYING * budget
 
     def _enter(self, index: int, *, is_trial: bool = False) -> None:
         self._now, self._passes, self._is_trial = index, 1, is_trial
@@ -153,6 +154,7 @@ class PassPlanner:
         """Expected seconds; 0 before the first measurement."""
         if index in self._times or not self._times:
             return statistics.median(self._times[index]) if self._times else 0.0
-        nearest = min(self._times, key=lambda known: abs(known - index))
+        # Of two that are as near, the finer: it may have a decoder, whose speed differs most.
+        nearest = min(self._times, key=lambda known: (abs(known - index), -known))
         works = self._levels[index].work, self._levels[nearest].work
         return self._cost(nearest) * works[0] / works[1]

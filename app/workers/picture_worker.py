@@ -38,8 +38,8 @@ _BUDGET = 0.03
 #: for 668² pixels on one core, since the GPU would interpolate linearly.
 _PANE_EDGE = 512
 #: Smallest edge of the passes before, enlarged bicubically: they are soon replaced, and the GPU
-#: enlarges the rest.
-_MOVING_SIZE = 256
+#: enlarges the rest. Uploading 256² pixels would take 0.8 ms more of each frame.
+_MOVING_SIZE = 192
 #: Depth and normals are rendered this much finer than the model's thumb size when idle.
 _REFINED = 2
 MAX_PICTURE = 1024

@@ -265,8 +265,11 @@ class FramePacer:
 
     _FPS = 60.0
     # While the mouse moves, a frame waits for its picture, but at most _LONGEST, and only as long
-    # as this many frames fit into a second.
-    _MOVING_FPS = 31
+    # as this many frames fit into a second, little less than the pictures that a motion shall have
+    # (pass_planner.py). A frame drawn before its picture is ready shows nothing new, and drawing
+    # beside the computation slows it: with 31 frames required of two slow cores, no more pictures
+    # came, each 30 ms later.
+    _MOVING_FPS = 22
     _LONGEST = 0.05  # seconds
     # While the only motion is that of the progress line, the window is drawn less often; the line
     # begins late, since many pictures are ready before.

@@ -156,6 +156,17 @@ def test_a_hopeless_level_is_not_tried_again_and_again() -> None:
     assert sum(level.image > 0 for level in chosen) <= 2
 
 
+def test_where_decoding_is_slow_at_rest_half_of_it_is_not_tried_in_motion() -> None:
+    """As on a processor that has no fast 16-bit products: a trial would be a stumble."""
+    planner = PassPlanner(shipped_levels())
+    planner.measured(WHOLE, 110.0)
+    chosen = []
+    for _ in range(400):
+        chosen.append(planner.level(26.0))
+        planner.measured(chosen[-1], {L64: 18.0, HALF: 90.0}[chosen[-1]])
+    assert set(chosen) == {L64}
+
+
 def test_levels_are_those_of_model_view_and_device() -> None:
     config = load_model("heads").generator.config
     assert shipped_levels() == (*VOLUMES, HALF, WHOLE)
@@ -171,7 +182,7 @@ def test_levels_are_those_of_model_view_and_device() -> None:
 #: Milliseconds on the bench's machine at rest: drawing a frame, and computing the levels.
 DRAWING, AT_REST = 13.0, {L32: 9.5, L48: 15.0, L64: 20.0, HALF: 33.0, WHOLE: 47.0}
 #: Frames a second below which the window no longer waits for pictures.
-LEAST_FPS = 31
+LEAST_FPS = 22
 
 
 def drag(slower: float, pictures: int = 190, pace: WhileMoving = "balanced") -> list[Level]:
@@ -201,7 +212,7 @@ def drag(slower: float, pictures: int = 190, pace: WhileMoving = "balanced") -> 
     ("slower", "pace", "expected"),
     [
         (1.0, "balanced", L64),
-        (1.25, "balanced", L64),
+        (1.2, "balanced", L64),
         (3.0, "balanced", L32),
         (1.0, "sharp", WHOLE),
         (0.5, "balanced", WHOLE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 
 from app.workers.engine_share import EngineShare
+from app.workers.pass_planner import PassPlanner
 from app.workers.picture_worker import PicturePass, PictureRequest, _Renderer
+from stylesdf_core.engine.levels import Level
 from stylesdf_core.engine.picture import BACKDROP
 from stylesdf_core.model.model import Model
 from stylesdf_core.rendering.camera import OrbitCamera
@@ -51,21 +54,28 @@ def test_a_motion_is_decoded_where_there_is_time(model: Model) -> None:
     assert {made.kind for made in hurried[4:]} == {"volume"}
 
 
-def test_a_stop_at_a_coarse_level_shows_the_image_next_where_decoding_is_quick() -> None:
-    """The second pass of the first picture tells how long that takes."""
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.1, ["volume", "image", "image"]), (0.3, ["volume", "volume", "image"])],
+)
+def test_a_stop_at_a_coarse_level_shows_the_image_next_where_decoding_is_quick(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, expected: list[str]
+) -> None:
     renderer, model = _Renderer(EngineShare()), tiny_model(thumb_size=64, output_size=128)
-    for step in range(2):
-        passes = at_rest(renderer, request(model, 0.1 * step))
-        assert [made.kind for made in passes] == ["volume", "image", "image"]
     for step in range(9):
         in_motion(renderer, request(model, 0.1 * step, budget=1e-9))
+    asked = []
+
+    def seconds_of(_: PassPlanner, level: Level, *, unknown: float) -> float:
+        assert unknown == math.inf
+        asked.append(level)
+        return seconds
+
+    monkeypatch.setattr(PassPlanner, "seconds_of", seconds_of)
     stopped = at_rest(renderer, request(model, 1.0, budget=1e-9))
-    assert [made.kind for made in stopped] == ["volume", "image", "image"]
+    assert [made.kind for made in stopped] == expected
     assert stopped[0].resolution < 64
-    for planner in renderer._planners.values():
-        planner.seconds_of = lambda level, *, unknown: unknown  # type: ignore[method-assign]
-    unknown = at_rest(renderer, request(model, 1.1, budget=1e-9))
-    assert [made.kind for made in unknown] == ["volume", "volume", "image"]
+    assert asked == [Level(64, 128)]
 
 
 def test_the_match_is_that_of_the_face_on_the_screen(model: Model) -> None:
