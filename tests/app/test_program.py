@@ -129,3 +129,23 @@ def test_a_model_is_named_by_its_flag_or_at_once(words: str) -> None:
     request, flag = (program._parse(words.format(x).split()) for x in ("heads", "--model heads"))
     assert request == flag
     assert request.model == "heads"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("render", "trained from -2.5 to 2.5, at most -3.5 to 3.5."),  # of a function's argument
+        ("render", "both are NaN beside the head)."),  # of a dataclass's field
+        ("render", "edge is 0.24): 0 is the skin"),
+        ("invert", "or marked by --eyes and --mouth."),  # of a description
+        ("train renderer --preset tiny", "equal to `thumb_size` for a model"),
+        ("train renderer --preset tiny", "else as in the paper for FFHQ."),
+    ],
+)
+def test_help_has_the_lines_of_the_terminal_not_of_the_source(
+    words: str, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit):
+        program.main([*words.split(), "--help"])
+    assert sentence in capsys.readouterr().out

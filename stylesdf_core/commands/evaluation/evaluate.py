@@ -198,7 +198,7 @@ class Evaluate:
         )
 
     def _metrics(self) -> frozenset[Metric]:
-        from stylesdf_core.evaluation.fitted.foreground_judge import read_masks
+        from stylesdf_core.evaluation.measures.foreground import has_masks
         from stylesdf_core.evaluation.measures.protocol import (
             METRICS,
             WITH_DATA,
@@ -211,7 +211,7 @@ class Evaluate:
         if words == ["all"]:
             lacking = WITH_DATA
             if self.data is not None:
-                lacking = frozenset() if read_masks(self.data) else WITH_MASKS
+                lacking = frozenset() if has_masks(self.data) else WITH_MASKS
                 lacking |= frozenset() if has_depths(self.data) else WITH_DEPTH
             words = [metric for metric in METRICS if metric not in lacking]
         chosen = frozenset(metric for metric in METRICS if metric in words)
