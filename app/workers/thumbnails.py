@@ -58,7 +58,7 @@ class Thumbnail:
 
 
 class Thumbnails:
-    """Renders the newest request while it may; all pictures are kept until they are polled.
+    """Renders the newest request while it may; its pictures are kept until they are polled.
 
     Args:
         news: set with each picture.
@@ -69,21 +69,24 @@ class Thumbnails:
         self._may_work = may_work
         self._engine: Engine | None = None
         self._engine_key: tuple[Model, str] | None = None
-        self._done: queue.SimpleQueue[Thumbnail] = queue.SimpleQueue()
+        self._asked: ThumbnailRequest | None = None
+        self._done: queue.SimpleQueue[tuple[ThumbnailRequest, Thumbnail]] = queue.SimpleQueue()
         self._worker: LatestWorker[ThumbnailRequest, int] = LatestWorker(
             "thumbnails", self._render_all, news
         )
 
     def submit(self, request: ThumbnailRequest) -> None:
         """Render these scenes and no others."""
+        self._asked = request
         self._worker.submit(request)
 
     def drop(self) -> None:
         """Render nothing more."""
+        self._asked = None
         self._worker.drop()
 
     def poll(self) -> list[Thumbnail]:
-        """The pictures finished since the last call.
+        """The pictures finished since the last call, of the newest request's model and view.
 
         Raises:
             Exception: of any kind: the work has failed as a whole.
@@ -91,7 +94,9 @@ class Thumbnails:
         outcome = self._worker.poll()
         if outcome is not None and outcome.error is not None:
             raise outcome.error
-        return [self._done.get_nowait() for _ in range(self._done.qsize())]
+        done = [self._done.get_nowait() for _ in range(self._done.qsize())]
+        asked = self._asked  # a pass that was under way ends after its request was replaced
+        return [t for r, t in done if asked and (r.model, r.view) == (asked.model, asked.view)]
 
     def close(self) -> None:
         """End the thread."""
@@ -111,7 +116,7 @@ class Thumbnails:
                 try:
                     yield from self._render(self._engine, scene, request, is_final=is_final)
                 except StyleSDFError as error:
-                    self._done.put(Thumbnail(scene, None, True, str(error)))
+                    self._done.put((request, Thumbnail(scene, None, True, str(error))))
                 count += 1
                 yield count
 
@@ -128,7 +133,7 @@ class Thumbnails:
                 image = Image.fromarray(frame.picture.to_uint8())
                 size = (request.edge, request.edge)
                 pixels = np.asarray(image.resize(size, Image.Resampling.LANCZOS))
-                self._done.put(Thumbnail(scene, pixels, is_final))
+                self._done.put((request, Thumbnail(scene, pixels, is_final)))
                 return
             for _ in self._waits():
                 yield None
