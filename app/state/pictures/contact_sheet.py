@@ -54,7 +54,7 @@ class ContactSheet:
         self._worker = Thumbnails(news, may_work)
         self._values: Mapping[str, float] | None = None
         self._cells: dict[int, SheetCell] = {}
-        self._indices: dict[Scene, int] = {}
+        self._pictures: dict[Scene, Thumbnail] = {}  # cells can share a scene, as morphs' first
         self._visible = range(0)
         self._asked: ThumbnailRequest | None = None
 
@@ -89,9 +89,7 @@ class ContactSheet:
         """Take finished pictures and ask for those that are missing; also while hidden."""
         try:
             for thumbnail in self._worker.poll():
-                index = self._indices.get(thumbnail.scene)
-                if index in self._cells:
-                    self._cells[index] = replace(self._cells[index], thumbnail=thumbnail)
+                self._pictures[thumbnail.scene] = thumbnail
         except Exception as error:  # of any kind, from the thread
             self.problem = f"The page cannot be filled: {error}"
         if self._model is not None and self._visible and not self.problem:
@@ -108,9 +106,9 @@ class ContactSheet:
                 self.problem = str(error)
                 return None
             self._cells[index] = SheetCell(scene, label, None)
-            self._indices[scene] = index
             self._forget_far()
-        return self._cells.get(index)
+        cell = self._cells.get(index)
+        return cell and replace(cell, thumbnail=self._pictures.get(cell.scene))
 
     @property
     def directions(self) -> tuple[LatentDirection, ...]:
@@ -121,9 +119,8 @@ class ContactSheet:
     def progress(self) -> tuple[int, int]:
         """How many of the visible faces are finished, and how many are visible."""
         cells = [self._cells.get(index) for index in self._visible]
-        done = sum(c is not None and c.thumbnail is not None and c.thumbnail.is_final
-                   for c in cells)  # fmt: skip
-        return done, len(cells)
+        pictures = [self._pictures.get(cell.scene) for cell in cells if cell is not None]
+        return sum(p is not None and p.is_final for p in pictures), len(cells)
 
     def close(self) -> None:
         """End the thread."""
@@ -143,13 +140,15 @@ class ContactSheet:
     def _ask(self, model: Model, device: str) -> None:
         ahead = range(self._visible.stop, self._visible.stop + len(self._visible))
         wanted = [c for i in (*self._visible, *ahead) if (c := self.cell(i)) is not None]
-        coarse = tuple(c.scene for c in wanted[: len(self._visible)] if c.thumbnail is None)
-        fine = tuple(
+        coarse = dict.fromkeys(c.scene for c in wanted[: len(self._visible)] if not c.thumbnail)
+        fine = dict.fromkeys(
             c.scene
             for c in wanted
             if c.thumbnail is None or not (c.thumbnail.is_final and self._is_sharp(c.thumbnail))
         )
-        request = ThumbnailRequest(model, device, self._view, self._edge, coarse, fine)
+        request = ThumbnailRequest(
+            model, device, self._view, self._edge, tuple(coarse), tuple(fine)
+        )
         asked = self._asked
         if asked is not None and request.fine and set(request.fine) <= set(asked.fine):
             asked = replace(asked, coarse=request.coarse, fine=request.fine)  # already under way
@@ -169,11 +168,13 @@ class ContactSheet:
         if len(self._cells) > _KEPT:
             middle = (self._visible.start + self._visible.stop) // 2
             for index in sorted(self._cells, key=lambda i: -abs(i - middle))[: _KEPT // 4]:
-                self._indices.pop(self._cells.pop(index).scene, None)
+                del self._cells[index]
+            scenes = {cell.scene for cell in self._cells.values()}
+            self._pictures = {s: p for s, p in self._pictures.items() if s in scenes}
 
     def _clear(self) -> None:
         self.problem, self._values = "", None
         self._cells.clear()
-        self._indices.clear()
+        self._pictures.clear()
         self._asked = None
         self._worker.drop()

@@ -104,3 +104,11 @@ def test_pictures_far_from_the_visible_part_are_forgotten(
         for index in range(start, start + 10):
             assert sheet.cell(index) is not None
     assert len(sheet._cells) <= 41
+
+
+def test_cells_of_one_scene_share_its_picture(sheet: ContactSheet) -> None:
+    sheet.show(MODEL, Sheet("morph", columns=2), "image", range(6), 96)
+    run_until(sheet, lambda: sheet.progress == (6, 6))
+    cells = [sheet.cell(index) for index in (0, 2, 4)]
+    assert {cell.scene for cell in cells if cell} == {FIRST}, "each row begins with the same face"
+    assert len({cell.thumbnail for cell in cells if cell}) == 1
