@@ -175,8 +175,7 @@ class Actions:
     def take_head(self, head: Scene) -> None:
         """Show a head that was fitted to a photograph; undo goes back to the face before."""
         document = self.workbench.document
-        document.apply(replace(head, options=document.scene.options))
-        document.path = None  # saving must not replace the session of the face before
+        document.opened(replace(head, options=document.scene.options), None)
 
     def show_about(self) -> None:
         """Show version, device, folders and licences."""

@@ -11,12 +11,24 @@ from stylesdf_core.scene.scene import Scene
 _HISTORY = 500
 
 
+@dataclass(eq=False)
+class _SessionFile:
+    """Where a session is saved, and what it was when it was last saved or opened.
+
+    All undo steps of one session share it, so that undo goes back to the file as well.
+    """
+
+    path: Path | None = None
+    content: Content | None = None
+
+
 @dataclass(frozen=True)
 class Content:
     """What a session holds: the scene on the screen, and the keyframes of the timeline."""
 
     scene: Scene = field(default_factory=Scene)
     animation: Animation = field(default_factory=Animation)
+    file: _SessionFile = field(default_factory=_SessionFile, compare=False)
 
 
 class Document:
@@ -28,10 +40,9 @@ class Document:
 
     def __init__(self, scene: Scene | None = None, animation: Animation | None = None) -> None:
         self._content = Content(scene or Scene(), animation or Animation())
-        self._committed = self._saved = self._content
+        self._committed = self._content.file.content = self._content
         self._past: list[Content] = []
         self._future: list[Content] = []
-        self.path: Path | None = None
 
     @property
     def scene(self) -> Scene:
@@ -44,9 +55,14 @@ class Document:
         return self._content.animation
 
     @property
+    def path(self) -> Path | None:
+        """The file that saving writes to; None where it has to be asked for."""
+        return self._content.file.path
+
+    @property
     def dirty(self) -> bool:
         """Whether the session differs from what was last saved or opened."""
-        return self._content != self._saved
+        return self._content != self._content.file.content
 
     @property
     def can_undo(self) -> bool:
@@ -98,19 +114,22 @@ class Document:
             self._content = self._committed = self._future.pop()
 
     def opened(self, scene: Scene, path: Path | None, animation: Animation | None = None) -> None:
-        """Show a session that was read from a file; undo goes back to the session before.
+        """Show another session; undo goes back to the session before, and to its file.
 
         Args:
             path: the file that saving writes to; None for a session read out of an exported
-                file, which saving must not replace.
+                file, which saving must not replace, and for a new head.
             animation: the keyframes of the file; None to keep those that there are.
         """
         self.apply(scene, animation)
-        self.path = path
-        self._saved = self._content
+        self._content = self._committed = replace(self._content, file=_SessionFile())
+        self._note_file(path)
 
     def saved(self, path: Path) -> None:
         """Note that the current session has been written to ``path``."""
         self.commit()
-        self.path = path
-        self._saved = self._content
+        self._note_file(path)
+
+    def _note_file(self, path: Path | None) -> None:
+        file = self._content.file
+        file.path, file.content = path, self._content

@@ -79,6 +79,23 @@ def test_opening_can_be_undone() -> None:
     assert not document.dirty
     document.undo()
     assert document.scene == seed(0)
+    assert document.path is None
+
+
+def test_undo_over_an_opened_session_saves_into_the_file_of_the_session_before() -> None:
+    document = Document(seed(0))
+    document.apply(seed(1))
+    document.saved(Path("one.json"))
+    document.opened(seed(5), Path("five.json"))
+    document.apply(seed(6))
+    for _ in range(2):
+        document.undo()
+    assert (document.scene, document.path, document.dirty) == (seed(1), Path("one.json"), False)
+    document.undo()
+    assert (document.path, document.dirty) == (Path("one.json"), True)
+    for _ in range(3):
+        document.redo()
+    assert (document.scene, document.path, document.dirty) == (seed(6), Path("five.json"), True)
 
 
 def test_history_is_bounded() -> None:
