@@ -2,7 +2,7 @@
 
 A face is one small PNG that carries its session, as exported pictures do. The folder ``visited``
 holds the newest :data:`MOST_VISITED` faces; giving a face a star moves its file to the folder
-``favourites``, which holds :data:`MOST_FAVOURITES`. A thread of the album's own reads, shrinks and
+``favourites``, which holds :data:`MOST_FAVOURITES`: more stars are refused. A thread of the album's own reads, shrinks and
 writes pictures, so that the window never waits for the disk.
 """
 
@@ -151,11 +151,16 @@ class FaceAlbum:
             self.version += 1
 
     def keep(self, scene: Scene, pixels: npt.NDArray[np.floating] | Pixels) -> None:
-        """Make a scene a favourite that may never have been on the screen."""
+        """Make a scene a favourite that may never have been on the screen.
+
+        Raises:
+            InputError: there are :data:`MOST_FAVOURITES` already.
+        """
         if (known := self.find(scene)) is not None:
             if not known.is_favourite:
                 self.toggle_star(known)
             return
+        self._check_room()
         name = self._new_name()
         self._do(partial(_make, name, scene, pixels, is_favourite=True), self._made)
 
@@ -169,11 +174,26 @@ class FaceAlbum:
         self.version += 1
 
     def toggle_star(self, face: Face) -> None:
-        """Make a face a favourite, or a favourite an ordinary face."""
-        starred = replace(face, is_favourite=not face.is_favourite)
-        self._set(tuple(starred if f.name == face.name else f for f in self.faces))
-        paths = [self._path(f) for f in (face, starred)]
-        self._do(partial(_move, *paths), lambda _: None)
+        """Make a face a favourite, or a favourite the face that was visited last.
+
+        Raises:
+            InputError: there are :data:`MOST_FAVOURITES` already.
+        """
+        if face.is_favourite:  # in its old place, among newer faces, it might be forgotten at once
+            changed = replace(face, is_favourite=False, name=self._new_name())
+        else:
+            self._check_room()
+            changed = replace(face, is_favourite=True)
+        if self._current == face.name:
+            self._current = changed.name
+        self._do(partial(_move, self._path(face), self._path(changed)), lambda _: None)
+        self._set(tuple(changed if f.name == face.name else f for f in self.faces))
+
+    def _check_room(self) -> None:
+        if sum(face.is_favourite for face in self.faces) >= MOST_FAVOURITES:
+            raise InputError(
+                f"There are {MOST_FAVOURITES} favourites: take the star from one of them first."
+            )
 
     def remove(self, face: Face) -> None:
         """Forget a face and delete its file."""
@@ -211,12 +231,11 @@ class FaceAlbum:
         self._do(partial(_write, self._path(made), made), lambda _: None)
 
     def _set(self, faces: tuple[Face, ...]) -> None:
-        """Replace all faces, and forget the oldest beyond the limits."""
+        """Replace all faces, and forget the oldest of those without a star beyond the limit."""
         self.version += 1
         self.faces = tuple(sorted(faces, key=lambda face: face.name, reverse=True))
-        for starred, most in ((False, MOST_VISITED), (True, MOST_FAVOURITES)):
-            for face in [f for f in self.faces if f.is_favourite == starred][most:]:
-                self.remove(face)
+        for face in [f for f in self.faces if not f.is_favourite][MOST_VISITED:]:
+            self.remove(face)
         self._by_name = {face.name: face for face in self.faces}
         self._by_scene = {_face_of(face.scene): face for face in reversed(self.faces)}
 

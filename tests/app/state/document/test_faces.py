@@ -12,7 +12,7 @@ import pytest
 
 from app.state.document import faces
 from app.state.document.faces import FaceAlbum
-from stylesdf_core.errors import OutputError
+from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.session_files import read_scene
@@ -114,6 +114,36 @@ def test_the_oldest_faces_are_pruned_but_favourites_stay(
     album.clear()
     settle(album)
     assert seeds(album) == [1]
+
+
+def test_a_face_that_loses_its_star_is_the_newest_so_that_it_is_not_forgotten(
+    album: FaceAlbum, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faces, "MOST_VISITED", 2)
+    visited(album, seed(1))
+    album.toggle_star(album.faces[0])
+    visited(album, seed(2), seed(3), seed(1))
+    assert seeds(album) == [3, 2, 1]
+    album.toggle_star(album.faces[2])
+    settle(album)
+    assert seeds(album) == [1, 3]
+    assert album.current is album.faces[0]
+    assert read_scene(max((tmp_path / "visited").iterdir())) == seed(1)
+    assert not list((tmp_path / "favourites").iterdir())
+
+
+def test_a_star_too_many_is_refused_instead_of_forgetting_a_favourite(
+    album: FaceAlbum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faces, "MOST_FAVOURITES", 1)
+    visited(album, seed(1), seed(2))
+    album.toggle_star(album.faces[1])
+    with pytest.raises(InputError, match="There are 1 favourites"):
+        album.toggle_star(album.faces[0])
+    with pytest.raises(InputError, match="take the star"):
+        album.keep(seed(3), GREY)
+    settle(album)
+    assert [face.is_favourite for face in album.faces] == [False, True]
 
 
 def test_picks_become_favourites_without_being_visited(album: FaceAlbum) -> None:
