@@ -117,6 +117,14 @@ class Actions:
         if face is not None:
             self.workbench.album.toggle_star(face)
 
+    def clear_faces(self) -> None:
+        """Ask whether to forget all faces of the filmstrip that have no star."""
+        count = sum(not face.is_favourite for face in self.workbench.album.faces)
+        if count:
+            faces = "one face" if count == 1 else f"{count} faces"
+            text = f"{faces.capitalize()} without a star would be deleted; this cannot be undone."
+            self.dialogs.confirm(f"Forget {faces}?", text, "Forget", self.workbench.album.clear)
+
     def switch_page(self) -> None:
         """Switch to the next tab, from the last to the first."""
         self.window.show_page(PAGES[(PAGES.index(self.window.page) + 1) % len(PAGES)])

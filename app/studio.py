@@ -246,12 +246,9 @@ class Studio:
             self._menus = Menus(ui, workbench, actions, self._shortcuts, self.training)
             self._home = Home(ui.theme.unseen, self._menus.bar)
             self.explore = ExplorePage(
-                ui,
-                workbench,
-                self._textures,
-                actions.choose_export_folder,
-                actions.rename_directions,
-            )
+                ui, workbench, self._textures, actions.choose_export_folder,
+                actions.rename_directions, actions.clear_faces,
+            )  # fmt: skip
             opened = partial(self.show_page, "explore")
             self.sheet_page = SheetPage(ui, workbench, self._textures, opened)
             self.compare_page = ComparePage(ui, workbench, self._textures)

@@ -52,6 +52,7 @@ class ExplorePage:
     Args:
         choose_folder: opens the dialog for the folder of exports.
         rename_directions: opens the dialog for the labels of directions.
+        clear_faces: asks whether to forget the faces of the filmstrip.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class ExplorePage:
         textures: Textures,
         choose_folder: Callable[[], None],
         rename_directions: Callable[[], None],
+        clear_faces: Callable[[], None],
     ) -> None:
         self._ui, self._workbench = ui, workbench
         self._sections: list[Section] = []
@@ -89,7 +91,7 @@ class ExplorePage:
                 "Filmstrip",
                 "Faces that you have looked at, and favourites",
                 lambda controls: FilmstripPanel(
-                    ui, workbench, textures, controls, self._drop_targets
+                    ui, workbench, textures, controls, clear_faces, self._drop_targets
                 ),
             )
             self.timeline = self.strip.add(

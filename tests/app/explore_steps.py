@@ -267,6 +267,11 @@ class ExploreSteps(Hands):
         assert not workbench.settings.window.strip_shown
         self.press("F9")
         self.settle()
+        count = len(workbench.album.faces)
+        self.click(self.button("clear"))
+        assert len(workbench.album.faces) == count, "faces are deleted only when asked for"
+        self.click(self.button("Forget"))
+        assert all(face.is_favourite for face in workbench.album.faces)
 
     def timeline(self) -> None:
         """Keyframes are added, dragged, scrubbed, played and exported; undo takes them back."""

@@ -44,6 +44,7 @@ class FilmstripPanel:
 
     Args:
         controls: container for the panel's buttons.
+        clear: asks whether to forget all faces without a star.
         targets: where a face can be dropped now.
     """
 
@@ -55,6 +56,7 @@ class FilmstripPanel:
         workbench: Workbench,
         textures: Textures,
         controls: theme.Item,
+        clear: Callable[[], None],
         targets: Callable[[], list[DropTarget]],
     ) -> None:
         self._ui, self._workbench, self._targets = ui, workbench, targets
@@ -69,12 +71,7 @@ class FilmstripPanel:
         self._favourites = ui.button(
             "favourites", self._toggle_favourites, "Show only the faces with a star"
         )
-        ui.button(
-            "clear",
-            workbench.album.clear,
-            "Forget all faces without a star",
-            look=ui.theme.quiet,
-        )
+        ui.button("clear", clear, "Forget all faces without a star", look=ui.theme.quiet)
         dpg.pop_container_stack()
 
     def resize(self, width: int, height: int) -> None:
