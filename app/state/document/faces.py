@@ -2,8 +2,8 @@
 
 A face is one small PNG that carries its session, as exported pictures do. The folder ``visited``
 holds the newest :data:`MOST_VISITED` faces; giving a face a star moves its file to the folder
-``favourites``, which holds :data:`MOST_FAVOURITES`: more stars are refused. A thread of the album's own reads, shrinks and
-writes pictures, so that the window never waits for the disk.
+``favourites``, which holds :data:`MOST_FAVOURITES`: more stars are refused. A thread of the
+album's own reads, shrinks and writes pictures, so that the window never waits for the disk.
 """
 
 from __future__ import annotations
