@@ -30,6 +30,7 @@ from stylesdf_core.commands.dataset import DatasetAlign, DatasetCheck, DatasetPa
 from stylesdf_core.commands.directions import ModelsDirections
 from stylesdf_core.commands.drag import DragFace
 from stylesdf_core.commands.evaluation.evaluate import Evaluate
+from stylesdf_core.commands.field_help import help_in_whole_lines
 from stylesdf_core.commands.heads.make import MakeHeads
 from stylesdf_core.commands.heads.measure import Measure
 from stylesdf_core.commands.heads.measure_drag import MeasureDrag
@@ -242,7 +243,7 @@ def _parse(words: list[str]) -> Any:
             words = [*words[:2], "--model", *words[2:]]
     complaint = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
+        with contextlib.redirect_stderr(complaint), help_in_whole_lines():
             return tyro.cli(
                 _command_type(words),
                 args=words,

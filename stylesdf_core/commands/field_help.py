@@ -7,6 +7,8 @@ the same dataclasses.
 from __future__ import annotations
 
 import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -37,8 +39,44 @@ def field_help(request: type) -> dict[str, str]:
     texts: dict[str, str] = {}
     for home in reversed(request.__mro__[:-1]):
         for entry in docstring_parser.parse_from_object(home).params:
-            texts[entry.arg_name] = " ".join((entry.description or "").split())
+            texts[entry.arg_name] = _one_line(entry.description)
     return texts
+
+
+@contextmanager
+def help_in_whole_lines() -> Iterator[None]:
+    """Within it, docstring_parser gives every text as one line, without the marks of Sphinx.
+
+    tyro reads the help of flags through docstring_parser, keeps some line breaks of the source and
+    wraps the text once more, so that its lines would end anywhere.
+    """
+    names = ("parse", "parse_from_object")
+    own = {name: getattr(docstring_parser, name) for name in names}
+    for name, parse in own.items():
+        setattr(docstring_parser, name, _whole_lines(parse))
+    try:
+        yield
+    finally:
+        for name, parse in own.items():
+            setattr(docstring_parser, name, parse)
+
+
+def _whole_lines(
+    parse: Callable[[Any], docstring_parser.Docstring],
+) -> Callable[[Any], docstring_parser.Docstring]:
+    def parse_whole_lines(documented: Any) -> docstring_parser.Docstring:
+        docstring = parse(documented)
+        paragraphs = (docstring.long_description or "").split("\n\n")
+        docstring.long_description = "\n\n".join(map(_one_line, paragraphs)) or None
+        for entry in docstring.params:
+            entry.description = _one_line(entry.description) or None
+        return docstring
+
+    return parse_whole_lines
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").replace("``", "`").split())
 
 
 @cache

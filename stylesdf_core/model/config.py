@@ -37,7 +37,7 @@ _LARGEST = {
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """Architecture of a generator; the defaults are the published FFHQ model's.
+    """Architecture of a generator.
 
     Attributes:
         z_dim: length of z and of the renderer's w.
@@ -57,6 +57,7 @@ class GeneratorConfig:
             volume, as in NeRF++. With ``sphere``, opacity is the field's alone.
     """
 
+    # The published FFHQ model's.
     z_dim: int = 256
     width: int = 256
     depth: int = 8

@@ -77,7 +77,7 @@ def scene_from_flags(
     ] = None,
     noise_seed: _Int = None,
 ) -> Scene:
-    """The scene that flags describe; flags override what ``--scene`` holds.
+    """A scene from flags, which override what its session holds.
 
     Args:
         scene: session to start from: .json, or an exported PNG, GIF, GLB, OBJ, PLY or 3MF.

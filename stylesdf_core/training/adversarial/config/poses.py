@@ -14,7 +14,7 @@ class PosesConfig:
     """Cameras of the generated images; their distribution should be that of the real images.
 
     They belong to the model. What is not given here is as in the model that the stage starts from,
-    else as in the paper for FFHQ (:class:`~stylesdf_core.model.poses.Poses`).
+    else as in the paper for FFHQ.
     """
 
     azimuth_std: float | None = None
