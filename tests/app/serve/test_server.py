@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,7 @@ from app.serve.server import BrowserServer
 from app.serve.visitor import Visitor
 from stylesdf_core.errors import InputError
 from stylesdf_core.scene.scene import Scene
-
-_PATIENCE = 60.0  # seconds
+from tests.waiting import wait_until
 
 
 class Browser:
@@ -68,11 +67,12 @@ class Browser:
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """Run the server until a condition holds."""
-        end = time.monotonic() + _PATIENCE
-        while not condition():
-            assert time.monotonic() < end, "nothing happened"
+
+        def step() -> None:
             self._server.step()
             self._receive()
+
+        wait_until(condition, step)
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.received if message["type"] == kind]
@@ -176,8 +176,8 @@ def test_one_visitor_too_many_is_told(
     browser: Browser, server: BrowserServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_module, "MOST_VISITORS", 1)
-    monkeypatch.setattr(sys.modules[__name__], "_PATIENCE", 1.0)
-    with pytest.raises(AssertionError, match="nothing happened"):
+    monkeypatch.setattr(sys.modules[__name__], "wait_until", partial(wait_until, seconds=1.0))
+    with pytest.raises(AssertionError, match="waited too long"):
         Browser(server)
     assert len(server.visitors) == 1
 

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from app.state.workbench import Workbench
-
-SECONDS = 120.0
+from tests.waiting import wait_until
 
 
 def run_until(workbench: Workbench, condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        workbench.tick()
-        time.sleep(0.002)
+    wait_until(condition, workbench.tick)
 
 
 def poll_until(workbench: Workbench, condition: Callable[[], bool]) -> None:
     """Take results in, but let no frame pass that could be taken for a rest."""
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        workbench.screen.poll()
-        time.sleep(0.002)
+    wait_until(condition, workbench.screen.poll)
 
 
 def settle(workbench: Workbench) -> None:

@@ -19,6 +19,7 @@ from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.runs import run_dir
 from stylesdf_core.training.runs.run_dir import RunDir
+from tests.waiting import wait_until
 
 SMALL = GeneratorConfig(z_dim=8, width=8, depth=1, thumb_size=16, output_size=16)
 
@@ -253,10 +254,7 @@ def test_the_owner_of_a_run_gives_signs_of_life(
     file = tmp_path / "process.json"
     with RunDir(tmp_path).owned():
         os.utime(file, (0, 0))
-        end = time.monotonic() + 10
-        while file.stat().st_mtime == 0 and time.monotonic() < end:
-            time.sleep(0.005)
-        assert file.stat().st_mtime > 0
+        wait_until(lambda: file.stat().st_mtime > 0)
 
 
 def test_figures_that_are_not_finite_are_null(tmp_path: Path) -> None:

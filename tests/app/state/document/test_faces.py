@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.session_files import read_scene
+from tests.waiting import wait_until
 
 GREY = np.full((300, 300, 3), 0.5, np.float32)
 
@@ -26,11 +26,7 @@ def seed(number: int) -> Scene:
 
 def settle(album: FaceAlbum) -> None:
     """Wait until the album has nothing left to do."""
-    end = time.monotonic() + 10.0
-    while album._work:
-        assert time.monotonic() < end
-        album.poll()
-        time.sleep(0.002)
+    wait_until(lambda: not album._work, album.poll)
 
 
 def visited(album: FaceAlbum, *scenes: Scene) -> FaceAlbum:

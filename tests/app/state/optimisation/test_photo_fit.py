@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +20,8 @@ from stylesdf_core.progress import drain
 from stylesdf_core.scene.animation import Animation
 from stylesdf_core.scene.scene import Identity, Scene
 from tests.models import save_tiny
+from tests.waiting import wait_until
 
-SECONDS = 120.0
 NAME = "ada.tuning.safetensors"
 
 
@@ -48,12 +47,14 @@ def fit(tmp_path: Path) -> Iterator[PhotoFit]:
 
 
 def wait(fit: PhotoFit, until: Callable[[], bool]) -> Scene | None:
-    end = time.monotonic() + SECONDS
-    scene = fit.poll()
-    while not until() and scene is None:
-        assert time.monotonic() < end, (fit.state, fit.message, fit.problem)
-        time.sleep(0.01)
+    scene = None
+
+    def is_over() -> bool:
+        nonlocal scene
         scene = fit.poll()
+        return until() or scene is not None
+
+    wait_until(is_over, state=lambda: (fit.state, fit.message, fit.problem))
     return scene
 
 

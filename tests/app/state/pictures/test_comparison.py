@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from app.state.pictures.comparison import FacePair
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Scene
 from tests.models import tiny_model
+from tests.waiting import wait_until
 
 MODEL = tiny_model()
 FACE = Scene(model="tiny", identity=Identity(3))
@@ -27,11 +27,7 @@ def comparison() -> Iterator[FacePair]:
 
 
 def run_until(comparison: FacePair, condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30.0
-    while not condition():
-        assert time.monotonic() < end
-        comparison.tick(64, "cpu", ("tiny", MODEL))
-        time.sleep(0.005)
+    wait_until(condition, lambda: comparison.tick(64, "cpu", ("tiny", MODEL)))
 
 
 def is_finished(comparison: FacePair) -> bool:

@@ -13,6 +13,7 @@ from app.state.pictures.contact_sheet import ContactSheet
 from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.scene.sheet import Sheet
 from tests.models import tiny_model
+from tests.waiting import wait_until
 
 MODEL = tiny_model()
 FIRST = Scene(identity=Identity(10))
@@ -34,11 +35,7 @@ def sheet(may_work: threading.Event) -> Iterator[ContactSheet]:
 
 
 def run_until(sheet: ContactSheet, condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30.0
-    while not condition():
-        assert time.monotonic() < end
-        sheet.tick("cpu")
-        time.sleep(0.005)
+    wait_until(condition, lambda: sheet.tick("cpu"))
 
 
 def test_the_visible_faces_fill_coarse_to_fine(sheet: ContactSheet) -> None:

@@ -16,6 +16,7 @@ from app.state.pictures.keyframe_pictures import KeyframePictures
 from stylesdf_core.scene.animation import Animation, Keyframe
 from stylesdf_core.scene.scene import Identity, Scene
 from tests.models import tiny_model
+from tests.waiting import wait_until
 
 SCENES = [Scene(identity=Identity(seed)) for seed in (1, 2)]
 MODEL = tiny_model()
@@ -42,11 +43,7 @@ def pictures(timeline: Timeline, may_work: threading.Event) -> Iterator[Keyframe
 
 
 def run_until(pictures: KeyframePictures, condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30.0
-    while not condition():
-        assert time.monotonic() < end
-        pictures.tick(MODEL, "cpu")
-        time.sleep(0.005)
+    wait_until(condition, lambda: pictures.tick(MODEL, "cpu"))
 
 
 def test_keyframes_of_a_file_get_pictures_once_nothing_else_is_computed(

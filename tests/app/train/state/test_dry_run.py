@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from app.train.state import dry_run
 from app.train.state.dry_run import rows
 from app.train.state.new_run import NewRun
 from stylesdf_core.commands.train.stages import TrainRequest
+from tests.waiting import wait_until
 
 
 def stub(monkeypatch: pytest.MonkeyPatch, code: str) -> list[TrainRequest]:
@@ -28,11 +28,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, code: str) -> list[TrainRequest]:
 
 
 def wait(new: NewRun, done: Callable[[], bool], folder: Path) -> None:
-    end = time.monotonic() + 60.0
-    while not done():
-        assert time.monotonic() < end
-        new.tick(folder, shown=False)
-        time.sleep(0.005)
+    wait_until(done, lambda: new.tick(folder, shown=False))
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from stylesdf_core.scene.scene import Scene
 from stylesdf_core.training.runs.run_dir import RunDir
 from tests.models import save_tiny
 from tests.training.adversarial.stage_phases import stage_config, write_images
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -43,11 +44,8 @@ def workbench(tmp_path: Path) -> Iterator[Workbench]:
     workbench.close()
 
 
-def until_over(evaluations: Evaluations, run: Path, seconds: float = 280.0) -> None:
-    end = time.monotonic() + seconds
-    while evaluations.job(run) is not None:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+def until_over(evaluations: Evaluations, run: Path) -> None:
+    wait_until(lambda: evaluations.job(run) is None, seconds=280.0)
 
 
 def test_the_request_asks_for_what_is_here(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,10 +95,7 @@ def test_an_evaluation_shows_its_progress_and_can_be_cancelled(
     monkeypatch.setattr(Evaluate, "run", forever)
     evaluations = Evaluations(workbench)
     evaluations.start_or_cancel(run)
-    end = time.monotonic() + 60.0
-    while "judging faces, 43%" not in evaluations.words(run):
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    wait_until(lambda: "judging faces, 43%" in evaluations.words(run))
     evaluations.start_or_cancel(run)
     until_over(evaluations, run)
     assert not evaluations.words(run)

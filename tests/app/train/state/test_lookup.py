@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from app.train.state.lookup import Lookup
+from tests.waiting import wait_until
 
 
 def test_a_question_is_answered_once_and_again_when_it_is_due() -> None:
@@ -20,10 +20,7 @@ def test_a_question_is_answered_once_and_again_when_it_is_due() -> None:
     lookup: Lookup[str, str] = Lookup("questions", work)
 
     def tick(question: str) -> None:
-        end = time.monotonic() + 30.0
-        while not lookup.tick(question):
-            assert time.monotonic() < end
-            time.sleep(0.001)
+        wait_until(lambda: lookup.tick(question))
 
     try:
         tick("a")
@@ -56,10 +53,6 @@ def test_a_question_that_is_always_due_is_asked_again() -> None:
 
     lookup: Lookup[str, int] = Lookup("counter", work, every=0.0)
     try:
-        end = time.monotonic() + 30.0
-        while (lookup.answer or 0) < 3:
-            lookup.tick("how many?")
-            assert time.monotonic() < end
-            time.sleep(0.001)
+        wait_until(lambda: (lookup.answer or 0) >= 3, lambda: lookup.tick("how many?"))
     finally:
         lookup.close()

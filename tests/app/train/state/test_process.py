@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,16 +17,14 @@ from stylesdf_core.training.runs import processes
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.runs.run_summary import summary
 from tests.training.adversarial.stage_phases import stage_config, write_images
+from tests.waiting import wait_until
 
 # Every start of a process brings torch along, and training leaves the CPU to everybody else.
 pytestmark = pytest.mark.timeout(1800)
 
 
 def wait(condition: Callable[[], object], what: str, seconds: float = 600.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited too long: {what}"
-        time.sleep(0.02)
+    wait_until(condition, seconds=seconds, state=lambda: what)
 
 
 @pytest.fixture

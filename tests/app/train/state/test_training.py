@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.runs.run_summary import RunSummary
 from tests.models import save_tiny
 from tests.training.adversarial.stage_phases import THUMB, stage_config, write_images
+from tests.waiting import wait_until
 
 
 class FakeProcess:
@@ -61,11 +61,12 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Traini
 
 
 def until(training: Training, condition: Callable[[], object], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, (training.new.problem, training.runs)
-        training.tick(shown=True)
-        time.sleep(0.005)
+    wait_until(
+        condition,
+        lambda: training.tick(shown=True),
+        seconds=seconds,
+        state=lambda: (training.new.problem, training.runs),
+    )
 
 
 def make_run(path: Path, images: Path) -> RunDir:

@@ -13,13 +13,7 @@ import pytest
 
 from app.workers.concurrency.jobs import Job, JobQueue, JobState
 from stylesdf_core.progress import Operation, Progress
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.002)
+from tests.waiting import wait_until
 
 
 def counting(steps: int, result: object = None) -> Callable[[], Operation[object]]:
@@ -32,7 +26,7 @@ def counting(steps: int, result: object = None) -> Callable[[], Operation[object
 
 
 def wait_for_jobs(queue: JobQueue) -> list[Job]:
-    wait_for(lambda: not queue.active)
+    wait_until(lambda: not queue.active)
     return queue.poll()
 
 

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from app.workers.concurrency.schedule import LatestWorker, Outcome, Work
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.002)
+from tests.waiting import wait_until
 
 
 def collect(worker: LatestWorker[int, int]) -> list[Outcome[int, int]]:
@@ -28,7 +22,7 @@ def collect(worker: LatestWorker[int, int]) -> list[Outcome[int, int]]:
             outcomes.append(outcome)
         return outcome is None and not worker.busy
 
-    wait_for(idle)
+    wait_until(idle)
     return outcomes
 
 
@@ -63,11 +57,11 @@ def test_a_pass_is_published_before_staleness_ends_the_work() -> None:
 
     worker = worker_of(work)
     worker.submit(0)
-    wait_for(lambda: begun == [0])
+    wait_until(lambda: begun == [0])
     worker.submit(1)
     worker.submit(2)  # replaces 1
     go.release()
-    wait_for(lambda: begun == [0, 2])
+    wait_until(lambda: begun == [0, 2])
     outcome = worker.poll()
     assert outcome is not None
     assert (outcome.request, outcome.value) == (0, 0)
@@ -89,10 +83,10 @@ def test_a_second_answer_that_comes_too_late_is_dropped() -> None:
 
     worker = worker_of(work)
     worker.submit(0)
-    wait_for(lambda: answered == [0])
+    wait_until(lambda: answered == [0])
     worker.submit(1)
     go.release()
-    wait_for(lambda: answered == [0, 1])
+    wait_until(lambda: answered == [0, 1])
     go.release()
     values = [outcome.value for outcome in collect(worker)]
     assert 100 not in values
@@ -122,7 +116,7 @@ def test_a_held_request_goes_on_once_it_may_be_refined() -> None:
     for request in (1, 2):
         worker.submit(request, refine=False)
         assert worker.is_held_back
-        wait_for(news.is_set)
+        wait_until(news.is_set)
         news.clear()
         assert worker.poll() == Outcome(request, request)
         time.sleep(0.02)
@@ -156,7 +150,7 @@ def test_a_held_request_can_be_dropped() -> None:
 
     worker = worker_of(work)
     worker.submit(1, refine=False)
-    wait_for(lambda: worker.poll() is not None)
+    wait_until(lambda: worker.poll() is not None)
     worker.drop()
     assert closed.wait(10.0)
     assert collect(worker) == []
@@ -177,7 +171,7 @@ def test_a_dropped_request_leaves_nothing_to_poll() -> None:
 
     worker = worker_of(work)
     worker.submit(0)
-    wait_for(lambda: worker._outcome is not None)
+    wait_until(lambda: worker._outcome is not None)
     worker.drop()
     assert not worker.busy
     worker.submit(1)
@@ -269,7 +263,7 @@ def test_a_dead_thread_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = worker_of(lambda request: iter([request]))
     monkeypatch.setattr(worker, "_take", lambda: None)  # ends the thread
     worker.submit(3)
-    wait_for(lambda: not any(thread.name == "test" for thread in threading.enumerate()))
+    wait_until(lambda: not any(thread.name == "test" for thread in threading.enumerate()))
     monkeypatch.undo()
     worker.submit(4)
     assert collect(worker)[-1].value == 4
