@@ -30,7 +30,11 @@ _AT_ONCE = 1024
 
 
 class RowFile:
-    """Rows in a folder, a file for each column; what a crash left half-written is overwritten."""
+    """Rows in a folder, a file for each column; what a crash left half-written is overwritten.
+
+    Rows are written to their places, so that two evaluations that measure the same things at once
+    write the same file.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -45,8 +49,11 @@ class RowFile:
             return 0
         return min(self._bytes(name) // self._row_bytes(name) for name in self._kinds)
 
-    def append(self, columns: Columns) -> None:
-        """Add rows; all calls give the same columns.
+    def write(self, first: int, columns: Columns) -> None:
+        """Write the rows from number ``first`` on; all calls give the same columns.
+
+        Args:
+            first: at most the number of rows.
 
         Raises:
             OutputError: the disk is full, or the folder may not be written.
@@ -56,10 +63,10 @@ class RowFile:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._kinds = {n: (c.dtype.str, c.shape[1:]) for n, c in columns.items()}
                 write_json(self.folder / _KINDS, {n: list(k) for n, k in self._kinds.items()})
-            count = len(self)
             for name, column in columns.items():
-                with open(self._path(name), "ab") as stream:
-                    stream.truncate(count * self._row_bytes(name))
+                self._path(name).touch()
+                with open(self._path(name), "rb+") as stream:
+                    stream.seek(first * self._row_bytes(name))
                     stream.write(np.ascontiguousarray(column).data)
         except OSError as error:
             raise OutputError(f"Cannot write {self.folder}: {error.strerror or error}.") from error
@@ -136,7 +143,7 @@ class Task:
         """Measure this process's things that have no rows yet; yields Progress in things."""
         rows, mine = self._part(part), range(part.rank, self.count, part.size)
         for start in range(len(rows), len(mine), self.chunk):
-            rows.append(self.measure(mine[start : start + self.chunk]))
+            rows.write(start, self.measure(mine[start : start + self.chunk]))
             yield Progress(min(len(mine), start + self.chunk), len(mine), self.message)
 
     def merge(self, part: Part) -> None:
@@ -155,11 +162,11 @@ class Task:
                     here = things % part.size == rank
                     if here.any():
                         columns[name][here] = rows.column(name)[things[here] // part.size]
-            merged.append(columns)
+            merged.write(start, columns)
         shutil.rmtree(self.rows.folder, ignore_errors=True)
         whole.rename(self.rows.folder)
         for rows in parts:
-            shutil.rmtree(rows.folder)
+            shutil.rmtree(rows.folder, ignore_errors=True)
 
     def _part(self, part: Part) -> RowFile:
         return RowFile(self.folder / f"{part.rank}of{part.size}")

@@ -76,7 +76,7 @@ def streamed(folder: Path, images: list[np.ndarray], network: Any) -> np.ndarray
     rows = RowFile(folder)
     for start in range(0, len(images), 7):
         batch = torch.from_numpy(np.stack(images[start : start + 7])).movedim(-1, 1)
-        rows.append({"inception": network(batch)[0].numpy()})
+        rows.write(start, {"inception": network(batch)[0].numpy()})
     return rows.column("inception")
 
 

@@ -44,7 +44,16 @@ def test_half_a_row_is_overwritten(tmp_path: Path) -> None:
     assert one.rows.column("pair")[:, 0].tolist() == list(range(10))
 
 
-@pytest.mark.parametrize("size", [2, 3])
+def test_two_evaluations_at_once_write_the_same_rows(tmp_path: Path) -> None:
+    slow, fast = task(tmp_path).run(Part()), task(tmp_path).run(Part())
+    next(slow)
+    drain(fast)
+    next(slow)
+    drain(slow)
+    assert task(tmp_path).rows.column("square").tolist() == [float(n * n) for n in range(10)]
+
+
+@pytest.mark.parametrize("size", [2, 3, 12])
 def test_several_processes_equal_one(tmp_path: Path, size: int) -> None:
     alone, shared = task(tmp_path / "alone"), task(tmp_path / "shared")
     drain(run_tasks([alone], Part()))
