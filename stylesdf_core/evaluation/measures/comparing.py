@@ -85,11 +85,14 @@ class SetComparison:
         wanted = self._split + protocol.count if with_others else protocol.count
         order = shuffled(total)[:wanted]
         self._needed = len(order)
-        kept = [*extractors.image, *extractors.thumb, *(["small"] if extractors.small else [])]
+        kept = {
+            "columns": [*extractors.image, *extractors.thumb, *["small"] * extractors.small],
+            "features": FEATURES,
+        }
         known = {
             "pictures": data.fingerprint(source),
             "sizes": [config.output_size, config.thumb_size],
-            "columns": kept,
+            **kept,
         }
         true = TruePictures(source, order, angles, config, extractors)
         cameras = protocol.poses.cameras(protocol.count, protocol.pose_seed)
@@ -104,7 +107,7 @@ class SetComparison:
                 true.measure, chunk,
             ),
             Task(
-                work.model_rows(f"generated-{'-'.join(kept)}", engine, protocol),
+                work.model_rows("generated", engine, protocol, **kept),
                 "generating pictures", protocol.count, _GENERATED + more,
                 generated.measure, chunk,
             ),

@@ -212,6 +212,9 @@ def test_an_interrupted_evaluation_goes_on(
     again = drain(request.run())
     assert len(rendered) == 16  # only the data set's rows are kept
     assert [f.value for f in again.figures] == [f.value for f in report.figures]
+    monkeypatch.setattr("stylesdf_core.evaluation.measures.comparing.FEATURES", "others")
+    with pytest.raises(TypeError):  # rows of other features are no use
+        drain(request.run())
 
 
 def test_wrong_requests_are_refused(tmp_path: Path, heads: Path) -> None:
