@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,12 @@ def test_evaluate_compares_opacity_with_judged_masks(
     assert figure.low == 0.95
     assert "3 heads; the judge learned from 72 true masks" in figure.detail
     assert "foreground" in Evaluate(model=weights, data=heads, metrics="all")._metrics()
-    with pytest.raises(InputError, match=r"holds 0 pictures with masks, .*heads --backgrounds"):
-        drain(Evaluate(model=weights, data=tmp_path, metrics="foreground", device="cpu").run())
+    few = tmp_path / "few"
+    shutil.copytree(heads, few)
+    rows = (few / "metadata.jsonl").read_text().splitlines(keepends=True)
+    (few / "metadata.jsonl").write_text("".join(rows[:20]))
+    assert "foreground" not in Evaluate(model=weights, data=few, metrics="all")._metrics()
+    with pytest.raises(InputError, match=r"holds 20 pictures with masks, .*heads --backgrounds"):
+        drain(Evaluate(model=weights, data=few, metrics="foreground", device="cpu").run())
     with pytest.raises(InputError, match="metric foreground compares with true pictures"):
         drain(Evaluate(model=weights, metrics="foreground").run())
