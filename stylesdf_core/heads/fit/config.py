@@ -90,7 +90,7 @@ class RenderConfig(PhaseConfig):
     heads: int = 24
 
     rays: int = 96
-    """Rays of each head's view per step."""
+    """Rays of each head's view per step, at most one for each of its pixels."""
 
     interest: float = 0.5
     """Share of the rays, 0 to 1, that are drawn where the truth is rich in detail; the others
@@ -246,6 +246,9 @@ class FitConfig(Cadence):
             for setting, value in vars(getattr(self, name)).items():
                 check_range(f"{name}.{setting}", value, _LEAST.get(setting, 0))
         check_range("render.interest", self.render.interest, 0, 1)
+        if self.render.steps:
+            edge = generator.output_size if generator.is_direct else generator.thumb_size
+            check_range("render.rays", self.render.rays, 1, edge**2)
         check_range("decoder.crop", self.decoder.crop, 4, generator.thumb_size)
         for name, phase in (("end_to_end", self.end_to_end), ("refine", self.refine)):
             if phase.steps:

@@ -68,6 +68,14 @@ def test_impossible_shares_are_refused() -> None:
         FitConfig(render=RenderConfig(interest=1.5))
 
 
+def test_a_view_has_no_more_rays_than_pixels(tiny: FitConfig) -> None:
+    wide = replace(tiny.render, rays=100)
+    with pytest.raises(InputError, match=r"render.rays must lie between 1 and 64, not 100"):
+        replace(tiny, render=wide)
+    direct = replace(tiny.generator, decoder="direct")
+    assert replace(tiny, generator=direct, render=wide).render.rays == 100  # of 16² pixels
+
+
 def test_a_surface_that_was_moved_stays_there(tiny: FitConfig) -> None:
     """A field shifted inwards: its points' distances are as wrong as they were without."""
     losses, levels = [], []
