@@ -7,7 +7,6 @@ the head's number, so that the same command completes an interrupted data set.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from PIL import Image
 from stylesdf_core.errors import InputError, OutputError
 from stylesdf_core.files import atomic_output, write_json
 from stylesdf_core.foreign import read_json, reading
-from stylesdf_core.heads.person.face_model import MorphableModel
 from stylesdf_core.heads.person.latent import ATTRIBUTES, IDENTITY_MODES, dataset_latent
 from stylesdf_core.heads.rasterizer.backdrops import Backdrop
 from stylesdf_core.heads.rasterizer.renderer import LOOKS, HeadRenderer
@@ -68,13 +66,6 @@ class DatasetSettings:
     backgrounds: bool = False
     azimuth_std: float = AZIMUTH_STD
     elevation_std: float = ELEVATION_STD
-
-
-def fingerprint(model: MorphableModel) -> str:
-    """Short hash of a morphable model's shapes."""
-    digest = hashlib.sha256(model.neutral.tobytes())
-    digest.update(model.identity[:IDENTITY_MODES].tobytes())
-    return digest.hexdigest()[:16]
 
 
 def dataset_camera(settings: DatasetSettings, index: int, view: int) -> OrbitCamera:

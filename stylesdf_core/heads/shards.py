@@ -20,7 +20,8 @@ import numpy.typing as npt
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output, write_json
 from stylesdf_core.foreign import read_json, reading
-from stylesdf_core.heads.rasterizer.renderer import HeadRenderer
+from stylesdf_core.heads.person.face_model import MorphableModel
+from stylesdf_core.heads.rasterizer.renderer import LOOKS, HeadRenderer
 from stylesdf_core.heads.workers import each_head
 from stylesdf_core.progress import Operation, Progress
 
@@ -47,7 +48,8 @@ def fill_shards(
     An interruption loses the heads of the unfinished shard only.
 
     Args:
-        settings: settings of all shards of the folder; stored in ``cache.json``.
+        settings: settings of all shards of the folder; stored in ``cache.json``, beside the
+            fingerprint of the face model and the version of hair, colours and light.
         make: returns the arrays of head i as they are stored; see
             :func:`~stylesdf_core.heads.workers.each_head`.
         jobs: processes that render.
@@ -58,19 +60,23 @@ def fill_shards(
         GraphicsError: no OpenGL context can be made.
         StyleSDFError: a process died.
     """
-    settings = {**settings, "shard_size": shard_size}
     out.mkdir(parents=True, exist_ok=True)
+    shards = range(-(-count // shard_size))
+    missing = [shard for shard in shards if not shard_path(out, shard).exists()]
+    settings = {**settings, "shard_size": shard_size, "looks": LOOKS}
+    if missing:  # a complete folder needs no face model
+        settings["model"] = MorphableModel.load(facekit).fingerprint
     description = out / "cache.json"
     if description.exists():
-        if read_json(description) != settings:
+        with reading(description, "the description of a folder of shards"):
+            known = dict(read_json(description))
+        if any(known.get(name) != value for name, value in settings.items()):
             raise InputError(
                 f"{out} holds heads of other settings ({description.name} lists them); choose "
                 "another folder."
             )
     else:
         write_json(description, settings)
-    shards = range(-(-count // shard_size))
-    missing = [shard for shard in shards if not shard_path(out, shard).exists()]
     indices = [shard * shard_size + row for shard in missing for row in range(shard_size)]
     heads: list[Arrays] = []
     with closing(each_head(make, facekit, indices, jobs)) as made:

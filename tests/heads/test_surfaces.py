@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from scipy.spatial import cKDTree
 
 from stylesdf_core.errors import InputError
+from stylesdf_core.heads import shards
 from stylesdf_core.heads.fit import views as view_shards
 from stylesdf_core.heads.person.anatomy import FACE, SCLERA
+from stylesdf_core.heads.person.face_model import MorphableModel
 from stylesdf_core.heads.person.latent import dataset_latent
 from stylesdf_core.heads.rasterizer.renderer import HeadRenderer
 from stylesdf_core.heads.shards import read_shard, shard_path, write_shard
@@ -86,7 +89,7 @@ def test_supervision_of_a_head_is_reproducible(renderer: HeadRenderer) -> None:
 
 
 def test_cache_resumes_and_refuses_other_settings(
-    renderer: HeadRenderer, facekit_path: Path, tmp_path: Path
+    renderer: HeadRenderer, facekit_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"surface": 64, "free": 32, "shard_size": 2}
     drain(build_cache(facekit_path, tmp_path, count=2, **settings))
@@ -101,6 +104,14 @@ def test_cache_resumes_and_refuses_other_settings(
     assert np.array_equal(shard["z"][1], dataset_latent(0, 3))
     with pytest.raises(InputError, match="other settings"):
         drain(build_cache(facekit_path, tmp_path, count=4, **{**settings, "free": 33}))
+    drain(build_cache(tmp_path / "gone", tmp_path, count=4, **settings))  # nothing is missing
+    model = MorphableModel.load(facekit_path)
+    replace(model, identity=2 * model.identity).save_npz(tmp_path / "other.npz")
+    with pytest.raises(InputError, match="other settings"):
+        drain(build_cache(tmp_path / "other.npz", tmp_path, count=6, **settings))
+    monkeypatch.setattr(shards, "LOOKS", 2)
+    with pytest.raises(InputError, match="other settings"):
+        drain(build_cache(facekit_path, tmp_path, count=4, **settings))
 
 
 def test_a_shard_with_a_stray_flag_is_read(tmp_path: Path) -> None:

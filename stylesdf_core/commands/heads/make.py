@@ -82,7 +82,6 @@ class MakeHeads:
             MAX_ELEVATION,
             DatasetSettings,
             HeadsDataset,
-            fingerprint,
         )
         from stylesdf_core.heads.person.face_model import MorphableModel
         from stylesdf_core.heads.workers import each_head
@@ -99,7 +98,7 @@ class MakeHeads:
             self.views,
             self.depth,
             self.format,
-            fingerprint(model),
+            model.fingerprint,
             backgrounds=self.backgrounds,
             azimuth_std=azimuth_std,
             elevation_std=elevation_std,

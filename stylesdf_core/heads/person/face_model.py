@@ -6,6 +6,7 @@ or one ``.npz`` that :meth:`MorphableModel.save_npz` wrote from a clone.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output
 from stylesdf_core.foreign import reading
+from stylesdf_core.heads.person.latent import IDENTITY_MODES
 
 Float32 = npt.NDArray[np.float32]
 
@@ -75,6 +77,13 @@ class MorphableModel:
                 "or an .npz written from one."
             )
         return _load_npz(path)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that tell the heads of this model from those of another one."""
+        digest = hashlib.sha256(self.neutral.tobytes())
+        digest.update(self.identity[:IDENTITY_MODES].tobytes())
+        return digest.hexdigest()[:16]
 
     def save_npz(self, path: Path | str) -> None:
         """Write all arrays to one compressed ``.npz``, which :meth:`load` reads in a second."""
