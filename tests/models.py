@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,11 +10,13 @@ from typing import Any
 
 import torch
 
+from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
 from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.latents.mean_latents import MeanLatents, mean_latents
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator
+from stylesdf_core.model.poses import FFHQ_POSES, POSES, Poses
 
 TINY = GeneratorConfig(width=24, depth=2, thumb_size=16, output_size=64, channel_multiplier=1)
 
@@ -48,15 +51,15 @@ def tiny_model(**changes: Any) -> Model:
 
 
 @cache
-def _file(**changes: Any) -> bytes:
+def _file(poses: Poses, **changes: Any) -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.safetensors"
-        metadata = {"directions": "heads"}
+        metadata = {"directions": "heads", POSES: json.dumps(to_json(poses))}
         save_safetensors(tiny_generator(**changes), path, metadata=metadata, means=True)
         return path.read_bytes()
 
 
-def save_tiny(path: Path, **changes: Any) -> Path:
+def save_tiny(path: Path, poses: Poses = FFHQ_POSES, **changes: Any) -> Path:
     """Write a tiny model that has the shipped model's named directions."""
-    path.write_bytes(_file(**changes))
+    path.write_bytes(_file(poses, **changes))
     return path

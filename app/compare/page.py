@@ -64,7 +64,7 @@ class ComparePage:
             self._export = ui.button("Export PNG", self._start_export, "A, B and the difference")
             ui.button("Copy as command", self._copy, look=ui.theme.quiet)
         with self._layout.area.inside():
-            self.panes = Panes(ui, comparison, textures)
+            self.panes = Panes(ui, workbench, textures)
 
     def show(self, shown: bool) -> None:
         """Show the tab, or hide it while another tab is shown."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dearpygui.dearpygui as dpg
 
 from app.explore.viewport.viewport import Pane, orbit_angles, pane_layout
-from app.state.pictures.comparison import FacePair
+from app.state.workbench import Workbench
 from app.widgets.controls.pointer import LEFT, MouseTarget, Press
 from app.widgets.controls.ui import Ui
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas
 from app.widgets.drawing.texture import PictureTexture, Textures
 from app.workers.pair_worker import PairPass
-from stylesdf_core.rendering.camera import OrbitCamera
 
 _WHEEL = 1.08  # change of the field of view per notch
 _HANDLE = 10  # pixels at scale 1 beside the wipe's edge that take it
@@ -22,8 +21,8 @@ _LABELS = ("A", "B", "difference")
 class Panes(MouseTarget):
     """Two or three pictures, or one that is wiped."""
 
-    def __init__(self, ui: Ui, comparison: FacePair, textures: Textures) -> None:
-        self._ui, self._comparison = ui, comparison
+    def __init__(self, ui: Ui, workbench: Workbench, textures: Textures) -> None:
+        self._ui, self._workbench, self._comparison = ui, workbench, workbench.comparison
         self._textures: list[PictureTexture] = [textures[f"compared-{i}"] for i in range(3)]
         self._uploaded: PairPass | None = None
         self._size = (1, 1)
@@ -106,7 +105,7 @@ class Panes(MouseTarget):
     def press(self, press: Press) -> bool:
         """Take the wipe's edge or the head; a double click resets the camera."""
         if press.double:
-            self._comparison.camera = OrbitCamera()
+            self._comparison.camera = self._workbench.poses.front
             return False
         self._button, self._last = press.button, (press.x, press.y)
         pane = self.panes[0]

@@ -72,6 +72,7 @@ class Workbench:
         # The scene as the last model opened could hold it, and with all that came from the models
         # before: on return to one of them, its directions and layers are found as they were left.
         self._fitted = self._whole = self.document.scene
+        self._poses_before = FFHQ_POSES  # of the last model opened
 
         self.models = ModelSlot()
         self.direction_values = DirectionValues(self.models, self.document)
@@ -176,17 +177,24 @@ class Workbench:
         self.screen.forget()
         if self.settings.device not in self.models.devices:
             self.settings = replace(self.settings, device="auto")
-        config = self.model.generator.config
-        animation = edits.adapted_animation(
-            self.document.animation, loaded.reference, config, self.directions
-        )
+        config, before = self.model.generator.config, self._poses_before
+        self._poses_before = self.poses
+
+        def adapt(scene: Scene) -> Scene:
+            seen = edits.with_fov_of(scene, before, self.poses)
+            return edits.adapted(seen, config, self.directions)
+
+        animation = edits.adapted_animation(self.document.animation, loaded.reference, adapt)
         if loaded.adopt:
             whole = edits.restored(self.scene, self._fitted, self._whole)
             whole = replace(whole, model=loaded.reference, model_digest=self.model.digest)
-            self._fitted, self._whole = edits.adapted(whole, config, self.directions), whole
+            self._fitted, self._whole = adapt(whole), whole
             self.document.apply(self._fitted, animation)
         elif self.scene.model == loaded.reference:
-            self.document.update(edits.adapted(self.scene, config, self.directions))
+            scene = self.scene
+            if scene == Scene(loaded.reference):  # made before its model was known
+                scene = replace(scene, camera=self.poses.front)
+            self.document.update(edits.adapted(scene, config, self.directions))
             self.document.arrange(animation)
             self.document.commit()
             self._note_other_weights()
@@ -259,8 +267,8 @@ class Workbench:
         self.edit(edits.with_preset, preset, self.poses)
 
     def reset_camera(self) -> None:
-        """Go back to the frontal default camera, as one undo step."""
-        self.edit(edits.with_default_camera)
+        """Go back to the front of the model's training, as one undo step."""
+        self.document.apply(replace(self.scene, camera=self.poses.front))
 
     # --- models and sessions --------------------------------------------------------------------
 

@@ -166,12 +166,10 @@ def mean_outline(model: str, device: Device = "auto") -> Operation[list[FloatArr
 
     from stylesdf_core.engine.engine import Engine
     from stylesdf_core.model.model import load_model
-    from stylesdf_core.rendering.camera import OrbitCamera
 
     yield Progress(0, 1, "loading the model")
     engine = Engine(load_model(model), device)
-    camera = OrbitCamera(fov=engine.model.poses.fov)
-    covered = 1.0 - _mean_head(engine, camera).background
+    covered = 1.0 - _mean_head(engine, engine.model.poses.front).background
     return [
         np.asarray((line[:, ::-1] + 0.5) * (2.0 / len(covered)) - 1.0, np.float32)
         for line in find_contours(covered, 0.5)

@@ -52,6 +52,11 @@ class Poses:
         check_range("elevation_std", self.elevation_std, 0, 0.5, "rad")
         check_range("fov", self.fov, MIN_FOV, MAX_FOV, "degrees")
 
+    @property
+    def front(self) -> OrbitCamera:
+        """The camera of these poses that stands straight before the head."""
+        return OrbitCamera(fov=self.fov)
+
     def deviation(self, camera: OrbitCamera) -> float:
         """How far a camera stands from the front, in standard deviations (of the ellipse)."""
         sides = ((camera.azimuth, self.azimuth_std), (camera.elevation, self.elevation_std))

@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from stylesdf_core.dataclass_json import check_finite, from_json, to_json
-from stylesdf_core.errors import InputError, check_range
+from stylesdf_core.errors import InputError, StyleSDFError, check_range
 from stylesdf_core.foreign import brief, cause, parse_json
 from stylesdf_core.model.config import RenderOptions, check_seed
-from stylesdf_core.model.model_zoo import absolute
+from stylesdf_core.model.model_zoo import absolute, trained_poses
+from stylesdf_core.model.poses import FFHQ_POSES
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.offsets import StyleOffsets
 
@@ -197,6 +199,18 @@ class Scene:
     def __post_init__(self) -> None:
         check_finite(self)
         check_range("truncation ψ", self.truncation_psi, -2, 2)
+
+    @classmethod
+    def of_model(cls, model: str = SHIPPED_MODEL) -> Scene:
+        """The scene that a model begins with: its camera is the front of the model's training.
+
+        Of a model in a file, only the file's header is read. A model that cannot be read keeps the
+        default camera; whoever loads it is told why.
+        """
+        poses = None
+        with suppress(StyleSDFError):
+            poses = trained_poses(model)
+        return cls(model, camera=(poses or FFHQ_POSES).front)
 
     @property
     def of_styles(self) -> Hashable:

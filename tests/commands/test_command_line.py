@@ -16,8 +16,19 @@ from stylesdf_core.commands.command_line import PROGRAM, program_words
 from stylesdf_core.commands.drag import DragFace
 from stylesdf_core.commands.scenes.pictures import RenderImage
 from stylesdf_core.errors import InputError
+from stylesdf_core.model.poses import Poses
+from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.offsets import StyleOffsets, encoded
 from stylesdf_core.scene.scene import Identity, Scene
+from tests.models import save_tiny
+
+
+def test_a_line_says_the_field_of_view_where_it_is_not_the_model_s_own(tmp_path: Path) -> None:
+    wide = str(save_tiny(tmp_path / "wide.safetensors", Poses(fov=12.0)))
+    for fov, words in ((12.0, ""), (6.0, " --fov 6")):
+        request = RenderImage(out=Path("a.png"), scene=Scene(wide, camera=OrbitCamera(fov=fov)))
+        copied = command_line.command_line(request)
+        assert copied == f"stylesdf-studio render --model {wide}{words} --out a.png"
 
 
 @pytest.fixture

@@ -21,9 +21,11 @@ from stylesdf_core.model.latents.latents import (
     seed_to_z,
     slerp,
 )
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
 from stylesdf_core.scene.session_files import read_scene
+from tests.models import save_tiny
 
 RICH = Scene(
     model="ffhq1024",
@@ -34,6 +36,12 @@ RICH = Scene(
     camera=OrbitCamera(0.1, -0.2, 7.0, 0.01, 0.02),
     options=RenderOptions(samples=32, noise="random", noise_seed=4),
 )
+
+
+def test_a_model_s_first_scene_is_seen_by_a_camera_of_its_training(tmp_path: Path) -> None:
+    assert Scene.of_model() == Scene(), "the included model was trained with the default camera"
+    wide = str(save_tiny(tmp_path / "wide.safetensors", Poses(fov=12.0)))
+    assert Scene.of_model(wide) == Scene(wide, camera=OrbitCamera(fov=12.0))
 
 
 @pytest.mark.parametrize("scene", [Scene(), RICH])

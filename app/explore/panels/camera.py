@@ -51,7 +51,6 @@ _SPECS: dict[str, SliderSpec] = {
         MAX_FOV,
         0.25,
         digits=1,
-        origin=6.0,
     ),
 }
 
@@ -90,6 +89,7 @@ class CameraPanel:
         self._rows.train("azimuth", TRAINED_SIGMAS * poses.azimuth_std)
         self._rows.train("elevation", TRAINED_SIGMAS * poses.elevation_std)
         self._rows.train("fov", poses.fov)
+        self._rows.rest("fov", poses.fov)
         self._rows.show(scene.camera)
         dpg.set_value(self._guide, self._workbench.settings.view.pose_guide)
         dpg.set_value(self._note, _hint(scene.camera, poses))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import dearpygui.dearpygui as dpg
 
@@ -57,7 +58,7 @@ class FieldSliders:
         self,
         ui: Ui,
         specs: Mapping[str, SliderSpec],
-        neutral: object,
+        neutral: Any,
         change: Callable[[str, float], None],
         commit: Callable[[], None] = lambda: None,
     ) -> None:
@@ -81,6 +82,12 @@ class FieldSliders:
     def hide(self, name: str, hidden: bool) -> None:
         """Hide a slider that counts for nothing, or show it."""
         dpg.configure_item(self._rows[name].item, show=not hidden)
+
+    def rest(self, name: str, value: float) -> None:
+        """Give a field another default: a reset leads there, and the track is filled from there."""
+        self._neutral = replace(self._neutral, **{name: value})
+        row = self._rows[name]
+        row.spec = replace(row.spec, origin=value)
 
     def train(self, name: str, reach: float) -> None:
         """Tint a slider's track beyond ± ``reach``, which the model was not trained for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from stylesdf_core.model.config import DECODER_W_DIM, MAX_SEED, GeneratorConfig
@@ -153,9 +153,15 @@ def with_preset(scene: Scene, name: str, poses: Poses) -> Scene:
     return replace(scene, camera=replace(scene.camera, azimuth=azimuth, elevation=elevation))
 
 
-def with_default_camera(scene: Scene) -> Scene:
-    """The scene with the frontal camera that every scene begins with."""
-    return replace(scene, camera=OrbitCamera())
+def with_fov_of(scene: Scene, before: Poses, poses: Poses) -> Scene:
+    """The scene with the field of view of a model's training, if it had that of the model before.
+
+    Args:
+        before, poses: of the two models' training.
+    """
+    if scene.camera.fov != before.fov:
+        return scene
+    return replace(scene, camera=replace(scene.camera, fov=poses.fov))
 
 
 def is_trained_pose(camera: OrbitCamera, poses: Poses) -> bool:
@@ -203,14 +209,11 @@ def adapted(scene: Scene, config: GeneratorConfig, directions: Sequence[LatentDi
 
 
 def adapted_animation(
-    animation: Animation, model: str, config: GeneratorConfig, directions: Sequence[LatentDirection]
+    animation: Animation, model: str, adapt: Callable[[Scene], Scene]
 ) -> Animation:
-    """Keyframes for another model, without the parts that do not fit it."""
+    """Keyframes for another model; ``adapt`` makes their scenes fit it."""
     if animation.model == model or not animation.keyframes:
         return animation
     changed = animation.with_model(model)
-    keyframes = (
-        replace(keyframe, scene=adapted(keyframe.scene, config, directions))
-        for keyframe in changed.keyframes
-    )
+    keyframes = (replace(keyframe, scene=adapt(keyframe.scene)) for keyframe in changed.keyframes)
     return replace(changed, keyframes=tuple(keyframes))

@@ -29,7 +29,7 @@ from stylesdf_core.model.model_zoo import absolute, is_named
 from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.scene.animation import Animation, Space, read_animation, write_animation
 from stylesdf_core.scene.paths import ARC, Preset, preset_animation, sway, turntable
-from stylesdf_core.scene.scene import Identity, Scene
+from stylesdf_core.scene.scene import SHIPPED_MODEL, Identity, Scene
 from stylesdf_core.scene.session_files import signed
 
 #: Frames of a film at most; an hour at 30 a second.
@@ -207,10 +207,10 @@ class Animate(FilmOptions):
         A stranger's file may name any path, which is not touched before the user names it too.
         """
         assert self.keyframes is not None
-        animation, neutral = read_animation(self.keyframes), Scene()
-        if replace(self.scene, model=neutral.model) != neutral:
+        animation = read_animation(self.keyframes)
+        if self.scene not in (Scene(self.scene.model), Scene.of_model(self.scene.model)):
             raise InputError("Beside --keyframes, of all flags of scenes only --model counts.")
-        if self.scene.model != neutral.model:
+        if self.scene.model != SHIPPED_MODEL:
             return animation.with_model(self.scene.model)
         if not is_named(animation.model):
             raise InputError(

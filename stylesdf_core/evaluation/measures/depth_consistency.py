@@ -67,7 +67,7 @@ class DepthConsistency:
     def cameras(self) -> tuple[OrbitCamera, OrbitCamera]:
         """The front, and 1.5 σ to the side."""
         side = DEVIATIONS * self.poses.azimuth_std
-        return OrbitCamera(fov=self.poses.fov), OrbitCamera(side, fov=self.poses.fov)
+        return self.poses.front, OrbitCamera(side, fov=self.poses.fov)
 
     def measure(self, things: Sequence[int]) -> Columns:
         """Column ``bins`` (B,): the distance for each head."""

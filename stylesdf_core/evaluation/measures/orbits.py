@@ -16,7 +16,6 @@ from stylesdf_core.evaluation.measures.rows import Columns, Task
 from stylesdf_core.evaluation.metrics.flicker import ARC_STEP, flicker, orbit
 from stylesdf_core.evaluation.reports.report import Figure
 from stylesdf_core.model.config import NoiseMode
-from stylesdf_core.rendering.camera import OrbitCamera
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class OrbitFlicker:
         ``curve`` (B, 15): of the image from each frame to the next.
         """
         images, floors, curves = [], [], []
-        camera = OrbitCamera(fov=self.engine.model.poses.fov)
+        camera = self.engine.model.poses.front
         for number in things:
             scene = untruncated(self.seed_start + number, camera)
             scene = replace(scene, options=replace(scene.options, noise=self.noise))

@@ -25,7 +25,6 @@ from stylesdf_core.dragging.tracking import FaceTracker
 from stylesdf_core.evaluation.measures.picture_sets import untruncated
 from stylesdf_core.evaluation.reports.report import Figure, QualityReport
 from stylesdf_core.model.model import Model
-from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Scene
 
 #: Directions of the drags in the frontal picture, taken in turn: world x and y.
@@ -77,7 +76,7 @@ class DragMeasurement:
         """Drag all parts of all heads; yields the share that is done."""
         total = len(self._seeds) * len(NAMED_LANDMARKS)
         for index, seed in enumerate(self._seeds):
-            scene = untruncated(seed, OrbitCamera(fov=self._model.poses.fov))
+            scene = untruncated(seed, self._model.poses.front)
             surface = FaceSurface(self._model, scene)
             landmarks = None
             if self._places is not None:

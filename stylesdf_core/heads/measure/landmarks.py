@@ -21,7 +21,6 @@ from stylesdf_core.judges.dlib_judge import dlib_judge
 from stylesdf_core.judges.finding import find_faces
 from stylesdf_core.judges.photo import Photo
 from stylesdf_core.model.landmarks import FIRST, landmarks_text
-from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
 
 Float64 = npt.NDArray[np.float64]
@@ -56,7 +55,7 @@ def true_landmarks(poser: HeadPoser, heads: int) -> Float64:
 
 def _seen_elsewhere(engine: Engine, points: Float64, heads: int) -> Float64:
     """From the landmarks to where a judge sees them from the front, median, (51, 2) world."""
-    judge, camera = dlib_judge(), OrbitCamera(fov=engine.model.poses.fov)
+    judge, camera = dlib_judge(), engine.model.poses.front
     matrix, shifts = camera.cam2world(), []
     latents = _latents(heads)
     for z, row in zip(latents, _rows(latents), strict=True):

@@ -16,6 +16,9 @@ from app.state.workbench import Workbench
 from app.workers.mesh_worker import DRAFT_SIZE
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.mesh.preview import MeshPreview
+from stylesdf_core.model.poses import Poses
+from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.scene.animation import Animation, Keyframe
 from stylesdf_core.scene.scene import Scene
 from tests.app.state.stepping import poll_until, settle
 from tests.models import save_tiny
@@ -210,6 +213,27 @@ def test_another_model_keeps_the_parts_of_the_scene_that_fit(
     workbench.document.undo()
     settle(workbench)
     assert workbench.models.name == "tiny"
+
+
+def test_a_scene_is_seen_as_its_model_was_trained(workbench: Workbench, tmp_path: Path) -> None:
+    wide = str(save_tiny(tmp_path / "wide.safetensors", Poses(fov=12.0)))
+    settle(workbench)
+    workbench.document.arrange(Animation((Keyframe(0.0, workbench.scene),)))
+    workbench.open_model(wide)
+    settle(workbench)
+    assert workbench.scene.camera.fov == 12.0
+    assert workbench.document.animation.keyframes[0].scene.camera.fov == 12.0
+    workbench.document.update(replace(workbench.scene, camera=OrbitCamera(0.3, fov=9.0)))
+    workbench.open_model(str(save_tiny(tmp_path / "other.safetensors")))
+    settle(workbench)
+    assert workbench.scene.camera == OrbitCamera(0.3, fov=9.0), "chosen by the user"
+    first = Workbench(SettingsStore(tmp_path / "first"), Scene(wide))
+    settle(first)
+    assert first.scene.camera == OrbitCamera(fov=12.0)
+    first.document.update(replace(first.scene, camera=OrbitCamera(0.3, fov=9.0)))
+    first.reset_camera()
+    assert first.scene.camera == OrbitCamera(fov=12.0)
+    first.close()
 
 
 def test_a_scene_that_cannot_be_drawn_shows_why_and_can_be_undone(workbench: Workbench) -> None:

@@ -13,6 +13,7 @@ from app.program import main
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.scenes.films import Animate, RenderTurntable
 from stylesdf_core.errors import InputError
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import Animation, Keyframe, read_animation, write_animation
@@ -70,6 +71,17 @@ def test_a_preset_becomes_a_film_or_a_file_of_keyframes(tmp_path: Path, weights:
     assert main([*words, "--fps", "10", "--size", "16", "--out", str(tmp_path / "m.gif")]) == 0
     with Image.open(tmp_path / "m.gif") as gif:
         assert gif.n_frames == 6
+
+
+def test_beside_keyframes_a_model_of_other_cameras_is_no_other_flag(tmp_path: Path) -> None:
+    wide = str(save_tiny(tmp_path / "wide.safetensors", Poses(fov=12.0)))
+    sway = ("animate", "--preset", "sway", "--seconds", "0.2", "--model", wide)
+    keys = str(tmp_path / "keys.json")
+    assert main([*sway, "--out", keys]) == 0
+    assert read_animation(keys).keyframes[0].scene.camera.fov == 12.0
+    words = ("animate", "--keyframes", keys, "--fps", "5", "--size", "16", "--model", wide)
+    assert main([*words, "--out", str(tmp_path / "a.gif")]) == 0
+    assert main([*words, "--fov", "9", "--out", str(tmp_path / "b.gif")]) == 2
 
 
 def test_a_turntable_gif(tmp_path: Path, weights: str) -> None:

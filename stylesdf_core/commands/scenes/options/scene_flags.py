@@ -23,7 +23,7 @@ from stylesdf_core.model.model_zoo import comes_with, is_named, resolve
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import InBetween
 from stylesdf_core.scene.offsets import StyleOffsets
-from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
+from stylesdf_core.scene.scene import SHIPPED_MODEL, Identity, Mixing, Morph, Scene
 from stylesdf_core.scene.session_files import other_weights, read_scene
 
 _Int: TypeAlias = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
@@ -101,7 +101,7 @@ def scene_from_flags(
         psi: truncation: 0 is the mean face, 1 the seed's own (default: 0.7).
         azimuth: camera's azimuth, radians; positive to the face's left (default: 0).
         elevation: camera's elevation, radians, -pi/2 to pi/2; positive is above (default: 0).
-        fov: half opening angle, degrees, 1 to 20 (default: 6).
+        fov: half opening angle, degrees, 1 to 20 (default: that of the model's training).
         pan_x: camera shift to the camera's right, world units (default: 0).
         pan_y: camera shift upwards, world units (default: 0).
         samples: points per ray, 4 to 128 (default: the model's own).
@@ -109,7 +109,7 @@ def scene_from_flags(
             that turn with the surface, against flicker in films, or none (default: fixed).
         noise_seed: seed of --noise random and --noise surface (default: 0).
     """
-    start = read_scene(scene) if scene is not None else Scene()
+    start = read_scene(scene) if scene is not None else Scene.of_model(model or SHIPPED_MODEL)
     is_known = model is not None or is_named(start.model)
     if scene is not None and not is_known and not comes_with(scene, start.model):
         raise InputError(
@@ -258,14 +258,14 @@ def flags_from_scene(scene: Scene) -> list[str]:
             f"The scene's identity {what}, which no flag can hold; save the session and use "
             "--scene FILE.json."
         )
-    default = Scene()
+    default = Scene.of_model(scene.model)
     flags: list[str] = []
 
     def add(flag: str, value: object, usual: object) -> None:
         if value != usual:
             flags.extend([flag, _number(value) if isinstance(value, float) else str(value)])
 
-    add("--model", scene.model, default.model)
+    add("--model", scene.model, SHIPPED_MODEL)
     add("--seed", scene.identity.seed, default.identity.seed)
     if scene.identity.edits:
         flags += ["--set", *(f"{name}={_number(value)}" for name, value in scene.identity.edits)]
