@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from stylesdf_core.commands.photo_views import PhotoViews, marks_of, preset_of
+from stylesdf_core.commands.photo_views import PhotoViews, marks_of
 from stylesdf_core.commands.scenes.options.rendering import Device
 from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.progress import Announcement, Operation, Progress, part
@@ -146,6 +146,7 @@ class Fitting:
 
     def run(self) -> Operation[None]:
         """Read the photographs, then fit; yields Progress after every step."""
+        from stylesdf_core.data.frame_presets import USUAL_PRESET
         from stylesdf_core.engine.engine import Engine
         from stylesdf_core.inversion.fitting import Fit
         from stylesdf_core.inversion.tuning import Tuning
@@ -162,10 +163,12 @@ class Fitting:
                 f"--tune changes a decoder, and the model {model.name} has none; leave it out."
             )
         self._engine = Engine(model, request.device, exact=True)
-        preset = request.crop or preset_of(request.model)
-        if not (request.crop or request.framed or trained_frame_preset(request.model)):
+        preset = request.crop or trained_frame_preset(request.model)
+        if not (preset or request.framed):
             yield Announcement(0, 1, _UNSTATED.format(model.name))
-        photos = PhotoViews(self._engine, preset, request.face, self._marks, request.framed)
+        photos = PhotoViews(
+            self._engine, preset or USUAL_PRESET, request.face, self._marks, request.framed
+        )
         views = []
         for index, path in enumerate(request.photo):
             yield Progress(0.01 * (index + 1), 1, f"reading {path.name}")

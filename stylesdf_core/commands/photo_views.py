@@ -148,17 +148,6 @@ class PhotoViews:
         return torch.from_numpy(np.ascontiguousarray(data)).to(self._engine.device)
 
 
-def preset_of(model: str) -> FramePreset:
-    """How a model's training pictures frame a face; where it does not say so, as FFHQ's.
-
-    Raises:
-        ModelNotFoundError, CheckpointError: there is no such model, or its file is damaged.
-    """
-    from stylesdf_core.model.model_zoo import trained_frame_preset
-
-    return trained_frame_preset(model) or "ffhq"
-
-
 def mean_outline(model: str, device: Device = "auto") -> Operation[list[FloatArray]]:
     """The mean head's outline, seen from the front: lines (N, 2), x and y from −1 to 1, y down."""
     import numpy as np

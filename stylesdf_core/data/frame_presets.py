@@ -12,6 +12,8 @@ from stylesdf_core.foreign import LARGEST_JSON, parse_json, reading
 
 #: As FFHQ's pictures, or as those of the shipped synthetic heads.
 FramePreset: TypeAlias = Literal["ffhq", "heads"]
+#: The preset that is taken where nothing states one.
+USUAL_PRESET: FramePreset = "ffhq"
 #: Name of a preset's entry in the metadata of a weights file, and key in an lmdb.
 FRAME_PRESET = "frame_preset"
 #: The file in a folder of crops (``dataset align``) whose first line holds their settings.

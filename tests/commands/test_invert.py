@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from stylesdf_core.commands.scenes.pictures import RenderImage
 from stylesdf_core.data.frame_presets import FRAME_PRESET, FramePreset
 from stylesdf_core.errors import InputError
 from stylesdf_core.inversion import fitting
-from stylesdf_core.model.checkpoints.checkpoints import save_safetensors
+from stylesdf_core.model.checkpoints.checkpoints import read_frame_preset, save_safetensors
 from stylesdf_core.progress import Announcement, drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Scene
@@ -164,6 +165,9 @@ def test_a_photograph_is_framed_as_the_model_states(
         raise InputError("The rest is tested elsewhere.")
 
     monkeypatch.setattr("stylesdf_core.commands.invert.PhotoViews", views)
+    reader = "stylesdf_core.model.checkpoints.checkpoints.read_frame_preset"
+    read = Mock(wraps=read_frame_preset)
+    monkeypatch.setattr(reader, read)
     model = tmp_path / "own.safetensors"
     metadata = {} if stated is None else {FRAME_PRESET: stated}
     save_safetensors(tiny_generator(), model, metadata=metadata)
@@ -175,6 +179,7 @@ def test_a_photograph_is_framed_as_the_model_states(
         for step in request.run():
             said += [step.message] if isinstance(step, Announcement) else []
     assert framed == [taken]
+    assert read.call_count == (crop is None)
     if stated or crop:
         assert not said
     else:

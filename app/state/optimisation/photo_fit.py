@@ -188,7 +188,9 @@ class PhotoFit:
     def frame(self, photo: int = 0) -> None:
         """Frame a photograph by hand, from its face or from the last framing on."""
         from app.state.optimisation.hand_framing import HandFraming
-        from stylesdf_core.commands.photo_views import mean_outline, preset_of
+        from stylesdf_core.commands.photo_views import mean_outline
+        from stylesdf_core.data.frame_presets import USUAL_PRESET
+        from stylesdf_core.model.model_zoo import trained_frame_preset
 
         chosen = self.photos[photo]
         assert chosen.faces is not None
@@ -197,7 +199,8 @@ class PhotoFit:
         if marks is None and chosen.faces.marks:
             marks = chosen.faces.marks[(chosen.face or 1) - 1]
         start = None if marks is None else np.array(marks)
-        self.framing = HandFraming(chosen.faces.size, preset_of(self._model), start)
+        preset = trained_frame_preset(self._model) or USUAL_PRESET
+        self.framing = HandFraming(chosen.faces.size, preset, start)
         self.framed, self.state, self.problem = photo, "framing", ""
         if self._outlined != self._model:
             self.outline = ()
