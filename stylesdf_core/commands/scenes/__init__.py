@@ -10,8 +10,9 @@ demo         ``demo``
 
 Shared by them:
 
-options/     options that several of these commands share
-batch_table  the table of a batch's files, as JSON and CSV
-film_files   films as GIF, WebP, MP4 and numbered pictures, written frame by frame
-depth_files  depth as a 16-bit picture, with its scale beside it
+options/         options that several of these commands share
+batch_table      the table of a batch's files, as JSON and CSV
+film_files       films as GIF, WebP and MP4, written frame by frame
+numbered_frames  films as numbered pictures in a folder
+depth_files      depth as a 16-bit picture, with its scale beside it
 """

@@ -20,7 +20,7 @@ from PIL import Image
 
 from stylesdf_core.errors import InputError
 from stylesdf_core.files import atomic_output, cleaned_up
-from stylesdf_core.scene.session_files import exif, gif_comment, png_info
+from stylesdf_core.scene.session_files import exif, gif_comment
 
 Pixels = npt.NDArray[np.uint8]
 #: Colours of a GIF's palette. All frames share it; a palette per frame would make still areas
@@ -142,42 +142,6 @@ def write_loop(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
     save = frames.save_gif if path.suffix.lower() == ".gif" else frames.save_webp
     with atomic_output(path) as temporary:
         save(temporary, fps, session)
-
-
-class _NumberedFrames:
-    """Frames as PNGs in a folder, each whole as soon as it is there."""
-
-    def __init__(self, folder: Path, session: str) -> None:
-        self._folder, self._session = folder, session
-        self._written: list[Path] = []
-        self.is_complete = False
-
-    def add(self, frame: Pixels) -> None:
-        path = self._folder / f"{len(self._written):05d}.png"
-        with atomic_output(path) as temporary:
-            Image.fromarray(frame).save(temporary, pnginfo=png_info(self._session))
-        self._written.append(path)
-
-    def clean(self) -> None:
-        """Delete the frames unless they are complete."""
-        if not self.is_complete:
-            for path in self._written:
-                path.unlink(missing_ok=True)
-
-
-@contextmanager
-def write_numbered(path: Path, fps: float, session: str) -> Iterator[FrameWriter]:
-    """Write ``00000.png``, ``00001.png`` … into a folder, which is made; ``fps`` is not kept.
-
-    No frames are left behind when the block raises, so that the film can be made again.
-
-    Raises:
-        OutputError: a file cannot be written.
-    """
-    frames = _NumberedFrames(path, session)
-    with cleaned_up(frames.clean):
-        yield frames
-        frames.is_complete = True
 
 
 class _Mp4Frames:

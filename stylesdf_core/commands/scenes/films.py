@@ -18,8 +18,8 @@ from stylesdf_core.commands.scenes.film_files import (
     Pixels,
     write_loop,
     write_mp4,
-    write_numbered,
 )
+from stylesdf_core.commands.scenes.numbered_frames import older_frames, write_numbered
 from stylesdf_core.commands.scenes.options.backgrounds import Background
 from stylesdf_core.commands.scenes.options.rendering import PictureOptions, check_size
 from stylesdf_core.commands.scenes.options.scene_flags import SceneFlags, SeedsFlag, seeds_of
@@ -41,8 +41,8 @@ class FilmOptions(PictureOptions):
     """How films are drawn and written."""
 
     out: Path
-    """.gif, .webp, .mp4 where imageio-ffmpeg is installed, or a folder for numbered PNGs, without
-    any yet."""
+    """.gif, .webp, .mp4 where imageio-ffmpeg is installed, or a folder for numbered PNGs; a
+    film that is there already is replaced."""
 
     fps: float = 24.0
     """Frames per second, 1 to 60. A GIF shows at most 50 per second and leaves out the others."""
@@ -230,16 +230,11 @@ def _film_writer(path: Path) -> FilmFormat:
 
     Raises:
         OutputError: the suffix is another one, or nothing can be written there.
-        InputError: the folder holds numbered pictures, which would be replaced or mixed with these.
+        InputError: the folder holds numbered pictures that are no film.
     """
     writers: dict[str, FilmFormat] = {".gif": write_loop, ".webp": write_loop, ".mp4": write_mp4}
     if path.is_dir() or not path.suffix:
-        check_destination(path / "00000.png")
-        if older := next(path.glob(f"{'[0-9]' * 5}.png"), None):
-            raise InputError(
-                f"{path} holds numbered pictures already, such as {older.name}; choose a new "
-                "folder, or delete them."
-            )
+        older_frames(path)
         return write_numbered
     check_destination(path, tuple(writers))
     return writers[path.suffix.lower()]

@@ -12,9 +12,10 @@ from PIL import Image
 from app.program import main
 from stylesdf_core.commands.command_line import command_line
 from stylesdf_core.commands.scenes.films import Animate, RenderTurntable
+from stylesdf_core.commands.scenes.pictures import RenderImage
 from stylesdf_core.errors import InputError
 from stylesdf_core.model.poses import Poses
-from stylesdf_core.progress import drain
+from stylesdf_core.progress import Operation, drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import Animation, Keyframe, read_animation, write_animation
 from stylesdf_core.scene.scene import Identity, Scene
@@ -169,7 +170,7 @@ def test_an_animation_of_many_hours_is_refused() -> None:
 
 def test_a_film_that_is_cancelled_leaves_no_frames(tmp_path: Path, animation: Animation) -> None:
     film = Animate(out=tmp_path / "frames", animation=animation, fps=4).run()
-    while not list(tmp_path.glob("frames/0*.png")):
+    while not list(tmp_path.glob("frames/.*/0*.png")):
         next(film)
     film.close()
     assert not list(tmp_path.glob("frames/*"))
@@ -177,9 +178,39 @@ def test_a_film_that_is_cancelled_leaves_no_frames(tmp_path: Path, animation: An
     assert len(list(again.iterdir())) == 4
 
 
-def test_a_folder_with_numbered_pictures_is_left_alone(tmp_path: Path) -> None:
-    picture = tmp_path / "00002.png"  # of a longer film, or of a data set
-    picture.touch()
-    with pytest.raises(InputError, match=r"holds numbered pictures already, such as 00002\.png"):
-        drain(RenderTurntable(out=tmp_path, frames=2).run())
-    assert [file.name for file in tmp_path.iterdir()] == ["00002.png"]
+def test_a_film_replaces_an_older_one_in_its_folder_as_a_whole(
+    tmp_path: Path, weights: str
+) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+
+    def film(frames: int, seed: int) -> Operation[Path]:
+        scene = Scene(weights, Identity(seed))
+        return RenderTurntable(out=tmp_path, frames=frames, size=16, scene=scene).run()
+
+    def seeds() -> list[int]:
+        return [read_scene(path).identity.seed for path in sorted(tmp_path.glob("*.png"))]
+
+    drain(film(3, seed=1))
+    assert seeds() == [1, 1, 1]
+    shorter = film(2, seed=2)
+    while not list(tmp_path.glob(".*/0*.png")):
+        next(shorter)
+    assert seeds() == [1, 1, 1], "until the new film is complete"
+    shorter.close()
+    assert seeds() == [1, 1, 1], "a cancelled film leaves the older one"
+    drain(film(2, seed=2))
+    assert seeds() == [2, 2]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        *("00000.png", "00001.png", "notes.txt")
+    ]
+
+
+def test_numbered_pictures_that_are_no_film_are_left_alone(tmp_path: Path, weights: str) -> None:
+    picture = tmp_path / "00002.png"  # of a batch, or of a data set
+    drain(RenderImage(out=picture, scene=Scene(weights), size=16).run())
+    for content in (picture.read_bytes(), b""):
+        picture.write_bytes(content)
+        with pytest.raises(InputError, match=r"that are no film of this program, such as 00002\."):
+            drain(RenderTurntable(out=tmp_path, frames=2).run())
+        assert [file.name for file in tmp_path.iterdir()] == ["00002.png"]
