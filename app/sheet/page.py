@@ -18,6 +18,7 @@ from app.widgets.drawing import theme
 from app.widgets.drawing.backdrop import Rectangle
 from app.widgets.drawing.texture import Textures
 from app.widgets.layout.side_layout import SideLayout
+from app.workers.thumbnails import Thumbnail
 
 
 class SheetPage:
@@ -106,9 +107,10 @@ class SheetPage:
         thumbnail = cell.thumbnail
         if thumbnail is None:
             return Cell(index, None, cell.label, is_starred=starred)
-        return Cell(
-            thumbnail, thumbnail.pixels, cell.label, is_starred=starred, problem=thumbnail.problem
-        )
+        pixels = thumbnail.pixels
+        if starred and pixels is not None and self._is_image(thumbnail):
+            self._workbench.album.keep(cell.scene, pixels)  # its star may be older than its image
+        return Cell(thumbnail, pixels, cell.label, is_starred=starred, problem=thumbnail.problem)
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -128,7 +130,11 @@ class SheetPage:
         if face is not None:
             album.toggle_star(face)
         else:
-            album.keep(cell.scene, cell.thumbnail.pixels)
+            is_stand_in = not self._is_image(cell.thumbnail)
+            album.keep(cell.scene, cell.thumbnail.pixels, is_stand_in=is_stand_in)
+
+    def _is_image(self, thumbnail: Thumbnail) -> bool:
+        return thumbnail.is_final and self._workbench.settings.sheet.view == "image"
 
     def _menu(self, index: int) -> None:
         cell, workbench = self._scene(index), self._workbench

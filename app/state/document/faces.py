@@ -80,7 +80,7 @@ class FaceAlbum:
         self.version = 0
         self._by_name: dict[str, Face] = {}
         self._by_scene: dict[Hashable, Face] = {}
-        self._maps: set[str] = set()  # names of faces whose thumbnails are not images
+        self._stand_ins: set[str] = set()  # names of faces without a finished image as thumbnail
         self._current = ""  # name of the face that is being edited
         self._noted: PicturePass | None = None
         self._last_name = ""
@@ -142,27 +142,38 @@ class FaceAlbum:
             is_variation = _origin(current.scene) == _origin(scene) and not current.is_favourite
             face = current if is_variation else None
         self._current = self._new_name() if face is None else face.name
-        is_known = face is not None and face.scene == scene and self._current not in self._maps
-        if face is None or not (face.is_favourite or is_known):
-            (self._maps.add if is_map and known is None else self._maps.discard)(self._current)
-            make = partial(_make, self._current, scene, pixels, is_favourite=False)
-            self._do(make, self._made)
+        is_same = face is not None and face.scene == scene
+        is_wanted = self._current in self._stand_ins and not is_map
+        if face is None or (is_wanted if is_same else not face.is_favourite):
+            is_stand_in = is_map and (known is None or self._current in self._stand_ins)
+            self._make(self._current, scene, pixels, is_stand_in=is_stand_in)
         else:
             self.version += 1
 
-    def keep(self, scene: Scene, pixels: npt.NDArray[np.floating] | Pixels) -> None:
+    def keep(
+        self,
+        scene: Scene,
+        pixels: npt.NDArray[np.floating] | Pixels,
+        *,
+        is_stand_in: bool = False,
+    ) -> None:
         """Make a scene a favourite that may never have been on the screen.
+
+        Args:
+            is_stand_in: the pixels are coarse or another view than the image; a thumbnail only
+                until the face is kept or visited with its finished image.
 
         Raises:
             InputError: there are :data:`MOST_FAVOURITES` already.
         """
-        if (known := self.find(scene)) is not None:
-            if not known.is_favourite:
-                self.toggle_star(known)
-            return
-        self._check_room()
-        name = self._new_name()
-        self._do(partial(_make, name, scene, pixels, is_favourite=True), self._made)
+        known = self.find(scene)
+        if known is None:
+            self._check_room()
+            self._make(self._new_name(), scene, pixels, is_favourite=True, is_stand_in=is_stand_in)
+        elif not known.is_favourite:
+            self.toggle_star(known)
+        elif known.name in self._stand_ins and not is_stand_in:
+            self._make(known.name, known.scene, pixels)
 
     def find(self, scene: Scene) -> Face | None:
         """The album's face of a scene; camera and options do not count."""
@@ -181,6 +192,8 @@ class FaceAlbum:
         """
         if face.is_favourite:  # in its old place, among newer faces, it might be forgotten at once
             changed = replace(face, is_favourite=False, name=self._new_name())
+            if face.name in self._stand_ins:
+                self._stand_ins.add(changed.name)
         else:
             self._check_room()
             changed = replace(face, is_favourite=True)
@@ -221,6 +234,19 @@ class FaceAlbum:
         self.is_loading = False
         names = {face.name for face in self.faces}
         self._set((*self.faces, *(face for face in faces if face.name not in names)))
+
+    def _make(
+        self,
+        name: str,
+        scene: Scene,
+        pixels: npt.NDArray[np.floating] | Pixels,
+        *,
+        is_favourite: bool = False,
+        is_stand_in: bool = False,
+    ) -> None:
+        """Make a face in the thread, or make it anew; a favourite remains one."""
+        (self._stand_ins.add if is_stand_in else self._stand_ins.discard)(name)
+        self._do(lambda: Face(name, scene, thumbnail(pixels), is_favourite), self._made)
 
     def _made(self, made: object) -> None:
         assert isinstance(made, Face)
@@ -263,12 +289,6 @@ def _face_of(scene: Scene) -> Hashable:
 
 def _path(folder: Path, name: str, *, is_favourite: bool) -> Path:
     return folder / ("favourites" if is_favourite else "visited") / f"{name}.png"
-
-
-def _make(
-    name: str, scene: Scene, pixels: npt.NDArray[np.floating] | Pixels, *, is_favourite: bool
-) -> Face:
-    return Face(name, scene, thumbnail(pixels), is_favourite)
 
 
 def _write(path: Path, face: Face) -> None:

@@ -182,3 +182,21 @@ def test_a_map_is_a_thumbnail_only_until_the_face_is_seen_as_an_image(album: Fac
     settle(album)
     assert album.faces[0].scene == turned
     assert mean() == 128.0
+
+
+def test_a_coarse_favourite_gets_its_finished_image_once(album: FaceAlbum) -> None:
+    def mean() -> float:
+        settle(album)
+        return float(album.faces[0].pixels.mean())
+
+    for number, finish in enumerate((album.keep, album.visit)):
+        scene = seed(number)
+        album.keep(scene, 0.0 * GREY, is_stand_in=True)
+        assert mean() == 0.0
+        album.visit(scene, 0.5 * GREY, is_map=True)
+        assert mean() == 0.0
+        finish(scene, GREY)
+        assert mean() == 128.0
+        assert album.faces[0].is_favourite
+        finish(scene, 2.0 * GREY)
+        assert mean() == 128.0, "a favourite stays as it was when it got its star"
