@@ -21,6 +21,7 @@ ARC = 1.2
 #: Height of an ellipse, as a share of its width.
 _FLATNESS = 0.25
 _ELLIPSE = 8
+_ROUND = 2.0 * math.pi
 
 
 def preset_animation(
@@ -46,23 +47,32 @@ def preset_animation(
 
 def turntable(scene: Scene, seconds: float) -> Animation:
     """A full turn of the camera at an even speed."""
-    poses = [(share, 2.0 * math.pi * share, 0.0) for share in (0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0)]
+    poses = [(share, _ROUND * share, 0.0) for share in (0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0)]
     return _around(scene, seconds, poses, ("linear",) * 4)
 
 
 def sway(scene: Scene, seconds: float, arc: float = ARC) -> Animation:
-    """The camera swings to and fro, like a sine, around where it stands."""
-    poses = [(0.0, 0.0, 0.0), (0.25, 0.5 * arc, 0.0), (0.75, -0.5 * arc, 0.0), (1.0, 0.0, 0.0)]
-    return _around(scene, seconds, poses, ("out", "smooth", "in", "smooth"))
+    """The camera swings to and fro, like a sine, around where it stands.
+
+    An arc of 2 pi or more is a full turn, see :func:`turntable`.
+    """
+    if arc >= _ROUND:
+        return turntable(scene, seconds)
+    # Quarters, since between two keyframes the camera turns the shorter way, less than half round.
+    poses = [(0.25 * quarter, 0.5 * arc * way, 0.0) for quarter, way in enumerate((0, 1, 0, -1, 0))]
+    return _around(scene, seconds, poses, ("out", "in", "out", "in", "smooth"))
 
 
 def ellipsoid(scene: Scene, seconds: float, arc: float = ARC) -> Animation:
-    """The camera runs along an ellipse around where it stands, a quarter as high as wide."""
+    """The camera runs along an ellipse around where it stands, a quarter as high as wide.
+
+    The ellipse spans 2 pi at most.
+    """
     turns = [index / _ELLIPSE for index in range(_ELLIPSE + 1)]
-    width, height = 0.5 * arc, 0.5 * arc * _FLATNESS
+    width = 0.5 * min(arc, _ROUND)
+    height = width * _FLATNESS
     poses = [
-        (turn, width * math.sin(2.0 * math.pi * turn), height * math.cos(2.0 * math.pi * turn))
-        for turn in turns
+        (turn, width * math.sin(_ROUND * turn), height * math.cos(_ROUND * turn)) for turn in turns
     ]
     poses[-1] = (1.0, *poses[0][1:])
     eases: list[Ease] = ["flow"] * len(poses)

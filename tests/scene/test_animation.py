@@ -127,8 +127,13 @@ def test_paths_around_a_face_close_and_keep_the_face(
 
 def test_a_sway_is_a_sine_and_a_turntable_even() -> None:
     times = [index / 8 for index in range(8)]
-    swing = [sway(ONE, 1.0, arc=1.0).at(time).camera.azimuth for time in times]
-    np.testing.assert_allclose(swing, 0.5 * np.sin(2 * np.pi * np.array(times)), atol=1e-12)
+    for arc in (1.0, 6.0):  # of the second, half is more than half round
+        swing = [sway(ONE, 1.0, arc).at(time).camera.azimuth for time in times]
+        np.testing.assert_allclose(
+            swing, 0.5 * arc * np.sin(2 * np.pi * np.array(times)), atol=1e-12
+        )
+    assert sway(ONE, 1.0, 2 * np.pi) == turntable(ONE, 1.0)
+    assert ellipsoid(ONE, 1.0, 99.0) == ellipsoid(ONE, 1.0, 2 * np.pi)
     turn = [turntable(ONE, 1.0).at(time).camera.azimuth for time in times]
     np.testing.assert_allclose(np.diff(turn), 2 * np.pi / 8)
 

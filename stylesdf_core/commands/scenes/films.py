@@ -28,7 +28,7 @@ from stylesdf_core.files import check_destination
 from stylesdf_core.model.model_zoo import absolute, is_named
 from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.scene.animation import Animation, Space, read_animation, write_animation
-from stylesdf_core.scene.paths import ARC, Preset, preset_animation, sway, turntable
+from stylesdf_core.scene.paths import ARC, Preset, preset_animation, sway
 from stylesdf_core.scene.scene import SHIPPED_MODEL, Identity, Scene
 from stylesdf_core.scene.session_files import signed
 
@@ -113,10 +113,7 @@ class RenderTurntable(FilmOptions):
 
     def animation(self) -> Animation:
         """The camera's motion."""
-        seconds = self.frames / self.fps
-        if self.arc >= 2.0 * math.pi:
-            return turntable(self.scene, seconds)
-        return sway(self.scene, seconds, self.arc)
+        return sway(self.scene, self.frames / self.fps, self.arc)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +142,7 @@ class Animate(FilmOptions):
     """Of a preset: its duration, up to 600 seconds."""
 
     arc: float = ARC
-    """Of sway and ellipsoid: the angle from end to end, radians."""
+    """Of sway and ellipsoid: the angle from end to end, radians; 2 pi or more is all around."""
 
     space: Space = "w"
     """Of the morph: interpolate faces linearly in w, or along the great circle in z."""
