@@ -81,9 +81,10 @@ class InBetween(Scene):
     space: Space
 
     def to_json(self) -> str:
-        """The session of the nearer face, seen by this scene's camera."""
+        """The session of the nearer face, with this scene's camera and options."""
         nearer = self.first if self.amount < 0.5 else self.second
-        return replace(nearer, camera=self.camera, model_digest=self.model_digest).to_json()
+        seen = replace(nearer, camera=self.camera, options=self.options)
+        return replace(seen, model_digest=self.model_digest).to_json()
 
     @property
     def of_styles(self) -> Hashable:

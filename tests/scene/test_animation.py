@@ -14,6 +14,7 @@ import pytest
 
 from stylesdf_core.commands.scenes.options.scene_flags import flags_from_scene
 from stylesdf_core.errors import InputError
+from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import (
     Animation,
@@ -28,6 +29,7 @@ from stylesdf_core.scene.scene import Identity, Scene
 
 ONE = Scene(identity=Identity(1))
 OTHER = Scene(identity=Identity(2), camera=OrbitCamera(0.4, 0.2, 8.0, 0.05, -0.05))
+QUIET = Keyframe(1.0, replace(ONE, options=RenderOptions(noise="none")), ease="linear")
 
 
 def two(ease: Ease = "smooth", **changes: Any) -> Animation:
@@ -195,11 +197,12 @@ def test_a_mistake_in_a_file_is_named(document: Any, reason: str) -> None:
 
 
 def test_a_picture_in_between_carries_the_session_of_the_nearer_face() -> None:
-    animation = two("linear")
+    animation = replace(two("linear"), keyframes=(QUIET, *two().keyframes[1:]))
     for time, identity in ((1.5, ONE.identity), (2.5, OTHER.identity)):
         scene = animation.at(time)
         session = Scene.from_json(scene.to_json())
         assert type(session) is Scene
         assert (session.identity, session.camera) == (identity, scene.camera)
+        assert session.options == scene.options == QUIET.scene.options, "those of the picture"
     with pytest.raises(InputError, match="between two keyframes has no flags"):
         flags_from_scene(animation.at(1.5))
