@@ -31,7 +31,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Hashable
 from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from stylesdf_core.dataclass_json import check_finite, from_json, to_json
 from stylesdf_core.errors import InputError
@@ -47,8 +50,9 @@ from stylesdf_core.scene.session_files import read_scene, read_session, written_
 #: the keyframes on a curve without a rest, ``hold`` stays and then jumps.
 Ease = Literal["smooth", "linear", "in", "out", "flow", "hold"]
 Space = Literal["w", "z"]
+Floats: TypeAlias = "npt.NDArray[np.float64]"
 _FORMAT = 1
-_TURN, _POLE = 2.0 * math.pi, 0.5 * math.pi
+_TURN = 2.0 * math.pi
 _EASES: dict[Ease, Callable[[float], float]] = {
     "smooth": lambda t: 0.5 - 0.5 * math.cos(math.pi * t),
     "linear": lambda t: t,
@@ -219,12 +223,11 @@ class Animation:
         first, second = (frame.scene.camera for frame in self.keyframes[index : index + 2])
         turn = math.remainder(second.azimuth - first.azimuth, _TURN)
         second = replace(second, azimuth=first.azimuth + turn)
-        pairs = zip(astuple(first), astuple(second), strict=True)
-        return OrbitCamera(*(a + share * (b - a) for a, b in pairs))
+        start, end = np.array(astuple(first)), np.array(astuple(second))
+        return _within(start + share * (end - start), np.stack([start, end]))
 
     def _flowing(self, time: float) -> OrbitCamera:
         """The camera on a monotone cubic through all keyframes, which overshoots none of them."""
-        import numpy as np
         from scipy.interpolate import PchipInterpolator
 
         times = np.array([keyframe.time for keyframe in self.keyframes])
@@ -235,8 +238,7 @@ class Animation:
             before, after = path[-2] - turn, path[1] + turn
             path = np.vstack((before, path, after))
             times = np.hstack((times[-2] - self.duration, times, times[1] + self.duration))
-        azimuth, elevation, *others = map(float, PchipInterpolator(times, path)(time))
-        return OrbitCamera(azimuth, min(max(elevation, -_POLE), _POLE), *others)
+        return _within(PchipInterpolator(times, path)(time), path)
 
     def with_model(self, model: str) -> Animation:
         """The same keyframes with another model."""
@@ -317,6 +319,14 @@ def session_text(scene: Scene, animation: Animation, folder: Path) -> str:
     if animation.keyframes:
         document["animation"] = animation.to_document()
     return written_to(folder, document)
+
+
+def _within(camera: Floats, path: Floats) -> OrbitCamera:
+    """A camera, (5,), held between the cameras of a path, (N, 5).
+
+    Rounding may lead beyond them by a last digit, and so beyond the limits of a camera's numbers.
+    """
+    return OrbitCamera(*np.clip(camera, path.min(axis=0), path.max(axis=0)).tolist())
 
 
 def _animation_of(document: Any) -> Any:

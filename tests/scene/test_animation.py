@@ -93,6 +93,21 @@ def test_a_flowing_camera_does_not_stop_at_keyframes_nor_overshoot_them() -> Non
         assert animation.at(float(index)).camera == camera
 
 
+@pytest.mark.parametrize(
+    ("ease", "first", "last"),
+    [
+        ("smooth", OrbitCamera(elevation=-1.2), OrbitCamera(elevation=0.5 * math.pi)),
+        ("flow", OrbitCamera(pan_x=-0.08), OrbitCamera(pan_x=0.12)),
+    ],
+)
+def test_rounding_leads_no_camera_beyond_its_limits(
+    ease: Ease, first: OrbitCamera, last: OrbitCamera
+) -> None:
+    scenes = (replace(ONE, camera=camera) for camera in (first, last, first))
+    frames = (Keyframe(float(time), scene, ease=ease) for time, scene in enumerate(scenes))
+    assert Animation(tuple(frames)).at(1.0 - 1e-9).camera == last
+
+
 def test_views_are_cut() -> None:
     animation = Animation((Keyframe(0, ONE), Keyframe(1, ONE, "depth"), Keyframe(2, OTHER)))
     assert [animation.view_at(t) for t in (0.0, 0.9, 1.0, 1.9, 2.0)] == [
