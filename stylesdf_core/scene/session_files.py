@@ -95,10 +95,10 @@ def signed(scene: Scene) -> Scene:
 
 
 def written_to(folder: Path, document: dict[str, Any]) -> str:
-    """The text of a session's ``.json`` file; models in the file's folder are named relatively."""
+    """The text of a session's ``.json`` file; model files in its folder are named relatively."""
     for scene in _scenes(document):
         model = Path(scene["model"])
-        if model.is_absolute() and model.parent == folder.absolute():
+        if _is_file_name(model) and model.is_absolute() and model.parent == folder.absolute():
             scene["model"] = model.name
     return json.dumps(document, allow_nan=False) + "\n"
 
@@ -157,10 +157,15 @@ def read_session(path: Path | str) -> Any:
     with reading(path, kind):
         document = read(path)
     for scene in _scenes(document):
-        model = scene["model"]
-        if Path(model).suffix.lower() in WEIGHT_SUFFIXES and not Path(model).is_absolute():
+        model = Path(scene["model"])
+        if _is_file_name(model):
             scene["model"] = str(path.parent.absolute() / model)
     return document
+
+
+def _is_file_name(model: Path) -> bool:
+    """Whether a model is a weights file, rather than a name or a run folder."""
+    return model.suffix.lower() in WEIGHT_SUFFIXES
 
 
 def _in_picture(path: Path) -> Any:

@@ -24,7 +24,7 @@ from stylesdf_core.model.latents.latents import (
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
-from stylesdf_core.scene.session_files import read_scene
+from stylesdf_core.scene.session_files import read_scene, write_session
 from tests.models import save_tiny
 
 RICH = Scene(
@@ -132,6 +132,19 @@ def test_read_scene_from_a_session_file(tmp_path: Path) -> None:
     (tmp_path / "noise.png").write_bytes(b"\x89PNG rest is missing")
     with pytest.raises(InputError, match=r"noise\.png cannot be read as a picture"):
         read_scene(tmp_path / "noise.png")
+
+
+@pytest.mark.parametrize("model", ["mine.safetensors", "run"])
+def test_a_session_beside_its_model_finds_the_model_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    scene = Scene(str(tmp_path / "there" / model))
+    write_session(scene, tmp_path / "there" / "face.json")
+    monkeypatch.chdir(tmp_path)
+    assert read_scene("there/face.json") == scene
+    (tmp_path / "there").rename(tmp_path / "here")
+    moved = "here" if model.endswith(".safetensors") else "there"  # a run is named by its path
+    assert read_scene("here/face.json") == Scene(str(tmp_path / moved / model))
 
 
 def test_seeds_are_standard_normal_and_stable() -> None:
