@@ -158,7 +158,7 @@ def mesh_grid(
             a normal is 0.5°, the 99th percentile 9°. A cap has the normal of its boundary plane,
             the cap's rim the surface's normals, which without the function are turned towards the
             cap, on a sphere by 11°. A normal that would point against the vertex's triangles is
-            replaced by their mean, see :func:`_with_triangles`.
+            replaced by their mean, see :func:`with_triangles`.
         colors: the field's colours at the vertices.
         largest_only: keep the component with most triangles, before normals and colours.
 
@@ -179,7 +179,7 @@ def mesh_grid(
         )
     is_cap = cap_normals.any(axis=1, keepdims=True)
     unit_normals = _unit(np.where(is_cap, cap_normals, surface_normals))
-    mesh = SurfaceMesh(vertices, faces, _with_triangles(unit_normals, vertices, faces))
+    mesh = SurfaceMesh(vertices, faces, with_triangles(unit_normals, vertices, faces))
     if colors is not None:
         painted = yield from part(
             in_chunks(colors, vertices, "computing colours", chunk_points=chunk_points), 0.75, 1.0
@@ -318,7 +318,7 @@ def _weld(
     return vertices[used], faces, normals[used], merged[used]
 
 
-def _with_triangles(normals: FloatArray, vertices: FloatArray, faces: FaceArray) -> FloatArray:
+def with_triangles(normals: FloatArray, vertices: FloatArray, faces: FaceArray) -> FloatArray:
     """Unit normals, each in the half space of the mean of its vertex's triangles.
 
     On the rim of a cap the surface meets the boundary plane at an angle. Where the surface faces

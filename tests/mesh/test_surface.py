@@ -21,6 +21,7 @@ from stylesdf_core.mesh.surface import (
 from stylesdf_core.model.model import load_model
 from stylesdf_core.progress import Progress, drain
 from stylesdf_core.scene.scene import Identity, Scene
+from tests.mesh.wedge import opposed, wedge
 
 RADIUS = 0.08
 
@@ -309,23 +310,6 @@ def test_requests_out_of_range_are_input_errors(wrong: dict[str, object]) -> Non
 def test_broken_field_is_an_input_error() -> None:
     with pytest.raises(InputError, match="not finite"):
         drain(extract_surface(lambda points: points[:, 0] * np.nan, resolution=32))
-
-
-def wedge(points: FloatArray) -> FloatArray:
-    """A thin slab that leaves the volume below at 14°, so that one side faces up at its rim."""
-    along = points @ np.float32([0.97, 0.24, 0.0])
-    across = points @ np.float32([-0.24, 0.97, 0.0]) + np.float32(0.11)
-    slab = np.maximum(np.abs(across) - 0.01, np.abs(along) - 0.1)
-    return np.maximum(slab, np.abs(points[:, 2]) - 0.05).astype(np.float32)
-
-
-def opposed(mesh: SurfaceMesh) -> int:
-    """Vertices whose normal points against the mean of their triangles, weighted by area."""
-    a, b, c = np.moveaxis(mesh.vertices[mesh.faces].astype(np.float64), 1, 0)
-    means = np.zeros(mesh.vertices.shape)
-    for corner in mesh.faces.T:
-        np.add.at(means, corner, np.cross(b - a, c - a))
-    return int((np.einsum("ij,ij->i", means, mesh.normals) <= 0.0).sum())
 
 
 @pytest.mark.parametrize("resolution", [32, 64])

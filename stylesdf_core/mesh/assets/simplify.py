@@ -14,7 +14,7 @@ from stylesdf_core.mesh.assets.atlas import Atlas, unwrap
 from stylesdf_core.mesh.assets.fields import SurfaceFields
 from stylesdf_core.mesh.assets.libraries import library
 from stylesdf_core.mesh.sdf_grid import FloatArray
-from stylesdf_core.mesh.surface import FaceArray, SurfaceMesh, in_chunks
+from stylesdf_core.mesh.surface import FaceArray, SurfaceMesh, in_chunks, with_triangles
 from stylesdf_core.progress import Operation, Progress, part
 
 MIN_TRIANGLES = 100
@@ -67,6 +67,7 @@ def simplified(
         away = np.zeros(3, np.float32)
         away[axis] = 1.0 if plane > vertices[:, axis].mean() else -1.0
         normals[only] = away
+    normals = with_triangles(normals, vertices, faces)
     colors = None
     if vertex_colors and texture_edge is None:
         colors = yield from part(in_chunks(fields.colors, vertices, "computing colours"), 0.9, 1.0)

@@ -17,6 +17,7 @@ from stylesdf_core.mesh.assets.visibility import project, view_mesh
 from stylesdf_core.mesh.surface import SurfaceMesh, extract_surface, report, welded
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
+from tests.mesh.wedge import opposed, wedge
 
 RADIUS = 0.09
 
@@ -73,6 +74,19 @@ def test_the_flat_cut_of_a_simplified_surface_stays_flat_and_sharp() -> None:
     assert rim == pytest.approx(np.sqrt(0.09**2 - 0.05**2), abs=5e-4)
     assert report(mesh).watertight
     assert np.allclose(mesh.colors, colors(mesh.vertices), atol=1e-6)
+
+
+def test_no_normal_of_a_simplified_mesh_points_against_its_triangles() -> None:
+    pytest.importorskip("fast_simplification")
+
+    def along_gradient(points: np.ndarray) -> np.ndarray:
+        step = 1e-4 * np.eye(3, dtype=np.float32)
+        return normals(np.stack([wedge(points + s) - wedge(points - s) for s in step], axis=1))
+
+    full = drain(extract_surface(wedge, resolution=48))
+    fields = SurfaceFields(wedge, along_gradient, colors)
+    mesh = drain(simplified(full, fields, triangles=400, texture_edge=None, vertex_colors=False))
+    assert opposed(mesh) == 0
 
 
 def test_charts_lie_in_the_texture_and_do_not_overlap(charted: SurfaceMesh) -> None:
