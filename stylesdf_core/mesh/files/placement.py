@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -20,6 +21,8 @@ Up: TypeAlias = Literal["y", "z"]
 _PER_METRE: dict[Unit, float] = {"m": 1.0, "cm": 100.0, "mm": 1000.0}
 #: Formats of 3D printers: slicers count millimetres and stand things on the plane z = 0.
 _PRINTED = (".stl", ".3mf")
+#: Control characters, and what stands for bytes of a file's name that are no UTF-8.
+_NO_TEXT = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,11 @@ class MeshPlacement:
     Attributes:
         unit: unit of the file's numbers.
         up: axis that points up. The face looks along +z if that is y, along −y if it is z.
-        name: of the object in the file.
+        name: of the object in the file; no control characters.
         metres_per_unit: length of a world unit, above 0.
+
+    Raises:
+        InputError: a value is out of range.
     """
 
     unit: Unit
@@ -43,6 +49,11 @@ class MeshPlacement:
             raise InputError(
                 "metres_per_unit, the length of a world unit in metres, must lie between 1e-6 and "
                 f"1e6, not {self.metres_per_unit:g}."
+            )
+        if re.search(_NO_TEXT, self.name):
+            raise InputError(
+                f"The name {self.name!r} cannot stand in a mesh file, since it holds control "
+                "characters or bytes that are no text; choose another."
             )
 
     @property

@@ -123,6 +123,13 @@ def test_glb_says_its_unit_and_its_name_and_has_no_other_axes(
         placement_for(".glb", up="z")
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\x01", "a\udcff"])
+def test_a_name_that_no_file_can_hold_is_refused_before_the_work(name: str) -> None:
+    with pytest.raises(InputError, match=r"name 'a.* cannot stand in a mesh file"):
+        placement_for(".obj", name=name)
+    assert placement_for(".obj", name="Köpfe 頭\u202f2").name
+
+
 @pytest.fixture
 def textured() -> SurfaceMesh:
     """A square of two triangles, cut in two charts along its diagonal."""
