@@ -76,7 +76,7 @@ class FaceSurface:
         """The points that pictures of ``edge``² pixels of front and sides show, (N, 3)."""
         found = []
         for azimuth in _AROUND:
-            camera = OrbitCamera(azimuth)
+            camera = OrbitCamera(azimuth, fov=self._fov)
             places = (np.arange(edge) + 0.5) / edge
             rays = [ray(camera, x, y) for y in places for x in places]
             origins, directions = (

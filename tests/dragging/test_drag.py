@@ -17,6 +17,7 @@ from stylesdf_core.dragging.tracking import FaceTracker
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import InputError
 from stylesdf_core.model.model import Model, load_model
+from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.offsets import StyleOffsets
 from stylesdf_core.scene.scene import Identity, Mixing, Morph, Scene
@@ -84,6 +85,15 @@ def test_beside_the_head_nothing_is_picked() -> None:
     surface = FaceSurface(model, scene)
     assert surface.pick(scene.camera, 0.02, 0.02) is None
     assert surface.pick(replace(scene.camera, fov=20.0), 0.01, 0.5) is None
+
+
+def test_points_all_over_lie_in_the_whole_of_a_wide_trained_view() -> None:
+    reach = []
+    for fov in (6.0, 12.0):
+        points = FaceSurface(replace(MODEL, poses=Poses(fov=fov)), SCENE).all_over(60)
+        assert len(points) == 60
+        reach.append(float(points.abs().max()))
+    assert reach[1] > 1.5 * reach[0]
 
 
 def test_motions_are_those_of_a_small_change_of_the_style() -> None:
