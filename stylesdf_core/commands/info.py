@@ -18,17 +18,16 @@ from stylesdf_core.system.opengl import has_display
 _PACKAGES = ("torch", "numpy", "dearpygui", "moderngl", "pyrender", "trimesh")
 # Draws as the mesh view does; its context may fail where a bare one opens.
 _PROBE = """
-import moderngl, numpy
+import numpy
 from stylesdf_core.mesh.preview import MeshPreview
 from stylesdf_core.mesh.surface import SurfaceMesh
 from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.system.opengl import standalone_context
 corners = numpy.eye(3, dtype=numpy.float32) * 0.1
 triangle = SurfaceMesh(corners, numpy.array([[0, 1, 2]], numpy.int32), corners * 10.0)
 MeshPreview().submit(triangle, OrbitCamera(), 16).result()
-import sys
-backend = {"backend": "egl"} if sys.platform == "linux" else {}
-context = moderngl.create_context(standalone=True, **backend)
-print(context.info["GL_RENDERER"], context.info["GL_VERSION"], sep=", OpenGL ")
+info = standalone_context("Drawing").info
+print(info["GL_RENDERER"], info["GL_VERSION"], sep=", OpenGL ")
 """
 _PROBE_SECONDS = 30
 #: What a model's architecture says of the background, in words.

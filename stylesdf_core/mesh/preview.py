@@ -1,7 +1,7 @@
 """Pictures of a mesh under the studio's camera, drawn by pyrender (OpenGL) in one thread.
 
-An OpenGL context belongs to the thread that made it, so one daemon thread owns the context and
-callers get futures. On Linux the context comes from EGL and needs no display.
+An OpenGL context belongs to the thread that made it, so one daemon thread owns the context, which
+has no window, and callers get futures.
 
 The camera is the volume render's: a pinhole of half angle ``fov``, rays through pixel centres at
 +0.5. Only near and far differ: they enclose the mesh, so that it is never drawn cut open.
@@ -27,7 +27,7 @@ import numpy.typing as npt
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.mesh.surface import SurfaceMesh
 from stylesdf_core.rendering.camera import OrbitCamera
-from stylesdf_core.system.opengl import prepare_opengl
+from stylesdf_core.system.opengl import standalone_context
 
 Color = tuple[float, float, float]
 
@@ -169,8 +169,7 @@ def _serve(requests: _Mailbox) -> None:
         except Exception as error:
             reason = _reason(error)
             if studio is None:
-                is_ours = isinstance(error, GraphicsError)
-                refusal = str(error) if is_ours else _refusal(reason)
+                refusal = str(error) if isinstance(error, GraphicsError) else _refusal(reason)
                 retry_at = time.monotonic() + RETRY_SECONDS
                 failure = GraphicsError(refusal)
             else:  # the context may be lost; the next request opens a new one
@@ -192,28 +191,19 @@ def _reason(error: Exception) -> str:
 
 
 def _refusal(reason: str) -> str:
-    remedy = (
-        "install libegl1 and libgl1-mesa-dri (Debian, Ubuntu) or a graphics driver"
-        if sys.platform.startswith("linux")
-        else "install a graphics driver with OpenGL 3.3"
-    )
-    return (
-        f"The mesh view needs OpenGL, which could not be opened ({reason}); {remedy}. "
-        "Everything else works."
-    )
+    return f"The mesh view could not be opened: {reason}. Everything else works."
 
 
 class _Studio:
     """A pyrender context with camera, lights and the current mesh; lives in one thread."""
 
     def __init__(self) -> None:
-        if sys.platform not in ("win32", "darwin"):
-            os.environ.setdefault("PYOPENGL_PLATFORM", "egl")  # read when OpenGL is first imported
-        prepare_opengl()
+        self._context = standalone_context("The mesh view")
+        if sys.platform.startswith("linux"):
+            os.environ["PYOPENGL_PLATFORM"] = "egl"  # read when OpenGL is first imported
         import pyrender
 
         self._pyrender = pyrender
-        self._platform = _open_platform()
         self._renderer = pyrender.renderer.Renderer(MIN_SIZE, MIN_SIZE)
         self._mesh: SurfaceMesh | None = None
         self._corners = np.zeros((8, 3))
@@ -253,7 +243,6 @@ class _Studio:
             lift[:3, 3] = _LINE_LIFT * pose[:3, 3]
             scene.add(self._model(colored=colored, lines=True), pose=lift)
 
-        self._platform.make_current()
         self._renderer.viewport_width = self._renderer.viewport_height = size
         flags = pyrender.RenderFlags.OFFSCREEN | pyrender.RenderFlags.RGBA
         color, depth = self._renderer.render(scene, flags)
@@ -267,9 +256,8 @@ class _Studio:
     def close(self) -> None:
         """Free the context; a context that is already lost raises errors, which are ignored."""
         try:
-            self._platform.make_current()
             self._renderer.delete()
-            self._platform.delete_context()
+            self._context.release()
         except Exception:
             pass
 
@@ -306,55 +294,6 @@ def _make_model(pyrender: Any, mesh: SurfaceMesh, colored: bool, lines: bool) ->
         mode=pyrender.GLTF.LINES if lines else pyrender.GLTF.TRIANGLES,
     )
     return pyrender.Mesh([primitive])
-
-
-def _open_platform() -> Any:
-    """Open and make current an OpenGL context of the kind that PYOPENGL_PLATFORM names."""
-    kind = os.environ.get("PYOPENGL_PLATFORM")
-    if kind == "egl":
-        return _open_egl()
-    if kind == "osmesa":
-        from pyrender.platforms.osmesa import OSMesaPlatform as Platform
-    elif sys.platform == "darwin":
-        # pyglet would open a window; off the main thread, AppKit aborts the process for it.
-        raise GraphicsError(
-            "There is no mesh view on macOS, which opens OpenGL on the main thread only; meshes "
-            "can still be exported."
-        )
-    else:
-        from pyrender.platforms.pyglet_platform import PygletPlatform as Platform
-    platform = Platform(MIN_SIZE, MIN_SIZE)
-    platform.init_context()
-    platform.make_current()
-    return platform
-
-
-def _open_egl() -> Any:
-    """An EGL context on the first device that gives one (the process may not be allowed a GPU)."""
-    from OpenGL.EGL import EGL_NO_CONTEXT, EGL_NO_SURFACE, eglDestroyContext, eglMakeCurrent
-    from pyrender.platforms import egl
-
-    class SharedDisplay(egl.EGLPlatform):  # type: ignore[misc]
-        """Deletes its context alone, not the process's EGL display, which others may use."""
-
-        def delete_context(self) -> None:
-            eglMakeCurrent(self._egl_display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT)
-            eglDestroyContext(self._egl_display, self._egl_context)
-
-    try:
-        devices = egl.query_devices()
-    except RuntimeError:  # no device extension: the default display is all there is
-        devices = [egl.EGLDevice(None)]
-    reasons = []
-    for device in devices:
-        try:
-            platform = SharedDisplay(MIN_SIZE, MIN_SIZE, device=device)
-            platform.init_context()
-        except Exception as error:
-            reasons.append(_reason(error))
-        else:
-            return platform
-    raise RuntimeError(f"no EGL device gives a context: {'; '.join(reasons) or 'there is none'}")
 
 
 def _box_corners(mesh: SurfaceMesh) -> npt.NDArray[np.float64]:

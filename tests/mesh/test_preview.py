@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -161,13 +160,14 @@ def test_sizes_may_change_and_a_mesh_is_uploaded_once(
     assert made == [mesh]
 
 
-@pytest.mark.usefixtures("preview")  # skips without EGL, and has chosen the platform
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="EGL is Linux's")
-def test_deleting_a_context_leaves_the_shared_display_open() -> None:
-    first, second = preview_module._open_egl(), preview_module._open_egl()
-    second.delete_context()
-    first.make_current()
-    first.delete_context()
+@pytest.mark.usefixtures("preview")  # skips without OpenGL
+def test_closing_a_preview_leaves_the_others_their_contexts(mesh: SurfaceMesh) -> None:
+    with MeshPreview() as first:
+        before = first.submit(mesh, OrbitCamera(), 64).result()
+        with MeshPreview() as second:
+            second.submit(mesh, OrbitCamera(), 32).result()
+        after = first.submit(mesh, OrbitCamera(), 64).result()
+    assert np.array_equal(before.pixels, after.pixels)
 
 
 def test_no_opengl_is_an_answer_that_says_why_and_is_tried_again(
@@ -175,11 +175,11 @@ def test_no_opengl_is_an_answer_that_says_why_and_is_tried_again(
 ) -> None:
     attempts = []
 
-    def refuse() -> None:
-        attempts.append(None)
+    def refuse(purpose: str) -> None:
+        attempts.append(purpose)
         raise OSError("no such device")
 
-    monkeypatch.setattr(preview_module, "_open_platform", refuse)
+    monkeypatch.setattr(preview_module, "standalone_context", refuse)
     now = [100.0]
     monkeypatch.setattr(preview_module.time, "monotonic", lambda: now[0])
     with MeshPreview() as preview:
@@ -191,20 +191,6 @@ def test_no_opengl_is_an_answer_that_says_why_and_is_tried_again(
         with pytest.raises(GraphicsError):
             preview.submit(mesh, OrbitCamera(), 32).result()
         assert len(attempts) == 2
-
-
-def test_macos_is_told_that_it_has_no_mesh_view(
-    mesh: SurfaceMesh, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("PYOPENGL_PLATFORM", raising=False)
-    monkeypatch.setattr(preview_module.sys, "platform", "darwin")
-    monkeypatch.setattr(preview_module, "_Studio", preview_module._open_platform)
-    with MeshPreview() as preview, pytest.raises(GraphicsError) as caught:
-        preview.submit(mesh, OrbitCamera(), 32).result()
-    assert str(caught.value) == (
-        "There is no mesh view on macOS, which opens OpenGL on the main thread only; meshes can "
-        "still be exported."
-    )
 
 
 def test_failure_while_drawing_does_not_end_the_thread(

@@ -1,15 +1,18 @@
-"""Triton is imported before OpenGL: in the other order, the two copies of LLVM end the process."""
+"""Contexts without a window; Triton is imported before OpenGL."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from stylesdf_core.system.opengl import prepare_opengl
+from stylesdf_core.errors import GraphicsError
+from stylesdf_core.system import opengl
+from stylesdf_core.system.opengl import prepare_opengl, standalone_context
 
 # Triton's place is taken by a module that notes which OpenGL libraries the process has loaded.
 TRITON = """
@@ -45,3 +48,82 @@ def test_damaged_triton_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.delitem(sys.modules, "triton", raising=False)
     prepare_opengl()
     assert "triton" not in sys.modules
+
+
+class Driver:
+    """Stands in for moderngl: some devices give a context."""
+
+    def __init__(self, devices: Sequence[bool]) -> None:
+        self.devices = devices
+        self.asked: list[dict[str, object]] = []
+
+    def create_context(self, **asked: object) -> str:
+        self.asked.append(asked)
+        index = asked.get("device_index", 0)
+        assert isinstance(index, int)
+        if index >= len(self.devices):
+            raise Exception(
+                f"requested device index {index}, but found {len(self.devices)} devices"
+            )
+        if not self.devices[index]:
+            raise Exception(f"device {index} is not yours")
+        return f"context of {index}"
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driver]:
+    def install(platform: str, *devices: bool) -> Driver:
+        driver = Driver(devices)
+        monkeypatch.setattr(opengl.sys, "platform", platform)
+        monkeypatch.setitem(sys.modules, "moderngl", driver)
+        return driver
+
+    return install
+
+
+def test_the_context_is_of_the_first_device_that_gives_one(driver: Callable[..., Driver]) -> None:
+    driver("linux", False, True, True)
+    assert standalone_context("A test") == "context of 1"
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_other_systems_open_their_own_kind_of_context(
+    driver: Callable[..., Driver], platform: str
+) -> None:
+    here = driver(platform, True)
+    assert standalone_context("A test") == "context of 0"
+    assert here.asked == [{"require": 330, "standalone": True}]
+
+
+@pytest.mark.parametrize(
+    ("platform", "devices", "sentence"),
+    [
+        (
+            "linux",
+            (False, False),
+            "A test needs OpenGL 3.3, which could not be opened (device 0 is not yours; device 1 "
+            "is not yours); install libegl1 and libgl1-mesa-dri (Debian, Ubuntu) or a graphics "
+            "driver.",
+        ),
+        (
+            "linux",
+            (),
+            "A test needs OpenGL 3.3, which could not be opened (requested device index 0, but "
+            "found 0 devices); install libegl1 and libgl1-mesa-dri (Debian, Ubuntu) or a graphics "
+            "driver.",
+        ),
+        (
+            "darwin",
+            (False,),
+            "A test needs OpenGL 3.3, which could not be opened (device 0 is not yours); install a "
+            "graphics driver with OpenGL 3.3.",
+        ),
+    ],
+)
+def test_no_context_says_why_and_what_to_install(
+    driver: Callable[..., Driver], platform: str, devices: tuple[bool, ...], sentence: str
+) -> None:
+    driver(platform, *devices)
+    with pytest.raises(GraphicsError) as caught:
+        standalone_context("A test")
+    assert str(caught.value) == sentence

@@ -6,24 +6,21 @@ runs the shaders. On Linux its context comes from EGL, which needs no window.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import moderngl
 import numpy as np
 import numpy.typing as npt
 
-from stylesdf_core.errors import GraphicsError
 from stylesdf_core.heads.person.anatomy import HAIR
 from stylesdf_core.heads.person.face_model import MorphableModel
 from stylesdf_core.heads.person.posing import Float32, HeadGeometry, HeadPoser, to_world
 from stylesdf_core.heads.rasterizer import shaders
 from stylesdf_core.heads.rasterizer.visibility import HARMONIC_0, bake_visibility
 from stylesdf_core.rendering.camera import FAR, NEAR, VOLUME_RADIUS, OrbitCamera
-from stylesdf_core.system.opengl import prepare_opengl
+from stylesdf_core.system.opengl import standalone_context
 
 #: The colour behind every head, sRGB in [0, 1].
 BACKGROUND = (0.80, 0.82, 0.85)
@@ -109,7 +106,7 @@ class HeadRenderer:
         self._thread = threading.get_ident()
         self._poser = HeadPoser(model)
         self.anatomy, self.triangles = self._poser.anatomy, self._poser.triangles
-        self._context = context = _make_context()
+        self._context = context = standalone_context("Rendering heads")
         self._moving = context.buffer(reserve=len(self._poser.rest) * 8 * 4, dynamic=True)
         self._static = context.buffer(self._static_attributes().tobytes())
         self._indices = context.buffer(self.triangles.tobytes())
@@ -272,18 +269,6 @@ def projection(camera: OrbitCamera) -> npt.NDArray[np.float64]:
     clip[2, 3] = -2.0 * FAR * NEAR / (FAR - NEAR)
     clip[3, 2] = -1.0
     return np.asarray(clip @ world2cam)
-
-
-def _make_context() -> moderngl.Context:
-    prepare_opengl()
-    settings: dict[str, Any] = {"backend": "egl"} if sys.platform.startswith("linux") else {}
-    try:
-        return moderngl.create_context(require=330, standalone=True, **settings)
-    except Exception as error:  # glcontext raises bare Exceptions
-        raise GraphicsError(
-            f"No OpenGL context can be made for rendering heads ({error}); install Mesa's EGL "
-            "(on Debian and Ubuntu: apt install libegl1 libgl1-mesa-dri)."
-        ) from error
 
 
 def _uniform(program: moderngl.Program, name: str) -> moderngl.Uniform:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import moderngl
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from stylesdf_core.errors import GraphicsError
 from stylesdf_core.heads.fit.bank import EYE_RADIUS
 from stylesdf_core.heads.person.anatomy import FACE, HAIR, SCLERA
 from stylesdf_core.heads.person.latent import ATTRIBUTES, DIMENSIONS, LATENT_DIM, dataset_latent
-from stylesdf_core.heads.rasterizer import renderer as renderer_module
 from stylesdf_core.heads.rasterizer.renderer import BACKGROUND, HeadRenderer
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 
@@ -205,12 +202,3 @@ def test_a_renderer_belongs_to_the_thread_that_made_it(renderer: HeadRenderer) -
     geometry = renderer.shape(dataset_latent(0, 8))
     with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="thread that made it"):
         pool.submit(renderer.picture, geometry, OrbitCamera(), 32).result()
-
-
-def test_no_context_is_a_graphics_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(**_: object) -> moderngl.Context:
-        raise RuntimeError("eglInitialize failed")
-
-    monkeypatch.setattr(renderer_module.moderngl, "create_context", fail)
-    with pytest.raises(GraphicsError, match=r"eglInitialize failed.*install Mesa"):
-        renderer_module._make_context()
