@@ -157,7 +157,8 @@ class Visitor:
                 self._send(path)
             return
         workbench.change_settings("export", folder=str(folder))
-        self._downloads.append(workbench.export(name))
+        if (job := workbench.export(name)) is not None:
+            self._downloads.append(job)
 
     def close(self) -> None:
         """End the visitor's threads and remove the visitor's files."""

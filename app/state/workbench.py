@@ -32,7 +32,7 @@ from app.state.wording import title_and_text
 from app.workers.concurrency.jobs import Job, JobQueue, JobState
 from app.workers.mixing_worker import MixingMeter, MixingRequest
 from app.workers.model_loader import Loading, ModelSlot
-from stylesdf_core.errors import StyleSDFError
+from stylesdf_core.errors import InputError, OutputError, StyleSDFError
 from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.scene.scene import Scene, View
@@ -321,13 +321,24 @@ class Workbench:
 
     # --- exports --------------------------------------------------------------------------------
 
-    def export(self, name: str, stem: str = "") -> Job:
-        """Queue an export; ``name`` is that of a kind in :data:`app.state.exports.EXPORTS`."""
+    def export(self, name: str, stem: str = "") -> Job | None:
+        """:meth:`submit` an export of the kind in :data:`app.state.exports.EXPORTS` so named."""
         self.last_export = name
         return self.submit(self._export_request(name, stem))
 
-    def submit(self, request: exports.ExportRequest) -> Job:
-        """Queue a request that writes a file."""
+    def submit(self, request: exports.ExportRequest) -> Job | None:
+        """Queue a request that writes a file; None, with a toast, if it asks for the impossible.
+
+        An operation's checks come before its first progress, so the mistake is told at once, and
+        not when the jobs before it are done. A folder may become writable: that job stays listed.
+        """
+        try:
+            next(request.run())
+        except OutputError:
+            pass
+        except InputError as error:
+            self.toast(str(error), is_error=True)
+            return None
         return self.jobs.submit(request.out.name, request.run, out=request.out)
 
     def command(self, name: str, stem: str = "") -> str | None:

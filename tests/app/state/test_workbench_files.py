@@ -28,6 +28,8 @@ def test_exports_run_as_jobs_and_restore_their_session(
     scene = workbench.scene
     workbench.set_seed(12)
     settle(workbench)
+    assert job is not None
+    assert again is not None
     assert job.out == tmp_path / "out" / "tiny-000011.png"
     assert again.out == tmp_path / "out" / "tiny-000011-2.png"
     assert read_scene(job.out) == scene
@@ -41,6 +43,7 @@ def test_a_failed_export_says_why(workbench: Workbench, tmp_path: Path) -> None:
     settle(workbench)
     (tmp_path / "out").write_text("not a folder")
     job = workbench.export("PNG")
+    assert job is not None
     settle(workbench)
     assert workbench.messages.toasts[-1].is_error
     assert "Cannot write" in workbench.messages.toasts[-1].text
@@ -50,6 +53,14 @@ def test_a_failed_export_says_why(workbench: Workbench, tmp_path: Path) -> None:
     settle(workbench)
     (again,) = workbench.jobs.jobs
     assert (again.state, again.out) == (JobState.DONE, job.out)
+
+
+def test_an_export_that_cannot_be_is_refused_at_once(workbench: Workbench) -> None:
+    workbench.change_settings("view", background="none")
+    assert workbench.export("MP4") is None
+    assert "An MP4 cannot be transparent" in workbench.messages.toasts[-1].text
+    assert workbench.jobs.jobs == []
+    assert workbench.export("GIF") is not None
 
 
 def test_an_error_stays_until_it_is_dismissed(
@@ -200,6 +211,7 @@ def test_the_playhead_s_scene_is_on_the_screen_and_is_no_visited_face(
     assert len(workbench.album.faces) <= before + 2
     picture = workbench.export("PNG")
     settle(workbench)
+    assert picture is not None
     assert picture.out is not None
     assert read_scene(picture.out).camera == timeline.shown.camera
     assert workbench.command("PNG") is None
@@ -207,6 +219,7 @@ def test_the_playhead_s_scene_is_on_the_screen_and_is_no_visited_face(
     assert request.animation == workbench.document.animation
     job = workbench.submit(replace(request, fps=2.0, size=16))
     settle(workbench)
+    assert job is not None
     assert job.state is JobState.DONE
     assert job.out is not None
     assert job.out.name.endswith("-animation.webp")
