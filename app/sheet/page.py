@@ -56,9 +56,6 @@ class SheetPage:
         """Show the tab, or hide it while another tab is shown."""
         self._is_shown = shown
         self._layout.show(shown)
-        sheet, workbench = self._workbench.sheet, self._workbench
-        if shown and (not sheet.has_begun or sheet.first.model != workbench.scene.model):
-            sheet.begin(workbench.scene)
 
     def sync(self) -> None:
         """Show the state; does nothing while the tab is hidden."""
@@ -66,17 +63,17 @@ class SheetPage:
             return
         workbench, sheet = self._workbench, self._workbench.sheet
         settings = workbench.settings.sheet
+        model = workbench.models.of(workbench.scene.model)
+        sheet.follow(workbench.scene)
         self._lay_out(settings.page.columns)
         page = (sheet.first, settings.page)
         if page != self._page:
             self._page = page
             self.gallery.scroll_to(0)
-        sheet.show(
-            workbench.model, settings.page, settings.view, self.gallery.visible, self.gallery.edge
-        )
+        sheet.show(model, settings.page, settings.view, self.gallery.visible, self.gallery.edge)
         self.options.sync()
         problem = sheet.problem
-        if workbench.model is None:
+        if model is None:
             problem = "The faces appear here once the model is loaded."
         dpg.configure_item(self._text, show=bool(problem))
         dpg.configure_item(self._again, show=bool(sheet.problem))

@@ -153,11 +153,11 @@ class Workbench:
             self.models.load(self.scene.model, adopt=False)
         if self.is_resting:
             self.screen.pause()
-        elif self.model is not None and self.scene.model == self.models.reference:
-            self.screen.request(self.model, self.timeline.shown, self.settings)
-            self.keyframe_pictures.tick(self.model, self.settings.device)
+        elif (model := self.models.of(self.scene.model)) is not None:
+            self.screen.request(model, self.timeline.shown, self.settings)
+            self.keyframe_pictures.tick(model, self.settings.device)
             mixes = self.scene.mixing.seed is not None and not self.busy
-            self.mixing.tick(MixingRequest(self.model, self.settings.device), wanted=mixes)
+            self.mixing.tick(MixingRequest(model, self.settings.device), wanted=mixes)
         self.messages.tick()
         if self._autosave.note(self.scene, self.document.animation, self.settings):
             self._may_hold_memory = True
@@ -203,16 +203,14 @@ class Workbench:
 
     def _note_other_weights(self) -> None:
         """Say so if the open session was made with weights of another digest."""
-        if self.model is None or self.scene.model != self.models.reference:
-            return
-        if note := other_weights(self.scene, self.model.digest):
+        model = self.models.of(self.scene.model)
+        if model is not None and (note := other_weights(self.scene, model.digest)):
             self.toast(note)
 
     def _session(self) -> Scene:
         """The scene with the digest of the weights that show it."""
-        if self.model is None or self.scene.model != self.models.reference:
-            return self.scene
-        return replace(self.scene, model_digest=self.model.digest)
+        model = self.models.of(self.scene.model)
+        return self.scene if model is None else replace(self.scene, model_digest=model.digest)
 
     # --- identity and view ----------------------------------------------------------------------
 

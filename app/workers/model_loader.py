@@ -73,6 +73,10 @@ class ModelSlot:
         """Short name of the loaded model; empty without a model."""
         return self.model.name if self.model is not None else ""
 
+    def of(self, reference: str) -> Model | None:
+        """The loaded model if it is that of a reference, such as a scene's."""
+        return self.model if reference == self.reference else None
+
     def lacks(self, reference: str) -> bool:
         """Whether to load a model, neither loaded nor just failed, while no load is under way."""
         has_failed = self.failed is not None and self.failed.reference == reference

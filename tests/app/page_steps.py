@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import dearpygui.dearpygui as dpg
@@ -53,7 +54,15 @@ class PageSteps(Hands):
         self.hands("mousemove_relative 40 0 sleep 0.2 mouseup 1")
         assert workbench.settings.window.left_width > width + 20, "the column is not pulled"
         workbench.change_settings("window", left_width=width)
-        self.click(self.button("Explore"))
+        first_model, other = workbench.scene.model, str(self.folder / "other.safetensors")
+        shutil.copy(first_model, other)
+        workbench.open_model(other)
+        self.wait(lambda: workbench.scene.model == other, "the other model")
+        self.wait(lambda: workbench.sheet.progress[0] > 0, "a face of the other model")
+        self.click(page.gallery.item, at=(0.44, 0.3))
+        assert workbench.scene.model == other, "another face than the one that was clicked"
+        workbench.open_model(first_model)
+        self.wait(lambda: workbench.scene.model == first_model, "the first model")
         self.settle()
 
     def compare(self) -> None:

@@ -130,8 +130,7 @@ class DragPoints:
         return was_on
 
     def _model(self) -> Model | None:
-        is_own = self._document.scene.model == self._models.reference
-        return self._models.model if is_own else None
+        return self._models.of(self._document.scene.model)
 
     # --- the gesture ----------------------------------------------------------------------------
 

@@ -36,7 +36,6 @@ class ContactSheet:
 
     Attributes:
         first: the scene from which the page is made.
-        has_begun: whether that scene has been chosen.
         problem: why the page cannot be filled; empty if it can.
 
     Args:
@@ -46,7 +45,7 @@ class ContactSheet:
 
     def __init__(self, news: threading.Event, may_work: Callable[[], bool]) -> None:
         self.first = Scene()
-        self.has_begun = False
+        self._has_begun = False
         self.problem = ""
         self._sheet, self._edge = Sheet(), _EDGES[1]
         self._view: View = "image"
@@ -60,10 +59,15 @@ class ContactSheet:
 
     def begin(self, first: Scene) -> None:
         """Make the page from another scene."""
-        self.has_begun = True
+        self._has_begun = True
         if first != self.first:
             self.first = first
             self._clear()
+
+    def follow(self, scene: Scene) -> None:
+        """Make the page from the scene in Explore if it has another model than the page."""
+        if not self._has_begun or self.first.model != scene.model:
+            self.begin(scene)
 
     def retry(self) -> None:
         """Fill the page anew after a problem."""
