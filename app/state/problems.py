@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,6 +84,5 @@ def drawing_problem(workbench: Workbench, error: BaseException | None) -> Proble
 
 def _stay_with_loaded(workbench: Workbench) -> None:
     workbench.models.dismiss()
-    if workbench.scene.model != workbench.models.reference:
-        reference = workbench.models.reference
-        workbench.document.apply(replace(workbench.scene, model=reference, model_digest=""))
+    if workbench.models.of(workbench.scene.model) is None:
+        workbench.adopt_model()

@@ -177,29 +177,38 @@ class Workbench:
         self.screen.forget()
         if self.settings.device not in self.models.devices:
             self.settings = replace(self.settings, device="auto")
-        config, before = self.model.generator.config, self._poses_before
-        self._poses_before = self.poses
-
-        def adapt(scene: Scene) -> Scene:
-            seen = edits.with_fov_of(scene, before, self.poses)
-            return edits.adapted(seen, config, self.directions)
-
-        animation = edits.adapted_animation(self.document.animation, loaded.reference, adapt)
         if loaded.adopt:
-            whole = edits.restored(self.scene, self._fitted, self._whole)
-            whole = replace(whole, model=loaded.reference, model_digest=self.model.digest)
-            self._fitted, self._whole = adapt(whole), whole
-            self.document.apply(self._fitted, animation)
+            self.adopt_model()
         elif self.scene.model == loaded.reference:
-            scene = self.scene
-            if scene == Scene(loaded.reference):  # made before its model was known
-                scene = replace(scene, camera=self.poses.front)
-            self.document.update(edits.adapted(scene, config, self.directions))
-            self.document.arrange(animation)
-            self.document.commit()
+            is_new = self.scene == Scene(loaded.reference)  # made before its model was known
+            front = replace(self.scene, camera=self.poses.front)
+            self._show_adapted(front if is_new else self.scene)
             self._note_other_weights()
+        self._poses_before = self.poses
         if Path(loaded.reference).exists():
             self.settings = self.settings.with_recent_model(loaded.reference)
+
+    def adopt_model(self) -> None:
+        """Give scene and keyframes the loaded model, as one undo step."""
+        assert self.model is not None
+        whole = edits.restored(self.scene, self._fitted, self._whole)
+        whole = edits.with_fov_of(whole, self._poses_before, self.poses)
+        self._whole = replace(whole, model=self.models.reference, model_digest=self.model.digest)
+        self._fitted = self._show_adapted(self._whole)
+
+    def _show_adapted(self, scene: Scene) -> Scene:
+        """Show what of a scene, and of the keyframes, fits the loaded model; returns the scene."""
+        assert self.model is not None
+        config, before = self.model.generator.config, self._poses_before
+
+        def adapt(keyframe: Scene) -> Scene:
+            seen = edits.with_fov_of(keyframe, before, self.poses)
+            return edits.adapted(seen, config, self.directions)
+
+        animation = edits.adapted_animation(self.document.animation, scene.model, adapt)
+        scene = edits.adapted(scene, config, self.directions)
+        self.document.apply(scene, animation)
+        return scene
 
     def _note_other_weights(self) -> None:
         """Say so if the open session was made with weights of another digest."""

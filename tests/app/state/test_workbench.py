@@ -19,7 +19,7 @@ from stylesdf_core.mesh.preview import MeshPreview
 from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import Animation, Keyframe
-from stylesdf_core.scene.scene import Scene
+from stylesdf_core.scene.scene import Identity, Scene
 from tests.app.state.stepping import poll_until, settle
 from tests.models import save_tiny
 
@@ -179,6 +179,24 @@ def test_a_broken_model_leaves_the_loaded_model(workbench: Workbench, tmp_path: 
     settle(workbench)
     assert workbench.screen.picture is not None
     assert workbench.screen.picture.request.scene.identity.seed == 5
+
+
+def test_the_loaded_model_in_place_of_a_missing_one_takes_what_fits_it(
+    workbench: Workbench, tmp_path: Path
+) -> None:
+    settle(workbench)
+    tiny, missing = workbench.models.reference, str(tmp_path / "gone.pt")
+    foreign = Identity(3, None, (("moustache", 1.0), ("smile", 1.0)))
+    scene = Scene(missing, foreign)
+    workbench.document.apply(scene, Animation((Keyframe(0.0, scene), Keyframe(1.0, scene))))
+    settle(workbench)
+    problem = load_problem(workbench)
+    assert problem is not None
+    problem.remedies[0].act()
+    settle(workbench)
+    assert not workbench.has_problem
+    assert (workbench.scene.model, workbench.scene.identity.edits) == (tiny, (("smile", 1.0),))
+    assert workbench.document.animation.model == tiny
 
 
 def test_a_scene_of_a_missing_model_offers_the_shipped_model(
