@@ -90,7 +90,6 @@ class SliderRow(MouseTarget):
         self._width = width
         self._value = spec.origin
         self._edited = self._locked = self._dimmed = False
-        self._is_drawn = False
         self._hovered = ""  # the part under the mouse
         self._dragging = False
         self._canvas = Canvas(width, ui.px(HEIGHT))
@@ -100,8 +99,6 @@ class SliderRow(MouseTarget):
 
     def show(self, value: float, *, edited: bool = True, locked: bool = False) -> None:
         """Draw a value; the label of an unedited value is muted."""
-        if self._is_drawn and (value, edited, locked) == (self._value, self._edited, self._locked):
-            return  # whatever else changes is drawn at once
         self._value, self._edited, self._locked = value, edited, locked
         self._draw()
 
@@ -222,7 +219,6 @@ class SliderRow(MouseTarget):
         return "more" if x < right + px(_STEP) + px(4) else "value"
 
     def _draw(self) -> None:
-        self._is_drawn = True
         canvas, px, spec, text = self._canvas, self._ui.px, self.spec, self._text()
         state = (self._edited, self._locked, self._hovered, self._dragging, self._dimmed)
         if not canvas.wants(spec, text, self._value, state, self._width):
