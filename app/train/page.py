@@ -80,7 +80,7 @@ class TrainPage:
 
     def show(self, shown: bool) -> None:
         """Show the tab, or hide it while the Explore tab is shown."""
-        self._is_shown = shown
+        self._is_shown, self._size = shown, (0, 0, True)
         for column in (self._left, self._right, self._nothing, *self._of_run):
             column.show(shown)
 

@@ -238,7 +238,12 @@ class TrainDriver(Hands):
         self.studio.set_scale(1.5)
         self.frames(10)
         (left, _), (width, _) = self.studio.train_page.middle
-        assert left + width <= self.studio.train_page.ground.right, "the form covers the middle"
+        ground = self.studio.train_page.ground
+        assert left + width <= ground.right, "the form covers the middle"
+        for page in ("explore", "train"):
+            self.studio.show_page(page)
+            self.frames(5)
+        assert self.studio._ui.tooltips.edges == (ground.left, ground.right)
         self.studio.set_scale(1.0)
         self.frames(10)
         assert not self.studio.failures, self.studio.failures
