@@ -19,7 +19,7 @@ from app.state.exports import EXPORTS
 from app.state.wording import short_path
 from app.state.workbench import Workbench
 from app.train.state.training import Training
-from app.widgets.controls.ui import Ui, plain
+from app.widgets.controls.ui import Ui
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas
 from app.workers.model_loader import DEVICES
@@ -67,7 +67,7 @@ class Menus:
         self._checks: list[tuple[theme.Item, Callable[[], bool]]] = []
         self._listed: tuple[object, ...] | None = None
         self._recent: tuple[str, ...] | None = None
-        self._shown: tuple[object, ...] | None = None  # None once a click may have changed a check
+        self._shown: tuple[object, ...] | None = None  # as _listed, None once a line was clicked
         self._spacer_width = 1
         #: The menus of the bar.
         self.bar: list[theme.Item] = []
@@ -93,14 +93,10 @@ class Menus:
 
     def sync(self, scene: Scene) -> None:
         """Update checks, tabs, the model's name and the state light."""
-        workbench = self._workbench
+        workbench, document = self._workbench, self._workbench.document
         shown = (
             [is_on() for _, is_on in self._checks],
-            (
-                workbench.document.can_undo,
-                workbench.document.can_redo,
-                bool(workbench.dragging.history),
-            ),
+            (document.can_undo, document.can_redo, bool(workbench.dragging.history)),
             [name in workbench.models.devices for name in self._devices],
             self._actions.window.page,
             len(self._training.alive),
@@ -158,17 +154,22 @@ class Menus:
             shortcut = self._shortcuts[act]
             act, keys = shortcut.act, shortcut.keys
 
-        def clicked() -> None:
-            self._shown = None  # Dear PyGui has changed the check, whatever the action does
-            act()
-
         item: theme.Item = dpg.add_menu_item(
-            label=label, shortcut=keys, check=is_on is not None, callback=plain(clicked)
+            label=label, shortcut=keys, check=is_on is not None, callback=self._clicked(act)
         )
         self._ui.show_script(item, label)
         if is_on is not None:
             self._checks.append((item, is_on))
         return item
+
+    def _clicked(self, act: Callable[[], None]) -> Callable[[], None]:
+        """The callback of a line; Dear PyGui has changed its check, whatever the action does."""
+
+        def clicked() -> None:
+            self._shown = self._listed = None
+            act()
+
+        return clicked
 
     def _build_file(self) -> None:
         actions = self._actions
@@ -295,14 +296,8 @@ class Menus:
     # --- the model ------------------------------------------------------------------------------
 
     def _sync_models(self) -> None:
-        workbench = self._workbench
-        active = len(workbench.jobs.active)
-        key = (
-            workbench.models.name,
-            workbench.settings.recent_models,
-            active,
-            workbench.scene.model,
-        )
+        workbench, recent = self._workbench, self._workbench.settings.recent_models
+        key = (workbench.models.name, recent, len(workbench.jobs.active), workbench.scene.model)
         if key == self._listed:
             return
         self._listed = key
@@ -318,9 +313,9 @@ class Menus:
                 self._ui.small_text(heading)
             for entry in listed:
                 self._add_model(entry)
-        if workbench.settings.recent_models:
+        if recent:
             self._ui.small_text("Recent")
-        for path in workbench.settings.recent_models:
+        for path in recent:
             label = fonts.fitted(Path(path).name, fonts.BODY, _ENTRY_WIDTH)
             self._add_choice(label, path, path, partial(workbench.open_model, path))
         dpg.add_separator()
@@ -357,7 +352,7 @@ class Menus:
             shortcut=note,
             check=True,
             default_value=model == self._workbench.scene.model,
-            callback=plain(act),
+            callback=self._clicked(act),
         )
         self._ui.show_script(item, label)
         with dpg.tooltip(item, delay=0.5):  # within menus only Dear PyGui's own work
