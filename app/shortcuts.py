@@ -43,7 +43,6 @@ class Shortcut:
         code: Dear PyGui's key code.
         what: the action in a few words, by which a menu finds the shortcut.
         repeats: acts again while the key is held.
-        anywhere: acts in all tabs.
     """
 
     keys: str
@@ -51,12 +50,16 @@ class Shortcut:
     what: str
     act: Callable[[], None]
     repeats: bool = False
-    anywhere: bool = False
 
     @property
     def types_nothing(self) -> bool:
         """Whether the key means nothing to a text field, so that it acts there too."""
         return self.keys.startswith("F") and len(self.keys) > 1
+
+    @property
+    def acts_in_all_tabs(self) -> bool:
+        """Whether the key has Ctrl, or is a function key: such keys act wherever menus do."""
+        return "Ctrl+" in self.keys or self.types_nothing
 
     def matches(self, code: int, *, ctrl: bool, shift: bool) -> bool:
         """Whether this key, with or without Ctrl and Shift, is the shortcut's."""
@@ -94,14 +97,14 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
         key("Ctrl+Shift+S", dpg.mvKey_S, "save the session", actions.save_session),
         key("Ctrl+Z", dpg.mvKey_Z, "undo", document.undo, True),
         key("Ctrl+Shift+Z", dpg.mvKey_Z, "redo", document.redo, True),
-        key("Ctrl+T", dpg.mvKey_T, "next tab", actions.switch_page, anywhere=True),
-        key("F1", dpg.mvKey_F1, "list of shortcuts", window.show_shortcuts, anywhere=True),
+        key("Ctrl+T", dpg.mvKey_T, "next tab", actions.switch_page),
+        key("F1", dpg.mvKey_F1, "list of shortcuts", window.show_shortcuts),
         key("K", dpg.mvKey_K, "add a keyframe", actions.add_keyframe),
         key("L", dpg.mvKey_L, "play or stop the timeline", workbench.timeline.toggle),
         key("F9", dpg.mvKey_F9, "fold or unfold the filmstrip", actions.toggle_strip),
-        key("F10", dpg.mvKey_F10, "hide or show the panels", actions.toggle_panels, anywhere=True),
-        key("F11", dpg.mvKey_F11, "full screen", full_screen, anywhere=True),
-        key("Ctrl+Q", dpg.mvKey_Q, "quit", window.ask_to_quit, anywhere=True),
+        key("F10", dpg.mvKey_F10, "hide or show the panels", actions.toggle_panels),
+        key("F11", dpg.mvKey_F11, "full screen", full_screen),
+        key("Ctrl+Q", dpg.mvKey_Q, "quit", window.ask_to_quit),
     )
 
 
@@ -114,7 +117,7 @@ class Keyboard:
     message away. After a click with the mouse or Escape these keys are shortcuts again.
 
     Args:
-        exploring: whether the Explore tab is shown; elsewhere only ``anywhere`` shortcuts act.
+        exploring: whether the Explore tab is shown, in which all shortcuts act.
         leave: ends the viewport's mode by Escape; whether there was one.
     """
 
@@ -208,7 +211,7 @@ class Keyboard:
         ctrl = self._is_down(dpg.mvKey_LControl, dpg.mvKey_RControl)
         shift = self._is_down(dpg.mvKey_LShift, dpg.mvKey_RShift)
         for shortcut in self._table:
-            is_allowed = shortcut.anywhere or self._exploring()
+            is_allowed = shortcut.acts_in_all_tabs or self._exploring()
             is_due = is_allowed and (shortcut.repeats or not is_held)
             if is_due and shortcut.matches(code, ctrl=ctrl, shift=shift):
                 shortcut.act()
