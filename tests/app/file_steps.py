@@ -167,6 +167,11 @@ class FileSteps(Hands):
         workbench.change_settings("batch", folder=str(folder))
         dialog.open()
         self.frames(5)
+        self.click(self.button("choose …"))
+        self.wait(lambda: self.studio.dialogs._files is not None, "the dialog for the folder")
+        self.press("Escape")
+        dialog.open()
+        self.frames(5)
         self.click(dialog.kinds["ply"])
         for seeds in ("3-4x", "3-4"):
             assert self.studio.dialogs.is_open, "seeds that cannot be read must be corrected"

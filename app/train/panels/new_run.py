@@ -135,7 +135,7 @@ class NewRunPanel:
         training = self._training
         form = training.new.form
         self._sync_preview()
-        if text := training.new.take_estimate():
+        if not self._dialogs.is_open and (text := training.new.take_estimate()):
             self._dialogs.show_rows("Estimate", rows(text), 720)
         runs = training.starting_points
         new, count = training.new, len(training.runs)

@@ -226,7 +226,9 @@ class Dialogs:
             self._take(dialog.path, question, chosen)
 
     def _ask(self, question: PathQuestion, chosen: Callable[[Path], None]) -> None:
-        self.cancel()
+        if self.is_open:
+            self.after_closing(lambda: self._ask(question, chosen))
+            return
         command = native_command(question)
         if command is None:
             self._browse(question, chosen)
