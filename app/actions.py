@@ -241,6 +241,9 @@ class Actions:
     def rename_directions(self) -> None:
         """Ask for labels of the loaded model's directions, and save them beside the model."""
         directions = self.workbench.directions
+        if not directions:
+            self.workbench.toast("Open a model first: it has the directions.", is_error=True)
+            return
 
         def rename(labels: Sequence[str]) -> None:
             new = {d.name: text for d, text in zip(directions, labels, strict=True)}

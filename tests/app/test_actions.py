@@ -1,0 +1,22 @@
+"""Actions of menus and keys, without a window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from app.actions import Actions
+from app.state.settings import SettingsStore
+from app.state.workbench import Workbench
+
+
+@pytest.mark.parametrize("action", ["rename_directions", "open_photo", "drag_points"])
+def test_what_needs_a_model_asks_for_one(action: str, tmp_path: Path) -> None:
+    workbench, dialogs = Workbench(SettingsStore(tmp_path)), Mock()
+    getattr(Actions(workbench, dialogs, Mock()), action)()
+    assert [toast.text[:18] for toast in workbench.messages.toasts] == ["Open a model first"]
+    dialogs.assert_not_called()
+    assert not dialogs.method_calls
+    workbench.close()
