@@ -48,6 +48,11 @@ _STARTING = 5.0  # seconds after the window has opened, in which modules are imp
 _COMMIT_AFTER = 0.5  # seconds after the last wheel notch or arrow key
 _MOTION_LASTS = 0.05  # seconds after the last change of the scene
 _REMEMBERED_FAILURES = 20
+#: Dear PyGui's roots that are made anew together with the widgets.
+_BUILT = {
+    f"mvAppItemType::mv{kind}"
+    for kind in ("WindowAppItem", "ViewportDrawlist", "ItemHandlerRegistry", "Theme")
+}
 
 
 def run(model: str | None, session: Path | None) -> int:
@@ -180,6 +185,7 @@ class Studio:
         self.workbench.close()
         if self._opened:
             self._opened = False
+            self.dialogs.cancel()  # the desktop's dialog is a process of its own
             dpg.destroy_context()
 
     def _before_frame(self) -> None:
@@ -280,10 +286,9 @@ class Studio:
         self.dialogs.cancel()
         self.pointer.clear()
         dpg.delete_item(self._keyboard.registry)
-        self._ui.tooltips.close()
-        for window in dpg.get_windows():
-            if dpg.get_item_type(window) == "mvAppItemType::mvWindowAppItem":
-                dpg.delete_item(window)
+        for item in dpg.get_windows():
+            if dpg.get_item_type(item) in _BUILT and item != self._backdrop.item:
+                dpg.delete_item(item)
         self._build()
 
     def _sync(self) -> None:
@@ -344,8 +349,10 @@ class Studio:
     def ask_to_quit(self) -> None:
         """Close; ask first while jobs run, and say that training goes on."""
         count = len(self.workbench.jobs.active)
-        if (count or self.training.alive) and self.dialogs.is_open:
-            return  # the open dialog comes first: quitting now would cancel jobs unasked
+        works = count or self.training.alive or self.workbench.photo.is_working
+        if works and self.dialogs.is_open:  # quitting now would cancel work unasked
+            self.workbench.toast("Close the open dialog first.")
+            return
         warnings = []
         if count:
             jobs = "A job is" if count == 1 else f"{count} jobs are"

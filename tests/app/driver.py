@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.state.settings import SettingsStore
+from app.widgets.dialogs import dialogs
 from app.workers.concurrency.process import end_if_busy
 from tests.app.explore_steps import ExploreSteps
 from tests.app.file_steps import FileSteps
@@ -58,7 +59,11 @@ def main() -> None:
         start = time.monotonic()
         step()
         say(f"{step.__name__}: {time.monotonic() - start:.1f} s")
+    dialogs.native_command = lambda question: ["sleep", "600"]
+    driver.studio.actions.open_session()
+    assert driver.studio.dialogs._native is not None
     driver.studio.close()
+    assert driver.studio.dialogs._native is None, "the desktop's dialog outlives the window"
     assert SettingsStore(driver.folder / "config").load_autosave() == driver.workbench.scene
     say("all steps succeeded")
     end_if_busy(0)

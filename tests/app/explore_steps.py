@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import subprocess
+from dataclasses import replace
 
 import dearpygui.dearpygui as dpg
 import numpy as np
@@ -157,6 +158,10 @@ class ExploreSteps(Hands):
         self.wait(lambda: workbench.scene.model == str(path), "the model without names")
         self.settle()
         row = self.studio.explore.identity.rows["w1"]
+        drawn = dpg.get_item_children(row.item)
+        row.spec = replace(row.spec, trained=(-0.1, 0.1))
+        row.show(row._value)
+        assert dpg.get_item_children(row.item) != drawn, "another range is drawn at once"
         self.click(row.item, at=(0.6, 0.5))
         assert list(dict(workbench.scene.identity.edits)) == ["w1"]
         self.studio.actions.rename_directions()
@@ -222,10 +227,13 @@ class ExploreSteps(Hands):
         self.hands("key F10 key space key F1")
         self.hands("key Escape")
         self.studio.show_shortcuts()
-        self.studio.set_scale(1.5)
-        self.frames(10)
-        self.studio.set_scale(1.0)
-        self.frames(10)
+        counts = []
+        for scale in (1.5, 1.0, 1.5, 1.0):
+            self.studio.set_scale(scale)
+            self.frames(10)
+            kinds = [dpg.get_item_type(root) for root in dpg.get_windows()]
+            counts.append(sum("Font" not in str(kind) for kind in kinds))
+        assert counts[1] == counts[3], "widgets made anew leave nothing behind"
         workbench.change_settings("mesh", level=5.0)
         workbench.change_settings("view", view="mesh")
         self.settle()
@@ -272,6 +280,8 @@ class ExploreSteps(Hands):
         assert len(workbench.album.faces) == count, "faces are deleted only when asked for"
         self.click(self.button("Forget"))
         assert all(face.is_favourite for face in workbench.album.faces)
+        self.frames(2)
+        gallery.key(dpg.mvKey_Return)  # the face that had the cursor may be gone
 
     def timeline(self) -> None:
         """Keyframes are added, dragged, scrubbed, played and exported; undo takes them back."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
@@ -24,6 +25,9 @@ class PageSteps(Hands):
         workbench.change_settings("sheet", page=Sheet(columns=8), rows=2, cell=32)
         self.click(self.button("Sheet"))
         assert self.studio.page == "sheet"
+        workbench.set_seed(61)
+        self.hands("key ctrl+z")
+        assert workbench.scene.identity.seed == 60, "keys of the menu bar act in all tabs"
         self.wait(lambda: workbench.sheet.progress[0] > 8, "the first row")
         first = workbench.sheet.cell(1)
         assert first is not None
@@ -105,6 +109,13 @@ class PageSteps(Hands):
         self.settle()
         assert comparison.error is None
         self.click(self.button("Explore"))
+        name, menu = Path(workbench.scene.model).name, self.studio._menus._model_menu
+        for is_checked in (False, True):  # a click on the loaded model takes its check away
+            line = next(i for i in dpg.get_item_children(menu, 1) if dpg.get_item_label(i) == name)
+            assert dpg.get_value(line) or not is_checked
+            dpg.set_value(line, False)
+            dpg.get_item_callback(line)()
+            self.settle()
         self.studio.actions.show_about()
         self.frames(4)
         assert self.studio.dialogs.is_open

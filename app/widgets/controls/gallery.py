@@ -180,6 +180,8 @@ class Gallery(MouseTarget):
     def show(self, total: int | None, cell: Callable[[int], Cell]) -> None:
         """Draw the visible ones of ``total`` cells, endlessly many for None, if they changed."""
         self._count = total
+        if total is not None:
+            self._cursor = max(0, min(self._cursor, total - 1))
         self._pictures.next_frame()
         self._clamp()
         cells = {index: cell(index) for index in self.visible}
@@ -355,7 +357,3 @@ class Gallery(MouseTarget):
         else:
             return False
         return True
-
-    def close(self) -> None:
-        """Delete the drawing that floats over the window."""
-        dpg.delete_item(self._floating)

@@ -68,10 +68,6 @@ class Tooltips:
                     self._shown = tip
                     self._draw(tip)
 
-    def close(self) -> None:
-        """Delete the drawing."""
-        dpg.delete_item(self._drawing)
-
     def _hide(self) -> None:
         self._shown = None
         dpg.delete_item(self._drawing, children_only=True)

@@ -35,7 +35,7 @@ class Ground:
     """The dark ground between panels, drawn before everything else in the window."""
 
     def __init__(self) -> None:
-        self._item = dpg.add_viewport_drawlist(front=False)
+        self.item = dpg.add_viewport_drawlist(front=False)
         self._shown: tuple[Rectangle, ...] = ()
 
     def show(self, dark: Iterable[Rectangle]) -> None:
@@ -44,11 +44,11 @@ class Ground:
         if shown == self._shown:
             return
         self._shown = shown
-        dpg.delete_item(self._item, children_only=True)
+        dpg.delete_item(self.item, children_only=True)
         for part in shown:
             dpg.draw_rectangle(
                 (part.left, part.top), (part.right, part.bottom), color=theme.CLEAR,
-                fill=theme.BACKGROUND, parent=self._item,
+                fill=theme.BACKGROUND, parent=self.item,
             )  # fmt: skip
 
 
