@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol, get_args
@@ -168,13 +168,22 @@ class Actions:
         if self.workbench.model is None:
             self.workbench.toast("Open a model first: the head is made by a model.", is_error=True)
             return
-        self.dialogs.open_file("Photo of a face", home(), _PHOTO_SUFFIXES, self._start_photo)
+        self._open_picture("Photo of a face", self._start_photo)
 
     def add_photo(self) -> None:
         """Ask for one more photograph of the person whose head is being made."""
-        photo = self.workbench.photo
-        folder = photo.photos[-1].path.parent if photo.photos else home()
-        self.dialogs.open_file("Another photo of the face", folder, _PHOTO_SUFFIXES, photo.add)
+        self._open_picture("Another photo of the face", self.workbench.photo.add)
+
+    def _open_picture(self, title: str, chosen: Callable[[Path], None]) -> None:
+        """Ask for a picture, first in the folder of the last one."""
+        workbench = self.workbench
+
+        def take(path: Path) -> None:
+            workbench.settings = replace(workbench.settings, picture_folder=str(path.parent))
+            chosen(path)
+
+        folder = workbench.settings.picture_folder
+        self.dialogs.open_file(title, Path(folder) if folder else home(), _PHOTO_SUFFIXES, take)
 
     def _start_photo(self, path: Path) -> None:
         workbench = self.workbench
@@ -223,10 +232,8 @@ class Actions:
 
     def choose_background(self) -> None:
         """Ask for the picture behind the head."""
-        self.dialogs.open_file(
+        self._open_picture(
             "Picture behind the head",
-            home(),
-            _PHOTO_SUFFIXES,
             lambda path: self.workbench.change_settings("view", background=str(path)),
         )
 

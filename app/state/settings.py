@@ -171,6 +171,7 @@ class Settings:
         recent_models: files opened before, newest first.
         recent_sessions: sessions and exported files, opened or saved before, newest first.
         recent_folders: in which files have been chosen, newest first.
+        picture_folder: of the photograph or background that was opened last; empty before.
         locked: names of latent directions that keep their value when the seed changes.
     """
 
@@ -186,6 +187,7 @@ class Settings:
     recent_models: tuple[str, ...] = ()
     recent_sessions: tuple[str, ...] = ()
     recent_folders: tuple[str, ...] = ()
+    picture_folder: str = ""
     locked: tuple[str, ...] = ()
 
     def with_recent_model(self, path: str) -> Settings:

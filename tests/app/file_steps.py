@@ -36,7 +36,15 @@ class FileSteps(Hands):
         self.wait(lambda: typed in map(dpg.get_value, fields[-2:]), "the typed path")
         self.press("Return")
         assert self.studio.dialogs.is_open
+        dialog = self.studio.dialogs._files
+        assert dialog is not None
+        self.frames(20)
+        self.press("Return")
+        assert dpg.get_value(dialog._problem) == "Choose a file, or type its name."
+        self.hands("type x")  # a folder was listed, and the next word is a name in it
+        self.wait(lambda: dpg.get_value(dialog._name) == "x", "the typed name")
         self.click(self.row(folder.name))
+        assert dpg.get_value(dialog._problem) == ""
         for _ in range(10):  # on a busy machine two clicks may fall too far apart
             self.hands("click --repeat 2 --delay 20 1")
             if self.row("sss", missing_ok=True):

@@ -10,6 +10,7 @@ import pytest
 from app.actions import Actions
 from app.state.settings import SettingsStore
 from app.state.workbench import Workbench
+from stylesdf_core.resources import home
 
 
 @pytest.mark.parametrize("action", ["rename_directions", "open_photo", "drag_points"])
@@ -20,3 +21,17 @@ def test_what_needs_a_model_asks_for_one(action: str, tmp_path: Path) -> None:
     dialogs.assert_not_called()
     assert not dialogs.method_calls
     workbench.close()
+
+
+def test_pictures_are_first_looked_for_where_the_last_one_was(tmp_path: Path) -> None:
+    store, dialogs = SettingsStore(tmp_path), Mock()
+    workbench = Workbench(store)
+    actions = Actions(workbench, dialogs, Mock())
+    photos = tmp_path / "photos"
+    for folder in (home(), photos):
+        actions.choose_background()
+        _, first, _, chosen = dialogs.open_file.call_args.args
+        assert first == folder
+        chosen(photos / "me.jpg")
+    workbench.close()
+    assert store.load().picture_folder == str(photos)

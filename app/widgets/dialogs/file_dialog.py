@@ -95,7 +95,6 @@ class FileDialog:
         self._problem = ui.small_text("", theme.WARNING, wrap=width)
         ui.text_fields += [self._path, self._name]
         self._refresh()
-        dpg.focus_item(self._name)
 
     def accept(self) -> None:
         """Take the typed or selected path, or list the folder that it names."""
@@ -168,6 +167,7 @@ class FileDialog:
                 self._add_row(entry, self._list_width - tile - facts - self._ui.px(48))
         dpg.pop_container_stack()
         self._show_preview(None)
+        dpg.focus_item(self._name)
 
     def _add_row(self, entry: Entry, room: int) -> None:
         name = entry.path.name + ("/" if entry.is_folder else "")
@@ -199,6 +199,7 @@ class FileDialog:
             dpg.set_value(dpg.get_item_children(row, 1)[1], False)
         dpg.set_value(item, True)
         self._selected = entry.path
+        self._ui.set_small_text(self._problem, "")
         if not (entry.is_folder and self._browser.purpose == "save"):
             self._ui.set_text(self._name, entry.path.name)
         self._show_preview(None)
