@@ -7,9 +7,6 @@ thread: the main loop runs Dear PyGui's callbacks between frames, and workers ha
 from __future__ import annotations
 
 import time
-import traceback
-from collections import deque
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -47,7 +44,6 @@ TITLE = "StyleSDF Studio"
 _STARTING = 5.0  # seconds after the window has opened, in which modules are imported
 _COMMIT_AFTER = 0.5  # seconds after the last wheel notch or arrow key
 _MOTION_LASTS = 0.05  # seconds after the last change of the scene
-_REMEMBERED_FAILURES = 20
 #: Dear PyGui's roots that are made anew together with the widgets.
 _BUILT = {
     f"mvAppItemType::mv{kind}"
@@ -101,8 +97,7 @@ class Studio:
         self._place = WindowPlace(self.workbench)
         self._is_used = self._has_drawn = False
         self._pacer = FramePacer()
-        #: The last unforeseen errors, for tests; each has been shown as a message.
-        self.failures: deque[Exception] = deque(maxlen=_REMEMBERED_FAILURES)
+        self._guarded = self.workbench.messages.guard
         #: When the last frame looked at the mouse, and when it was drawn, time.perf_counter().
         self.polled_at = self.drawn_at = 0.0
 
@@ -209,17 +204,6 @@ class Studio:
         self.training.tick(shown=self.page == "train")
         self._commit_when_quiet()
         self._place.remember()
-
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """Run app code; an error that escapes becomes a toast instead of ending the program."""
-        try:
-            work()
-        except StyleSDFError as error:
-            self.workbench.toast(str(error), is_error=True)
-        except Exception as error:
-            self.failures.append(error)
-            traceback.print_exc()
-            self.workbench.toast(f"{type(error).__name__}: {error}", is_error=True)
 
     def _commit_when_quiet(self) -> None:
         """End a gesture of the wheel or the arrow keys, which has no release, after a pause."""

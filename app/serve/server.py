@@ -46,6 +46,7 @@ class BrowserServer:
         self._news = Alarm()
         self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self.visitors: dict[int, Visitor] = {}
+        self._leaving: list[threading.Thread] = []
         self._server = _start(host, _usable_port(host, port))
         #: The address for a browser on this machine.
         self.url = f"http://{_in_url(host)}:{self._server.get_port()}"
@@ -65,7 +66,7 @@ class BrowserServer:
 
         @server.on_client_disconnect
         async def _(client: viser.ClientHandle) -> None:
-            self._post(lambda: self._leave(client))
+            self._post(lambda: self._leave(client.client_id))
 
     def step(self) -> None:
         """One turn of the loop: run what browsers have called, show every visitor what is new."""
@@ -87,9 +88,10 @@ class BrowserServer:
         """End the server and its visitors."""
         with contextlib.redirect_stdout(io.StringIO()):
             self._server.stop()
-        for visitor in self.visitors.values():
-            visitor.close()
-        self.visitors.clear()
+        for client in list(self.visitors):
+            self._leave(client)
+        for thread in self._leaving:
+            thread.join()
 
     def _post(self, call: Callable[[], object]) -> None:
         self._calls.put(call)
@@ -105,10 +107,13 @@ class BrowserServer:
             client, self._scene, self._device, self._share, jobs, self._news, self._post
         )
 
-    def _leave(self, client: viser.ClientHandle) -> None:
-        visitor = self.visitors.pop(client.client_id, None)
+    def _leave(self, client: int) -> None:
+        """Close a visitor, in a thread: the others need not wait for a worker's present step."""
+        visitor = self.visitors.pop(client, None)
         if visitor is not None:
-            visitor.close()
+            self._leaving = [thread for thread in self._leaving if thread.is_alive()]
+            self._leaving.append(threading.Thread(target=visitor.close, name="leaving"))
+            self._leaving[-1].start()
 
 
 def _start(host: str, port: int) -> viser.ViserServer:

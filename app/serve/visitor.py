@@ -7,6 +7,7 @@ import math
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -95,13 +96,13 @@ class Visitor:
         news: Alarm,
         post: Post,
     ) -> None:
-        self._client = client
+        self._client, self._post_to_server = client, post
         self._folder = tempfile.TemporaryDirectory(prefix="stylesdf-visitor-")
         screen = Screen(share, DrawnInBrowser(), news)
         store = SettingsStore(Path(self._folder.name) / "settings")
         self.workbench = Workbench(store, scene, screen, jobs)
         self.workbench.set_device(device)
-        self.page = Page(client, self.workbench, post, self.download)
+        self.page = Page(client, self.workbench, self._post, self.download)
         self._camera: BrowserCamera | None = None
         self._aspect = 1.0
         self._picture: tuple[PicturePass, float] | None = None
@@ -120,7 +121,11 @@ class Visitor:
         async def _(camera: viser.CameraHandle) -> None:
             there = BrowserCamera(tuple(camera.position), tuple(camera.look_at))
             width, height = camera.image_width, camera.image_height
-            post(lambda: self._camera_moved(there, width, height))
+            self._post(lambda: self._camera_moved(there, width, height))
+
+    def _post(self, act: Callable[[], object]) -> None:
+        """Have the main thread do what the visitor wants; an error is said to this visitor only."""
+        self._post_to_server(lambda: self.workbench.messages.guard(act))
 
     @property
     def is_active(self) -> bool:
@@ -129,7 +134,11 @@ class Visitor:
         return moved or self.workbench.busy or bool(self._downloads)
 
     def tick(self) -> None:
-        """Poll the workers, and show the browser what is new."""
+        """Poll the workers, and show the browser what is new, errors of this turn as well."""
+        self.workbench.messages.guard(self._turn)
+        self._notice()
+
+    def _turn(self) -> None:
         workbench, now = self.workbench, time.monotonic()
         if workbench.scene != self._seen:
             self._seen, self._changed_at = workbench.scene, now
@@ -144,7 +153,6 @@ class Visitor:
         else:
             self._show_picture()
         self._send_downloads()
-        self._notice()
 
     def download(self, name: str) -> None:
         """Make an export, or the session, and send it to the browser."""

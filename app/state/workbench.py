@@ -115,16 +115,6 @@ class Workbench:
         return self.model.directions if self.model is not None else ()
 
     @property
-    def n_latent(self) -> int:
-        """Decoder layers of the loaded model."""
-        return self.model.generator.config.n_latent if self.model is not None else 0
-
-    @property
-    def film_layers(self) -> int:
-        """FiLM layers of the loaded model's field."""
-        return self.model.generator.config.film_layers if self.model is not None else 0
-
-    @property
     def busy(self) -> bool:
         """Whether a model is being loaded, or a picture or mesh computed."""
         return self.models.loading is not None or self.screen.busy or self.comparison.busy

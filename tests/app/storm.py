@@ -62,7 +62,8 @@ class Storm(Hands):
                 assert after < _FAST * before, (before, after)
                 settled = after
             assert after < _SLOW * settled, (settled, after)
-        assert not self.studio.failures, self.studio.failures
+        failures = self.studio.workbench.messages.failures
+        assert not failures, failures
 
     def _random_events(self, source: random.Random, start: int, end: int) -> None:
         for number in range(start, end, 25):

@@ -91,7 +91,7 @@ def test_the_window_remembers_the_last_failures_only(
 
     for _ in range(50):
         studio._guarded(fail)
-    assert len(studio.failures) == 20
+    assert len(studio.workbench.messages.failures) == 20
     assert capsys.readouterr().err.count("ValueError: unforeseen") == 50
     studio.close()
 

@@ -71,10 +71,11 @@ class MixingPanel:
         mixing, workbench = scene.mixing, self._workbench
         active = mixing.seed is not None
         names = group_names(workbench.directions) if active else ()
-        built = (names, workbench.film_layers, workbench.n_latent)
-        if built != self._built:
-            self._built = built
-            self._build(names, workbench.film_layers, workbench.n_latent)
+        config = workbench.model.generator.config if workbench.model is not None else None
+        layers = (config.film_layers, config.n_latent) if config is not None else (0, 0)
+        if (names, layers) != self._built:
+            self._built = (names, layers)
+            self._build(names, *layers)
         self.seed.show(mixing.seed)
         self._swap.show(enabled=active and scene.identity.z is None)
         self._off.show(enabled=active)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -24,6 +26,7 @@ from app.serve import server as server_module
 from app.serve.server import BrowserServer
 from app.serve.visitor import Visitor
 from stylesdf_core.errors import InputError
+from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.scene.scene import Scene
 from tests.waiting import wait_until
 
@@ -147,6 +150,38 @@ def test_controls_change_the_visitor_s_scene_alone(browser: Browser, server: Bro
     browser.wait(lambda: has_finished(browser.visitor) and has_finished(other.visitor))
     other.close()
     browser.wait(lambda: len(server.visitors) == 1)
+
+
+def test_what_one_visitor_does_wrong_is_said_to_that_visitor_and_stops_no_other(
+    browser: Browser, server: BrowserServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Browser(server)
+    other.turn((float("nan"), 0.0, 1.0))
+    other.choose("resolution", "no number")
+    other.wait(lambda: len(other.of("NotificationShowMessage")) > 2)
+    assert "ValueError" in capsys.readouterr().err
+    browser.choose("seed", 12)
+    browser.wait(lambda: browser.visitor.workbench.scene.identity.seed == 12)
+    assert not browser.of("NotificationShowMessage")
+    other.close()
+
+
+def test_a_visitor_who_leaves_lets_no_other_wait_for_an_export(
+    browser: Browser, server: BrowserServer
+) -> None:
+    other, goes_on = Browser(server), threading.Event()
+
+    def export() -> Operation[None]:
+        yield Progress(0, 1, "busy")
+        goes_on.wait(30.0)
+
+    job = other.visitor.workbench.jobs.submit("export", export)
+    browser.wait(lambda: job.message == "busy")
+    start = time.monotonic()
+    server._leave(other.id)
+    assert time.monotonic() - start < 1.0
+    goes_on.set()
+    other.close()
 
 
 def test_the_mesh_is_sent_to_the_browser(browser: Browser) -> None:

@@ -127,7 +127,8 @@ class TrainDriver(Hands):
         self.click(self.button("1 renderer"))
         self.hands(f"mousemove {WIDTH - 60} {HEIGHT // 2} sleep 0.1 mousemove {WIDTH // 2} 300")
         self.frames(3)
-        assert not self.studio.failures, self.studio.failures
+        failures = self.studio.workbench.messages.failures
+        assert not failures, failures
 
     def start(self) -> None:
         """From typing a folder to a run whose curves arrive."""
@@ -186,7 +187,8 @@ class TrainDriver(Hands):
         self.wait_for(name, "finished")
         self.wait(lambda: self.training.sample is not None, "samples")
         assert run.saved_step() == last
-        assert not self.studio.failures, self.studio.failures
+        failures = self.studio.workbench.messages.failures
+        assert not failures, failures
 
     def open_checkpoint(self) -> None:
         """A run's weights are opened in the viewport."""
@@ -246,7 +248,8 @@ class TrainDriver(Hands):
         assert self.studio._ui.tooltips.edges == (ground.left, ground.right)
         self.studio.set_scale(1.0)
         self.frames(10)
-        assert not self.studio.failures, self.studio.failures
+        failures = self.studio.workbench.messages.failures
+        assert not failures, failures
 
 
 def main() -> None:
