@@ -181,11 +181,14 @@ class ExploreSteps(Hands):
     def mixing(self) -> None:
         """A second face by typing, its hair by a slider, a field layer by its bar; 1:1 by a key."""
         workbench, panel = self.workbench, self.studio.explore.mixing
+        assert panel._morph._dimmed
+        room = dpg.get_item_rect_size(panel._note)[1]
         self.click(panel.seed.field)
         self.hands("type 9")
         self.hands("key Return")
         assert workbench.scene.mixing.seed == 9
         self.settle()
+        assert not panel._morph._dimmed
         assert list(panel.groups) == ["shape", "face", "eyes", "skin", "hair", "light"]
         self.click(panel.groups["hair"].item, at=(0.6, 0.5))
         ((name, weight),) = workbench.scene.mixing.groups
@@ -199,6 +202,8 @@ class ExploreSteps(Hands):
         self.click(panel.bars.item, 3, at=(0.03, 0.5))
         assert workbench.scene.mixing.field_strengths == ()
         self.wait(lambda: workbench.mixing.effects is not None, "the effects of mixing")
+        self.frames(3)
+        assert dpg.get_item_rect_size(panel._note)[1] == room, "the panel must not jump"
         self.hands(self.viewport(0.5, 0.9), "click 1")
         self.press("Escape", "p")
         self.settle()

@@ -12,12 +12,13 @@ from app.state.document import edits
 from app.state.workbench import Workbench
 from app.widgets.controls.slider import SliderRow, SliderSpec
 from app.widgets.controls.ui import IconButton, Ui
-from app.widgets.drawing import icons
+from app.widgets.drawing import fonts, icons
 from stylesdf_core.model.config import MAX_SEED
 from stylesdf_core.model.latents.latents import group_names
 from stylesdf_core.scene.scene import Mixing, Scene
 
 _LABELS = 118  # width of the label column, pixels at scale 1
+_NOTE_LINES = 2  # always take their place: the panel must not jump under the mouse
 _MORPH = SliderSpec(
     "morph",
     "Moves shape and look towards the second face, in the latent space w: 0 is the first face, "
@@ -92,9 +93,12 @@ class MixingPanel:
         self._sync_effects(active)
 
     def _sync_effects(self, active: bool) -> None:
-        """Dim the controls that do nothing on this model, and name them."""
+        """Dim the controls that do nothing, without a second face or on this model; say why."""
         effects = self._workbench.mixing.effects
+        self._morph.dim(not active)
         if not active:
+            if self._crossover is not None:
+                self._crossover.dim(True)
             text = "Choose a second face, to take its hair, skin or single layers."
         elif effects is None:
             text = "Measuring what these controls change …"
@@ -106,7 +110,8 @@ class MixingPanel:
                 self._crossover.dim(not effects.is_visible(effects.crossover))
             weak = ", ".join(effects.without_effect())
             text = f"Less than one grey level of change on this model: {weak}." if weak else ""
-        dpg.set_value(self._note, text)
+        lines = len(fonts.wrapped(text, self._ui.px(fonts.SMALL), self._width))
+        dpg.set_value(self._note, text + "\n " * max(0, _NOTE_LINES - max(1, lines)))
 
     def _rows(self) -> list[SliderRow | LayerBars]:
         rows: list[SliderRow | LayerBars] = [*self.groups.values()]

@@ -171,10 +171,10 @@ class TimelinePanel:
     def _preset_lines(self) -> list[tuple[str, Callable[[], None]]]:
         lines = [(text, partial(self._make, preset)) for preset, text in _PRESETS.items()]
         space = self.timeline.animation.space
-        other = "z (great circle)" if space == "w" else "w (straight)"
+        other = "along the great circle in z" if space == "w" else "straight in w"
         return [
             *lines,
-            (f"Faces change in {space}: take {other}", self.timeline.toggle_space),
+            (f"Morph between keyframes {other}", self.timeline.toggle_space),
             ("Delete all keyframes", self.timeline.clear),
         ]
 
