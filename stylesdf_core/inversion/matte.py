@@ -70,12 +70,12 @@ def _head(picture: Tensor, coverage: Tensor) -> Tensor:
     head = F.interpolate(coverage[None, None].float().cpu(), size=(inner, inner), mode="area")
     pads = (room, _EDGE - inner - room, room, _EDGE - inner - room)
     head = F.pad(head, pads, mode="replicate")
-    surely, perhaps = (2 * round(share * _EDGE) // 2 * 2 + 1 for share in (_SHRUNK, _GROWN))
+    surely, perhaps = (2 * round(share * _EDGE) + 1 for share in (_SHRUNK, _GROWN))
     inside = -F.max_pool2d(-head, surely, 1, surely // 2)[0, 0] > 0.5
     near = F.max_pool2d(head, perhaps, 1, perhaps // 2)[0, 0] > 0.5
     labels = np.where(inside.numpy(), 1, np.where(near.numpy(), 0, 2))
-    if not (labels == 2).any() or not (labels == 1).any() or not (labels == 0).any():
-        return head[0, 0]
     colors = rgb2lab((0.5 * picture.cpu() + 0.5).clamp(0, 1).movedim(0, -1).numpy()) / 100.0
+    if len(np.unique(labels)) < 3 or np.ptp(colors) < 1e-6:  # nothing to decide, or to decide by
+        return head[0, 0]
     probabilities = random_walker(colors, labels, beta=400, return_full_prob=True, channel_axis=-1)
     return torch.from_numpy(np.asarray(probabilities[0], np.float32))
