@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from stylesdf_core.errors import InputError, check_range
-from stylesdf_core.foreign import printable
+from stylesdf_core.foreign import cause, printable
 from stylesdf_core.progress import Operation, Progress
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class DatasetPack:
             OutputError: the lmdb cannot be written.
         """
         from stylesdf_core.data.frame_presets import FRAME_PRESET, read_frame_preset
-        from stylesdf_core.data.images import find_usable, open_images, square
+        from stylesdf_core.data.images import UNREADABLE, Skipped, find_usable, open_images, square
         from stylesdf_core.data.lmdb_images import write_lmdb
 
         _check_sizes(self.sizes)
@@ -123,12 +123,17 @@ class DatasetPack:
             _refuse_empty(self.data, usable)
             if (preset := read_frame_preset(self.data)) is not None:
                 writer.note(FRAME_PRESET, preset)
+            skipped = list(usable.skipped)
             for done, index in enumerate(usable.indices):
                 yield Progress(done, len(usable.indices), "images packed")
-                with source.read(index) as image:
-                    pictures = {size: square(image, size) for size in self.sizes}
-                writer.add(pictures)
-        return DatasetReport(self.out, writer.length, smallest, usable.skipped)
+                try:
+                    with source.read(index) as image:
+                        pictures = {size: square(image, size) for size in self.sizes}
+                except UNREADABLE as error:  # of a damaged PNG whose checksums are right
+                    skipped.append(Skipped(source.names[index], f"cannot be read: {cause(error)}"))
+                else:
+                    writer.add(pictures)
+        return DatasetReport(self.out, writer.length, smallest, tuple(skipped))
 
 
 @dataclass(frozen=True)

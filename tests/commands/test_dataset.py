@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import lmdb
@@ -51,6 +52,20 @@ def test_check_and_training_count_alike(folder: Path) -> None:
     reasons = {item.name: item.reason for item in report.skipped}
     assert "truncated" in reasons["cut.jpg"]
     assert reasons["edge1.png"] == "is 1 pixels small; half of 32 are needed"
+
+
+def test_a_damaged_picture_whose_checksums_are_right_is_left_out_of_a_pack(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        save(tmp_path / "in" / f"{name}.png", (32, 32))
+    content = (tmp_path / "in" / "b.png").read_bytes()
+    start = content.index(b"IDAT") + 4
+    pixels = bytes(int.from_bytes(content[start - 8 : start - 4], "big"))
+    checksum = zlib.crc32(b"IDAT" + pixels).to_bytes(4, "big")
+    damaged = content[:start] + pixels + checksum + content[start + len(pixels) + 4 :]
+    (tmp_path / "in" / "b.png").write_bytes(damaged)
+    report = drain(DatasetPack(data=tmp_path / "in", out=tmp_path / "out", sizes=(8,)).run())
+    assert (report.usable, [item.name for item in report.skipped]) == (2, ["b.png"])
+    assert len(LmdbImages(tmp_path / "out", 8).names) == 2
 
 
 def test_nothing_usable_is_an_error(tmp_path: Path) -> None:
