@@ -126,19 +126,15 @@ class Unknowns:
         azimuth, elevation = self.angles[photo].tolist()
         elevation = min(MAX_ELEVATION, max(-MAX_ELEVATION, elevation))
         z = tuple(round(number, 5) for number in self.z_of(photo)[0].clamp(-100, 100).tolist())
-        offsets = StyleOffsets(*(_text(tensor) for tensor in (self.field, self.decoder)))
+        field, decoder = (encoded(part.cpu().numpy()) for part in (self.field, self.decoder))
         camera = OrbitCamera(azimuth, elevation, self._model.poses.fov)
         return Scene(
             model=model,
-            identity=Identity(z=z, offsets=offsets),
+            identity=Identity(z=z, offsets=StyleOffsets(field, decoder)),
             truncation_psi=1.0,
             camera=camera,
             model_digest=self._model.digest,
         )
-
-
-def _text(offsets: Tensor) -> str:
-    return encoded(offsets.cpu().numpy()) if bool(offsets.any()) else ""
 
 
 def _mean_z(model: Model, generator: Generator) -> Tensor:

@@ -71,7 +71,9 @@ class StyleOffsets:
 
 
 def encoded(offsets: FloatArray) -> str:
-    """Offsets of any shape as text; the text keeps 3 digits of each number."""
+    """Offsets of any shape as text, which keeps 3 digits of each number; empty for no offset."""
+    if not offsets.any():
+        return ""
     return base64.b64encode(np.ascontiguousarray(offsets, _STORED).tobytes()).decode("ascii")
 
 

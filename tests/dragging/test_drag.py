@@ -179,6 +179,10 @@ def test_a_face_that_is_not_shown_cannot_be_dragged(scene: Scene) -> None:
         Drag(MODEL, scene, [(0.0, 0.0, 0.1)])
 
 
+def test_before_its_first_step_a_drag_has_changed_nothing() -> None:
+    assert Drag(MODEL, SCENE, [a_point()]).scene == SCENE
+
+
 def test_offsets_of_an_earlier_fit_stay() -> None:
     point = a_point()
     first = Drag(MODEL, SCENE, [point])
