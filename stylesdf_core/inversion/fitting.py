@@ -167,7 +167,7 @@ class Fit:
             optimizer.zero_grad()
             self._prior().backward()
             for photo in range(len(views)):
-                rgb, _ = self._rendered(photo, Lattice(edge), beta)
+                rgb = self._rendered(photo, Lattice(edge), beta)
                 loss = picture_loss(rgb, targets[edge][photo][None]) + self._off_landmarks(photo)
                 (loss / len(views)).backward()
             optimizer.step()
@@ -192,7 +192,7 @@ class Fit:
             self._prior().backward()
             for photo in range(len(views)):
                 pixels = Lattice(edge, _STEP, *self._drawn(_STEP, 2))
-                rgb, _ = self._rendered(photo, pixels, self._beta)
+                rgb = self._rendered(photo, pixels, self._beta)
                 loss = picture_loss(rgb, pixels.of(targets[photo][None]))
                 ((loss + self._off_landmarks(photo)) / len(views)).backward()
             self._flatness().backward()
@@ -246,14 +246,14 @@ class Fit:
     def _rendered(self, photo: int, pixels: Lattice, beta: float) -> tuple[Tensor, Tensor]:
         """Colours (1, 3, edge, edge) and features (1, width, edge, edge) of a photograph's view."""
         own, most = self.unknowns, self._generator.config.samples
-        seen = soft_render(
+        rgb = soft_render(
             BakedField(self._generator.field, own.field_styles(photo)),
             self._density(beta),
             own.rays(photo, pixels),
             min(most, max(_FEWEST, math.ceil((FAR - NEAR) / (_SPACING * beta)))),
             max(SHARP * beta, _LAYER),
         )
-        return _square(seen.rgb, pixels.edge), _square(seen.features, pixels.edge)
+        return _square(rgb, pixels.edge)
 
     def _features(self, photo: int) -> Tensor:
         """The decoder's input, (1, width, thumb, thumb), as exact as the engine's."""

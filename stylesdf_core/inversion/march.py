@@ -31,29 +31,16 @@ _BARELY_VISIBLE = 0.001
 SHARP = 3.0
 
 
-@dataclass(frozen=True)
-class SoftRender:
-    """Sums along R rays, differentiable.
-
-    Attributes:
-        rgb: (R, 3) in [−1, 1].
-        features: (R, width).
-        coverage: (R,), one minus the background's weight.
-    """
-
-    rgb: Tensor
-    features: Tensor
-    coverage: Tensor
-
-
 def soft_render(
     field: BakedField,
     density: Callable[[Tensor], Tensor],
     rays: tuple[Tensor, Tensor, Tensor],
     samples: int,
     blur: float,
-) -> SoftRender:
-    """Render rays; gradients reach the rays and the styles that ``field`` was folded with.
+) -> Tensor:
+    """The colours of rays, (R, 3) in [−1, 1].
+
+    Gradients reach the rays and the styles that ``field`` was folded with.
 
     Args:
         density: from the field's scalar to σ.
@@ -66,16 +53,9 @@ def soft_render(
     seen = _seen(field, density, rays, samples, blur, _VISIBLE)
     ray = seen.ray
     points = torch.addcmul(origins[ray], directions[ray], seen.depths[:, None])
-    scalar, logits, features = field.differentiable(points, viewdirs[ray])
-    share, background = seen.shares(density, scalar)
-    rgb, sums = torch.sigmoid(logits), origins.new_zeros(len(origins), 3)
-    return SoftRender(
-        2.0 * sums.index_add(0, ray, share[:, None] * rgb) - 1.0,
-        origins.new_zeros(len(origins), features.shape[1]).index_add(
-            0, ray, share[:, None] * features
-        ),
-        1.0 - background,
-    )
+    scalar, logits = field.differentiable(points, viewdirs[ray])
+    share = seen.shares(density, scalar)[:, None]
+    return 2.0 * torch.zeros_like(origins).index_add(0, ray, share * torch.sigmoid(logits)) - 1.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +98,7 @@ def seen_samples(
     seen = _seen(field, density, rays, samples, blur, _BARELY_VISIBLE)
     points = torch.addcmul(origins[seen.ray], directions[seen.ray], seen.depths[:, None])
     trunk = field.trunk_of_all(points)
-    share, _ = seen.shares(density, field.scalar_of(trunk))
+    share = seen.shares(density, field.scalar_of(trunk))
     return SeenSamples(trunk, seen.ray, share, viewdirs)
 
 
@@ -139,8 +119,8 @@ class _Seen:
     scalars: Tensor
     distances: Tensor
 
-    def shares(self, density: Callable[[Tensor], Tensor], scalar: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights (K,) of the samples, whose scalars are known now, and the background's (R,).
+    def shares(self, density: Callable[[Tensor], Tensor], scalar: Tensor) -> Tensor:
+        """Weights (K,) of the samples, whose scalars are known now.
 
         The weights of a ray add up to 1: the few percent of samples left out go to the others.
         """
@@ -148,7 +128,7 @@ class _Seen:
         weights = compositing_weights(density(scalars), self.distances, force_background=True)
         own = weights[self.ray, self.sample]
         total = torch.zeros_like(weights[:, 0]).index_add(0, self.ray, own)
-        return own / total.clamp_min(1e-6)[self.ray], weights[:, -1]
+        return own / total.clamp_min(1e-6)[self.ray]
 
 
 @torch.no_grad()

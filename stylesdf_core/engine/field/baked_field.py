@@ -102,8 +102,8 @@ class BakedField:
             (gradient,) = torch.autograd.grad(self.scalar_of(x).sum(), own)
         return gradient
 
-    def differentiable(self, points: Tensor, viewdirs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scalar (N,), colour before the sigmoid (N, 3) and features (N, width), with gradients.
+    def differentiable(self, points: Tensor, viewdirs: Tensor) -> tuple[Tensor, Tensor]:
+        """Scalar (N,) and colour before the sigmoid (N, 3), with gradients.
 
         Gradients reach the points, (N, 3) world, their unit view directions, (N, 3), and the w
         that was folded in.
@@ -112,8 +112,7 @@ class BakedField:
         for layer in self._layers:
             x = torch.sin(torch.addmm(layer.bias, x, layer.weight))
         products = torch.addmm(self.direction_terms(viewdirs), x, self._view.weight)
-        features = torch.sin(products)
-        return self.scalar_of(x), self.logits_of(features), features
+        return self.scalar_of(x), self.logits_of(torch.sin(products))
 
     def direction_terms(self, viewdirs: Tensor) -> Tensor:
         """The view layer's term of unit view directions (R, 3), computed once a ray: (R, width)."""
