@@ -29,6 +29,7 @@ from stylesdf_core.inversion.losses import gradient_error, picture_loss
 from stylesdf_core.inversion.march import SHARP, seen_samples, soft_render
 from stylesdf_core.inversion.picture import Lattice, PhotoView
 from stylesdf_core.inversion.unknowns import Unknowns
+from stylesdf_core.inversion.windows import WINDOW, Window
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator
@@ -61,9 +62,6 @@ _LAYER = 0.004
 _FEWEST, _SPACING = 16, 1.5
 #: The field's stage renders every second row and column, from a random first one.
 _STEP = 2
-#: Edge, in pixels of the feature map, of the windows that are decoded; and of their margin, which
-#: the convolutions' padding touches and which is not compared.
-_WINDOW, _MARGIN = 32, 3
 
 
 @dataclass(frozen=True)
@@ -209,22 +207,19 @@ class Fit:
         targets = [view.picture(config.output_size) for view in views]
         noise = self._generator.noise_maps(RenderOptions())
         optimizer = torch.optim.Adam([own.decoder], lr=0.02, betas=(0.9, 0.95))
-        window = min(_WINDOW, config.thumb_size)
-        margin = _MARGIN if window < config.thumb_size else 0
+        edge = min(WINDOW, config.thumb_size)
         for step, share in enumerate(shares):
             _slow_down(optimizer, share)
             photo = step % len(views)
-            top, left = self._drawn(config.thumb_size - window + 1, 2)
-            box = _Box(top, left, window)
+            top, left = self._drawn(config.thumb_size - edge + 1, 2)
+            window = Window(top, left, edge, config.thumb_size)
             image = decoder(
-                box.of(features[photo]),
+                window.of(features[photo]),
                 styles[photo] + own.decoder,
-                [None if n is None else box.of(n, n.shape[-1] // config.thumb_size) for n in noise],
+                [None if n is None else window.of(n) for n in noise],
             )
-            inner = _Box(margin, margin, window - 2 * margin)
-            scale = config.output_size // config.thumb_size
-            truth = box.of(targets[photo][None], scale)
-            loss = picture_loss(inner.of(image, scale), inner.of(truth, scale))
+            truth = window.of(targets[photo][None])
+            loss = picture_loss(window.inner(image), window.inner(truth))
             loss = loss + _DECODER_PRIOR * own.decoder.square().mean()
             optimizer.zero_grad()
             loss.backward()
@@ -243,8 +238,8 @@ class Fit:
             return density_to_sigma
         return lambda scalar: sdf_to_sigma(scalar, beta)
 
-    def _rendered(self, photo: int, pixels: Lattice, beta: float) -> tuple[Tensor, Tensor]:
-        """Colours (1, 3, edge, edge) and features (1, width, edge, edge) of a photograph's view."""
+    def _rendered(self, photo: int, pixels: Lattice, beta: float) -> Tensor:
+        """Colours of a photograph's view, (1, 3, edge, edge)."""
         own, most = self.unknowns, self._generator.config.samples
         rgb = soft_render(
             BakedField(self._generator.field, own.field_styles(photo)),
@@ -290,21 +285,6 @@ class Fit:
             return self.unknowns.z.sum() * 0.0
         field = BakedField(self._generator.field, self.unknowns.field_styles(0))
         return _EIKONAL * gradient_error(field, _EIKONAL_POINTS, self._random)
-
-
-@dataclass(frozen=True)
-class _Box:
-    """A square part of maps, in pixels of the feature map."""
-
-    top: int
-    left: int
-    edge: int
-
-    def of(self, maps: Tensor, scale: int = 1) -> Tensor:
-        """Cut (…, H, W) maps that are ``scale`` times as large as the feature map."""
-        rows = slice(self.top * scale, (self.top + self.edge) * scale)
-        columns = slice(self.left * scale, (self.left + self.edge) * scale)
-        return maps[..., rows, columns]
 
 
 def _slow_down(optimizer: torch.optim.Optimizer, share: float) -> None:

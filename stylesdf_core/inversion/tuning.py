@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +30,7 @@ from stylesdf_core.engine.engine import Engine
 from stylesdf_core.inversion.losses import picture_loss
 from stylesdf_core.inversion.picture import PhotoView
 from stylesdf_core.inversion.sights import Sight, Sights
+from stylesdf_core.inversion.windows import WINDOW, Window
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.tuning import factors, tunable
 from stylesdf_core.progress import Operation, Progress
@@ -44,8 +44,6 @@ _WARM_UP, _LAST = 10, 0.1
 _SQUARED, _VOLUME = 4.0, 0.5
 #: Weight of the squared differences of other faces.
 _LOCALITY = 15.0
-#: Edge and margin, in pixels of the feature map, of the windows that are decoded, as in the fit.
-_WINDOW, _MARGIN = 32, 3
 #: Beginnings of windows, pixels beyond either border, that become beginnings at the border, where
 #: the convolutions' padding shows.
 _BORDER = 6
@@ -54,34 +52,6 @@ _TRIALS = 3
 #: Share of the work that finds the pictures.
 _FINDING = 0.15
 _MESSAGE = "learning the details"
-
-
-@dataclass(frozen=True)
-class _Window:
-    """A window of a feature map, pixels."""
-
-    top: int
-    left: int
-    edge: int
-
-    def of(self, maps: Tensor, scale: int) -> Tensor:
-        """Cut (…, H, W) maps that are ``scale`` times as large as the feature map."""
-        rows = slice(self.top * scale, (self.top + self.edge) * scale)
-        columns = slice(self.left * scale, (self.left + self.edge) * scale)
-        return maps[..., rows, columns]
-
-    def rays(self, size: int) -> Tensor:
-        """Which of the rays of a feature map of ``size``² pixels, (size²,) bool."""
-        return self.of(torch.arange(size * size).view(size, size), 1).flatten()
-
-    def inner(self, size: int) -> tuple[slice, slice]:
-        """Rows and columns that no margin inside the picture touches."""
-        first = [_MARGIN if start else 0 for start in (self.top, self.left)]
-        last = [
-            self.edge - (_MARGIN if start + self.edge < size else 0)
-            for start in (self.top, self.left)
-        ]
-        return slice(first[0], last[0]), slice(first[1], last[1])
 
 
 class Tuning:
@@ -124,7 +94,8 @@ class Tuning:
     @torch.no_grad()
     def picture(self, photo: int = 0) -> npt.NDArray[np.float32]:
         """The head as a photograph shows it, (S, S, 3) in [0, 1]."""
-        whole = _Window(0, 0, self._config.thumb_size)
+        size = self._config.thumb_size
+        whole = Window(0, 0, size, size)
         with exact_products(self._device):
             image, _ = self._seen(self._sights.photos[photo], whole)
         return np.asarray((0.5 * image + 0.5).clamp(0, 1)[0].movedim(0, -1).cpu().numpy())
@@ -160,18 +131,12 @@ class Tuning:
         """Add the gradients of a picture of each kind, and of two other faces."""
         sights = self._sights
         for kind in (sights.photos, sights.turned, sights.others, sights.others):
-            sight, size = kind[self._drawn(len(kind))], self._config.thumb_size
-            window, scale = self._window(sight), self._config.output_size // size
-            edge = window.edge
+            sight = kind[self._drawn(len(kind))]
+            window = self._window(sight)
             image, volume = self._seen(sight, window)
-            target = window.of(sight.target[None], scale)
-            small = F.interpolate(target, size=(edge, edge), mode="area")
-            rows, columns = window.inner(size)
-            inner = (
-                slice(rows.start * scale, rows.stop * scale),
-                slice(columns.start * scale, columns.stop * scale),
-            )
-            image, target = image[..., inner[0], inner[1]], target[..., inner[0], inner[1]]
+            target = window.of(sight.target[None])
+            small = F.interpolate(target, size=(window.edge,) * 2, mode="area")
+            image, target = window.inner(image), window.inner(target)
             squared = _squared(image, target) + _VOLUME * _squared(volume, small)
             if kind is sights.others:
                 loss = _LOCALITY * squared
@@ -179,15 +144,13 @@ class Tuning:
                 loss = picture_loss(image, target) + _SQUARED * squared
             loss.backward()
 
-    def _seen(self, sight: Sight, window: _Window) -> tuple[Tensor, Tensor]:
+    def _seen(self, sight: Sight, window: Window) -> tuple[Tensor, Tensor]:
         """Image (1, 3, …) and volume render (1, 3, …) of a window, with gradients."""
-        size = self._config.thumb_size
         weights = {name: self._known[name] + change for name, change in self._changes.items()}
         samples, edge = sight.samples, window.edge
-        number = torch.full((size * size,), -1, device=samples.ray.device)
-        rays = window.rays(size).to(number.device)
-        number[rays] = torch.arange(len(rays), device=number.device)
-        own = number[samples.ray]
+        number = torch.full((window.size,) * 2, -1, device=samples.ray.device)
+        window.of(number)[:] = torch.arange(edge * edge, device=number.device).view(edge, edge)
+        own = number.flatten()[samples.ray]
         chosen = own >= 0
         own, share = own[chosen], samples.share[chosen, None]
         inputs = torch.cat([samples.trunk[chosen], samples.viewdirs[samples.ray[chosen]]], dim=-1)
@@ -196,10 +159,10 @@ class Tuning:
         each = torch.sin(sight.gamma * products + sight.beta)
         logits = F.linear(each, weights["field.rgb_head.weight"], color.bias.detach())
         sums = torch.cat([share * each, share * torch.sigmoid(logits)], dim=-1)
-        total = sums.new_zeros(len(rays), sums.shape[1]).index_add(0, own, sums)
+        total = sums.new_zeros(edge * edge, sums.shape[1]).index_add(0, own, sums)
         maps = total.T.reshape(1, -1, edge, edge)
         features, volume = maps[:, :-3], 2.0 * maps[:, -3:] - 1.0
-        noise = [None if n is None else window.of(n, n.shape[-1] // size) for n in self._noise]
+        noise = [None if n is None else window.of(n) for n in self._noise]
         prefix = "decoder."
         of_decoder = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
         image = torch.func.functional_call(
@@ -207,15 +170,15 @@ class Tuning:
         )
         return image, volume
 
-    def _window(self, sight: Sight) -> _Window:
+    def _window(self, sight: Sight) -> Window:
         """A random window, of several the one in which most is to be learned."""
         size = sight.lacks.shape[-1]
-        edge = min(_WINDOW, size)
+        edge = min(WINDOW, size)
         windows = [
-            _Window(self._start(size - edge), self._start(size - edge), edge)
+            Window(self._start(size - edge), self._start(size - edge), edge, size)
             for _ in range(_TRIALS)
         ]
-        return max(windows, key=lambda window: float(window.of(sight.lacks, 1).sum()))
+        return max(windows, key=lambda window: float(window.of(sight.lacks).sum()))
 
     def _start(self, last: int) -> int:
         """A random beginning of a window, 0 to ``last``, often at a border of the picture."""

@@ -18,6 +18,7 @@ from stylesdf_core.inversion.matte import on_own_background
 from stylesdf_core.inversion.picture import Lattice, PhotoView, Similarity
 from stylesdf_core.inversion.tuning import Tuning
 from stylesdf_core.inversion.unknowns import Unknowns
+from stylesdf_core.inversion.windows import Window
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.latents.latents import LatentDirection
 from stylesdf_core.progress import drain
@@ -107,6 +108,19 @@ def test_lattices_share_out_the_pixels() -> None:
     )
     x, y = Lattice(6, 2, 1, 0).points(torch.device("cpu"))
     assert (float(x[0]), float(y[0])) == pytest.approx((-0.5, -5 / 6))
+
+
+@pytest.mark.parametrize("scale", [1, 4])
+def test_a_window_is_compared_up_to_the_borders_of_the_picture(scale: int) -> None:
+    pixels = torch.arange((40 * scale) ** 2).view(1, 40 * scale, 40 * scale)
+    upper, lower, whole = Window(0, 5, 32, 40), Window(8, 0, 32, 40), Window(0, 0, 40, 40)
+    for window, rows, columns in (
+        (upper, (0, 29), (8, 34)),  # 3 pixels of the feature map less wherever the picture goes on
+        (lower, (11, 40), (0, 29)),
+        (whole, (0, 40), (0, 40)),
+    ):
+        part = pixels[:, scale * rows[0] : scale * rows[1], scale * columns[0] : scale * columns[1]]
+        assert torch.equal(window.inner(window.of(pixels)), part)
 
 
 def test_a_fit_finds_the_pose_of_the_models_own_picture() -> None:
