@@ -16,7 +16,7 @@ from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.model.latents.mean_latents import MeanLatents, mean_latents
 from stylesdf_core.model.model import Model
 from stylesdf_core.model.networks.generator import Generator
-from stylesdf_core.model.poses import FFHQ_POSES, POSES, Poses
+from stylesdf_core.model.poses import POSES, Poses
 
 TINY = GeneratorConfig(width=24, depth=2, thumb_size=16, output_size=64, channel_multiplier=1)
 
@@ -51,15 +51,17 @@ def tiny_model(**changes: Any) -> Model:
 
 
 @cache
-def _file(poses: Poses, **changes: Any) -> bytes:
+def _file(poses: Poses | None, **changes: Any) -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.safetensors"
-        metadata = {"directions": "heads", POSES: json.dumps(to_json(poses))}
+        metadata = {"directions": "heads"}
+        if poses is not None:
+            metadata[POSES] = json.dumps(to_json(poses))
         save_safetensors(tiny_generator(**changes), path, metadata=metadata, means=True)
         return path.read_bytes()
 
 
-def save_tiny(path: Path, poses: Poses = FFHQ_POSES, **changes: Any) -> Path:
+def save_tiny(path: Path, poses: Poses | None = None, **changes: Any) -> Path:
     """Write a tiny model that has the shipped model's named directions."""
     path.write_bytes(_file(poses, **changes))
     return path
