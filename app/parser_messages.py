@@ -12,12 +12,12 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.commands import COMMANDS, Group
+
 #: Flags of files that are read, and of files that are written, whose older content is lost. A
 #: session is no such input: what is made from it carries it.
 _READ = frozenset({"background", "latent", "photo", "keyframes"})
 _WRITTEN = frozenset({"out", "compare", "json", "report", "card"})
-#: Commands that are followed by the name of one of their subcommands.
-_GROUPS = ("measure", "models", "dataset", "train", "recipe")
 
 
 def empty_word(words: Sequence[str]) -> str | None:
@@ -60,6 +60,13 @@ def overwritten_input(words: Sequence[str]) -> str | None:
     return None
 
 
+def is_strange_option(box: str) -> bool:
+    """Whether tyro's box is about an option that resembles none of the command's own."""
+    sections = _sections(box)
+    unknown = _listed(sections, "Unrecognized")
+    return bool(unknown) and unknown[0].startswith("-") and len(sections) == 1
+
+
 def one_sentence(box: str, words: Sequence[str], program: str) -> str:
     """The mistake that tyro's box is about.
 
@@ -68,17 +75,15 @@ def one_sentence(box: str, words: Sequence[str], program: str) -> str:
         words: the command line, which begins with the name of a command.
         program: name of the program, with which tyro's lines about help begin.
     """
-    in_group = words[0] in _GROUPS and words[1:2] and not words[1].startswith("-")
-    command = " ".join(words[: 2 if in_group else 1])
+    is_group = isinstance(COMMANDS.get(words[0]), Group)
+    has_second = is_group and words[1:2] and not words[1].startswith("-")
+    command = " ".join(words[: 2 if has_second else 1])
     sections = _sections(box)
     hint = f"See {program} {command} --help."
     if unknown := _listed(sections, "Unrecognized"):
-        choices = _listed(sections, "Available subcommands:")
         if unknown[0].startswith("-"):
             similar = _similar(sections, unknown[0], f"{program} {command}")
             return f"{command} has no option {unknown[0]}{similar}. {hint}"
-        if choices:
-            return f"There is no command {command}; known: {', '.join(choices)}."
         return f"{command} does not take the word '{unknown[0]}'. {hint}"
     if missing := _listed(sections, "Missing from "):
         wanted = [word if word.startswith("--") else "a name or path" for word in missing]
@@ -138,13 +143,15 @@ def _similar(sections: list[list[str]], unknown: str, command: str) -> str:
             for line in below:
                 if _depth(line) == _depth(below[0]):
                     flag = line.split()[0].rstrip(",")
+                    holders.setdefault(flag, [])
                 elif holder := re.fullmatch(r" *in (.*) --help", line):
-                    holders.setdefault(flag, []).append(holder[1])
-    if unknown in holders:
+                    holders[flag].append(holder[1])
+    if holders.get(unknown):
         program = command.split(maxsplit=1)[0]
         names = [name.removeprefix(f"{program} ") for name in holders[unknown]]
         return f"; {', '.join(names)} {'has' if len(names) == 1 else 'have'} it"
-    meant = [flag for flag, those in holders.items() if command in those]
+    # Where tyro knows a single command, it does not say whose an option is.
+    meant = [flag for flag, those in holders.items() if command in those or not those]
     return f"; perhaps {meant[0]}" if meant else ""
 
 

@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from stylesdf_core.errors import OutputError
 
 # The umask can only be read by setting it, which is safe while no other thread makes files.
@@ -183,6 +181,8 @@ def locked(path: Path) -> Iterator[None]:
     The system releases the lock when the process dies. On a file system without locks no process
     waits.
     """
+    from filelock import FileLock
+
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     with suppress(OSError):

@@ -103,6 +103,14 @@ def test_the_command_line_explains_itself_without_torch_or_a_window() -> None:
     assert not imported_by(statement) & {"torch", "dearpygui", "OpenGL", "pyrender", "skimage"}
 
 
+def test_a_wrong_command_line_waits_for_no_more_than_it_names() -> None:
+    refused = "from app.program import main\nassert main({words}) == 2"
+    for words in (["sing"], ["train", "sing"], ["--model", "heads"]):
+        assert not imported_by(refused.format(words=words)) & {"numpy", "PIL", "filelock", "tqdm"}
+    options = imported_by(refused.format(words=["render", "--sede", "4", "--out", "a.png"]))
+    assert not options & {"torch", "tqdm", "filelock", "psutil", "lmdb"}
+
+
 def test_the_version_is_stated_once() -> None:
     assert importlib.metadata.version("stylesdf-studio") == stylesdf_core.__version__
 

@@ -1,7 +1,7 @@
 """User-visible operations: a frozen dataclass is the request, its ``run()`` does the work.
 
 ``run()`` is a generator: it yields Progress and ends with the result. The command line, the window
-and the tests make the same requests. A new request becomes a command in ``app/program.py``, and a
+and the tests make the same requests. A new request becomes a command in ``app/commands.py``, and a
 name of the library in ``stylesdf_core/__init__.pyi``.
 
 scenes/        ``render``, ``animate``, ``mesh``, ``batch`` …: files of scenes

@@ -29,7 +29,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import unescape
 
 from PIL import ExifTags, Image, PngImagePlugin
 
@@ -203,6 +202,8 @@ def _in_comments(path: Path) -> Any:
 
 
 def _in_3mf(path: Path) -> Any:
+    from xml.sax.saxutils import unescape  # which imports urllib
+
     # The metadata stand before the mesh, and may be all that is ever unpacked.
     with zipfile.ZipFile(path) as archive, archive.open(THREE_MF_MODEL) as stream:
         beginning = stream.read(LARGEST_JSON)
