@@ -41,7 +41,7 @@ class HandFraming:
         self._size, self._preset = size, preset
         self._usual = usual_marks(preset)
         self.next_mark: int | None = None
-        self._clicked: list[complex] = []
+        self._clicked: list[FloatArray] = []  # the photograph's pixels
         self._dragged: tuple[int, complex] | None = None
         if marks is None:
             width, height = size
@@ -67,9 +67,8 @@ class HandFraming:
     @property
     def shown(self) -> list[complex]:
         """The marks in the frame; while marks are being clicked, those that are set."""
-        if self.next_mark is not None:
-            return list(self._clicked)
-        places = [complex(x, y) for x, y in self.frame.inside(self._marks)]
+        marks = self._marks if self.next_mark is None else np.reshape(self._clicked, (-1, 2))
+        places = [complex(x, y) for x, y in self.frame.inside(marks)]
         if self._dragged is not None:
             places[self._dragged[0]] = self._dragged[1]
         return places
@@ -115,10 +114,10 @@ class HandFraming:
         Raises:
             InputError: the three marks lie on a line; the old ones are kept.
         """
-        self._clicked.append(place)
+        self._clicked.append(self.frame.point(*np.array([place.real, place.imag])))
         self.next_mark = len(self._clicked)
         if self.next_mark == len(self._usual):
-            clicked = self._clicked
+            clicked = self.shown
             self.end_clicks()
             self._take(clicked)
 

@@ -25,6 +25,19 @@ def test_a_photograph_without_face_begins_with_the_largest_square_in_its_middle(
     np.testing.assert_allclose(frame.right, (150.0, 0.0), atol=1e-6)
 
 
+def test_clicked_marks_stay_on_the_photograph_when_it_is_scaled_between_clicks() -> None:
+    own = framing()
+    own.begin_clicks()
+    points = [(150, 140), (180, 140), (165, 170)]
+    for number, point in enumerate(points):
+        x, y = own.frame.inside(np.array(point, float))
+        own.click(complex(x, y))
+        if number < 2:
+            own.scale(1.5)
+            own.turn(0.1)
+    np.testing.assert_allclose(own.marks, points, atol=1e-6)
+
+
 @pytest.mark.parametrize("preset", ["heads", "ffhq"])
 def test_marks_where_the_mean_heads_are_give_back_the_frame(preset: FramePreset) -> None:
     own = HandFraming(SIZE, preset)
