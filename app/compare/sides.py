@@ -29,8 +29,8 @@ class SidePanel:
             self.seed = SeedEntry(ui, "Seed of the face", "seed", self._set_seed)
         self._model = dpg.add_combo(
             [],
-            callback=lambda _, label: self._replace(
-                model=self._models[str(label)], model_digest=""
+            callback=lambda _, label: workbench.comparison.choose_model(
+                index, self._models[str(label)]
             ),
         )
         ui.tooltip(self._model, "The model; run folders and files appear once they were opened")
@@ -76,18 +76,10 @@ class SidePanel:
         dpg.set_value(self._about, _about(scene))
 
     def _set_seed(self, seed: int | None) -> None:
-        if seed is not None:
-            self._replace(identity=Identity(max(0, seed)))
-
-    def _replace(self, **changes: object) -> None:
         comparison = self._workbench.comparison
-        assert comparison.scenes is not None
-        scene = replace(comparison.scenes[self._index], **changes)  # type: ignore[arg-type]
-        if "model" in changes:  # edits and weights of layers fit no other model
-            front = Scene()
-            identity = replace(scene.identity, edits=(), z=None)
-            scene = replace(scene, identity=identity, mixing=front.mixing)
-        comparison.take(self._index, scene)
+        if seed is not None and comparison.scenes is not None:
+            scene = replace(comparison.scenes[self._index], identity=Identity(seed))
+            comparison.take(self._index, scene)
 
 
 def _about(scene: Scene) -> str:

@@ -136,7 +136,7 @@ class OptionsPanel:
     def _start(self, seed: int | None) -> None:
         if seed is not None:
             sheet = self._workbench.sheet
-            sheet.begin(replace(sheet.first, identity=Identity(max(0, seed))))
+            sheet.begin(replace(sheet.first, identity=Identity(seed)))
 
     def _change_page(self, name: str, value: Any) -> None:
         page = replace(self._workbench.settings.sheet.page, **{name: value})

@@ -153,4 +153,5 @@ class SeedEntry:
         self._choose(min(int(digits), MAX_SEED) if digits else None)
 
     def _step(self, step: int) -> None:
-        self._choose(0 if self._seed is None else self._seed + step)
+        seed = 0 if self._seed is None else self._seed + step
+        self._choose(min(max(seed, 0), MAX_SEED))

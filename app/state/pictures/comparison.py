@@ -10,7 +10,7 @@ from app.workers.concurrency.schedule import RestDetector
 from app.workers.pair_worker import PairPass, PairRequest, pair_worker
 from stylesdf_core.model.config import MAX_SEED
 from stylesdf_core.rendering.camera import OrbitCamera
-from stylesdf_core.scene.scene import Identity, Scene, View
+from stylesdf_core.scene.scene import Identity, Mixing, Scene, View
 
 if TYPE_CHECKING:
     from stylesdf_core.model.model import Model
@@ -64,6 +64,13 @@ class FacePair:
         assert self.scenes is not None
         one, two = self.scenes
         self.scenes = (scene, two) if index == 0 else (one, scene)
+
+    def choose_model(self, index: int, model: str) -> None:
+        """Show one of the two with another model: its seed, since nothing else fits any model."""
+        if self.scenes is not None:
+            scene = self.scenes[index]
+            changed = replace(scene, model=model, model_digest="", mixing=Mixing())
+            self.take(index, replace(changed, identity=Identity(scene.identity.seed)))
 
     def show_view(self, index: int, view: View) -> None:
         """Choose the view of one of the two."""

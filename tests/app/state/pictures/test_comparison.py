@@ -11,6 +11,7 @@ import pytest
 
 from app.state.pictures.comparison import FacePair
 from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.scene.offsets import StyleOffsets, encoded
 from stylesdf_core.scene.scene import Identity, Mixing, Scene
 from tests.models import tiny_model
 from tests.waiting import wait_until
@@ -41,6 +42,15 @@ def test_it_begins_with_the_face_and_its_second_face(comparison: FacePair) -> No
     assert [scene.identity.seed for scene in comparison.scenes] == [3, 8]
     comparison.begin(FACE)
     assert comparison.scenes[1].identity.seed == 8, "what is compared stays"
+
+
+def test_another_model_takes_the_seed_alone(comparison: FacePair) -> None:
+    styles = StyleOffsets(encoded(np.ones(3, np.float32)))
+    identity = Identity(3, (0.5,) * 8, (("smile", 1.0),), styles)
+    comparison.begin(Scene("ours", identity, mixing=Mixing(seed=4, strengths=(1.0,))))
+    comparison.choose_model(0, "theirs")
+    assert comparison.scenes is not None
+    assert comparison.scenes[0] == Scene("theirs", Identity(3))
 
 
 def test_both_follow_one_camera_and_equal_scenes_do_not_differ(comparison: FacePair) -> None:
