@@ -90,8 +90,9 @@ class JobQueue:
 
     @property
     def outputs(self) -> list[Path]:
-        """Files and folders that active jobs are about to write."""
-        return [job.out for job in self.active if job.out is not None]
+        """Files and folders that active jobs are about to write, or failed jobs if retried."""
+        writing = (job for job in self.jobs if job.active or job.state is JobState.FAILED)
+        return [job.out for job in writing if job.out is not None]
 
     def submit(
         self,

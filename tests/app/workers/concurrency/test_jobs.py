@@ -48,6 +48,20 @@ def test_jobs_run_in_order_and_return_results() -> None:
     queue.close()
 
 
+def test_the_file_of_a_failed_job_is_taken_until_it_is_off_the_list() -> None:
+    def failing() -> Operation[None]:
+        yield Progress(0, 1)
+        raise OSError("full")
+
+    queue = JobQueue()
+    job = queue.submit("one", failing, out=Path("a.png"))
+    wait_for_jobs(queue)
+    assert queue.outputs == [Path("a.png")], "a retry would replace a file of that name"
+    queue.forget(job)
+    assert queue.outputs == []
+    queue.close()
+
+
 def test_cancelling_closes_the_operation() -> None:
     cleaned = threading.Event()
     running = threading.Event()
