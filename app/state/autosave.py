@@ -51,7 +51,9 @@ class Autosave:
             OutputError: the content cannot be written; it is not tried again before a change.
         """
         (old, kept, before), self._written = self._written, (scene, animation, settings)
-        if scene != old or scene.model_digest != old.model_digest or animation != kept:
-            self._store.save_autosave(scene, animation)
-        if settings != before:
-            self._store.save(settings)
+        try:
+            if scene != old or scene.model_digest != old.model_digest or animation != kept:
+                self._store.save_autosave(scene, animation)
+        finally:
+            if settings != before:
+                self._store.save(settings)

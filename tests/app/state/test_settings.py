@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.state.autosave import Autosave
 from app.state.settings import (
     ExportSettings,
     Settings,
@@ -16,6 +17,7 @@ from app.state.settings import (
     WindowSettings,
 )
 from stylesdf_core.commands.scenes.options.rendering import MeshSettings
+from stylesdf_core.errors import OutputError
 from stylesdf_core.scene.animation import Animation, Keyframe
 from stylesdf_core.scene.scene import Identity, Scene
 
@@ -91,3 +93,12 @@ def test_recent_models_are_limited_and_listed_once() -> None:
     for name in [*map(str, range(12)), "5"]:
         settings = settings.with_recent_model(name)
     assert settings.recent_models == ("5", "11", "10", "9", "8", "7", "6", "4")
+
+
+def test_settings_are_saved_though_the_session_cannot_be(tmp_path: Path) -> None:
+    store = SettingsStore(tmp_path)
+    autosave = Autosave(store, Scene(), Animation(), Settings())
+    store.autosave_path.mkdir()
+    with pytest.raises(OutputError):
+        autosave.write(Scene(identity=Identity(1)), Animation(), Settings(device="cpu"))
+    assert store.load().device == "cpu"
