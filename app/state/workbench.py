@@ -139,8 +139,7 @@ class Workbench:
         self.album.note(self.screen.picture, self._session)
         self.sheet.tick(self.settings.device)
         self._poll_jobs()
-        if self.models.lacks(self.scene.model):
-            self.models.load(self.scene.model, adopt=False)
+        self.models.want(self.scene.model)
         if self.is_resting:
             self.screen.pause()
         elif (model := self.models.of(self.scene.model)) is not None:

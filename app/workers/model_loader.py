@@ -77,10 +77,18 @@ class ModelSlot:
         """The loaded model if it is that of a reference, such as a scene's."""
         return self.model if reference == self.reference else None
 
-    def lacks(self, reference: str) -> bool:
-        """Whether to load a model, neither loaded nor just failed, while no load is under way."""
+    def want(self, reference: str) -> None:
+        """Once a frame: load the scene's model, if it is neither loaded nor has just failed.
+
+        A load that was for the scene's model before, as before an undo, is given up.
+        """
+        loading = self.loading
+        if loading is not None and not loading.adopt and loading.reference != reference:
+            self.loading = None
+            self._worker.drop()
         has_failed = self.failed is not None and self.failed.reference == reference
-        return self.loading is None and reference != self.reference and not has_failed
+        if self.loading is None and reference != self.reference and not has_failed:
+            self.load(reference, adopt=False)
 
     def load(self, reference: str, *, adopt: bool) -> None:
         """Begin to load, in place of a load under way; for ``adopt`` see :class:`Loading`."""

@@ -276,3 +276,17 @@ def test_short_memory_is_said_in_words_with_what_to_do(workbench: Workbench) -> 
         assert "smaller size" in problem.text
         assert "alloc" not in problem.text
         assert problem.details
+
+
+def test_a_load_for_a_scene_that_is_undone_is_given_up(workbench: Workbench) -> None:
+    settle(workbench)
+    model = workbench.model
+    workbench.document.apply(Scene(model="heads"))
+    workbench.tick()
+    assert workbench.models.loading is not None
+    workbench.document.undo()
+    workbench.tick()
+    assert workbench.models.loading is None
+    settle(workbench)
+    assert workbench.model is model
+    assert workbench.models.of(workbench.scene.model) is model
