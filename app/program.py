@@ -193,7 +193,7 @@ def _open_window(file: Path | None) -> int:
             raise InputError(f"There is no file, folder or model {file}.")
         model, session = str(file), None
     elif file is not None and (file.is_dir() or file.suffix.lower() in WEIGHT_SUFFIXES):
-        model, session = str(file), None
+        model, session = str(file.absolute()), None
     if session is not None:
         read_scene(session)  # a file without session is refused before the window opens
     try:

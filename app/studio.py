@@ -55,14 +55,15 @@ def run(model: str | None, session: Path | None) -> int:
     """Open the studio and stay until it is closed; returns the exit status.
 
     Args:
-        model: shown first, with the default face; None for another scene.
-        session: file of the scene that is shown first; None for the last session, else the
-            default face.
+        model: shown first, with the default face; undo goes back to the last session.
+        session: file of the scene that is shown first, otherwise the same.
 
     Raises:
         GraphicsError: there is no display.
     """
-    studio = Studio(SettingsStore(), None if model is None else Scene(model=model))
+    studio = Studio(SettingsStore())
+    if model is not None:
+        studio.workbench.document.opened(Scene(model=model), None)
     if session is not None:
         studio.workbench.open_session(session)
     studio.open()

@@ -8,8 +8,10 @@ import pytest
 
 from app import program
 from app.state.settings import SettingsStore
-from app.studio import Studio
+from app.studio import Studio, run
 from stylesdf_core.progress import Operation, Progress
+from stylesdf_core.scene.animation import Animation
+from stylesdf_core.scene.scene import Identity, Scene
 
 
 def test_without_a_display_the_message_lists_the_commands(
@@ -94,6 +96,27 @@ def test_the_window_remembers_the_last_failures_only(
     assert len(studio.workbench.messages.failures) == 20
     assert capsys.readouterr().err.count("ValueError: unforeseen") == 50
     studio.close()
+
+
+def test_a_model_on_the_command_line_leaves_the_last_session_to_undo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SettingsStore(tmp_path)
+    store.save_autosave(Scene(identity=Identity(9)), Animation())
+    seen = []
+
+    def step(studio: Studio) -> bool:
+        document = studio.workbench.document
+        seen.append(document.scene)
+        document.undo()
+        seen.append(document.scene)
+        return False
+
+    monkeypatch.setattr("app.studio.SettingsStore", lambda: store)
+    monkeypatch.setattr(Studio, "open", lambda self: None)
+    monkeypatch.setattr(Studio, "step", step)
+    run("heads-gan", None)
+    assert seen == [Scene(model="heads-gan"), Scene(identity=Identity(9))]
 
 
 @pytest.mark.parametrize(
