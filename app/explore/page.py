@@ -83,7 +83,7 @@ class ExplorePage:
             self.mixing = self._section("Style mixing", lambda: MixingPanel(ui, workbench))
         self._left_panels = len(self._panels)
         with columns.centre.inside():
-            self.viewport = Viewport(ui, workbench, textures["picture"], textures["mesh"])
+            self.viewport = Viewport(ui, workbench, textures)
             self._toolbar = Toolbar(ui, workbench)
         with columns.strip.inside():
             self.strip = Strip(ui, workbench)

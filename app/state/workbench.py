@@ -25,7 +25,7 @@ from app.state.optimisation.dragging import DragPoints
 from app.state.optimisation.photo_fit import PhotoFit
 from app.state.pictures.comparison import FacePair
 from app.state.pictures.contact_sheet import ContactSheet
-from app.state.pictures.keyframe_pictures import KeyframePictures
+from app.state.pictures.idle_pictures import IdlePictures
 from app.state.pictures.screen import Screen
 from app.state.settings import Section, Settings, SettingsStore
 from app.state.wording import title_and_text
@@ -80,7 +80,7 @@ class Workbench:
         self.album = FaceAlbum(store.faces_folder, self.screen.news)
         self.timeline = Timeline(self.document, self.album, self._show_view)
         self.mixing = MixingMeter(self.screen.news, lambda: self.screen.busy)
-        self.keyframe_pictures = KeyframePictures(self.timeline, self.screen.news, self._is_idle)
+        self.idle_pictures = IdlePictures(self.timeline, self.screen.news, self._is_idle)
         self.sheet = ContactSheet(self.screen.news, self._is_idle)
         self.comparison = FacePair(self.screen.news)
         self.jobs = jobs or JobQueue()
@@ -144,7 +144,7 @@ class Workbench:
             self.screen.pause()
         elif (model := self.models.of(self.scene.model)) is not None:
             self.screen.request(model, self.timeline.shown, self.settings)
-            self.keyframe_pictures.tick(model, self.settings.device)
+            self.idle_pictures.tick(model, self.settings.device, self.scene)
             mixes = self.scene.mixing.seed is not None and not self.busy
             self.mixing.tick(MixingRequest(model, self.settings.device), wanted=mixes)
         self.messages.tick()
@@ -382,7 +382,7 @@ class Workbench:
         self.models.close()
         self.screen.close()
         self.mixing.close()
-        self.keyframe_pictures.close()
+        self.idle_pictures.close()
         self.sheet.close()
         self.comparison.close()
         self.jobs.close()

@@ -204,6 +204,8 @@ class ExploreSteps(Hands):
         self.wait(lambda: workbench.mixing.effects is not None, "the effects of mixing")
         self.frames(3)
         assert dpg.get_item_rect_size(panel._note)[1] == room, "the panel must not jump"
+        view = self.studio.explore.viewport
+        self.wait(lambda: view._second is not None, "the picture of the second face")
         self.hands(self.viewport(0.5, 0.9), "click 1")
         self.press("Escape", "p")
         self.settle()

@@ -10,16 +10,18 @@ import time
 from dataclasses import dataclass, replace
 
 import dearpygui.dearpygui as dpg
+import numpy as np
 
 from app.explore.viewport.drag_marks import DragMarks
 from app.state.document import edits
+from app.state.document.faces import Pixels
 from app.state.workbench import Workbench
 from app.widgets.controls.pointer import LEFT, MouseTarget, Press
 from app.widgets.controls.ui import Ui
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.backdrop import Rectangle
 from app.widgets.drawing.canvas import Canvas
-from app.widgets.drawing.texture import PictureTexture, suitable_edge
+from app.widgets.drawing.texture import Textures, suitable_edge
 from app.workers.mesh_worker import MeshPass
 from app.workers.picture_worker import PicturePass
 from stylesdf_core.model.poses import Poses
@@ -33,7 +35,7 @@ _SHOW_WORK_AFTER = 0.15  # seconds; shorter work would only flicker
 _HINTS = ("drag to orbit  ·  R for another face", "drag to orbit")  # the longest that fits
 #: Largest azimuth and elevation in the pose guide, radians.
 _GUIDE_RANGE = (1.6, 0.9)
-_GUIDE_SHARE = 0.3  # of the pane's width at most, so that the guide leaves the face free
+_MARK_SHARE = 0.3  # of the pane's width at most, so that the marks leave the face free
 _VEIL = theme.faded(theme.BACKGROUND, 0.72)  # behind texts and marks over the picture
 
 
@@ -74,11 +76,11 @@ def centred(pane: Pane, edge: int) -> Pane:
 class Viewport(MouseTarget):
     """Draws panes and marks into one canvas and turns mouse gestures into camera motion."""
 
-    def __init__(
-        self, ui: Ui, workbench: Workbench, picture: PictureTexture, mesh: PictureTexture
-    ) -> None:
+    def __init__(self, ui: Ui, workbench: Workbench, textures: Textures) -> None:
         self._ui, self._workbench = ui, workbench
-        self._picture_texture, self._mesh_texture = picture, mesh
+        self._picture_texture, self._mesh_texture = textures["picture"], textures["mesh"]
+        self._second_texture = textures["second-face"]
+        self._second: Pixels | None = None
         self._width = self._height = 1
         #: The picture and the mesh that the next frame draws.
         self.shown_picture: PicturePass | None = None
@@ -109,6 +111,10 @@ class Viewport(MouseTarget):
         if mesh is not None and mesh is not self.shown_mesh:
             self.shown_mesh = mesh
             self._mesh_texture.show(mesh.pixels)
+        second = workbench.idle_pictures.second_face
+        if second is not None and second is not self._second:
+            self._second_texture.show(second.astype(np.float32) / np.float32(255.0))
+        self._second = second
         self._place_panes()
         self._draw(scene.camera)
 
@@ -154,7 +160,7 @@ class Viewport(MouseTarget):
         if not self._canvas.wants(
             tuple((pane, texture.tag) for pane, texture in panes),
             workbench.model is None, works, done, int(now * 30) if works else 0, guided, hints,
-            marks, self._width, self._height,
+            marks, self._second is not None and self._second_texture.tag, self._width, self._height,
         ):  # fmt: skip
             return
         for pane, texture in panes:
@@ -176,6 +182,8 @@ class Viewport(MouseTarget):
                 self._draw_work(pane, done if pane is self.picture_pane else 0.0, now)
         if guided is not None:
             self._draw_guide(*guided)
+        if self._second is not None:
+            self._draw_second_face()
         if hints:
             self._draw_hint()
         if drags:
@@ -216,8 +224,8 @@ class Viewport(MouseTarget):
     def _draw_guide(self, camera: OrbitCamera, poses: Poses) -> None:
         """Draw the camera's angles as a dot, and the model's training poses as a ±2σ ellipse."""
         canvas, px = self._canvas, self._ui.px
-        pane = self.picture_pane or self.mesh_pane or Pane(0.0, 0.0, float(self._height))
-        half_w = min(px(44), _GUIDE_SHARE / 2 * pane.edge)
+        pane = self._marked_pane()
+        half_w = self._mark_width(pane) / 2
         half_h = 0.68 * half_w
         arm_x, arm_y = half_w - px(6), half_h - px(6)
         x, y = pane.x + px(12) + half_w, pane.y + pane.edge - px(12) - half_h
@@ -238,6 +246,26 @@ class Viewport(MouseTarget):
         at_x = x + min(1.0, max(-1.0, camera.azimuth / range_x)) * arm_x
         at_y = y - min(1.0, max(-1.0, camera.elevation / range_y)) * arm_y
         canvas.disc(at_x, at_y, px(3), theme.TEXT if inside else theme.WARNING)
+
+    def _draw_second_face(self) -> None:
+        """Show the face that style mixing takes from, in the corner beside the pose guide's."""
+        canvas, px, texture = self._canvas, self._ui.px, self._second_texture
+        pane = self._marked_pane()
+        edge, size = self._mark_width(pane), px(fonts.SMALL)
+        x, y = (corner + pane.edge - px(12) - edge for corner in (pane.x, pane.y))
+        dpg.draw_image(
+            texture.tag, (x, y), (x + edge, y + edge), uv_min=texture.uv_min,
+            uv_max=texture.uv_max, parent=self.item,
+        )  # fmt: skip
+        canvas.rectangle(x, y, x + px(18), y + px(18), _VEIL)
+        canvas.text(x + px(5), y + (px(18) - size) / 2, "B", size, theme.TEXT)
+
+    def _marked_pane(self) -> Pane:
+        """The pane in whose lower corners the pose guide and the second face are drawn."""
+        return self.picture_pane or self.mesh_pane or Pane(0.0, 0.0, float(self._height))
+
+    def _mark_width(self, pane: Pane) -> float:
+        return min(self._ui.px(88), _MARK_SHARE * pane.edge)
 
     def _draw_hint(self) -> None:
         px, size = self._ui.px, self._ui.px(fonts.BODY)
