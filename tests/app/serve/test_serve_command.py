@@ -58,7 +58,8 @@ def test_it_serves_a_page_until_it_is_interrupted(process: subprocess.Popen[str]
         assert b"<html" in page.read()
     process.terminate()  # not SIGINT, which a shell's background jobs ignore
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out.strip(), err) == (0, "Stopped.", "")
+    assert (process.returncode, out.strip()) == (0, "Stopped.")
+    assert "stylesdf-studio:" not in err  # on a busy machine progress is told there
 
 
 @pytest.mark.skipif(not _CHROMIUM, reason="no Chromium is installed")
