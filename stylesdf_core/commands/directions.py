@@ -33,7 +33,8 @@ class DirectionTable:
         rows = [(d.name, d.slug, d.group, _range(d), d.description) for d in self.directions]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        return "\n".join([*lines, str(self.saved)] if self.saved is not None else lines)
+        lines += [] if self.saved is None else [f"Names saved in {self.saved}"]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class ModelsDirections:
     """A name of `models list`, a weights file, or a run folder (its newest averaged weights)."""
 
     rename: _Names = ()
-    """New labels, such as w1="hair length", for which --set also takes hair_length; saved in a file
-    beside the weights. The name itself, w1, stays."""
+    """New labels, such as w1="hair length", for which --set also takes hair_length; saved beside
+    the weights, or, of an included model, in your data folder. The name itself, w1, stays."""
 
     def run(self) -> Operation[DirectionTable]:
         """Load the model, find its directions, save new labels.

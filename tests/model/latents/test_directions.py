@@ -131,6 +131,7 @@ def test_labels_are_saved_beside_the_weights_and_known_to_set(tmp_path: Path) ->
     assert table.saved == tmp_path / "mine.directions.json"
     assert "w1" in str(table)
     assert "hair_length" in str(table)
+    assert str(table).endswith(f"Names saved in {table.saved}")
     assert len(table.saved.read_text()) < 40_000
     model = load_model(str(path))
     assert model.named == relabelled(found, {"w1": "Hair length"})
