@@ -42,7 +42,8 @@ class DatasetReport:
     release: str = ""
 
     def __str__(self) -> str:
-        lines = [f"{self.path}: {self.usable:,} images, {len(self.skipped):,} skipped"]
+        images = "1 image" if self.usable == 1 else f"{self.usable:,} images"
+        lines = [f"{self.path}: {images}, {len(self.skipped):,} skipped"]
         if self.release:
             lines.append(self.release)
         lines.append(f"smallest edge {self.smallest} pixels")
@@ -153,7 +154,8 @@ class AlignReport:
     poses: str
 
     def __str__(self) -> str:
-        lines = [f"{self.out}: {self.crops:,} pictures, {len(self.left_out):,} left out"]
+        pictures = "1 picture" if self.crops == 1 else f"{self.crops:,} pictures"
+        lines = [f"{self.out}: {pictures}, {len(self.left_out):,} left out"]
         lines += [self.poses] if self.poses else []
         lines += [printable(f"left out {item}") for item in self.left_out[:_LISTED]]
         if len(self.left_out) > _LISTED:
