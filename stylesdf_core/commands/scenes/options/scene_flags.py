@@ -80,7 +80,7 @@ def scene_from_flags(
     """A scene from flags, which override what its session holds.
 
     Args:
-        scene: session to start from: .json, or an exported PNG, GIF, GLB, OBJ, PLY or 3MF.
+        scene: session to start from: .json, or an exported PNG, WebP, GIF, GLB, OBJ, PLY or 3MF.
         model: a name of `models list`, a weights file, or a run folder (default: heads); needed
             if the session names a file, which is not touched before you name it.
         seed: identity, 0 to 4294967295 (default: 0).
