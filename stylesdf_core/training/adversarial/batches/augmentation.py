@@ -4,7 +4,7 @@ A discriminator that has learned few images by heart no longer guides the genera
 real and generated images pass through the same random transforms before a discriminator sees
 them. Each transform happens with a probability p below 1, so the untransformed images remain the
 most frequent ones and the generator gains nothing by imitating a transform. p follows the
-overfitting, which shows in the sign of the scores of real images.
+overfitting, which shows in the sign of the scores of real images, averaged over some batches.
 
 Source: Karras et al., "Training Generative Adversarial Networks with Limited Data", 2020 (ADA):
 sections 2.2 and 3, spreads from appendix B. Of its transforms, mirrored and quarter-turned images
@@ -35,32 +35,40 @@ class Augmentation(nn.Module):
 
     Attributes:
         probability: scalar on the CPU, so that reading it does not wait for the device.
+        signs: sum of the signs of the steps since the last change of p, scalar on the device.
+
+    Args:
+        device: of the scores.
     """
 
     probability: Tensor
+    signs: Tensor
 
-    def __init__(self, config: AugmentConfig) -> None:
+    def __init__(self, config: AugmentConfig, device: torch.device) -> None:
         super().__init__()
         self.config = config
         self.register_buffer("probability", torch.zeros(()))
+        self.register_buffer("signs", torch.zeros((), device=device))
 
     def forward(self, images: Tensor, numbers: Tensor) -> Tensor:
         """Images (B, 3, S, S) in [−1, 1], transformed by random numbers (B, 8, 3) in [0, 1)."""
         return augmented(images, numbers, float(self.probability))
 
-    def is_due(self, step: int) -> bool:
-        """Whether :meth:`follow` is to be called after a step."""
-        return step % _EVERY == _EVERY - 1
-
-    def follow(self, sign: float, batch: int) -> None:
-        """Make the transforms more or less frequent.
+    def follow(self, step: int, sign: Tensor, batch: int) -> None:
+        """Note the scores of a step; every few steps, make the transforms more or less frequent.
 
         Args:
-            sign: mean sign of the scores of real images, −1 to 1; near 1 shows overfitting.
+            step: number of the step, from 0.
+            sign: mean sign of the scores of real images, scalar from −1 to 1; near 1 shows
+                overfitting.
             batch: images of a step.
         """
-        change = math.copysign(_EVERY * batch / self.config.images, sign - self.config.target)
-        self.probability.add_(change).clamp_(0.0, _MOST)
+        self.signs.add_(sign)
+        if step % _EVERY == _EVERY - 1:
+            excess = float(self.signs) / _EVERY - self.config.target
+            change = math.copysign(_EVERY * batch / self.config.images, excess)
+            self.probability.add_(change).clamp_(0.0, _MOST)
+            self.signs.zero_()
 
 
 def augmented(images: Tensor, numbers: Tensor, probability: float) -> Tensor:

@@ -132,7 +132,7 @@ class GanPhase(AdversarialPhase):
         self.d_terms[name] = self.context.world.replicate(terms)
         self.networks[name], self.optimizers[name] = network, optimizer
         if self.config.augment.is_on(len(self.images)):
-            self.augmentations[name] = Augmentation(self.config.augment)
+            self.augmentations[name] = Augmentation(self.config.augment, self.context.world.device)
             self.networks[f"{name}_augmentation"] = self.augmentations[name]
 
     def _discriminate(self, name: str, images: Tensor, fakes: Fakes) -> Any:
@@ -189,12 +189,11 @@ class GanPhase(AdversarialPhase):
         return record
 
     def adapt_augmentations(self, index: int, record: Terms) -> Terms:
-        """Every few steps: let the transforms' probability follow the scores of real images."""
+        """Let the transforms' probability follow the scores of real images."""
         device = self.context.world.device
         for name, augmentation in self.augmentations.items():
-            if augmentation.is_due(index):
-                sign = record[f"{_prefix(name)}real_score_sign"]
-                augmentation.follow(float(self.context.world.mean(sign)), self.config.batch)
+            sign = self.context.world.mean(record[f"{_prefix(name)}real_score_sign"])
+            augmentation.follow(index, sign, self.config.batch)
         return {
             f"{_prefix(name)}augment_p": augmentation.probability.to(device, copy=True)
             for name, augmentation in self.augmentations.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,18 +96,24 @@ def test_gradients_pass_through_the_transforms() -> None:
 
 
 def test_the_probability_follows_the_sign_of_the_scores_of_real_images() -> None:
-    augmentation = Augmentation(AugmentConfig(mode="on", images=1_000))
-    assert [step for step in range(9) if augmentation.is_due(step)] == [3, 7]
-    augmentation.follow(0.9, batch=25)  # four steps of 25 images: a tenth of a thousand
-    augmentation.follow(0.7, batch=25)
-    assert float(augmentation.probability) == pytest.approx(0.2)
-    augmentation.follow(0.5, batch=25)
-    assert float(augmentation.probability) == pytest.approx(0.1)
+    augmentation = Augmentation(AugmentConfig(mode="on", images=1_000), torch.device("cpu"))
+    steps = itertools.count()
+
+    def four(*signs: float) -> float:
+        """The probability after four steps of 25 images, a tenth of a thousand."""
+        for sign in signs:
+            augmentation.follow(next(steps), torch.tensor(sign), batch=25)
+        return float(augmentation.probability)
+
+    assert four(0.9, 0.9, 0.9) == 0.0, "after four steps only"
+    assert four(0.0) == pytest.approx(0.1), "the mean of the four steps is 0.675"
+    assert four(0.7, 0.7, 0.7, 0.7) == pytest.approx(0.2)
+    assert four(0.5, 0.5, 0.5, 0.7) == pytest.approx(0.1)
     for _ in range(3):
-        augmentation.follow(-1.0, batch=25)
+        four(-1.0, -1.0, -1.0, -1.0)
     assert float(augmentation.probability) == 0.0
     for _ in range(10):
-        augmentation.follow(1.0, batch=25)
+        four(1.0, 1.0, 1.0, 1.0)
     assert float(augmentation.probability) == pytest.approx(0.8), "more would leak"
 
 
@@ -153,11 +160,13 @@ def test_a_run_records_its_probability_and_resumes_with_it(name: str, folder: Pa
     found = [value for name, value in last.items() if name.endswith("augment_p")]
     assert len(found) == {"renderer": 1, "joint": 2}[name]
     assert all(0.0 < value < 0.8 for value in found)
-    resumed = start(folder / f"{name}-resumed", replace(config, steps=4))
+    resumed = start(folder / f"{name}-resumed", replace(config, steps=5))
     drain(train_run(resumed))
     resumed.write_config(to_json(config), ADJUSTABLE)
     drain(train_run(resumed))
     ours, theirs = state(resumed)["networks"], state(whole)["networks"]
+    kept = [values for name, values in theirs.items() if name.endswith("_augmentation")]
+    assert all("signs" in values for values in kept), "of the steps since the last change"
     assert ours.keys() == theirs.keys()
     for network, values in theirs.items():
         for key, value in values.items():
