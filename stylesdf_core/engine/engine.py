@@ -22,7 +22,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylesdf_core.engine.compiled import compiled_loops
-from stylesdf_core.engine.compiled.device_graphs import device_graphs, device_note
+from stylesdf_core.engine.compiled.device_graphs import (
+    device_graphs,
+    device_note,
+    exact_convolutions,
+)
 from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder
 from stylesdf_core.engine.decoder.decoder_noise import DecoderNoise, SurfaceFinder
 from stylesdf_core.engine.direct import SURFACE, DirectRender, backdrop, beside_head
@@ -83,7 +87,7 @@ class Engine:
         self.config = model.generator.config
         generator = model.generator
         if self.device.type == "cuda" and not exact:  # exact work sets the products while it lasts
-            torch.backends.cudnn.allow_tf32 = False
+            exact_convolutions()
         if self.device.type != "cpu":
             generator = copy.deepcopy(generator).to(self.device)
         self.generator = generator

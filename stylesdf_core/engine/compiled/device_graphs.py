@@ -39,6 +39,10 @@ _VARIANTS = 64
 _MOST = 16
 
 _products = threading.RLock()
+#: Held while the process's settings are changed.
+_settings = threading.Lock()
+#: Whether convolutions were of TF32 before each block of :func:`products`, the outermost first.
+_convolutions: list[bool] = []
 
 
 @contextmanager
@@ -51,12 +55,24 @@ def products(*, tf32: bool) -> Iterator[None]:
     """
     with _products:
         matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-        before = matmul.allow_tf32, cudnn.allow_tf32
-        matmul.allow_tf32, cudnn.allow_tf32 = tf32, False
+        with _settings:
+            before = matmul.allow_tf32
+            _convolutions.append(cudnn.allow_tf32)
+            matmul.allow_tf32, cudnn.allow_tf32 = tf32, False
         try:
             yield
         finally:
-            matmul.allow_tf32, cudnn.allow_tf32 = before
+            with _settings:
+                matmul.allow_tf32, cudnn.allow_tf32 = before, _convolutions.pop()
+
+
+def exact_convolutions() -> None:
+    """From now on CUDA's float32 convolutions are exact, also after a block of :func:`products`
+    that lasts in another thread.
+    """
+    with _settings:
+        torch.backends.cudnn.allow_tf32 = False
+        _convolutions[:] = [False] * len(_convolutions)
 
 
 def exact_products(device: torch.device) -> AbstractContextManager[None]:

@@ -21,7 +21,7 @@ from stylesdf_core.commands.evaluation.evaluate import Evaluate
 from stylesdf_core.commands.heads.measure import Measure
 from stylesdf_core.commands.heads.measure_invert import MeasureInvert
 from stylesdf_core.engine.compiled import device_graphs
-from stylesdf_core.engine.compiled.device_graphs import exactly, products
+from stylesdf_core.engine.compiled.device_graphs import exact_convolutions, exactly, products
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.march import tiles
 from stylesdf_core.inversion.fitting import Fit
@@ -153,6 +153,24 @@ def test_exact_work_waits_for_a_thread_that_compiles() -> None:
     assert drain(exactly(steps(), torch.device("cuda"))) == "done"
     other.join()
     assert seen == [(True, False), (False, False)]
+
+
+def test_convolutions_stay_exact_after_exact_work_of_another_thread() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with products(tf32=False), products(tf32=True):
+            begun.set()
+            go_on.wait(20)
+
+    with as_another_thread_compiles():
+        other = threading.Thread(target=work)
+        other.start()
+        assert begun.wait(20)
+        exact_convolutions()  # as the screen's engine does, without waiting for the work
+        go_on.set()
+        other.join()
+        assert kinds() == (True, False)
 
 
 class _MadeError(Exception):
