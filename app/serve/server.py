@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import queue
 import socket
 import threading
@@ -131,6 +132,9 @@ def _start(host: str, port: int) -> viser.ViserServer:
 
     with contextlib.redirect_stdout(io.StringIO()):  # its banner
         server = Server(host, port, TITLE, verbose=False)
+    # The browser's tab; viser's page is titled Viser, and its public API knows no other title.
+    title = viser._messages.RunJavascriptMessage(f"document.title = {json.dumps(TITLE)};")
+    server._websock_server.queue_message(title)
     if server.get_port() != port:  # taken in the last milliseconds
         server.stop()
         raise InputError(_taken(host, port))

@@ -123,6 +123,11 @@ def has_finished(visitor: Visitor) -> bool:
     return is_last and picture is not None and picture.request.scene == wanted
 
 
+def test_the_tab_has_the_program_s_title(browser: Browser) -> None:
+    (script,) = browser.of("RunJavascriptMessage")
+    assert script["source"] == 'document.title = "StyleSDF Studio";'
+
+
 def test_a_visitor_sees_a_picture_and_turns_it(browser: Browser) -> None:
     images = len(browser.of("BackgroundImageMessage"))
     assert images > 1
