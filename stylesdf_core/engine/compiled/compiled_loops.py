@@ -83,10 +83,15 @@ def _load() -> None:
         if _stage is _Stage.READY or _stage is _Stage.OFF:
             return
         try:
-            from stylesdf_core.engine.compiled import cpu_kernels, disk_cache, sine_layers
+            from stylesdf_core.engine.compiled import (
+                cpu_kernels,
+                disk_cache,
+                minimal_filtering,
+                sine_layers,
+            )
 
-            cpu_kernels.call_all()
-            sine_layers.call_all()
+            for loops in (cpu_kernels, sine_layers, minimal_filtering):
+                loops.call_all()
         except Exception as error:  # built for another NumPy or Python, a library is missing …
             is_missing = isinstance(error, ModuleNotFoundError) and error.name == "numba"
             _state = "Numba is not installed" if is_missing else _refusal(error)

@@ -23,8 +23,9 @@ from stylesdf_core.engine.decoder.convolutions import (
     Folded,
     activated,
     convolved,
+    pays_by_blocks,
     phases,
-    rows_of,
+    styled_by_blocks,
     twice,
     upsampled,
     upsampled_by_phases,
@@ -44,6 +45,8 @@ from stylesdf_core.model.networks.ops import (
 #: Rows of the input in a strip that one core computes. At 1024² a strip's feature maps have 4 MB;
 #: the whole layers' maps of 64 MB would be read from memory and written to it for every operation.
 _STRIP = 32
+#: The same of a layer that is divided by itself, of which few rows are many products.
+_NARROW = 16
 #: Rows of a resolution's input from which its maps no longer fit the cores' caches.
 _LARGE = 256
 
@@ -249,27 +252,24 @@ class BakedDecoder:
         to_rgb = own.to_rgbs[level]
         if self._tiles is None or self._taps is not None or not self._is_divided(x):
             for index in indices:
-                x = self._styled(index, x, own.convs[index], own.noise[index])
+                x = self._styled(index, x, own)
             return x, F.conv2d(x, to_rgb.weight, to_rgb.bias).float()
         rows, scale = x.shape[2], 1 if level == 0 else 2
         size = scale * rows, scale * x.shape[3]
         is_last = level == len(own.to_rgbs) - 1  # its maps are read by nobody
         channels = 0 if is_last else to_rgb.weight.shape[1]
-        maps = torch.empty((1, channels, *size), dtype=x.dtype, memory_format=torch.channels_last)
+        maps = _empty(x, channels, *size)
         rgb = x.new_empty((1, 3, *size), dtype=torch.float32)
 
         def strip(first: int, stop: int) -> None:
             begin, end = first, stop
             if level > 0:  # the second convolution needs one row more on either side
                 begin, end = max(first - 1, 0), min(stop + 1, rows)
-            convolve, index = self._convolution(indices[0]), indices[0]
-            y = convolve(x, own.convs[index], begin, end)
-            y = activated(y, own.noise[index], scale * begin, scale * end)
+            y = self._rows(indices[0], x, own, (begin, end), scale * begin)
             if level > 0:
-                index = indices[1]
-                y = rows_of(y, 2 * (first - begin) - 1, 2 * (stop - begin) + 1)
-                y = F.conv2d(y, own.convs[index].weight, own.convs[index].bias, padding=(0, 1))
-                y = activated(y, own.noise[index], 2 * first, 2 * stop)
+                y = self._rows(
+                    indices[1], y, own, (2 * (first - begin), 2 * (stop - begin)), 2 * first
+                )
             part = slice(scale * first, scale * stop)
             rgb[:, :, part] = F.conv2d(y, to_rgb.weight, to_rgb.bias)
             if not is_last:
@@ -282,6 +282,28 @@ class BakedDecoder:
         """Whether a resolution is computed in strips of its input x."""
         return self._exact or x.shape[2] >= _LARGE
 
+    def _rows(self, index: int, x: Tensor, own: _Own, rows: tuple[int, int], place: int) -> Tensor:
+        """Rows of a layer with noise and leaky ReLU.
+
+        Args:
+            rows: first and last but one row of the input x.
+            place: number of the result's first row in the layer, for the noise.
+        """
+        folded, (first, stop) = own.convs[index], rows
+        scale = 2 if self._convs[index].conv.upsample else 1
+        noise = _noise_of(own.noise[index], place, place + scale * (stop - first))
+        if not self._is_by_blocks(index, x, folded, stop - first):
+            return activated(self._convolution(index)(x, folded, first, stop), noise)
+        y = _empty(x, len(folded.bias), stop - first, x.shape[3])
+        styled_by_blocks(x, folded, noise, first, y)
+        return y
+
+    def _is_by_blocks(self, index: int, x: Tensor, folded: Folded, rows: int) -> bool:
+        """Whether a layer's rows are convolved by blocks: for the screen, where that is faster."""
+        if self._tiles is None or self._graphs is not None or self._taps is not None or self._exact:
+            return False
+        return not self._convs[index].conv.upsample and pays_by_blocks(x, folded, rows)
+
     def _convolution(self, index: int) -> Convolution:
         if self._taps is not None or not self._convs[index].conv.upsample:
             return convolved
@@ -290,35 +312,51 @@ class BakedDecoder:
     def _doubled(self, image: Tensor) -> Tensor:
         return twice(image) if self._taps is None else doubled(image, self._taps)
 
-    def _styled(self, index: int, x: Tensor, own: Folded, noise: Tensor | None) -> Tensor:
-        convolve = self._convolution(index)
-        if self._tiles is None or not self._exact:
-            y = convolve(x, own, 0, x.shape[2])
+    def _styled(self, index: int, x: Tensor, own: _Own) -> Tensor:
+        """All rows of a layer with noise and leaky ReLU."""
+        height, width = x.shape[2:]
+        folded, is_by_blocks = (
+            own.convs[index],
+            self._is_by_blocks(index, x, own.convs[index], height),
+        )
+        upsamples = self._convs[index].conv.upsample
+        scale = 2 if upsamples and self._taps is None else 1
+        if self._tiles is None or not (self._exact or is_by_blocks):
+            y = self._convolution(index)(x, folded, 0, height)
         else:
-            y = _joined_strips(self._tiles, partial(convolve, x, own), x.shape[2])
+            y = _empty(x, len(folded.bias), scale * height, scale * width)
+
+            def strip(first: int, stop: int) -> None:
+                part = y[:, :, scale * first : scale * stop]
+                if is_by_blocks:
+                    noise = _noise_of(own.noise[index], first, stop)
+                    styled_by_blocks(x, folded, noise, first, part)
+                else:
+                    part.copy_(self._convolution(index)(x, folded, first, stop))
+
+            _in_strips(self._tiles, strip, height, _STRIP if self._exact else _NARROW)
         if self._taps is not None:
-            if self._convs[index].conv.upsample:
-                y = doubled(y, self._taps)
+            y = doubled(y, self._taps) if upsamples else y
             return filtered_leaky_relu(y, self._taps, 1.0)
-        return activated(y, noise, 0, y.shape[2])
+        return y if is_by_blocks else activated(y, own.noise[index])
 
 
-def _in_strips(tiles: Tiles, work: TileWork, rows: int) -> None:
+def _empty(like: Tensor, channels: int, height: int, width: int) -> Tensor:
+    """(1, C, H, W), channels last, of the type of ``like``."""
+    size = 1, channels, height, width
+    return torch.empty(size, dtype=like.dtype, memory_format=torch.channels_last)
+
+
+def _noise_of(noise: Tensor | None, first: int, stop: int) -> Tensor | None:
+    """The noise of a layer's rows."""
+    return None if noise is None else noise[:, :, first:stop]
+
+
+def _in_strips(tiles: Tiles, work: TileWork, rows: int, strip: int = _STRIP) -> None:
     """Call ``work`` for strips of rows, each on one core."""
 
     def several(first: int, stop: int) -> None:
         for index in range(first, stop):
-            work(index * _STRIP, min((index + 1) * _STRIP, rows))
+            work(index * strip, min((index + 1) * strip, rows))
 
-    tiles.run(several, -(-rows // _STRIP), points_each=tiles.rows)
-
-
-def _joined_strips(tiles: Tiles, compute: Callable[[int, int], Tensor], rows: int) -> Tensor:
-    """All rows of a convolution, from its strips."""
-    parts: dict[int, Tensor] = {}
-
-    def strip(first: int, stop: int) -> None:
-        parts[first] = compute(first, stop)
-
-    _in_strips(tiles, strip, rows)
-    return torch.cat([parts[first] for first in sorted(parts)], dim=2)
+    tiles.run(several, -(-rows // strip), points_each=tiles.rows)

@@ -11,15 +11,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from stylesdf_core.engine.compiled import compiled_loops
+from stylesdf_core.engine.decoder import baked_decoder
 from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder
 from stylesdf_core.engine.decoder.convolutions import (
     Folded,
     phases,
+    styled_by_blocks,
     twice,
     upsampled,
     upsampled_by_phases,
     weights_by_phase,
 )
+from stylesdf_core.engine.march.tiles import Tiles
 from stylesdf_core.model.config import DECODER_W_DIM, GeneratorConfig, NoiseMode, RenderOptions
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.networks.ops import blur_kernel, upfirdn2d
@@ -93,6 +97,41 @@ def test_noise_and_biases_have_a_part_in_it() -> None:
     images.append(generator.decode(features, styles, RenderOptions(noise="random")))
     for one, other in pairwise(images):
         assert float((one - other).std()) > 0.01 * float(one.std())
+
+
+@pytest.mark.parametrize("large", [8, 256])
+@pytest.mark.parametrize("noise", ["none", "random"])
+def test_by_blocks_the_image_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, noise: NoiseMode, large: int
+) -> None:
+    """Of whole layers and in strips of a resolution, whose rows are no multiples of blocks."""
+    if not compiled_loops.usable():
+        pytest.skip("nothing is convolved by blocks without Numba")
+    from stylesdf_core.engine.compiled.sine_layers import product_address
+
+    if not product_address():
+        pytest.skip("nothing is convolved by blocks without a product that torch exports")
+    generator = random_generator(width=64, thumb_size=16, output_size=64)
+    made: list[int] = []
+
+    def noted(x: Tensor, own: Folded, added: Tensor | None, first: int, out: Tensor) -> None:
+        made.append(out.shape[2])
+        styled_by_blocks(x, own, added, first, out)
+
+    monkeypatch.setattr(baked_decoder, "styled_by_blocks", noted)
+    monkeypatch.setattr(baked_decoder, "_LARGE", large)
+    monkeypatch.setattr(baked_decoder, "_STRIP", 12)
+    assert generator.decoder is not None
+    decoder = BakedDecoder(generator.decoder, torch.float32, Tiles(torch.device("cpu"), 2))
+    styles, features = random_styles(generator), random_features(generator)
+    options = RenderOptions(noise=noise, noise_seed=5)
+    image = decoded(decoder, features, styles, generator.noise_maps(options))
+    assert_same(image, generator.decode(features, styles, options))
+    assert sum(made) == 16 + 32 + 64  # the rows of all layers that do not upsample
+    made.clear()
+    monkeypatch.setattr(compiled_loops, "usable", lambda: False)
+    assert_same(decoder(features), image)
+    assert not made
 
 
 def test_maps_of_some_layers_only() -> None:
