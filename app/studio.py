@@ -161,16 +161,13 @@ class Studio:
         self._has_drawn = True
         self._guarded(self._after_frame)
         self.workbench.screen.moving_budget.drawn(time.perf_counter() - start)
-        moving = self._is_moving()
+        moving, workbench = self._is_moving(), self.workbench
         self._pacer.wait(
-            self.workbench.screen.news,
-            self.workbench.screen.wait_for_first,
-            active=moving
-            or self._is_used
-            or bool(self.workbench.jobs.active)
-            or self.workbench.photo.is_working
-            or self.workbench.dragging.is_working,
-            computing=self.workbench.busy,
+            workbench.screen.news,
+            workbench.screen.wait_for_first,
+            active=moving or self._is_used or workbench.dragging.is_working,
+            # A job's progress is a line that moves slowly, and frames take time from the job.
+            computing=workbench.busy or bool(workbench.jobs.active) or workbench.photo.is_working,
             moving=moving,
         )
         return True
