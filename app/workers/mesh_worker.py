@@ -144,8 +144,8 @@ class LiveMesh:
     def _forget_what_changed(self, request: MeshRequest) -> None:
         key = (request.model, request.device)
         if key != self._engine_key:
-            self._engine = self._face = None  # frees the old engine's memory
-            self._engine_key = key
+            self._engine = None  # frees the old engine's memory
+            self._engine_key, self._face, self._surface = key, None, ()
         self._engine = self._share.engine(*key)
         settings = request.settings
         finest = max(settings.resolution, LIVE_RESOLUTION)

@@ -128,6 +128,13 @@ def test_what_a_finer_resolution_took_is_freed(request_: MeshRequest) -> None:
     assert preview.is_empty
 
 
+def test_another_model_makes_a_mesh_of_its_own_of_the_same_seed(request_: MeshRequest) -> None:
+    live = Live(Preview(0.0))
+    list(live.passes(request_))
+    list(live.passes(replace(request_, model=tiny_model())))
+    assert live.built == 2 * [(0, LIVE_RESOLUTION), (0, request_.settings.resolution)]
+
+
 def test_the_drawing_of_a_replaced_request_is_cancelled(request_: MeshRequest) -> None:
     preview = Preview(None)
     live = Live(preview)
