@@ -74,7 +74,7 @@ class DragPoints:
         self._asked: DragRequest | None = None
         self._start: tuple[Scene, tuple[FacePoint, ...]] | None = None
         self._held = False
-        self._shown: Identity | None = None
+        self._shown: tuple[str, Identity] | None = None  # with the model
         self._face: Hashable = None
         self._known: OrderedDict[Hashable, tuple[FacePoint, ...]] = OrderedDict()
         self._surface: tuple[object, FaceSurface] | None = None
@@ -164,7 +164,7 @@ class DragPoints:
         self.problem, self.chosen = "", index
         if not self.points[index].is_pin:
             self._start, self._held = (self._document.scene, self.points), True
-            self._shown = self._document.scene.identity
+            self._shown = (self._document.scene.model, self._document.scene.identity)
 
     def pull(self, camera: OrbitCamera, x: float, y: float) -> None:
         """Move the target of the point that was taken to a place of the picture."""
@@ -203,15 +203,16 @@ class DragPoints:
     def tick(self) -> None:
         """Show the newest step; where another face is shown, its own points, if it has any."""
         outcome = self._worker.poll()
-        if self.is_working and self._document.scene.identity != self._shown:
-            self._abandon()  # undo, or another face
+        scene = self._document.scene
+        if self.is_working and (scene.model, scene.identity) != self._shown:
+            self._abandon()  # undo, another face, or another model
         if outcome is not None and _is_of_one_gesture(outcome.request, self._asked):
             if outcome.error is not None:
                 self.problem = in_window(title_and_text(outcome.error)[1])
                 self._end()
             elif outcome.value is not None:
                 self._show(outcome.value, is_newest=outcome.request == self._asked)
-        face = self._document.scene.of_field
+        face = _face_of(self._document.scene)
         if not self.is_working and face != self._face:
             self._face, self.chosen = face, None
             self.points = self._known.get(face, ())
@@ -222,8 +223,8 @@ class DragPoints:
 
     def _show(self, step: DragStep, *, is_newest: bool) -> None:
         scene = self._document.scene
-        self._shown = step.scene.identity
-        self._document.update(replace(scene, identity=self._shown))
+        self._shown = (scene.model, step.scene.identity)
+        self._document.update(replace(scene, identity=step.scene.identity))
         self.points = tuple(
             replace(point, place=place)
             for point, place in zip(self.points, step.points, strict=True)
@@ -262,7 +263,7 @@ class DragPoints:
 
     def _remember(self) -> None:
         """Note the points of the face that is shown."""
-        self._face = self._document.scene.of_field
+        self._face = _face_of(self._document.scene)
         self._known[self._face] = self.points
         self._known.move_to_end(self._face)
         while len(self._known) > _REMEMBERED:
@@ -279,6 +280,11 @@ class DragPoints:
         if self._surface is None or self._surface[0] != key:
             self._surface = (key, FaceSurface(model, scene))
         return self._surface[1]
+
+
+def _face_of(scene: Scene) -> Hashable:
+    """What the places of points on a face depend on."""
+    return scene.model, scene.of_field
 
 
 def _is_of_one_gesture(answered: DragRequest, asked: DragRequest | None) -> bool:

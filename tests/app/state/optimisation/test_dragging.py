@@ -19,6 +19,7 @@ from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.session_files import read_scene
 from tests.app.state.stepping import run_until
+from tests.models import save_tiny
 
 CAMERA = OrbitCamera()
 
@@ -95,6 +96,23 @@ def test_another_face_ends_a_gesture(workbench: Workbench, dragging: DragPoints)
     assert not dragging.is_working
     assert workbench.scene.identity.seed == 9
     assert not workbench.scene.identity.offsets.field
+
+
+def test_another_model_s_face_has_no_points_and_takes_no_step_of_the_drag(
+    workbench: Workbench, dragging: DragPoints, tmp_path: Path
+) -> None:
+    x, y = put(dragging)
+    other = save_tiny(tmp_path / "other.safetensors")
+    dragging.take(0)
+    dragging.pull(CAMERA, x + 0.01, y)
+    workbench.document.apply(replace(workbench.scene, model=str(other)))
+    run_until(workbench, lambda: workbench.models.of(str(other)) is not None)
+    assert not dragging.is_working
+    assert not dragging.points
+    assert not workbench.scene.identity.offsets.field
+    workbench.document.undo()
+    workbench.tick()
+    assert len(dragging.points) == 1
 
 
 def test_pins_cannot_be_dragged_and_points_can_be_removed(dragging: DragPoints) -> None:
