@@ -46,6 +46,9 @@ class Model:
         digest: of the weights file, see ``weights_digest`` in ``checkpoints/digests.py``.
         shape_digest: of the weights that make the shapes: of a tuning (:mod:`.tuning`)
             the digest of the model that it tunes; of other models the same as ``digest``.
+
+    Raises:
+        InputError: a direction's coordinate lies beyond the model's z.
     """
 
     name: str
@@ -57,6 +60,14 @@ class Model:
     digest: str = ""
     shape_digest: str = ""
     landmarks: Landmarks | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        z_dim = self.generator.config.z_dim
+        if far := [each for each in self.named if each.dimensions.stop > z_dim]:
+            raise InputError(
+                f"The direction {far[0].name} is of number {far[0].dimensions.stop - 1} of z, "
+                f"counted from 0; the z of the model {self.name} has {z_dim} numbers."
+            )
 
     @cached_property
     def directions(self) -> tuple[LatentDirection, ...]:
@@ -82,6 +93,7 @@ def load_model(reference: str) -> Model:
     Raises:
         ModelNotFoundError: the reference names no model, file or run folder.
         CheckpointError: the weights file is damaged or holds another model.
+        InputError: the file of directions beside it is damaged or fits another model.
     """
     entry = model_zoo.resolve(reference)
     key = (entry.path.resolve(), entry.path.stat().st_mtime_ns)

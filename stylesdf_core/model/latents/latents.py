@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesdf_core.dataclass_json import from_json
-from stylesdf_core.errors import InputError
+from stylesdf_core.errors import InputError, check_range
 from stylesdf_core.foreign import read_json, reading
 from stylesdf_core.model.config import check_seed
 
@@ -97,7 +97,7 @@ class LatentDirection:
         name: the direction's name in commands and sessions (``--set smile=1.2``).
         label: the direction's name in the window; commands know it too, as :attr:`slug`.
         group: heading in the window under which the direction stands.
-        dimension: of a direction of z, the coordinate that it sets.
+        dimension: of a direction of z, the coordinate that it sets, from 0 on.
         minimum, maximum: trained range, in standard deviations.
         description: one line for the slider's tooltip.
         unnamed_until: last of the coordinates without a name that follow and belong to the same
@@ -123,6 +123,7 @@ class LatentDirection:
     def __post_init__(self) -> None:
         if not self.name or "=" in self.name or self.name != self.name.strip():
             raise InputError(f"A direction cannot be named {self.name!r}.")
+        check_range(f"The coordinate of the direction {self.name}", self.dimension, 0)
         if self.space != "z" and not (self.axis and self.deviation > 0.0):
             raise InputError(f"The direction {self.name} needs an axis and a deviation above 0.")
 

@@ -121,6 +121,10 @@ def test_unknown_directions_and_values_out_of_range_are_refused(model: Model) ->
     longer = LatentDirection("far", "Far", "own", space="w", axis=(1.0,) * 9)
     with pytest.raises(InputError, match=r"far has 9 coordinates; this model's latent has 8"):
         Engine(replace(model, named=(longer,)), "cpu").mapper.styles(edited(("far", 1.0)))
+    with pytest.raises(InputError, match=r"far is of number 8 of z, .*has 8 numbers"):
+        replace(model, named=(LatentDirection("far", "Far", "own", 7, unnamed_until=8),))
+    with pytest.raises(InputError, match=r"coordinate of the direction far must be at least 0"):
+        LatentDirection("far", "Far", "own", -1)
 
 
 def test_labels_are_saved_beside_the_weights_and_known_to_set(tmp_path: Path) -> None:
