@@ -56,7 +56,8 @@ class SetComparison:
     """Two sets of pictures, and what is said about them once the tasks have run.
 
     The Fréchet distance is given beside that of other true pictures, a perfect model's: the true
-    pictures are then split in two halves, unless there are twice as many as asked for.
+    pictures are then split in two halves, unless there are twice as many as asked for. Since the
+    distance is larger for fewer pictures, it is of as many generated pictures as there are others.
 
     Attributes:
         tasks: of the true and of the generated pictures.
@@ -126,6 +127,7 @@ class SetComparison:
         self._true = PictureSet(rows, 0, self._split)
         self._others = PictureSet(rows, self._split, self._needed)
         self._generated = PictureSet(made, 0, self.protocol.count)
+        self._as_many = PictureSet(made, 0, self._needed - self._split)
         figures = self._inception_figures()
         if "frechet" in metrics:
             figures += self._frechet_figures()
@@ -164,9 +166,9 @@ class SetComparison:
             return f"{text}{len(self._every)} of {self.folder.name}."
         return (
             f"{text}{len(self._true)} of {self.folder.name}, whose distance from "
-            f"{len(self._others)} others of them is given beside. The Fréchet distance is d² on "
-            f"{FEATURES}, a random network with seeded weights: comparable with itself at equal "
-            "counts, not with any FID."
+            f"{len(self._others)} others of them is given beside. The Fréchet distance, of "
+            f"{len(self._as_many)} generated pictures, is d² on {FEATURES}, a random network with "
+            "seeded weights: comparable with itself at equal counts, not with any FID."
         )
 
     def _refuse_few(self, usable: int) -> None:
@@ -206,7 +208,7 @@ class SetComparison:
         figures = []
         for kind, key, subject in kinds:
             true = Gaussian.of(self._true.column(kind))
-            distance = frechet_distance(Gaussian.of(self._generated.column(kind)), true)
+            distance = frechet_distance(Gaussian.of(self._as_many.column(kind)), true)
             detail = ""
             if len(self._others) >= FEWEST_TRUE // 2:
                 floor = frechet_distance(Gaussian.of(self._others.column(kind)), true)

@@ -103,15 +103,10 @@ def _orthonormal(random: np.random.Generator, rows: int, columns: int) -> FloatA
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Mean (D,) and covariance (D, D) of a set of features.
-
-    Attributes:
-        count: number of pictures.
-    """
+    """Mean (D,) and covariance (D, D) of a set of features."""
 
     mean: FloatArray
     covariance: FloatArray
-    count: int
 
     @classmethod
     def of(cls, features: FloatArray) -> Gaussian:
@@ -119,9 +114,9 @@ class Gaussian:
         features = features.astype(np.float64)
         if len(features) < 2:
             unknown = np.full((features.shape[1],) * 2, np.nan)
-            return cls(features.mean(axis=0), unknown, len(features))
+            return cls(features.mean(axis=0), unknown)
         covariance = np.atleast_2d(np.cov(features, rowvar=False))
-        return cls(features.mean(axis=0), covariance, len(features))
+        return cls(features.mean(axis=0), covariance)
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:

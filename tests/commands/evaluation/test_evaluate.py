@@ -20,6 +20,7 @@ from PIL import Image
 from stylesdf_core import resources
 from stylesdf_core.commands.evaluation import process, processes
 from stylesdf_core.commands.evaluation.evaluate import Evaluate
+from stylesdf_core.data.images import shrink
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.fitted.pose_regressor import fit_pose_regressor
@@ -84,6 +85,30 @@ def test_evaluating_reports_every_figure(heads: Path, tmp_path: Path) -> None:
     assert [score["seed"] for score in written["scores"]["orbits"]] == [5]
     assert "seeded-features-1" in card.read_text(encoding="utf-8")
     assert "targets are reached" not in str(report)
+
+
+def test_all_frechet_distances_are_of_equally_many_pictures(
+    heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A perfect model's distance is that of the other true pictures, if these are fewer as well."""
+
+    def noise(pictures: GeneratedPictures, things: Sequence[int]) -> Columns:
+        random = np.random.default_rng(list(things))
+        small = random.integers(0, 256, (len(things), 8, 8, 3), np.uint8)
+        images = [np.asarray(Image.fromarray(each).resize((64, 64))) for each in small]
+        made = [(image, shrink(image, pictures.engine.config.thumb_size)) for image in images]
+        angles, edges = [(0.0, 0.0)] * len(made), [64] * len(made)
+        return pictures.extractors.rows(pictures.engine.config, made, angles, edges)
+
+    monkeypatch.setattr(GeneratedPictures, "measure", noise)
+    monkeypatch.setattr(comparing, "_FEWEST_POSED", 1000)
+    weights = str(save_tiny(tmp_path / "tiny.safetensors"))
+    report = drain(Evaluate(model=weights, data=heads, metrics="frechet", count=600).run())
+    assert "whose distance from 120 others" in report.protocol
+    assert "of 120 generated pictures" in report.protocol
+    for figure in report.figures[:2]:
+        others = float(figure.detail.rpartition(" ")[2])
+        assert figure.value == pytest.approx(others, rel=0.05)
 
 
 def test_where_cameras_are_known_turning_is_judged(

@@ -22,7 +22,7 @@ from stylesdf_core.evaluation.metrics.frechet import (
 
 
 def gaussian(mean: npt.ArrayLike, covariance: npt.ArrayLike) -> Gaussian:
-    return Gaussian(np.asarray(mean, np.float64), np.asarray(covariance, np.float64), 100)
+    return Gaussian(np.asarray(mean, np.float64), np.asarray(covariance, np.float64))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,6 @@ def test_a_single_picture_has_no_distance() -> None:
 def test_a_sample_has_the_gaussian_it_was_drawn_from() -> None:
     features = np.random.default_rng(0).normal(2.0, 3.0, (20_000, 1))
     found = Gaussian.of(features)
-    assert found.count == 20_000
     assert found.mean == pytest.approx([2.0], abs=0.1)
     assert found.covariance == pytest.approx(np.array([[9.0]]), rel=0.05)
 
