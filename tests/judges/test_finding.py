@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import data
 
 from stylesdf_core.engine.engine import Engine
@@ -53,6 +54,16 @@ def test_the_head_of_a_camera_has_its_pose_and_its_frame(engine: Engine) -> None
         assert frame.middle == pytest.approx((80 + 128, 50 + 128), abs=12)
         assert frame.edge == pytest.approx(256, rel=0.1)
     assert np.median(np.abs(errors), axis=0) == pytest.approx([0.0, 0.0], abs=0.08)
+
+
+@needs_dlib
+@pytest.mark.parametrize("edge", [400, 1100])
+def test_faces_are_found_from_the_promised_width_on(engine: Engine, edge: int) -> None:
+    picture, width = head(engine, 1), max(40.0, 0.08 * edge)
+    size = round(width * 256 / one_face(Photo.of(picture)).width)
+    wide = np.full((edge, edge, 3), 200, np.uint8)
+    wide[50 : 50 + size, 50 : 50 + size] = np.asarray(Image.fromarray(picture).resize((size, size)))
+    assert one_face(Photo.of(wide)).width == pytest.approx(width, rel=0.25)
 
 
 @needs_dlib
