@@ -6,7 +6,6 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from stylesdf_core.data.frame_presets import FRAME_PRESET
 from stylesdf_core.dataclass_json import to_json
@@ -96,10 +95,6 @@ class ModelsExport:
     half: bool = False
     """Store 16-bit floats (.safetensors only): half the size, the same picture to rounding."""
 
-    field: Literal["sdf", "density"] = "sdf"
-    """Meaning of the field's scalar in a published .pt, which does not state it: a signed distance,
-    or the density of a model trained without the SDF losses."""
-
     def run(self) -> Operation[ExportedModel]:
         """Read, convert, write; the result is the file.
 
@@ -119,7 +114,7 @@ class ModelsExport:
         from stylesdf_core.model.tuning import load_tuned
 
         yield Progress(0, 2, "reading")
-        loaded, _ = load_tuned(model_zoo.resolve(self.model).path, field=self.field)
+        loaded, _ = load_tuned(model_zoo.resolve(self.model).path)
         yield Progress(1, 2, f"writing {self.out.name}")
         if suffix == ".pt":
             save_published(loaded.generator, self.out)

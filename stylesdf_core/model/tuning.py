@@ -37,7 +37,7 @@ from stylesdf_core.model.checkpoints.digests import (
 from stylesdf_core.model.poses import POSES
 
 if TYPE_CHECKING:
-    from stylesdf_core.model.config import FieldKind, GeneratorConfig
+    from stylesdf_core.model.config import GeneratorConfig
     from stylesdf_core.model.networks.generator import Generator
     from stylesdf_core.model.poses import Poses
 
@@ -113,18 +113,15 @@ def save_tuning(
         save_file(tensors, temporary, header)
 
 
-def load_tuned(path: Path, *, field: FieldKind | None = None) -> tuple[LoadedModel, Base | None]:
+def load_tuned(path: Path) -> tuple[LoadedModel, Base | None]:
     """The model in a weights file, and the base where the file is a tuning.
-
-    Args:
-        field: as of ``load_checkpoint``.
 
     Raises:
         CheckpointError: as of ``load_checkpoint``; or the base is missing or another one than was
             tuned, or the changes are those of another model.
     """
     if not path.name.endswith(model_zoo.TUNING_SUFFIX):
-        return load_checkpoint(path, field=field), None
+        return load_checkpoint(path), None
     kind, advice = "a safetensors file", "Fit the photograph again."
     with reading(path, kind, error=CheckpointError, advice=advice):
         with safe_open(path, framework="pt") as file:
@@ -133,7 +130,7 @@ def load_tuned(path: Path, *, field: FieldKind | None = None) -> tuple[LoadedMod
         if content_digest(changes, texts) != texts.get(DIGEST) or BASE not in texts:
             raise ValueError("its content is not what was written")
     base = _base(texts, path)
-    loaded = load_checkpoint(base.path, field=field)
+    loaded = load_checkpoint(base.path)
     known = tunable(loaded.generator)
     with torch.no_grad():
         for name, change in _whole(changes).items():

@@ -1,8 +1,9 @@
 """Weights files in two formats, read as tensors only.
 
 The published ``.pt`` holds a full model or a renderer; :mod:`.published` has its key names, and its
-hyperparameters are inferred from shapes. Our own ``.safetensors`` has its config and a digest
-(:mod:`.digests`) in the metadata. Code in a pickle is never executed (:mod:`.tensor_pickles`).
+hyperparameters are inferred from keys and shapes. Our own ``.safetensors`` has its config and a
+digest (:mod:`.digests`) in the metadata. Code in a pickle is never executed
+(:mod:`.tensor_pickles`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from stylesdf_core.model.checkpoints.blank_networks import (
 )
 from stylesdf_core.model.checkpoints.digests import BASE, BESIDE_DIGEST, DIGEST, content_digest
 from stylesdf_core.model.checkpoints.published import (
+    SDF_ONLY,
     check_publishable,
     discriminator_from_published,
     from_published,
@@ -82,11 +84,8 @@ class LoadedModel:
         return _stated_poses(self.metadata, self.path)
 
 
-def load_checkpoint(path: Path | str, *, field: FieldKind | None = None) -> LoadedModel:
+def load_checkpoint(path: Path | str) -> LoadedModel:
     """Read a model from a published ``.pt`` or our ``.safetensors``.
-
-    Args:
-        field: meaning of the scalar in a published file, which does not state it; None for SDF.
 
     Raises:
         CheckpointError: the file is missing, damaged, hostile, or holds another model; names
@@ -94,7 +93,7 @@ def load_checkpoint(path: Path | str, *, field: FieldKind | None = None) -> Load
     """
     path = Path(path)
     if is_pickle(path):
-        return _load_published(path, field or "sdf")
+        return _load_published(path)
     return _load_safetensors(path)
 
 
@@ -111,14 +110,11 @@ def is_pickle(path: Path) -> bool:
     return path.suffix.lower() != ".safetensors"
 
 
-def read_architecture(path: Path | str, *, field: FieldKind | None = None) -> GeneratorConfig:
+def read_architecture(path: Path | str) -> GeneratorConfig:
     """The architecture of the generator in a weights file; the weights are not looked at.
 
     Our own files state it in their header. A published file has to be read for its shapes; it is
     read once, as long as it does not change.
-
-    Args:
-        field: as in :func:`load_checkpoint`.
 
     Raises:
         CheckpointError: the file is missing or damaged, or holds another model.
@@ -127,7 +123,7 @@ def read_architecture(path: Path | str, *, field: FieldKind | None = None) -> Ge
     if is_pickle(path):
         with _reading(path):
             changed = path.stat().st_mtime_ns
-        return _published_architecture(path, changed, field or "sdf")
+        return _published_architecture(path, changed)
     return _stated_config(*_header(path), path)
 
 
@@ -158,9 +154,9 @@ def _header(path: Path) -> tuple[dict[str, str], list[str]]:
 
 
 @lru_cache(maxsize=4)
-def _published_architecture(path: Path, changed: int, field: FieldKind) -> GeneratorConfig:
+def _published_architecture(path: Path, changed: int) -> GeneratorConfig:
     """The architecture in a published file; a new time of change makes a new entry of the cache."""
-    return _infer_config(_published_state(path), path, field)
+    return _infer_config(_published_state(path), path)
 
 
 def _reading(path: Path) -> AbstractContextManager[None]:
@@ -308,9 +304,9 @@ def _stated(kind: type[T], metadata: Mapping[str, str], name: str, path: Path) -
 # --- the published layout ----------------------------------------------------------------------
 
 
-def _load_published(path: Path, field: FieldKind) -> LoadedModel:
+def _load_published(path: Path) -> LoadedModel:
     state = _published_state(path)
-    config = _infer_config(state, path, field)
+    config = _infer_config(state, path)
     expected = _published_shapes(blank(lambda: Generator(config), state, path))
     check_shapes(expected, {key: tuple(value.shape) for key, value in state.items()}, path)
     ours = from_published({key: value.float() for key, value in state.items()}, config)
@@ -331,9 +327,9 @@ def _published_state(path: Path) -> dict[str, Tensor]:
     if not isinstance(data, Mapping) or not data:
         raise CheckpointError(f"{path} holds no state dict under 'g_ema' or 'g'.")
     state = _tensors(data)
-    if "renderer.sigmoid_beta" not in state:
+    if not any(key.startswith("renderer.") for key in state):
         raise CheckpointError(
-            f"{path} is not a StyleSDF generator: it has no tensor 'renderer.sigmoid_beta'; "
+            f"{path} is not a StyleSDF generator: it has no tensor 'renderer.…'; "
             f"its first keys are {first_keys(data)}."
         )
     return state
@@ -354,8 +350,8 @@ def _tensors(state: Any) -> dict[str, Tensor]:
     }
 
 
-def _infer_config(state: Mapping[str, Tensor], path: Path, field: FieldKind) -> GeneratorConfig:
-    """Hyperparameters from shapes, since a published file does not state them."""
+def _infer_config(state: Mapping[str, Tensor], path: Path) -> GeneratorConfig:
+    """Hyperparameters from keys and shapes, since a published file does not state them."""
 
     def shape(key: str, rank: int) -> tuple[int, ...]:
         if key not in state:
@@ -375,6 +371,7 @@ def _infer_config(state: Mapping[str, Tensor], path: Path, field: FieldKind) -> 
         convs = [re.fullmatch(r"decoder\.noises\.noise_(\d+)", key) for key in state]
         thumb = shape("decoder.noises.noise_0", 4)[-1]
         size = thumb << ((sum(match is not None for match in convs) - 1) // 2)
+    field: FieldKind = "sdf" if SDF_ONLY in state else "density"
     try:
         return GeneratorConfig(z_dim, width, depth, thumb, size, multiplier, field)
     except InputError as error:

@@ -20,10 +20,16 @@ from stylesdf_core.model.networks.discriminators import StyleDiscriminator, Volu
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.model.networks.ops import blur_kernel
 
+#: Key that files of models with a signed distance have, and files of densities (the published
+#: code's ``--no_sdf``) have not: a published file says no more of its field.
+SDF_ONLY = "renderer.sigmoid_beta"
+
 
 def generator_names(config: GeneratorConfig) -> dict[str, str]:
     """Maps each key of a generator's state dict to its key in published files."""
-    names = {"field.sigmoid_beta": "renderer.sigmoid_beta"}
+    names: dict[str, str] = {}
+    if config.field == "sdf":
+        names["field.sigmoid_beta"] = SDF_ONLY
 
     def add(ours: str, theirs: str, parts: tuple[str, ...] = ("weight", "bias")) -> None:
         for part in parts:
@@ -120,6 +126,8 @@ def from_published(state: Mapping[str, Tensor], config: GeneratorConfig) -> dict
         elif re.fullmatch(r"decoder\.to_rgbs\.\d+\.bias", ours):
             value = value.reshape(3)
         result[ours] = value
+    if config.field == "density":
+        result["field.sigmoid_beta"] = torch.full((1,), 0.1)  # no density depends on it
     return result
 
 

@@ -109,8 +109,7 @@ def _wanted(config: StageConfig) -> GeneratorConfig:
         return config.generator
     if config.init is None:
         return config.architecture
-    field = config.architecture.field if isinstance(config, RendererConfig) else None
-    given = read_architecture(model_zoo.resolve(config.init).path, field=field)
+    given = read_architecture(model_zoo.resolve(config.init).path)
     if isinstance(config, RendererConfig):
         wanted = config.architecture
         # Without a decoder, its kind, the multiplier of its channels and the image have no meaning.
@@ -269,7 +268,7 @@ def _first_generator(config: StageConfig, wanted: GeneratorConfig, fresh: bool) 
         generator = Generator(wanted)
     init = None if isinstance(config, SphereInitConfig) else config.init
     if init is not None and fresh:
-        given = load_checkpoint(model_zoo.resolve(init).path, field=wanted.field).generator
+        given = load_checkpoint(model_zoo.resolve(init).path).generator
         missing, unknown = generator.load_state_dict(given.state_dict(), strict=False)
         assert not unknown
         assert all(key.startswith("decoder.") for key in missing)

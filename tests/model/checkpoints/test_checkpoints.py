@@ -81,6 +81,17 @@ def test_hyperparameters_follow_from_shapes(tmp_path: Path) -> None:
     assert load_checkpoint(path).generator.config == GeneratorConfig(output_size=256)
 
 
+def test_a_published_density_is_told_by_the_beta_that_it_lacks(tmp_path: Path) -> None:
+    generator = tiny_generator(thumb_size=64, output_size=64, field="density")
+    save_published(generator, path := tmp_path / "density.pt")
+    state = torch.load(path, weights_only=True)["g_ema"]
+    assert "renderer.sigmoid_beta" not in state
+    assert read_architecture(path) == generator.config
+    loaded = load_checkpoint(path).generator
+    loaded.field.sigmoid_beta.data.copy_(generator.field.sigmoid_beta)
+    assert_equal_weights(loaded, generator)
+
+
 def test_ema_weights_are_preferred(tmp_path: Path) -> None:
     live, ema = (
         tiny_generator(thumb_size=64, output_size=64),
