@@ -13,6 +13,7 @@ import numpy as np
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.picture import Picture, pixels
 from stylesdf_core.evaluation.metrics.flicker import FloatArray, OrbitFrame, reprojected
+from stylesdf_core.evaluation.metrics.image_metrics import luma
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.scene import Scene
 
@@ -38,9 +39,8 @@ def inconsistency(engine: Engine, scene: Scene) -> Picture:
         total[seen] += np.abs(frame.image[seen] - colours).mean(axis=-1)
         count[seen] += 1.0
     difference = total / np.maximum(count, 1.0)
-    luminance = frame.image @ np.array([0.299, 0.587, 0.114], np.float32)
-    data = np.stack([difference, luminance]).astype(np.float32)
-    return Picture("inconsistency", data, np.zeros(luminance.shape, np.float32))
+    data = np.stack([difference, luma(frame.image)]).astype(np.float32)
+    return Picture("inconsistency", data, np.zeros(total.shape, np.float32))
 
 
 def _frame(engine: Engine, scene: Scene, camera: OrbitCamera) -> OrbitFrame:

@@ -18,12 +18,10 @@ import numpy.typing as npt
 
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.picture import eight_bit, pixels
-from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.measures.picture_sets import untruncated
 from stylesdf_core.evaluation.metrics.image_metrics import as_tensor, psnr, shrink
-from stylesdf_core.evaluation.metrics.shape_metrics import nearest_distances
 from stylesdf_core.evaluation.reports.report import Figure, QualityReport
-from stylesdf_core.heads.measure.scores import surface_points
+from stylesdf_core.heads.measure.scores import median_distance, surface_points
 from stylesdf_core.heads.measure.truth import HeadTruth
 from stylesdf_core.inversion.fitting import Fit
 from stylesdf_core.inversion.picture import PhotoView
@@ -182,9 +180,6 @@ class InversionMeasurement:
             surface_points(views["depth"], scene.camera),
             self._heads.points(seed, camera),
         )
-        depth = math.inf
-        if len(points) and len(true_points):
-            depth = float(np.median(nearest_distances(points, true_points)))
         front = OrbitCamera(fov=camera.fov)
         identity = self._embed.distance(
             self._heads.image(seed, front, size), self._seen(scene, front)
@@ -199,7 +194,7 @@ class InversionMeasurement:
                 psnr_thumb=psnr(thumb, shrink(truth, len(thumb))),
                 psnr_image=psnr(image, truth),
                 psnr_novel=float(np.mean(novel)),
-                depth_error=depth / self._heads.height(seed),
+                depth_error=median_distance(points, true_points) / self._heads.height(seed),
                 identity=identity,
                 seconds=seconds,
                 processor_seconds=processor,
@@ -256,12 +251,7 @@ class _Embedding:
     def __init__(self) -> None:
         from stylesdf_core.judges.dlib_judge import dlib_judge, has_dlib
 
-        self._judge = None
-        if has_dlib():
-            try:
-                self._judge = dlib_judge()
-            except InputError:  # its networks are not installed
-                self._judge = None
+        self._judge = dlib_judge() if has_dlib() else None
 
     def distance(self, first: FloatArray, second: FloatArray) -> float:
         """Between the largest faces of two pictures (H, W, 3) in [0, 1]; NaN without faces."""

@@ -184,7 +184,7 @@ def score_view(
         sharpness=sharpness(decoded),
         true_sharpness=sharpness(truth),
         iou=intersection_over_union(volume.background <= 0.5, true_mask),
-        depth_error=_median_distance(points, shape.points) / head_height,
+        depth_error=median_distance(points, shape.points) / head_height,
         seconds=seconds,
     )
 
@@ -281,7 +281,7 @@ def score_mesh(
     )
 
 
-def _median_distance(points: FloatArray, surface: FloatArray) -> float:
+def median_distance(points: FloatArray, surface: FloatArray) -> float:
     """Median distance to the surface's points; infinite where either has no points."""
     if not len(points) or not len(surface):
         return float("inf")

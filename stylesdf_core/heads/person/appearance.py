@@ -53,7 +53,7 @@ def iris_tint(uniforms: Uniforms) -> Float32:
 def _ramp(colors: list[str], t: float) -> Float32:
     """Linear RGB (3,) at ``t`` from the first (0) to the last (1) sRGB stop; gamma 2.2."""
     channels = [[int(color[i : i + 2], 16) / 255.0 for i in (1, 3, 5)] for color in colors]
-    stops = (np.array(channels, np.float32) ** 2.2) ** (1 / 2.2)
+    stops = np.array(channels, np.float32)
     at = np.clip(t, 0.0, 1.0) * (len(colors) - 1)
     low = min(int(at), len(colors) - 2)
     mixed = stops[low] + (at - low) * (stops[low + 1] - stops[low])
