@@ -5,5 +5,6 @@ cpu_kernels        the compiled loops of volume renders (Numba)
 disk_cache         their compiler, with a cache on disk
 sine_layers        a field's layers in one compiled call
 minimal_filtering  a decoder's 3×3 convolutions with fewer products
+blurring           the blur behind a decoder's transposed convolutions
 device_graphs      functions compiled and recorded as a GPU's graphs
 """

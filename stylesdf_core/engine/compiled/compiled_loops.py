@@ -84,13 +84,14 @@ def _load() -> None:
             return
         try:
             from stylesdf_core.engine.compiled import (
+                blurring,
                 cpu_kernels,
                 disk_cache,
                 minimal_filtering,
                 sine_layers,
             )
 
-            for loops in (cpu_kernels, sine_layers, minimal_filtering):
+            for loops in (cpu_kernels, sine_layers, minimal_filtering, blurring):
                 loops.call_all()
         except Exception as error:  # built for another NumPy or Python, a library is missing …
             is_missing = isinstance(error, ModuleNotFoundError) and error.name == "numba"

@@ -1,4 +1,4 @@
-"""3×3 convolutions with a third of the products, by Winograd's minimal filtering.
+"""3×3 convolutions with a quarter of the products, by Winograd's minimal filtering.
 
 F(4×4, 3×3) of Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks* (CVPR 2016,
 section 4): a block of 4×4 output pixels depends on 6×6 input pixels. Linear maps turn these pixels,

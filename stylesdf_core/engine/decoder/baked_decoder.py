@@ -23,9 +23,11 @@ from stylesdf_core.engine.decoder.convolutions import (
     Folded,
     activated,
     convolved,
-    pays_by_blocks,
+    is_compiled,
     phases,
+    styled_blur,
     styled_by_blocks,
+    transposed,
     twice,
     upsampled,
     upsampled_by_phases,
@@ -275,7 +277,7 @@ class BakedDecoder:
             if not is_last:
                 maps[:, :, part] = y
 
-        _in_strips(self._tiles, strip, rows)
+        _in_strips(self._tiles, strip, rows, _STRIP)
         return maps, rgb
 
     def _is_divided(self, x: Tensor) -> bool:
@@ -290,19 +292,24 @@ class BakedDecoder:
             place: number of the result's first row in the layer, for the noise.
         """
         folded, (first, stop) = own.convs[index], rows
-        scale = 2 if self._convs[index].conv.upsample else 1
+        upsamples = self._convs[index].conv.upsample
+        scale = 2 if upsamples else 1
         noise = _noise_of(own.noise[index], place, place + scale * (stop - first))
-        if not self._is_by_blocks(index, x, folded, stop - first):
+        if not self._is_compiled(index, x, folded, stop - first):
             return activated(self._convolution(index)(x, folded, first, stop), noise)
-        y = _empty(x, len(folded.bias), stop - first, x.shape[3])
-        styled_by_blocks(x, folded, noise, first, y)
+        y = _empty(x, len(folded.bias), scale * (stop - first), scale * x.shape[3])
+        if upsamples:
+            between, begin = transposed(x, folded, first, stop)
+            styled_blur(between, folded, noise, begin, y)
+        else:
+            styled_by_blocks(x, folded, noise, first, y)
         return y
 
-    def _is_by_blocks(self, index: int, x: Tensor, folded: Folded, rows: int) -> bool:
-        """Whether a layer's rows are convolved by blocks: for the screen, where that is faster."""
+    def _is_compiled(self, index: int, x: Tensor, folded: Folded, rows: int) -> bool:
+        """Whether compiled loops make a layer's rows: for the screen, where they are faster."""
         if self._tiles is None or self._graphs is not None or self._taps is not None or self._exact:
             return False
-        return not self._convs[index].conv.upsample and pays_by_blocks(x, folded, rows)
+        return is_compiled(x, folded, rows, upsamples=self._convs[index].conv.upsample)
 
     def _convolution(self, index: int) -> Convolution:
         if self._taps is not None or not self._convs[index].conv.upsample:
@@ -315,30 +322,27 @@ class BakedDecoder:
     def _styled(self, index: int, x: Tensor, own: _Own) -> Tensor:
         """All rows of a layer with noise and leaky ReLU."""
         height, width = x.shape[2:]
-        folded, is_by_blocks = (
-            own.convs[index],
-            self._is_by_blocks(index, x, own.convs[index], height),
-        )
-        upsamples = self._convs[index].conv.upsample
+        folded, upsamples = own.convs[index], self._convs[index].conv.upsample
         scale = 2 if upsamples and self._taps is None else 1
-        if self._tiles is None or not (self._exact or is_by_blocks):
+        by_blocks = not upsamples and self._is_compiled(index, x, folded, height)
+        if self._tiles is None or not (by_blocks or self._exact):
             y = self._convolution(index)(x, folded, 0, height)
         else:
             y = _empty(x, len(folded.bias), scale * height, scale * width)
 
             def strip(first: int, stop: int) -> None:
                 part = y[:, :, scale * first : scale * stop]
-                if is_by_blocks:
+                if by_blocks:
                     noise = _noise_of(own.noise[index], first, stop)
                     styled_by_blocks(x, folded, noise, first, part)
                 else:
                     part.copy_(self._convolution(index)(x, folded, first, stop))
 
-            _in_strips(self._tiles, strip, height, _STRIP if self._exact else _NARROW)
+            _in_strips(self._tiles, strip, height, _NARROW if by_blocks else _STRIP)
         if self._taps is not None:
             y = doubled(y, self._taps) if upsamples else y
             return filtered_leaky_relu(y, self._taps, 1.0)
-        return y if is_by_blocks else activated(y, own.noise[index])
+        return y if by_blocks else activated(y, own.noise[index])
 
 
 def _empty(like: Tensor, channels: int, height: int, width: int) -> Tensor:
@@ -352,7 +356,7 @@ def _noise_of(noise: Tensor | None, first: int, stop: int) -> Tensor | None:
     return None if noise is None else noise[:, :, first:stop]
 
 
-def _in_strips(tiles: Tiles, work: TileWork, rows: int, strip: int = _STRIP) -> None:
+def _in_strips(tiles: Tiles, work: TileWork, rows: int, strip: int) -> None:
     """Call ``work`` for strips of rows, each on one core."""
 
     def several(first: int, stop: int) -> None:

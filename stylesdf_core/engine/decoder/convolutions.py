@@ -66,14 +66,23 @@ def upsampled(blur: Tensor, x: Tensor, own: Folded, first: int, stop: int) -> Te
     Args:
         blur: (4, 4), of sum 4.
     """
-    above, below = max(first - 1, 0), min(stop + 1, x.shape[2])
-    y = F.conv_transpose2d(x[:, :, above:below], own.weight, stride=2)
+    y, begin = transposed(x, own, first, stop)
     whole = stop - first == x.shape[2]
     if not whole:
-        y = rows_of(y, 2 * (first - above) - 1, 2 * (stop - above) + 2)
+        y = rows_of(y, begin - 1, begin + 2 * (stop - first) + 2)
     channels = y.shape[1]
     blur = blur.expand(channels, 1, 4, 4)
     return F.conv2d(y, blur, own.bias, padding=(int(whole), 1), groups=channels)
+
+
+def transposed(x: Tensor, own: Folded, first: int, stop: int) -> tuple[Tensor, int]:
+    """Rows of the transposed convolution of which rows of :func:`upsampled` are made.
+
+    Returns:
+        The rows, and among them the number of the first row of the result.
+    """
+    above, below = max(first - 1, 0), min(stop + 1, x.shape[2])
+    return F.conv_transpose2d(x[:, :, above:below], own.weight, stride=2), 2 * (first - above)
 
 
 def upsampled_by_phases(x: Tensor, own: Folded, first: int, stop: int) -> Tensor:
@@ -124,21 +133,25 @@ def activated(x: Tensor, noise: Tensor | None) -> Tensor:
     return F.leaky_relu_(x, _SLOPE)
 
 
-def pays_by_blocks(x: Tensor, own: Folded, rows: int) -> bool:
-    """Whether :func:`styled_by_blocks` can make so many rows of x, and takes less time."""
-    fits = x.dtype == torch.float32 and rows % 4 == 0 and x.shape[3] % 4 == 0
-    if not fits or min(own.weight.shape[:2]) < _MANY or not compiled_loops.usable():
+def is_compiled(x: Tensor, own: Folded, rows: int, *, upsamples: bool) -> bool:
+    """Whether compiled loops can make so many rows of a layer, and take less time.
+
+    They do in float32: the rows of :func:`styled_by_blocks`, or :func:`styled_blur`.
+    """
+    if x.dtype != torch.float32 or not compiled_loops.usable():
         return False
+    if upsamples:
+        return True
     from stylesdf_core.engine.compiled.sine_layers import product_address
 
-    return bool(product_address())
+    fits = rows % 4 == 0 and x.shape[3] % 4 == 0
+    return fits and min(own.weight.shape[:2]) >= _MANY and bool(product_address())
 
 
 def styled_by_blocks(x: Tensor, own: Folded, noise: Tensor | None, first: int, out: Tensor) -> None:
-    """Write rows of :func:`convolved`, :func:`activated`, to some 1e-5; on a CPU.
+    """Write rows of :func:`convolved`, :func:`activated`, to some 1e-5.
 
-    They take less than half of the products: see
-    :mod:`stylesdf_core.engine.compiled.minimal_filtering`.
+    They take a quarter of the products: see :mod:`stylesdf_core.engine.compiled.minimal_filtering`.
 
     Args:
         noise: (1, 1, R, W), or None.
@@ -147,15 +160,32 @@ def styled_by_blocks(x: Tensor, own: Folded, noise: Tensor | None, first: int, o
     """
     from stylesdf_core.engine.compiled.minimal_filtering import filtered_rows
 
-    maps = _by_pixel(x.contiguous(memory_format=torch.channels_last))
-    added = own.bias.new_empty(0, 0) if noise is None else noise[0, 0]
     weights, bias = own.of_blocks.numpy(), own.bias.numpy()
-    filtered_rows(maps, weights, bias, added.numpy(), _by_pixel(out), first)
+    filtered_rows(_by_pixel(x), weights, bias, _added(noise), _by_pixel(out), first)
+
+
+def styled_blur(y: Tensor, own: Folded, noise: Tensor | None, first: int, out: Tensor) -> None:
+    """Write rows of :func:`upsampled`, :func:`activated`, from the transposed convolution.
+
+    Args:
+        y: (1, out, H + 1, W + 1), from :func:`transposed`.
+        noise, first, out: as of :func:`styled_by_blocks`, in rows of the result.
+    """
+    from stylesdf_core.engine.compiled.blurring import blurred_rows
+
+    bias = own.bias.numpy()
+    blurred_rows(_by_pixel(y), bias, _added(noise), _by_pixel(out), first)
+
+
+def _added(noise: Tensor | None) -> FloatArray:
+    """Noise (1, 1, R, W) as (R, W); (0, 0) for none."""
+    array: FloatArray = np.empty((0, 0), np.float32) if noise is None else noise[0, 0].numpy()
+    return array
 
 
 def _by_pixel(x: Tensor) -> FloatArray:
-    """(1, C, H, W), channels last, as (H, W, C)."""
-    array: FloatArray = x[0].permute(1, 2, 0).numpy()
+    """(1, C, H, W) as (H, W, C), contiguous: a copy only of maps that are not channels last."""
+    array: FloatArray = x[0].permute(1, 2, 0).contiguous().numpy()
     return array
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -17,7 +18,6 @@ from stylesdf_core.engine.decoder.baked_decoder import BakedDecoder
 from stylesdf_core.engine.decoder.convolutions import (
     Folded,
     phases,
-    styled_by_blocks,
     twice,
     upsampled,
     upsampled_by_phases,
@@ -101,24 +101,26 @@ def test_noise_and_biases_have_a_part_in_it() -> None:
 
 @pytest.mark.parametrize("large", [8, 256])
 @pytest.mark.parametrize("noise", ["none", "random"])
-def test_by_blocks_the_image_is_the_same(
+def test_compiled_layers_make_the_same_image(
     monkeypatch: pytest.MonkeyPatch, noise: NoiseMode, large: int
 ) -> None:
     """Of whole layers and in strips of a resolution, whose rows are no multiples of blocks."""
     if not compiled_loops.usable():
-        pytest.skip("nothing is convolved by blocks without Numba")
+        pytest.skip("Numba is not installed")
     from stylesdf_core.engine.compiled.sine_layers import product_address
 
     if not product_address():
         pytest.skip("nothing is convolved by blocks without a product that torch exports")
     generator = random_generator(width=64, thumb_size=16, output_size=64)
-    made: list[int] = []
+    made: Counter[str] = Counter()
+    for name in ("styled_by_blocks", "styled_blur"):
+        original = getattr(baked_decoder, name)
 
-    def noted(x: Tensor, own: Folded, added: Tensor | None, first: int, out: Tensor) -> None:
-        made.append(out.shape[2])
-        styled_by_blocks(x, own, added, first, out)
+        def noted(*args: Any, name: str = name, original: Any = original) -> None:
+            made[name] += args[-1].shape[2]
+            original(*args)
 
-    monkeypatch.setattr(baked_decoder, "styled_by_blocks", noted)
+        monkeypatch.setattr(baked_decoder, name, noted)
     monkeypatch.setattr(baked_decoder, "_LARGE", large)
     monkeypatch.setattr(baked_decoder, "_STRIP", 12)
     assert generator.decoder is not None
@@ -127,7 +129,9 @@ def test_by_blocks_the_image_is_the_same(
     options = RenderOptions(noise=noise, noise_seed=5)
     image = decoded(decoder, features, styles, generator.noise_maps(options))
     assert_same(image, generator.decode(features, styles, options))
-    assert sum(made) == 16 + 32 + 64  # the rows of all layers that do not upsample
+    assert made["styled_by_blocks"] == 16 + 32 + 64
+    # Of resolutions in strips alone, each with two rows more where it meets another strip.
+    assert made["styled_blur"] == ((32 + 4) + (64 + 8) if large == 8 else 0)
     made.clear()
     monkeypatch.setattr(compiled_loops, "usable", lambda: False)
     assert_same(decoder(features), image)
