@@ -132,7 +132,7 @@ class ExplorePage:
         screen = workbench.screen
         key = (
             scene, workbench.settings, workbench.directions, screen.mesh, screen.mesh_error,
-            workbench.mixing.effects,
+            workbench.mixing.effects, workbench.mixing.error,
         )  # fmt: skip
         if key != self._synced:
             self._synced = key

@@ -140,12 +140,14 @@ class Workbench:
         self.sheet.tick(self.settings.device)
         self._poll_jobs()
         self.models.want(self.scene.model)
+        model = self.models.of(self.scene.model)
         if self.is_resting:
             self.screen.pause()
-        elif (model := self.models.of(self.scene.model)) is not None:
+        elif model is not None:
             self.screen.request(model, self.timeline.shown, self.settings)
             self.idle_pictures.tick(model, self.settings.device, self.scene)
-            mixes = self.scene.mixing.seed is not None and not self.busy
+        if model is not None:
+            mixes = self.scene.mixing.seed is not None and not (self.is_resting or self.busy)
             self.mixing.tick(MixingRequest(model, self.settings.device), wanted=mixes)
         self.messages.tick()
         if self._autosave.note(self.scene, self.document.animation, self.settings):

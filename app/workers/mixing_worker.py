@@ -30,6 +30,7 @@ class MixingMeter:
 
     Attributes:
         effects: of style mixing on the model; None until they have been measured.
+        error: why they cannot be measured; None where they can.
 
     Args:
         news: set with the result.
@@ -38,6 +39,7 @@ class MixingMeter:
 
     def __init__(self, news: threading.Event, is_busy: Callable[[], bool]) -> None:
         self.effects: MixingEffects | None = None
+        self.error: BaseException | None = None
         self._is_busy = is_busy
         self._worker = LatestWorker("mixing", self._work, news)
         self._measured: MixingRequest | None = None
@@ -45,13 +47,13 @@ class MixingMeter:
     def tick(self, request: MixingRequest, *, wanted: bool) -> None:
         """Once a frame: begin where it is wanted, and take the result."""
         if self._measured is not None and self._measured.model is not request.model:
-            self._measured = self.effects = None
+            self._measured = self.effects = self.error = None
         if self._measured is None and wanted:
             self._measured = request
             self._worker.submit(request)
         outcome = self._worker.poll()
         if outcome is not None and outcome.request == self._measured:
-            self.effects = outcome.value
+            self.effects, self.error = outcome.value, outcome.error
 
     def close(self) -> None:
         """End the thread."""

@@ -9,6 +9,7 @@ import dearpygui.dearpygui as dpg
 from app.explore.parts.layer_bars import LayerBars
 from app.explore.parts.sliders import SeedEntry, scene_slider
 from app.state.document import edits
+from app.state.wording import title_and_text
 from app.state.workbench import Workbench
 from app.widgets.controls.slider import SliderRow, SliderSpec
 from app.widgets.controls.ui import IconButton, Ui
@@ -94,12 +95,14 @@ class MixingPanel:
 
     def _sync_effects(self, active: bool) -> None:
         """Dim the controls that do nothing, without a second face or on this model; say why."""
-        effects = self._workbench.mixing.effects
+        effects, error = self._workbench.mixing.effects, self._workbench.mixing.error
         self._morph.dim(not active)
         if not active:
             if self._crossover is not None:
                 self._crossover.dim(True)
             text = "Choose a second face, to take its hair, skin or single layers."
+        elif error is not None:
+            text = f"What these controls change cannot be measured. {title_and_text(error)[1]}"
         elif effects is None:
             text = "Measuring what these controls change …"
         else:

@@ -20,7 +20,7 @@ from stylesdf_core.model.poses import Poses
 from stylesdf_core.rendering.camera import OrbitCamera
 from stylesdf_core.scene.animation import Animation, Keyframe
 from stylesdf_core.scene.scene import Identity, Scene
-from tests.app.state.stepping import poll_until, settle
+from tests.app.state.stepping import poll_until, run_until, settle
 from tests.models import save_tiny
 
 
@@ -290,3 +290,15 @@ def test_a_load_for_a_scene_that_is_undone_is_given_up(workbench: Workbench) -> 
     settle(workbench)
     assert workbench.model is model
     assert workbench.models.of(workbench.scene.model) is model
+
+
+def test_effects_of_mixing_are_those_of_the_model_even_while_explore_is_hidden(
+    workbench: Workbench, tmp_path: Path
+) -> None:
+    workbench.edit(edits.with_second_seed, 3)
+    run_until(workbench, lambda: workbench.mixing.effects is not None)
+    workbench.is_resting = True
+    other = str(save_tiny(tmp_path / "other.safetensors"))
+    workbench.open_model(other)
+    run_until(workbench, lambda: workbench.models.of(other) is not None)
+    assert workbench.mixing.effects is None
