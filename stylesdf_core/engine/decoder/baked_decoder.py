@@ -306,8 +306,8 @@ class BakedDecoder:
         return y
 
     def _is_compiled(self, index: int, x: Tensor, folded: Folded, rows: int) -> bool:
-        """Whether compiled loops make a layer's rows: for the screen, where they are faster."""
-        if self._tiles is None or self._graphs is not None or self._taps is not None or self._exact:
+        """Whether compiled loops make a layer's rows, in strips of float32 on a CPU."""
+        if self._tiles is None or self._graphs is not None or self._taps is not None:
             return False
         return is_compiled(x, folded, rows, upsamples=self._convs[index].conv.upsample)
 
