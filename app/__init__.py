@@ -13,6 +13,7 @@ bench/           measures the studio's speed while a script moves the mouse
 studio           the window: main loop, the tabs, actions for menus and shortcuts
 menus            the menu bar
 shortcuts        one table of shortcuts, read by the keyboard handler, the menus and the F1 list
+tabs             the tabs in the menu bar
 window_place     the window's place on the displays, its scale, and full screen
 actions          actions of menus and keys that need the window: file dialogs, views and tabs
 train/           the Train tab: runs, curves, samples, the form of a new run

@@ -18,6 +18,7 @@ from app.state.document import edits
 from app.state.exports import EXPORTS
 from app.state.wording import short_path
 from app.state.workbench import Workbench
+from app.tabs import TABS, Tabs
 from app.train.state.training import Training
 from app.widgets.controls.ui import Ui
 from app.widgets.drawing import fonts, theme
@@ -31,18 +32,13 @@ from stylesdf_core.scene.scene import VIEWS, Scene
 #: Backgrounds behind the head, in the words of --background, besides colours and pictures.
 _BACKGROUNDS = {"model": "The model's own", "none": "None, transparent in exports"}
 _SAMPLES = (None, 12, 24, 48, 96)
-_TABS: tuple[tuple[Page, str, str], ...] = (
-    ("explore", "Explore", "Faces: identity, camera, mesh, export  Ctrl+T"),
-    ("sheet", "Sheet", "A page of faces: seeds, edits, ranges, morphs  Ctrl+T"),
-    ("compare", "Compare", "Two faces, models or views under one camera  Ctrl+T"),
-    ("train", "Train", "Training runs: start, follow, resume, open  Ctrl+T"),
-)
 _MODELS = (
     (ModelKind.SHIPPED, "Comes with the program"),
     (ModelKind.PUBLISHED, "Published with StyleSDF (not for commercial use)"),
 )
 _STATE_WIDTH = 96
-_NAME_WIDTH, _ENTRY_WIDTH = 220, 360  # of names in the bar and in menus, at scale 1
+#: Of names in the bar, there beside the menu of the tabs, and in menus, at scale 1.
+_NAME_WIDTH, _NARROW_NAME, _ENTRY_WIDTH = 220, 70, 360
 
 
 class Menus:
@@ -82,10 +78,8 @@ class Menus:
                 dpg.add_separator()
                 self._item("About …", actions.show_about)
             dpg.add_spacer(width=ui.px(12))
-            self._tabs: dict[Page, theme.Item] = {}
-            for page, label, tip in _TABS:
-                act = partial(actions.window.show_page, page)
-                self._tabs[page] = ui.button(label, act, tip, width=ui.px(74))
+            self.tabs = Tabs(ui, actions)
+            self.bar.append(self.tabs.menu)
             self._spacer = dpg.add_spacer(width=1)
             with self._menu("model") as self._model_menu:
                 pass
@@ -123,9 +117,7 @@ class Menus:
             dpg.configure_item(item, enabled=is_enabled)
         for item, is_there in zip(self._devices.values(), devices, strict=True):
             dpg.configure_item(item, show=is_there)
-        for page, tab in self._tabs.items():
-            self._ui.select(tab, page == shown_page)
-        dpg.configure_item(self._tabs["train"], label=f"Train · {runs}" if runs else "Train")
+        self.tabs.show(shown_page, runs)
 
     # --- building -------------------------------------------------------------------------------
 
@@ -243,7 +235,7 @@ class Menus:
                 self._item(f"Camera: {name}", act)
             self._item("Reset the camera", "reset the camera")
             dpg.add_separator()
-            for page, label, _ in _TABS:
+            for page, (label, _) in TABS.items():
                 act = partial(actions.window.show_page, page)
                 self._item(label, act, _equals(lambda: actions.window.page, page), "Ctrl+T")
             dpg.add_separator()
@@ -297,12 +289,14 @@ class Menus:
 
     def _sync_models(self) -> None:
         workbench, recent = self._workbench, self._workbench.settings.recent_models
-        key = (workbench.models.name, recent, len(workbench.jobs.active), workbench.scene.model)
+        names, narrow = (workbench.models.name, workbench.scene.model), self.tabs.is_narrow
+        key = (names, narrow, recent, len(workbench.jobs.active))
         if key == self._listed:
             return
         self._listed = key
         name = workbench.models.name or "no model"
-        dpg.configure_item(self._model_menu, label=fonts.fitted(name, fonts.BODY, _NAME_WIDTH))
+        label = fonts.fitted(name, fonts.BODY, _NARROW_NAME if narrow else _NAME_WIDTH)
+        dpg.configure_item(self._model_menu, label=label)
         self._ui.show_script(self._model_menu, name)
         dpg.delete_item(self._model_menu, children_only=True)
         dpg.push_container_stack(self._model_menu)
@@ -384,7 +378,9 @@ class Menus:
         if width == 0:
             return
         end = dpg.get_item_rect_min(self._state.item)[0] + width
-        excess = int(dpg.get_viewport_client_width() - self._ui.px(4) - end)
+        room = dpg.get_viewport_client_width() - self._ui.px(4)
+        self.tabs.fit(end - self._spacer_width, room)
+        excess = int(room - end)
         if excess:
             self._spacer_width = max(1, self._spacer_width + excess)
             dpg.configure_item(self._spacer, width=self._spacer_width)

@@ -45,6 +45,7 @@ def main() -> None:
         driver.batch,
         driver.sheet,
         driver.compare,
+        driver.narrow,
         driver.keyboard,
         driver.file_dialog,
         driver.photo,

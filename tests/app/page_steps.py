@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
+from app.tabs import TABS
 from app.workers.concurrency.jobs import JobState
 from stylesdf_core.scene.session_files import read_scene
 from stylesdf_core.scene.sheet import Sheet
@@ -121,4 +122,33 @@ class PageSteps(Hands):
         assert self.studio.dialogs.is_open
         self.press("Escape")
         assert not self.studio.dialogs.is_open
+        self.settle()
+
+    def narrow(self) -> None:
+        """At twice the size the menu bar has room for one menu of the tabs, not for four."""
+        page = self.studio.page
+        self.studio.set_scale(2.0)
+        self.wait(lambda: self.studio._menus.tabs.is_narrow, "the menu of the tabs")
+        self.frames(5)
+        menus = self.studio._menus
+        for shown, (label, _) in TABS.items():
+            line = next(
+                line
+                for line in dpg.get_item_children(menus.tabs.menu, 1)
+                if dpg.get_item_label(line) == label
+            )
+            dpg.get_item_callback(line)()
+            self.frames(5)
+            assert self.studio.page == shown
+            assert dpg.get_item_label(menus.tabs.menu) == label
+            assert dpg.is_item_visible(menus._state.item)
+            assert dpg.get_item_rect_min(menus._state.item)[0] < dpg.get_viewport_client_width()
+        self.studio.set_scale(1.0)
+        self.wait(lambda: self.studio._menus is not menus, "the usual size")
+        self.frames(5)
+        assert not self.studio._menus.tabs.is_narrow
+        self.studio.show_page(page)
+        self.click(self.button("Train"))
+        assert self.studio.page == "train"
+        self.studio.show_page(page)
         self.settle()
