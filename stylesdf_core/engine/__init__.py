@@ -5,6 +5,7 @@ A style is folded into the weights once; then only samples that can be seen are 
 passes          a scene's picture in passes, coarse to fine
 sdf_slice       a head cut open by a plane, with iso-lines of its distances
 texturing       textures of a mesh, baked from decoded pictures and the field
+coverage        how much of each pixel a head covers
 mixing_effects  how much each control of style mixing changes a model's pictures
 engine          Engine: a Scene in, pictures and distances out; add a view here
 styles          a scene's identity, morph and mixing -> the latents of the two networks

@@ -15,8 +15,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -35,7 +33,7 @@ from stylesdf_core.engine.field.baked_field import BakedField
 from stylesdf_core.engine.field.folded_fields import FoldedFields
 from stylesdf_core.engine.levels import drawn_view
 from stylesdf_core.engine.march.camera_march import CameraMarch
-from stylesdf_core.engine.march.distance_grid import COARSE, FINE, DistanceGrid
+from stylesdf_core.engine.march.distance_grid import COARSE, FINE, DistanceGrid, ShapeGrids
 from stylesdf_core.engine.march.marches import march_class
 from stylesdf_core.engine.march.ray_march import (
     TYPICAL_SAMPLES,
@@ -59,10 +57,7 @@ from stylesdf_core.rendering.volume_rendering import SURFACE_SIGMA, sample_depth
 from stylesdf_core.scene.scene import Scene, View
 from stylesdf_core.system.arithmetic import fast_dtype
 
-FloatArray = npt.NDArray[np.float32]
 T = TypeVar("T")
-#: Difference of the coverages of neighbouring pixels above which an outline runs between them.
-_OUTLINE = 0.2
 
 
 class Engine:
@@ -102,7 +97,8 @@ class Engine:
         self._level = generator.surface_scalar
         self._evaluates_all = self.device.type != "cpu"
         self._fields = FoldedFields(generator, self.graphs)
-        self._grids: tuple[bytes, dict[int, DistanceGrid]] | None = None
+        band = relevant_band(self._beta, (FAR - NEAR) / self.config.samples)
+        self._grids = ShapeGrids(band, self.device)
         # Only a background field leaves all opacity to the surface, sparse samples or not.
         self._solid = 1.0 if self.config.has_background else SOLID
         self._decoder: BakedDecoder | None = None
@@ -182,7 +178,10 @@ class Engine:
         if view == "depth":
             data = volume.depth[None].cpu().numpy()
         elif view == "normals":
-            data = self._surface_normals(scene, volume)
+            edge = volume.depth.shape[0]
+            points = self.rays(scene, edge).points(volume.depth)
+            normals = self._tiles.map(self._outward(scene), points)
+            data = normals.T.reshape(3, edge, edge).cpu().numpy()
         else:
             raise ValueError(f"the engine draws no view {view!r}")
         return Picture(view, data, volume.background.cpu().numpy(), solid=self._solid)
@@ -211,13 +210,6 @@ class Engine:
 
         self._decoder.bake(styles, self._noise.maps(scene.options, surface))
         return self._decoder
-
-    def _surface_normals(self, scene: Scene, volume: Volume) -> FloatArray:
-        """World normals (3, H, W) at the expected depth of every pixel."""
-        edge = volume.depth.shape[0]
-        points = self.rays(scene, edge).points(volume.depth)
-        normals = self._tiles.map(self._outward(scene), points)
-        return normals.T.reshape(3, edge, edge).cpu().numpy()
 
     def rays(self, scene: Scene, edge: int) -> CameraRays:
         """The rays of a picture of ``edge``² pixels."""
@@ -304,34 +296,22 @@ class Engine:
         pixel = 1.0 / scene.camera.focal(size)
         return DirectRender(self._field(scene), self._level, trace, pixel, self._tiles)
 
-    def coverage(self, scene: Scene, edge: int) -> FloatArray:
-        """How much of each pixel the head covers, (edge, edge) from 0 to 1: four rays a pixel where
-        twice the thumb size shows that the outline runs.
+    def ray_coverage(self, scene: Scene, rays: CameraRays, edge: int) -> Tensor:
+        """How much of each ray's light the head gives, (N,) from 0 to 1; rays through the pixels of
+        a picture of ``edge``².
         """
-        return self.reproducibly(lambda: self._coverage(scene, edge))
-
-    @torch.no_grad()
-    def _coverage(self, scene: Scene, edge: int) -> FloatArray:
-        coarse = min(edge, 2 * self.config.thumb_size)
-        covered = 1.0 - self.render_volume(scene, coarse, features=False).background[None, None]
-        around = F.max_pool2d(covered, 3, 1, 1) + F.max_pool2d(-covered, 3, 1, 1)
-        cover = F.interpolate(covered, size=(edge, edge), mode="bilinear")[0, 0]
-        outline = F.interpolate(around, size=(edge, edge), mode="nearest")[0, 0] > _OUTLINE
-        if bool(outline.any()):
-            fine = outline.repeat_interleave(2, 0).repeat_interleave(2, 1)
-            rays = self.rays(scene, 2 * edge).chosen(fine.view(-1))
-            march, points_each = self._ray_march(scene, rays, 2 * edge, self._visible)
-            quarters = torch.zeros_like(fine, dtype=cover.dtype)
-            quarters[fine] = rays.coverage(march, self._tiles, points_each)
-            cover[outline] = F.avg_pool2d(quarters[None], 2)[0][outline]
-        return cover.clamp(0.0, 1.0).cpu().numpy()
+        march, points_each = self._ray_march(scene, rays, edge, self._visible)
+        return rays.coverage(march, self._tiles, points_each)
 
     def _ray_march(
         self, scene: Scene, rays: CameraRays, edge: int, visible: float
     ) -> tuple[RayMarch, int]:
         """A march through a scene's field, and its evaluations a ray."""
         samples = scene.options.samples or self.config.samples
-        grid, behind = self._distances(scene, edge), self._behind(scene)
+        grid, behind = None, self._behind(scene)
+        # On a GPU the grid's many small steps take longer than evaluating all samples.
+        if self.config.field == "sdf" and not self._evaluates_all:
+            grid = self._grid(scene, COARSE if edge < self.config.thumb_size else FINE)
         t_vals = sample_depths(samples, rays.origins)
         bordered = rays.volume is not None and behind is None
         march = march_class(grid, evaluates_all=self._evaluates_all)(
@@ -348,28 +328,12 @@ class Engine:
         )
         return march, samples if grid is None else TYPICAL_SAMPLES
 
-    def _distances(self, scene: Scene, edge: int) -> DistanceGrid | None:
-        # On a GPU the grid's many small steps take longer than evaluating all samples.
-        if self.config.field == "density" or self._evaluates_all:
-            return None
-        return self._grid(scene, COARSE if edge < self.config.thumb_size else FINE)
-
     def _grid(self, scene: Scene, resolution: int) -> DistanceGrid:
         shape = self.reproducibly(lambda: self.mapper.styles(scene)).of_shape
-        if self._grids is None or self._grids[0] != shape:
-            self._grids = (shape, {})
-        grids = self._grids[1]
-        if resolution not in grids:
-            scalar, band = self.sdf(scene), (0.0, 0.0)
-            reuse = None  # the surface's grid decides pixels: it must not depend on earlier views
-            if resolution != SURFACE:
-                scalar = self._tiles.on_arrays(self._field(scene).scalar)
-                band = relevant_band(self._beta, (FAR - NEAR) / self.config.samples)
-                reuse = grids.get(COARSE)
-            grids[resolution] = DistanceGrid.sample(
-                scalar, band, self.device, resolution=resolution, reuse=reuse
-            )
-        return grids[resolution]
+        if resolution == SURFACE:
+            return self._grids.of(shape, resolution, self.sdf(scene), exact=True)
+        scalar = self._tiles.on_arrays(self._field(scene).scalar)
+        return self._grids.of(shape, resolution, scalar, exact=False)
 
     # --- the surface, for meshing ---------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import torch
 
 from stylesdf_core.engine.batch_render import batch_render
 from stylesdf_core.engine.compiled import compiled_loops
+from stylesdf_core.engine.coverage import coverage
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.model import Model
@@ -117,7 +118,7 @@ def test_alpha_is_the_surface_s_opacity_exactly() -> None:
         np.testing.assert_allclose(cut[..., 3], opacity, atol=1e-6)
     image = engine.render(SCENES[0], "image")
     assert image.solid == 1.0
-    covered = engine.coverage(SCENES[0], 64)
+    covered = coverage(engine, SCENES[0], 64)
     cut = replace(image, background=1.0 - covered).cut_out()
     np.testing.assert_allclose(cut[..., 3], covered, atol=1e-6)
 

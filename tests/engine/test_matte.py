@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stylesdf_core.engine.coverage import coverage
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.matte import cut_out
 from stylesdf_core.engine.picture import FloatArray
@@ -39,10 +40,10 @@ def test_surface_views_keep_their_colours() -> None:
 @pytest.mark.parametrize("field", ["sdf", "density"])
 def test_coverage_is_the_volume_render_s_at_the_same_size(field: str) -> None:
     engine, scene = Engine(tiny_model(field=field), "cpu"), Scene(camera=OrbitCamera(0.3))
-    coverage = engine.coverage(scene, 64)
+    covered = coverage(engine, scene, 64)
     finer = 1.0 - engine.render(scene, "volume", 128).background
     quarters = finer.reshape(64, 2, 64, 2).mean(axis=(1, 3))
-    assert coverage.shape == (64, 64)
-    assert np.abs(coverage - quarters).mean() < 0.01
-    sharp = np.abs(coverage - quarters) > 0.2
+    assert covered.shape == (64, 64)
+    assert np.abs(covered - quarters).mean() < 0.01
+    sharp = np.abs(covered - quarters) > 0.2
     assert sharp.mean() < 0.01

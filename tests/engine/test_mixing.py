@@ -83,10 +83,10 @@ def test_an_unknown_group_is_refused(engine: Engine) -> None:
 def test_mixing_the_decoder_or_the_colours_leaves_what_is_baked(engine: Engine) -> None:
     plain = Scene(identity=Identity(A), camera=OrbitCamera(0.1))
     engine.render(plain, "volume")
-    baked, grids = engine._fields._last, engine._grids
+    baked, grids = engine._fields._last, engine._grids._grids
     engine.render(replace(plain, mixing=Mixing(B, 0)), "volume")
     assert engine._fields._last is baked
     colored = replace(plain, mixing=Mixing(B, field_strengths=(0.0, 0.0, 0.5)))
     engine.render(colored, "volume")
     assert engine._fields._last is not baked
-    assert engine._grids is grids, "distances do not depend on the view layer"
+    assert engine._grids._grids is grids, "distances do not depend on the view layer"

@@ -133,3 +133,40 @@ def _at_points(cells: FloatArray) -> FloatArray:
     for axis in range(3):
         cells = beside(np.maximum, cells, axis)
     return cells
+
+
+class ShapeGrids:
+    """The grids of the shape that was last asked for, by their resolutions.
+
+    Args:
+        band: of scalars whose samples can be seen; a grid that leaves out samples is finest there.
+    """
+
+    def __init__(self, band: tuple[float, float], device: torch.device) -> None:
+        self._band, self._device = band, device
+        self._shape = b""
+        self._grids: dict[int, DistanceGrid] = {}
+
+    def of(
+        self,
+        shape: bytes,
+        resolution: int,
+        scalar: Callable[[FloatArray], FloatArray],
+        *,
+        exact: bool,
+    ) -> DistanceGrid:
+        """The grid of a shape; other shapes' grids are forgotten.
+
+        Args:
+            shape: the same only for the same latents of the field.
+            scalar: the shape's scalar, as of :meth:`DistanceGrid.sample`.
+            exact: for a grid that decides pixels: it must not depend on earlier views.
+        """
+        if shape != self._shape:
+            self._shape, self._grids = shape, {}
+        if resolution not in self._grids:
+            band, reuse = ((0.0, 0.0), None) if exact else (self._band, self._grids.get(COARSE))
+            self._grids[resolution] = DistanceGrid.sample(
+                scalar, band, self._device, resolution=resolution, reuse=reuse
+            )
+        return self._grids[resolution]

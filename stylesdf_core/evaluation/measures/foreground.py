@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from stylesdf_core.data import images as data
 from stylesdf_core.data.images import open_images
+from stylesdf_core.engine.coverage import coverage
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.errors import InputError
 from stylesdf_core.evaluation.fitted.foreground_judge import (
@@ -89,7 +90,7 @@ class Foreground:
             scene = untruncated(self.seed_start + number, cameras[number])
             picture = self.engine.render(scene, "image" if config.has_decoder else "volume")
             small.append(data.shrink(picture.to_uint8(), edge))
-            covered = self.engine.coverage(scene, edge)
+            covered = coverage(self.engine, scene, edge)
             opacity.append(np.rint(255.0 * covered).astype(np.uint8))
         return {"small": np.stack(small), "opacity": np.stack(opacity)}
 

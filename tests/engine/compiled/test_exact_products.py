@@ -22,6 +22,7 @@ from stylesdf_core.commands.heads.measure import Measure
 from stylesdf_core.commands.heads.measure_invert import MeasureInvert
 from stylesdf_core.engine.compiled import device_graphs
 from stylesdf_core.engine.compiled.device_graphs import exact_convolutions, exactly, products
+from stylesdf_core.engine.coverage import coverage
 from stylesdf_core.engine.engine import Engine
 from stylesdf_core.engine.march import tiles
 from stylesdf_core.inversion.fitting import Fit
@@ -99,7 +100,7 @@ def mesh(engine: Engine) -> None:
         lambda engine: engine.render(SCENE, "image", rays=2),
         lambda engine: engine.render(SCENE, "normals", 24),
         lambda engine: engine.direct(SCENE, 32),
-        lambda engine: engine.coverage(SCENE, 24),
+        lambda engine: coverage(engine, SCENE, 24),
         mesh,
     ],
     ids=["image", "rays", "normals", "direct", "coverage", "mesh"],

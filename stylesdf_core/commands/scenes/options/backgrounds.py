@@ -114,7 +114,9 @@ def outlined(engine: Engine, scene: Scene, picture: Picture, *, fine: bool = Tru
     if picture.view != "image" or picture.behind is not None:
         return picture
     if fine:
-        return replace(picture, background=1.0 - engine.coverage(scene, picture.size))
+        from stylesdf_core.engine.coverage import coverage
+
+        return replace(picture, background=1.0 - coverage(engine, scene, picture.size))
     volume = engine.render_volume(scene, engine.config.thumb_size, features=False)
     small = Image.fromarray(volume.background.cpu().numpy())
     weights = small.resize((picture.size, picture.size), Image.Resampling.BILINEAR)
