@@ -28,8 +28,9 @@ from stylesdf_core.heads.person.anatomy import HAIR, SCLERA
 from stylesdf_core.heads.person.appearance import appearance, iris_tint
 from stylesdf_core.heads.person.latent import ATTRIBUTES, IDENTITY_MODES, attribute_values
 from stylesdf_core.heads.rasterizer.renderer import BACKGROUND
-from stylesdf_core.heads.shards import Arrays, read_shard, shard_fingerprint
+from stylesdf_core.heads.shards import Arrays, read_shard, shard_fingerprint, shard_path
 from stylesdf_core.heads.surfaces import POINT_STEP
+from stylesdf_core.model.config import GeneratorConfig
 from stylesdf_core.rendering.camera import OrbitCamera, focal_length
 from stylesdf_core.rendering.rays import Rays, cam2world, make_rays
 from stylesdf_core.training.runs.run_data import RunData
@@ -154,17 +155,25 @@ class ViewBatch:
         return most - least
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a data folder with shards of another version, before hours of work.
+def check_folder(folder: Path, generator: GeneratorConfig) -> None:
+    """Refuse a data folder of another version, or of other pictures, before hours of work.
 
     Raises:
-        InputError: names the file and the arrays that it lacks.
+        InputError: names the file and the arrays that it lacks, or the pictures' size.
     """
     for kind, names in (("surface", SURFACE_ARRAYS), ("views", VIEW_ARRAYS)):
         for file in sorted((folder / kind).glob("shard-*.npz")):
             # Only the names are read here. A damaged file is refused when its arrays are read.
             with suppress(OSError, ValueError, BadZipFile), np.load(file) as stored:
                 _check_names(file, stored.files, names)
+    first, size = shard_path(folder / "views", 0), generator.output_size
+    if generator.has_image and first.exists():
+        edge = read_shard(first)["images"].shape[1]
+        if edge != size:
+            raise InputError(
+                f"{folder} holds pictures of {edge}² pixels, but generator.output_size is {size}; "
+                "give their size, or another folder."
+            )
 
 
 def heads_in(folder: Path) -> RunData:

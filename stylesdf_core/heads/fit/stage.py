@@ -76,7 +76,7 @@ def run_fit(run: RunDir, config: FitConfig, loop: Loop = train) -> Operation[Any
         device = _device(config)
         # Check weights and heads before preparation, which may take hours.
         models = Models.of(_first_generator(config, fresh=run.latest() is None).to(device))
-        check_folder(data)
+        check_folder(data, config.generator)
         with closing(_prepare(config, data)) as preparing:
             for progress in preparing:
                 yield progress

@@ -137,6 +137,16 @@ def test_views_of_another_version_are_refused_before_anything_is_made(
         assert run.latest() is None
 
 
+def test_views_of_another_size_are_refused_before_anything_is_made(
+    tiny: FitConfig, tmp_path: Path
+) -> None:
+    run = RunDir(tmp_path / "run")
+    run.write_config(to_json(replace(tiny, generator=replace(tiny.generator, output_size=32))))
+    with pytest.raises(InputError, match=r"pictures of 16² .*generator\.output_size is 32"):
+        drain(fit(run))
+    assert run.latest() is None
+
+
 def test_batches_go_whole_to_another_device(tiny: FitConfig) -> None:
     """On torch's device without values: whatever stayed behind would be on the CPU."""
     bank = HeadBank(Path(tiny.data), device=torch.device("meta"))
