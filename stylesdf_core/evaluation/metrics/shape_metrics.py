@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -81,10 +82,11 @@ def dents(
         least: depth from which a point belongs to a dent.
 
     Returns:
-        share in [0, 1] and depth in the unit of the heights; (0, 0) without dents.
+        share in [0, 1] and depth in the unit of the heights; (0, 0) without dents, NaN without
+        points.
     """
     if not len(points):
-        return 0.0, 0.0
+        return math.nan, math.nan
     tree = cKDTree(points)
     around = tree.query_ball_point(points, radius)
     mean = np.array([heights[near].mean() for near in around])

@@ -149,7 +149,7 @@ class MeshScore:
 
     @classmethod
     def of_nothing(cls, seed: int) -> MeshScore:
-        """The score of a head whose field has no surface."""
+        """The score of a head whose field has no surface, or only on the volume's faces."""
         inf = float("inf")
         return cls(seed, 0, 0, 0.0, False, 180.0, inf, inf, inf, 1.0, inf)
 
@@ -249,6 +249,8 @@ def score_mesh(
     main = largest_component(mesh)
     cell = 2.0 * VOLUME_RADIUS / 127.0
     inside = np.flatnonzero((np.abs(main.vertices) < VOLUME_RADIUS - cell).all(axis=1))
+    if not len(inside):
+        return MeshScore.of_nothing(seed)
     rng = np.random.default_rng(seed)
     points = main.vertices[rng.permutation(inside)[:_ANGLE_POINTS]]
     own = normals(points)

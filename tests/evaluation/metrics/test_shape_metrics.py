@@ -18,11 +18,11 @@ from stylesdf_core.evaluation.metrics.shape_metrics import (
     nearest_distances,
     separate_parts,
 )
-from stylesdf_core.heads.measure.scores import score_mesh
+from stylesdf_core.heads.measure.scores import MeshScore, score_mesh
 from stylesdf_core.heads.measure.truth import TrueSurface
 from stylesdf_core.mesh.surface import extract_surface
 from stylesdf_core.progress import drain
-from stylesdf_core.rendering.camera import OrbitCamera
+from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 
 RADIUS = 0.08
 
@@ -125,6 +125,20 @@ def test_a_second_sphere_is_seen_in_the_mesh() -> None:
     assert score.components == 2
     assert score.largest == pytest.approx(0.9, abs=0.03)
     assert score.watertight
+
+
+def test_meshes_that_are_no_heads_do_not_count_as_free_of_dents() -> None:
+    def wall(points: FloatArray) -> FloatArray:
+        return np.asarray(VOLUME_RADIUS - 1e-3 - points[:, 1], np.float32)
+
+    normals = unit_vectors(1000)
+    truth = TrueSurface(normals * np.float32(RADIUS), normals)
+    mesh = drain(extract_surface(wall, resolution=32))
+    score = score_mesh(1, mesh, wall, directions_from_origin, truth, 2 * RADIUS)
+    assert score == MeshScore.of_nothing(1)
+    mesh = drain(extract_surface(sphere_sdf, resolution=32))
+    inwards = score_mesh(1, mesh, sphere_sdf, lambda x: -directions_from_origin(x), truth, 1.0)
+    assert math.isnan(inwards.dented)
 
 
 def test_a_dent_has_its_area_and_depth_and_an_offset_is_none() -> None:
