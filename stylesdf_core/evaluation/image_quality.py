@@ -29,8 +29,6 @@ from stylesdf_core.evaluation.measures.judged_views import (
 from stylesdf_core.evaluation.measures.orbits import OrbitFlicker
 from stylesdf_core.evaluation.measures.protocol import (
     JUDGED,
-    WITH_DEPTH,
-    WITH_MASKS,
     WITH_PICTURES,
     ImageProtocol,
     Workplace,
@@ -76,7 +74,7 @@ def evaluate(
     finishing: list[tuple[float, Callable[[], Operation[list[Figure]]]]] = []
     sets: SetComparison | None = None
     shapes: ShapeComparison | None = None
-    if folder is not None and metrics & WITH_MASKS:
+    if folder is not None and "foreground" in metrics:
         cut = Foreground(engine, folder, start, protocol.poses, protocol.pose_seed)
         told = task("foreground", "telling heads from backgrounds", heads, _ONE_VIEW, cut.measure)
         tasks.append(told)
@@ -84,7 +82,7 @@ def evaluate(
         finishing += [
             (FIT_JUDGE, lambda: cut.figures(*(told.rows.column(n)[:heads] for n in seen)))
         ]
-    if folder is not None and metrics & WITH_DEPTH:
+    if folder is not None and "shapes" in metrics:
         shapes = ShapeComparison(engine, folder, protocol, work)
         tasks.append(shapes.task)
         finishing.append((shapes.duration, shapes.finish))
@@ -131,7 +129,7 @@ def _protocol_text(
     protocol: ImageProtocol, sets: SetComparison | None, shapes: ShapeComparison | None
 ) -> str:
     texts = [comparison.text() for comparison in (sets, shapes) if comparison is not None]
-    if protocol.metrics & (JUDGED | WITH_MASKS | {"depth-consistency"}):
+    if protocol.metrics & (JUDGED | {"foreground", "depth-consistency"}):
         first = protocol.seed_start
         texts.append(f"Views of the heads of seeds {first} to {first + protocol.identities - 1}.")
     if "flicker" in protocol.metrics and sets is None:

@@ -199,20 +199,15 @@ class Evaluate:
 
     def _metrics(self) -> frozenset[Metric]:
         from stylesdf_core.evaluation.measures.foreground import has_masks
-        from stylesdf_core.evaluation.measures.protocol import (
-            METRICS,
-            WITH_DATA,
-            WITH_DEPTH,
-            WITH_MASKS,
-        )
+        from stylesdf_core.evaluation.measures.protocol import METRICS, WITH_DATA
         from stylesdf_core.evaluation.measures.true_depths import has_depths
 
         words = [word for word in self.metrics.replace(",", " ").split() if word]
         if words == ["all"]:
-            lacking = WITH_DATA
+            lacking = set(WITH_DATA)
             if self.data is not None:
-                lacking = frozenset() if has_masks(self.data) else WITH_MASKS
-                lacking |= frozenset() if has_depths(self.data) else WITH_DEPTH
+                allowed = {"foreground": has_masks(self.data), "shapes": has_depths(self.data)}
+                lacking = {metric for metric in WITH_DATA if not allowed.get(metric, True)}
             words = [metric for metric in METRICS if metric not in lacking]
         chosen = frozenset(metric for metric in METRICS if metric in words)
         if unknown := [word for word in words if word not in METRICS]:

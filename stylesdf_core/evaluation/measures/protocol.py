@@ -24,10 +24,6 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 WITH_DATA: frozenset[Metric] = frozenset({"fid", "kid", "frechet", "foreground", "shapes"})
 #: Metrics that compare generated pictures with a data set's; the pose does so where there is one.
 WITH_PICTURES: frozenset[Metric] = frozenset({"fid", "kid", "frechet", "pose"})
-#: Metrics that need a data set's masks of heads.
-WITH_MASKS: frozenset[Metric] = frozenset({"foreground"})
-#: Metrics that need a data set's depth maps.
-WITH_DEPTH: frozenset[Metric] = frozenset({"shapes"})
 #: Metrics on the features of the Inception network.
 ON_INCEPTION: frozenset[Metric] = frozenset({"fid", "kid"})
 #: Metrics by dlib's landmarks and embeddings.
