@@ -26,6 +26,8 @@ from stylesdf_core.engine.picture import pixels
 from stylesdf_core.mesh.assets.tangents import tangents, to_tangent_space
 from stylesdf_core.mesh.assets.texels import Texels, draw_charts, fill
 from stylesdf_core.mesh.assets.visibility import CameraView, view_mesh
+from stylesdf_core.mesh.cuts import cut_normals, skin_colors
+from stylesdf_core.mesh.sdf_grid import Corner
 from stylesdf_core.mesh.surface import SurfaceMesh, Textures, in_chunks
 from stylesdf_core.progress import Operation, Progress, part
 from stylesdf_core.rendering.camera import OrbitCamera
@@ -86,7 +88,7 @@ def bake_textures(
         colors = found[:, 3:6]
         if not is_coarse:
             points = piece.interpolate(mesh.vertices, mesh.faces) + found[:, 6:9]
-            colors = _blend(points, normals, colors, sources)
+            colors = _blend(points, normals, colors, sources, fields.bounds)
         color[piece.pixel] = np.rint(255.0 * np.clip(colors, 0.0, 1.0))
         mapped = to_tangent_space(normals, piece, mesh.faces, mesh.normals, frame)
         normal[piece.pixel] = np.rint(255.0 * (0.5 + 0.5 * mapped))
@@ -128,14 +130,15 @@ def _surface_maps(
     """
     texels = draw_charts(_in_texels(mesh, edge), mesh.faces, edge)
     points = texels.interpolate(mesh.vertices, mesh.faces)
+    colors_at = skin_colors(fields.colors, mesh.vertices, fields.bounds)
 
     def behind(chunk: FloatArray) -> FloatArray:
         normals = fields.normals(chunk)
         way = (fields.level - fields.sdf(chunk))[:, None] * normals
-        cut = fields.cut_normals(chunk)
+        cut = cut_normals(chunk, fields.bounds)
         is_cut = cut.any(axis=1)
         normals[is_cut], way[is_cut] = cut[is_cut], 0.0
-        colors = _blend(chunk + way, normals, fields.colors(chunk + way), sources)
+        colors = _blend(chunk + way, normals, colors_at(chunk + way), sources, fields.bounds)
         return np.concatenate([normals, colors, way], axis=1)
 
     values = yield from in_chunks(behind, points, "baking the surface", width=9)
@@ -155,9 +158,17 @@ def _in_texels(mesh: SurfaceMesh, edge: int) -> FloatArray:
 
 
 def _blend(
-    points: FloatArray, normals: FloatArray, own: FloatArray, sources: Sequence[_Source]
+    points: FloatArray,
+    normals: FloatArray,
+    own: FloatArray,
+    sources: Sequence[_Source],
+    bounds: tuple[Corner, Corner],
 ) -> FloatArray:
-    """Mean of the pictures' colours at points (N, 3), weighted, with the field's colours."""
+    """Mean of the pictures' colours at points (N, 3), weighted, with the field's colours.
+
+    A picture does not show where ``bounds`` cut the surface open: there the field's colours stand.
+    """
+    normals = np.where(cut_normals(points, bounds).any(axis=1, keepdims=True), 0.0, normals)
     total = _FIELD_WEIGHT * own
     weight = np.full((len(points), 1), _FIELD_WEIGHT, np.float32)
     for source in sources:

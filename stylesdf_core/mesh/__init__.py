@@ -4,6 +4,7 @@ files/      OBJ, PLY, GLB, STL and 3MF files: their unit, axes, contents
 assets/     meshes for games and print: fewer triangles, charts, normal maps, a base
 preview     a mesh drawn by OpenGL under the studio's camera
 surface     marching cubes on the grid, normals, colours, connected parts, a report
+cuts        normals and colours where the bounds cut the surface open
 sdf_grid    a field sampled on a grid, exactly wherever its surface can be
 neighbours  pairs and largest values of neighbouring grid values
 """

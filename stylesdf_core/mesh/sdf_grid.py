@@ -35,6 +35,8 @@ IntArray = npt.NDArray[np.int64]
 Corner = tuple[float, float, float]
 #: Points (N, 3) float32, world units -> values (N,): negative (or smaller) inside.
 ScalarField = Callable[[FloatArray], FloatArray]
+#: Points (N, 3) float32, world units -> (N, 3): unit normals, or colours in [0, 1].
+VectorField = Callable[[FloatArray], FloatArray]
 
 #: Lower and upper corner of the cube that holds everything the models render, world units.
 VOLUME_BOUNDS: tuple[Corner, Corner] = ((-VOLUME_RADIUS,) * 3, (VOLUME_RADIUS,) * 3)

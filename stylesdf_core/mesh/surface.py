@@ -10,7 +10,6 @@ bounds: a head cut at the neck gets a flat cap exactly in the boundary plane.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage.measure import marching_cubes
 
 from stylesdf_core.errors import EmptySurfaceError
+from stylesdf_core.mesh.cuts import skin_colors
 from stylesdf_core.mesh.sdf_grid import (
     VOLUME_BOUNDS,
     BoolArray,
@@ -28,14 +28,13 @@ from stylesdf_core.mesh.sdf_grid import (
     FloatArray,
     ScalarField,
     SdfGrid,
+    VectorField,
     sample_grid,
 )
 from stylesdf_core.progress import Operation, Progress, part
 
 FaceArray = npt.NDArray[np.int32]
 ByteArray = npt.NDArray[np.uint8]
-#: Points (N, 3) float32, world units -> (N, 3): unit normals, or colours in [0, 1].
-VectorField = Callable[[FloatArray], FloatArray]
 
 # Where a grid point's value is the level, marching cubes puts a vertex on the point for every edge
 # that ends there. Such values are moved by this share of the field's mean change per cell, which
@@ -159,7 +158,7 @@ def mesh_grid(
             the cap's rim the surface's normals, which without the function are turned towards the
             cap, on a sphere by 11°. A normal that would point against the vertex's triangles is
             replaced by their mean, see :func:`with_triangles`.
-        colors: the field's colours at the vertices.
+        colors: the field's colours at the vertices; see :func:`.cuts.skin_colors`.
         largest_only: keep the component with most triangles, before normals and colours.
 
     Raises:
@@ -182,8 +181,13 @@ def mesh_grid(
     mesh = SurfaceMesh(vertices, faces, with_triangles(unit_normals, vertices, faces))
     if colors is not None:
         painted = yield from part(
-            in_chunks(colors, vertices, "computing colours", chunk_points=chunk_points), 0.75, 1.0
-        )
+            in_chunks(
+                skin_colors(colors, vertices, (grid.lower, grid.upper)), vertices,
+                "computing colours", chunk_points=chunk_points,
+            ),
+            0.75,
+            1.0,
+        )  # fmt: skip
         mesh = replace(mesh, colors=np.clip(painted, 0.0, 1.0))
     return mesh
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -121,3 +122,31 @@ def test_the_normal_map_of_a_ball_turns_its_triangles_into_a_ball(baked: Surface
     shown = normals(mapped[:, :1] * tangent + mapped[:, 1:2] * bitangent + mapped[:, 2:] * normal)
     cosine = (shown * normals(points)).sum(axis=1).clip(-1.0, 1.0)
     assert np.degrees(np.arccos(cosine)).max() < 1.0  # 8 bits a channel are 0.5 degrees
+
+
+def test_a_cut_has_the_colours_of_the_surface_beside_it() -> None:
+    for library in ("xatlas", "fast_simplification"):
+        pytest.importorskip(library)
+
+    def colors(points: np.ndarray) -> np.ndarray:
+        is_deep = np.linalg.norm(points, axis=1, keepdims=True) < 0.95 * RADIUS
+        return np.where(is_deep, 1.0, np.full((1, 3), 0.25)).astype(np.float32)
+
+    half = replace(BALL, colors=colors, bounds=((-0.12, -0.03, -0.12), (0.12, 0.12, 0.12)))
+    full = drain(extract_surface(half.sdf, resolution=48, bounds=half.bounds))
+    for edge in (EDGE, None):
+        mesh = drain(
+            simplified(full, half, triangles=1500, texture_edge=edge, vertex_colors=edge is None)
+        )
+        if edge is None:
+            assert mesh.colors is not None
+            assert np.allclose(mesh.colors, 0.25)
+        else:
+            mesh = drain(bake_textures(cast(Engine, Photographer()), Scene(), mesh, half, edge))
+            assert mesh.textures is not None
+            texels, _ = texel_points(mesh)
+            x, y, z = texels.interpolate(mesh.vertices, mesh.faces).T
+            in_cut = (y < -0.03 + 1e-5) & (np.hypot(x, z) < 0.08)
+            color = mesh.textures.color.reshape(-1, 3)[texels.pixel][in_cut] / 255.0
+            assert len(color) > 1000
+            assert np.abs(color - 0.25).max() < 0.01

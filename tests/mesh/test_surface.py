@@ -155,6 +155,18 @@ def test_cut_surface_is_closed_by_a_flat_cap_on_the_boundary() -> None:
     assert face_normals(mesh)[cap_faces][:, 1].max() < -0.999
 
 
+def test_a_cap_has_the_colours_of_the_skin_beside_it() -> None:
+    def colors(points: np.ndarray) -> np.ndarray:
+        """Green at the surface of the ball, and red inside it, as in an untrained depth."""
+        depth = RADIUS - np.linalg.norm(points - (0, -0.1, 0), axis=1)
+        return np.where(depth[:, None] < 0.002, (0, 1, 0), (1, 0, 0)).astype(np.float32)
+
+    mesh = drain(extract_surface(sphere((0, -0.1, 0)), resolution=65, colors=colors))
+    assert mesh.colors is not None
+    assert (mesh.vertices[:, 1] == np.float32(-0.12)).sum() > 100
+    assert (mesh.colors == (0, 1, 0)).all()
+
+
 def test_caps_that_meet_in_edges_of_the_volume_stay_watertight() -> None:
     """The ball reaches through all six faces and over the twelve edges, but not to the corners."""
     mesh = drain(extract_surface(sphere(radius=0.18), resolution=48))

@@ -21,7 +21,8 @@ from stylesdf_core.evaluation.metrics.shape_metrics import (
     separate_parts,
 )
 from stylesdf_core.heads.measure.truth import TrueShape, TrueSurface
-from stylesdf_core.mesh.surface import SurfaceMesh, VectorField, largest_component, report
+from stylesdf_core.mesh.sdf_grid import VectorField
+from stylesdf_core.mesh.surface import SurfaceMesh, largest_component, report
 from stylesdf_core.rendering.camera import VOLUME_RADIUS, OrbitCamera
 
 FloatArray = npt.NDArray[np.float32]

@@ -7,8 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stylesdf_core.errors import InputError
-from stylesdf_core.mesh.sdf_grid import VOLUME_BOUNDS, Corner, FloatArray, ScalarField
-from stylesdf_core.mesh.surface import VectorField
+from stylesdf_core.mesh.sdf_grid import (
+    VOLUME_BOUNDS,
+    Corner,
+    FloatArray,
+    ScalarField,
+    VectorField,
+)  # fmt: skip
 
 _HEIGHT = 0.012  # of the base below the surface's cut
 _OVERLAP = 0.004  # by which the base encloses the surface above the cut
@@ -16,7 +21,6 @@ _MARGIN = 0.006  # of the base around the surface's cut
 _ROUNDING = 0.004
 _BASE_COLOR = 0.55  # grey
 _STEP = 1e-4
-_ON_PLANE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +39,6 @@ class SurfaceFields:
     colors: VectorField
     level: float = 0.0
     bounds: tuple[Corner, Corner] = VOLUME_BOUNDS
-
-    def cut_normals(self, points: FloatArray) -> FloatArray:
-        """Outward normals (N, 3) of points on the planes of the bounds; zero for other points."""
-        lower, upper = np.array(self.bounds, np.float32)
-        at_lower, at_upper = points < lower + _ON_PLANE, points > upper - _ON_PLANE
-        outward: FloatArray = at_upper.astype(np.float32) - at_lower.astype(np.float32)
-        return outward
 
 
 def on_base(fields: SurfaceFields) -> SurfaceFields:

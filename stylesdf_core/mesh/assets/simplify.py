@@ -13,6 +13,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.mesh.assets.atlas import Atlas, unwrap
 from stylesdf_core.mesh.assets.fields import SurfaceFields
 from stylesdf_core.mesh.assets.libraries import library
+from stylesdf_core.mesh.cuts import skin_colors
 from stylesdf_core.mesh.sdf_grid import FloatArray
 from stylesdf_core.mesh.surface import FaceArray, SurfaceMesh, in_chunks, with_triangles
 from stylesdf_core.progress import Operation, Progress, part
@@ -70,7 +71,8 @@ def simplified(
     normals = with_triangles(normals, vertices, faces)
     colors = None
     if vertex_colors and texture_edge is None:
-        colors = yield from part(in_chunks(fields.colors, vertices, "computing colours"), 0.9, 1.0)
+        painted = skin_colors(fields.colors, vertices, fields.bounds)
+        colors = yield from part(in_chunks(painted, vertices, "computing colours"), 0.9, 1.0)
         colors = np.clip(colors, 0.0, 1.0)
     uv = None if texture_edge is None else atlas.uv
     return SurfaceMesh(vertices, faces, normals, colors, uv)

@@ -73,7 +73,9 @@ def test_the_flat_cut_of_a_simplified_surface_stays_flat_and_sharp() -> None:
     rim = np.hypot(*mesh.vertices[side][:, [0, 2]].T).max()
     assert rim == pytest.approx(np.sqrt(0.09**2 - 0.05**2), abs=5e-4)
     assert report(mesh).watertight
-    assert np.allclose(mesh.colors, colors(mesh.vertices), atol=1e-6)
+    skin = mesh.vertices[:, 1] > -0.116
+    assert mesh.colors is not None
+    assert np.allclose(mesh.colors[skin], colors(mesh.vertices[skin]), atol=1e-6)
 
 
 def test_no_normal_of_a_simplified_mesh_points_against_its_triangles() -> None:
