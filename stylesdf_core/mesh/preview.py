@@ -131,8 +131,6 @@ class MeshPreview:
 
     def forget(self) -> None:
         """Free the mesh that was uploaded last, by drawing one triangle in its place."""
-        from stylesdf_core.mesh.surface import SurfaceMesh
-
         corners = np.eye(3, dtype=np.float32)
         triangle = SurfaceMesh(corners, np.array([[0, 1, 2]], np.int32), corners)
         self.submit(triangle, OrbitCamera(), MIN_SIZE)
