@@ -168,7 +168,7 @@ def mesh_grid(
     vertices, faces, grid_normals, cap_normals = _triangulate(grid, level)
     if largest_only:
         faces = _largest(len(vertices), faces)
-        used, faces = _used_vertices(len(vertices), faces)
+        used, faces = used_vertices(len(vertices), faces)
         vertices, grid_normals, cap_normals = vertices[used], grid_normals[used], cap_normals[used]
     yield Progress(0.5, 1.0, "computing normals")
     surface_normals = grid_normals
@@ -194,7 +194,7 @@ def mesh_grid(
 
 def largest_component(mesh: SurfaceMesh) -> SurfaceMesh:
     """The connected component with most triangles, without the vertices it does not use."""
-    used, faces = _used_vertices(len(mesh.vertices), _largest(len(mesh.vertices), mesh.faces))
+    used, faces = used_vertices(len(mesh.vertices), _largest(len(mesh.vertices), mesh.faces))
     colors = None if mesh.colors is None else mesh.colors[used]
     return SurfaceMesh(mesh.vertices[used], faces, mesh.normals[used], colors)
 
@@ -212,7 +212,7 @@ def report(mesh: SurfaceMesh) -> MeshReport:
     """Count and measure ``mesh``, which must have at least one triangle."""
     component = _face_components(len(mesh.vertices), mesh.faces)
     sizes = np.bincount(component)
-    edges, watertight = _count_edges(len(mesh.vertices), mesh.faces)
+    edges, watertight = count_edges(len(mesh.vertices), mesh.faces)
     corners = mesh.vertices[mesh.faces].astype(np.float64)  # (F, 3, 3)
     crosses = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     return MeshReport(
@@ -318,7 +318,7 @@ def _weld(
     np.add.at(merged, keeper, cap_normals)
     faces = keeper[faces]
     a, b, c = faces.T
-    used, faces = _used_vertices(len(vertices), faces[(a != b) & (b != c) & (c != a)])
+    used, faces = used_vertices(len(vertices), faces[(a != b) & (b != c) & (c != a)])
     return vertices[used], faces, normals[used], merged[used]
 
 
@@ -362,7 +362,7 @@ def _largest(vertex_count: int, faces: FaceArray) -> FaceArray:
     return largest
 
 
-def _used_vertices(vertex_count: int, faces: FaceArray) -> tuple[BoolArray, FaceArray]:
+def used_vertices(vertex_count: int, faces: FaceArray) -> tuple[BoolArray, FaceArray]:
     """Mask of the vertices that ``faces`` use, and the faces with only these vertices numbered."""
     used = np.zeros(vertex_count, np.bool_)
     used[faces] = True
@@ -370,7 +370,7 @@ def _used_vertices(vertex_count: int, faces: FaceArray) -> tuple[BoolArray, Face
     return used, renumbered[faces]
 
 
-def _count_edges(vertex_count: int, faces: FaceArray) -> tuple[int, bool]:
+def count_edges(vertex_count: int, faces: FaceArray) -> tuple[int, bool]:
     """Number of edges, and whether each joins two triangles that run along it oppositely."""
     tail = faces.astype(np.int64)
     head = np.roll(tail, -1, axis=1)

@@ -21,7 +21,7 @@ from stylesdf_core.mesh.surface import (
 from stylesdf_core.model.model import load_model
 from stylesdf_core.progress import Progress, drain
 from stylesdf_core.scene.scene import Identity, Scene
-from tests.mesh.wedge import opposed, wedge
+from tests.mesh.shapes import head, opposed, wedge
 
 RADIUS = 0.08
 
@@ -39,19 +39,6 @@ def torus(points: FloatArray) -> FloatArray:
 
 def two_spheres(points: FloatArray) -> FloatArray:
     return np.minimum(sphere((-0.04, 0, 0), 0.05)(points), sphere((0.08, 0, 0), 0.02)(points))
-
-
-def head(points: FloatArray) -> FloatArray:
-    """An ellipsoid with thin ears, a neck that leaves the volume, and a ripple on everything."""
-    scale = np.float32([0.075, 0.1, 0.09])
-    p = (points - np.float32([0, 0.015, 0])) / scale
-    k = np.linalg.norm(p, axis=1)
-    skull = k * (k - 1) / np.maximum(np.linalg.norm(p / scale, axis=1), 1e-6)
-    ear = np.abs(points - np.float32([0.075, 0.01, 0])) - np.float32([0.012, 0.02, 0.004])
-    neck = np.hypot(points[:, 0], points[:, 2] + 0.02) - 0.045
-    solid = np.minimum(np.minimum(skull, ear.max(axis=1)), np.maximum(neck, points[:, 1] + 0.05))
-    ripple = 8e-4 * np.sin(300 * points[:, 0]) * np.sin(280 * points[:, 1])
-    return (solid + ripple).astype(np.float32)
 
 
 def density(points: FloatArray) -> FloatArray:

@@ -15,14 +15,22 @@ from stylesdf_core.mesh.assets.fields import SurfaceFields
 from stylesdf_core.mesh.assets.libraries import library
 from stylesdf_core.mesh.cuts import skin_colors
 from stylesdf_core.mesh.sdf_grid import FloatArray
-from stylesdf_core.mesh.surface import FaceArray, SurfaceMesh, in_chunks, with_triangles
+from stylesdf_core.mesh.surface import (
+    FaceArray,
+    SurfaceMesh,
+    count_edges,
+    in_chunks,
+    used_vertices,
+    with_triangles,
+)
 from stylesdf_core.progress import Operation, Progress, part
 
 MIN_TRIANGLES = 100
 #: Most triangles that are cut into charts: 20,000 take 3 seconds on one core, 400,000 minutes.
 MAX_CHARTED = 200_000
 # The threshold of a collapse grows with this exponent: a small one keeps the order of the errors,
-# but may end before the target is reached.
+# but may end before the target is reached. The next one is also tried where the collapse has made
+# four triangles meet in an edge.
 _AGGRESSIVENESS = (2.0, 3.0, 4.0, 5.0, 7.0)
 # A vertex this near to a flat side, as a share of the mesh's extent, returns to the flat side.
 _FLAT = 1e-3
@@ -83,7 +91,8 @@ def simplify(
 ) -> tuple[FloatArray, FaceArray]:
     """Vertices (V, 3) and faces (F, 3) of a mesh with at most ``triangles`` triangles.
 
-    A closed mesh stays closed. The flat sides at which a mesh ends at its bounds stay flat.
+    A closed mesh stays closed, and no two vertices lie at one place. The flat sides at which a mesh
+    ends at its bounds stay flat.
 
     Raises:
         InputError: fewer triangles than 100, or the library is not installed.
@@ -92,19 +101,49 @@ def simplify(
         raise InputError(f"A mesh needs {MIN_TRIANGLES} triangles or more, not {triangles}.")
     if len(faces) <= triangles:
         return vertices, faces
-    fast_simplification = library("fast_simplification", "--triangles")
+    collapse = library("fast_simplification", "--triangles").simplify
+    first = None
     for aggressiveness in _AGGRESSIVENESS:
-        points, kept = fast_simplification.simplify(
-            vertices, faces, target_count=triangles, agg=aggressiveness
-        )
+        found = collapse(vertices, faces, target_count=triangles, agg=aggressiveness)
+        points, kept = _cleaned(_flattened(found[0], vertices, faces), found[1])
         if len(kept) <= triangles:
-            break
-    new = points.astype(np.float32)
+            if count_edges(len(points), kept)[1]:
+                return points, kept
+            first = first or (points, kept)
+    return first or (points, kept)
+
+
+def _flattened(points: FloatArray, vertices: FloatArray, faces: FaceArray) -> FloatArray:
+    """Points (N, 3) of a simplified mesh, with those that left a flat side a little moved back.
+
+    Points of the mesh itself stay, since a surface may run along the flat side very near to it.
+
+    Args:
+        vertices, faces: the mesh before.
+    """
+    flat = points.astype(np.float32)
+    known = set(map(tuple, vertices.tolist()))
+    is_new = np.array([tuple(point) not in known for point in flat.tolist()])
     extent = float(np.ptp(vertices, axis=0).max())
     for axis, plane in flat_sides(vertices, faces):
-        near = np.abs(new[:, axis] - plane) < _FLAT * extent
-        new[near, axis] = plane
-    return new, kept.astype(np.int32)
+        near = np.abs(flat[:, axis] - plane) < _FLAT * extent
+        flat[near & is_new, axis] = plane
+    return flat
+
+
+def _cleaned(vertices: FloatArray, faces: FaceArray) -> tuple[FloatArray, FaceArray]:
+    """A mesh without vertices at one place, triangles without area and triangles back to back.
+
+    A collapse leaves some. Two triangles back to back enclose nothing, but share edges with others.
+    """
+    _, first, group = np.unique(vertices, axis=0, return_index=True, return_inverse=True)
+    faces = first[group.reshape(-1)].astype(np.int32)[faces]
+    a, b, c = faces.T
+    faces = faces[(a != b) & (b != c) & (c != a)]
+    corners = np.sort(faces, axis=1)
+    _, index, count = np.unique(corners, axis=0, return_inverse=True, return_counts=True)
+    used, faces = used_vertices(len(vertices), faces[count[index.reshape(-1)] == 1])
+    return vertices[used], faces
 
 
 def flat_sides(vertices: FloatArray, faces: FaceArray) -> list[tuple[int, float]]:

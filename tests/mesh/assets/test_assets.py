@@ -14,10 +14,11 @@ from stylesdf_core.mesh.assets.simplify import flat_sides, simplified, simplify
 from stylesdf_core.mesh.assets.tangents import tangents, to_tangent_space
 from stylesdf_core.mesh.assets.texels import draw, draw_charts, fill, nearest
 from stylesdf_core.mesh.assets.visibility import project, view_mesh
+from stylesdf_core.mesh.sdf_grid import ScalarField
 from stylesdf_core.mesh.surface import SurfaceMesh, extract_surface, report, welded
 from stylesdf_core.progress import drain
 from stylesdf_core.rendering.camera import OrbitCamera
-from tests.mesh.wedge import opposed, wedge
+from tests.mesh.shapes import brim, head, opposed, wedge
 
 RADIUS = 0.09
 
@@ -56,6 +57,20 @@ def test_a_simplified_ball_is_a_closed_ball(ball: SurfaceMesh, triangles: int) -
     found = report(SurfaceMesh(vertices, faces, vertices))
     assert (found.watertight, found.euler) == (True, 2)
     assert np.abs(sdf(vertices)).max() < 0.05 * RADIUS
+
+
+@pytest.mark.parametrize(("field", "resolution", "share"), [(head, 48, 0.0), (brim, 49, 0.98)])
+def test_no_two_parts_of_a_simplified_surface_meet(
+    field: ScalarField, resolution: int, share: float
+) -> None:
+    pytest.importorskip("fast_simplification")
+    full = drain(extract_surface(field, resolution=resolution))
+    triangles = max(100, int(share * len(full.faces)))
+    vertices, faces = simplify(full.vertices, full.faces, triangles)
+    found = report(SurfaceMesh(vertices, faces, vertices))
+    assert (found.watertight, found.euler) == (True, 2)
+    assert len(np.unique(vertices, axis=0)) == len(vertices)
+    assert 0.9 * triangles < len(faces) <= triangles
 
 
 def test_the_flat_cut_of_a_simplified_surface_stays_flat_and_sharp() -> None:
