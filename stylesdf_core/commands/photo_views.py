@@ -132,7 +132,7 @@ class PhotoViews:
         """The photograph's landmarks in the frame, if the model's are known."""
         import torch
 
-        from stylesdf_core.model.landmarks import FIRST
+        from stylesdf_core.judges.generic_face import FIRST
 
         if face.landmarks is None:
             return None

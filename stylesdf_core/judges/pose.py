@@ -81,13 +81,12 @@ def frontal_pose(anchors: FloatArray) -> HeadPose:
     Args:
         anchors: (4, 2), see :func:`anchors_of`.
     """
-    jaw = np.zeros((FIRST, 3))
-    return _pose(anchors_of(np.concatenate([jaw, POSITIONS])), _complex(anchors), 0.0, 0.0)
+    return _pose(_ANCHORS, _complex(anchors), 0.0, 0.0)
 
 
 def frontal_anchors() -> FloatArray:
     """The generic face's anchors in the picture of a camera in front of it: (4, 2), −1 to 1."""
-    points = _project(anchors_of(np.concatenate([np.zeros((FIRST, 3)), POSITIONS])), 0.0, 0.0)
+    points = _project(_ANCHORS, 0.0, 0.0)
     return np.stack([points.real, points.imag], axis=-1)
 
 
@@ -115,6 +114,10 @@ def anchors_of(landmarks: FloatArray) -> FloatArray:
     """
     eyes = [landmarks[eye].mean(axis=0) for eye in (LEFT_EYE, RIGHT_EYE)]
     return np.stack([*eyes, *(landmarks[corner] for corner in MOUTH_CORNERS)])
+
+
+#: The generic face's anchors, (4, 3) world; they need no landmark of the jaw.
+_ANCHORS = anchors_of(np.concatenate([np.zeros((FIRST, 3)), POSITIONS]))
 
 
 def _pose(positions: FloatArray, seen: ComplexArray, azimuth: float, elevation: float) -> HeadPose:

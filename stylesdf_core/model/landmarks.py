@@ -17,8 +17,8 @@ from torch import Tensor
 from stylesdf_core.errors import InputError
 from stylesdf_core.foreign import read_json
 
-#: Landmarks of a face that are known, and the number of the first one.
-COUNT, FIRST = 51, 17
+#: Landmarks of a face that are known.
+COUNT = 51
 #: World units of the numbers in a file.
 _UNIT = 1e-5
 

@@ -19,8 +19,9 @@ from stylesdf_core.heads.person.latent import ATTRIBUTES, IDENTITY_MODES, LATENT
 from stylesdf_core.heads.person.posing import HeadPoser
 from stylesdf_core.judges.dlib_judge import dlib_judge
 from stylesdf_core.judges.finding import find_faces
+from stylesdf_core.judges.generic_face import FIRST
 from stylesdf_core.judges.photo import Photo
-from stylesdf_core.model.landmarks import FIRST, landmarks_text
+from stylesdf_core.model.landmarks import landmarks_text
 from stylesdf_core.scene.scene import Identity, Scene
 
 Float64 = npt.NDArray[np.float64]
