@@ -293,8 +293,10 @@ def test_a_load_for_a_scene_that_is_undone_is_given_up(workbench: Workbench) -> 
 
 
 def test_effects_of_mixing_are_those_of_the_model_even_while_explore_is_hidden(
-    workbench: Workbench, tmp_path: Path
+    workbench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    measured = "stylesdf_core.engine.mixing_effects.measure_mixing"
+    monkeypatch.setattr(measured, lambda engine: iter(["effects"]))
     workbench.edit(edits.with_second_seed, 3)
     run_until(workbench, lambda: workbench.mixing.effects is not None)
     workbench.is_resting = True
