@@ -180,12 +180,15 @@ def _open_window(file: Path | None) -> int:
         )
         return FAILED
     try:
+        from app.state.wording import is_showable
         from app.studio import run
     except ImportError as error:  # Dear PyGui without the system's OpenGL or X libraries
         raise GraphicsError(f"The window cannot be opened here: {error}.") from error
     from stylesdf_core.model.model_zoo import WEIGHT_SUFFIXES, is_named
     from stylesdf_core.scene.session_files import read_scene
 
+    if file is not None and not is_showable(file):
+        raise InputError(f"The name {file} is not UTF-8; rename it first.")
     model: str | None = None
     session = file
     if file is not None and not file.exists():

@@ -10,9 +10,9 @@ optimisation/  faces that a thread optimises: towards photographs, or towards dr
 document/      the scene, its keyframes and their history, and the faces visited
 pictures/      pictures of the three tabs: Explore's and its mesh, Compare's two, Sheet's page
 messages       messages to the user, shown as toasts
-wording        the core's sentences and errors in the window's words; paths
 settings       settings that are remembered between starts, and their files
 displays       the displays of this machine, and the window's place on them
 file_browser   folders, entries and typed paths of the program's own file dialog
+wording        the core's sentences and errors in the window's words; paths
 =============  ================================================================================
 """

@@ -13,6 +13,7 @@ from typing import Literal
 
 import platformdirs
 
+from app.state.wording import is_showable
 from stylesdf_core.resources import expanded, home
 
 #: What is asked for: a file that exists, a file to write, or a folder.
@@ -72,9 +73,15 @@ class FileBrowser:
         except OSError as error:
             self.problem = f"{folder} cannot be opened: {error.strerror}."
             return
+        odd = sum(not is_showable(entry.path.name) for entry in entries)
+        entries = [entry for entry in entries if is_showable(entry.path.name)]
         entries.sort(key=lambda entry: (not entry.is_folder, _natural(entry.path.name)))
         self.folder, self.entries, self.problem = folder, tuple(entries[:_MOST_ENTRIES]), ""
-        if len(entries) > _MOST_ENTRIES:
+        if odd:
+            self.problem = (
+                f"{odd:,} {'name is' if odd == 1 else 'names are'} not UTF-8: not listed."
+            )
+        elif len(entries) > _MOST_ENTRIES:
             self.problem = f"The first {_MOST_ENTRIES:,} of {len(entries):,} entries are listed."
 
     def show_hidden(self, shown: bool) -> None:
@@ -146,6 +153,7 @@ def places(recent: Sequence[str]) -> list[tuple[str, Path]]:
             known.append((name.capitalize(), Path(getattr(platformdirs, f"user_{name}_path")())))
     known.append(("Working folder", Path.cwd()))
     known += [(Path(path).name or path, Path(path)) for path in recent]
+    known = [(name, path) for name, path in known if is_showable(path)]
     unique = {path: name for name, path in reversed(known) if path.is_dir()}
     return [(name, path) for path, name in reversed(unique.items())]
 

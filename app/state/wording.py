@@ -21,11 +21,22 @@ _SEE_HELP = re.compile(r"\s*;?\s*[Ss]ee (?:stylesdf-studio )?--help")
 _FLAG = re.compile(r"--([a-z][\w-]*(?:\.[a-z][\w-]*)*)")
 
 
+def showable(text: str) -> str:
+    """A text as Dear PyGui can show it, which crashes on names of files that are not UTF-8."""
+    return text.encode(errors="replace").decode()
+
+
+def is_showable(path: Path | str) -> bool:
+    """Whether a path is UTF-8; other paths are not taken into the window."""
+    return showable(str(path)) == str(path)
+
+
 def in_window(text: str) -> str:
     """A message or help text of the core without words of the command line.
 
     A flag such as ``--heads.batch-factor`` becomes the field's name, “batch factor”.
     """
+    text = showable(text)
     text = _FETCH.sub(r"download \1 in the model's menu first", text)
     text = _SEE_HELP.sub("", text)
     words = _FLAG.sub(lambda flag: flag[1].rpartition(".")[2].replace("-", " "), text)

@@ -16,6 +16,7 @@ from typing import Any
 
 import stylesdf_core.commands.train.stages  # noqa: F401  (makes the stages known)
 from app.state.settings import TrainingSettings
+from app.state.wording import is_showable
 from app.train.state.curves import Curves, Line
 from app.train.state.samples import sample_steps
 from stylesdf_core.training.runs.health import Health
@@ -39,6 +40,7 @@ def list_runs(settings: TrainingSettings) -> Iterator[tuple[RunSummary, ...]]:
     paths = {config.parent for config in Path(settings.folder).glob("*/config.json")}
     paths |= {Path(path) for path in settings.added}
     paths -= {Path(path) for path in settings.hidden}
+    paths = {path for path in paths if is_showable(path)}
     found = []
     # Sorted by the age of config.json, so that a run keeps its place in the list while it trains.
     for path in sorted(paths, key=lambda path: (-_born(path), path)):

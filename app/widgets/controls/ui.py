@@ -8,6 +8,7 @@ from typing import Any
 
 import dearpygui.dearpygui as dpg
 
+from app.state.wording import showable
 from app.widgets.controls.pointer import ACT_KEYS, LEFT, MouseTarget, Pointer, Press
 from app.widgets.controls.tooltips import Tooltip, Tooltips
 from app.widgets.drawing import fonts, theme
@@ -104,7 +105,8 @@ class Ui:
         return item
 
     def set_small_text(self, item: Item, text: str) -> None:
-        """Change a line in the small size."""
+        """Change a line in the small size; names in it may be no UTF-8."""
+        text = showable(text)
         if dpg.get_value(item) != text:
             dpg.set_value(item, text)
             fonts.show_script(item, text, self.px(fonts.SMALL), self.theme.small)

@@ -12,6 +12,7 @@ from typing import Any
 import dearpygui.dearpygui as dpg
 
 from app.state.file_browser import FileBrowser
+from app.state.wording import is_showable
 from app.widgets.controls.ui import Ui
 from app.widgets.dialogs.file_dialog import FileDialog
 from app.widgets.drawing import theme
@@ -239,6 +240,10 @@ class Dialogs:
             self._browse(question, chosen)
 
     def _take(self, path: Path, question: PathQuestion, chosen: Callable[[Path], None]) -> None:
+        if not is_showable(path):
+            rows = [("", "The name is not UTF-8: rename the file or folder, then choose it again.")]
+            self.show_rows("This name cannot be shown", rows, 420)
+            return
         self._folders.add(path if question.purpose == "folder" else path.parent)
         chosen(path)
 

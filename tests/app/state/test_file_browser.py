@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,12 @@ def test_places_exist_and_are_named_once(folder: Path) -> None:
 )  # fmt: skip
 def test_sizes_are_written_in_english_units(size: int, words: str) -> None:
     assert size_in_words(size) == words
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no such names")
+def test_names_that_are_not_utf_8_are_left_out_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).touch()
+    browser = FileBrowser("open", tmp_path, (".png",))
+    assert [entry.path.name for entry in browser.entries] == ["a.png"]
+    assert browser.problem == "1 name is not UTF-8: not listed."
