@@ -2,9 +2,9 @@
 
 A command's flags are the fields of its stage's config dataclass. The first command in a run folder
 writes its settings there as config.json, from which the training process reads them. After the
-first checkpoint, a later command must have the same settings, and resumes. The path of the data may
-be another one, if the same data lie there (training/runs/run_data.py). With ``--dry-run`` a few
-steps are measured instead, and nothing is written.
+first checkpoint, a later command must have the same settings, and resumes. Data and initial weights
+may lie elsewhere by then, if they are the same (training/runs/run_data.py and run_init.py). With
+``--dry-run`` a few steps are measured instead, and nothing is written.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from stylesdf_core.progress import Operation, Progress
 from stylesdf_core.resources import expanded
 from stylesdf_core.system.console import first_signal
 from stylesdf_core.training.runs.run_dir import RunDir
+from stylesdf_core.training.runs.run_init import began_with, record_init
 from stylesdf_core.training.runs.stages import read_config, stage_named
 
 if TYPE_CHECKING:
@@ -87,10 +88,16 @@ class TrainStage(ABC):
             TrainingError: the run is being trained and this would change its settings.
         """
         config, run = self.checked(), RunDir(self.run_dir)
-        if run.latest() is not None:
+        init, adjustable = getattr(config, "init", None), stage_named(config.stage).adjustable
+        has_begun = run.latest() is not None
+        if has_begun:
             read_config(run)  # names settings of another version of the program
             self.check_data(config, run)
-        run.write_config(to_json(config), stage_named(config.stage).adjustable)
+            if began_with(run, init):
+                adjustable |= {"init"}
+        run.write_config(to_json(config), adjustable)
+        if not has_begun:
+            record_init(run, init)
         return run
 
     @abstractmethod

@@ -12,6 +12,7 @@
     samples/XXXXXXXX-thumb.png, XXXXXXXX.ply   volume renders and a mesh, of adversarial runs
     tensorboard/                 the figures of stats.jsonl as events
     data.json                    fingerprints of the training data (training/runs/run_data.py)
+    init.json                    digest of the initial weights (training/runs/run_init.py)
     stop                         when this file appears the run saves and ends
     process.json                 the process that trains here; a killed process leaves the file
     start.json                   number of processes of the last start, which resuming uses again

@@ -26,6 +26,7 @@ from stylesdf_core.errors import InputError
 from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.model.checkpoints import checkpoints
 from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
+from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.training.adversarial.config.images import ImagesConfig
 from stylesdf_core.training.adversarial.config.presets import preset
 from stylesdf_core.training.adversarial.config.stages import (
@@ -200,6 +201,32 @@ def test_paths_of_a_prepared_run_are_absolute(
     config = run.read_config()
     assert (config["data"], config["init"]) == (str(tmp_path / "d"), str(thumb))
     assert absolute_init("heads") == "heads", "a model's name"
+
+
+def test_a_run_goes_on_with_initial_weights_that_were_moved_and_not_with_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TrainDecoder, "check_data", lambda *_: None)
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    save_tiny(old / "renderer.safetensors", output_size=16)
+
+    def request(folder: Path, weights: str = "renderer.safetensors") -> TrainDecoder:
+        config = preset(DecoderStageConfig, "tiny", data="d", init=str(folder / weights))
+        return TrainDecoder(run_dir=folder / "run", config=config)
+
+    run = request(old).prepare()
+    shape = architecture(request(old).config, run)
+    run.save_checkpoint(1, {"step": 1}, Generator(shape), keep=1)
+    old.rename(new)
+    run = request(new).prepare()
+    assert run.read_config()["init"] == str(new / "renderer.safetensors")
+    changed = replace(request(new), config=with_values(request(new).config, {"batch": 2}))
+    with pytest.raises(InputError, match="holds a run with batch"):
+        changed.prepare()
+    save_tiny(new / "other.safetensors", output_size=16, samples=12)
+    with pytest.raises(InputError, match="holds a run with init"):
+        request(new, "other.safetensors").prepare()
 
 
 @pytest.mark.parametrize("command", TRAIN_COMMANDS.values())
