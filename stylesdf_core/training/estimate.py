@@ -20,8 +20,8 @@ import torch
 
 from stylesdf_core.dataclass_json import to_json
 from stylesdf_core.progress import Operation, Progress, duration
-from stylesdf_core.training.loop import Phase, PreparedRun
 from stylesdf_core.training.peak_memory import PeakMemory, memory_of
+from stylesdf_core.training.phase import Phase, PreparedRun
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.runs.stages import read_config
 
@@ -237,7 +237,7 @@ def _rhythm(lazy: Mapping[str, int]) -> dict[str, tuple[int, float]]:
     """Kinds of steps by name: the first step of the kind, and its share of all steps.
 
     Args:
-        lazy: see :attr:`~stylesdf_core.training.loop.Phase.lazy`.
+        lazy: see :attr:`~stylesdf_core.training.phase.Phase.lazy`.
     """
     period = min(math.lcm(*lazy.values()), _LONGEST_RHYTHM)
     kinds: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""One optimizer step from chunks of a batch, with the gradients of the whole batch."""
+"""One optimizer step, with the gradients of a whole batch from its chunks; learning rates."""
 
 from __future__ import annotations
 
@@ -106,3 +106,16 @@ def update(optimizers: Sequence[Optimizer], scaler: torch.amp.GradScaler, limit:
     if overflow:
         return torch.zeros_like(norm)
     return norm if fine else torch.full_like(norm, math.inf)
+
+
+def rate_factor(index: int, steps: int, warmup: int) -> float:
+    """Learning rate as a share of its maximum: linear warm-up, then a cosine down to zero."""
+    if index < warmup:
+        return (index + 1) / warmup
+    return 0.5 * (1.0 + math.cos(math.pi * (index - warmup) / max(1, steps - warmup)))
+
+
+def set_rate(optimizer: Optimizer, factor: float) -> None:
+    """Set every group's learning rate to ``factor`` times the rate that it was made with."""
+    for group in optimizer.param_groups:
+        group["lr"] = factor * group.setdefault("initial_lr", group["lr"])

@@ -17,7 +17,7 @@ from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.runs.stages import Stage
 
 if TYPE_CHECKING:
-    from stylesdf_core.training.loop import Loop
+    from stylesdf_core.training.phase import Loop
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,6 @@ from stylesdf_core.scene.scene import Identity, Scene
 from stylesdf_core.seeds import seeded_weights
 from stylesdf_core.training.adversarial.config.losses import ImageLosses
 from stylesdf_core.training.adversarial.terms.discriminator import DiscriminatorTerms
-from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import (
     extremes_loss,
     generator_loss,
@@ -67,6 +66,7 @@ from stylesdf_core.training.losses import (
     sharpness_loss,
 )
 from stylesdf_core.training.optimizing import lazy_adam
+from stylesdf_core.training.phase import Models
 from stylesdf_core.training.precision import Autocast
 
 #: In the end-to-end phase: heads with losses on points per rendered head, and points of each;

@@ -36,8 +36,8 @@ from stylesdf_core.rendering.volume_rendering import (
     sample_points,
     sdf_to_sigma,
 )
-from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import detail_weights, psnr
+from stylesdf_core.training.phase import Models
 
 #: β of a new field in the phase of points: a twentieth of the spacing of 24 samples, so that the
 #: density falls to 0 well within a pixel of the outline.

@@ -19,7 +19,7 @@ from stylesdf_core.model.networks.film_siren import FilmSiren
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import VOLUME_RADIUS
 from stylesdf_core.seeds import seeded_weights
-from stylesdf_core.training.loop import Models
+from stylesdf_core.training.phase import Models
 
 #: Initial distance at all points, world units: a rendered head's mean radius.
 _SPHERE = VOLUME_RADIUS / 2.0

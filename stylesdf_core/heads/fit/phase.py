@@ -20,7 +20,8 @@ from stylesdf_core.heads.fit.measures import evaluate_direct, evaluate_volume
 from stylesdf_core.model.networks.film_siren import FilmSiren, SirenField
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.seeds import seeded
-from stylesdf_core.training.loop import Models, Phase, rate_factor, set_rate
+from stylesdf_core.training.optimizing import rate_factor, set_rate
+from stylesdf_core.training.phase import Models, Phase
 
 #: Largest norm of the field's gradient.
 FIELD_CLIP = 0.5

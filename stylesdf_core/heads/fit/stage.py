@@ -33,7 +33,8 @@ from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
 from stylesdf_core.model.model import select_device
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.progress import Operation
-from stylesdf_core.training.loop import Loop, Models, PhasePlan, PreparedRun, TrainingResult, train
+from stylesdf_core.training.loop import TrainingResult, train
+from stylesdf_core.training.phase import Loop, Models, PhasePlan, PreparedRun
 from stylesdf_core.training.runs.run_data import check_and_record
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.settings import by_path, differences

@@ -35,8 +35,8 @@ from stylesdf_core.heads.fit.field import FastField
 from stylesdf_core.heads.fit.initial import least_squares
 from stylesdf_core.model.networks.generator import Generator
 from stylesdf_core.rendering.camera import FAR, NEAR, VOLUME_RADIUS
-from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import slope_loss
+from stylesdf_core.training.phase import Models
 
 #: Distances beyond this limit, world units, need only the right sign.
 DISTANCE_LIMIT = 0.05

@@ -32,7 +32,7 @@ from stylesdf_core.training.adversarial.config.stages import (
 )
 from stylesdf_core.training.adversarial.stages import train_from_images
 from stylesdf_core.training.adversarial.terms.volume import plain_fakes
-from stylesdf_core.training.loop import PreparedRun
+from stylesdf_core.training.phase import PreparedRun
 from stylesdf_core.training.runs.run_dir import RunDir
 
 #: Rows by their names in the table, with the stage that each measures.

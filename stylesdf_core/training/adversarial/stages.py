@@ -49,7 +49,8 @@ from stylesdf_core.training.adversarial.phases.gan_phase import GanPhase
 from stylesdf_core.training.adversarial.phases.phase import PhaseContext
 from stylesdf_core.training.adversarial.phases.snapshots import Snapshots
 from stylesdf_core.training.adversarial.phases.sphere_phase import SpherePhase
-from stylesdf_core.training.loop import Loop, Models, Phase, PhasePlan, PreparedRun, train
+from stylesdf_core.training.loop import train
+from stylesdf_core.training.phase import Loop, Models, Phase, PhasePlan, PreparedRun
 from stylesdf_core.training.precision import allow_tf32
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.settings import by_path, differences

@@ -24,7 +24,9 @@ from stylesdf_core.model.config import RenderOptions
 from stylesdf_core.model.networks.film_siren import SirenField
 from stylesdf_core.progress import Progress, drain
 from stylesdf_core.rendering.rays import cam2world
-from stylesdf_core.training.loop import Models, TrainingResult, rate_factor
+from stylesdf_core.training.loop import TrainingResult
+from stylesdf_core.training.optimizing import rate_factor
+from stylesdf_core.training.phase import Models
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.runs.run_summary import summary
 from tests.heads.fit.spheres import fit

@@ -15,7 +15,7 @@ from stylesdf_core.heads.fit.decoder_phases import SupervisedDecoderPhase
 from stylesdf_core.heads.fit.initial import initial_generator
 from stylesdf_core.heads.fit.windows import draw_windows
 from stylesdf_core.rendering.volume_rendering import sample_depths
-from stylesdf_core.training.loop import Models
+from stylesdf_core.training.phase import Models
 
 
 def test_it_learns_from_as_many_samples_as_it_will_be_shown(

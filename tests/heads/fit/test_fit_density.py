@@ -13,7 +13,7 @@ from stylesdf_core.heads.fit.config import FitConfig
 from stylesdf_core.heads.fit.field_phases import DensityPhase, search_density
 from stylesdf_core.heads.fit.initial import initial_generator
 from stylesdf_core.heads.fit.measures import render_views
-from stylesdf_core.training.loop import Models
+from stylesdf_core.training.phase import Models
 
 
 def test_density_search_finds_what_makes_a_render_right(tiny: FitConfig) -> None:

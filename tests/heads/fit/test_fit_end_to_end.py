@@ -15,7 +15,7 @@ from stylesdf_core.heads.fit.decoder_phases import EndToEndPhase, WindowDiscrimi
 from stylesdf_core.heads.fit.initial import initial_generator
 from stylesdf_core.heads.fit.windows import Crop, cut, draw_windows, rays_at
 from stylesdf_core.rendering.rays import make_rays
-from stylesdf_core.training.loop import Models
+from stylesdf_core.training.phase import Models
 
 
 def phase_of(config: FitConfig, **changes: float) -> EndToEndPhase:

@@ -19,7 +19,7 @@ from stylesdf_core.heads.fit.measures import render_views
 from stylesdf_core.heads.fit.windows import MARGIN, draw_windows, windows_on
 from stylesdf_core.model.checkpoints.checkpoints import load_checkpoint
 from stylesdf_core.progress import drain
-from stylesdf_core.training.loop import Models
+from stylesdf_core.training.phase import Models
 from stylesdf_core.training.runs.run_dir import RunDir
 from tests.heads.fit.spheres import fit, write_spheres
 

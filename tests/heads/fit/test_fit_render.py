@@ -20,7 +20,7 @@ from stylesdf_core.heads.fit.supervision import Readouts
 from stylesdf_core.model.networks.film_siren import FieldOutput
 from stylesdf_core.rendering.camera import focal_length
 from stylesdf_core.rendering.rays import cam2world, make_rays
-from stylesdf_core.training.loop import Models
+from stylesdf_core.training.phase import Models
 
 SIZE = 32
 

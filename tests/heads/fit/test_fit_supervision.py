@@ -21,7 +21,7 @@ from stylesdf_core.heads.fit.supervision import ATTENTION, Readouts, visible
 from stylesdf_core.heads.person.appearance import appearance, iris_tint
 from stylesdf_core.heads.person.latent import attribute_values
 from stylesdf_core.model.networks.film_siren import SirenField
-from stylesdf_core.training.loop import Models
+from stylesdf_core.training.phase import Models
 from tests.heads.fit.spheres import REST_RADIUS, write_spheres
 
 

@@ -34,7 +34,7 @@ from stylesdf_core.training.adversarial.config.stages import (
 from stylesdf_core.training.adversarial.phases.gan_phase import GanPhase
 from stylesdf_core.training.adversarial.phases.phase import PhaseContext
 from stylesdf_core.training.adversarial.phases.snapshots import Snapshots
-from stylesdf_core.training.loop import Models
+from stylesdf_core.training.phase import Models
 from stylesdf_core.training.run_config import RunConfig
 from stylesdf_core.training.runs.run_dir import RunDir
 from stylesdf_core.training.world import Share, World

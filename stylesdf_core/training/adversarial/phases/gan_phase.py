@@ -49,9 +49,9 @@ from stylesdf_core.training.adversarial.terms.volume import (
     drawn_fakes,
     render_fakes,
 )
-from stylesdf_core.training.loop import Models
 from stylesdf_core.training.losses import path_length_mean
 from stylesdf_core.training.optimizing import Terms, accumulate, lazy_adam, of_chunks, update
+from stylesdf_core.training.phase import Models
 from stylesdf_core.training.precision import Autocast
 
 # Added to a run's seed for the initial weights of its discriminators.

@@ -16,7 +16,7 @@ from stylesdf_core.seeds import seeded
 from stylesdf_core.training.adversarial.batches.draws import Fakes, draw_fakes
 from stylesdf_core.training.adversarial.batches.real_images import RealImages
 from stylesdf_core.training.adversarial.phases.snapshots import Snapshots
-from stylesdf_core.training.loop import Models, Phase
+from stylesdf_core.training.phase import Models, Phase
 from stylesdf_core.training.run_config import RunConfig
 from stylesdf_core.training.world import World
 
@@ -75,7 +75,7 @@ class AdversarialPhase(Phase):
         return fakes[context.world.share.of(batch)].to(context.world.device)
 
     def reading_speed(self, seconds: float) -> float | None:
-        """See :class:`~stylesdf_core.training.loop.Phase`."""
+        """See :class:`~stylesdf_core.training.phase.Phase`."""
         return None if self.real_images is None else self.real_images.reading_speed(seconds)
 
     def evaluate(self, samples: Path) -> dict[str, float]:

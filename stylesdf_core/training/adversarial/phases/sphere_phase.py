@@ -8,8 +8,8 @@ from torch.optim import Adam
 from stylesdf_core.training.adversarial.config.stages import SphereConfig
 from stylesdf_core.training.adversarial.phases.phase import AdversarialPhase, PhaseContext, Purpose
 from stylesdf_core.training.adversarial.terms.volume import SphereTerms
-from stylesdf_core.training.loop import Models
 from stylesdf_core.training.optimizing import Terms, accumulate, update
+from stylesdf_core.training.phase import Models
 from stylesdf_core.training.precision import Autocast
 
 

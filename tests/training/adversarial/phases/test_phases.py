@@ -35,8 +35,9 @@ from stylesdf_core.training.adversarial.terms.volume import (
     ray_points,
     render_fakes,
 )
-from stylesdf_core.training.loop import Models, train_run
+from stylesdf_core.training.loop import train_run
 from stylesdf_core.training.losses import sphere_loss
+from stylesdf_core.training.phase import Models
 from stylesdf_core.training.run_config import Precision
 from stylesdf_core.training.world import World
 from tests.training.adversarial.stage_phases import (
