@@ -49,7 +49,8 @@ class Evaluate:
 
     count: int = 2000
     """Generated pictures, and at most as many true pictures, 16 to 100000; published FIDs use
-    50000."""
+    50000. The Fréchet distance is of at most half as many as there are true pictures: the other
+    half's distance stands beside it."""
 
     identities: int = 100
     """Heads whose views are compared for depth-consistency, identity and pose, whose opacity is
