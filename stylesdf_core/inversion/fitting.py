@@ -60,7 +60,7 @@ _EIKONAL_POINTS = 256
 _LAYER = 0.004
 #: Fewest samples of a ray, and their distance as a multiple of β: fog needs fewer than a surface.
 _FEWEST, _SPACING = 16, 1.5
-#: The field's stage renders every second row and column, from a random first one.
+#: The shape's stage renders every second row and column, from a random first one.
 _STEP = 2
 
 
