@@ -18,7 +18,7 @@ from app.widgets.drawing.texture import Textures
 from stylesdf_core.files import free_path
 from stylesdf_core.model.model_zoo import absolute
 from stylesdf_core.scene.animation import Ease, write_animation
-from stylesdf_core.scene.paths import ARC, Preset
+from stylesdf_core.scene.paths import Preset
 from stylesdf_core.scene.scene import Scene
 
 _EASE_TIPS: dict[Ease, str] = {
@@ -179,7 +179,7 @@ class TimelinePanel:
         ]
 
     def _make(self, preset: Preset) -> None:
-        self.timeline.make(preset, ARC)
+        self.timeline.make(preset)
 
     def _exports(self) -> None:
         self._popup.open(self._export_lines())

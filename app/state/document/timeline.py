@@ -221,7 +221,7 @@ class Timeline:
             self._document.apply(animation=replace(self.animation, keyframes=tuple(frames)))
             self.time *= factor
 
-    def make(self, preset: Preset, arc: float) -> None:
+    def make(self, preset: Preset) -> None:
         """Replace all keyframes by a ready-made animation of the face, or of the album's faces.
 
         A morph goes through the favourites; with fewer than two, through the last faces visited.
@@ -243,7 +243,7 @@ class Timeline:
                 )
         seconds = _SECONDS_A_FACE * len(scenes) if preset == "morph" else _SECONDS
         self.leave()
-        made = preset_animation(preset, scenes, seconds, arc, self.animation.space)
+        made = preset_animation(preset, scenes, seconds, space=self.animation.space)
         self._document.apply(animation=made)
         self.time = 0.0
 

@@ -174,7 +174,7 @@ def test_a_session_carries_its_keyframes_and_a_picture_leaves_them(
 ) -> None:
     settle(workbench)
     timeline, path = workbench.timeline, tmp_path / "moving.json"
-    timeline.make("sway", 1.0)
+    timeline.make("sway")
     animation = workbench.document.animation
     workbench.save_session(path)
     timeline.clear()
@@ -227,7 +227,7 @@ def test_the_playhead_s_scene_is_on_the_screen_and_is_no_visited_face(
 
 def test_keyframes_follow_the_scene_to_another_model(workbench: Workbench, tmp_path: Path) -> None:
     settle(workbench)
-    workbench.timeline.make("turntable", 1.0)
+    workbench.timeline.make("turntable")
     other = save_tiny(tmp_path / "other.safetensors", width=16)
     workbench.open_model(str(other))
     settle(workbench)

@@ -169,7 +169,7 @@ def test_faces_change_in_w_or_z(timeline: Timeline) -> None:
 
 def test_presets_replace_the_keyframes(timeline: Timeline) -> None:
     for preset in ("turntable", "sway", "ellipsoid"):
-        timeline.make(preset, 1.0)  # type: ignore[arg-type]
+        timeline.make(preset)  # type: ignore[arg-type]
         assert timeline.animation.closes
         assert {keyframe.scene.identity.seed for keyframe in timeline.keyframes} == {2}
     document(timeline).undo()
@@ -180,12 +180,12 @@ def test_presets_replace_the_keyframes(timeline: Timeline) -> None:
 
 def test_a_morph_goes_through_the_favourites(timeline: Timeline, album: FaceAlbum) -> None:
     with pytest.raises(InputError, match="look at two or more"):
-        timeline.make("morph", 1.0)
+        timeline.make("morph")
     _wait(album)
     for seed in (5, 6, 7):
         album.visit(Scene(identity=Identity(seed)), np.full((8, 8, 3), seed, np.uint8))
         _wait(album)
-    timeline.make("morph", 1.0)
+    timeline.make("morph")
     assert [k.scene.identity.seed for k in timeline.keyframes] == [5, 6, 7, 5]
     assert {k.scene.camera for k in timeline.keyframes} == {OTHER.camera}
     picture = timeline.picture(timeline.keyframes[1])
@@ -193,7 +193,7 @@ def test_a_morph_goes_through_the_favourites(timeline: Timeline, album: FaceAlbu
     assert picture[0, 0, 0] == 6
     for face in album.faces[:2]:
         album.toggle_star(face)
-    timeline.make("morph", 1.0)
+    timeline.make("morph")
     assert [k.scene.identity.seed for k in timeline.keyframes] == [6, 7, 6]
 
 
