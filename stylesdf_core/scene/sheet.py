@@ -106,7 +106,8 @@ class Sheet:
         raise InputError(f"There is no latent direction {self.direction!r}; known: {known}.")
 
     def _share(self, column: int) -> float:
-        return column / max(1, self.columns - 1)
+        """How far a column is on the way from left to right, 0 to 1; a single column is the end."""
+        return column / (self.columns - 1) if self.columns > 1 else 1.0
 
     def _edited(
         self,

@@ -72,6 +72,13 @@ def test_a_morph_runs_to_another_seed_each_row() -> None:
     assert scenes[5].morph.seed == 10
 
 
+def test_a_single_column_is_the_end_of_the_way() -> None:
+    morphs = cells(Sheet("morph", columns=1), 3)
+    assert [(scene.morph.seed, scene.morph.amount) for scene in morphs] == [(6, 1), (7, 1), (8, 1)]
+    hair = cells(Sheet("range", columns=1, direction="hair"), 2)
+    assert [dict(scene.identity.edits)["hair"] for scene in hair] == [1.0, 1.0]
+
+
 def test_labels_say_what_distinguishes_a_face() -> None:
     for sheet, index, label in (
         (Sheet(), 2, "7"),
