@@ -149,10 +149,15 @@ class Actions:
             count = len(workbench.dragging.history)
             workbench.toast(f"Copied the command for {count} drag{'s' if count > 1 else ''}")
 
-    def remove_point(self) -> None:
-        """Remove the point that was last put or taken."""
-        if self.workbench.dragging.is_on:
-            self.workbench.dragging.remove()
+    def remove_chosen(self) -> None:
+        """Remove the point that was last put or taken; else the keyframe selected on the screen."""
+        workbench, window = self.workbench, self.workbench.settings.window
+        shows_timeline = window.strip_shown and window.strip == "Timeline"
+        selected = workbench.timeline.selected
+        if workbench.dragging.is_on:
+            workbench.dragging.remove()
+        elif shows_timeline and window.panels_shown and selected is not None:
+            workbench.timeline.remove(selected)
 
     def open_session(self) -> None:
         """Ask for a session or an exported file."""

@@ -89,7 +89,7 @@ def shortcuts(actions: Actions) -> tuple[Shortcut, ...]:
         key("P", dpg.mvKey_P, "the picture's own pixels, 1:1", workbench.toggle_pixels),
         key("S", dpg.mvKey_S, "give the face a star, or remove it", actions.toggle_star),
         key("D", dpg.mvKey_D, "drag points of the face", actions.drag_points),
-        key("Delete", dpg.mvKey_Delete, "remove the chosen point", actions.remove_point),
+        key("Delete", dpg.mvKey_Delete, "remove a point or keyframe", actions.remove_chosen),
         key("E", dpg.mvKey_E, "export as last time", lambda: window.export(workbench.last_export)),
         key("Ctrl+N", dpg.mvKey_N, "make a head of a photo", actions.open_photo),
         key("Ctrl+S", dpg.mvKey_S, "export a PNG", lambda: window.export("PNG")),

@@ -35,3 +35,19 @@ def test_pictures_are_first_looked_for_where_the_last_one_was(tmp_path: Path) ->
         chosen(photos / "me.jpg")
     workbench.close()
     assert store.load().picture_folder == str(photos)
+
+
+def test_delete_removes_the_keyframe_that_is_selected_on_the_screen(tmp_path: Path) -> None:
+    workbench = Workbench(SettingsStore(tmp_path))
+    actions = Actions(workbench, Mock(), Mock())
+    actions.add_keyframe()
+    workbench.change_settings("window", strip_shown=False)
+    actions.remove_chosen()
+    assert len(workbench.timeline.keyframes) == 1, "nobody sees which one is selected"
+    workbench.change_settings("window", strip_shown=True)
+    actions.remove_chosen()
+    assert workbench.timeline.keyframes == ()
+    actions.remove_chosen()
+    workbench.document.undo()
+    assert len(workbench.timeline.keyframes) == 1
+    workbench.close()
