@@ -45,7 +45,7 @@ class Crop:
 
 
 @dataclass(frozen=True)
-class Window:
+class WindowWithMargin:
     """The part of a picture that is compared, and the larger part that is decoded for it.
 
     Attributes:
@@ -69,7 +69,7 @@ class WindowBatch:
     """
 
     views: ViewBatch
-    windows: list[Window]
+    windows: list[WindowWithMargin]
     truth: Tensor
     detail: Tensor
 
@@ -106,7 +106,7 @@ def interest_of(views: ViewBatch, detail: Tensor, size: int) -> Tensor:
     return torch.lerp(interest, everywhere, ANYWHERE)[:, 0]
 
 
-def windows_on(random: torch.Generator, interest: Tensor, edge: int) -> list[Window]:
+def windows_on(random: torch.Generator, interest: Tensor, edge: int) -> list[WindowWithMargin]:
     """A window for each picture that compares ``edge``² around a random pixel, within the borders.
 
     The decoded parts have one size, so that a batch can stack them.
@@ -119,11 +119,11 @@ def windows_on(random: torch.Generator, interest: Tensor, edge: int) -> list[Win
     return [_window_around(pixel, size, edge) for pixel in chosen.tolist()]
 
 
-def _window_around(pixel: int, size: int, edge: int) -> Window:
+def _window_around(pixel: int, size: int, edge: int) -> WindowWithMargin:
     top, left = (min(max(0, at - edge // 2), size - edge) for at in divmod(pixel, size))
     whole = min(size, edge + 2 * MARGIN)
     outer_top, outer_left = (min(max(0, at - MARGIN), size - whole) for at in (top, left))
-    return Window(
+    return WindowWithMargin(
         decoded=Crop(outer_top, outer_left, whole, whole),
         compared=Crop(top - outer_top, left - outer_left, edge, edge),
         truth=Crop(top, left, edge, edge),
