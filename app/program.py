@@ -167,7 +167,8 @@ def _run(operation: Operation[Any], quiet: bool) -> Any:
                 continue
             bar.set_description_str(progress.message, refresh=False)
             bar.update(progress.fraction - bar.n)
-            if bar.disable and not quiet and time.monotonic() - logged >= _LOG_EVERY:
+            is_told = bar.disable and not quiet and progress.message
+            if is_told and time.monotonic() - logged >= _LOG_EVERY:
                 logged = time.monotonic()
                 print(f"{progress.fraction:4.0%} {progress.message}", file=sys.stderr, flush=True)
 

@@ -51,6 +51,7 @@ def test_a_command_that_runs_out_of_memory_says_what_to_do(
 def _steps() -> Operation[str]:
     yield Progress(1, 4, "sdf: renderer")
     yield Progress(2, 4, "sdf: renderer")
+    yield Progress(4, 4)
     return "table"
 
 
