@@ -20,7 +20,7 @@ from app.state.wording import short_path
 from app.state.workbench import Workbench
 from app.tabs import TABS, Tabs
 from app.train.state.training import Training
-from app.widgets.controls.ui import Ui
+from app.widgets.controls.ui import Ui, inside
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas
 from app.workers.model_loader import DEVICES
@@ -299,22 +299,21 @@ class Menus:
         dpg.configure_item(self._model_menu, label=label)
         self._ui.show_script(self._model_menu, name)
         dpg.delete_item(self._model_menu, children_only=True)
-        dpg.push_container_stack(self._model_menu)
-        entries = list_models()
-        for kind, heading in _MODELS:
-            listed = [entry for entry in entries if entry.kind is kind]
-            if listed:
-                self._ui.small_text(heading)
-            for entry in listed:
-                self._add_model(entry)
-        if recent:
-            self._ui.small_text("Recent")
-        for path in recent:
-            label = fonts.fitted(Path(path).name, fonts.BODY, _ENTRY_WIDTH)
-            self._add_choice(label, path, path, partial(workbench.open_model, path))
-        dpg.add_separator()
-        self._item("Open a weights file …", self._actions.open_model)
-        dpg.pop_container_stack()
+        with inside(self._model_menu):
+            entries = list_models()
+            for kind, heading in _MODELS:
+                listed = [entry for entry in entries if entry.kind is kind]
+                if listed:
+                    self._ui.small_text(heading)
+                for entry in listed:
+                    self._add_model(entry)
+            if recent:
+                self._ui.small_text("Recent")
+            for path in recent:
+                label = fonts.fitted(Path(path).name, fonts.BODY, _ENTRY_WIDTH)
+                self._add_choice(label, path, path, partial(workbench.open_model, path))
+            dpg.add_separator()
+            self._item("Open a weights file …", self._actions.open_model)
 
     def _sync_recent(self) -> None:
         sessions = self._workbench.settings.recent_sessions
@@ -323,12 +322,11 @@ class Menus:
         self._recent = sessions
         dpg.configure_item(self._recent_menu, enabled=bool(sessions))
         dpg.delete_item(self._recent_menu, children_only=True)
-        dpg.push_container_stack(self._recent_menu)
-        for session in sessions:
-            path = Path(session)
-            label = fonts.fitted_start(short_path(path), fonts.BODY, _ENTRY_WIDTH)
-            self._item(label, partial(self._workbench.open_session, path))
-        dpg.pop_container_stack()
+        with inside(self._recent_menu):
+            for session in sessions:
+                path = Path(session)
+                label = fonts.fitted_start(short_path(path), fonts.BODY, _ENTRY_WIDTH)
+                self._item(label, partial(self._workbench.open_session, path))
 
     def _add_model(self, entry: ModelEntry) -> None:
         workbench, name = self._workbench, entry.name

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
 import dearpygui.dearpygui as dpg
 
 from app.state.workbench import Workbench
-from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.controls.ui import IconButton, Ui, inside
 from app.widgets.drawing import icons, theme
 from stylesdf_core.scene.scene import Scene
 
@@ -61,12 +60,12 @@ class Strip:
             make: creates the panel in the current container; its argument is a container in the
                 line of tabs, for the panel's own controls.
         """
-        with _inside(self._titles):
+        with inside(self._titles):
             act = partial(self._choose, title)
             self._tabs[title] = self._ui.button(title, act, tooltip)
-        with _inside(self._controls):
+        with inside(self._controls):
             controls: theme.Item = dpg.add_group(horizontal=True, show=False)
-        with _inside(self._body), dpg.group(show=False) as body:
+        with inside(self._body), dpg.group(show=False) as body:
             panel = make(controls)
         self._panels[title] = (panel, body, controls)
         return panel
@@ -124,10 +123,3 @@ class Strip:
         window = self._workbench.settings.window
         folds = window.strip_shown and title == self.chosen
         self._workbench.change_settings("window", strip=title, strip_shown=not folds)
-
-
-@contextmanager
-def _inside(container: theme.Item) -> Iterator[None]:
-    dpg.push_container_stack(container)
-    yield
-    dpg.pop_container_stack()

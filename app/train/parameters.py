@@ -9,7 +9,7 @@ import dearpygui.dearpygui as dpg
 
 from app.train.state.new_run import NewRun
 from app.train.state.training_form import FormField, defaults, sections
-from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.controls.ui import IconButton, Ui, inside
 from app.widgets.drawing import icons, theme
 
 #: Width of the label column, pixels at scale 1.
@@ -84,14 +84,13 @@ class Parameters:
             self._ui.pointer.remove(button)
         self._buttons.clear()
         dpg.delete_item(self._group, children_only=True)
-        dpg.push_container_stack(self._group)
-        for heading, fields in sections(stage):
-            self._ui.heading(heading)
-            for field in fields:
-                with FormRow(self._ui, field.label, field.help) as row:
-                    item = self._widget(field)
-                self._fields[field.name] = (field, row.label, item)
-        dpg.pop_container_stack()
+        with inside(self._group):
+            for heading, fields in sections(stage):
+                self._ui.heading(heading)
+                for field in fields:
+                    with FormRow(self._ui, field.label, field.help) as row:
+                        item = self._widget(field)
+                    self._fields[field.name] = (field, row.label, item)
 
     def _widget(self, field: FormField) -> int | str:
         item: int | str

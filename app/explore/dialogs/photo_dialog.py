@@ -10,7 +10,7 @@ import dearpygui.dearpygui as dpg
 from app.explore.dialogs.photo_panes import FacesPane, FramingPane
 from app.state.optimisation.photo_fit import MARKS, MOST_PHOTOS, PersonPhoto, PhotoFit
 from app.widgets.controls.pointer import MouseTarget
-from app.widgets.controls.ui import Ui
+from app.widgets.controls.ui import Ui, inside
 from app.widgets.dialogs.dialogs import Dialogs
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas
@@ -133,13 +133,12 @@ class PhotoDialog:
                 pass
         self._window, self._shown = window, self._key
         dpg.delete_item(window, children_only=True)
-        dpg.push_container_stack(window)
-        fill = {
-            "failed": self._fill_problem, "choosing": self._fill_photos,
-            "framing": self._fill_framing,
-        }.get(self._fit.state, self._fill_guess)  # fmt: skip
-        fill()
-        dpg.pop_container_stack()
+        with inside(window):
+            fill = {
+                "failed": self._fill_problem, "choosing": self._fill_photos,
+                "framing": self._fill_framing,
+            }.get(self._fit.state, self._fill_guess)  # fmt: skip
+            fill()
 
     def _fill_guess(self) -> None:
         """The photographs beside, or several above, the head as it is guessed."""

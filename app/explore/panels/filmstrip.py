@@ -13,7 +13,7 @@ from app.state.document.faces import Face
 from app.state.workbench import Workbench
 from app.widgets.controls.gallery import Cell, Gallery, GalleryActions
 from app.widgets.controls.popup import PopupMenu
-from app.widgets.controls.ui import Ui
+from app.widgets.controls.ui import Ui, inside
 from app.widgets.drawing import theme
 from app.widgets.drawing.backdrop import Rectangle
 from app.widgets.drawing.texture import Textures
@@ -67,12 +67,11 @@ class FilmstripPanel:
         actions = GalleryActions(self.open, self._star, self._menu, self._dragged, self._dropped)
         self._text = ui.small_text(color=theme.MUTED)
         self.gallery = Gallery(ui, textures, "filmstrip", actions, is_strip=True)
-        dpg.push_container_stack(controls)
-        self._favourites = ui.button(
-            "favourites", self._toggle_favourites, "Show only the faces with a star"
-        )
-        ui.button("clear", clear, "Forget all faces without a star", look=ui.theme.quiet)
-        dpg.pop_container_stack()
+        with inside(controls):
+            self._favourites = ui.button(
+                "favourites", self._toggle_favourites, "Show only the faces with a star"
+            )
+            ui.button("clear", clear, "Forget all faces without a star", look=ui.theme.quiet)
 
     def resize(self, width: int, height: int) -> None:
         """Fit the area."""

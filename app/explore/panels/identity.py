@@ -11,7 +11,7 @@ from app.explore.parts.sliders import SeedEntry, scene_slider
 from app.state.document import edits
 from app.state.workbench import Workbench
 from app.widgets.controls.slider import SliderRow, SliderSpec
-from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.controls.ui import IconButton, Ui, inside
 from app.widgets.drawing import icons, theme
 from stylesdf_core.model.config import MAX_SEED
 from stylesdf_core.model.latents.latents import LatentDirection
@@ -100,17 +100,18 @@ class IdentityPanel:
             self._ui.pointer.remove(row)
         self.rows.clear()
         dpg.delete_item(self._scroll, children_only=True)
-        dpg.push_container_stack(self._scroll)
-        groups = list(dict.fromkeys(direction.group for direction in directions))
-        for group in groups:
-            self._ui.small_text(group, theme.MUTED)
-            for direction in directions:
-                if direction.group == group:
-                    self.rows[direction.name] = self._row(direction)
-        if directions:
-            tooltip = "Give the directions names, which are saved in a file beside the model"
-            self._ui.button("Rename directions …", self._rename, tooltip, look=self._ui.theme.quiet)
-        dpg.pop_container_stack()
+        with inside(self._scroll):
+            groups = list(dict.fromkeys(direction.group for direction in directions))
+            for group in groups:
+                self._ui.small_text(group, theme.MUTED)
+                for direction in directions:
+                    if direction.group == group:
+                        self.rows[direction.name] = self._row(direction)
+            if directions:
+                tooltip = "Give the directions names, which are saved in a file beside the model"
+                self._ui.button(
+                    "Rename directions …", self._rename, tooltip, look=self._ui.theme.quiet
+                )
 
     def _row(self, direction: LatentDirection) -> SliderRow:
         workbench, name = self._workbench, direction.name

@@ -10,7 +10,7 @@ import dearpygui.dearpygui as dpg
 
 from app.state.wording import details, title_and_text
 from app.state.workbench import Workbench
-from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.controls.ui import IconButton, Ui, inside
 from app.widgets.dialogs.file_manager import show_file
 from app.widgets.drawing import fonts, icons, theme
 from app.widgets.drawing.canvas import Canvas
@@ -54,12 +54,11 @@ class JobsPanel:
         for row in self._rows.values():
             row.forget()
         dpg.delete_item(self._list, children_only=True)
-        dpg.push_container_stack(self._list)
-        if not jobs:
-            self._ui.small_text(_EMPTY, wrap=self._width)
-        width = self._width - self._ui.px(12)  # the scroll bar's
-        self._rows = {job: JobRow(self._ui, self._workbench, job, width) for job in jobs}
-        dpg.pop_container_stack()
+        with inside(self._list):
+            if not jobs:
+                self._ui.small_text(_EMPTY, wrap=self._width)
+            width = self._width - self._ui.px(12)  # the scroll bar's
+            self._rows = {job: JobRow(self._ui, self._workbench, job, width) for job in jobs}
 
 
 class JobRow:

@@ -12,7 +12,7 @@ from app.state.document import edits
 from app.state.wording import title_and_text
 from app.state.workbench import Workbench
 from app.widgets.controls.slider import SliderRow, SliderSpec
-from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.controls.ui import IconButton, Ui, inside
 from app.widgets.drawing import fonts, icons
 from stylesdf_core.model.config import MAX_SEED
 from stylesdf_core.model.latents.latents import group_names
@@ -128,14 +128,13 @@ class MixingPanel:
             self._ui.pointer.remove(target)
         self.groups, self._crossover, self.bars = {}, None, None
         dpg.delete_item(self._controls, children_only=True)
-        dpg.push_container_stack(self._controls)
-        for name in names:
-            self.groups[name] = self._group_slider(name)
-        if n_latent:
-            self._crossover = self._crossover_slider(n_latent)
-        if film_layers:
-            self.bars = LayerBars(self._ui, self._workbench, film_layers, n_latent)
-        dpg.pop_container_stack()
+        with inside(self._controls):
+            for name in names:
+                self.groups[name] = self._group_slider(name)
+            if n_latent:
+                self._crossover = self._crossover_slider(n_latent)
+            if film_layers:
+                self.bars = LayerBars(self._ui, self._workbench, film_layers, n_latent)
         self.resize(self._width)
 
     def _group_slider(self, name: str) -> SliderRow:

@@ -12,7 +12,7 @@ import dearpygui.dearpygui as dpg
 from app.explore.parts.time_axis import AxisActions, TimeAxis
 from app.state.workbench import Workbench
 from app.widgets.controls.popup import PopupMenu
-from app.widgets.controls.ui import IconButton, Ui
+from app.widgets.controls.ui import IconButton, Ui, inside
 from app.widgets.drawing import icons, theme
 from app.widgets.drawing.texture import Textures
 from stylesdf_core.files import free_path
@@ -56,8 +56,7 @@ class TimelinePanel:
         self._shown: tuple[object, ...] = ()
         actions = AxisActions(self.add, self._menu)
         self.axis = TimeAxis(ui, self.timeline, textures, actions)
-        dpg.push_container_stack(controls)
-        with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
+        with inside(controls), dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
             self.play = IconButton(ui, icons.following, self.timeline.toggle, "Play or stop  L")
             self.plus = IconButton(
                 ui, icons.plus, self.add, "Add a keyframe of what is shown: at the end, or where "
@@ -74,17 +73,21 @@ class TimelinePanel:
             )  # fmt: skip
             tips = ", ".join(f"{ease} {tip}" for ease, tip in _EASE_TIPS.items())
             ui.tooltip(self._ease, f"From the selected keyframe to the next: {tips}")
-            dpg.push_container_stack(self._wide)
-            self._seconds = ui.text_field(
-                "", self._typed, "Duration of the animation, seconds", width=ui.px(_TIME_WIDTH)
-            )
-            dpg.pop_container_stack()
+            with inside(self._wide):
+                self._seconds = ui.text_field(
+                    "",
+                    self._typed,
+                    "Duration of the animation, seconds",
+                    width=ui.px(_TIME_WIDTH),
+                )
             look = ui.theme.quiet
             ui.button(
-                "presets", self._presets, "Ready-made animations, which can be changed", look=look
+                "presets",
+                self._presets,
+                "Ready-made animations, which can be changed",
+                look=look,
             )
             self.export = ui.button("export", self._exports, "The animation as a film", look=look)
-        dpg.pop_container_stack()
 
     def resize(self, width: int, height: int) -> None:
         """Fit the area."""

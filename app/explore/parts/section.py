@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import pairwise
 
 import dearpygui.dearpygui as dpg
 
 from app.state.workbench import Workbench
 from app.widgets.controls.pointer import ACT_KEYS, LEFT, MouseTarget, Press
-from app.widgets.controls.ui import Ui
+from app.widgets.controls.ui import Ui, inside
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.backdrop import Rectangle
 from app.widgets.drawing.canvas import Canvas
@@ -33,12 +32,9 @@ class Section(MouseTarget):
         ui.pointer.add(self)
         self._body: theme.Item = dpg.add_group()
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> AbstractContextManager[None]:
         """Create the panel's items."""
-        dpg.push_container_stack(self._body)
-        yield
-        dpg.pop_container_stack()
+        return inside(self._body)
 
     @property
     def is_folded(self) -> bool:

@@ -13,7 +13,7 @@ from app.explore.viewport.viewport import Pane
 from app.state.messages import Toast
 from app.state.problems import Problem, Remedy, drawing_problem, load_problem
 from app.state.workbench import Workbench
-from app.widgets.controls.ui import Ui, frameless_window
+from app.widgets.controls.ui import Ui, frameless_window, inside
 from app.widgets.dialogs.file_manager import show_file
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas
@@ -47,9 +47,8 @@ class Card:
         if key != self._content:
             self._content = key
             dpg.delete_item(self._window, children_only=True)
-            dpg.push_container_stack(self._window)
-            self._fill(problem)
-            dpg.pop_container_stack()
+            with inside(self._window):
+                self._fill(problem)
         if self._bar is not None:
             self._move_bar(self._bar)
         dpg.show_item(self._window)

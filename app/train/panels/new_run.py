@@ -57,59 +57,56 @@ class NewRunPanel:
         self._crops: tuple[object, ...] = ()
         self._synced: tuple[object, ...] = ()
         self._width = 0
-        self._scroll = dpg.add_child_window(border=False, height=ui.px(100))
+        with dpg.child_window(border=False, height=ui.px(100)) as self._scroll:
+            ui.heading("New run")
+            with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
+                for stage, (label, wide) in _STAGES.items():
+                    self._stages[stage] = ui.button(
+                        label, partial(self._set, stage=stage), STAGE_HELP[stage], width=ui.px(wide)
+                    )
+            self._explanation = ui.small_text()
+            self._build_start()
+            self._build_images()
+            with dpg.group() as self._rest:
+                with dpg.group() as self._preset_row:
+                    self._preset = self._combo(
+                        "preset",
+                        presets(),
+                        lambda value: self._set(preset=value),
+                        "Sizes and rates: the paper's for FFHQ or AFHQ, smaller ones for synthetic "
+                        "heads, tiny for a first run on two CPU cores",
+                    )
+                with self._row("name", ""):
+                    self._name = ui.text_field(
+                        "",
+                        lambda text: self._set(name=text.strip()),
+                        "Name of the run's folder; empty for a name made from the images and the "
+                        "stage",
+                    )
+                self._parameters = Parameters(ui, training.new, self._choose_folder)
         dpg.bind_item_theme(self._scroll, ui.theme.flat)
-        dpg.push_container_stack(self._scroll)
-        ui.heading("New run")
-        with dpg.group(horizontal=True, horizontal_spacing=ui.px(2)):
-            for stage, (label, wide) in _STAGES.items():
-                self._stages[stage] = ui.button(
-                    label, partial(self._set, stage=stage), STAGE_HELP[stage], width=ui.px(wide)
-                )
-        self._explanation = ui.small_text()
-        self._build_start()
-        self._build_images()
-        with dpg.group() as self._rest:
-            with dpg.group() as self._preset_row:
-                self._preset = self._combo(
-                    "preset",
-                    presets(),
-                    lambda value: self._set(preset=value),
-                    "Sizes and rates: the paper's for FFHQ or AFHQ, smaller ones for synthetic "
-                    "heads, tiny for a first run on two CPU cores",
-                )
-            with self._row("name", ""):
-                self._name = ui.text_field(
-                    "",
-                    lambda text: self._set(name=text.strip()),
-                    "Name of the run's folder; empty for a name made from the images and the stage",
-                )
-            self._parameters = Parameters(ui, training.new, self._choose_folder)
-        dpg.pop_container_stack()
         with dpg.child_window(border=False, height=ui.px(_SENTENCE)) as sentence:
             self._problem = ui.small_text()
         dpg.bind_item_theme(sentence, ui.theme.flat)
-        self._foot = dpg.add_group(horizontal=True, horizontal_spacing=ui.px(4))
-        dpg.push_container_stack(self._foot)
-        self._start = ui.button(
-            "Start training",
-            training.new.begin,
-            "Make the run's folder and train there in a process of its own, which gives way to "
-            "other programs and goes on when the studio is closed",
-            width=ui.px(94),
-        )
-        self._estimate = ui.button(
-            "Estimate",
-            training.new.estimate,
-            "Measure a few steps, and say what the run would take: memory, images a second, hours, "
-            "disk. Again, to stop",
-        )
-        ui.button(
-            "Copy as command",
-            self._copy,
-            "Put the terminal command that starts the same run on the clipboard",
-        )
-        dpg.pop_container_stack()
+        with dpg.group(horizontal=True, horizontal_spacing=ui.px(4)):
+            self._start = ui.button(
+                "Start training",
+                training.new.begin,
+                "Make the run's folder and train there in a process of its own, which gives way to "
+                "other programs and goes on when the studio is closed",
+                width=ui.px(94),
+            )
+            self._estimate = ui.button(
+                "Estimate",
+                training.new.estimate,
+                "Measure a few steps, and say what the run would take: memory, images a second, "
+                "hours, disk. Again, to stop",
+            )
+            ui.button(
+                "Copy as command",
+                self._copy,
+                "Put the terminal command that starts the same run on the clipboard",
+            )
 
     def resize(self, width: int, height: int) -> None:
         """Fill a column."""

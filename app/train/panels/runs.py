@@ -11,7 +11,7 @@ import dearpygui.dearpygui as dpg
 from app.state.wording import short_path
 from app.train.state.training import Training
 from app.widgets.controls.pointer import ACT_KEYS, LEFT, MouseTarget, Press
-from app.widgets.controls.ui import Ui
+from app.widgets.controls.ui import Ui, inside
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas
 from stylesdf_core.progress import duration
@@ -90,11 +90,10 @@ class RunsPanel:
             self._ui.pointer.remove(row)
             dpg.delete_item(row.group)
         self._rows.clear()
-        dpg.push_container_stack(self._scroll)
-        for run in runs:
-            select = partial(self._training.select, run.path)
-            self._rows[run.path] = RunRow(self._ui, self._row_width, run, select)
-        dpg.pop_container_stack()
+        with inside(self._scroll):
+            for run in runs:
+                select = partial(self._training.select, run.path)
+                self._rows[run.path] = RunRow(self._ui, self._row_width, run, select)
 
 
 class RunRow(MouseTarget):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import dearpygui.dearpygui as dpg
@@ -29,6 +29,16 @@ def plain(act: Callable[[], None]) -> Callable[[], None]:
         act()
 
     return call
+
+
+@contextmanager
+def inside(container: Item) -> Iterator[None]:
+    """Create widgets in a container that is there already."""
+    dpg.push_container_stack(container)
+    try:
+        yield
+    finally:  # else all later widgets would go into the container
+        dpg.pop_container_stack()
 
 
 def frameless_window(**options: Any) -> AbstractContextManager[Item]:

@@ -18,7 +18,7 @@ from app.state.file_browser import (
     places,
     size_in_words,
 )
-from app.widgets.controls.ui import Ui, plain
+from app.widgets.controls.ui import Ui, inside, plain
 from app.widgets.dialogs.file_tiles import FileTiles
 from app.widgets.drawing import fonts, theme
 from app.widgets.drawing.canvas import Canvas
@@ -155,17 +155,16 @@ class FileDialog:
         self._handlers.clear()
         self._tiles.clear()
         dpg.delete_item(self._list, children_only=True)
-        dpg.push_container_stack(self._list)
-        if not browser.entries:
-            self._ui.small_text("Nothing to choose here.")
-        with dpg.table(header_row=False, policy=dpg.mvTable_SizingFixedFit):
-            facts, tile = self._ui.px(_FACTS), self._ui.px(_TILE)
-            dpg.add_table_column(width_fixed=True, init_width_or_weight=tile)
-            dpg.add_table_column(width_stretch=True)
-            dpg.add_table_column(width_fixed=True, init_width_or_weight=facts)
-            for entry in browser.entries:
-                self._add_row(entry, self._list_width - tile - facts - self._ui.px(48))
-        dpg.pop_container_stack()
+        with inside(self._list):
+            if not browser.entries:
+                self._ui.small_text("Nothing to choose here.")
+            with dpg.table(header_row=False, policy=dpg.mvTable_SizingFixedFit):
+                facts, tile = self._ui.px(_FACTS), self._ui.px(_TILE)
+                dpg.add_table_column(width_fixed=True, init_width_or_weight=tile)
+                dpg.add_table_column(width_stretch=True)
+                dpg.add_table_column(width_fixed=True, init_width_or_weight=facts)
+                for entry in browser.entries:
+                    self._add_row(entry, self._list_width - tile - facts - self._ui.px(48))
         self._show_preview(None)
         dpg.focus_item(self._name)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import dearpygui.dearpygui as dpg
 
+from app.widgets.controls.ui import inside
 from app.widgets.drawing.theme import Item
 
 #: Height of the menu bar over all columns, and free space inside the edges of a column and
@@ -31,12 +31,9 @@ class Column:
         )
         dpg.bind_item_theme(self.item, look)
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> AbstractContextManager[None]:
         """Create items in the column."""
-        dpg.push_container_stack(self.item)
-        yield
-        dpg.pop_container_stack()
+        return inside(self.item)
 
     def place(self, x: int, y: int, width: int, height: int) -> None:
         """Move to a place and take a size, pixels of the window."""
