@@ -61,7 +61,7 @@ def test_aligned_faces_alone_may_lie_in_a_root(ffhq: Path) -> None:
         (ffhq / name / "00000" / "00000.png").unlink()
         (ffhq / name / "00000").rmdir()
         (ffhq / name).rmdir()
-    assert "1 images" in checked(ffhq)
+    assert "1 image," in checked(ffhq)
 
 
 def test_afhqs_root_is_refused(afhq: Path) -> None:
