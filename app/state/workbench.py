@@ -34,6 +34,7 @@ from app.workers.mixing_worker import MixingMeter, MixingRequest
 from app.workers.model_loader import Loading, ModelSlot
 from stylesdf_core.errors import InputError, OutputError, StyleSDFError
 from stylesdf_core.model.latents.latents import LatentDirection
+from stylesdf_core.model.model_zoo import is_named
 from stylesdf_core.model.poses import FFHQ_POSES, Poses
 from stylesdf_core.scene.scene import Scene, View
 from stylesdf_core.scene.session_files import other_weights
@@ -176,7 +177,7 @@ class Workbench:
             self._show_adapted(front if is_new else self.scene)
             self._note_other_weights()
         self._poses_before = self.poses
-        if Path(loaded.reference).exists():
+        if not is_named(loaded.reference):
             self.settings = self.settings.with_recent_model(loaded.reference)
 
     def adopt_model(self) -> None:

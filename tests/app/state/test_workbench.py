@@ -14,6 +14,7 @@ from app.state.problems import drawing_problem, load_problem
 from app.state.settings import SettingsStore
 from app.state.workbench import Workbench
 from app.workers.mesh_worker import DRAFT_SIZE
+from app.workers.model_loader import Loading
 from stylesdf_core.errors import GraphicsError
 from stylesdf_core.mesh.preview import MeshPreview
 from stylesdf_core.model.poses import Poses
@@ -304,3 +305,14 @@ def test_effects_of_mixing_are_those_of_the_model_even_while_explore_is_hidden(
     workbench.open_model(other)
     run_until(workbench, lambda: workbench.models.of(other) is not None)
     assert workbench.mixing.effects is None
+
+
+def test_a_model_with_a_name_is_no_recent_file_though_a_folder_has_its_name(
+    workbench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_until(workbench, lambda: workbench.model is not None)
+    (tmp_path / "heads").mkdir()
+    monkeypatch.chdir(tmp_path)
+    recent = workbench.settings.recent_models
+    workbench._model_loaded(Loading("heads", adopt=False))
+    assert workbench.settings.recent_models == recent
