@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 WhileMoving = Literal["fluid", "balanced", "sharp"]
 #: Pictures a second that a motion shall have. Fewer, finer pictures look better than more, coarser
-#: ones, as long as the motion still looks smooth: from about the cinema's 24 on.
-PICTURES_A_SECOND: dict[WhileMoving, float] = {"fluid": 40.0, "balanced": 24.0, "sharp": 10.0}
+#: ones, as long as the motion still looks smooth, as a film does.
+PICTURES_A_SECOND: dict[WhileMoving, float] = {"fluid": 40.0, "balanced": 22.0, "sharp": 10.0}
 
 
 class MovingBudget:
@@ -90,6 +90,12 @@ class PassPlanner:
         if level in self._levels:
             index = self._levels.index(level)
             self._times.setdefault(index, deque(maxlen=self._REMEMBERED)).append(seconds)
+
+    def expect(self, other: PassPlanner) -> None:
+        """Take the times of decoded levels that another planner knows for first estimates."""
+        for index, times in other._times.items():
+            if other._levels[index].image:
+                self.measured(other._levels[index], statistics.median(times))
 
     def seconds_of(self, level: Level, *, unknown: float) -> float:
         """Median of a level's last times; ``unknown`` before the first."""

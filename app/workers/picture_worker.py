@@ -214,9 +214,11 @@ class _Renderer:
         if key not in self._planners:
             known = levels(engine.config, request.view, engine.device.type)
             sizes = (0, engine.config.output_size)
-            self._planners[key] = PassPlanner(
+            planner = self._planners[key] = PassPlanner(
                 [level for level in known if not is_new or level.image in sizes]
             )
+            if (other := self._planners.get((request.view, not is_new))) is not None:
+                planner.expect(other)
         return self._planners[key]
 
 

@@ -264,13 +264,11 @@ class FramePacer:
     """
 
     _FPS = 60.0
-    # While the mouse moves, a frame waits for its picture, but at most _LONGEST, and only as long
-    # as this many frames fit into a second, little less than the pictures that a motion shall have
-    # (pass_planner.py). A frame drawn before its picture is ready shows nothing new, and drawing
-    # beside the computation slows it: with 31 frames required of two slow cores, no more pictures
-    # came, each 30 ms later.
-    _MOVING_FPS = 22
-    _LONGEST = 0.05  # seconds
+    # While the mouse moves, a frame waits for its picture, but at most so many seconds. A frame
+    # drawn before its picture is ready shows nothing new, and drawing beside the computation slows
+    # it: with 31 frames a second required of two slow cores, no more pictures came, and each came
+    # 30 ms later.
+    _LONGEST = 0.05
     # While the only motion is that of the progress line, the window is drawn less often; the line
     # begins late, since many pictures are ready before.
     _REFINING_FPS = 15.0
@@ -285,7 +283,6 @@ class FramePacer:
         self._frame_at = 0.0
         self._active_at = time.monotonic()
         self._refines_since: float | None = None
-        self._frames: deque[float] = deque([0.0], maxlen=self._MOVING_FPS)
 
     def wait(
         self,
@@ -316,8 +313,7 @@ class FramePacer:
             line_moves = self._frame_at + 1.0 / self._REFINING_FPS
             due = max(line_moves, self._refines_since + self._LINE_BEGINS)
         elif computing:
-            at_least = self._frame_at + 1.0 / self._MOVING_FPS
-            due = min(max(self._frames[0] + 1.0, at_least), self._frame_at + self._LONGEST)
+            due = self._frame_at + self._LONGEST
         elif active:
             due = self._frame_at + 1.0 / self._FPS
         else:
@@ -335,4 +331,3 @@ class FramePacer:
         ):
             self._active_at = time.monotonic()
         self._frame_at = time.monotonic()
-        self._frames.append(self._frame_at)

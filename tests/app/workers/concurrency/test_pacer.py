@@ -92,7 +92,7 @@ def test_a_frame_comes_when_its_picture_does(clock: Clock) -> None:
 
 def test_slow_pictures_leave_the_window_its_frames(clock: Clock) -> None:
     waits = gaps(clock, Computing(clock, 0.5), drawing=0.010)
-    assert len(waits) / sum(waits) == pytest.approx(22.0, rel=0.02)
+    assert len(waits) / sum(waits) == pytest.approx(20.0, rel=0.02)
     assert max(waits) <= 0.05 + 0.010
 
 
