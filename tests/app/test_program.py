@@ -163,7 +163,6 @@ def test_a_model_is_named_by_its_flag_or_at_once(words: str) -> None:
         ("render", "edge is 0.24): 0 is the skin"),
         ("invert", "or marked by --eyes and --mouth."),  # of a description
         ("train renderer --preset tiny", "equal to `thumb_size` for a model"),
-        ("train renderer --preset tiny", "else as in the paper for FFHQ."),
     ],
 )
 def test_help_has_the_lines_of_the_terminal_not_of_the_source(
