@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from stylesdf_core.mesh.sdf_grid import BoolArray, Corner, FloatArray, VectorField
+from stylesdf_core.mesh.sdf_grid import Corner, FloatArray, VectorField
 
 _ON_PLANE = 1e-6
-_DEPTH = 0.003  # world units; a cap may have pits, where the field is positive deep inside
+# World units: a cap may have pits, where the field is positive deep inside; and how far from the
+# cut the skin is looked for, two cells of the coarsest grid.
+_DEPTH, _BESIDE = 0.003, 0.02
 
 
 def cut_normals(points: FloatArray, bounds: tuple[Corner, Corner]) -> FloatArray:
@@ -31,20 +33,21 @@ def skin_colors(
     """
     lower, upper = np.array(bounds, np.float32)
 
-    def is_skin(points: FloatArray) -> BoolArray:
-        away = np.minimum(points - lower, upper - points)
-        found: BoolArray = away.min(axis=1) > _DEPTH
-        return found
+    def depth(points: FloatArray) -> FloatArray:
+        """How far points lie within the bounds, (N,)."""
+        within: FloatArray = np.minimum(points - lower, upper - points).min(axis=1)
+        return within
 
-    skin = vertices[is_skin(vertices)]
-    if len(skin) in (0, len(vertices)):
+    deep = depth(vertices)
+    skin = vertices[(deep > _DEPTH) & (deep < _BESIDE)]
+    if not len(skin) or deep.min() > _DEPTH:
         return colors
     from scipy.spatial import KDTree
 
     tree = KDTree(skin, compact_nodes=False, balanced_tree=False)  # soon built
 
     def painted(points: FloatArray) -> FloatArray:
-        cut = np.flatnonzero(~is_skin(points))
+        cut = np.flatnonzero(depth(points) <= _DEPTH)
         if len(cut):
             points = points.copy()
             points[cut] = skin[tree.query(points[cut])[1]]
