@@ -5,9 +5,7 @@ Floor plan, top floor first; a room imports only rooms below it (checked by impo
 ===============  ==================================================================================
 __main__         the start of ``stylesdf-studio``: signals and streams, then ``program``
 program          reads the command line, then opens the window or runs a command
-parser_messages  wrong words of a command line, as one sentence each
-commands         the commands by their names, and their types for the parser
-open_window      what ``open`` takes
+command_line/    the commands by their names; wrong words, as one sentence each
 serve/           the studio in a browser, over HTTP; no Dear PyGui
 bench/           measures the studio's speed while a script moves the mouse
 studio           the window: main loop, the tabs, actions for menus and shortcuts

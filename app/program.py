@@ -18,8 +18,14 @@ from typing import Any
 
 import tyro
 
-from app.commands import Chosen, chosen, command_names, every_command, unknown_command
-from app.parser_messages import (
+from app.command_line.commands import (
+    Chosen,
+    chosen,
+    command_names,
+    every_command,
+    unknown_command,
+)
+from app.command_line.parser_messages import (
     empty_word,
     is_strange_option,
     missing_command,

@@ -1,8 +1,8 @@
 """User-visible operations: a frozen dataclass is the request, its ``run()`` does the work.
 
 ``run()`` is a generator: it yields Progress and ends with the result. The command line, the window
-and the tests make the same requests. A new request becomes a command in ``app/commands.py``, and a
-name of the library in ``stylesdf_core/__init__.pyi``.
+and the tests make the same requests. A new request becomes a command in
+``app/command_line/commands.py``, and a name of the library in ``stylesdf_core/__init__.pyi``.
 
 scenes/        ``render``, ``animate``, ``mesh``, ``batch`` …: files of scenes
 drag           ``drag``: points of a face move in its picture, and the face follows

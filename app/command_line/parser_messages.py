@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.commands import COMMANDS, Group
+from app.command_line.commands import COMMANDS, Group
 
 #: Flags of files that are read, and of files that are written, whose older content is lost. A
 #: session is no such input: what is made from it carries it.

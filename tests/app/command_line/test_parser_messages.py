@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app import program
-from app.parser_messages import empty_word, overwritten_input
+from app.command_line.parser_messages import empty_word, overwritten_input
 
 _EMPTY = "stands an empty word, such as a shell makes of an unset variable."
 

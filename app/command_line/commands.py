@@ -41,7 +41,7 @@ class Group:
 
 #: The request of each command, as module and class; those of ``stylesdf_core`` are public names.
 COMMANDS: Mapping[str, str | Group] = {
-    "open": "app.open_window:OpenWindow",
+    "open": "app.command_line.open_window:OpenWindow",
     "render": "stylesdf_core:RenderImage",
     "mesh": "stylesdf_core:ExportMesh",
     "turntable": "stylesdf_core:RenderTurntable",
