@@ -1,8 +1,8 @@
 """The blur behind a decoder's transposed convolution, with noise and leaky ReLU, in one loop.
 
 Torch blurs each channel by itself, then reads and writes the maps twice more for noise and leaky
-ReLU. This loop takes a third of the time: it sums four rows to one, and that row's neighbours to
-pixels, while the rows lie in a core's cache.
+ReLU. This loop takes a quarter to a half of the time: it sums four rows to one, and that row's
+neighbours to pixels, while the rows lie in a core's cache.
 """
 
 from __future__ import annotations

@@ -24,8 +24,6 @@ from stylesdf_core.engine.compiled.sine_layers import product, product_address
 
 FloatArray = npt.NDArray[np.float32]
 
-#: Pixels along each side of a block.
-BLOCK = 4
 #: Blocks that are computed together: their coefficients stay in a core's cache.
 _TOGETHER = 64
 
@@ -77,8 +75,7 @@ def filtered_rows(
         out: (R, W, D), contiguous; R and W are multiples of 4.
         first: number of the first row.
     """
-    blocks = out.shape[0] // BLOCK * (out.shape[1] // BLOCK)
-    together = math.gcd(blocks, _TOGETHER)
+    together = math.gcd(out.shape[0] // 4 * (out.shape[1] // 4), _TOGETHER)
     maps = FROM_PIXELS, TO_PIXELS
     _filter(product_address(), x, weights, bias, noise, *maps, first, together, out)
 
