@@ -224,7 +224,7 @@ class Viewport(MouseTarget):
     def _draw_guide(self, camera: OrbitCamera, poses: Poses) -> None:
         """Draw the camera's angles as a dot, and the model's training poses as a ±2σ ellipse."""
         canvas, px = self._canvas, self._ui.px
-        pane = self._marked_pane()
+        pane = self._panes()[0]
         half_w = self._mark_width(pane) / 2
         half_h = 0.68 * half_w
         arm_x, arm_y = half_w - px(6), half_h - px(6)
@@ -248,9 +248,9 @@ class Viewport(MouseTarget):
         canvas.disc(at_x, at_y, px(3), theme.TEXT if inside else theme.WARNING)
 
     def _draw_second_face(self) -> None:
-        """Show the face that style mixing takes from, in the corner beside the pose guide's."""
+        """Show the face that style mixing takes from, in the viewport's lower right corner."""
         canvas, px, texture = self._canvas, self._ui.px, self._second_texture
-        pane = self._marked_pane()
+        pane = self._panes()[-1]
         edge, size = self._mark_width(pane), px(fonts.SMALL)
         x, y = (corner + pane.edge - px(12) - edge for corner in (pane.x, pane.y))
         dpg.draw_image(
@@ -260,16 +260,12 @@ class Viewport(MouseTarget):
         canvas.rectangle(x, y, x + px(18), y + px(18), _VEIL)
         canvas.text(x + px(5), y + (px(18) - size) / 2, "B", size, theme.TEXT)
 
-    def _marked_pane(self) -> Pane:
-        """The pane in whose lower corners the pose guide and the second face are drawn."""
-        return self.picture_pane or self.mesh_pane or Pane(0.0, 0.0, float(self._height))
-
     def _mark_width(self, pane: Pane) -> float:
         return min(self._ui.px(88), _MARK_SHARE * pane.edge)
 
     def _draw_hint(self) -> None:
         px, size = self._ui.px, self._ui.px(fonts.BODY)
-        pane = (self._panes() or [Pane(0.0, 0.0, 0.0)])[0]
+        pane = self._panes()[0]
         room = max(1.0, pane.edge - px(32))
         fit = [hint for hint in _HINTS if fonts.text_width(hint, size) <= room]
         hint = fit[0] if fit else fonts.fitted(_HINTS[-1], size, room)
